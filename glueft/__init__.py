@@ -1,0 +1,79 @@
+"""glueft: fine-tune pretrained text encoders on GLUE tasks with Keras 3, from one declarative recipe.
+
+What a plugin author needs is here, and so is what a notebook needs:
+
+    import glueft
+
+    recipe = glueft.load_recipe("recipes/mrpc.toml", ["training.epochs=1"])
+    result = glueft.run(recipe)
+    result.record["metrics"], result.model
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+from pydantic import Field
+
+from glueft.errors import (
+    CheckpointError,
+    DataError,
+    GlueftError,
+    HubError,
+    PluginError,
+    RunFolderError,
+    TrainingError,
+)
+from glueft.plugin import Callback, HubDataset, Optimizer, Options, Schedule, Task, TSVLayout
+
+if TYPE_CHECKING:
+    from glueft.recipe import Recipe
+    from glueft.runner import Result
+
+__version__ = "0.1.0"
+
+hookimpl = pluggy.HookimplMarker("glueft")
+
+__all__ = [
+    "Callback",
+    "CheckpointError",
+    "DataError",
+    "Field",
+    "GlueftError",
+    "HubDataset",
+    "HubError",
+    "Optimizer",
+    "Options",
+    "PluginError",
+    "RunFolderError",
+    "Schedule",
+    "TSVLayout",
+    "Task",
+    "TrainingError",
+    "hookimpl",
+    "load_recipe",
+    "run",
+]
+
+
+def load_recipe(path: str, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe file, or a packaged recipe by its name, and check all of it.
+
+    Args:
+        path: a TOML file, or the name of a packaged recipe ("mrpc").
+        overrides: `KEY=VALUE` texts as `glueft run --set` takes them; values are TOML.
+
+    Raises:
+        glueft.recipe.RecipeError: with every problem of the recipe at once.
+    """
+    from glueft.recipe import load_recipe
+
+    return load_recipe(path, overrides or [])
+
+
+def run(recipe: Recipe, **options: Any) -> Result:
+    """Train and evaluate as a recipe says. Options and errors are those of `glueft.runner.run_recipe`."""
+    from glueft.runner import run_recipe
+
+    return run_recipe(recipe, **options)

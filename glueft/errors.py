@@ -1,0 +1,48 @@
+"""The one family of expected failures. Every member says what was expected, what was received and how to mend it."""
+
+from __future__ import annotations
+
+
+class GlueftError(Exception):
+    """A failure that the user can mend. The command line prints it without a traceback and exits with 2.
+
+    Args:
+        message: one line that names the thing that is wrong (a file, a key, a plugin) and says what is wrong with it.
+        expected: what would have been right.
+        received: what was there instead.
+        mend: what to do now; the most useful of the four.
+    """
+
+    def __init__(self, message: str, *, expected: str, received: str, mend: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.expected = expected
+        self.received = received
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  expected: {self.expected}\n  received: {self.received}\n  to mend:  {self.mend}"
+
+
+class PluginError(GlueftError):
+    """A plugin cannot be found, cannot be imported, or breaks the contract of its kind."""
+
+
+class DataError(GlueftError):
+    """Rows cannot be had, or a row is not what the task says it is."""
+
+
+class HubError(GlueftError):
+    """The hub cannot be reached and its local cache does not hold what is needed."""
+
+
+class CheckpointError(GlueftError):
+    """A checkpoint cannot be found, read, or made to fit the task."""
+
+
+class TrainingError(GlueftError):
+    """Training cannot go on: the loss is no longer a finite number, for one."""
+
+
+class RunFolderError(GlueftError):
+    """A run folder cannot be written, or is not one."""

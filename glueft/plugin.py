@@ -1,0 +1,162 @@
+"""The base classes of the four kinds of plugin. Importing this module imports neither Keras nor TensorFlow.
+
+A plugin is a class with a `name`, a docstring whose first line is the description users see, an `Options` model that
+checks its table of the recipe, and one method that does the work.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pydantic
+
+if TYPE_CHECKING:
+    import datasets
+    import keras
+
+    from glueft.data.sources import Source
+    from glueft.run_folder import Run
+
+
+class Options(pydantic.BaseModel):
+    """What a recipe may say in a plugin's table: unknown keys are refused, and every field has a description."""
+
+    # Strict: a recipe's `"8"` is text and `8` a number, as TOML says. A whole number still serves as a float.
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+
+class Plugin:
+    """What the four kinds of plugin have in common.
+
+    Attributes:
+        kind: "task", "optimizer", "schedule" or "callback".
+        name: what recipes call the plugin: lower-case letters, digits, `_` and `-`, a letter first.
+        options: this plugin's table of the recipe, checked.
+    """
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+    options: Any
+
+    class Options(Options):
+        """No options."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @classmethod
+    def description(cls) -> str:
+        """The first line of the class's own docstring; empty if it has none."""
+        return (inspect.cleandoc(cls.__dict__.get("__doc__") or "").splitlines() or [""])[0]
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """Where a task's rows live on the hub.
+
+    Attributes:
+        path: the data set's name, `nyu-mll/glue`.
+        config: its configuration, `mrpc`; None for a data set that has one only.
+        columns: the hub's column for each of the task's, where the names differ.
+    """
+
+    path: str
+    config: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TSVLayout:
+    """How the benchmark's own files hold a task: tab-separated, no quoting, one row a line.
+
+    Attributes:
+        folder: the task's folder below the data folder, `MRPC`.
+        columns: the file's column for each of the task's columns (its inputs and `label`): its name in the header
+            line, or its position from 0 in files without one.
+        header: whether the first line names the columns.
+        files: the file of each split.
+        label_text: how the file writes each label, in label order; None for "0", "1", ... Unused in regression.
+    """
+
+    folder: str
+    columns: Mapping[str, str | int]
+    header: bool = True
+    files: Mapping[str, str] = field(
+        default_factory=lambda: {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"}
+    )
+    label_text: tuple[str, ...] | None = None
+
+
+class Task(Plugin):
+    """A data set, its labels by name, and the metrics it is judged by.
+
+    Most tasks only set the attributes below; an unusual one overrides `load`.
+
+    Attributes:
+        inputs: the one or two text columns, in the order in which the encoder reads them.
+        labels: the label names, in the order of their indices; empty for regression.
+        metrics: names of metrics in `glueft.metrics`; the first is the one a run is judged by.
+        hub: where the rows live on the hub, if they do.
+        tsv: the layout of the benchmark's own files, if it has any.
+        sample: the folder, beside the task's module, with a small sample in the `tsv` layout, if one ships.
+    """
+
+    kind = "task"
+    inputs: ClassVar[tuple[str, ...]]
+    labels: ClassVar[tuple[str, ...]] = ()
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+    hub: ClassVar[HubDataset | None] = None
+    tsv: ClassVar[TSVLayout | None] = None
+    sample: ClassVar[str | None] = None
+
+    def load(self, source: Source) -> datasets.DatasetDict:
+        """Read the rows, every split of them.
+
+        Args:
+            source: the hub, a folder or the shipped sample, as the recipe's [data] says.
+
+        Returns:
+            A `datasets.DatasetDict` with a `train` and a `validation` split and, if there is one, a `test` split. Each
+            has the columns of `inputs` (text) and `label`: a `ClassLabel` with the names of `labels`, or a float in
+            regression; a test row without a label holds -1.
+
+        Raises:
+            DataError: a file or row is missing or malformed.
+            HubError: the hub is out of reach and its cache does not hold the rows.
+        """
+        return source.read(self)
+
+
+class Optimizer(Plugin):
+    """A Keras optimizer and its options."""
+
+    kind = "optimizer"
+
+    def build(
+        self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
+    ) -> keras.optimizers.Optimizer:
+        """Return the optimizer, not yet built on a model's variables."""
+        raise NotImplementedError
+
+
+class Schedule(Plugin):
+    """How the learning rate changes from the first step to the last."""
+
+    kind = "schedule"
+
+    def build(self, total_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        """Return the schedule for a run of `total_steps` optimizer steps, all epochs counted."""
+        raise NotImplementedError
+
+
+class Callback(Plugin):
+    """Something that watches or steers the training; a recipe names any number of them in `[[callbacks]]`."""
+
+    kind = "callback"
+
+    def build(self, run: Run) -> keras.callbacks.Callback:
+        """Return the Keras callback for this run."""
+        raise NotImplementedError

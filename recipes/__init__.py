@@ -1,0 +1,1 @@
+"""The recipes that glueft ships: `glueft run mrpc` finds them here."""
