@@ -1,0 +1,222 @@
+"""Rows, checked: what a task loads is held against what it promises before anything is trained on it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import DataError
+
+if TYPE_CHECKING:
+    import datasets
+    import numpy as np
+    import numpy.typing as npt
+
+    from glueft.data.sources import Source
+    from glueft.plugin import Task
+
+LINES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one split.
+
+    Attributes:
+        name: "train", "validation" or "test".
+        texts: for each of the task's inputs, one text a row.
+        labels: (rows,) label indices, int32, -1 where a row has none; in regression the scores, float32, NaN where a
+            row has none.
+        label_names: the names of the labels, in the order of their indices; empty in regression.
+    """
+
+    name: str
+    texts: tuple[list[str], ...]
+    labels: npt.NDArray[np.int32] | npt.NDArray[np.float32]
+    label_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the rows in their order, the same wherever they were read from.
+
+        Each row counts as one JSON array in UTF-8 with its texts and then its label by name (a number in regression,
+        null without a label), no space after commas, letters beyond ASCII as they are, and a line feed at the end:
+        `["A first text.","A second one.","equivalent"]`.
+        """
+        digest = hashlib.sha256()
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+        for row in zip(*self.texts, self._labels_by_name(), strict=True):
+            digest.update(encode(row).encode("utf-8") + b"\n")
+        return digest.hexdigest()
+
+    def _labels_by_name(self) -> list[str | float | None]:
+        if self.label_names:
+            names: list[str | None] = [*self.label_names, None]  # index -1 is the None at the end
+            return [names[index] for index in self.labels.tolist()]
+        return [None if score != score else score for score in self.labels.tolist()]
+
+
+def load_rows(
+    task: Task, source: Source, *, limit_train: int | None = None, limit_validation: int | None = None
+) -> dict[str, Rows]:
+    """Load a task's rows and check them.
+
+    Args:
+        task: says what the columns and labels must be.
+        source: where the rows come from.
+        limit_train: keep only the first rows of the training split; all of them where it has fewer.
+        limit_validation: likewise for the validation split.
+
+    Returns:
+        "train", "validation" and, if the task has one, "test".
+
+    Raises:
+        DataError: what `task.load` returns is not what the task promises, or a row is malformed.
+        HubError: the hub is out of reach and its cache does not hold the rows.
+    """
+    import datasets
+
+    loaded = task.load(source)
+    if not isinstance(loaded, datasets.DatasetDict):
+        raise DataError(
+            f'the task "{task.name}" did not load a DatasetDict',
+            expected="a datasets.DatasetDict with the splits train and validation",
+            received=f"{type(loaded).__module__}.{type(loaded).__qualname__}",
+            mend="let the plugin's `load` return datasets.DatasetDict(train=..., validation=...)",
+        )
+    limits = {"train": limit_train, "validation": limit_validation, "test": None}
+    missing = [split for split in ("train", "validation") if split not in loaded]
+    if missing:
+        raise DataError(
+            f'the task "{task.name}" has no {missing[0]} split',
+            expected="the splits train and validation",
+            received=_names(list(loaded)) or "no splits",
+            mend="let the plugin's `load` return both",
+        )
+    return {split: _rows(task, split, loaded[split], limit) for split, limit in limits.items() if split in loaded}
+
+
+def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) -> Rows:
+    where = f'the {split} split of the task "{task.name}"'
+    columns = [*task.inputs, *(["label"] if split != "test" or "label" in dataset.column_names else [])]
+    for column in columns:
+        _check_column(where, column, dataset.column_names)
+    for column in task.inputs:
+        _check_text_type(where, column, dataset.features[column])
+    if "label" in columns:
+        _check_label_type(where, task, dataset.features["label"])
+    table = dataset.select_columns(columns).with_format("arrow")[:limit]
+    if not table.num_rows:
+        raise DataError(
+            f"{where} is empty",
+            expected="at least one row",
+            received="0 rows",
+            mend="check where the rows come from, and the plugin's `load`",
+        )
+    texts = tuple(_texts(where, column, table[column].to_pylist()) for column in task.inputs)
+    labels = _labels(where, task, split, table["label"].to_pylist() if "label" in columns else [None] * len(texts[0]))
+    return Rows(split, texts, labels, tuple(task.labels))
+
+
+def _check_column(where: str, column: str, columns: Sequence[str]) -> None:
+    if column in columns:
+        return
+    near = difflib.get_close_matches(column, columns, n=1)
+    raise DataError(
+        f'{where} has no column "{column}"',
+        expected=f'a column "{column}"',
+        received=_names(columns),
+        mend=(f'rename "{near[0]}" to "{column}"' if near else f'add the column "{column}"')
+        + " in the plugin's `load`",
+    )
+
+
+def _check_text_type(where: str, column: str, feature: Any) -> None:
+    if getattr(feature, "dtype", None) not in ("string", "large_string"):
+        raise DataError(
+            f'the column "{column}" of {where} is not text',
+            expected='datasets.Value("string")',
+            received=f"{feature}",
+            mend="turn the column into text in the plugin's `load`",
+        )
+
+
+def _check_label_type(where: str, task: Task, feature: Any) -> None:
+    import datasets
+
+    if not task.labels:
+        if not str(getattr(feature, "dtype", "")).startswith("float"):
+            raise DataError(
+                f"the labels of {where} are not scores",
+                expected='datasets.Value("float32"): the task has no label names, so it is a regression',
+                received=f"{feature}",
+                mend="cast the column in the plugin's `load`, or give the task its `labels`",
+            )
+        return
+    if not isinstance(feature, datasets.ClassLabel):
+        raise DataError(
+            f"the labels of {where} have no names",
+            expected=f"a datasets.ClassLabel with the names {_names(task.labels)}",
+            received=f"{feature}",
+            mend='in the plugin\'s `load`: dataset.cast_column("label", datasets.ClassLabel(names=[...]))',
+        )
+    if tuple(feature.names) != tuple(task.labels):
+        same = sorted(feature.names) == sorted(task.labels)
+        raise DataError(
+            f"the labels of {where} are {'in another order' if same else 'other ones'} than the task's",
+            expected=_names(task.labels),
+            received=_names(feature.names),
+            mend="a model trained on the wrong names is silently wrong: make the task's `labels` and its rows agree",
+        )
+
+
+def _texts(where: str, column: str, texts: list[str | None]) -> list[str]:
+    bad = [row for row, text in enumerate(texts) if not text or text.isspace()]
+    if bad:
+        raise DataError(
+            f'the column "{column}" of {where} has rows without text',
+            expected="a text that is more than white space in every row",
+            received=_row_list(bad, texts),
+            mend="restore the texts, or leave such rows out in the plugin's `load` on purpose",
+        )
+    return texts  # type: ignore[return-value]  # no None left
+
+
+def _labels(where: str, task: Task, split: str, labels: list[Any]) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
+    import numpy as np
+
+    if split == "test" and all(label is None or label == -1 or label != label for label in labels):
+        return np.full(len(labels), -1, np.int32) if task.labels else np.full(len(labels), np.nan, np.float32)
+    if task.labels:
+        allowed = range(-1 if split == "test" else 0, len(task.labels))
+        bad = [row for row, label in enumerate(labels) if label not in allowed]
+        expected = f"0 to {len(task.labels) - 1} ({_names(task.labels)})"
+    else:
+        bad = [row for row, label in enumerate(labels) if label is None or abs(label) == float("inf") or label != label]
+        expected = "finite numbers"
+    if bad:
+        unlabelled = all(labels[row] is None or labels[row] == -1 or labels[row] != labels[row] for row in bad)
+        raise DataError(
+            f"{where} has rows without a label" if unlabelled else f"labels of {where} are out of range",
+            expected=expected,
+            received=_row_list(bad, labels),
+            mend="rows for training and validation need a label each: check the plugin's `load` and the data set",
+        )
+    return np.asarray(labels, np.int32) if task.labels else np.asarray(labels, np.float32)
+
+
+def _row_list(rows: list[int], values: Sequence[Any]) -> str:
+    shown = ", ".join(f"{values[row]!r} in row {row}" for row in rows[:LINES_SHOWN])
+    return shown + (f" and {len(rows) - LINES_SHOWN:,} more" if len(rows) > LINES_SHOWN else "") + " (counted from 0)"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

@@ -1,0 +1,187 @@
+"""Where a task's rows come from: the hub, a folder with the benchmark's own files, or the sample beside the task."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from glueft.data.tsv import Table, read_tsv
+from glueft.errors import DataError
+from glueft.plugin import Task, TSVLayout
+
+if TYPE_CHECKING:
+    import datasets
+
+
+class Source:
+    """Where rows come from. `Task.load` gets one, and reads it as it is or in a way of its own.
+
+    Attributes:
+        kind: "hub", "folder" or "sample".
+        provenance: after `read`, where the rows came from, for the run record.
+    """
+
+    kind: str
+
+    def __init__(self) -> None:
+        self.provenance: dict[str, Any] = {"source": self.kind}
+
+    def read(self, task: Task) -> datasets.DatasetDict:
+        """Read every split of a task, as its class attributes say.
+
+        Returns:
+            Splits `train`, `validation` and, if there is one, `test`, each with the task's input columns and `label`.
+
+        Raises:
+            DataError: a file or row is missing or malformed.
+            HubError: the hub is out of reach and its cache does not hold the rows.
+        """
+        raise NotImplementedError
+
+
+class FolderSource(Source):
+    """A folder in GLUE's layout: `DATA_DIR/MRPC/train.tsv`; `DATA_DIR` may also be the folder of the task's own files.
+
+    Attributes:
+        folder: the folder that was given.
+    """
+
+    kind = "folder"
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__()
+        self.folder = Path(folder).expanduser().absolute()
+
+    def read(self, task: Task) -> datasets.DatasetDict:
+        """Read `task.tsv`'s files; see `Source.read`."""
+        layout = _layout(task, 'read it from the hub: [data] source = "hub"')
+        files = task_folder(self.folder, layout)
+        self.provenance = {"source": self.kind, "folder": str(files)}
+        return read_folder(files, task, layout)
+
+
+class SampleSource(Source):
+    """The small sample that ships beside the task's module, for runs without a network."""
+
+    kind = "sample"
+
+    def read(self, task: Task) -> datasets.DatasetDict:
+        """Read the sample's files; see `Source.read`."""
+        layout = _layout(task, "read the task from another source")
+        if task.sample is None:
+            raise DataError(
+                f'the task "{task.name}" ships no sample',
+                expected="a task whose class sets `sample`",
+                received=f"{type(task).__name__}.sample = None",
+                mend="run without --sample, or with the benchmark's files: --data-dir DIR",
+            )
+        # A subclass in another package that inherits the sample finds it where its owner put it.
+        owner = next(cls for cls in type(task).__mro__ if "sample" in vars(cls))
+        module = Path(sys.modules[owner.__module__].__file__ or "")
+        files = task_folder(module.parent / task.sample, layout)
+        self.provenance = {"source": self.kind, "package": owner.__module__.partition(".")[0], "task": task.name}
+        return read_folder(files, task, layout)
+
+
+class HubSource(Source):
+    """The task's data set on the hub.
+
+    Attributes:
+        revision: branch, tag or commit to read; None for the newest.
+    """
+
+    kind = "hub"
+
+    def __init__(self, revision: str | None = None) -> None:
+        super().__init__()
+        self.revision = revision
+
+    def read(self, task: Task) -> datasets.DatasetDict:
+        """Read the data set of `task.hub`; see `Source.read`."""
+        raise NotImplementedError
+
+
+class DataSettings(Protocol):
+    """What a recipe's [data] section says about the source."""
+
+    @property
+    def source(self) -> str: ...  # noqa: D102
+
+    @property
+    def folder(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def revision(self) -> str | None: ...  # noqa: D102
+
+
+def make_source(data: DataSettings) -> Source:
+    """The source that a recipe's [data] section names."""
+    if data.source == "folder":
+        assert data.folder is not None, "the recipe's check lets no folder source through without a folder"
+        return FolderSource(data.folder)
+    if data.source == "sample":
+        return SampleSource()
+    return HubSource(data.revision)
+
+
+def task_folder(folder: Path, layout: TSVLayout) -> Path:
+    """The folder that holds a task's files: below `folder`, or `folder` itself.
+
+    Raises:
+        DataError: neither has them.
+    """
+    train = layout.files["train"]
+    below = folder / layout.folder
+    if below.is_dir():
+        return below
+    if (folder / train).is_file():
+        return folder
+    if folder.is_dir():
+        entries = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
+        shown = ", ".join(entries[:12]) + (f" and {len(entries) - 12} more" if len(entries) > 12 else "")
+        received = f"a folder with: {shown}" if entries else "an empty folder"
+    else:
+        received = "a file" if folder.exists() else "no such folder"
+    raise DataError(
+        f"{folder} does not hold the task's files",
+        expected=f"{layout.folder}/{train} in that folder, or {train} itself",
+        received=received,
+        mend=f"give the folder that contains {layout.folder}/ (the letters' case counts)",
+    )
+
+
+def read_folder(folder: Path, task: Task, layout: TSVLayout) -> datasets.DatasetDict:
+    """Read every file of a layout; the test file may be absent, and may be without labels."""
+    tables = {}
+    for split, file in layout.files.items():
+        path = folder / file
+        if split == "test" and not path.exists():
+            continue
+        tables[split] = read_tsv(path, task, labelled=split != "test")
+    return _dataset_dict(tables, task)
+
+
+def _layout(task: Task, otherwise: str) -> TSVLayout:
+    if task.tsv is not None:
+        return task.tsv
+    raise DataError(
+        f'the task "{task.name}" cannot be read from files',
+        expected="a task whose class sets `tsv`, the layout of its files",
+        received=f"{type(task).__name__}.tsv = None",
+        mend=otherwise,
+    )
+
+
+def _dataset_dict(tables: dict[str, Table], task: Task) -> datasets.DatasetDict:
+    import datasets
+
+    features = datasets.Features(
+        {column: datasets.Value("string") for column in task.inputs}
+        | {"label": datasets.ClassLabel(names=list(task.labels)) if task.labels else datasets.Value("float32")}
+    )
+    splits = {}
+    for split, table in tables.items():
+        columns = {**dict(zip(task.inputs, table.texts, strict=True)), "label": table.labels}
+        splits[split] = datasets.Dataset.from_dict(columns, features=features)
+    return datasets.DatasetDict(splits)
