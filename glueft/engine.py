@@ -1,0 +1,313 @@
+"""The one training path: compile, fit, predict. It sees objects and numbers, never a recipe.
+
+Importing this module imports Keras, and with it the backend that `KERAS_BACKEND` names (TensorFlow by default).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from glueft.data.batches import EvaluationBatches, TrainingBatches
+from glueft.errors import TrainingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Backends that compile a program for every batch shape get widths rounded up to a multiple of this: a compilation
+# takes seconds, so a few shapes must serve the whole run.
+COMPILED_WIDTH_MULTIPLE = 32
+
+# Seconds between two reports to whoever watches; reading the learning rate and drawing take a millisecond or so.
+REPORT_SECONDS = 0.2
+
+# About this many steps are written to the history, whatever the length of the run.
+HISTORY_STEPS = 200
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """The state of the training after a step.
+
+    Attributes:
+        step: optimizer steps done, from 1.
+        loss: mean loss of the epoch's steps so far.
+        learning_rate: of the step just done.
+        examples: rows trained on so far, over all epochs.
+        seconds: spent in training steps so far (validation left out).
+        for_history: whether this step belongs in the run's history.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    examples: int
+    seconds: float
+    for_history: bool
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """The state of the training after an epoch and its validation; `epoch` counts from 1."""
+
+    epoch: int
+    step: int
+    loss: float
+    validation_loss: float
+    metrics: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training took.
+
+    Attributes:
+        epochs: one report an epoch.
+        steps: optimizer steps done; fewer than planned where a callback stopped early.
+        step_seconds: seconds in training steps, validation left out.
+        first_step_seconds: seconds from the start of the training to the end of its first step.
+        validation_logits: the last validation's, in the order of the split; None where a callback came after it.
+    """
+
+    epochs: list[EpochReport]
+    steps: int
+    step_seconds: float
+    first_step_seconds: float
+    validation_logits: NDArray[np.float32] | None
+
+
+def prepare_backend(seed: int) -> None:
+    """Seed Python, NumPy and the backend, and ask for results that repeat."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def dtype_policy(precision: str) -> Iterator[None]:
+    """Build layers under a Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16"."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def resolve_jit_compile(wish: str | bool) -> bool:
+    """Return whether train and predict steps are compiled.
+
+    "auto" follows the backend: JAX cannot train at a useful speed without, and on TensorFlow a compilation costs more
+    than a GLUE-sized run wins back.
+    """
+    return keras.backend.backend() == "jax" if wish == "auto" else bool(wish)
+
+
+def width_multiple(jit_compile: bool) -> int:
+    """Return the multiple that batch widths are rounded up to: 1 where shapes cost nothing."""
+    return COMPILED_WIDTH_MULTIPLE if jit_compile else 1
+
+
+def compile_model(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, regression: bool, jit_compile: bool
+) -> None:
+    """Set loss and optimizer: cross-entropy from logits, or the mean squared error of the one logit."""
+    loss: keras.losses.Loss
+    if regression:
+        loss = keras.losses.MeanSquaredError()
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=jit_compile)
+    # Built here rather than in the first step, where new variables would make TensorFlow trace the graph twice.
+    model.optimizer.build(model.trainable_variables)
+
+
+def mean_loss(logits: NDArray[np.float32], labels: NDArray[Any], *, regression: bool) -> float:
+    """Return the mean loss of rows as `compile_model` defines it.
+
+    Args:
+        logits: (rows, labels), or (rows, 1) in regression.
+        labels: (rows,).
+    """
+    if regression:
+        return float(np.mean(np.square(logits[:, 0] - labels)))
+    logits = logits.astype(np.float64)
+    highest = logits.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(logits - highest).sum(axis=1)) + highest[:, 0]
+    return float(np.mean(log_sum - logits[np.arange(len(labels)), labels]))
+
+
+def trainable_parameters(model: keras.Model) -> int:
+    """Return how many numbers the training may change."""
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
+def predict(model: keras.Model, batches: EvaluationBatches) -> NDArray[np.float32]:
+    """Return the logits of a split, (rows, labels), in the order of the split.
+
+    Raises:
+        TrainingError: a logit is not a finite number.
+    """
+    logits = batches.restore(np.asarray(model.predict(feed(batches), steps=len(batches), verbose=0), np.float32))
+    if not np.isfinite(logits).all():
+        raise TrainingError(
+            "the model's logits are not finite numbers",
+            expected="a finite logit for every row and label",
+            received=f"{int((~np.isfinite(logits)).any(axis=1).sum())} of {len(logits)} rows with NaN or infinity",
+            mend='lower the learning rate, or use engine.precision = "float32"',
+        )
+    return logits
+
+
+def train(
+    model: keras.Model,
+    batches: TrainingBatches,
+    validation: EvaluationBatches,
+    *,
+    regression: bool,
+    score: Callable[[NDArray[np.float32]], dict[str, float]],
+    on_step: Callable[[StepReport], None],
+    on_epoch: Callable[[EpochReport], None],
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Trained:
+    """Fit a compiled model, validating after each epoch.
+
+    Args:
+        model: compiled by `compile_model`.
+        batches: every batch of every epoch.
+        validation: the split to validate on.
+        regression: whether the labels are scores.
+        score: logits of the validation split, (rows, labels), -> metrics by name.
+        on_step: called every few steps, and after the last.
+        on_epoch: called after each epoch's validation.
+        callbacks: further Keras callbacks. Their epoch logs hold `val_loss` and `val_<metric>`.
+
+    Raises:
+        TrainingError: the loss or a logit is no longer a finite number.
+    """
+    epochs = len(batches.plans)
+    monitor = Monitor(batches, validation, regression, score, on_step, on_epoch)
+    model.fit(
+        feed(batches),
+        epochs=epochs,
+        steps_per_epoch=batches.steps_per_epoch,
+        callbacks=[monitor, *callbacks],
+        shuffle=False,
+        verbose=0,
+    )
+    return Trained(
+        epochs=monitor.epochs,
+        steps=monitor.step,
+        step_seconds=monitor.seconds,
+        first_step_seconds=monitor.first_step_seconds,
+        validation_logits=None if callbacks else monitor.validation_logits,
+    )
+
+
+class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
+    """Watches the loss, times the steps, validates after each epoch, and reports all of it."""
+
+    def __init__(
+        self,
+        batches: TrainingBatches,
+        validation: EvaluationBatches,
+        regression: bool,
+        score: Callable[[NDArray[np.float32]], dict[str, float]],
+        on_step: Callable[[StepReport], None],
+        on_epoch: Callable[[EpochReport], None],
+    ) -> None:
+        super().__init__()
+        self.validation = validation
+        self.regression = regression
+        self.score = score
+        self.on_step = on_step
+        self.on_epoch = on_epoch
+        self.examples = np.cumsum(batches.sizes())
+        self.num_train_steps = batches.num_train_steps
+        self.history_stride = max(1, -(-batches.num_train_steps // HISTORY_STEPS))
+        self.step = 0
+        self.seconds = 0.0
+        self.first_step_seconds = 0.0
+        self.epochs: list[EpochReport] = []
+        self.validation_logits: NDArray[np.float32] | None = None
+        self.step_end = self.epoch_begin = self.reported = time.perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock of the steps."""
+        self.step_end = self.epoch_begin = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Stop at a loss that is no number; report now and then."""
+        loss = float((logs or {})["loss"])
+        now = time.perf_counter()
+        self.seconds += now - self.step_end
+        self.step_end = now
+        self.step += 1
+        if self.step == 1:
+            self.first_step_seconds = self.seconds
+        finite = np.isfinite(loss)
+        for_history = self.step % self.history_stride == 0 or self.step in (1, self.num_train_steps)
+        if finite and not for_history and now - self.reported < REPORT_SECONDS:
+            return
+        learning_rate = self.learning_rate(self.step - 1)
+        if not finite:
+            raise TrainingError(
+                f"the loss is no longer a finite number at step {self.step} of {self.num_train_steps}",
+                expected="a finite loss at every step",
+                received=f"{loss} at learning rate {learning_rate:.3g}",
+                mend="lower the learning rate (schedule.initial_learning_rate), warm up with the linear schedule, "
+                'clip gradients with optimizer.clipnorm = 1.0, or use engine.precision = "float32"',
+            )
+        self.reported = now
+        self.on_step(
+            StepReport(self.step, loss, learning_rate, int(self.examples[self.step - 1]), self.seconds, for_history)
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Validate, and put the results where later callbacks look for them."""
+        logs = {} if logs is None else logs
+        self.validation_logits = predict(self.model, self.validation)
+        labels = self.validation.encoded.labels
+        validation_loss = mean_loss(self.validation_logits, labels, regression=self.regression)
+        metrics = self.score(self.validation_logits)
+        logs |= {"val_loss": validation_loss} | {f"val_{name}": value for name, value in metrics.items()}
+        seconds = time.perf_counter() - self.epoch_begin
+        report = EpochReport(epoch + 1, self.step, float(logs["loss"]), validation_loss, metrics, seconds)
+        self.epochs.append(report)
+        self.on_epoch(report)
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of the step with this number from 0."""
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # mixed_float16 wraps it to scale the loss
+        schedule = optimizer._learning_rate
+        value = schedule(step) if callable(schedule) else schedule
+        return float(keras.ops.convert_to_numpy(value))
+
+
+def feed(batches: TrainingBatches | EvaluationBatches) -> Any:
+    """Return the batches in the form that the backend's `fit` and `predict` take: a dataset, or a generator."""
+    if keras.backend.backend() != "tensorflow":
+        return iter(batches) if isinstance(batches, TrainingBatches) else ((inputs,) for inputs in batches)
+    import tensorflow as tf
+
+    # The signature spells out that the width varies. Left alone, Keras reads the shapes off the first batches and
+    # fails at a later, longer one.
+    matrix = tf.TensorSpec((None, None), tf.int32)
+    inputs: Any = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), matrix)
+    if isinstance(batches, TrainingBatches):
+        signature = (inputs, tf.TensorSpec((None,), tf.as_dtype(batches.encoded.labels.dtype)))
+    else:
+        signature = inputs
+    dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+    return dataset.prefetch(2)

@@ -1,0 +1,240 @@
+"""What a run shows while it goes on: rich on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from glueft.engine import EpochReport, StepReport
+
+# Plain output reports a step about this often: enough to see life, few enough lines for a log file.
+PLAIN_SECONDS = 10.0
+
+
+class RunProgress(Protocol):
+    """What a run tells whoever watches."""
+
+    def phase(self, name: str) -> Any:
+        """Return a context manager around one phase of the set-up."""
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+
+    def training(self, epochs: int, num_train_steps: int) -> Any:
+        """Return a context manager around the training."""
+
+    def step(self, report: StepReport) -> None:
+        """Show the state after a step."""
+
+    def epoch(self, report: EpochReport) -> None:
+        """Show the state after an epoch."""
+
+    def finished(self, record: dict[str, Any]) -> None:
+        """Show the result: validation metrics an epoch, and the last table."""
+
+
+def make_progress(stream: IO[str]) -> RunProgress:
+    """Return the progress for a stream: rich if it is a terminal, plain lines if not."""
+    console = Console(file=stream, highlight=False)
+    return RichProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(stream)
+
+
+class Silent:
+    """Shows nothing: for Python callers."""
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Show nothing."""
+        yield
+
+    def say(self, text: str) -> None:
+        """Show nothing."""
+
+    @contextmanager
+    def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
+        """Show nothing."""
+        yield
+
+    def step(self, report: StepReport) -> None:
+        """Show nothing."""
+
+    def epoch(self, report: EpochReport) -> None:
+        """Show nothing."""
+
+    def finished(self, record: dict[str, Any]) -> None:
+        """Show nothing."""
+
+
+class RichProgress:
+    """Phases with a spinner, a bar while training, tables at the end."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.epochs = 0
+        self.bar: Progress | None = None
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Spin while the phase goes on, then leave a line with its seconds."""
+        begin = time.perf_counter()
+        with self.console.status(f"{name} ..."):
+            yield
+        self.console.print(f"[green]✓[/] {name} [dim]({time.perf_counter() - begin:.1f} s)[/]")
+
+    def say(self, text: str) -> None:
+        """Print a line, as it is."""
+        self.console.print(text, markup=False)
+
+    @contextmanager
+    def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
+        """Show the bar while the training goes on."""
+        self.epochs = epochs
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+        )
+        with Progress(*columns, console=self.console, expand=True) as self.bar:
+            self.bar.add_task(f"epoch 1/{epochs}", total=num_train_steps, state="first step: tracing the model ...")
+            yield
+            self.bar.update(self.bar.task_ids[0], state="")
+
+    def step(self, report: StepReport) -> None:
+        """Move the bar."""
+        assert self.bar is not None
+        task = self.bar.tasks[0]
+        left = seconds_left(report, int(task.total or 0))
+        state = (
+            f"loss {report.loss:.4f}  lr {report.learning_rate:.2e}  "
+            f"{report.examples / report.seconds:.1f} examples/s  {duration(left)} left"
+        )
+        self.bar.update(task.id, completed=report.step, state=state)
+
+    def epoch(self, report: EpochReport) -> None:
+        """Leave a line for the epoch above the bar."""
+        assert self.bar is not None
+        self.bar.console.print(f"[green]✓[/] {epoch_line(report, self.epochs)}")
+        upcoming = min(report.epoch + 1, self.epochs)
+        self.bar.update(self.bar.task_ids[0], description=f"epoch {upcoming}/{self.epochs}")
+
+    def finished(self, record: dict[str, Any]) -> None:
+        """Print the two tables."""
+        for table in (epoch_table(record), result_table(record)):
+            self.console.print(table)
+
+
+class PlainProgress:
+    """One line an event, without control codes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+        self.epochs = 0
+        self.num_train_steps = 0
+        self.shown = 0.0
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Print a line when the phase is over."""
+        begin = time.perf_counter()
+        yield
+        self.say(f"{name} ({time.perf_counter() - begin:.1f} s)")
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(text, file=self.stream, flush=True)
+
+    @contextmanager
+    def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
+        """Say what begins."""
+        self.epochs = epochs
+        self.num_train_steps = num_train_steps
+        self.shown = time.perf_counter()
+        self.say(f"training: {num_train_steps:,} steps in {epochs} epoch(s)")
+        yield
+
+    def step(self, report: StepReport) -> None:
+        """Print a line if the last one is some seconds old."""
+        now = time.perf_counter()
+        if report.step > 1 and now - self.shown < PLAIN_SECONDS:
+            return
+        self.shown = now
+        self.say(
+            f"step {report.step:,}/{self.num_train_steps:,}  loss {report.loss:.4f}  lr {report.learning_rate:.2e}  "
+            f"{report.examples / report.seconds:.1f} examples/s  "
+            f"{duration(seconds_left(report, self.num_train_steps))} left"
+        )
+
+    def epoch(self, report: EpochReport) -> None:
+        """Print a line."""
+        self.say(epoch_line(report, self.epochs))
+
+    def finished(self, record: dict[str, Any]) -> None:
+        """Print the two tables without a frame."""
+        # Wide enough for any path: a console that wraps would break the run folder's name in two.
+        console = Console(file=self.stream, no_color=True, force_terminal=False, width=400, highlight=False)
+        for table in (epoch_table(record), result_table(record)):
+            table.box = None
+            console.print(table)
+
+
+def seconds_left(report: StepReport, num_train_steps: int) -> float:
+    """Estimate the seconds of training still to come, from the mean step so far."""
+    return report.seconds / report.step * (num_train_steps - report.step)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as `m:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def epoch_line(report: EpochReport, epochs: int) -> str:
+    """Return `epoch 1/3: loss ..., validation loss ..., accuracy ...`."""
+    metrics = "".join(f", {name} {value:.4f}" for name, value in report.metrics.items())
+    return (
+        f"epoch {report.epoch}/{epochs}: loss {report.loss:.4f}, validation loss {report.validation_loss:.4f}"
+        f"{metrics} ({report.seconds:.1f} s)"
+    )
+
+
+def epoch_table(record: dict[str, Any]) -> Table:
+    """Return the table of validation metrics, a row an epoch."""
+    table = Table(title="validation by epoch", title_justify="left")
+    for name in ("epoch", "loss", "validation loss", *record["metrics"], "seconds"):
+        table.add_column(name, justify="right")
+    for epoch in record["epochs"]:
+        numbers = [epoch["loss"], epoch["validation_loss"], *epoch["metrics"].values()]
+        table.add_row(str(epoch["epoch"]), *(f"{number:.4f}" for number in numbers), f"{epoch['seconds']:.1f}")
+    return table
+
+
+def result_table(record: dict[str, Any]) -> Table:
+    """Return the last table: metrics, time, throughput and the run folder."""
+    title = f"{record['task']}: {record['data']['splits']['validation']['rows']:,} validation rows"
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column("name")
+    table.add_column("value", overflow="fold")
+    for name, value in record["metrics"].items():
+        table.add_row(name, f"{value:.4f}")
+    majority = record["majority_accuracy"]
+    if majority is not None:
+        table.add_row("majority class", f"{majority:.4f}")
+    seconds = record["seconds"]
+    table.add_row("steps", f"{record['num_train_steps']:,}")
+    parts = ("setup", "train", "evaluate", "total")
+    table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in parts))
+    table.add_row(
+        "throughput", f"{record['examples_per_second']:.1f} examples/s, {record['tokens_per_second']:,.0f} tokens/s"
+    )
+    table.add_row("padding waste", f"{record['padding_waste']:.1%}")
+    table.add_row("run folder", record["run_dir"])
+    return table

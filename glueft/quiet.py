@@ -1,0 +1,46 @@
+"""Keeps the start-up noise of TensorFlow and other libraries off the user's screen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def hush_libraries() -> None:
+    """Turn the libraries' own switches down to errors; must come before they are imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    # Set by transformers without torch; the tokenizers' threads and TensorFlow's do not fork.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"(tensorflow|keras|datasets|evaluate|jax)(\..*)?$")
+
+
+@contextmanager
+def captured_stderr(stream_fd: int = 2) -> Iterator[None]:
+    """Hold back what is written to the standard error of the process; show it only if the block fails.
+
+    TensorFlow's C++ side writes its greeting there before any of its log switches is read.
+    """
+    sys.stderr.flush()
+    before = os.dup(stream_fd)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), stream_fd)
+        try:
+            yield
+        except Exception:
+            sys.stderr.flush()
+            held.seek(0)
+            os.write(before, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, stream_fd)
+            os.close(before)

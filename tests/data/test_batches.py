@@ -1,0 +1,102 @@
+"""Every row once an epoch, rows of like length together, and an order that (seed, epoch) decides alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from glueft.data.batches import EvaluationBatches, TrainingBatches, collate, plan_evaluation, plan_training
+from glueft.data.encoding import Encoded
+
+
+def encoded_rows(lengths: list[int]) -> Encoded:
+    """Rows whose tokens are all their row's number + 1, the second half of a row of token type 1."""
+    ids = np.concatenate([np.full(length, row + 1) for row, length in enumerate(lengths)]).astype(np.uint16)
+    types = np.concatenate([np.arange(length) >= (length + 1) // 2 for length in lengths]).astype(np.uint8)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    labels = (np.arange(len(lengths)) % 2).astype(np.int32)
+    return Encoded(ids, types, offsets, labels, pad_id=0, truncated=0)
+
+
+LENGTHS = np.random.default_rng(3).integers(4, 128, size=1003)
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(1003, 8), (1003, 32), (7, 8), (8, 8), (1, 1), (500, 1)])
+def test_every_row_comes_once_and_the_partial_batch_is_kept(rows: int, batch_size: int) -> None:
+    plan = plan_training(LENGTHS[:rows], batch_size, seed=1, epoch=0)
+    assert sorted(np.concatenate(plan)) == list(range(rows))
+    assert len(plan) == -(-rows // batch_size)
+    assert sorted(map(len, plan))[1:] == [batch_size] * (len(plan) - 1)
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(plan_training(LENGTHS, 8, seed=seed, epoch=epoch)).tolist()
+
+    np.random.seed(0)
+    first = order(42, 1)
+    np.random.seed(1)
+    assert order(42, 1) == first
+    assert order(42, 2) != first
+    assert order(43, 1) != first
+
+
+def test_like_lengths_share_a_batch() -> None:
+    def waste(plan: list[np.ndarray]) -> float:
+        padded = sum(len(rows) * LENGTHS[rows].max() for rows in plan)
+        return float(1 - LENGTHS.sum() / padded)
+
+    grouped = waste(plan_training(LENGTHS, 8, seed=1, epoch=0))
+    random = waste(np.array_split(np.random.default_rng(0).permutation(len(LENGTHS)), len(LENGTHS) // 8))
+    assert random > 0.3
+    assert grouped < 0.03
+
+
+def test_no_epoch_runs_from_long_to_short() -> None:
+    widths = [LENGTHS[rows].max() for rows in plan_training(LENGTHS, 8, seed=1, epoch=0)]
+    assert abs(np.corrcoef(np.arange(len(widths)), widths)[0, 1]) < 0.25
+
+
+def test_a_batch_mixes_labels_as_a_random_draw_would() -> None:
+    # Labels that have nothing to do with length must come out unsorted.
+    labels = np.arange(len(LENGTHS)) % 2
+    means = [labels[rows].mean() for rows in plan_training(LENGTHS, 8, seed=1, epoch=0)]
+    assert np.std(means) == pytest.approx(np.sqrt(0.25 / 8), rel=0.25)
+
+
+def test_collate_pads_to_the_longest_row_of_the_batch() -> None:
+    batch = collate(encoded_rows([3, 5, 2]), np.array([2, 0]))
+    assert batch["input_ids"].tolist() == [[3, 3, 0], [1, 1, 1]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert batch["token_type_ids"].tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert {array.dtype for array in batch.values()} == {np.dtype(np.int32)}
+
+
+@pytest.mark.parametrize(("longest", "width"), [(3, 8), (8, 8), (9, 16), (17, 20), (20, 20)])
+def test_a_width_is_rounded_up_but_not_past_the_limit(longest: int, width: int) -> None:
+    assert collate(encoded_rows([2, longest]), np.array([0, 1]), multiple=8, limit=20)["input_ids"].shape == (2, width)
+
+
+def test_steps_are_counted_from_the_real_batches() -> None:
+    batches = TrainingBatches(encoded_rows([4] * 21), batch_size=4, epochs=3, seed=0)
+    seen = [(inputs["input_ids"][:, 0] - 1, labels) for inputs, labels in batches]
+    assert batches.num_train_steps == len(seen) == 18
+    assert batches.steps_per_epoch == 6
+    assert batches.sizes().sum() == 63
+    for rows, labels in seen:
+        assert (rows % 2 == labels).all()
+    assert batches.tokens(18) == (21 * 4 * 3, 0)
+
+
+def test_padding_is_counted() -> None:
+    batches = TrainingBatches(encoded_rows([2, 4]), batch_size=2, epochs=1, seed=0)
+    assert batches.tokens(1) == (6, 2)
+
+
+def test_evaluation_restores_the_order_of_the_split() -> None:
+    encoded = encoded_rows([3, 9, 4, 9, 1])
+    batches = EvaluationBatches(encoded, batch_size=2)
+    results = np.concatenate([inputs["input_ids"][:, :1] for inputs in batches])
+    assert batches.restore(results)[:, 0].tolist() == [1, 2, 3, 4, 5]
+    assert len(batches) == 3
+    assert [len(rows) for rows in plan_evaluation(encoded.lengths, 2)] == [2, 2, 1]

@@ -1,0 +1,83 @@
+"""The metrics are exact against scikit-learn and scipy, and on cases worked by hand."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+from glueft.errors import PluginError
+from glueft.metrics import METRICS, check_metrics, compute_metrics
+
+RIGHT = [1, 1, 1, 0, 0, 1]
+GUESS = [1, 0, 1, 0, 1, 1]
+
+
+def test_classification_by_hand() -> None:
+    # 3 true positives, 1 false positive, 1 false negative, 1 true negative.
+    values = compute_metrics(["accuracy", "f1", "matthews_correlation"], GUESS, RIGHT)
+    assert values["accuracy"] == 4 / 6
+    assert values["f1"] == 2 * 3 / (2 * 3 + 1 + 1)
+    assert values["matthews_correlation"] == pytest.approx((3 * 1 - 1 * 1) / math.sqrt(4 * 4 * 2 * 2))
+
+
+def test_correlations_by_hand() -> None:
+    values = compute_metrics(["pearson", "spearmanr"], [1.0, 2.0, 4.0], [1.0, 3.0, 2.0])
+    assert values["pearson"] == pytest.approx((-4 / 3 * -1 + -1 / 3 * 1 + 5 / 3 * 0) / math.sqrt(14 / 3 * 2))
+    assert values["spearmanr"] == pytest.approx(1 - 6 * 2 / (3 * 8))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_to_scikit_learn_and_scipy(seed: int) -> None:
+    from scipy import stats
+    from sklearn import metrics
+
+    random = np.random.default_rng(seed)
+    guess, right = random.integers(0, 2, (2, 101))
+    values = compute_metrics(["accuracy", "f1", "matthews_correlation"], guess, right)
+    assert values == {
+        "accuracy": metrics.accuracy_score(right, guess),
+        "f1": metrics.f1_score(right, guess),
+        "matthews_correlation": metrics.matthews_corrcoef(right, guess),
+    }
+    scores, truth = random.normal(size=(2, 101)).astype(np.float32)
+    values = compute_metrics(["pearson", "spearmanr"], scores, truth)
+    assert values["pearson"] == pytest.approx(stats.pearsonr(scores, truth)[0], abs=1e-6)
+    assert values["spearmanr"] == pytest.approx(stats.spearmanr(scores, truth)[0], abs=1e-12)
+
+
+def test_constant_predictions_have_a_value_and_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        assert compute_metrics(["pearson", "spearmanr"], [2.0, 2.0, 2.0], [1.0, 2.0, 3.0]) == {
+            "pearson": 0.0,
+            "spearmanr": 0.0,
+        }
+        assert compute_metrics(["f1", "matthews_correlation"], [0, 0, 0], [1, 0, 1]) == {
+            "f1": 0.0,
+            "matthews_correlation": 0.0,
+        }
+
+
+def test_they_are_evaluate_metrics() -> None:
+    import evaluate
+
+    from glueft.metrics.glue import CLASSES
+
+    assert list(CLASSES) == list(METRICS)
+    for metric in CLASSES.values():
+        assert issubclass(metric, evaluate.Metric)
+        assert metric.__doc__
+
+
+def test_a_metric_that_does_not_exist_is_named() -> None:
+    with pytest.raises(PluginError, match="acuracy"):
+        check_metrics("demo", ["acuracy"], labels=2)
+
+
+@pytest.mark.parametrize(("metric", "labels"), [("pearson", 2), ("accuracy", 0), ("f1", 3)])
+def test_a_metric_that_does_not_suit_the_labels_is_named(metric: str, labels: int) -> None:
+    with pytest.raises(PluginError, match="does not suit"):
+        check_metrics("demo", [metric], labels=labels)
