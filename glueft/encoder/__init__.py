@@ -1,1 +1,1 @@
-"""The BERT family as one Keras 3 encoder, its classification heads, and the names of its weights."""
+"""The BERT family in Keras 3: one architecture read from config.json, its heads, and its tensor names both ways."""

@@ -1,0 +1,207 @@
+"""Checkpoints in Hugging Face layout: found, checked, loaded into a Keras classifier, and saved from one.
+
+Importing this module is cheap; Keras is imported when a classifier is loaded or saved.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
+from glueft.encoder.labels import head_rows
+from glueft.encoder.tensor_files import WEIGHTS, read_headers
+from glueft.errors import CheckpointError
+from glueft.sample_encoder import SAMPLE_CHECKPOINT
+from glueft.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from glueft.encoder.classifier import Classifier
+    from glueft.encoder.weights import Slot
+
+__all__ = [
+    "SAMPLE_CHECKPOINT",
+    "Checkpoint",
+    "LoadReport",
+    "Loaded",
+    "check_max_length",
+    "find_checkpoint",
+    "load_classifier",
+    "load_tokenizer",
+    "save_classifier",
+]
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of the tensors of a checkpoint.
+
+    Attributes:
+        head: "checkpoint" if its classification head is used, "new" if one was started.
+        new: the names of the model's tensors that were initialised anew.
+        left_over: the names of the file's tensors that the classifier has no use for, such as a language model's head.
+    """
+
+    head: str
+    new: tuple[str, ...]
+    left_over: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A classifier with its weights, and what they came from."""
+
+    model: Classifier
+    report: LoadReport
+
+
+def load_classifier(
+    checkpoint: Checkpoint, *, labels: tuple[str, ...], regression: bool = False, seed: int, new_head: bool = False
+) -> Loaded:
+    """Build the classifier of a checkpoint and set its weights.
+
+    A classification head in the checkpoint is used if its labels are the task's, by name and in any order. Where there
+    is none, or `new_head` is set, the head is new: kernels normal(0, initializer_range), biases zero. A pooler (BERT,
+    ALBERT) belongs to the encoder and is kept; only where the checkpoint has none is it part of the new head.
+
+    Args:
+        checkpoint: from `find_checkpoint`.
+        labels: the task's label names, in its order; empty for regression.
+        regression: one output and no labels.
+        seed: of a new head and of the dropout masks.
+        new_head: start a new head whatever the checkpoint has.
+
+    Raises:
+        CheckpointError: tensors of the encoder are missing (all are named) or have other shapes; the head is incomplete
+            or has other labels (both lists are shown).
+    """
+    from glueft.encoder.classifier import Classifier
+    from glueft.encoder.weights import match_names, read_weights, tensor_table
+
+    if regression == bool(labels):
+        raise ValueError("labels are needed for classification, and only there")
+    model = Classifier(checkpoint.config, labels, seed=seed)
+    family = model.config.family
+    table = tensor_table(model)
+    stored = read_headers(checkpoint.folder)
+    found = match_names(table, stored, family.prefix)
+    _refuse_missing(checkpoint, table, found)
+    order = None
+    in_head = [name for name in table if table[name].role in ("head", "output")]
+    if new_head or not any(name in found for name in in_head):
+        found = {name: source for name, source in found.items() if name not in in_head}
+    else:
+        _refuse_incomplete_head(checkpoint, table, found)
+        rows = stored[found[f"{family.head.output}.bias"]].shape[0]
+        order = head_rows(checkpoint.config, rows, labels, family)
+    read_weights(table, stored, found, order=order, seed=seed, initializer_range=model.config.initializer_range)
+    report = LoadReport(
+        head="new" if order is None else "checkpoint",
+        new=tuple(name for name in table if name not in found),
+        left_over=tuple(sorted(stored.keys() - set(found.values()))),
+    )
+    return Loaded(model, report)
+
+
+def _refuse_missing(checkpoint: Checkpoint, table: Mapping[str, Slot], found: Mapping[str, str]) -> None:
+    missing = [name for name in table if name not in found and table[name].role == "encoder"]
+    if missing:
+        raise CheckpointError(
+            f"{checkpoint.name}: tensors of the encoder are missing from the weights",
+            expected="every tensor that config.json calls for, with or without the class prefix",
+            received="no " + ", ".join(missing),
+            mend="use the weights that belong to this config.json; only a classification head may be missing",
+        )
+
+
+def _refuse_incomplete_head(checkpoint: Checkpoint, table: Mapping[str, Slot], found: Mapping[str, str]) -> None:
+    missing = [name for name in table if name not in found]
+    if missing:
+        raise CheckpointError(
+            f"{checkpoint.name}: its classification head is incomplete",
+            expected="a whole head of a sequence classifier, or none",
+            received="no " + ", ".join(missing),
+            mend="set new_head = true in [model] to start a new head on this encoder",
+        )
+
+
+def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
+    """Write a classifier as a checkpoint folder that transformers' AutoModelForSequenceClassification opens.
+
+    config.json keeps the keys of the checkpoint that the classifier came from. The weights are float32. The folder
+    appears whole or not at all: it is written beside its place and then renamed.
+
+    Args:
+        model: from `load_classifier`.
+        folder: where to write; it must not exist yet, or be empty.
+        tokenizer: the one the classifier was trained with.
+
+    Raises:
+        CheckpointError: there is something in the folder's place.
+    """
+    import safetensors.numpy
+
+    from glueft.encoder.weights import export_weights, tensor_table
+
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(
+            f"{folder}: there is something in the place of the new checkpoint",
+            expected="a folder that does not exist yet or is empty",
+            received="a folder with files in it" if folder.is_dir() else "a file",
+            mend="choose another folder, or move that one away",
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        config = json.dumps(saved_config(model), indent=2, sort_keys=True) + "\n"
+        (unfinished / "config.json").write_text(config, encoding="utf-8")
+        tensors = export_weights(tensor_table(model))
+        # transformers reads no file whose metadata lacks the format.
+        safetensors.numpy.save_file(tensors, unfinished / WEIGHTS, metadata={"format": "pt"})
+        _forget_padding(tokenizer)
+        tokenizer.save_pretrained(unfinished)
+        _open_permissions(unfinished)
+        unfinished.replace(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def saved_config(model: Classifier) -> dict[str, Any]:
+    """The config.json of a classifier: its checkpoint's keys, with the head and labels that it has now."""
+    config = dict(model.checkpoint_config)
+    config["architectures"] = [model.config.family.architecture]
+    names = model.labels or ("LABEL_0",)
+    config["id2label"] = {str(index): name for index, name in enumerate(names)}
+    config["label2id"] = {name: index for index, name in enumerate(names)}
+    config["problem_type"] = "single_label_classification" if model.labels else "regression"
+    # transformers counts id2label; a number kept from the old head could contradict it.
+    config.pop("num_labels", None)
+    # The weights are saved as float32, and transformers would load them in the type that is named here.
+    config.pop("torch_dtype", None)
+    config["dtype"] = "float32"
+    return config
+
+
+def _open_permissions(folder: Path) -> None:
+    """Give a folder and its files what any new one has: mkdtemp and safetensors let nobody but the owner read."""
+    umask = os.umask(0)
+    os.umask(umask)
+    folder.chmod(0o777 & ~umask)
+    for file in folder.iterdir():
+        file.chmod(0o666 & ~umask)
+
+
+def _forget_padding(tokenizer: Any) -> None:
+    """A fast tokenizer would save the length it last cut and padded to, and cut to it wherever it is loaded."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()

@@ -1,0 +1,81 @@
+"""Decides by label name whether a checkpoint's classification head fits a task, and in which order its rows go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from glueft.encoder.family import Family
+from glueft.errors import CheckpointError
+
+_NEW_HEAD = "set new_head = true in [model] to start a new head on this encoder, or choose another checkpoint"
+
+
+def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], family: Family) -> list[int]:
+    """For each label of the task, the row of the checkpoint's head that scores it.
+
+    Labels are matched by their exact names: an index says nothing, since two data sets may number the same labels in
+    different orders. Names that were never given (LABEL_0, LABEL_1, ...) therefore fit no task.
+
+    Args:
+        config: the checkpoint's config.json.
+        rows: the number of outputs of its head.
+        labels: the task's label names in order; empty for regression.
+        family: its model type.
+
+    Raises:
+        CheckpointError: the head has other labels (both lists are shown) or was trained for another kind of task.
+    """
+    names = _label_names(config, rows)
+    kind = config.get("problem_type")
+    architectures = config.get("architectures") or [family.architecture]
+    received = f"the checkpoint's head: {_listed(names)}"
+    mend = _NEW_HEAD
+    if family.architecture not in architectures:
+        raise _misfit(labels, f"{received} of {', '.join(map(str, architectures))}", mend)
+    if not labels:
+        if rows != 1 or kind not in (None, "regression"):
+            raise _misfit(labels, received, mend)
+        return [0]
+    if kind not in (None, "single_label_classification"):
+        raise _misfit(labels, f"{received} with problem_type {kind}", mend)
+    if set(names) != set(labels) or len(names) != len(labels):
+        if names == [f"LABEL_{index}" for index in range(rows)]:
+            mend = (
+                "these names do not say which output is which: if you know, write the names into id2label in the "
+                f"checkpoint's config.json; or {_NEW_HEAD}"
+            )
+        raise _misfit(labels, received, mend)
+    return [names.index(label) for label in labels]
+
+
+def _label_names(config: Mapping[str, Any], rows: int) -> list[str]:
+    """The name of each row of the head; as in transformers, LABEL_0, LABEL_1, ... where config.json has none."""
+    given = config.get("id2label")
+    if given is None:
+        return [f"LABEL_{index}" for index in range(rows)]
+    try:
+        names = {int(index): str(name) for index, name in given.items()}
+    except (AttributeError, TypeError, ValueError):
+        names = {}
+    if sorted(names) != list(range(rows)):
+        raise CheckpointError(
+            "config.json and the weights disagree on the labels",
+            expected=f"id2label with a name for each of the head's {rows} outputs, 0 to {rows - 1}",
+            received=f"id2label = {given!r}",
+            mend=f"mend id2label in the checkpoint's config.json, or {_NEW_HEAD}",
+        )
+    return [names[index] for index in range(rows)]
+
+
+def _misfit(labels: Sequence[str], received: str, mend: str) -> CheckpointError:
+    return CheckpointError(
+        "the checkpoint's classification head does not fit the task",
+        expected=f"the task's labels: {_listed(labels)}" if labels else "regression: one output and no labels",
+        received=received,
+        mend=mend,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

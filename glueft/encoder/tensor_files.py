@@ -1,0 +1,164 @@
+"""Reads the tensors of a checkpoint folder: safetensors, whole or sharded, as float32 arrays.
+
+Pickles (`pytorch_model.bin` and the like) are never opened: unpickling can run any code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import CheckpointError
+
+if TYPE_CHECKING:
+    import numpy
+
+    FloatArray = numpy.ndarray[Any, numpy.dtype[numpy.float32]]
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """One tensor of a safetensors file, not yet read.
+
+    Attributes:
+        path: its file.
+        dtype: "F32", "F16", "BF16", "I64", ... as the format names them.
+        shape: its shape.
+        offset: its first byte, from the start of the file.
+    """
+
+    path: Path
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    def read(self) -> FloatArray:
+        """The values as float32; every float16 and bfloat16 value is kept exactly.
+
+        Raises:
+            CheckpointError: it holds something other than float32, float16, bfloat16 or float64.
+        """
+        import numpy
+
+        stored = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "F64": "<f8"}.get(self.dtype)
+        if stored is None:
+            raise CheckpointError(
+                f"{self.path}: the tensor {self.name} has a type that is not supported",
+                expected="float32, float16 or bfloat16 (F32, F16, BF16)",
+                received=self.dtype,
+                mend="use a checkpoint that is not quantised",
+            )
+        count = math.prod(self.shape)
+        values = numpy.fromfile(self.path, dtype=stored, count=count, offset=self.offset).reshape(self.shape)
+        if self.dtype == "BF16":
+            # bfloat16 is the upper half of a float32.
+            return (values.astype(numpy.uint32) << 16).view(numpy.float32)
+        return values.astype(numpy.float32, copy=False)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a folder, in order.
+
+    Raises:
+        CheckpointError: there are none, only a pickle, or a shard that the index names is missing.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    if (folder / INDEX).is_file():
+        paths = [folder / name for name in sorted(set(_read_index(folder / INDEX).values()))]
+        missing = [path.name for path in paths if not path.is_file()]
+        if missing:
+            raise CheckpointError(
+                f"{folder}: a part of the weights is missing",
+                expected=f"every file that {INDEX} names",
+                received="no " + ", ".join(missing),
+                mend="download or copy the checkpoint again, all of its files",
+            )
+        return paths
+    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise CheckpointError(
+            f"{folder}: the weights are there only in a form that glueft never loads",
+            expected=f"{WEIGHTS}, or shards with {INDEX}",
+            received=", ".join(pickles),
+            mend="opening a pickle can run any code: choose a checkpoint or revision with safetensors, or convert this "
+            "one where you trust it (transformers: from_pretrained, then save_pretrained)",
+        )
+    raise CheckpointError(
+        f"{folder}: there are no weights",
+        expected=f"{WEIGHTS}, or shards with {INDEX}",
+        received=", ".join(sorted(path.name for path in folder.iterdir())) or "an empty folder",
+        mend="choose a checkpoint whose weights are in safetensors files (pickles are never loaded)",
+    )
+
+
+def read_headers(folder: Path) -> dict[str, StoredTensor]:
+    """Every tensor of a checkpoint folder by name; the values are not read yet.
+
+    Raises:
+        CheckpointError: there are no safetensors files, or one is corrupt, truncated, or lacks a tensor of the index.
+    """
+    tensors: dict[str, StoredTensor] = {}
+    for path in weight_files(folder):
+        tensors |= _read_header(path)
+    if not (folder / WEIGHTS).is_file():
+        missing = [name for name in _read_index(folder / INDEX) if name not in tensors]
+        if missing:
+            raise CheckpointError(
+                f"{folder / INDEX}: tensors are missing from the files",
+                expected="every tensor that the index names",
+                received="no " + ", ".join(missing),
+                mend="download or copy the checkpoint again, all of its files",
+            )
+    return tensors
+
+
+def _read_index(path: Path) -> dict[str, str]:
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        files = index["weight_map"]
+        # A name with a path could point out of the folder.
+        if not files or not all(isinstance(name, str) and Path(name).name == name for name in files.values()):
+            raise ValueError("weight_map does not name the files of this folder")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: the index of the weights cannot be read",
+            expected='JSON with a "weight_map" from tensor names to files of the same folder',
+            received=str(error) if isinstance(error, OSError | ValueError) else "no such map",
+            mend="download or copy the checkpoint again",
+        ) from None
+    return dict(files)
+
+
+def _read_header(path: Path) -> dict[str, StoredTensor]:
+    import safetensors
+
+    try:
+        # The library checks the whole layout: header size, shapes against bytes, no gaps, no overlaps, file length.
+        with safetensors.safe_open(path, framework="numpy"):
+            pass
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(size))
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        with path.open("rb") as file:
+            pointer = file.read(32).startswith(b"version https://git-lfs")
+        raise CheckpointError(
+            f"{path}: the weights cannot be read",
+            expected="a whole safetensors file",
+            received="a git-lfs pointer instead of the file" if pointer else f"{path.stat().st_size} bytes: {error}",
+            mend="fetch the file itself with `git lfs pull`" if pointer else "download or copy the checkpoint again",
+        ) from None
+    return {
+        name: StoredTensor(path, name, entry["dtype"], tuple(entry["shape"]), 8 + size + entry["data_offsets"][0])
+        for name, entry in header.items()
+        if name != "__metadata__"
+    }
