@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
+from glueft.nearest import nearest
 
 if TYPE_CHECKING:
     import datasets
@@ -129,13 +129,12 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) 
 def _check_column(where: str, column: str, columns: Sequence[str]) -> None:
     if column in columns:
         return
-    near = difflib.get_close_matches(column, columns, n=1)
+    near = nearest(column, columns)
     raise DataError(
         f'{where} has no column "{column}"',
         expected=f'a column "{column}"',
         received=_names(columns),
-        mend=(f'rename "{near[0]}" to "{column}"' if near else f'add the column "{column}"')
-        + " in the plugin's `load`",
+        mend=(f'rename "{near}" to "{column}"' if near else f'add the column "{column}"') + " in the plugin's `load`",
     )
 
 

@@ -98,8 +98,30 @@ class HubSource(Source):
         self.revision = revision
 
     def read(self, task: Task) -> datasets.DatasetDict:
-        """Read the data set of `task.hub`; see `Source.read`."""
-        raise NotImplementedError
+        """Read the data set of `task.hub`; see `Source.read`. What the local cache holds serves without a network."""
+        from glueft.data.hub_dataset import load_hub_dataset
+
+        if task.hub is None:
+            raise DataError(
+                f'the task "{task.name}" is not on the hub',
+                expected="a task whose class sets `hub`",
+                received=f"{type(task).__name__}.hub = None",
+                mend="read it from files (--data-dir DIR), or from its sample if it has one (--sample)",
+            )
+        loaded = load_hub_dataset(task.hub, self.revision)
+        self.provenance = {
+            "source": self.kind,
+            "dataset": task.hub.path,
+            "config": task.hub.config,
+            "revision": loaded.revision,
+            "read_from": loaded.read_from,
+        }
+        names = {task.hub.columns.get(column, column): column for column in (*task.inputs, "label")}
+        for split, rows in loaded.splits.items():
+            # A column that is missing is reported by the check of rows, with the names that there are.
+            kept = {name: to for name, to in names.items() if name in rows.column_names}
+            loaded.splits[split] = rows.select_columns([*kept]).rename_columns(kept) if kept else rows
+        return loaded.splits
 
 
 class DataSettings(Protocol):

@@ -7,13 +7,13 @@ line feed or without one. Whatever else is odd about a row is an error that name
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from glueft.errors import DataError, PluginError
+from glueft.nearest import nearest
 from glueft.plugin import Task, TSVLayout
 
 UNLABELLED = -1
@@ -130,7 +130,7 @@ def _checked_layout(task: Task) -> TSVLayout:
     if missing or unnamed:
         raise PluginError(
             f'the `tsv` layout of the task "{task.name}" cannot be used',
-            expected="a column for each of the task's inputs and for `label`; positions where files have no header line",
+            expected="a column for each of the task's inputs and for `label`; positions where there is no header line",
             received=f"columns = {dict(layout.columns)}, header = {layout.header}",
             mend="correct `tsv` in the task's plugin, or tell its author",
         )
@@ -247,12 +247,12 @@ def _position(path: Path, column: str | int, names: list[str], line: str) -> int
         )
     if column in names:
         return names.index(column)
-    near = difflib.get_close_matches(column, names, n=1)
+    near = nearest(column, names)
     raise DataError(
         f"{path}, line 1: the header lacks the column {_shown(column)}",
         expected=f"a header line with {_shown(column)}",
         received=_names(names),
-        mend=f"rename the column {_shown(near[0])} to {_shown(column)}"
+        mend=f"rename the column {_shown(near)} to {_shown(column)}"
         if near
         else "check that this is the task's own file, with its header line and with tabs between the fields",
     )

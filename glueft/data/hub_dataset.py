@@ -1,0 +1,145 @@
+"""A data set of the hub: the very commit that is recorded, or what the hub's local cache holds of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from glueft.errors import HubError
+from glueft.hub_client import HubUnavailableError, ask, first_line, is_sha, out_of_reach, quiet_client, refusal
+from glueft.plugin import HubDataset
+
+if TYPE_CHECKING:
+    import datasets
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A data set and what is known about it.
+
+    Attributes:
+        splits: every split, with the hub's columns.
+        revision: the commit; None where the cache's folder does not tell.
+        read_from: whether the hub was asked.
+    """
+
+    splits: datasets.DatasetDict
+    revision: str | None
+    read_from: Literal["hub", "cache"]
+
+
+def load_hub_dataset(hub: HubDataset, revision: str | None) -> Loaded:
+    """Load a data set from the hub, or from what its local cache holds.
+
+    Args:
+        hub: its name and configuration.
+        revision: branch, tag or commit; None for the newest, or for the newest in the cache if the hub is out of reach.
+
+    Raises:
+        HubError: no such data set, configuration or revision, or the hub is out of reach and nothing is cached.
+    """
+    prepared = _prepared(hub)
+    if is_sha(revision) and revision in prepared:
+        # A commit never changes: if the cache has it, nobody needs to be asked.
+        return Loaded(_read(prepared[revision]), revision, "cache")
+    try:
+        repository = ask("dataset", hub.path, revision)
+    except HubUnavailableError as unavailable:
+        folder = _cached(hub, revision, prepared)
+        if folder is None:
+            raise out_of_reach("dataset", hub.path, revision, str(unavailable), _listing(prepared)) from unavailable
+        return Loaded(_read(folder), folder.name if is_sha(folder.name) else None, "cache")
+    if repository.sha not in prepared:
+        _prepare(hub, revision, repository.sha)
+        prepared = _prepared(hub)
+    return Loaded(_read(prepared[repository.sha]), repository.sha, "hub")
+
+
+def _prepare(hub: HubDataset, revision: str | None, sha: str) -> None:
+    """Download one commit of the data set into the cache of `datasets`."""
+    import datasets
+
+    counts = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS
+    # Else a request goes to a host of its own, whatever HF_ENDPOINT says, and a run waits for it.
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
+    try:
+        with quiet_client():
+            # "hf://": or a folder of that name below the current one would be read in the hub's stead.
+            builder = datasets.load_dataset_builder(f"hf://datasets/{hub.path}", hub.config, revision=sha)
+            if builder.hash != sha:
+                # On an error `datasets` falls back to whatever commit it has.
+                raise ConnectionError(f"commit {sha} could not be read")
+            builder.download_and_prepare()
+    except Exception as error:
+        raise refusal(error, "dataset", hub.path, revision) from error
+    finally:
+        datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = counts
+
+
+def _prepared(hub: HubDataset) -> dict[str, Path]:
+    """The folders in the cache of `datasets` with this data set, by commit, the oldest first."""
+    import datasets
+    from datasets.naming import camelcase_to_snakecase
+
+    owner, _, name = hub.path.rpartition("/")
+    parent = Path(datasets.config.HF_DATASETS_CACHE) / "___".join(filter(None, [owner, camelcase_to_snakecase(name)]))
+    folders = []
+    for info in parent.glob(f"{hub.config or '*'}/*/*/dataset_info.json"):
+        try:
+            config = json.loads(info.read_text(encoding="utf-8")).get("config_name")
+        except (OSError, ValueError, AttributeError):
+            continue
+        # A configuration read in a way of its own (other columns, other files) has a folder with a longer name.
+        if config == info.parts[-4] and hub.config in (config, None):
+            folders.append(info.parent)
+    folders.sort(key=lambda folder: folder.stat().st_mtime)
+    return {folder.name: folder for folder in folders}
+
+
+def _cached(hub: HubDataset, revision: str | None, prepared: dict[str, Path]) -> Path | None:
+    """The folder of a revision, as far as the cache knows which commit that is."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, RevisionResolutionError
+
+    try:
+        with quiet_client():
+            resolved = HfApi().resolve_revision(hub.path, repo_type="dataset", revision=revision, local_files_only=True)
+        if resolved.resolved in prepared:
+            return prepared[resolved.resolved]
+    except HFValidationError as error:
+        raise refusal(error, "dataset", hub.path, revision) from error
+    except RevisionResolutionError:
+        pass
+    # Who asks for no revision in particular is served by the newest there is.
+    return [*prepared.values()][-1] if prepared and revision is None else None
+
+
+def _read(folder: Path) -> datasets.DatasetDict:
+    """Open the Arrow files of a prepared folder; they are mapped, not copied, into memory."""
+    import datasets
+
+    splits = {}
+    try:
+        info = datasets.DatasetInfo.from_directory(str(folder))
+        for name, split in info.splits.items():
+            files = sorted([*folder.glob(f"*-{name}.arrow"), *folder.glob(f"*-{name}-?????-of-?????.arrow")])
+            parts = [datasets.Dataset.from_file(str(file), info=info, split=name) for file in files]
+            splits[name] = datasets.concatenate_datasets(parts)
+            if len(splits[name]) != split.num_examples:
+                raise ValueError(f"{len(splits[name]):,} rows in {name} instead of {split.num_examples:,}")
+    except (OSError, ValueError) as error:
+        raise HubError(
+            f"the cached data set in {folder} is damaged",
+            expected="the Arrow files that dataset_info.json lists",
+            received=first_line(error),
+            mend="delete that folder; the next run downloads it again",
+        ) from error
+    return datasets.DatasetDict(splits)
+
+
+def _listing(prepared: dict[str, Path]) -> str:
+    if not prepared:
+        return "nothing of it in the cache of `datasets`"
+    return f"the cache of `datasets` has only {', '.join(prepared)}"

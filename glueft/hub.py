@@ -1,0 +1,137 @@
+"""Checkpoints from the hub: only the files that are needed, safetensors and never pickles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from glueft.errors import CheckpointError
+from glueft.hub_client import HubUnavailableError, ask, is_sha, out_of_reach, quiet_client, refusal
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.model",
+)
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".pkl")
+
+
+def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
+    """Have a checkpoint of the hub in a folder: downloaded, or as the hub's local cache holds it.
+
+    Args:
+        name: `owner/name` on the hub.
+        revision: branch, tag or commit; None for the newest.
+
+    Returns:
+        The folder, with config.json, the tokenizer's files and the weights (one safetensors file, or shards and their
+        index), and the commit they are of.
+
+    Raises:
+        HubError: no such repository or revision, a gated one, or the hub is out of reach and the checkpoint not cached.
+        CheckpointError: the repository holds no safetensors weights or no config.json.
+    """
+    if is_sha(revision):
+        # A commit never changes: if the cache has all of it, nobody needs to be asked.
+        cached = _cached(name, revision)
+        if isinstance(cached, Path):
+            return cached, cached.name
+    try:
+        repository = ask("model", name, revision)
+    except HubUnavailableError as unavailable:
+        cached = _cached(name, revision)
+        if isinstance(cached, Path):
+            return cached, cached.name
+        raise out_of_reach("model", name, revision, str(unavailable), cached) from unavailable
+    files = needed_files(name, repository.files)
+    from huggingface_hub import snapshot_download
+
+    try:
+        with quiet_client():
+            folder = Path(snapshot_download(name, revision=repository.sha, allow_patterns=files))
+    except Exception as error:
+        raise refusal(error, "model", name, revision) from error
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        reason = "the download was cut short"
+        raise out_of_reach("model", name, revision, reason, f"without {', '.join(missing)}")
+    return folder, repository.sha
+
+
+def needed_files(name: str, files: Sequence[str]) -> list[str]:
+    """The files of a repository that a checkpoint needs: none of its sub-folders', and one kind of weights.
+
+    Raises:
+        CheckpointError: there is no config.json, or there are no safetensors weights.
+    """
+    if CONFIG not in files:
+        raise CheckpointError(
+            f'"{name}" holds no {CONFIG}',
+            expected="the repository of a transformers checkpoint",
+            received=_listing(files),
+            mend="check the name; adapters and other formats cannot be loaded",
+        )
+    if WEIGHTS in files:
+        weights = [WEIGHTS]
+    elif INDEX in files:
+        weights = [INDEX, *(file for file in files if SHARD.fullmatch(file))]
+    else:
+        pickles = [file for file in files if "/" not in file and file.endswith(PICKLES)]
+        if pickles:
+            raise CheckpointError(
+                f'"{name}" holds its weights only in a format that glueft does not read',
+                expected=f"{WEIGHTS}, or {INDEX} and its shards",
+                received=", ".join(pickles),
+                mend="pickles can run code when they are read, so they are never loaded: convert them to safetensors "
+                "(transformers: model.save_pretrained), or look for a revision or another copy that has them",
+            )
+        raise CheckpointError(
+            f'"{name}" holds no weights',
+            expected=f"{WEIGHTS}, or {INDEX} and its shards",
+            received=_listing(files),
+            mend="check the name; adapters and other formats cannot be loaded",
+        )
+    return [CONFIG, *(file for file in TOKENIZER if file in files), *weights]
+
+
+def _cached(name: str, revision: str | None) -> Path | str:
+    """The checkpoint's folder in the local cache if it is whole; else what is there instead."""
+    from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError, HFValidationError
+
+    nothing = f"nothing of it in {constants.HF_HUB_CACHE}"
+    try:
+        with quiet_client():
+            folder = Path(snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=[CONFIG]))
+    except HFValidationError as error:
+        raise refusal(error, "model", name, revision) from error
+    except OSError:
+        return nothing
+    here = [file.name for file in folder.iterdir()]
+    try:
+        known = [file.path for file in get_cached_repo_tree(name, revision=folder.name)]
+    except CachedRepoTreeNotFoundError:
+        # Other tools cache single files and no list of all; then what is here has to do.
+        known = here
+        if CONFIG not in here or not (WEIGHTS in here or INDEX in here):
+            return f"only {_listing(here)} in {folder}"
+    missing = [file for file in needed_files(name, known) if file not in here]
+    return f"all but {', '.join(missing)} in {folder}" if missing else folder
+
+
+def _listing(files: Sequence[str]) -> str:
+    shown = sorted(files)[:12]
+    return (", ".join(shown) or "no files") + (f" and {len(files) - 12} more" if len(files) > 12 else "")

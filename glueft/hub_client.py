@@ -1,0 +1,261 @@
+"""The hub's own client, asked in a way that never keeps a user waiting for a network that is not there.
+
+Left alone, the client waits without limit for a name server or a silent host and repeats what failed for more than a
+minute. Here the first question to the hub has a deadline; if it passes, the client is switched to its offline mode for
+the rest of the process, and what the local cache holds is used.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import glueft
+from glueft.errors import HubError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+Kind = Literal["model", "dataset"]
+
+SECONDS_TO_ANSWER = 5
+WORKS_OFFLINE = (
+    "these work offline: --sample (the task's own sample and an installed encoder), --data-dir DIR (the benchmark's "
+    "TSV files), --checkpoint CKPT (a folder, or package:module/path)"
+)
+
+# Why this process has given the hub up, once it has.
+_given_up: str | None = None
+
+
+class HubUnavailableError(Exception):
+    """The hub cannot be asked; the text says why. What the local cache holds may still do."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the hub at one commit.
+
+    Attributes:
+        sha: the commit.
+        files: the path of every file.
+    """
+
+    sha: str
+    files: tuple[str, ...]
+
+
+def ask(kind: Kind, name: str, revision: str | None) -> Repository:
+    """Ask the hub for a repository, and remember in the local cache which commit the revision is.
+
+    Args:
+        kind: what the repository holds.
+        name: `owner/name`.
+        revision: branch, tag or commit; None for the newest.
+
+    Raises:
+        HubUnavailableError: offline mode, no answer within `seconds_to_answer()`, or a server error.
+        HubError: the hub refuses: no such repository or revision, a gated one, a bad token.
+    """
+    reason = offline_reason(kind)
+    if reason:
+        raise HubUnavailableError(reason)
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # re-exported for libraries such as this one
+
+    seconds = seconds_to_answer()
+    answers: queue.Queue[Repository | Exception] = queue.Queue()
+    with quiet_client():
+        api = HfApi(library_name="glueft", library_version=glueft.__version__)
+        # A thread that is not waited for: nothing else stops a name server's silence.
+        threading.Thread(target=_put_answer, args=(answers, api, kind, name, revision, seconds), daemon=True).start()
+        try:
+            answer = answers.get(timeout=seconds)
+        except queue.Empty:
+            answer = TimeoutError(f"no answer within {seconds:g} s")
+    if isinstance(answer, Repository):
+        return answer
+    if isinstance(answer, (TimeoutError, httpx.TransportError)):
+        _give_up(f"{constants.ENDPOINT} is out of reach: {first_line(answer)}")
+        raise HubUnavailableError(_given_up) from answer
+    status = getattr(getattr(answer, "response", None), "status_code", 0)
+    if status >= 500:
+        raise HubUnavailableError(f"{constants.ENDPOINT} answered with server error {status}") from answer
+    raise refusal(answer, kind, name, revision) from answer
+
+
+def _put_answer(
+    answers: queue.Queue[Repository | Exception],
+    api: HfApi,
+    kind: Kind,
+    name: str,
+    revision: str | None,
+    seconds: float,
+) -> None:
+    try:
+        info: Any = api.repo_info(name, repo_type=kind, revision=revision, timeout=seconds)
+        # Writes the commit into the cache's table of branches and tags, for the day the hub is out of reach.
+        sha = api.resolve_revision(name, repo_type=kind, revision=revision).resolved
+        answers.put(Repository(sha, tuple(file.rfilename for file in info.siblings or ())))
+    except Exception as error:
+        answers.put(error)
+
+
+def offline_reason(kind: Kind) -> str | None:
+    """Why no connection may be opened, or None. Where one may not, the client is in its offline mode afterwards."""
+    from huggingface_hub import constants
+
+    if _given_up:
+        return _given_up
+    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", *(["HF_DATASETS_OFFLINE"] if kind == "dataset" else [])):
+        if os.environ.get(variable, "").upper() in constants.ENV_VARS_TRUE_VALUES:
+            if variable != "HF_DATASETS_OFFLINE":
+                _go_offline()
+            return f"{variable}={os.environ[variable]} is set: no connection is opened"
+    return "the client's offline mode is on" if constants.is_offline_mode() else None
+
+
+def _give_up(reason: str) -> None:
+    global _given_up
+    _given_up = f"{reason} (asked once; a new process asks again)"
+    _go_offline()
+
+
+def _go_offline() -> None:
+    """Switch the client to its offline mode, for libraries imported already and for those still to come."""
+    from huggingface_hub import constants
+
+    # They read the environment once, when they are imported.
+    for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        os.environ[variable] = "1"
+    constants.HF_HUB_OFFLINE = True
+    if "datasets.config" in sys.modules:
+        config = sys.modules["datasets.config"]
+        config.HF_HUB_OFFLINE = config.HF_DATASETS_OFFLINE = True  # type: ignore[attr-defined]
+
+
+def seconds_to_answer() -> float:
+    """How long the hub may take to answer the first question: the hub's own HF_HUB_ETAG_TIMEOUT if set, else 5 s."""
+    try:
+        return max(0.1, float(os.environ["HF_HUB_ETAG_TIMEOUT"]))
+    except (KeyError, ValueError):
+        return SECONDS_TO_ANSWER
+
+
+def out_of_reach(kind: Kind, name: str, revision: str | None, reason: str, cached: str) -> HubError:
+    """The error for what neither the hub nor its local cache gives.
+
+    Args:
+        kind: what is missing.
+        name: its name on the hub.
+        revision: the revision asked for.
+        reason: why the hub was not asked, or did not answer.
+        cached: what was found in the local cache.
+    """
+    from huggingface_hub import constants
+
+    what = {"model": "checkpoint", "dataset": "data set"}[kind]
+    at = f" at revision {revision}" if revision else ""
+    return HubError(
+        f'the {what} "{name}"{at} is not at hand: the hub cannot be asked, and its local cache does not hold it',
+        expected=f"an answer from {constants.ENDPOINT}, or a copy in the local cache",
+        received=f"{reason}; {cached}",
+        mend=WORKS_OFFLINE,
+    )
+
+
+def refusal(error: Exception, kind: Kind, name: str, revision: str | None) -> HubError:
+    """What a refusal of the hub, or a failure of its client, means to the user."""
+    from huggingface_hub import constants, errors
+
+    what = {"model": "checkpoint", "dataset": "data set"}[kind]
+    page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{name}"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    received = f"HTTP {status}: {first_line(error)}" if status else f"{type(error).__name__}: {first_line(error)}"
+    if isinstance(error, errors.HFValidationError):
+        return HubError(
+            f'"{name}" is no name of a {what} on the hub',
+            expected="owner/name, such as google-bert/bert-base-uncased",
+            received=f'"{name}"',
+            mend="correct the name; a checkpoint may also be an existing folder, or package:module/path",
+        )
+    if isinstance(error, errors.GatedRepoError):
+        return HubError(
+            f'the {what} "{name}" is gated: its owners ask for your consent first',
+            expected=f"an account with access to {page}",
+            received=received,
+            mend=f"accept the conditions at {page}, then log in (hf auth login) or set HF_TOKEN",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return HubError(
+            f'the {what} "{name}" has no revision "{revision}"',
+            expected=f"a branch, tag or commit of {page}",
+            received=received,
+            mend="correct the revision in the recipe, or leave it out for the newest",
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return HubError(
+            f'there is no {what} "{name}" on the hub, or it is private',
+            expected=f"a {what} at {page}",
+            received=received,
+            mend="check the spelling; for a private one log in (hf auth login) or set HF_TOKEN",
+        )
+    if status in (401, 403):
+        return HubError(
+            f'the hub does not let you read the {what} "{name}"',
+            expected=f"an account with access to {page}",
+            received=received,
+            mend="log in again (hf auth login) or correct HF_TOKEN: the token may have expired",
+        )
+    return HubError(
+        f'the {what} "{name}" could not be read from the hub',
+        expected=f"{page}, as the hub serves it",
+        received=received,
+        mend=f"try again later, and check HF_ENDPOINT and your proxy if set; {WORKS_OFFLINE}",
+    )
+
+
+@contextmanager
+def quiet_client() -> Iterator[None]:
+    """Without the progress bars, log lines and warnings of the hub's client and of `datasets`, in this block only."""
+    import huggingface_hub.utils
+
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
+    levels = [logger.level for logger in loggers]
+    bars = [huggingface_hub.utils]
+    if "datasets" in sys.modules:
+        bars.append(sys.modules["datasets"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shown = [module for module in bars if not module.are_progress_bars_disabled()]
+        for module in shown:
+            module.disable_progress_bars()
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+            for module in shown:
+                module.enable_progress_bars()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, without the client's request numbers; its class's name if it has none."""
+    lines = [re.sub(r"\s*\(Request ID:.*?\)", "", line).strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line), type(error).__name__)
+
+
+def is_sha(revision: str | None) -> bool:
+    """Whether a revision is a whole commit number, which never means another commit."""
+    return revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision) is not None

@@ -1,0 +1,300 @@
+"""A hub on the loopback: enough of its HTTP API for the real clients to load data sets and checkpoints from it.
+
+What `huggingface_hub` 2.4, `datasets` 5.2 and `transformers` 5.23 ask for, as logged from them:
+
+    GET  /api/{models,datasets}/<repo>[/revision/<revision>]     commit and list of files
+    GET  /api/{models,datasets}/<repo>/tree/<revision>[/<path>]  entries with their sizes and object numbers
+    POST /api/{models,datasets}/<repo>/paths-info/<revision>     the same of given paths
+    HEAD, GET /[datasets/]<repo>/resolve/<revision>/<path>       a file; its commit and ETag in the headers
+    GET  /api/agent-harnesses                                    answered with 404, as an older hub would
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+@dataclass
+class Repository:
+    """A repository with its commits, oldest first; the newest is the branch `main`."""
+
+    kind: str
+    name: str
+    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    gated: bool = False
+
+    def resolve(self, revision: str) -> str | None:
+        revision = self.tags.get(revision, revision)
+        if revision == "main":
+            return list(self.commits)[-1]
+        return revision if revision in self.commits else None
+
+
+class HubServer(ThreadingHTTPServer):
+    """The server, its repositories, its log, and the ways in which it can fail.
+
+    Attributes:
+        url: what HF_ENDPOINT is set to.
+        requests: method and path of each request, in order.
+        connections: how many were opened.
+        failure: None, or "error" (each answer is a 500), "hang" (no answer at all), "download" (a 500 for each file),
+            "nonsense" (each answer is a page of HTML), or a status code.
+    """
+
+    daemon_threads = True
+    # Else leaving the block waits for requests that hang on purpose.
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.repositories: dict[tuple[str, str], Repository] = {}
+        self.requests: list[str] = []
+        self.connections = 0
+        self.failure: str | int | None = None
+        self.released = threading.Event()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that give up close the connection in the middle: nothing to report."""
+
+    def add_files(self, kind: str, name: str, files: Mapping[str, bytes], tag: str | None = None) -> str:
+        """Commit files to a repository, made if it is new, and return the commit."""
+        repository = self.repositories.setdefault((kind, name), Repository(kind, name))
+        content = b"".join(path.encode() + data for path, data in sorted(files.items()))
+        sha = hashlib.sha1(f"{kind} {name} {len(repository.commits)}".encode() + content).hexdigest()
+        repository.commits[sha] = dict(files)
+        if tag:
+            repository.tags[tag] = sha
+        return sha
+
+    def add_model(self, name: str, folder: Path, **options: Any) -> str:
+        """Commit a folder as a checkpoint, sub-folders included, and return the commit."""
+        files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+        return self.add_files("models", name, files, **options)
+
+    def add_dataset(
+        self,
+        name: str,
+        config: str,
+        splits: Mapping[str, Mapping[str, Sequence[Any]]],
+        labels: Sequence[str],
+        **options: Any,
+    ) -> str:
+        """Commit a data set as `nyu-mll/glue` is: parquet files, and a card that lists them and names the labels.
+
+        Args:
+            name: `owner/name`.
+            config: the one configuration.
+            splits: for each split the columns; `label` and `idx` are whole numbers, the others text.
+            labels: the names of the labels; none for a label that is a score.
+            **options: of `add_files`.
+        """
+        files = {f"{config}/{split}-00000-of-00001.parquet": parquet(columns) for split, columns in splits.items()}
+        files["README.md"] = card(config, splits, labels).encode()
+        return self.add_files("datasets", name, files, **options)
+
+
+def parquet(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    import pyarrow
+    import pyarrow.parquet
+
+    buffer = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), buffer)
+    return buffer.getvalue()
+
+
+def card(config: str, splits: Mapping[str, Mapping[str, Sequence[Any]]], labels: Sequence[str]) -> str:
+    """A README.md with the metadata from which `datasets` takes the files, the columns and the labels' names."""
+    names = {"class_label": {"names": {str(index): label for index, label in enumerate(labels)}}}
+    dtypes = {"label": names if labels else "float32", "idx": "int32"}
+    columns = list(next(iter(splits.values())))
+    metadata = {
+        "dataset_info": [
+            {
+                "config_name": config,
+                "features": [{"name": column, "dtype": dtypes.get(column, "string")} for column in columns],
+                "splits": [
+                    {"name": split, "num_examples": len(rows[columns[0]]), "num_bytes": 1}
+                    for split, rows in splits.items()
+                ],
+                "download_size": 1,
+                "dataset_size": 1,
+            }
+        ],
+        "configs": [
+            {"config_name": config, "data_files": [{"split": split, "path": f"{config}/{split}-*"} for split in splits]}
+        ],
+    }
+    # JSON is YAML too.
+    return f"---\n{json.dumps(metadata, indent=1)}\n---\n# {config}\n"
+
+
+@contextmanager
+def running_hub() -> Iterator[HubServer]:
+    """A server that answers while the block runs."""
+    with HubServer() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.released.set()
+            server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: HubServer
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """The log is `server.requests`."""
+
+    def do_HEAD(self) -> None:  # noqa: N802
+        self._answer()
+
+    def do_GET(self) -> None:  # noqa: N802
+        self._answer()
+
+    def do_POST(self) -> None:  # noqa: N802
+        self._answer()
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = unquote(urlsplit(self.path).path)
+        self.server.requests.append(f"{self.command} {path}")
+        failure = self.server.failure
+        if failure == "hang":
+            self.server.released.wait(120)
+            self.close_connection = True
+        elif failure == "error" or (failure == "download" and "/resolve/" in path):
+            self._refuse(500, "InternalError", "something broke")
+        elif failure == "nonsense":
+            self._send(200, b"<html>Log in to this network first</html>", {"Content-Type": "text/html"})
+        elif isinstance(failure, int):
+            self._refuse(failure, "", "refused")
+        elif not (self._api(path, body) or self._file(path)):
+            self._refuse(404, "", "no such page")
+
+    def _api(self, path: str, body: bytes) -> bool:
+        match = re.fullmatch(r"/api/(models|datasets)/(.+?)(?:/(revision|tree|paths-info)/(.+))?", path)
+        repository = self.server.repositories.get((match[1], match[2])) if match else None
+        if match is None:
+            return False
+        if repository is None:
+            # As the hub does: whether there is a private one is nobody's business.
+            self._refuse(401, "", "Repository not found")
+            return True
+        what = match[3] or "revision"
+        revision, _, folder = (match[4] or "main").partition("/") if what == "tree" else (match[4] or "main", "", "")
+        sha = repository.resolve(revision)
+        if sha is None:
+            self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+            return True
+        files = repository.commits[sha]
+        if what == "revision":
+            siblings = [{"rfilename": name} for name in files]
+            self._json(
+                {
+                    "id": repository.name,
+                    "sha": sha,
+                    "private": False,
+                    "gated": "manual" if repository.gated else False,
+                    "siblings": siblings,
+                    "tags": [],
+                    "downloads": 0,
+                    "likes": 0,
+                }
+            )
+        elif what == "tree":
+            recursive = parse_qs(urlsplit(self.path).query).get("recursive", ["false"])[0].lower() in ("true", "1")
+            entries = _entries(files, folder, recursive)
+            if folder and not entries:
+                self._refuse(404, "EntryNotFound", f"{folder} does not exist")
+            else:
+                self._json(entries)
+        else:
+            if (self.headers.get("Content-Type") or "").startswith("application/json"):
+                paths = json.loads(body)["paths"]
+            else:
+                paths = parse_qs(body.decode())["paths"]
+            self._json([entry for entry in _entries(files, "", True) if entry["path"] in paths])
+        return True
+
+    def _file(self, path: str) -> bool:
+        match = re.fullmatch(r"/(datasets/)?(.+?)/resolve/([^/]+)/(.+)", path)
+        if match is None:
+            return False
+        repository = self.server.repositories.get(("datasets" if match[1] else "models", match[2]))
+        if repository is None:
+            self._refuse(401, "RepoNotFound", "Repository not found")
+            return True
+        sha = repository.resolve(match[3])
+        if sha is None:
+            self._refuse(404, "RevisionNotFound", f"Invalid rev id: {match[3]}")
+        elif repository.gated:
+            self._refuse(401, "GatedRepo", "Access to this repository is restricted", {"X-Repo-Commit": sha})
+        elif match[4] not in repository.commits[sha]:
+            self._refuse(404, "EntryNotFound", "Entry not found", {"X-Repo-Commit": sha})
+        else:
+            self._send_file(repository.commits[sha][match[4]], sha)
+        return True
+
+    def _send_file(self, data: bytes, sha: str) -> None:
+        headers = {"X-Repo-Commit": sha, "ETag": f'"{_object(data)}"', "Accept-Ranges": "bytes"}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+        if asked is None:
+            self._send(200, data, headers)
+            return
+        first, last = int(asked[1]), min(int(asked[2] or len(data) - 1), len(data) - 1)
+        headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
+        self._send(206, data[first : last + 1], headers)
+
+    def _json(self, answer: Any) -> None:
+        self._send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def _refuse(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {}), **(headers or {})}
+        self._send(status, json.dumps({"error": message}).encode(), {"Content-Type": "application/json", **headers})
+
+    def _send(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+
+def _entries(files: Mapping[str, bytes], folder: str, recursive: bool) -> list[dict[str, Any]]:
+    """What the hub says of the files and folders below `folder`."""
+    prefix = f"{folder}/" if folder else ""
+    entries: dict[str, dict[str, Any]] = {}
+    for path, data in files.items():
+        if not path.startswith(prefix):
+            continue
+        parts = path[len(prefix) :].split("/")
+        for depth in range(1, len(parts)):
+            above = prefix + "/".join(parts[:depth])
+            entries.setdefault(above, {"type": "directory", "path": above, "oid": _object(above.encode()), "size": 0})
+        entries[path] = {"type": "file", "path": path, "oid": _object(data), "size": len(data)}
+    return [entry for path, entry in entries.items() if recursive or "/" not in path[len(prefix) :]]
+
+
+def _object(data: bytes) -> str:
+    """The number under which git keeps a file."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
