@@ -25,7 +25,9 @@ class Options(pydantic.BaseModel):
     """What a recipe may say in a plugin's table: unknown keys are refused, and every field has a description."""
 
     # Strict: a recipe's `"8"` is text and `8` a number, as TOML says. A whole number still serves as a float.
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 class Plugin:

@@ -1,1 +1,14 @@
-"""First-party schedules."""
+"""First-party learning rate schedules, one file each."""
+
+from __future__ import annotations
+
+import glueft
+from glueft_schedules.constant import Constant
+from glueft_schedules.linear import Linear
+from glueft_schedules.polynomial_decay import PolynomialDecay
+
+
+@glueft.hookimpl
+def glueft_schedules() -> list[type[glueft.Schedule]]:
+    """The schedules of this package."""
+    return [Constant, Linear, PolynomialDecay]

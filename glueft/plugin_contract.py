@@ -1,0 +1,99 @@
+"""What a plugin class must keep to, checked when it is found, so that its author learns of a slip at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeGuard
+
+from glueft.errors import PluginError
+from glueft.metrics import check_metrics
+from glueft.plugin import Callback, Optimizer, Options, Plugin, Schedule, Task
+
+BASES: dict[str, type[Plugin]] = {"task": Task, "optimizer": Optimizer, "schedule": Schedule, "callback": Callback}
+HOOK_OF_KIND = {kind: f"glueft_{kind}s" for kind in BASES}
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def breach(kind: str, cls: Any) -> str | None:
+    """Return, in one sentence without a full stop, how a class breaks the contract of its kind; None if it keeps it.
+
+    Args:
+        kind: "task", "optimizer", "schedule" or "callback".
+        cls: what the plugin's hook returned in its list.
+    """
+    base = BASES[kind]
+    if not isinstance(cls, type):
+        return f"{HOOK_OF_KIND[kind]} must return classes, and {_short(cls)} is not one"
+    where = f"class {cls.__name__}"
+    if not issubclass(cls, base):
+        return f"{where} is not a glueft.{base.__name__}, as {HOOK_OF_KIND[kind]} must return"
+    name = getattr(cls, "name", None)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return (
+            f'{where} needs a `name` of lower-case letters, digits, "_" and "-", a letter first, '
+            f"and has {'none' if name is None else _short(name)}"
+        )
+    if not cls.description():
+        return f"{where} needs a docstring: its first line is the description that users see"
+    return _options_breach(where, cls) or (
+        _task_breach(where, cls) if issubclass(cls, Task) else _work_breach(where, cls)
+    )
+
+
+def _options_breach(where: str, cls: type[Plugin]) -> str | None:
+    options = cls.Options
+    if not (isinstance(options, type) and issubclass(options, Options)):
+        return f"{where} needs `class Options(glueft.Options)`, and its Options are {_short(options)}"
+    wanted = {"extra": "forbid", "strict": True}
+    loosened = [
+        f"{key}={options.model_config.get(key)!r}" for key in wanted if options.model_config.get(key) != wanted[key]
+    ]
+    if loosened:
+        return f"the Options of {where} must stay strict and refuse unknown keys; they set {', '.join(loosened)}"
+    silent = [name for name, field in options.model_fields.items() if not (field.description or "").strip()]
+    if silent:
+        return f"every option needs a description, and {where} gives none for {', '.join(silent)}"
+    if "plugin" in options.model_fields:
+        return f'{where} has an option "plugin", the key by which a recipe names the plugin itself'
+    return None
+
+
+def _task_breach(where: str, cls: type[Task]) -> str | None:
+    inputs = getattr(cls, "inputs", None)
+    if not _names(inputs) or len(inputs) not in (1, 2):
+        return f'{where} needs `inputs`, a tuple of one or two different column names such as ("sentence",)'
+    if not _names(cls.labels) or len(cls.labels) == 1:
+        return f"{where} needs `labels`, a tuple of two or more different names, or () for regression"
+    if not _names(cls.metrics) or not cls.metrics:
+        return f'{where} needs `metrics`, a tuple of names such as ("accuracy",)'
+    try:
+        check_metrics(cls.name, cls.metrics, labels=len(cls.labels))
+    except PluginError as error:
+        return f"{error.message}: {error.received}; expected {error.expected}"
+    if cls.tsv is not None and not {*inputs, "label"} <= set(cls.tsv.columns):
+        missing = ", ".join(sorted({*inputs, "label"} - set(cls.tsv.columns)))
+        return f"the `tsv` layout of {where} does not say in which column to find {missing}"
+    if cls.sample is not None and cls.tsv is None:
+        return f"{where} has a `sample` but no `tsv` layout to read it by"
+    if cls.hub is None and cls.tsv is None and cls.load is Task.load:
+        return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
+    return None
+
+
+def _work_breach(where: str, cls: type[Any]) -> str | None:
+    base = BASES[cls.kind]
+    if cls.build is base.build:  # type: ignore[attr-defined]
+        return f"{where} needs a `build` method"
+    return None
+
+
+def _names(value: Any) -> TypeGuard[tuple[str, ...]]:
+    """Whether this is a tuple of different, non-empty texts; it may be empty."""
+    if not isinstance(value, tuple) or len(set(map(repr, value))) != len(value):
+        return False
+    return all(isinstance(name, str) and name for name in value)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,140 @@
+"""recipe.toml -> Recipe: read, changed by the command line, checked as a whole, and complete."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path as FilePath
+from typing import Any
+
+from glueft.errors import GlueftError
+from glueft.plugin import Callback, Optimizer, Plugin, Schedule, Task
+from glueft.recipe_check import RecipeCheck
+from glueft.recipe_file import parse_text, read_text
+from glueft.recipe_origins import Origins
+from glueft.recipe_overrides import apply, flags, parse
+from glueft.recipe_problems import Problem, RecipeError
+from glueft.recipe_rules import contradictions
+from glueft.recipe_sections import ORDER, Data, Engine, Model, Training
+from glueft.registry import load_registry
+from glueft.toml_lines import locate
+
+__all__ = ["GlueftError", "Problem", "Recipe", "RecipeError", "load_recipe"]
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """A recipe that is in order, with every default filled in. Two recipes that say the same are equal.
+
+    Attributes:
+        path: where it was read from: a file, or the name of a packaged recipe.
+        task, optimizer, schedule, callbacks: the plugins, made with their checked options.
+        model, data, training, engine: the sections. Folders are absolute.
+    """
+
+    path: str
+    task: Task
+    model: Model
+    data: Data
+    optimizer: Optimizer
+    schedule: Schedule
+    training: Training
+    engine: Engine
+    callbacks: tuple[Callback, ...] = ()
+
+    def tables(self) -> dict[str, Any]:
+        """The complete recipe as plain values, in the order in which it is written."""
+        tables: dict[str, Any] = {}
+        for name in ORDER:
+            part = getattr(self, name)
+            if isinstance(part, Plugin):
+                tables[name] = _plugin_table(part)
+            elif name != "callbacks":
+                tables[name] = _plain(part.model_dump(exclude_none=True))
+            elif part:
+                tables[name] = [_plugin_table(callback) for callback in part]
+        return tables
+
+    def to_toml(self) -> str:
+        """The complete recipe as TOML; loading it gives an equal recipe."""
+        import tomlkit
+
+        return tomlkit.dumps(self.tables())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.tables() == other.tables()
+
+    def __hash__(self) -> int:
+        return hash(self.to_toml())
+
+
+def load_recipe(
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    *,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    sample: bool = False,
+) -> Recipe:
+    """Read and check a recipe; nothing is downloaded and neither Keras nor TensorFlow is imported.
+
+    Args:
+        path: a TOML file, or the name of a packaged recipe such as "mrpc".
+        overrides: "table.key=VALUE" texts as `--set` takes them; they come after the other arguments.
+        data_dir: read the rows from this folder, in the benchmark's own layout.
+        checkpoint: start from this checkpoint.
+        sample: read the rows that ship with the task; with the small encoder that ships with glueft, unless
+            `checkpoint` says otherwise.
+
+    Raises:
+        RecipeError: the recipe cannot be used; it holds every problem.
+    """
+    shown, text = read_text(os.fspath(path))
+    tables = parse_text(shown, text)
+    by_flags, problems = flags(data_dir, checkpoint, sample)
+    by_set, malformed = parse(overrides)
+    tables = copy.deepcopy(tables)
+    arguments, misfits = apply(tables, [*by_flags, *by_set])
+    origins = Origins(shown, locate(text).lines, arguments)
+    check = RecipeCheck(tables, origins, load_registry())
+    problems += malformed + misfits + check.problems + contradictions(check.parts, origins)
+    if problems:
+        raise RecipeError(shown, sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
+    return _recipe(shown, check.parts)
+
+
+def _recipe(path: str, parts: dict[str, Any]) -> Recipe:
+    """Put the parts together, with folders made absolute so that the recipe holds from any folder."""
+    model, data = parts.pop("model"), parts.pop("data")
+    if data.folder is not None:
+        data = data.model_copy(update={"folder": _absolute(data.folder)})
+    checkpoint = model.checkpoint
+    if not checkpoint.startswith("package:") and (
+        checkpoint.startswith(("./", "../", "~")) or FilePath(checkpoint).is_dir()
+    ):
+        model = model.model_copy(update={"checkpoint": _absolute(checkpoint)})
+    return Recipe(path=path, model=model, data=data, **parts)
+
+
+def _absolute(folder: str) -> str:
+    # Not `resolve`: a link stays the link that the user named.
+    return str(FilePath(os.path.expanduser(folder)).absolute())  # noqa: PTH111 (~nobody stays as it is)
+
+
+def _plugin_table(plugin: Plugin) -> dict[str, Any]:
+    options = _plain(plugin.options.model_dump(exclude_none=True))
+    return {"plugin": plugin.name, **options}
+
+
+def _plain(value: Any) -> Any:
+    """Values as TOML has them: lists for tuples and sets, a member of an Enum by its value."""
+    if isinstance(value, dict):
+        return {key: _plain(element) for key, element in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(element) for element in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_plain(element) for element in value)
+    return value.value if isinstance(value, Enum) else value

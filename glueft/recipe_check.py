@@ -1,0 +1,236 @@
+"""Checks a recipe's tables, all of them, and makes the plugins and sections that a Recipe holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glueft.errors import PluginError
+from glueft.nearest import nearest
+from glueft.plugin import Options, Plugin
+from glueft.recipe_options import OptionsCheck
+from glueft.recipe_origins import Origins
+from glueft.recipe_problems import Problem, quoted
+from glueft.recipe_sections import PLUGIN_TABLES, SECTIONS
+from glueft.recipe_values import received
+from glueft.registry import Registered, Registry
+from glueft.toml_lines import Path
+
+TABLES = (*PLUGIN_TABLES, *SECTIONS)
+KNOWN = (*TABLES, "callbacks")
+
+
+class RecipeCheck:
+    """The check of one recipe.
+
+    Attributes:
+        parts: what was made of each table that is in order: a plugin, a section's Options, or the callbacks' plugins.
+        problems: everything that is wrong, in no particular order.
+    """
+
+    def __init__(self, tables: dict[str, Any], origins: Origins, registry: Registry) -> None:
+        self.tables = tables
+        self.origins = origins
+        self.registry = registry
+        self.parts: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+        self.homes: dict[str, list[str]] = {}
+        self.required: set[str] = set()
+        self._note_keys()
+        self._check()
+
+    def _check(self) -> None:
+        stand_ins = self._unknown_tables()
+        for name in TABLES:
+            if name in self.tables:
+                self.parts[name] = self._table(name, (name,), self.tables[name])
+            elif name in stand_ins:
+                self._table(name, (stand_ins[name],), self.tables[stand_ins[name]])
+            elif name in PLUGIN_TABLES:
+                self._missing_plugin_table(name)
+            else:
+                # Empty, so that what must be given in it is reported as missing.
+                self.parts[name] = self._table(name, (name,), {})
+        self.parts["callbacks"] = self._callbacks()
+        self._drop_echoes()
+
+    def _note_keys(self) -> None:
+        """Note the keys that the tables of this recipe accept: in which tables, and which must be given."""
+        for name in TABLES:
+            options: type[Options] | None = SECTIONS.get(name)
+            table = self.tables.get(name)
+            if options is None and isinstance(table, dict):
+                found = self._lookup(name, table.get("plugin"))
+                options = found.cls.Options if found else None
+            for key, option in options.model_fields.items() if options else ():
+                self.homes.setdefault(key, []).append(name)
+                if option.is_required():
+                    self.required.add(key)
+
+    def _lookup(self, kind: str, name: object) -> Registered | None:
+        return self.registry.plugins.get((kind, name)) if isinstance(name, str) else None
+
+    def _unknown_tables(self) -> dict[str, str]:
+        """Report the tables and keys that no recipe has; return which misspelt table stands in for which."""
+        stand_ins: dict[str, str] = {}
+        for name, value in self.tables.items():
+            if name in KNOWN:
+                continue
+            if isinstance(value, (dict, list)) and (meant := nearest(name, KNOWN)):
+                if meant not in self.tables and isinstance(value, dict):
+                    stand_ins.setdefault(meant, name)
+                self._unknown(name, "unknown table", f"[{meant}]", meant)
+            elif isinstance(value, dict):
+                self._unknown(name, "unknown table", None, None)
+            else:
+                key = name if name in self.homes else nearest(name, self.homes, favoured=self.required)
+                home = f"{self.homes[key][0]}.{key}" if key else None
+                self._unknown(name, "this key stands in no table", home, home)
+        return stand_ins
+
+    def _unknown(self, name: str, message: str, shown: str | None, meant: str | None) -> None:
+        tables = ", ".join(f"[{table}]" for table in TABLES)
+        self.problems.append(
+            self.origins.problem(
+                (name,),
+                message,
+                expected=f"one of the tables {tables}, [[callbacks]]",
+                received=quoted(name),
+                mend=(f"did you mean {shown}?  " if shown else "") + f"Tables: {tables}, [[callbacks]]",
+                suggestion=meant,
+            )
+        )
+
+    def _missing_plugin_table(self, name: str) -> None:
+        names = self.registry.names(name)
+        example = names[0] if names else "..."
+        self.problems.append(
+            self.origins.problem(
+                (name,),
+                f"the recipe has no [{name}] table",
+                expected=f"a table [{name}] that names a {name} plugin",
+                received="nothing",
+                mend=f'add [{name}] and below it plugin = "{example}".  Installed: {", ".join(names) or "none"}',
+            )
+        )
+
+    def _table(self, name: str, path: Path, table: object) -> Any:
+        if not isinstance(table, dict):
+            shown = f"[{name}]"
+            self.problems.append(
+                self.origins.problem(
+                    path,
+                    f"expected a table; received {received(table)}",
+                    expected="a table",
+                    received=received(table),
+                    mend=f"write {shown} on a line of its own, and its keys below it",
+                )
+            )
+            return None
+        if name in SECTIONS:
+            return self._options(SECTIONS[name], path, table, f"[{name}]")
+        return self._plugin(name, path, table)
+
+    def _plugin(self, kind: str, path: Path, table: dict[str, Any]) -> Plugin | None:
+        rest = {key: value for key, value in table.items() if key != "plugin"}
+        if "plugin" not in table:
+            self._missing_plugin(kind, path, rest)
+            return None
+        name = table["plugin"]
+        where = (*path, "plugin")
+        if not isinstance(name, str):
+            self.problems.append(
+                self.origins.problem(
+                    where,
+                    f"expected the name of a plugin, in quotes; received {received(name)}",
+                    expected="the name of a plugin, in quotes",
+                    received=received(name),
+                    mend=f"Installed: {', '.join(self.registry.names(kind))}",
+                )
+            )
+            return None
+        try:
+            found = self.registry.find(kind, name)
+        except PluginError as error:
+            meant = nearest(name, self.registry.names(kind))
+            self.problems.append(
+                self.origins.problem(
+                    where,
+                    error.message,
+                    expected=error.expected,
+                    received=error.received,
+                    mend=_plugin_mend(error, meant, self.registry.names(kind)),
+                    suggestion=meant,
+                )
+            )
+            # What else is wrong in the table can still be told, if it is plain which plugin was meant.
+            if meant:
+                found = self.registry.find(kind, meant)
+                self._options(found.cls.Options, path, rest, f'{kind} "{meant}"')
+            return None
+        options = self._options(found.cls.Options, path, rest, f'{kind} "{name}"', found)
+        return found.cls(options) if options is not None else None
+
+    def _missing_plugin(self, kind: str, path: Path, rest: dict[str, Any]) -> None:
+        """A plugin table without `plugin`; a misspelt key may stand in its place."""
+        names = self.registry.names(kind)
+        for key, value in rest.items():
+            if nearest(key, ["plugin"]) and isinstance(value, str):
+                self.problems.append(
+                    self.origins.problem(
+                        (*path, key),
+                        f"unknown key for [{path[0]}]",
+                        expected='the key "plugin"',
+                        received=quoted(key),
+                        mend='did you mean "plugin"?',
+                        suggestion="plugin",
+                    )
+                )
+                return
+        self.problems.append(
+            self.origins.problem(
+                (*path, "plugin"),
+                f"the table does not say which {kind}",
+                expected=f"the name of a {kind} plugin",
+                received="nothing",
+                mend=f'add plugin = "{names[0] if names else "..."}".  Installed: {", ".join(names) or "none"}',
+            )
+        )
+
+    def _options(
+        self, options: type[Options], path: Path, table: dict[str, Any], owner: str, found: Registered | None = None
+    ) -> Any:
+        check = OptionsCheck(options, path, table, owner, self.origins, self.homes, self.required, found)
+        self.problems += check.problems
+        return check.options
+
+    def _callbacks(self) -> tuple[Plugin, ...] | None:
+        tables = self.tables.get("callbacks", [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            got = received(tables)
+            self.problems.append(
+                self.origins.problem(
+                    ("callbacks",),
+                    f"expected any number of tables; received {got}",
+                    expected="any number of tables [[callbacks]]",
+                    received=got,
+                    mend="write [[callbacks]], with two brackets, once for each callback",
+                )
+            )
+            return None
+        made = [self._plugin("callback", ("callbacks", index), table) for index, table in enumerate(tables)]
+        return tuple(callback for callback in made if callback is not None)
+
+    def _drop_echoes(self) -> None:
+        """A key that is missing because it is misspelt is one problem, not two."""
+        meant = {problem.suggestion for problem in self.problems}
+        self.problems = [
+            problem for problem in self.problems if problem.received != "nothing" or problem.path not in meant
+        ]
+
+
+def _plugin_mend(error: PluginError, meant: str | None, names: list[str]) -> str:
+    if meant and "could not be used" not in error.mend:
+        return f'did you mean "{meant}"?  Installed: {", ".join(names)}'
+    if error.message.endswith("cannot be used"):
+        return f"{error.received}.  {error.mend}"
+    return f"{error.mend}  Installed: {', '.join(names) or 'none'}"

@@ -1,0 +1,127 @@
+"""Reads a recipe's text, from a file or from the recipes that glueft ships, and parses its TOML."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tomllib
+from pathlib import Path as FilePath
+from typing import Any
+
+from glueft.nearest import nearest
+from glueft.recipe_problems import Problem, RecipeError, quoted
+from glueft.toml_faults import fault
+
+# A recipe is written by hand; what is larger is some other file.
+LARGEST = 1_000_000
+
+
+def packaged_recipes() -> list[str]:
+    """The names of the recipes that glueft ships, sorted."""
+    files = importlib.resources.files("glueft.recipes").iterdir()
+    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+def read_text(path: str) -> tuple[str, str]:
+    """Return what the recipe is called in messages, and its text.
+
+    Raises:
+        RecipeError: there is no such file or packaged recipe, or it cannot be read as text.
+    """
+    if not path.strip() or "\0" in path:
+        raise _unreadable(path, "not the name of a file", quoted(path), _recipes_hint())
+    if not FilePath(path).is_file() and path in packaged_recipes():
+        return path, importlib.resources.files("glueft.recipes").joinpath(f"{path}.toml").read_text("utf-8")
+    try:
+        with FilePath(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise _unreadable(path, "there is no such recipe", "nothing", _missing_hint(path)) from None
+    except IsADirectoryError:
+        raise _unreadable(path, "this is a folder", "a folder", _folder_hint(path)) from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise _unreadable(
+            path, f"it cannot be read: {reason}", reason, "look at its permissions and its path"
+        ) from None
+    if len(content) > LARGEST:
+        size = f"more than {LARGEST:,} bytes"
+        raise _unreadable(path, f"it has {size}, too many for a recipe", size, "give the recipe, a small TOML file")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise RecipeError(
+            path,
+            [
+                Problem(
+                    "",
+                    line,
+                    path,
+                    "this is not UTF-8 text",
+                    expected="a TOML file in UTF-8",
+                    received=f"byte 0x{content[error.start]:02x} at position {error.start}",
+                    mend=f"save the file as UTF-8; the first byte that is not UTF-8 is number {error.start + 1}",
+                )
+            ],
+        ) from None
+    return path, text
+
+
+def parse_text(recipe: str, text: str) -> dict[str, Any]:
+    """Parse a recipe's TOML.
+
+    Raises:
+        RecipeError: it is not TOML; the error says where and in plain words what is wrong.
+    """
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        found = fault(text, error)
+    raise RecipeError(
+        recipe,
+        [
+            Problem(
+                "",
+                found.line,
+                recipe,
+                f"not TOML: {found.message}",
+                expected=found.expected,
+                received=found.received,
+                mend=found.mend,
+            )
+        ],
+    )
+
+
+def _unreadable(path: str, message: str, received: str, mend: str) -> RecipeError:
+    problem = Problem(
+        "", None, path, message, expected="a TOML file, or the name of a packaged recipe", received=received, mend=mend
+    )
+    return RecipeError(path if path.isprintable() and path.strip() else quoted(path), [problem])
+
+
+def _recipes_hint() -> str:
+    return f"Packaged recipes: {', '.join(packaged_recipes())}"
+
+
+def _missing_hint(path: str) -> str:
+    """The file beside it, or the packaged recipe, that was most likely meant."""
+    file = FilePath(path)
+    packaged = packaged_recipes()
+    if file.name.removesuffix(".toml") in packaged:
+        return f"did you mean the packaged recipe {file.name.removesuffix('.toml')}?  {_recipes_hint()}"
+    try:
+        beside = {str(other): other.name for other in file.parent.iterdir() if other.suffix == ".toml"}
+    except OSError:
+        beside = {}
+    candidates = {name: other for other, name in beside.items()} | {name: name for name in packaged}
+    meant = nearest(file.name, candidates) or nearest(file.stem, packaged)
+    return (f"did you mean {candidates[meant]}?  " if meant else "") + _recipes_hint()
+
+
+def _folder_hint(path: str) -> str:
+    try:
+        inside = sorted(str(file) for file in FilePath(path).glob("*.toml"))[:5]
+    except OSError:
+        inside = []
+    return f"give one of its files: {', '.join(inside)}" if inside else _recipes_hint()

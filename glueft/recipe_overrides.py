@@ -1,0 +1,217 @@
+"""What the command line says over the recipe: `--set`, `--data-dir`, `--checkpoint` and `--sample`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from glueft.recipe_problems import Problem, dotted, quoted
+from glueft.recipe_values import received
+from glueft.toml_lines import Path
+
+
+@dataclass(frozen=True)
+class Override:
+    """One value that the command line puts into the recipe.
+
+    Attributes:
+        path: where to.
+        value: what; None takes the key away, as one that the new values make meaningless.
+        where: the argument, as the user would recognise it.
+    """
+
+    path: Path
+    value: Any
+    where: str
+
+
+def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[list[Override], list[Problem]]:
+    """The overrides of `--data-dir`, `--checkpoint` and `--sample`."""
+    overrides: list[Override] = []
+    if sample and data_dir is not None:
+        problem = Problem(
+            "data.source",
+            None,
+            "--sample and --data-dir",
+            "they contradict each other",
+            expected="one source of rows",
+            received="--sample and --data-dir",
+            mend="keep one of them: --sample reads the rows that ship with the task, --data-dir your own folder",
+        )
+        return [], [problem]
+    if data_dir is not None:
+        where = f"--data-dir {_shown(data_dir)}"
+        overrides += [
+            Override(("data", "source"), "folder", where),
+            Override(("data", "folder"), data_dir, where),
+            Override(("data", "revision"), None, where),
+        ]
+    if sample:
+        overrides += [
+            Override(("data", "source"), "sample", "--sample"),
+            Override(("data", "folder"), None, "--sample"),
+            Override(("data", "revision"), None, "--sample"),
+        ]
+        if checkpoint is None:
+            from glueft.checkpoint import SAMPLE_CHECKPOINT
+
+            overrides += [
+                Override(("model", "checkpoint"), SAMPLE_CHECKPOINT, "--sample"),
+                Override(("model", "revision"), None, "--sample"),
+            ]
+    if checkpoint is not None:
+        where = f"--checkpoint {_shown(checkpoint)}"
+        overrides += [
+            Override(("model", "checkpoint"), checkpoint, where),
+            # The recipe's revision belongs to the recipe's checkpoint.
+            Override(("model", "revision"), None, where),
+        ]
+    return overrides, []
+
+
+def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
+    """Read the arguments of `--set`: a dotted key, `=`, and a TOML value; a plain word serves as text."""
+    overrides: list[Override] = []
+    problems: list[Problem] = []
+    for argument in arguments:
+        where = f"--set {_shown(argument)}"
+        key, equals, text = argument.partition("=")
+        parts = [part.strip() for part in key.split(".")]
+        if not equals:
+            problems.append(_malformed(where, "there is no = in it", argument, "write --set KEY=VALUE"))
+        elif not key.strip():
+            problems.append(_malformed(where, "there is no key before the =", argument, "write --set KEY=VALUE"))
+        elif not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
+            problems.append(
+                _malformed(
+                    where,
+                    f"{quoted(key)} is not a dotted key",
+                    argument,
+                    "write the table, a dot and the key, as in --set training.epochs=1",
+                )
+            )
+        else:
+            path = tuple(int(part) if part.isdigit() and depth else part for depth, part in enumerate(parts))
+            try:
+                overrides.append(Override(path, _value(text), where))
+            except ValueError as error:
+                problems.append(
+                    Problem(
+                        dotted(path),
+                        None,
+                        where,
+                        str(error),
+                        expected="a TOML value after the =",
+                        received=quoted(text),
+                        mend=f"write --set {key.strip()}=8 for a number, --set {key.strip()}=name for text; "
+                        "quote the whole argument where the shell would read quotes itself",
+                    )
+                )
+    return overrides, problems
+
+
+def _malformed(where: str, message: str, argument: str, mend: str) -> Problem:
+    return Problem(
+        "", None, where, message, expected="KEY=VALUE, such as training.epochs=1", received=quoted(argument), mend=mend
+    )
+
+
+def _value(text: str) -> Any:
+    """The value of a `--set`; what is neither TOML nor begun like TOML is text.
+
+    Raises:
+        ValueError: there is no value, or it begins as a TOML text, list or table and is none.
+    """
+    text = text.strip()
+    if not text:
+        raise ValueError("there is no value after the =")
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError) as error:
+        if text[0] in "\"'[{":
+            fault = "nested too deeply" if isinstance(error, RecursionError) else str(error).split(" (at ")[0]
+            raise ValueError(f"the value is not TOML: {fault}") from None
+        return text
+    # A line break in the text could have smuggled in other keys.
+    return document["value"] if len(document) == 1 else text
+
+
+def apply(tables: dict[str, Any], overrides: Sequence[Override]) -> tuple[dict[Path, str], list[Problem]]:
+    """Put the overrides into the recipe's tables.
+
+    Returns:
+        The argument that each changed path comes from, and the overrides that do not fit the tables' shape.
+    """
+    origins: dict[Path, str] = {}
+    problems: list[Problem] = []
+    for override in overrides:
+        try:
+            _put(tables, override)
+        except _MisfitError as misfit:
+            problems.append(
+                Problem(
+                    dotted(override.path),
+                    None,
+                    override.where,
+                    str(misfit),
+                    expected=misfit.expected,
+                    received=misfit.received,
+                    mend=misfit.mend,
+                )
+            )
+            continue
+        # What the new value replaces no longer comes from an earlier argument.
+        for path in [path for path in origins if path[: len(override.path)] == override.path]:
+            del origins[path]
+        if override.value is not None:
+            origins[override.path] = override.where
+    return origins, problems
+
+
+class _MisfitError(Exception):
+    def __init__(self, message: str, expected: str, got: object, mend: str) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.received = received(got)
+        self.mend = mend
+
+
+def _put(tables: dict[str, Any], override: Override) -> None:
+    here: Any = tables
+    *parents, last = override.path
+    for depth, part in enumerate([*parents, last]):
+        name = dotted(override.path[:depth])
+        if isinstance(here, list):
+            if not isinstance(part, int) or part >= len(here):
+                raise _MisfitError(
+                    f"{name} is a list of {len(here)}",
+                    f"the number of one of its elements, from 0 to {len(here) - 1}" if here else "an element",
+                    here,
+                    f"name one of them, as in {name}.0" if here else f"add one to the recipe's {name} first",
+                )
+        elif not isinstance(here, dict):
+            raise _MisfitError(
+                f"{name} is not a table, so it holds no {quoted(str(part))}",
+                f"a table at {name}",
+                here,
+                f"drop this argument, or make {name} a table in the recipe",
+            )
+        else:
+            part = str(part)
+        if depth == len(parents):
+            if override.value is not None:
+                here[part] = override.value
+            elif isinstance(here, dict):
+                here.pop(part, None)
+        elif isinstance(here, list):
+            here = here[int(part)]
+        else:
+            here = here.setdefault(part, {})
+
+
+def _shown(argument: str) -> str:
+    """An argument of the command line on one line, in quotes only where it needs them."""
+    return argument if re.fullmatch(r"[\w./:=@+,~\"'{}\[\]-]{1,70}", argument, re.ASCII) else quoted(argument, 70)

@@ -1,0 +1,91 @@
+"""What is wrong with a recipe: each problem by itself, and all of them in one error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from glueft.errors import GlueftError
+from glueft.toml_lines import Path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a recipe.
+
+    Attributes:
+        path: its dotted path, `training.batch_size` or `callbacks.0.patience`; empty if it is the file as a whole.
+        line: the line of the recipe; None if it has none, or if it comes from the command line.
+        where: the recipe's file, or the argument that caused it, such as `--set training.epochs=0`.
+        message: what is wrong, in a few words.
+        expected, received, mend: as in every GlueftError.
+        suggestion: the valid name or path that was probably meant.
+    """
+
+    path: str
+    line: int | None
+    where: str
+    message: str
+    expected: str
+    received: str
+    mend: str
+    suggestion: str | None = None
+
+    @property
+    def place(self) -> str:
+        """`training.batch_size (line 19)`, or with the argument of the command line in the brackets."""
+        name = self.path or "the file"
+        if self.where.startswith("--"):
+            return f"{name} ({self.where})" if self.path else self.where
+        return f"{name} (line {self.line})" if self.line else name
+
+
+class RecipeError(GlueftError):
+    """A recipe that cannot be used, with all its problems.
+
+    Args:
+        recipe: what the recipe was called: its file, or its name.
+        problems: one or more, in the order of the file.
+    """
+
+    def __init__(self, recipe: str, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__(
+            f"{recipe}: {count}, nothing was run",
+            expected="; ".join(problem.expected for problem in self.problems),
+            received="; ".join(problem.received for problem in self.problems),
+            mend="; ".join(problem.mend for problem in self.problems),
+        )
+
+    def __str__(self) -> str:
+        width = min(48, max(len(problem.place) for problem in self.problems))
+        blocks = [f"  {problem.place:<{width}}   {problem.message}\n      {problem.mend}" for problem in self.problems]
+        return "\n\n".join([self.message, *blocks])
+
+
+def dotted(path: Path) -> str:
+    """`("callbacks", 0, "a b")` as `callbacks.0."a b"`."""
+    return ".".join(quoted_key(part) if isinstance(part, str) else str(part) for part in path)
+
+
+def quoted_key(key: str) -> str:
+    """A key as TOML writes it: bare where it can be, else in quotes."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else quoted(key)
+
+
+def quoted(text: str, longest: int = 60) -> str:
+    """A text in double quotes, on one line, shortened if it is long."""
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
+    shown = "".join(_visible(character) for character in text)
+    return f'"{shown}"'
+
+
+def _visible(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")

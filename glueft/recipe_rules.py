@@ -1,0 +1,99 @@
+"""What no table can check by itself: values that contradict each other, or the task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from glueft.plugin import Task
+from glueft.recipe_origins import Origins
+from glueft.recipe_problems import Problem
+from glueft.recipe_sections import Data, Model
+from glueft.recipe_values import received
+
+
+def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:
+    """Every contradiction between the parts of a recipe that are in order by themselves."""
+    problems: list[Problem] = []
+    data, task, model = parts.get("data"), parts.get("task"), parts.get("model")
+    if isinstance(data, Data):
+        problems += _data(data, origins)
+        if isinstance(task, Task):
+            problems += _source(data, task, origins)
+    if isinstance(model, Model):
+        problems += _revision(model, origins)
+    return problems
+
+
+def _data(data: Data, origins: Origins) -> list[Problem]:
+    problems = []
+    if data.source == "folder" and data.folder is None:
+        problems.append(
+            origins.problem(
+                ("data", "folder"),
+                'missing; source = "folder" needs it',
+                expected="the folder that holds the data",
+                received="nothing",
+                mend='add folder = "glue_data" to [data], or give --data-dir DIR',
+            )
+        )
+    if data.source != "folder" and data.folder is not None:
+        problems.append(
+            origins.problem(
+                ("data", "folder"),
+                f'not read, as source is "{data.source}"',
+                expected=f'no folder with source = "{data.source}"',
+                received=received(data.folder),
+                mend='set source = "folder", or remove folder',
+            )
+        )
+    if data.source != "hub" and data.revision is not None:
+        problems.append(
+            origins.problem(
+                ("data", "revision"),
+                f'only the hub has revisions, and source is "{data.source}"',
+                expected=f'no revision with source = "{data.source}"',
+                received=received(data.revision),
+                mend='set source = "hub", or remove revision',
+            )
+        )
+    return problems
+
+
+def _source(data: Data, task: Task, origins: Origins) -> list[Problem]:
+    """The task must know how to read the source; one with its own `load` may read any."""
+    if type(task).load is not Task.load:
+        return []
+    known = {"hub": task.hub is not None, "folder": task.tsv is not None, "sample": task.sample is not None}
+    if known[data.source]:
+        return []
+    lacks = {"hub": "is not on the hub", "folder": "has no layout of files", "sample": "ships no sample"}
+    others = [f'"{source}"' for source, can in known.items() if can]
+    return [
+        origins.problem(
+            ("data", "source"),
+            f'task "{task.name}" {lacks[data.source]}',
+            expected=f"one of {', '.join(others)}" if others else "another task",
+            received=received(data.source),
+            mend=f"its rows can come from {' or '.join(others)}" if others else "choose another task",
+        )
+    ]
+
+
+def _revision(model: Model, origins: Origins) -> list[Problem]:
+    if model.revision is None or not is_local(model.checkpoint):
+        return []
+    return [
+        origins.problem(
+            ("model", "revision"),
+            "only checkpoints on the hub have revisions",
+            expected="no revision with a checkpoint from a folder or a package",
+            received=received(model.revision),
+            mend="remove revision, or give the checkpoint's name on the hub",
+        )
+    ]
+
+
+def is_local(checkpoint: str) -> bool:
+    """Whether a checkpoint is plainly a folder or a package's, not a name on the hub."""
+    return checkpoint.startswith(("package:", "/", "./", "../", "~"))

@@ -1,0 +1,85 @@
+"""The recipe's own sections. What stands in the tables of plugins is checked by the plugins' Options."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from glueft.plugin import Options
+
+
+def _printable(text: str) -> str:
+    """Refuse what no name or folder holds, and what cannot be written into the run folder's recipe again."""
+    if not text.strip():
+        raise ValueError("must not be empty")
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("must not hold control characters, such as a line break")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+Split = Literal["validation", "test"]
+
+
+def _each_once(splits: tuple[Split, ...]) -> tuple[Split, ...]:
+    if len(set(splits)) != len(splits):
+        raise ValueError("must name each split once")
+    return splits
+
+
+class Model(Options):
+    """The checkpoint to start from."""
+
+    checkpoint: Text = Field(
+        description="A name on the hub, a folder, or package:module/path of an installed package.",
+        examples=["google-bert/bert-base-uncased"],
+    )
+    revision: Text | None = Field(None, description="Branch, tag or commit of a checkpoint on the hub.")
+    new_head: bool = Field(False, description="Start a new head where the checkpoint's own has other labels.")
+
+
+class Data(Options):
+    """Where the rows come from and how much of them is used."""
+
+    source: Literal["hub", "folder", "sample"] = Field(
+        "hub",
+        description="The hub, a folder in the benchmark's own TSV layout, or the sample that ships with the task.",
+    )
+    folder: Text | None = Field(None, description='The folder of source = "folder"; it holds MRPC/train.tsv and so on.')
+    revision: Text | None = Field(None, description="Branch, tag or commit of the data set on the hub.")
+    max_length: int = Field(128, ge=8, le=1_000_000, description="Longest row in tokens; what is longer is cut.")
+    limit_train: int | None = Field(None, ge=1, description="Use only the first rows of the train split, for trials.")
+    limit_validation: int | None = Field(None, ge=1, description="Use only the first rows of the validation split.")
+    predict: Annotated[tuple[Split, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
+        ("validation",), description="Splits whose predictions are written; metrics are always the validation split's."
+    )
+
+
+class Training(Options):
+    """How long, and in what portions."""
+
+    epochs: int = Field(3, ge=1, le=100_000, description="Times that the whole train split is read.")
+    batch_size: int = Field(8, ge=1, le=1_000_000, description="Rows a training step.")
+    evaluation_batch_size: int = Field(64, ge=1, le=1_000_000, description="Rows a step in evaluation and prediction.")
+    seed: int = Field(
+        42, ge=0, le=2**32 - 1, description="Of the new head, dropout and the order of rows: same seed, same numbers."
+    )
+
+
+class Engine(Options):
+    """How the numbers are computed."""
+
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "float32", description="Keras's dtype policy; the mixed ones are faster on recent GPUs."
+    )
+    jit_compile: Literal["auto"] | bool = Field(
+        "auto", description='Compile with XLA: true, false, or "auto" to let glueft decide.'
+    )
+
+
+SECTIONS: dict[str, type[Options]] = {"model": Model, "data": Data, "training": Training, "engine": Engine}
+PLUGIN_TABLES = ("task", "optimizer", "schedule")
+
+# The order in which a completed recipe is written.
+ORDER = ("task", "model", "data", "optimizer", "schedule", "training", "engine", "callbacks")

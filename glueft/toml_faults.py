@@ -1,0 +1,126 @@
+"""Says in plain words, and with a line, why a text is not TOML."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from glueft.recipe_problems import dotted, quoted, quoted_key
+from glueft.toml_lines import Places, locate
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a text is not TOML.
+
+    Attributes:
+        line: of the fault, from 1.
+        message, expected, received, mend: as in every GlueftError.
+    """
+
+    line: int
+    message: str
+    expected: str
+    received: str
+    mend: str
+
+
+def fault(text: str, error: Exception) -> Fault:
+    """Explain an error of `tomllib` about a text."""
+    places = locate(text)
+    said = str(error)
+    match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", said)
+    # At the end of the document the parser has run past the fault; it lies in the last statement.
+    line = int(match[1]) if match and match[1] else places.last
+    said = said[: match.start()] if match else said
+    lines = text.split("\n")
+    content = lines[line - 1].strip() if line <= len(lines) else ""
+    if isinstance(error, RecursionError):
+        return _fault(places.last, "its lists or tables are nested too deeply", "", "a recipe needs no nesting")
+    if "Exceeds the limit" in said:
+        line = _longest_number(lines) or line
+        return _fault(line, "this number has thousands of digits", "", "write a smaller number")
+    if places.repeats and re.search("twice|overwrite|mutate", said):
+        return _repeated(places)
+    for pattern, message, mend in EXPLANATIONS:
+        if re.search(pattern, said):
+            if pattern in ("Invalid value", "Expected newline"):
+                message, mend = _value(content) or (message, mend)
+            if "=" in pattern and ":" in content and "=" not in content:
+                mend = f"write = in place of the colon: {content.replace(':', ' =', 1)}"
+            return _fault(line, message, content, mend)
+    return _fault(line, said[:1].lower() + said[1:], content, "see https://toml.io for how TOML is written")
+
+
+# A piece of tomllib's message; what it means; what to do.
+EXPLANATIONS = [
+    ("twice|overwrite|mutate", "this name is already in use for something else", "give each table and key once"),
+    ("Invalid value", "this value is not TOML", 'put text in quotes, as in plugin = "adam"'),
+    ("Unterminated string|Expected \"'|Illegal character '.n'", "a text is not closed", "add the closing quote"),
+    ("Unclosed array", "a list is not closed", "add the closing ]"),
+    ("Unclosed inline table", "an inline table is not closed", "add the closing }, on the same line"),
+    (
+        "Expected '=' after a key",
+        "a key needs = and a value",
+        "write KEY = VALUE, one to a line; comments begin with #",
+    ),
+    ("Expected newline", "something stands behind the value", "write one KEY = VALUE to a line; text goes in quotes"),
+    ("Expected '\\]", "a table's header is not closed", "write the table's name in brackets, as in [training]"),
+    (
+        "Unescaped|Invalid hex|not a Unicode scalar",
+        "a backslash begins no valid escape in this text",
+        "write the text in single quotes, or each backslash twice",
+    ),
+    ("Illegal character", "this line holds a control character", "remove the character"),
+    (
+        "Invalid statement|Invalid initial character",
+        "this is neither a table's header nor KEY = VALUE",
+        "write [table] or KEY = VALUE; comments begin with #",
+    ),
+]
+
+
+def _fault(line: int, message: str, content: str, mend: str) -> Fault:
+    shown = quoted(content, 70) if content else "nothing"
+    message = f"{message}: {shown}" if content else message
+    return Fault(line, message, "TOML, as in batch_size = 8", shown, mend)
+
+
+def _repeated(places: Places) -> Fault:
+    path, first, again = places.repeats[0]
+    mend = (
+        f"keep one of the two lines, {first} or {again}" if first != again else f"keep one of the two in line {again}"
+    )
+    return Fault(
+        again, f"{dotted(path)} is given twice, first in line {first}", "each table and key once", dotted(path), mend
+    )
+
+
+def _value(content: str) -> tuple[str, str] | None:
+    """Explain a value that is not TOML by the line that it stands in."""
+    key, _, value = (part.strip() for part in content.partition("="))
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,60}", key):
+        return None
+    value = re.sub(r"\s*#.*", "", value)
+    if not value:
+        return f"there is no value after {key} =", f'write a value behind it, as in {key} = 8 or {key} = "name"'
+    if value.lower() in ("true", "false"):
+        return "true and false are written in lower case", f"write {key} = {value.lower()}"
+    if value.lower() in ("none", "null", "nil"):
+        return "TOML has no word for nothing", f"remove the line; {quoted_key(key)} then has its default"
+    if re.fullmatch(r"[+-]?\.\d[\d_]*([eE][+-]?\d+)?|[+-]?\d[\d_]*\.([eE][+-]?\d+)?|[+-]?0\d+(\.\d+)?", value):
+        try:
+            number = float(value)
+            return (
+                "a number is written differently",
+                f"write {key} = {int(number) if number.is_integer() and '.' not in value else number}",
+            )
+        except (ValueError, OverflowError):
+            return None
+    if re.fullmatch(r"[^\s\"'\[\]{},]+( [^\s\"'\[\]{},]+)*", value):
+        return "text must be in quotes", f'write {key} = "{value}"'
+    return None
+
+
+def _longest_number(lines: list[str]) -> int | None:
+    return next((number for number, line in enumerate(lines, 1) if re.search(r"\d{4000}", line.replace("_", ""))), None)

@@ -1,0 +1,48 @@
+"""Adam, with Keras's own defaults: the optimizer of the Hugging Face course's recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import glueft
+from glueft_optimizers.clipping import ClippingOptions
+
+if TYPE_CHECKING:
+    import keras
+
+
+class AdamOptions(ClippingOptions):
+    """What Adam and AdamW have in common: the moments of the gradient."""
+
+    beta_1: float = glueft.Field(0.9, ge=0, lt=1, description="Decay of the running mean of the gradients.")
+    beta_2: float = glueft.Field(0.999, ge=0, lt=1, description="Decay of the running mean of the squared gradients.")
+    epsilon: float = glueft.Field(1e-7, gt=0, description="Added to the denominator, against division by zero.")
+    amsgrad: bool = glueft.Field(False, description="Divide by the largest squared-gradient mean seen so far.")
+
+
+class Adam(glueft.Optimizer):
+    """Adam with Keras's defaults; no weight decay.
+
+    Source: Kingma and Ba, 2014, arXiv:1412.6980.
+    """
+
+    name = "adam"
+
+    class Options(AdamOptions):
+        """Keras's options and defaults."""
+
+    def build(
+        self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
+    ) -> keras.optimizers.Optimizer:
+        """Return `keras.optimizers.Adam`, not yet built."""
+        import keras
+
+        options = self.options
+        return keras.optimizers.Adam(
+            learning_rate,
+            beta_1=options.beta_1,
+            beta_2=options.beta_2,
+            epsilon=options.epsilon,
+            amsgrad=options.amsgrad,
+            **options.clipping(),
+        )

@@ -1,0 +1,43 @@
+"""Stochastic gradient descent, with momentum if wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import model_validator
+
+import glueft
+from glueft_optimizers.clipping import ClippingOptions
+
+if TYPE_CHECKING:
+    import keras
+
+
+class SGD(glueft.Optimizer):
+    """Stochastic gradient descent, with momentum and Nesterov's variant if wanted."""
+
+    name = "sgd"
+
+    class Options(ClippingOptions):
+        """Keras's options and defaults."""
+
+        momentum: float = glueft.Field(0.0, ge=0, lt=1, description="Part of the last step added to the next.")
+        nesterov: bool = glueft.Field(False, description="Look ahead along the momentum; needs momentum above 0.")
+
+        @model_validator(mode="after")
+        def nesterov_needs_momentum(self) -> SGD.Options:
+            """Without momentum the switch would do nothing, silently."""
+            if self.nesterov and self.momentum == 0:
+                raise ValueError("nesterov = true needs momentum above 0, such as momentum = 0.9")
+            return self
+
+    def build(
+        self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
+    ) -> keras.optimizers.Optimizer:
+        """Return `keras.optimizers.SGD`, not yet built."""
+        import keras
+
+        options = self.options
+        return keras.optimizers.SGD(
+            learning_rate, momentum=options.momentum, nesterov=options.nesterov, **options.clipping()
+        )

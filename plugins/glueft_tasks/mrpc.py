@@ -1,0 +1,21 @@
+"""MRPC: are two sentences from the news paraphrases of each other?"""
+
+from __future__ import annotations
+
+import glueft
+
+
+class MRPC(glueft.Task):
+    """Paraphrase or not: pairs of news sentences (Microsoft Research Paraphrase Corpus).
+
+    Source: Dolan and Brockett, 2005, "Automatically Constructing a Corpus of Sentential Paraphrases". GLUE's split has
+    3,668 train, 408 validation and 1,725 test pairs; 68 % of the validation pairs are equivalent.
+    """
+
+    name = "mrpc"
+    inputs = ("sentence1", "sentence2")
+    labels = ("not_equivalent", "equivalent")
+    metrics = ("accuracy", "f1")
+    hub = glueft.HubDataset("nyu-mll/glue", "mrpc")
+    tsv = glueft.TSVLayout("MRPC", columns={"sentence1": "#1 String", "sentence2": "#2 String", "label": "Quality"})
+    sample = "samples"

@@ -1,0 +1,21 @@
+"""SST-2: is a sentence of a film review positive or negative?"""
+
+from __future__ import annotations
+
+import glueft
+
+
+class SST2(glueft.Task):
+    """Positive or negative: single sentences from film reviews (Stanford Sentiment Treebank).
+
+    Source: Socher et al., 2013, "Recursive Deep Models for Semantic Compositionality Over a Sentiment Treebank". GLUE's
+    split has 67,349 train, 872 validation and 1,821 test sentences; 51 % of the validation sentences are positive.
+    """
+
+    name = "sst2"
+    inputs = ("sentence",)
+    labels = ("negative", "positive")
+    metrics = ("accuracy",)
+    hub = glueft.HubDataset("nyu-mll/glue", "sst2")
+    tsv = glueft.TSVLayout("SST-2", columns={"sentence": "sentence", "label": "label"})
+    sample = "samples"
