@@ -18,7 +18,7 @@ MASKED = -3e4
 
 
 def dense_layer(units: int, name: str, **options: Any) -> keras.layers.Dense:
-    # Every weight is set when a checkpoint is loaded: drawing initial values would only cost time.
+    """A dense layer of zeros: every weight is set when a checkpoint is loaded, and drawing numbers costs time."""
     return keras.layers.Dense(units, kernel_initializer="zeros", name=name, **options)
 
 
