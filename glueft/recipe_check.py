@@ -158,7 +158,7 @@ class RecipeCheck:
                     error.message,
                     expected=error.expected,
                     received=error.received,
-                    mend=_plugin_mend(error, meant, self.registry.names(kind)),
+                    mend=f"{error.received}.  {error.mend}" if "cannot be used" in error.message else error.mend,
                     suggestion=meant,
                 )
             )
@@ -226,11 +226,3 @@ class RecipeCheck:
         self.problems = [
             problem for problem in self.problems if problem.received != "nothing" or problem.path not in meant
         ]
-
-
-def _plugin_mend(error: PluginError, meant: str | None, names: list[str]) -> str:
-    if meant and "could not be used" not in error.mend:
-        return f'did you mean "{meant}"?  Installed: {", ".join(names)}'
-    if error.message.endswith("cannot be used"):
-        return f"{error.received}.  {error.mend}"
-    return f"{error.mend}  Installed: {', '.join(names) or 'none'}"

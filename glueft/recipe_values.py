@@ -88,11 +88,11 @@ def _range(schema: Schema, *, whole: bool) -> str:
         least, above = None, 0
     parts = []
     if least is not None:
-        parts.append(f"of {_number(least)} or more")
+        parts.append(f"at least {_number(least)}")
     if above is not None:
         parts.append(f"above {_number(above)}")
     if most is not None:
-        parts.append(f"of at most {_number(most)}")
+        parts.append(f"at most {_number(most)}")
     if below is not None:
         parts.append(f"below {_number(below)}")
     return " " + " and ".join(parts) if parts else ""

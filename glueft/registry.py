@@ -10,52 +10,20 @@ import functools
 import importlib.metadata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from glueft import hookspecs
 from glueft.errors import PluginError
-from glueft.nearest import did_you_mean, nearest
-from glueft.plugin import Plugin
-from glueft.plugin_contract import BASES, HOOK_OF_KIND, breach
+from glueft.nearest import did_you_mean
+from glueft.plugin_contract import BASES, HOOK_OF_KIND, NAME, breach
+from glueft.plugin_records import Failure, Point, Registered
 
 GROUP = "glueft"
 KINDS = tuple(BASES)
 
-
-@dataclass(frozen=True)
-class Registered:
-    """A plugin that can be used: its class, and the package that brought it."""
-
-    kind: str
-    name: str
-    cls: type[Plugin]
-    package: str
-    version: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Something that a package offers and that cannot be used.
-
-    Attributes:
-        entry_point: the name on the left of the entry point.
-        package, version: the distribution that declares it.
-        reason: one sentence.
-        kind, name: of the plugin that is lost, if that much is known.
-    """
-
-    entry_point: str
-    package: str
-    version: str
-    reason: str
-    kind: str | None = None
-    name: str | None = None
-
-    def __str__(self) -> str:
-        return f"package {self.package} {self.version}, entry point {self.entry_point}: {self.reason}"
+__all__ = ["KINDS", "Failure", "Registered", "Registry", "load_registry"]
 
 
 @dataclass(frozen=True)
@@ -64,10 +32,13 @@ class Registry:
 
     Attributes:
         manager: pluggy's, with every module that could be loaded.
+        points: the entry point of each of those modules, by the name under which the manager has it.
+        plugins: what the modules offer, by kind and name.
         failures: what could not be used, and why.
     """
 
     manager: pluggy.PluginManager
+    points: dict[str, Point] = field(default_factory=dict)
     plugins: dict[tuple[str, str], Registered] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
@@ -85,6 +56,29 @@ class Registry:
         """The names of the usable plugins of a kind, sorted."""
         return [plugin.name for plugin in self.all(kind)]
 
+    def implementing(self, hook: str) -> list[Point]:
+        """The entry points whose module has this hook."""
+        plugins = {implementation.plugin_name for implementation in getattr(self.hook, hook).get_hookimpls()}
+        return [point for point in self.points.values() if point.id in plugins]
+
+    def call(self, hook: str, point: Point, **arguments: Any) -> Failure | None:
+        """Call one plugin's hook, so that a plugin that raises does not keep the others from theirs.
+
+        Args:
+            hook: `glueft_run_finished` or `glueft_commands`.
+            point: one of `implementing(hook)`.
+            arguments: what the hook is given.
+
+        Returns:
+            The failure if the hook raised.
+        """
+        others = [plugin for name, plugin in self.manager.list_name_plugin() if name != point.id]
+        try:
+            self.manager.subset_hook_caller(hook, others)(**arguments)
+        except Exception as error:
+            return point.failure(f"its {hook} failed: {_said(error)}")
+        return None
+
     def find(self, kind: str, name: str) -> Registered:
         """Return the plugin that a recipe names.
 
@@ -99,21 +93,20 @@ class Registry:
             raise PluginError(
                 f'{kind} "{name}" cannot be used',
                 expected=f"one {kind} of that name that keeps to the plugin contract",
-                received="; ".join(str(failure) for failure in lost),
-                mend="mend or uninstall " + " or ".join(dict.fromkeys(failure.package for failure in lost)),
+                received="; ".join(map(str, lost)),
+                mend=f"mend or uninstall {' or '.join(dict.fromkeys(failure.package for failure in lost))}",
             )
-        # A package that could not be loaded at all might have brought the plugin.
+        names = self.names(kind)
+        mend = f"{did_you_mean(name, names)} Installed: {', '.join(names) or 'none'}".strip()
+        # A package that could not be used at all might have brought the plugin.
         suspects = [failure for failure in self.failures if failure.name is None]
-        mend = did_you_mean(name, self.names(kind)) or f"`glueft list {kind}` shows what is installed. "
         if suspects:
-            mend += "It may be in a package that could not be used: " + "; ".join(map(str, suspects)) + ". "
-        elif not nearest(name, self.names(kind)):
-            mend += f"Else install the package that brings this {kind}."
+            mend += ".  It may be in what could not be used: " + "; ".join(map(str, suspects))
         raise PluginError(
             f'no {kind} is called "{name}"',
-            expected=f"one of {', '.join(self.names(kind)) or '(none is installed)'}",
+            expected=f"one of {', '.join(names) or '(none is installed)'}",
             received=f'"{name}"',
-            mend=mend.strip(),
+            mend=mend,
         )
 
 
@@ -123,117 +116,103 @@ def load_registry() -> Registry:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     registry = Registry(manager)
-    owners: dict[str, importlib.metadata.EntryPoint] = {}
-    # Sorted, so that which error is told first does not hang on the order of folders on the disk.
-    points = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: (_package(point), point.name))
+    # Sorted, so that what is told first does not hang on the order of folders on the disk.
+    points = sorted(map(Point, importlib.metadata.entry_points(group=GROUP)), key=lambda point: point.id)
     for point in points:
-        _register(registry, point, owners)
-    for point_id, point in owners.items():
-        for kind, cls in _offered(registry, point_id, point):
-            _adopt(registry, point, kind, cls)
+        _register(registry, point)
+    claims: dict[tuple[str, str], list[Registered]] = {}
+    for point in registry.points.values():
+        for kind, cls in _offered(registry, point):
+            _claim(registry, claims, point, kind, cls)
+    for (kind, name), claimants in claims.items():
+        if len(claimants) == 1:
+            registry.plugins[kind, name] = claimants[0]
+        else:
+            registry.failures.append(_clash(kind, name, claimants))
     return registry
 
 
-def _register(registry: Registry, point: importlib.metadata.EntryPoint, owners: dict[str, Any]) -> None:
+def _register(registry: Registry, point: Point) -> None:
     """Import an entry point's module and hand it to pluggy."""
     manager = registry.manager
     try:
-        module = point.load()
+        module = point.entry.load()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may raise anything, even SystemExit
-        _fail(registry, point, f"cannot be imported: {_said(error)}")
+        registry.failures.append(point.failure(f"cannot be imported: {_said(error)}"))
         return
     if manager.is_registered(module):  # two entry points for one module
         return
-    point_id = f"{_package(point)}:{point.name}"
     try:
-        manager.register(module, name=point_id)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        if manager.has_plugin(point_id):
-            manager.unregister(name=point_id)
-        _fail(registry, point, f"breaks a hook's contract: {_said(error)}")
+        manager.register(module, name=point.id)
+    except Exception as error:
+        if manager.has_plugin(point.id):
+            manager.unregister(name=point.id)
+        registry.failures.append(point.failure(f"breaks a hook's contract: {_said(error)}"))
         return
+    registry.points[point.id] = point
+    known = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
     callers = manager.get_hookcallers(module) or []
-    known = {name for name in vars(hookspecs) if name.startswith("glueft_")}
     for caller in callers:
         if not caller.has_spec():
-            _fail(registry, point, f'there is no hook "{caller.name}"; {did_you_mean(caller.name, known)}'.strip("; "))
+            hint = did_you_mean(caller.name, known) or f"the hooks are {', '.join(known)}"
+            registry.failures.append(point.failure(f'there is no hook "{caller.name}"; {hint.strip()}'))
     if not callers:
-        bare = sorted(known & set(vars(module))) if isinstance(module, ModuleType) else []
+        bare = [name for name in known if hasattr(module, name)]
         hint = f"; put @glueft.hookimpl above {bare[0]}" if bare else ""
-        _fail(registry, point, f"has no hooks{hint}")
-    owners[point_id] = point
+        registry.failures.append(point.failure(f"has no hooks{hint}"))
 
 
-def _offered(registry: Registry, point_id: str, point: importlib.metadata.EntryPoint) -> Iterator[tuple[str, Any]]:
-    """Yield each kind and class that a package's hooks return."""
-    for kind, hook_name in HOOK_OF_KIND.items():
-        for implementation in getattr(registry.manager.hook, hook_name).get_hookimpls():
-            if implementation.plugin_name != point_id:
+def _offered(registry: Registry, point: Point) -> Iterator[tuple[str, Any]]:
+    """Yield each kind and class that an entry point's hooks return."""
+    for kind, hook in HOOK_OF_KIND.items():
+        for implementation in getattr(registry.hook, hook).get_hookimpls():
+            if implementation.plugin_name != point.id:
                 continue
             try:
                 offered = implementation.function()
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                _fail(registry, point, f"its {hook_name} failed: {_said(error)}")
+                registry.failures.append(point.failure(f"its {hook} failed: {_said(error)}"))
                 continue
-            if not isinstance(offered, (list, tuple)):
+            if isinstance(offered, (list, tuple)):
+                yield from ((kind, cls) for cls in offered)
+            else:
                 given = "nothing" if offered is None else f"a {type(offered).__name__}"
-                _fail(registry, point, f"its {hook_name} must return a list of classes, and returned {given}")
-                continue
-            for cls in offered:
-                yield kind, cls
+                reason = f"its {hook} must return a list of classes, and returned {given}"
+                registry.failures.append(point.failure(reason))
 
 
-def _adopt(registry: Registry, point: importlib.metadata.EntryPoint, kind: str, cls: Any) -> None:
-    """Check a class and enter it under its name, unless it or its name cannot be used."""
+def _claim(
+    registry: Registry, claims: dict[tuple[str, str], list[Registered]], point: Point, kind: str, cls: Any
+) -> None:
+    """Check a class and enter its claim to a name."""
     try:
         reason = breach(kind, cls)
     except Exception as error:  # a class whose attributes raise
-        reason = f"{cls!r:.60} cannot be checked: {_said(error)}"
+        reason = f"a {kind} of it cannot be checked: {_said(error)}"
     name = getattr(cls, "name", None)
-    name = name if isinstance(name, str) else None
     if reason:
-        _fail(registry, point, reason, kind, name)
+        known = name if isinstance(name, str) and NAME.fullmatch(name) else None
+        registry.failures.append(point.failure(reason, kind if known else None, known))
         return
-    assert name is not None
-    found = Registered(kind, name, cls, _package(point), _version(point))
-    other = registry.plugins.get((kind, name))
-    if other is not None and other.cls is cls:
-        return
-    clash = [failure for failure in registry.failures if (failure.kind, failure.name) == (kind, name)]
-    if other is not None or any("both bring" in failure.reason for failure in clash):
-        first = other.package if other else clash[0].package
-        registry.plugins.pop((kind, name), None)
-        reason = f'{first} and {found.package} both bring a {kind} called "{name}"; uninstall one of them'
-        _fail(registry, point, reason, kind, name)
-        return
-    registry.plugins[kind, name] = found
+    claimants = claims.setdefault((kind, str(name)), [])
+    if all(claimant.cls is not cls for claimant in claimants):
+        claimants.append(Registered(kind, str(name), cls, point.package, point.version, point))
 
 
-def _fail(
-    registry: Registry,
-    point: importlib.metadata.EntryPoint,
-    reason: str,
-    kind: str | None = None,
-    name: str | None = None,
-) -> None:
-    registry.failures.append(Failure(point.name, _package(point), _version(point), reason, kind, name))
+def _clash(kind: str, name: str, claimants: list[Registered]) -> Failure:
+    packages = list(dict.fromkeys(claimant.package for claimant in claimants))
+    if len(packages) == 1:
+        reason = f'it brings {len(claimants)} {kind} classes called "{name}"; each needs a name of its own'
+    else:
+        reason = f'{" and ".join(packages)} each bring a {kind} called "{name}"; uninstall one of them'
+    return claimants[-1].point.failure(reason, kind, name)
 
 
 def _said(error: BaseException) -> str:
     """An exception in one line: its type and the first line of what it says."""
     first = next(iter(str(error).strip().splitlines()), "")
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
-
-
-def _package(point: importlib.metadata.EntryPoint) -> str:
-    return point.dist.name if point.dist else "(unknown package)"
-
-
-def _version(point: importlib.metadata.EntryPoint) -> str:
-    return point.dist.version if point.dist else "(unknown)"

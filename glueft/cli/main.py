@@ -1,0 +1,125 @@
+"""The command line's entry point: the table of commands, and the one place where an expected failure is printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+import glueft
+from glueft.cli import describe, list_plugins, run, schema, show, validate
+from glueft.cli.plugin_commands import add_plugin_commands
+from glueft.errors import GlueftError
+from glueft.registry import load_registry
+
+DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
+# What a shell reports of a program whose reader went away (128 + SIGPIPE), as in `glueft schema | head -1`.
+READER_GONE = 141
+
+# Name, function, and the text below its help. Their modules are cheap to import: the functions import what works.
+COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("run", run.run, run.EPILOG),
+    ("validate", validate.validate, validate.EPILOG),
+    ("show", show.show, show.EPILOG),
+    ("list", list_plugins.list_plugins, list_plugins.EPILOG),
+    ("describe", describe.describe, describe.EPILOG),
+    ("schema", schema.schema, schema.EPILOG),
+)
+
+EPILOG = """\b
+Examples:
+  glueft run mrpc --sample           the main job, without a network
+  glueft run recipes/mrpc.toml --set training.epochs=1
+  glueft validate recipes/*.toml
+  glueft list task
+  glueft describe mrpc
+"""
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter gets its code, not a traceback.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(command_line(sys.argv[1:]))
+
+
+def command_line(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: those after `glueft`.
+
+    Returns:
+        The exit code: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug, whose traceback has been printed.
+    """
+    try:
+        code = make_app()(list(arguments), prog_name="glueft", standalone_mode=False)
+        sys.stdout.flush()
+    except GlueftError as error:
+        return _tell(str(error), MENDABLE)
+    except typer.TyperException as error:
+        # Usage errors know how to show themselves, with the command's usage line.
+        error.show() if hasattr(error, "show") else print(error, file=sys.stderr)
+        return MENDABLE
+    except (KeyboardInterrupt, typer.Abort):
+        return _tell("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return _reader_gone()
+    except SystemExit as leave:
+        if isinstance(leave.__context__, BrokenPipeError):
+            return _reader_gone()
+        return leave.code if isinstance(leave.code, int) else DONE if leave.code is None else BUG
+    except Exception:
+        traceback.print_exc()
+        return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
+    if code == INTERRUPTED:
+        return _tell("interrupted", INTERRUPTED)
+    return code if isinstance(code, int) else DONE
+
+
+def make_app() -> typer.Typer:
+    """The commands of glueft, and those of the installed plugins."""
+    # Plain help: importing rich for it would take longer than all the rest of a `--help`.
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.callback(epilog=EPILOG)(_glueft)
+    for name, function, epilog in COMMANDS:
+        app.command(name, epilog=epilog)(function)
+    for failure in add_plugin_commands(app, load_registry()):
+        print(f"warning: {failure}", file=sys.stderr)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"glueft {glueft.__version__}")
+        raise typer.Exit
+
+
+def _glueft(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Fine-tune pretrained text encoders on GLUE tasks with Keras 3, from one declarative recipe."""
+
+
+def _tell(message: str, code: int) -> int:
+    sys.stdout.flush()
+    print(message, file=sys.stderr)
+    return code
+
+
+def _reader_gone() -> int:
+    # Else Python would find the broken pipe once more when it closes standard output.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return READER_GONE
+
+
+if __name__ == "__main__":
+    main()

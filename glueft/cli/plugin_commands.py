@@ -1,0 +1,49 @@
+"""Commands that plugins add, and the warning about plugins that cannot be used."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from glueft.plugin_records import Failure
+from glueft.registry import Registry, load_registry
+
+
+def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
+    """Let each plugin add its commands; return those that failed, or that took a name already in use.
+
+    What a failing plugin had added by then is taken out again.
+    """
+    failures = []
+    for point in registry.implementing("glueft_commands"):
+        commands, groups = list(app.registered_commands), list(app.registered_groups)
+        taken = _names(app)
+        failure = registry.call("glueft_commands", point, app=app)
+        added = _names(app)[len(taken) :]
+        clashes = sorted({name for name in added if name in taken or added.count(name) > 1})
+        if failure is None and clashes:
+            failure = point.failure(f'it adds a command "{clashes[0]}", a name that is already in use')
+        if failure is not None:
+            app.registered_commands, app.registered_groups = commands, groups
+            failures.append(failure)
+    return failures
+
+
+def warn_of_failures() -> None:
+    """Tell on standard error which plugins cannot be used; the others go on."""
+    for failure in load_registry().failures:
+        print(f"warning: {failure}", file=sys.stderr)
+
+
+def _names(app: typer.Typer) -> list[str]:
+    """The names of all commands and groups, in the order in which they were added, groups last."""
+    commands = [
+        command.name or getattr(command.callback, "__name__", "").lower().replace("_", "-")
+        for command in app.registered_commands
+    ]
+    groups = [
+        group.name or (group.typer_instance.info.name if group.typer_instance else None)
+        for group in app.registered_groups
+    ]
+    return commands + [name for name in groups if isinstance(name, str)]

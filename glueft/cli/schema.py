@@ -1,0 +1,23 @@
+"""`glueft schema`: the JSON schema of recipes."""
+
+from __future__ import annotations
+
+EPILOG = """\b
+Examples:
+  glueft schema > recipe.schema.json
+Then, as the first line of a recipe, for completion in editors that know TOML schemas:
+  #:schema ./recipe.schema.json
+"""
+
+
+def schema() -> None:
+    """Print the JSON schema of recipes.
+
+    It holds the options of every installed plugin; editors complete and check recipes by it.
+    """
+    from glueft.cli.plugin_commands import warn_of_failures
+    from glueft.recipe_schema import recipe_schema, to_json
+    from glueft.registry import load_registry
+
+    warn_of_failures()
+    print(to_json(recipe_schema(load_registry())))

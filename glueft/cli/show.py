@@ -1,0 +1,31 @@
+"""`glueft show`: the completed recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+EPILOG = """\b
+Examples:
+  glueft show mrpc
+  glueft show recipes/mrpc.toml --set training.epochs=1 > mine.toml
+"""
+
+
+def show(
+    recipe: Annotated[str, typer.Argument(help="A TOML recipe, or the name of a packaged one (mrpc, sst2).")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; VALUE is TOML. Repeatable."),
+    ] = None,
+) -> None:
+    """Print a recipe with every default.
+
+    What is printed is a complete recipe itself, and runs as it is.
+    """
+    from glueft.cli.plugin_commands import warn_of_failures
+    from glueft.recipe import load_recipe
+
+    warn_of_failures()
+    print(load_recipe(recipe, overrides or []).to_toml(), end="")

@@ -1,0 +1,47 @@
+"""`glueft validate`: check recipes without running them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+EPILOG = """\b
+Examples:
+  glueft validate recipes/mrpc.toml
+  glueft validate recipes/*.toml
+  glueft validate mrpc --set optimizer.plugin=adamw
+"""
+
+
+def validate(
+    recipes: Annotated[list[str], typer.Argument(metavar="RECIPE...", help="TOML recipes, or packaged ones by name.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key of each recipe; VALUE is TOML. Repeatable."),
+    ] = None,
+) -> None:
+    """Check recipes without running them.
+
+    Every problem of every recipe is told, with its line, what was expected and the nearest valid name. Nothing is
+    downloaded. The exit code is 2 if any recipe has a problem.
+    """
+    import sys
+
+    from glueft.cli.plugin_commands import warn_of_failures
+    from glueft.recipe import RecipeError, load_recipe
+
+    warn_of_failures()
+    bad = 0
+    for name in recipes:
+        try:
+            recipe = load_recipe(name, overrides or [])
+        except RecipeError as error:
+            bad += 1
+            sys.stdout.flush()
+            print(error, end="\n\n", file=sys.stderr, flush=True)
+        else:
+            parts = f"task {recipe.task.name}, optimizer {recipe.optimizer.name}, schedule {recipe.schedule.name}"
+            print(f"{name}: good ({parts})")
+    if bad:
+        raise typer.Exit(2)

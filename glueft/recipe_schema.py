@@ -1,0 +1,108 @@
+"""The JSON schema of recipes, assembled from the installed plugins; editors complete and check recipes by it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pydantic
+
+from glueft.plugin import Options
+from glueft.recipe_sections import PLUGIN_TABLES, SECTIONS
+from glueft.registry import Registered, Registry
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def recipe_schema(registry: Registry) -> dict[str, Any]:
+    """Return the schema of a whole recipe.
+
+    Each plugin table is `oneOf` the installed plugins of its kind: `plugin` says which, the rest are its options.
+    """
+    definitions: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    for kind in PLUGIN_TABLES:
+        properties[kind] = _plugin_table(registry, kind, definitions)
+    for name, section in SECTIONS.items():
+        properties[name] = options_schema(section, name, definitions)
+    callbacks = _plugin_table(registry, "callback", definitions)
+    properties["callbacks"] = {
+        "type": "array",
+        "items": callbacks,
+        "description": "Callbacks, in the order in which they are called.",
+    }
+    schema = {
+        "$schema": DIALECT,
+        "title": "glueft recipe",
+        "description": "What glueft trains, on what, and how.",
+        "type": "object",
+        "properties": properties,
+        "required": [*PLUGIN_TABLES, "model"],
+        "additionalProperties": False,
+    }
+    return schema | ({"$defs": definitions} if definitions else {})
+
+
+def options_schema(options: type[Options], prefix: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one table as TOML knows it: there is no null.
+
+    Args:
+        options: the table's Options.
+        prefix: what the names of nested tables begin with in `definitions`, so that two plugins' do not meet.
+        definitions: where the schemas of nested tables are put.
+    """
+    try:
+        schema = options.model_json_schema(ref_template=f"#/$defs/{prefix}.{{model}}")
+    except pydantic.errors.PydanticInvalidForJsonSchema:
+        # A type that JSON has no word for: the keys are still known.
+        properties = {name: {"description": field.description} for name, field in options.model_fields.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
+    for name, definition in schema.pop("$defs", {}).items():
+        definitions[f"{prefix}.{name}"] = _without_null(definition)
+    schema.pop("title", None)
+    clean: dict[str, Any] = _without_null(schema)
+    return clean
+
+
+def _plugin_table(registry: Registry, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    tables = [_one_plugin(plugin, definitions) for plugin in registry.all(kind)]
+    # `oneOf` of nothing would be no schema; without plugins of a kind no table of it can be right.
+    return {"type": "object", "oneOf": tables} if tables else {"not": {}}
+
+
+def _one_plugin(plugin: Registered, definitions: dict[str, Any]) -> dict[str, Any]:
+    schema = options_schema(plugin.cls.Options, f"{plugin.kind}.{plugin.name}", definitions)
+    name = {"const": plugin.name, "description": plugin.cls.description()}
+    return {
+        "title": plugin.name,
+        "description": f"{plugin.cls.description()} ({plugin.package} {plugin.version})",
+        "type": "object",
+        "properties": {"plugin": name, **schema.get("properties", {})},
+        "required": ["plugin", *schema.get("required", [])],
+        "additionalProperties": False,
+    }
+
+
+def _without_null(schema: Any) -> Any:
+    """Take the ways out that pydantic gives None, and None as a default, from a schema."""
+    if isinstance(schema, list):
+        return [_without_null(element) for element in schema]
+    if not isinstance(schema, dict):
+        return schema
+    clean = {
+        key: _without_null(value)
+        for key, value in schema.items()
+        if not (key == "default" and value is None) and not (key == "title" and isinstance(value, str))
+    }
+    ways = clean.get("anyOf")
+    if isinstance(ways, list) and {"type": "null"} in ways:
+        ways.remove({"type": "null"})
+        if len(ways) == 1:
+            del clean["anyOf"]
+            clean = {**ways[0], **clean}
+    return clean
+
+
+def to_json(schema: dict[str, Any]) -> str:
+    """The schema as text, indented for readers."""
+    return json.dumps(schema, indent=2, ensure_ascii=False)
