@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -84,6 +85,7 @@ class RichProgress:
     def phase(self, name: str) -> Iterator[None]:
         """Spin while the phase goes on, then leave a line with its seconds."""
         begin = time.perf_counter()
+        name = escape(name)
         with self.console.status(f"{name} ..."):
             yield
         self.console.print(f"[green]✓[/] {name} [dim]({time.perf_counter() - begin:.1f} s)[/]")
@@ -105,7 +107,6 @@ class RichProgress:
         with Progress(*columns, console=self.console, expand=True) as self.bar:
             self.bar.add_task(f"epoch 1/{epochs}", total=num_train_steps, state="first step: tracing the model ...")
             yield
-            self.bar.update(self.bar.task_ids[0], state="")
 
     def step(self, report: StepReport) -> None:
         """Move the bar."""
@@ -121,7 +122,7 @@ class RichProgress:
     def epoch(self, report: EpochReport) -> None:
         """Leave a line for the epoch above the bar."""
         assert self.bar is not None
-        self.bar.console.print(f"[green]✓[/] {epoch_line(report, self.epochs)}")
+        self.bar.console.print(f"[green]✓[/] {escape(epoch_line(report, self.epochs))}")
         upcoming = min(report.epoch + 1, self.epochs)
         self.bar.update(self.bar.task_ids[0], description=f"epoch {upcoming}/{self.epochs}")
 
@@ -182,7 +183,9 @@ class PlainProgress:
         console = Console(file=self.stream, no_color=True, force_terminal=False, width=400, highlight=False)
         for table in (epoch_table(record), result_table(record)):
             table.box = None
-            console.print(table)
+            with console.capture() as captured:
+                console.print(table)
+            self.say("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def seconds_left(report: StepReport, num_train_steps: int) -> float:

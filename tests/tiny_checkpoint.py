@@ -52,9 +52,13 @@ def make_tiny_bert(
     positions: int = 128,
     dropout: float = 0.1,
     seed: int = 0,
+    scale: float = 0.1,
     config: dict[str, Any] | None = None,
 ) -> Path:
-    """Write config.json, model.safetensors and the tokenizer files of a headless BertModel; return the folder."""
+    """Write config.json, model.safetensors and the tokenizer files of a headless BertModel; return the folder.
+
+    Weights are normal(0, `scale`); a scale of 1e25 overflows in the first attention scores.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer(texts, vocab_size)
     vocab_size = tokenizer.get_vocab_size()
@@ -80,16 +84,16 @@ def make_tiny_bert(
         "pad_token_id": 0,
     }
     (folder / "config.json").write_text(json.dumps(values | (config or {})))
-    save_file(bert_weights(vocab_size, hidden, layers, positions, seed), folder / "model.safetensors")
+    save_file(bert_weights(vocab_size, hidden, layers, positions, seed, scale), folder / "model.safetensors")
     return folder
 
 
-def bert_weights(vocab_size: int, hidden: int, layers: int, positions: int, seed: int) -> dict[str, Any]:
+def bert_weights(vocab_size: int, hidden: int, layers: int, positions: int, seed: int, scale: float) -> dict[str, Any]:
     """Random tensors under the names of transformers' BertModel."""
     random = np.random.default_rng(seed)
 
     def dense(name: str, rows: int, columns: int) -> dict[str, Any]:
-        weight = random.normal(0, 0.1, (rows, columns)).astype(np.float32)
+        weight = random.normal(0, scale, (rows, columns)).astype(np.float32)
         return {f"{name}.weight": weight, f"{name}.bias": np.zeros(rows, np.float32)}
 
     def norm(name: str) -> dict[str, Any]:
@@ -97,7 +101,7 @@ def bert_weights(vocab_size: int, hidden: int, layers: int, positions: int, seed
 
     tensors = norm("embeddings.LayerNorm") | dense("pooler.dense", hidden, hidden)
     for name, rows in (("word", vocab_size), ("position", positions), ("token_type", 2)):
-        tensors[f"embeddings.{name}_embeddings.weight"] = random.normal(0, 0.1, (rows, hidden)).astype(np.float32)
+        tensors[f"embeddings.{name}_embeddings.weight"] = random.normal(0, scale, (rows, hidden)).astype(np.float32)
     for layer in range(layers):
         stem = f"encoder.layer.{layer}"
         for part in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):

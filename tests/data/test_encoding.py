@@ -23,7 +23,6 @@ def tokenizer(tiny_bert: Path) -> Any:
     return AutoTokenizer.from_pretrained(tiny_bert)
 
 
-
 class FakeRows(SimpleNamespace):
     def __len__(self) -> int:
         return len(self.texts[0])

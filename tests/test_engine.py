@@ -1,0 +1,167 @@
+"""The engine trains a tiny real BERT, stops at a loss that is no number, and repeats itself to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from glueft import engine
+from glueft.checkpoint import find_checkpoint, load_classifier
+from glueft.data.batches import EvaluationBatches, TrainingBatches
+from glueft.data.encoding import Encoded
+from glueft.errors import TrainingError
+
+
+def rows(count: int, *, regression: bool = False, seed: int = 0) -> Encoded:
+    """Rows whose label is whether (or how often) token 7 occurs: a task that a tiny encoder learns."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(4, 12, count)
+    ids = random.integers(8, 60, lengths.sum()).astype(np.uint16)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    labels = np.arange(count) % 2
+    ids[offsets[:-1][labels == 1]] = 7
+    return Encoded(
+        ids,
+        np.zeros(len(ids), np.uint8),
+        offsets,
+        labels.astype(np.float32 if regression else np.int32),
+        pad_id=0,
+        truncated=0,
+    )
+
+
+def tiny_model(folder: Path, *, seed: int = 1, regression: bool = False) -> keras.Model:
+    engine.prepare_backend(seed)
+    labels = () if regression else ("no", "yes")
+    return load_classifier(find_checkpoint(str(folder)), labels=labels, regression=regression, seed=seed).model
+
+
+def fit(model: keras.Model, learning_rate: Any = 2e-3, *, epochs: int = 4, **options: Any) -> engine.Trained:
+    regression = options.pop("regression", False)
+    training, held_out = rows(96, regression=regression), rows(40, regression=regression, seed=9)
+    engine.compile_model(model, keras.optimizers.Adam(learning_rate), regression=regression, jit_compile=False)
+    labels = held_out.labels
+
+    def score(logits: np.ndarray) -> dict[str, float]:
+        if regression:
+            return {"error": float(np.abs(logits[:, 0] - labels).mean())}
+        return {"accuracy": float((logits.argmax(1) == labels).mean())}
+
+    return engine.train(
+        model,
+        TrainingBatches(training, batch_size=10, epochs=epochs, seed=3),
+        EvaluationBatches(held_out, batch_size=16),
+        regression=regression,
+        score=options.pop("score", score),
+        on_step=options.pop("on_step", lambda report: None),
+        on_epoch=options.pop("on_epoch", lambda report: None),
+        callbacks=options.pop("callbacks", ()),
+    )
+
+
+def test_it_learns_and_reports(tiny_bert: Path) -> None:
+    steps: list[engine.StepReport] = []
+    epochs: list[engine.EpochReport] = []
+    schedule = keras.optimizers.schedules.PolynomialDecay(2e-3, 40, 0.0)
+    model = tiny_model(tiny_bert)
+    trained = fit(model, schedule, on_step=steps.append, on_epoch=epochs.append)
+    assert trained.epochs == epochs
+    assert [report.epoch for report in epochs] == [1, 2, 3, 4]
+    assert trained.steps == epochs[-1].step == steps[-1].step == 40
+    assert epochs[-1].metrics["accuracy"] > 0.9
+    assert epochs[-1].loss < epochs[0].loss
+    assert steps[-1].examples == 4 * 96
+    for report in steps:
+        assert report.learning_rate == pytest.approx(2e-3 * (1 - (report.step - 1) / 40), rel=1e-5)
+
+
+def test_the_reported_validation_loss_is_that_of_keras(tiny_bert: Path) -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (11, 3)).astype(np.float32)
+    labels = np.arange(11, dtype=np.int32) % 3
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert engine.mean_loss(logits, labels, regression=False) == pytest.approx(float(loss(labels, logits)), rel=1e-6)
+    scores = labels.astype(np.float32)
+    squared = keras.losses.MeanSquaredError()
+    assert engine.mean_loss(logits[:, :1], scores, regression=True) == pytest.approx(
+        float(squared(scores[:, None], logits[:, :1])), rel=1e-6
+    )
+
+
+def test_regression_trains_on_the_squared_error(tiny_bert: Path) -> None:
+    trained = fit(tiny_model(tiny_bert, regression=True), regression=True, epochs=5)
+    assert trained.epochs[-1].metrics["error"] < 0.35
+    # Without broadcasting: a (rows, 1) prediction against (rows,) labels must not become a matrix.
+    assert trained.epochs[-1].validation_loss < 0.2
+
+
+def test_the_same_seed_gives_the_same_numbers(tiny_bert: Path) -> None:
+    first, second = (fit(tiny_model(tiny_bert), epochs=2) for _ in range(2))
+    assert first.validation_logits is not None
+    assert second.validation_logits is not None
+    assert np.array_equal(first.validation_logits, second.validation_logits)
+    other = fit(tiny_model(tiny_bert, seed=2), epochs=2)
+    assert other.validation_logits is not None
+    assert not np.array_equal(first.validation_logits, other.validation_logits)
+
+
+def test_predictions_are_in_the_order_of_the_split(tiny_bert: Path) -> None:
+    model, held_out = tiny_model(tiny_bert), rows(23)
+    engine.compile_model(model, keras.optimizers.Adam(), regression=False, jit_compile=False)
+    at_once = engine.predict(model, EvaluationBatches(held_out, batch_size=23))
+    one_by_one = engine.predict(model, EvaluationBatches(held_out, batch_size=1))
+    assert at_once.shape == (23, 2)
+    np.testing.assert_allclose(at_once, one_by_one, atol=1e-5)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tiny_bert: Path) -> None:
+    with pytest.raises(TrainingError) as caught:
+        fit(tiny_model(tiny_bert), 1e30)
+    message = str(caught.value)
+    assert "at step 2 of 40" in message or "at step 3 of 40" in message
+    assert "1e+30" in message
+    assert "lower the learning rate" in message
+
+
+def test_logits_that_are_no_numbers_are_refused(tiny_bert: Path) -> None:
+    model = tiny_model(tiny_bert)
+    engine.compile_model(model, keras.optimizers.Adam(), regression=False, jit_compile=False)
+    model.trainable_variables[-1].assign(np.full(model.trainable_variables[-1].shape, np.nan))
+    with pytest.raises(TrainingError, match="logits are not finite"):
+        engine.predict(model, EvaluationBatches(rows(5), batch_size=2))
+
+
+def test_callbacks_see_the_validation_metrics_and_may_stop_the_run(tiny_bert: Path) -> None:
+    seen: list[dict[str, float]] = []
+
+    class StopAfterTwo(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            seen.append(dict(logs or {}))
+            self.model.stop_training = epoch == 1
+
+    trained = fit(tiny_model(tiny_bert), callbacks=[StopAfterTwo()])
+    assert [set(logs) for logs in seen] == [{"loss", "val_loss", "val_accuracy"}] * 2
+    assert trained.steps == 20
+    assert trained.validation_logits is None  # a callback may have changed the weights after the last validation
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_trains_with_float32_weights(tiny_bert: Path, precision: str) -> None:
+    with engine.dtype_policy(precision):
+        model = tiny_model(tiny_bert)
+    assert keras.config.dtype_policy().name == "float32"
+    trained = fit(model)
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+    assert trained.epochs[-1].loss < trained.epochs[0].loss
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "mixed_float16")
+
+
+def test_what_is_compiled() -> None:
+    assert engine.resolve_jit_compile("auto") == (keras.backend.backend() == "jax")
+    assert engine.resolve_jit_compile(True) is True
+    assert engine.resolve_jit_compile(False) is False
+    assert engine.width_multiple(False) == 1
+    assert engine.width_multiple(True) == engine.COMPILED_WIDTH_MULTIPLE

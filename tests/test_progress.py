@@ -1,0 +1,85 @@
+"""What a run shows: rich on a terminal, plain lines without control codes elsewhere."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from glueft.engine import EpochReport, StepReport
+from glueft.progress import PlainProgress, RichProgress, duration, make_progress, seconds_left
+
+RECORD: dict[str, Any] = {
+    "task": "mrpc",
+    "data": {"splits": {"validation": {"rows": 408}}},
+    "metrics": {"accuracy": 0.8578, "f1": 0.8999},
+    "majority_accuracy": 0.6838,
+    "num_train_steps": 1377,
+    "epochs": [
+        {"epoch": 1, "loss": 0.55, "validation_loss": 0.45, "metrics": {"accuracy": 0.8, "f1": 0.87}, "seconds": 61.0},
+        {"epoch": 2, "loss": 0.35, "validation_loss": 0.4, "metrics": {"accuracy": 0.8578, "f1": 0.9}, "seconds": 60.0},
+    ],
+    "seconds": {"setup": 9.5, "train": 121.0, "evaluate": 2.0, "total": 132.5},
+    "examples_per_second": 60.1,
+    "tokens_per_second": 3200.4,
+    "padding_waste": 0.031,
+    "run_dir": "/somewhere/runs/mrpc-20260102-030405-abcdef",
+}
+STEP = StepReport(step=10, loss=0.69, learning_rate=4.9e-5, examples=80, seconds=2.0, for_history=True)
+EPOCH = EpochReport(
+    epoch=1, step=459, loss=0.55, validation_loss=0.45, metrics={"accuracy": 0.8, "f1": 0.87}, seconds=61.0
+)
+
+
+def play(progress: Any) -> None:
+    """Act out a run."""
+    with progress.phase("rows of mrpc (sample)"):
+        pass
+    with progress.training(3, 1377):
+        progress.step(STEP)
+        progress.epoch(EPOCH)
+    progress.finished(RECORD)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_run_shows_phases_steps_epochs_and_the_result(terminal: bool) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=140, highlight=False, legacy_windows=False)
+    progress = RichProgress(console) if terminal else PlainProgress(stream)
+    if isinstance(progress, PlainProgress):
+        progress.shown = -1e9
+    play(progress)
+    text = stream.getvalue()
+    for part in ("rows of mrpc (sample)", "epoch 1/3", "loss 0.5500", "validation loss 0.4500", "accuracy 0.8000"):
+        assert part in text
+    for part in ("0.8578", "0.6838", "total 132.5", "60.1 examples/s", "3.1%", "mrpc-20260102-030405-abcdef", "1,377"):
+        assert part in text
+    assert ("\x1b" in text) == terminal
+    if terminal:
+        for part in ("lr 4.90e-05", "40.0 examples/s", "4:33 left"):
+            assert part in text
+
+
+def test_plain_steps_are_some_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    now = [100.0]
+    monkeypatch.setattr("glueft.progress.time.perf_counter", lambda: now[0])
+    with progress.training(1, 1377):
+        for _ in range(25):
+            now[0] += 1.0
+            progress.step(STEP)
+    lines = [line for line in stream.getvalue().splitlines() if line.startswith("step")]
+    assert len(lines) == 2
+    assert lines[0] == "step 10/1,377  loss 0.6900  lr 4.90e-05  40.0 examples/s  4:33 left"
+
+
+def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
+    assert isinstance(make_progress(io.StringIO()), PlainProgress)
+
+
+def test_time_left() -> None:
+    assert seconds_left(STEP, 30) == 4.0
+    assert [duration(seconds) for seconds in (0.4, 61, 3599.6, 7325)] == ["0:00", "1:01", "1:00:00", "2:02:05"]

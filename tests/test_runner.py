@@ -1,0 +1,232 @@
+"""One run, from recipe to run folder, on a tiny real BERT and the shipped samples."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import glueft
+from glueft import runner
+from glueft.progress import Silent
+from glueft.recipe import load_recipe
+from glueft.registry import load_registry
+from glueft.run_folder import Run
+from tiny_checkpoint import make_tiny_bert
+
+FAST = ["training.epochs=2", "training.batch_size=16", "data.limit_train=48", "data.limit_validation=20"]
+
+
+def tiny_recipe(tiny_bert: Path, *overrides: str, name: str = "mrpc", **options: Any) -> Any:
+    return load_recipe(name, [*FAST, *overrides], checkpoint=str(tiny_bert), **({"sample": True} | options))
+
+
+def folders(output_dir: Path) -> list[Path]:
+    return sorted(output_dir.iterdir()) if output_dir.exists() else []
+
+
+@pytest.fixture(scope="module")
+def result(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> runner.Result:
+    recipe = tiny_recipe(tiny_bert)
+    return glueft.run(recipe, output_dir=tmp_path_factory.mktemp("runs"))
+
+
+def test_the_record_holds_the_promised_fields(result: runner.Result) -> None:
+    record = json.loads((result.folder / "run.json").read_text())
+    assert record == json.loads(json.dumps(result.record))
+    assert record["status"] == "done"
+    assert record["task"] == "mrpc"
+    assert record["seed"] == 42
+    assert set(record["metrics"]) == {"accuracy", "f1"}
+    assert {"setup", "train", "evaluate", "total"} <= set(record["seconds"])
+    assert record["examples_per_second"] > 0
+    assert 0 <= record["padding_waste"] < 0.5
+    assert Path(record["run_dir"]) == result.folder.resolve()
+    assert record["num_train_steps"] == 6
+    assert record["data"]["splits"]["train"]["rows"] == 48
+    assert record["data"]["splits"]["validation"]["rows"] == 20
+    assert len(record["data"]["splits"]["train"]["sha256"]) == 64
+    assert record["checkpoint"]["head"] == "new"
+    assert record["checkpoint"]["new"] == ["classifier.weight", "classifier.bias"]
+    assert record["checkpoint"]["sha256"]["model.safetensors"]
+    assert record["versions"]["keras"]
+    assert record["seconds"]["total"] >= record["seconds"]["setup"] + record["seconds"]["train"]
+
+
+def test_the_folder_holds_what_was_promised(result: runner.Result) -> None:
+    files = {str(path.relative_to(result.folder)) for path in result.folder.rglob("*") if path.is_file()}
+    assert files >= {
+        "recipe.toml",
+        "run.json",
+        "history.jsonl",
+        "predictions/validation.tsv",
+        "model/config.json",
+        "model/model.safetensors",
+        "model/tokenizer.json",
+    }
+    assert not [name for name in files if "/." in f"/{name}"], "temporary files were left behind"
+
+
+def test_the_history_has_a_line_a_step_and_an_epoch(result: runner.Result) -> None:
+    lines = [json.loads(line) for line in (result.folder / "history.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["kind"] == "step"] == [1, 2, 3, 4, 5, 6]
+    assert [line["learning_rate"] for line in lines if line["kind"] == "step"] == pytest.approx(
+        [5e-5 * (1 - step / 6) for step in range(6)]
+    )
+    epochs = [line for line in lines if line["kind"] == "epoch"]
+    assert [line["epoch"] for line in epochs] == [1, 2]
+    assert epochs[-1]["metrics"] == result.record["metrics"]
+
+
+def test_the_predictions_give_the_metrics(result: runner.Result) -> None:
+    lines = (result.folder / "predictions" / "validation.tsv").read_text().splitlines()
+    assert lines[0].split("\t") == [
+        "id", "label", "prediction", "probability_not_equivalent", "probability_equivalent",
+    ]  # fmt: skip
+    rows = [line.split("\t") for line in lines[1:]]
+    assert [row[0] for row in rows] == [str(number) for number in range(20)]
+    assert np.mean([row[1] == row[2] for row in rows]) == pytest.approx(result.record["metrics"]["accuracy"])
+    for row in rows:
+        probabilities = [float(row[3]), float(row[4])]
+        assert sum(probabilities) == pytest.approx(1, abs=2e-6)
+        assert row[2] == ("not_equivalent", "equivalent")[int(np.argmax(probabilities))]
+
+
+def test_the_saved_recipe_runs_again_and_gives_the_same_numbers(result: runner.Result, tmp_path: Path) -> None:
+    saved = result.folder / "recipe.toml"
+    assert tomllib.loads(saved.read_text())["training"]["evaluation_batch_size"] > 0
+    again = glueft.run(glueft.load_recipe(str(saved)), output_dir=tmp_path)
+    assert again.record["metrics"] == result.record["metrics"]
+    assert again.record["epochs"][0]["loss"] == result.record["epochs"][0]["loss"]
+    first, second = (run.folder / "predictions" / "validation.tsv" for run in (result, again))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_saved_model_gives_the_same_logits(result: runner.Result) -> None:
+    from glueft.checkpoint import find_checkpoint, load_classifier
+
+    labels = ("not_equivalent", "equivalent")
+    loaded = load_classifier(find_checkpoint(str(result.folder / "model")), labels=labels, seed=0)
+    assert loaded.report.head == "checkpoint"
+    assert loaded.report.left_over == ()
+    inputs = {
+        "input_ids": np.array([[2, 9, 3, 11, 3]], np.int32),
+        "attention_mask": np.ones((1, 5), np.int32),
+        "token_type_ids": np.array([[0, 0, 0, 1, 1]], np.int32),
+    }
+    np.testing.assert_allclose(np.asarray(loaded.model(inputs)), np.asarray(result.model(inputs)), atol=1e-6)
+
+
+def test_test_rows_are_predicted_on_demand(tiny_bert: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data" / "SST-2"
+    data.mkdir(parents=True)
+    rows = "sentence\tlabel\n" + "a fine film\t1\na dull film\t0\n" * 4
+    (data / "train.tsv").write_text(rows)
+    (data / "dev.tsv").write_text(rows)
+    (data / "test.tsv").write_text("index\tsentence\n0\ta fine day\n1\ta dull day\n")
+    options = {"name": "sst2", "sample": False, "data_dir": str(tmp_path / "data")}
+    recipe = tiny_recipe(tiny_bert, 'data.predict=["validation", "test"]', **options)
+    result = glueft.run(recipe, output_dir=tmp_path / "runs")
+    lines = (result.folder / "predictions" / "test.tsv").read_text().splitlines()
+    assert len(lines) == 3
+    assert [line.split("\t")[1] for line in lines[1:]] == ["", ""]
+    assert result.record["data"]["splits"]["test"]["rows"] == 2
+
+    (data / "test.tsv").unlink()
+    with pytest.raises(glueft.DataError, match="test"):
+        glueft.run(recipe, output_dir=tmp_path / "more")
+    assert folders(tmp_path / "more") == []
+
+
+def test_an_error_in_the_set_up_leaves_nothing_behind(tiny_bert: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(tiny_bert, sample=False, data_dir=str(tmp_path / "nowhere"))
+    with pytest.raises(glueft.DataError):
+        glueft.run(recipe, output_dir=tmp_path / "runs")
+    assert folders(tmp_path / "runs") == []
+
+
+@pytest.fixture(scope="module")
+def overflowing_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint whose attention scores are no finite numbers."""
+    return make_tiny_bert(tmp_path_factory.mktemp("overflowing") / "bert", scale=1e25)
+
+
+def test_a_loss_that_is_no_number_is_in_the_record(overflowing_bert: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(overflowing_bert)
+    with pytest.raises(glueft.TrainingError):
+        glueft.run(recipe, output_dir=tmp_path)
+    (folder,) = folders(tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "failed"
+    assert re.search("no longer a finite number at step [12] of 6", record["error"])
+    assert not (folder / "model").exists()
+    assert not (folder / "predictions").exists()
+
+
+class Interrupts(Silent):
+    """Interrupts as Ctrl-C does, in the middle of the training or in the set-up."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def step(self, report: Any) -> None:
+        if self.where == "training":
+            raise KeyboardInterrupt
+
+    def say(self, text: str) -> None:
+        if self.where == "setup":
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("where", ["setup", "training"])
+def test_an_interrupted_run_says_so(tiny_bert: Path, tmp_path: Path, where: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        glueft.run(tiny_recipe(tiny_bert), output_dir=tmp_path, progress=Interrupts(where))
+    (folder,) = folders(tmp_path)
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    assert not (folder / "model").exists()
+
+
+@pytest.fixture
+def finished() -> Any:
+    """A plugin that is told of every run, and whose hook then fails."""
+    seen: list[Run] = []
+
+    class Listener:
+        @glueft.hookimpl
+        def glueft_run_finished(self, run: Run) -> None:
+            seen.append(run)
+            raise OSError("the tracker is away")
+
+    listener = Listener()
+    manager = load_registry().manager
+    manager.register(listener)
+    yield seen
+    manager.unregister(listener)
+
+
+def test_run_finished_hooks_hear_of_good_and_bad_runs(
+    tiny_bert: Path, overflowing_bert: Path, tmp_path: Path, finished: list[Run]
+) -> None:
+    lines: list[str] = []
+
+    class Listening(Silent):
+        def say(self, text: str) -> None:
+            lines.append(text)
+
+    glueft.run(tiny_recipe(tiny_bert), output_dir=tmp_path, progress=Listening())
+    with pytest.raises(glueft.TrainingError):
+        glueft.run(tiny_recipe(overflowing_bert), output_dir=tmp_path)
+    assert [run.record["status"] for run in finished] == ["done", "failed"]
+    assert finished[0].model is not None
+    assert any("the tracker is away" in line for line in lines)
+
+
+def test_sst2_runs_as_well(tiny_bert: Path, tmp_path: Path) -> None:
+    result = glueft.run(tiny_recipe(tiny_bert, name="sst2"), output_dir=tmp_path)
+    assert set(result.record["metrics"]) == {"accuracy"}
