@@ -85,11 +85,14 @@ def load_rows(
     import datasets
 
     loaded = task.load(source)
-    if not isinstance(loaded, datasets.DatasetDict):
+    if not isinstance(loaded, datasets.DatasetDict) or not all(
+        isinstance(rows, datasets.Dataset) for rows in loaded.values()
+    ):
+        wrong = next((rows for rows in loaded.values()), loaded) if isinstance(loaded, dict) else loaded
         raise DataError(
-            f'the task "{task.name}" did not load a DatasetDict',
-            expected="a datasets.DatasetDict with the splits train and validation",
-            received=f"{type(loaded).__module__}.{type(loaded).__qualname__}",
+            f'the task "{task.name}" did not load a DatasetDict of Datasets',
+            expected="a datasets.DatasetDict with the splits train and validation, each a datasets.Dataset",
+            received=_type(loaded) + (f" of {_type(wrong)}" if wrong is not loaded else ""),
             mend="let the plugin's `load` return datasets.DatasetDict(train=..., validation=...)",
         )
     limits = {"train": limit_train, "validation": limit_validation, "test": None}
@@ -210,6 +213,10 @@ def _labels(where: str, task: Task, split: str, labels: list[Any]) -> npt.NDArra
             mend="rows for training and validation need a label each: check the plugin's `load` and the data set",
         )
     return np.asarray(labels, np.int32) if task.labels else np.asarray(labels, np.float32)
+
+
+def _type(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
 def _row_list(rows: list[int], values: Sequence[Any]) -> str:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from glueft.data.lines import listed
 from glueft.data.tsv import Table, read_tsv
 from glueft.errors import DataError
 from glueft.plugin import Task, TSVLayout
@@ -159,12 +160,11 @@ def task_folder(folder: Path, layout: TSVLayout) -> Path:
         return below
     if (folder / train).is_file():
         return folder
-    if folder.is_dir():
+    try:
         entries = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
-        shown = ", ".join(entries[:12]) + (f" and {len(entries) - 12} more" if len(entries) > 12 else "")
-        received = f"a folder with: {shown}" if entries else "an empty folder"
-    else:
-        received = "a file" if folder.exists() else "no such folder"
+        received = f"a folder with: {listed(entries)}" if entries else "an empty folder"
+    except OSError as error:
+        received = (error.strerror or str(error)).lower()
     raise DataError(
         f"{folder} does not hold the task's files",
         expected=f"{layout.folder}/{train} in that folder, or {train} itself",

@@ -1,0 +1,156 @@
+"""The lines of a text file, and how malformed ones are reported: by number, a few in full, and how many in all."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from glueft.errors import DataError
+
+PROBLEMS_SHOWN = 5
+NAMES_SHOWN = 12
+TEXT_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one line."""
+
+    line: int
+    message: str
+    expected: str
+    received: str
+    mend: str
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read a UTF-8 file, with or without a byte order mark, and return its lines without their ends.
+
+    Only a line feed ends a line, with or without a carriage return before it: U+2028, vertical tabs and the like are
+    text. The last line may end with a line feed or without one.
+
+    Raises:
+        DataError: the file cannot be read, is empty, or has lines that are not text.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read",
+            expected="a tab-separated file of the benchmark",
+            received=error.strerror or str(error),
+            mend=f"put the file there; {_beside(path)}",
+        ) from None
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
+        raise DataError(
+            f"{path} is empty",
+            expected="a tab-separated file of the benchmark, one row a line",
+            received=f"{len(content)} bytes and no row",
+            mend="copy the file again",
+        )
+    problems = _unreadable(content)
+    if problems:
+        raise malformed(path, problems)
+    lines = content.decode("utf-8-sig").split("\n")
+    if not lines[-1]:
+        lines.pop()  # The line feed that ends the last line starts no line of its own.
+    if b"\r" in content:
+        lines = [line.removesuffix("\r") for line in lines]
+    return lines
+
+
+def _unreadable(content: bytes) -> list[Problem]:
+    """The lines that are not UTF-8, or hold a NUL or a carriage return that ends no line."""
+    # Whole-file checks first: a good file pays for no loop.
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        if b"\0" not in content and content.count(b"\r") == content.count(b"\r\n"):
+            return []
+    problems = []
+    offset = 0
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        problem = _unreadable_line(number, line, offset, last=offset + len(line) == len(content))
+        if problem:
+            problems.append(problem)
+        offset += len(line) + 1
+    return problems
+
+
+def _unreadable_line(number: int, line: bytes, offset: int, *, last: bool) -> Problem | None:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Problem(
+            number,
+            "not UTF-8 text",
+            "UTF-8, with or without a byte order mark",
+            f"byte 0x{line[error.start]:02x} at offset {offset + error.start} of the file ({error.reason})",
+            "convert the file to UTF-8: iconv -f LATIN1 -t UTF-8 (or from UTF-16, if that is what it is in)",
+        )
+    if b"\0" in line:
+        place = line.index(b"\0")
+        return Problem(
+            number,
+            "a NUL byte",
+            "text",
+            f"byte 0x00 at offset {offset + place} of the file",
+            "copy the file again: it seems damaged, or is UTF-16 (then convert it to UTF-8)",
+        )
+    place = (line if last else line.removesuffix(b"\r")).find(b"\r")
+    if place >= 0:
+        return Problem(
+            number,
+            "a carriage return that ends no line",
+            "lines that end with LF or CRLF, and no carriage return within a line",
+            f"byte 0x0d at offset {offset + place} of the file",
+            "take the carriage return out, or convert the file's line ends to LF",
+        )
+    return None
+
+
+def malformed(path: Path, problems: list[Problem]) -> DataError:
+    """One error for all of a file's malformed lines: the first few in full, then how many there are."""
+    first = problems[0]
+    if len(problems) == 1:
+        return DataError(
+            f"{path}, line {first.line}: {first.message}",
+            expected=first.expected,
+            received=first.received,
+            mend=first.mend,
+        )
+    few = problems[:PROBLEMS_SHOWN]
+    received = [f"line {problem.line}: {problem.message}; {problem.received}" for problem in few]
+    if len(problems) > len(few):
+        received.append(f"... and {len(problems) - len(few):,} more, the last in line {problems[-1].line}")
+    return DataError(
+        f"{path}, line {first.line}: {first.message}; {len(problems):,} problems in all",
+        expected="; ".join(dict.fromkeys(problem.expected for problem in few)),
+        received="".join(f"\n    {line}" for line in received),
+        mend="; ".join(dict.fromkeys(problem.mend for problem in few)),
+    )
+
+
+def _beside(path: Path) -> str:
+    """Which files lie where `path` was looked for."""
+    try:
+        names = sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return f"the folder {path.parent} is missing too, or cannot be read"
+    return f"in {path.parent} there are: {listed(names)}" if names else f"{path.parent} is empty"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names in quotes, the first of them where there are many."""
+    few = ", ".join(shown(name) for name in names[:NAMES_SHOWN])
+    return f"{few} and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else few
+
+
+def shown(text: str) -> str:
+    """The text in quotes, with tabs and control characters made visible, cut to a length that fits a line."""
+    cut = text if len(text) <= TEXT_SHOWN else text[: TEXT_SHOWN - 3] + "..."
+    return '"' + "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut) + '"'
