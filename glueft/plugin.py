@@ -26,7 +26,7 @@ class Options(pydantic.BaseModel):
 
     # Strict: a recipe's `"8"` is text and `8` a number, as TOML says. A whole number still serves as a float.
     model_config = pydantic.ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
+        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False, defer_build=True
     )
 
 

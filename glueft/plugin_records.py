@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from dataclasses import dataclass
 
@@ -48,12 +49,13 @@ class Point:
 
     entry: importlib.metadata.EntryPoint
 
-    @property
+    # Cached: a distribution reads its METADATA anew each time it is asked.
+    @functools.cached_property
     def package(self) -> str:
         """The distribution that declares it."""
         return self.entry.dist.name if self.entry.dist else "(unknown package)"
 
-    @property
+    @functools.cached_property
     def version(self) -> str:
         """That distribution's version."""
         return self.entry.dist.version if self.entry.dist else "(unknown)"

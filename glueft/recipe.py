@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +95,6 @@ def load_recipe(
     tables = parse_text(shown, text)
     by_flags, problems = flags(data_dir, checkpoint, sample)
     by_set, malformed = parse(overrides)
-    tables = copy.deepcopy(tables)
     arguments, misfits = apply(tables, [*by_flags, *by_set])
     origins = Origins(shown, locate(text).lines, arguments)
     check = RecipeCheck(tables, origins, load_registry())

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 import tomllib
 from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.nearest import nearest
 from glueft.recipe_problems import Problem, RecipeError, quoted
-from glueft.toml_faults import fault
+from glueft.recipe_values import is_deep
 
 # A recipe is written by hand; what is larger is some other file.
-LARGEST = 1_000_000
+LARGEST = 100_000
 
 
 def packaged_recipes() -> list[str]:
@@ -29,6 +30,7 @@ def read_text(path: str) -> tuple[str, str]:
     """
     if not path.strip() or "\0" in path:
         raise _unreadable(path, "not the name of a file", quoted(path), _recipes_hint())
+    shown = path if path.isprintable() else quoted(path)
     if not FilePath(path).is_file() and path in packaged_recipes():
         return path, importlib.resources.files("glueft.recipes").joinpath(f"{path}.toml").read_text("utf-8")
     try:
@@ -64,18 +66,27 @@ def read_text(path: str) -> tuple[str, str]:
                 )
             ],
         ) from None
-    return path, text
+    return shown, text
 
 
 def parse_text(recipe: str, text: str) -> dict[str, Any]:
     """Parse a recipe's TOML.
 
     Raises:
-        RecipeError: it is not TOML; the error says where and in plain words what is wrong.
+        RecipeError: it is not TOML, and the error says where and in plain words why; or there is nothing in it.
     """
+    if not re.sub(r"#[^\n]*", "", text).strip():
+        raise _unreadable(
+            recipe, "there is nothing in it", "no table", "begin with a copy: glueft show mrpc > mine.toml"
+        )
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
+        if is_deep(tables):
+            raise RecursionError
+        return tables
     except (ValueError, RecursionError) as error:
+        from glueft.toml_faults import fault
+
         found = fault(text, error)
     raise RecipeError(
         recipe,

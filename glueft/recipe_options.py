@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -136,9 +137,16 @@ class OptionsCheck:
 
     def _own_words(self, at: Path, words: str, value: object) -> None:
         """What a validator of the Options themselves says."""
-        shown = received(value) if at else "the table"
-        suffix = f"; received {shown}" if at else ""
-        self._add(at, words + suffix, words, shown, self._description(at) or f"change {dotted((*self.path, *at))}")
+        if at:
+            self._add(at, f"{words}; received {received(value)}", words, received(value), self._description(at))
+            return
+        # The keys that it speaks of, each with the place where it was given.
+        places = []
+        for key in self.table:
+            if re.search(rf"\b{re.escape(key)}\b", words):
+                argument, line = self.origins.argument((*self.path, key)), self.origins.line((*self.path, key))
+                places.append(f"{key} is given by {argument}" if argument else f"{key} is given in line {line}")
+        self._add(at, words, words, "a table that breaks this rule", "; ".join(places) or f"change {dotted(self.path)}")
 
     def _wrong_value(self, at: Path, findings: list[Any]) -> None:
         value = self._value(at)
@@ -216,7 +224,7 @@ class OptionsCheck:
 def _json_schema(model: type[Options]) -> Schema:
     try:
         return model.model_json_schema()
-    except pydantic.errors.PydanticInvalidForJsonSchema:
+    except pydantic.PydanticUserError:  # a type that JSON, or pydantic, has no word for
         return {"properties": {name: {} for name in model.model_fields}}
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from glueft.recipe_problems import Problem, dotted, quoted
-from glueft.recipe_values import received
+from glueft.recipe_values import is_deep, received
 from glueft.toml_lines import Path
+
+NOT_UNICODE = ("it is not UTF-8 text", "write it in UTF-8; a folder of such a name needs another name")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Override:
 def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[list[Override], list[Problem]]:
     """The overrides of `--data-dir`, `--checkpoint` and `--sample`."""
     overrides: list[Override] = []
+    for flag, value in (("--data-dir", data_dir), ("--checkpoint", checkpoint)):
+        if value is not None and not _is_unicode(value):
+            return [], [_malformed(f"{flag} {_shown(value)}", *NOT_UNICODE, value)]
     if sample and data_dir is not None:
         problem = Problem(
             "data.source",
@@ -80,17 +85,19 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
         where = f"--set {_shown(argument)}"
         key, equals, text = argument.partition("=")
         parts = [part.strip() for part in key.split(".")]
-        if not equals:
-            problems.append(_malformed(where, "there is no = in it", argument, "write --set KEY=VALUE"))
+        if not _is_unicode(argument):
+            problems.append(_malformed(where, *NOT_UNICODE, argument))
+        elif not equals:
+            problems.append(_malformed(where, "there is no = in it", "write --set KEY=VALUE", argument))
         elif not key.strip():
-            problems.append(_malformed(where, "there is no key before the =", argument, "write --set KEY=VALUE"))
-        elif not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
+            problems.append(_malformed(where, "there is no key before the =", "write --set KEY=VALUE", argument))
+        elif len(parts) > 9 or not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
             problems.append(
                 _malformed(
                     where,
                     f"{quoted(key)} is not a dotted key",
-                    argument,
                     "write the table, a dot and the key, as in --set training.epochs=1",
+                    argument,
                 )
             )
         else:
@@ -113,7 +120,12 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
     return overrides, problems
 
 
-def _malformed(where: str, message: str, argument: str, mend: str) -> Problem:
+def _is_unicode(text: str) -> bool:
+    """Whether a text holds none of the stand-ins that Python puts for bytes that are not UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _malformed(where: str, message: str, mend: str, argument: str) -> Problem:
     return Problem(
         "", None, where, message, expected="KEY=VALUE, such as training.epochs=1", received=quoted(argument), mend=mend
     )
@@ -130,6 +142,8 @@ def _value(text: str) -> Any:
         raise ValueError("there is no value after the =")
     try:
         document = tomllib.loads(f"value = {text}")
+        if is_deep(document):
+            raise RecursionError
     except (ValueError, RecursionError) as error:
         if text[0] in "\"'[{":
             fault = "nested too deeply" if isinstance(error, RecursionError) else str(error).split(" (at ")[0]

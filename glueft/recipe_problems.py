@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from glueft.errors import GlueftError
 from glueft.toml_lines import Path
 
+# So many problems are no recipe but some other file; the rest is counted.
+MOST_SHOWN = 50
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -60,9 +63,10 @@ class RecipeError(GlueftError):
         )
 
     def __str__(self) -> str:
-        width = min(48, max(len(problem.place) for problem in self.problems))
-        blocks = [f"  {problem.place:<{width}}   {problem.message}\n      {problem.mend}" for problem in self.problems]
-        return "\n\n".join([self.message, *blocks])
+        shown, more = self.problems[:MOST_SHOWN], len(self.problems) - MOST_SHOWN
+        width = min(48, max(len(problem.place) for problem in shown))
+        blocks = [f"  {problem.place:<{width}}   {problem.message}\n      {problem.mend}" for problem in shown]
+        return "\n\n".join([self.message, *blocks, *([f"  and {more} more"] if more > 0 else [])])
 
 
 def dotted(path: Path) -> str:

@@ -53,8 +53,8 @@ def options_schema(options: type[Options], prefix: str, definitions: dict[str, A
     """
     try:
         schema = options.model_json_schema(ref_template=f"#/$defs/{prefix}.{{model}}")
-    except pydantic.errors.PydanticInvalidForJsonSchema:
-        # A type that JSON has no word for: the keys are still known.
+    except pydantic.PydanticUserError:
+        # A type that JSON, or pydantic, has no word for: the keys are still known.
         properties = {name: {"description": field.description} for name, field in options.model_fields.items()}
         return {"type": "object", "properties": properties, "additionalProperties": False}
     for name, definition in schema.pop("$defs", {}).items():
