@@ -115,14 +115,16 @@ class RecipeCheck:
 
     def _table(self, name: str, path: Path, table: object) -> Any:
         if not isinstance(table, dict):
-            shown = f"[{name}]"
+            mend = f"write [{name}] on a line of its own, and its keys below it"
+            if self.origins.argument(path):
+                mend = f"give one of its keys, as in --set {name}.KEY=VALUE"
             self.problems.append(
                 self.origins.problem(
                     path,
                     f"expected a table; received {received(table)}",
                     expected="a table",
                     received=received(table),
-                    mend=f"write {shown} on a line of its own, and its keys below it",
+                    mend=mend,
                 )
             )
             return None
@@ -192,7 +194,9 @@ class RecipeCheck:
                 f"the table does not say which {kind}",
                 expected=f"the name of a {kind} plugin",
                 received="nothing",
-                mend=f'add plugin = "{names[0] if names else "..."}".  Installed: {", ".join(names) or "none"}',
+                mend=f'add plugin = "{names[0]}".  Installed: {", ".join(names)}'
+                if names
+                else f"remove the table: no {kind} plugin is installed",
             )
         )
 

@@ -36,7 +36,7 @@ def read_text(path: str) -> tuple[str, str]:
     try:
         with FilePath(path).open("rb") as file:
             content = file.read(LARGEST + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise _unreadable(path, "there is no such recipe", "nothing", _missing_hint(path)) from None
     except IsADirectoryError:
         raise _unreadable(path, "this is a folder", "a folder", _folder_hint(path)) from None
@@ -122,11 +122,11 @@ def _missing_hint(path: str) -> str:
     if file.name.removesuffix(".toml") in packaged:
         return f"did you mean the packaged recipe {file.name.removesuffix('.toml')}?  {_recipes_hint()}"
     try:
-        beside = {str(other): other.name for other in file.parent.iterdir() if other.suffix == ".toml"}
+        beside = {other.stem: str(other) for other in file.parent.iterdir() if other.suffix == ".toml"}
     except OSError:
         beside = {}
-    candidates = {name: other for other, name in beside.items()} | {name: name for name in packaged}
-    meant = nearest(file.name, candidates) or nearest(file.stem, packaged)
+    candidates = {name: name for name in packaged} | beside
+    meant = nearest(file.stem, candidates)
     return (f"did you mean {candidates[meant]}?  " if meant else "") + _recipes_hint()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
+import shlex
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -101,7 +103,8 @@ class OptionsCheck:
         key = str(at[-1])
         accepted = list(self._schema(at[:-1]).get("properties", {}))
         needed = {name for name in self._schema(at[:-1]).get("required", []) if name not in self._value(at[:-1])}
-        meant = nearest(key, accepted, favoured=needed)
+        # A key that is given already is hardly meant once more.
+        meant = nearest(key, [name for name in accepted if name not in self._value(at[:-1])], favoured=needed)
         shown = f'"{meant}"' if meant else None
         suggestion = dotted((*self.path, *at[:-1], meant)) if meant else None
         # The key may be right and only in the wrong table.
@@ -110,6 +113,7 @@ class OptionsCheck:
             elsewhere, key = [home for home in self.homes[other] if home != self.path[0]], other
         if elsewhere:
             shown = suggestion = f"{elsewhere[0]}.{key}"
+        mend = self._switched(at)
         if len(self.path) == 1 and "plugin" not in accepted and self.owner[0] != "[":
             accepted = ["plugin", *accepted]
         listing = f"Accepted: {', '.join(map(quoted_key, accepted))}" if accepted else "It accepts no keys"
@@ -118,8 +122,21 @@ class OptionsCheck:
             f"unknown key for {self.owner}",
             f"one of {', '.join(map(quoted_key, accepted))}",
             quoted(str(at[-1])),
-            (f"did you mean {shown}?  " if shown else "") + listing,
+            mend or (f"did you mean {shown}?  " if shown else "") + listing,
             suggestion,
+        )
+
+    def _switched(self, at: Path) -> str | None:
+        """What to do about a key of the file's plugin after the command line has chosen another plugin."""
+        chosen = self.origins.argument((*self.path, "plugin"))
+        if not chosen or self.origins.argument((*self.path, *at)) or len(at) > 1:
+            return None
+        name = self.owner.split(" ", 1)[1]
+        kept = [(key, value) for key, value in self.table.items() if key in self.model.model_fields]
+        table = ", ".join(f"{key}={as_toml(value)}" for key, value in [("plugin", json.loads(name)), *kept])
+        return (
+            f"the recipe is written for another {self.owner.split()[0]}; give the whole table: "
+            f"--set {shlex.quote(f'{dotted(self.path)}={{{table}}}')}"
         )
 
     def _missing(self, at: Path) -> None:
@@ -142,7 +159,7 @@ class OptionsCheck:
             return
         # The keys that it speaks of, each with the place where it was given.
         places = []
-        for key in self.table:
+        for key in [] if self.origins.argument(self.path) else self.table:
             if re.search(rf"\b{re.escape(key)}\b", words):
                 argument, line = self.origins.argument((*self.path, key)), self.origins.line((*self.path, key))
                 places.append(f"{key} is given by {argument}" if argument else f"{key} is given in line {line}")
@@ -172,13 +189,13 @@ class OptionsCheck:
         for example in [*(schema.get("examples") or []), schema.get("default")]:
             if example is not None:
                 return f"for example: {self._assigned(at, example)}", None
-        return self._description(at), None
+        return f"give {expected(schema)}, or leave {dotted(at)} out", None
 
     def _assigned(self, at: Path, value: object) -> str:
         """`batch_size = 8`, or the whole argument where it comes from one."""
         argument = self.origins.argument((*self.path, *at)) or ""
         if argument.startswith("--set"):
-            return f"--set {_shell(f'{dotted((*self.path, *at))}={as_toml(value)}')}"
+            return f"--set {shlex.quote(f'{dotted((*self.path, *at))}={as_toml(value)}')}"
         if at and isinstance(at[-1], int):
             return as_toml(value)
         return f"{quoted_key(str(at[-1]))} = {as_toml(value)}"
@@ -242,8 +259,3 @@ def _changed(value: Any, at: Path, new: object) -> Any:
     copy: Any = dict(value) if isinstance(value, dict) else list(value)
     copy[at[0]] = _changed(value[at[0]], at[1:], new)
     return copy
-
-
-def _shell(argument: str) -> str:
-    """An argument that a shell passes on as it stands."""
-    return f"'{argument}'" if any(mark in argument for mark in '"[]{} ') else argument

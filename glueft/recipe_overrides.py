@@ -113,8 +113,8 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
                         str(error),
                         expected="a TOML value after the =",
                         received=quoted(text),
-                        mend=f"write --set {key.strip()}=8 for a number, --set {key.strip()}=name for text; "
-                        "quote the whole argument where the shell would read quotes itself",
+                        mend="write a number, true, false, a word, or a text in quotes; single quotes around the whole "
+                        f"argument keep the shell off them: --set '{key.strip()}=\"some text\"'",
                     )
                 )
     return overrides, problems
@@ -146,8 +146,9 @@ def _value(text: str) -> Any:
             raise RecursionError
     except (ValueError, RecursionError) as error:
         if text[0] in "\"'[{":
-            fault = "nested too deeply" if isinstance(error, RecursionError) else str(error).split(" (at ")[0]
-            raise ValueError(f"the value is not TOML: {fault}") from None
+            from glueft.toml_faults import fault
+
+            raise ValueError(f"not TOML: {fault(f'value = {text}', error).reason}") from None
         return text
     # A line break in the text could have smuggled in other keys.
     return document["value"] if len(document) == 1 else text
@@ -189,7 +190,7 @@ class _MisfitError(Exception):
     def __init__(self, message: str, expected: str, got: object, mend: str) -> None:
         super().__init__(message)
         self.expected = expected
-        self.received = received(got)
+        self.received = "nothing there" if got is None else received(got)
         self.mend = mend
 
 
@@ -223,6 +224,14 @@ def _put(tables: dict[str, Any], override: Override) -> None:
         elif isinstance(here, list):
             here = here[int(part)]
         else:
+            if part not in here and isinstance(override.path[depth + 1], int):
+                whole = dotted(override.path[: depth + 1])
+                raise _MisfitError(
+                    f"the recipe has no list {whole}",
+                    f"a list at {whole}",
+                    None,
+                    f"add it to the recipe; for callbacks, a table [[{whole}]]",
+                )
             here = here.setdefault(part, {})
 
 

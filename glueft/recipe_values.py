@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,7 @@ def as_toml(value: object) -> str:
             str(value) if abs(value) < 10**30 else f"a number of {int(value.bit_length() * math.log10(2)) + 1} digits"
         )
     if isinstance(value, float):
-        return repr(value)
+        return re.sub(r"e([+-])0+(?=\d)", r"e\1", repr(value))  # 5e-5, as people write it
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, (list, tuple)):
@@ -57,7 +58,8 @@ def expected(schema: Schema) -> str:
     """What an option accepts, from its JSON schema: `a whole number above 0`, `one of "a", "b"`."""
     if "anyOf" in schema:
         ways = [expected(way) for way in schema["anyOf"] if way.get("type") != "null"]
-        return " or ".join(dict.fromkeys(ways)) or "nothing"
+        # "true or false" brings an "or" of its own.
+        return (", " if "true or false" in ways else " or ").join(ways)
     if "enum" in schema:
         return "one of " + ", ".join(as_toml(value) for value in schema["enum"])
     if "const" in schema:

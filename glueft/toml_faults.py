@@ -15,10 +15,12 @@ class Fault:
 
     Attributes:
         line: of the fault, from 1.
+        reason: what is wrong, without the text.
         message, expected, received, mend: as in every GlueftError.
     """
 
     line: int
+    reason: str
     message: str
     expected: str
     received: str
@@ -82,8 +84,8 @@ EXPLANATIONS = [
 
 def _fault(line: int, message: str, content: str, mend: str) -> Fault:
     shown = quoted(content, 70) if content else "nothing"
-    message = f"{message}: {shown}" if content else message
-    return Fault(line, message, "TOML, as in batch_size = 8", shown, mend)
+    whole = f"{message}: {shown}" if content else message
+    return Fault(line, message, whole, "TOML, as in batch_size = 8", shown, mend)
 
 
 def _repeated(places: Places) -> Fault:
@@ -91,9 +93,8 @@ def _repeated(places: Places) -> Fault:
     mend = (
         f"keep one of the two lines, {first} or {again}" if first != again else f"keep one of the two in line {again}"
     )
-    return Fault(
-        again, f"{dotted(path)} is given twice, first in line {first}", "each table and key once", dotted(path), mend
-    )
+    reason = f"{dotted(path)} is given twice, first in line {first}"
+    return Fault(again, reason, reason, "each table and key once", dotted(path), mend)
 
 
 def _value(content: str) -> tuple[str, str] | None:
@@ -117,7 +118,7 @@ def _value(content: str) -> tuple[str, str] | None:
             )
         except (ValueError, OverflowError):
             return None
-    if re.fullmatch(r"[^\s\"'\[\]{},]+( [^\s\"'\[\]{},]+)*", value):
+    if re.fullmatch(r"[^\s\d+\"'\[\]{},-][^\s\"'\[\]{},]*( [^\s\"'\[\]{},]+)*", value):
         return "text must be in quotes", f'write {key} = "{value}"'
     return None
 
