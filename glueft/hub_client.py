@@ -33,8 +33,8 @@ WORKS_OFFLINE = (
     "TSV files), --checkpoint CKPT (a folder, or package:module/path)"
 )
 
-# Why this process has given the hub up, once it has.
-_given_up: str | None = None
+# Why this process opens no connection to the hub, once that is settled.
+_offline: str | None = None
 
 
 class HubUnavailableError(Exception):
@@ -63,7 +63,7 @@ def ask(kind: Kind, name: str, revision: str | None) -> Repository:
         revision: branch, tag or commit; None for the newest.
 
     Raises:
-        HubUnavailableError: offline mode, no answer within `seconds_to_answer()`, or a server error.
+        HubUnavailableError: offline mode is set, no answer within `seconds_to_answer()`, or a server error.
         HubError: the hub refuses: no such repository or revision, a gated one, a bad token.
     """
     reason = offline_reason(kind)
@@ -85,8 +85,9 @@ def ask(kind: Kind, name: str, revision: str | None) -> Repository:
     if isinstance(answer, Repository):
         return answer
     if isinstance(answer, (TimeoutError, httpx.TransportError)):
-        _give_up(f"{constants.ENDPOINT} is out of reach: {first_line(answer)}")
-        raise HubUnavailableError(_given_up) from answer
+        reason = f"{constants.ENDPOINT} is out of reach: {first_line(answer)} (asked once; a new process asks again)"
+        _go_offline(reason)
+        raise HubUnavailableError(reason) from answer
     status = getattr(getattr(answer, "response", None), "status_code", 0)
     if status >= 500:
         raise HubUnavailableError(f"{constants.ENDPOINT} answered with server error {status}") from answer
@@ -111,29 +112,31 @@ def _put_answer(
 
 
 def offline_reason(kind: Kind) -> str | None:
-    """Why no connection may be opened, or None. Where one may not, the client is in its offline mode afterwards."""
+    """Why no connection may be opened, or None."""
     from huggingface_hub import constants
 
-    if _given_up:
-        return _given_up
-    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", *(["HF_DATASETS_OFFLINE"] if kind == "dataset" else [])):
-        if os.environ.get(variable, "").upper() in constants.ENV_VARS_TRUE_VALUES:
-            if variable != "HF_DATASETS_OFFLINE":
-                _go_offline()
-            return f"{variable}={os.environ[variable]} is set: no connection is opened"
-    return "the client's offline mode is on" if constants.is_offline_mode() else None
+    def is_set(variable: str) -> bool:
+        return os.environ.get(variable, "").upper() in constants.ENV_VARS_TRUE_VALUES
+
+    if _offline:
+        return _offline
+    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        if is_set(variable):
+            # Set after the client was imported, it does not know of it yet.
+            return _go_offline(f"{variable}={os.environ[variable]} is set: no connection is opened")
+    if constants.is_offline_mode():
+        return _go_offline("the hub client's offline mode is on: no connection is opened")
+    if kind == "dataset" and is_set("HF_DATASETS_OFFLINE"):
+        return "HF_DATASETS_OFFLINE is set: no connection is opened"
+    return None
 
 
-def _give_up(reason: str) -> None:
-    global _given_up
-    _given_up = f"{reason} (asked once; a new process asks again)"
-    _go_offline()
-
-
-def _go_offline() -> None:
+def _go_offline(reason: str) -> str:
     """Switch the client to its offline mode, for libraries imported already and for those still to come."""
     from huggingface_hub import constants
 
+    global _offline
+    _offline = reason
     # They read the environment once, when they are imported.
     for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         os.environ[variable] = "1"
@@ -141,6 +144,7 @@ def _go_offline() -> None:
     if "datasets.config" in sys.modules:
         config = sys.modules["datasets.config"]
         config.HF_HUB_OFFLINE = config.HF_DATASETS_OFFLINE = True  # type: ignore[attr-defined]
+    return reason
 
 
 def seconds_to_answer() -> float:
@@ -173,12 +177,13 @@ def out_of_reach(kind: Kind, name: str, revision: str | None, reason: str, cache
     )
 
 
-def refusal(error: Exception, kind: Kind, name: str, revision: str | None) -> HubError:
+def refusal(error: BaseException, kind: Kind, name: str, revision: str | None) -> HubError:
     """What a refusal of the hub, or a failure of its client, means to the user."""
-    from huggingface_hub import constants, errors
+    from huggingface_hub import constants, errors, get_token
 
     what = {"model": "checkpoint", "dataset": "data set"}[kind]
     page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{name}"
+    error = _root(error)
     status = getattr(getattr(error, "response", None), "status_code", None)
     received = f"HTTP {status}: {first_line(error)}" if status else f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, errors.HFValidationError):
@@ -202,7 +207,8 @@ def refusal(error: Exception, kind: Kind, name: str, revision: str | None) -> Hu
             received=received,
             mend="correct the revision in the recipe, or leave it out for the newest",
         )
-    if isinstance(error, errors.RepositoryNotFoundError):
+    # Whether there is a private one, the hub does not tell those who have not logged in.
+    if isinstance(error, errors.RepositoryNotFoundError) or status == 404 or (status == 401 and not get_token()):
         return HubError(
             f'there is no {what} "{name}" on the hub, or it is private',
             expected=f"a {what} at {page}",
@@ -222,6 +228,19 @@ def refusal(error: Exception, kind: Kind, name: str, revision: str | None) -> Hu
         received=received,
         mend=f"try again later, and check HF_ENDPOINT and your proxy if set; {WORKS_OFFLINE}",
     )
+
+
+def _root(error: BaseException) -> BaseException:
+    """The hub's own answer, where `datasets` and the client's downloads have wrapped it in errors of their own."""
+    from huggingface_hub import errors
+
+    cause: BaseException | None = error
+    while cause is not None:
+        # Files that may be absent are asked for along the way; their absence explains nothing.
+        if isinstance(cause, errors.HfHubHTTPError) and not isinstance(cause, errors.EntryNotFoundError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return error
 
 
 @contextmanager

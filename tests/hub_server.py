@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         if repository is None:
             # As the hub does: whether there is a private one is nobody's business.
-            self._refuse(401, "", "Repository not found")
+            self._refuse(401, "RepoNotFound", "Repository not found")
             return True
         what = match[3] or "revision"
         revision, _, folder = (match[4] or "main").partition("/") if what == "tree" else (match[4] or "main", "", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -60,12 +61,17 @@ def load_hub_dataset(hub: HubDataset, revision: str | None) -> Loaded:
 def _prepare(hub: HubDataset, revision: str | None, sha: str) -> None:
     """Download one commit of the data set into the cache of `datasets`."""
     import datasets
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     counts = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS
     # Else a request goes to a host of its own, whatever HF_ENDPOINT says, and a run waits for it.
     datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     try:
         with quiet_client():
+            # `datasets` begins with this file too, but loses the hub's own words if it is refused.
+            with suppress(RemoteEntryNotFoundError):
+                hf_hub_download(hub.path, "README.md", repo_type="dataset", revision=sha)
             # "hf://": or a folder of that name below the current one would be read in the hub's stead.
             builder = datasets.load_dataset_builder(f"hf://datasets/{hub.path}", hub.config, revision=sha)
             if builder.hash != sha:

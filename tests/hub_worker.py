@@ -1,0 +1,161 @@
+"""Calls the hub in a process of its own: its clients read their environment once, when they are imported.
+
+Started by test_hub*.py. Reads one JSON object a line on the standard input, `{"call": ..., ...}`, and writes one
+answer a line into the pipe whose number is the first argument; what the clients print stays on the standard streams.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from glueft.errors import GlueftError
+
+connections = 0
+
+
+def count_connections() -> None:
+    """Count every attempt to open a connection, below all clients."""
+    connect = socket.socket.connect
+    resolve = socket.getaddrinfo
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            global connections
+            connections += 1
+            return function(*args, **kwargs)
+
+        return call
+
+    socket.socket.connect = counted(connect)  # type: ignore[method-assign]
+    socket.getaddrinfo = counted(resolve)
+
+
+def rows(revision: str | None = None, task: str = "mrpc", hub: list[str] | None = None) -> dict[str, Any]:
+    """Load a task's rows from the hub; `hub` replaces its data set and configuration."""
+    import glueft
+    from glueft.data.rows import load_rows
+    from glueft.data.sources import HubSource
+    from glueft_tasks import mrpc, sst2
+
+    cls = {"mrpc": mrpc.MRPC, "sst2": sst2.SST2}[task]
+    source = HubSource(revision)
+    loaded = cls()
+    if hub:
+        loaded.hub = glueft.HubDataset(*hub)  # type: ignore[misc]
+    splits = load_rows(loaded, source)
+    return {
+        "splits": {name: [*split.texts, split.labels.tolist()] for name, split in splits.items()},
+        "provenance": source.provenance,
+    }
+
+
+def checkpoint(name: str, revision: str | None = None) -> dict[str, Any]:
+    from glueft.hub import fetch_checkpoint
+
+    folder, sha = fetch_checkpoint(name, revision)
+    files = {str(file.relative_to(folder)): file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()}
+    return {"folder": str(folder), "revision": sha, "files": files}
+
+
+def classifier(name: str) -> dict[str, Any]:
+    """What glueft and transformers each make of a checkpoint's name."""
+    import transformers
+
+    from glueft.checkpoint import find_checkpoint, load_tokenizer
+
+    found = find_checkpoint(name)
+    text = "A small orchestra played outdoors."
+    return {
+        "revision": found.revision,
+        "tokens": load_tokenizer(found)(text)["input_ids"],
+        "theirs": transformers.AutoTokenizer.from_pretrained(name)(text)["input_ids"],
+        "model_type": transformers.AutoConfig.from_pretrained(name).model_type,
+    }
+
+
+def offline() -> dict[str, Any]:
+    """Which clients are in offline mode."""
+    import datasets.config
+    import huggingface_hub
+
+    return {"huggingface_hub": huggingface_hub.is_offline_mode(), "datasets": datasets.config.HF_HUB_OFFLINE}
+
+
+def count() -> dict[str, Any]:
+    """How many connections this process has opened."""
+    return {"total": connections}
+
+
+def bars() -> dict[str, Any]:
+    """Whether the clients' own settings are as they were."""
+    import logging
+
+    import datasets
+    import huggingface_hub.utils
+
+    return {
+        "disabled": [datasets.are_progress_bars_disabled(), huggingface_hub.utils.are_progress_bars_disabled()],
+        "levels": [logging.getLogger(name).level for name in ("datasets", "huggingface_hub")],
+        "counts": datasets.config.HF_UPDATE_DOWNLOAD_COUNTS,
+    }
+
+
+def silence_name_server() -> dict[str, Any]:
+    """From now on, no name is ever resolved."""
+    socket.getaddrinfo = lambda *args, **kwargs: time.sleep(60)  # type: ignore[assignment]
+    return {}
+
+
+def do_not_wait() -> dict[str, Any]:
+    """From now on, pauses between two tries take no time."""
+    time.sleep = lambda seconds: None
+    return {}
+
+
+def set_environment(**variables: str) -> dict[str, Any]:
+    os.environ.update(variables)
+    return {}
+
+
+CALLS: dict[str, Callable[..., dict[str, Any]]] = {
+    "rows": rows,
+    "checkpoint": checkpoint,
+    "classifier": classifier,
+    "offline": offline,
+    "count": count,
+    "bars": bars,
+    "silence_name_server": silence_name_server,
+    "do_not_wait": do_not_wait,
+    "set_environment": set_environment,
+}
+
+
+def main() -> None:
+    count_connections()
+    with open(int(sys.argv[1]), "w") as answers:  # noqa: PTH123
+        for line in sys.stdin:
+            request = json.loads(line)
+            before, start = connections, time.perf_counter()
+            try:
+                answer = CALLS[request.pop("call")](**request)
+            except GlueftError as error:
+                answer = {
+                    "error": type(error).__name__,
+                    "message": error.message,
+                    "expected": error.expected,
+                    "received": error.received,
+                    "mend": error.mend,
+                }
+            answer |= {"seconds": time.perf_counter() - start, "connections": connections - before}
+            print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
