@@ -94,7 +94,7 @@ class Registry:
                 f'{kind} "{name}" cannot be used',
                 expected=f"one {kind} of that name that keeps to the plugin contract",
                 received="; ".join(map(str, lost)),
-                mend=f"mend or uninstall {' or '.join(dict.fromkeys(failure.package for failure in lost))}",
+                mend="mend or uninstall the package",
             )
         names = self.names(kind)
         mend = f"{did_you_mean(name, names)} Installed: {', '.join(names) or 'none'}".strip()
@@ -189,11 +189,12 @@ def _claim(
     registry: Registry, claims: dict[tuple[str, str], list[Registered]], point: Point, kind: str, cls: Any
 ) -> None:
     """Check a class and enter its claim to a name."""
+    name = None
     try:
+        name = getattr(cls, "name", None)
         reason = breach(kind, cls)
     except Exception as error:  # a class whose attributes raise
         reason = f"a {kind} of it cannot be checked: {_said(error)}"
-    name = getattr(cls, "name", None)
     if reason:
         known = name if isinstance(name, str) and NAME.fullmatch(name) else None
         registry.failures.append(point.failure(reason, kind if known else None, known))

@@ -1,0 +1,271 @@
+"""Finding plugins: the first-party ones, and packages that go wrong in every way without taking others with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from plugin_packages import GOOD_TASK, glueft, install
+
+from glueft.errors import PluginError
+from glueft.recipe import RecipeError, load_recipe
+from glueft.registry import Registry, load_registry
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on `sys.path` for more distributions; what was found there is forgotten afterwards."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    before = set(sys.modules)
+    load_registry.cache_clear()
+    yield folder
+    load_registry.cache_clear()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
+
+
+def reasons(registry: Registry) -> list[str]:
+    return [str(failure) for failure in registry.failures]
+
+
+def test_the_first_party_plugins_come_in_by_entry_points() -> None:
+    registry = load_registry()
+    assert registry.names("task") == ["mrpc", "sst2"]
+    assert registry.names("optimizer") == ["adam", "adamw", "sgd"]
+    assert registry.names("schedule") == ["constant", "linear", "polynomial_decay"]
+    assert [plugin.kind for plugin in registry.all()] == ["task"] * 2 + ["optimizer"] * 3 + ["schedule"] * 3
+    assert {plugin.package for plugin in registry.all()} == {"glueft"}
+    assert registry.failures == []
+    assert load_registry() is registry
+
+
+def test_a_package_brings_a_task(packages: Path) -> None:
+    install(packages, "glueft-mood", GOOD_TASK, version="2.3")
+    found = load_registry().find("task", "mood")
+    assert (found.package, found.version, found.cls.description()) == (
+        "glueft-mood",
+        "2.3",
+        "Glad or sad: short sentences.",
+    )
+    recipe = load_recipe("mrpc", ["task.plugin=mood", "task.words=5"])
+    assert recipe.task.options.words == 5
+    with pytest.raises(RecipeError, match='did you mean "words"'):
+        load_recipe("mrpc", ["task.plugin=mood", "task.word=5"])
+    with pytest.raises(RecipeError, match='task "mood" has no layout of files'):
+        load_recipe("mrpc", ["task.plugin=mood"], data_dir="x")
+    with pytest.raises(RecipeError, match='task "mood" ships no sample'):
+        load_recipe("mrpc", ["task.plugin=mood"], sample=True)
+
+
+def task_class(body: str, name: str = "mood", doc: str = '"""Glad or sad."""', returned: str = "[Mood]") -> str:
+    return f"""
+import glueft
+
+class Mood(glueft.Task):
+    {doc}
+    name = {name!r}
+    inputs = ("sentence",)
+    labels = ("sad", "glad")
+    hub = glueft.HubDataset("someone/mood")
+{body}
+
+@glueft.hookimpl
+def glueft_tasks():
+    return {returned}
+"""
+
+
+OPTIMIZER = '''
+import glueft
+
+class Still(glueft.Optimizer):
+    """Goes nowhere."""
+    name = "still"
+
+@glueft.hookimpl
+def glueft_optimizers():
+    return [Still]
+'''
+
+BREACHES = {
+    "import": ("raise RuntimeError('no weights here')", "cannot be imported: RuntimeError: no weights here"),
+    "exit": ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),
+    "syntax": ("def (", "cannot be imported: SyntaxError: invalid syntax"),
+    "missing module": ("import does_not_exist_anywhere", "cannot be imported: ModuleNotFoundError"),
+    "misspelt hook": (
+        GOOD_TASK.replace("glueft_tasks", "glueft_tsaks"),
+        'there is no hook "glueft_tsaks"; did you mean "glueft_tasks"?',
+    ),
+    "other hook": (
+        GOOD_TASK.replace("glueft_tasks", "quite_something"),
+        'there is no hook "quite_something"; the hooks are glueft_callbacks, glueft_commands',
+    ),
+    "argument": (
+        GOOD_TASK.replace("def glueft_tasks()", "def glueft_tasks(registry)"),
+        "breaks a hook's contract: PluginValidationError",
+    ),
+    "no marker": (GOOD_TASK.replace("@glueft.hookimpl", ""), "has no hooks; put @glueft.hookimpl above glueft_tasks"),
+    "empty": ("", "has no hooks"),
+    "raises": (task_class("", returned="[Mood, Moot]"), "its glueft_tasks failed: NameError: name 'Moot' is not defined"),
+    "not a list": (task_class("", returned="Mood"), "its glueft_tasks must return a list of classes, and returned a type"),
+    "nothing": (task_class("", returned="None"), "must return a list of classes, and returned nothing"),
+    "generator": (
+        GOOD_TASK.replace("return [Mood]", "yield Mood"),
+        "must return a list of classes, and returned a generator",
+    ),
+    "instance": (task_class("", returned="[Mood()]"), "glueft_tasks must return classes, and <"),
+    "wrong kind": (task_class("", returned="[glueft.Optimizer]"), "class Optimizer is not a glueft.Task"),
+    "no name": (task_class("    del name"), "class Mood needs a `name` of lower-case letters"),
+    "bad name": (task_class("", name="My Mood"), "a letter first, and has 'My Mood'"),
+    "no docstring": (task_class("", doc="pass"), "class Mood needs a docstring"),
+    "loose options": (
+        task_class("    class Options(glueft.Options):\n        model_config = {'extra': 'allow', 'strict': False}"),
+        "must stay strict and refuse unknown keys; they set extra='allow', strict=False",
+    ),
+    "foreign options": (task_class("    class Options: pass"), "class Mood needs `class Options(glueft.Options)`"),
+    "silent option": (
+        task_class("    class Options(glueft.Options):\n        words: int = 3\n        letters: int = 4"),
+        "every option needs a description, and class Mood gives none for words, letters",
+    ),
+    "option called plugin": (
+        task_class("    class Options(glueft.Options):\n        plugin: str = glueft.Field('', description='x')"),
+        'has an option "plugin"',
+    ),
+    "no inputs": (task_class("    inputs = ()"), "class Mood needs `inputs`"),
+    "one label": (task_class("    labels = ('glad',)"), "class Mood needs `labels`"),
+    "label twice": (task_class("    labels = ('glad', 'glad')"), "class Mood needs `labels`"),
+    "no metric": (task_class("    metrics = ()"), "class Mood needs `metrics`"),
+    "unknown metric": (task_class("    metrics = ('acuracy',)"), "names a metric that glueft does not have: 'acuracy'"),
+    "metric of regression": (task_class("    metrics = ('pearson',)"), "a metric that does not suit a task with 2 labels"),
+    "incomplete layout": (
+        task_class("    tsv = glueft.TSVLayout('M', columns={'sentence': 0})"),
+        "does not say in which column to find label",
+    ),
+    "sample without layout": (task_class("    sample = 'samples'"), "has a `sample` but no `tsv` layout"),
+    "no rows": (task_class("    hub = None"), "its rows cannot be found"),
+    "no work": (OPTIMIZER, "class Still needs a `build` method"),
+    "attributes that raise": (
+        "import glueft\nclass Meta(type):\n    @property\n    def name(cls): raise OSError('away')\n"
+        + task_class("").replace("class Mood(glueft.Task):", "class Mood(glueft.Task, metaclass=Meta):").replace(
+            "    name = 'mood'\n", ""
+        ),
+        "cannot be checked: OSError: away",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BREACHES)
+def test_a_plugin_that_goes_wrong_is_named_and_the_others_go_on(packages: Path, case: str) -> None:
+    source, reason = BREACHES[case]
+    install(packages, "glueft-bad", source)
+    install(packages, "glueft-good", GOOD_TASK.replace('"mood"', '"other-mood"'))
+    registry = load_registry()
+    assert len(registry.failures) == 1, registry.failures
+    told = str(registry.failures[0])
+    assert reason in told
+    assert "package glueft-bad 1.0, entry point glueft_bad:" in told
+    assert "\n" not in told and not told.endswith(".")
+    assert {"mrpc", "sst2", "other-mood"} <= set(registry.names("task"))
+    assert load_recipe("mrpc").task.name == "mrpc"
+
+
+def test_a_keyboard_interrupt_is_not_swallowed(packages: Path) -> None:
+    install(packages, "glueft-bad", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load_registry()
+
+
+def test_what_a_failed_package_might_have_brought(packages: Path) -> None:
+    install(packages, "glueft-mood", "import nothing_of_that_name")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("mrpc", ["task.plugin=mood"])
+    told = str(caught.value)
+    assert 'no task is called "mood"' in told
+    assert "It may be in what could not be used: package glueft-mood 1.0" in told
+    assert "No module named 'nothing_of_that_name'" in told
+
+
+def test_a_plugin_that_is_known_but_broken_says_why_when_it_is_needed(packages: Path) -> None:
+    install(packages, "glueft-mood", task_class("    metrics = ()"))
+    with pytest.raises(PluginError) as caught:
+        load_registry().find("task", "mood")
+    assert 'task "mood" cannot be used' in str(caught.value)
+    assert "needs `metrics`" in caught.value.received
+    assert caught.value.mend == "mend or uninstall glueft-mood"
+    with pytest.raises(RecipeError, match="needs `metrics`"):
+        load_recipe("mrpc", ["task.plugin=mood"])
+
+
+def test_a_name_that_two_packages_bring(packages: Path) -> None:
+    install(packages, "another-glue", GOOD_TASK.replace('"mood"', '"mrpc"'))
+    registry = load_registry()
+    assert reasons(registry) == [
+        'package glueft 0.1.0, entry point glueft_tasks: another-glue and glueft each bring a task called "mrpc"; '
+        "uninstall one of them"
+    ]
+    assert registry.names("task") == ["sst2"]
+    assert load_recipe("sst2").task.name == "sst2"
+    with pytest.raises(RecipeError, match="another-glue and glueft each bring a task"):
+        load_recipe("mrpc")
+
+
+def test_one_name_may_serve_two_kinds(packages: Path) -> None:
+    install(packages, "glueft-adam", GOOD_TASK.replace('"mood"', '"adam"'))
+    registry = load_registry()
+    assert registry.failures == []
+    assert registry.find("task", "adam").package == "glueft-adam"
+    assert registry.find("optimizer", "adam").package == "glueft"
+
+
+def test_a_package_that_brings_one_name_twice(packages: Path) -> None:
+    second = 'class Mood2(Mood):\n    """Again."""\n    name = "mood"\n\n@glueft.hookimpl'
+    install(packages, "glueft-mood", GOOD_TASK.replace("@glueft.hookimpl", second).replace("[Mood]", "[Mood, Mood2]"))
+    assert 'it brings 2 task classes called "mood"' in reasons(load_registry())[0]
+
+
+def test_two_entry_points_for_one_module_are_one_plugin(packages: Path) -> None:
+    install(packages, "glueft-mood", GOOD_TASK, entry_point="one = glueft_mood\ntwo = glueft_mood")
+    registry = load_registry()
+    assert registry.failures == []
+    assert registry.find("task", "mood").package == "glueft-mood"
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(PluginError) as caught:
+        load_registry().find("optimizer", "adamm")
+    assert caught.value.message == 'no optimizer is called "adamm"'
+    assert caught.value.expected == "one of adam, adamw, sgd"
+    assert caught.value.mend == 'did you mean "adam"?  Installed: adam, adamw, sgd'
+    with pytest.raises(PluginError) as caught:
+        load_registry().find("callback", "early_stopping")
+    assert caught.value.mend == "Installed: none"
+
+
+def test_hooks_are_called_one_by_one(packages: Path) -> None:
+    hook = "import glueft\ncalled = []\n@glueft.hookimpl\ndef glueft_run_finished(run):\n    "
+    install(packages, "a-tracker", hook + "raise ConnectionError('no server')")
+    install(packages, "b-tracker", hook + "called.append(run)")
+    registry = load_registry()
+    points = registry.implementing("glueft_run_finished")
+    assert [point.package for point in points] == ["a-tracker", "b-tracker"]
+    failures = [registry.call("glueft_run_finished", point, run="the run") for point in points]
+    assert str(failures[0]) == (
+        "package a-tracker 1.0, entry point a_tracker: its glueft_run_finished failed: ConnectionError: no server"
+    )
+    assert failures[1] is None
+    assert sys.modules["b_tracker"].called == ["the run"]
+
+
+def test_in_a_process_of_its_own_validate_goes_on_and_warns(tmp_path: Path) -> None:
+    install(tmp_path, "glueft-bad", "raise RuntimeError('no weights here')")
+    done = glueft("validate", "mrpc", packages=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == "mrpc: good (task mrpc, optimizer adam, schedule polynomial_decay)\n"
+    assert done.stderr == (
+        "warning: package glueft-bad 1.0, entry point glueft_bad: cannot be imported: RuntimeError: no weights here\n"
+    )
