@@ -123,6 +123,8 @@ def _refuse_revision(name: str, revision: str | None) -> None:
 
 def _is_folder(name: str) -> bool:
     """Whether a name means a folder: it is one, or it can be nothing else."""
+    if not name.strip():
+        return False
     path = Path(name).expanduser()
     if path.is_dir():
         return True

@@ -73,10 +73,10 @@ def _check_tokenizer(tokenizer: Any, checkpoint: Checkpoint) -> None:
             f"{tokenizer.pad_token!r} with id {tokenizer.pad_token_id}",
         )
     try:
-        pair = tokenizer("a", "b")
+        pair = tokenizer("a", "b", return_token_type_ids=True)
     except Exception as error:  # as above
         raise mismatch("a tokenizer that can encode a pair of texts", f"{type(error).__name__}: {error}") from error
-    ids, types = pair["input_ids"], pair.get("token_type_ids") or [0]
+    ids, types = pair["input_ids"], pair["token_type_ids"]
     if max(ids) >= config.vocab_size:
         raise mismatch(f"token ids below {config.vocab_size}", f"the id {max(ids)} in an encoded pair")
     if config.type_vocab_size and max(types) >= config.type_vocab_size:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from glueft.encoder.family import FAMILIES
+from glueft.encoder.labels import head_rows
+from glueft.errors import CheckpointError
+
+BERT = FAMILIES["bert"]
+
+
+def names(*labels: str) -> dict[str, str]:
+    return {str(index): label for index, label in enumerate(labels)}
+
+
+def refused(config: dict[str, Any], rows: int, labels: tuple[str, ...]) -> CheckpointError:
+    with pytest.raises(CheckpointError) as caught:
+        head_rows(config, rows, labels, BERT)
+    return caught.value
+
+
+def test_rows_are_found_by_name_whatever_their_order() -> None:
+    config = {"id2label": names("contradiction", "neutral", "entailment")}
+    assert head_rows(config, 3, ("contradiction", "neutral", "entailment"), BERT) == [0, 1, 2]
+    assert head_rows(config, 3, ("entailment", "contradiction", "neutral"), BERT) == [2, 0, 1]
+    whole_numbers = {"id2label": {1: "no", 0: "yes"}, "problem_type": "single_label_classification"}
+    assert head_rows(whole_numbers, 2, ("no", "yes"), BERT) == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [("POSITIVE", "NEGATIVE"), ("no", "yes"), ("negative", "neutral", "positive"), ("negative",), ("negative",) * 2],
+)
+def test_other_labels_are_refused_with_both_lists(theirs: tuple[str, ...]) -> None:
+    error = refused({"id2label": names(*theirs)}, len(theirs), ("negative", "positive"))
+    assert error.message == "the checkpoint's classification head does not fit the task"
+    assert error.expected == 'the task\'s labels: "negative", "positive"'
+    assert error.received == "the checkpoint's head: " + ", ".join(f'"{name}"' for name in theirs)
+    assert "new_head = true" in error.mend
+
+
+@pytest.mark.parametrize("config", [{}, {"id2label": names("LABEL_0", "LABEL_1")}])
+def test_names_that_were_never_given_fit_no_task(config: dict[str, Any]) -> None:
+    error = refused(config, 2, ("negative", "positive"))
+    assert error.received == 'the checkpoint\'s head: "LABEL_0", "LABEL_1"'
+    assert "write the names into id2label" in error.mend
+    assert "new_head = true" in error.mend
+
+
+def test_a_task_may_have_such_names_itself() -> None:
+    assert head_rows({}, 2, ("LABEL_1", "LABEL_0"), BERT) == [1, 0]
+
+
+def test_regression() -> None:
+    assert head_rows({"problem_type": "regression"}, 1, (), BERT) == [0]
+    assert head_rows({"id2label": names("score"), "problem_type": None}, 1, (), BERT) == [0]
+    for config, rows in (({"id2label": names("a", "b")}, 2), ({"problem_type": "multi_label_classification"}, 1)):
+        assert refused(config, rows, ()).expected == "regression: one output and no labels"
+
+
+@pytest.mark.parametrize("kind", ["regression", "multi_label_classification"])
+def test_a_head_for_another_kind_of_problem(kind: str) -> None:
+    error = refused({"id2label": names("no", "yes"), "problem_type": kind}, 2, ("no", "yes"))
+    assert error.received.endswith(f"with problem_type {kind}")
+
+
+def test_a_head_of_another_class() -> None:
+    config = {"id2label": names("no", "yes"), "architectures": ["BertForTokenClassification"]}
+    assert refused(config, 2, ("no", "yes")).received.endswith('"no", "yes" of BertForTokenClassification')
+
+
+@pytest.mark.parametrize("given", [names("a"), names("a", "b", "c"), {"0": "a", "2": "b"}, {"x": "a"}, ["a", "b"], 3])
+def test_names_that_do_not_go_with_the_weights(given: Any) -> None:
+    error = refused({"id2label": given}, 2, ("a", "b"))
+    assert error.message == "config.json and the weights disagree on the labels"
+    assert error.received == f"id2label = {given!r}"

