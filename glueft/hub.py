@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glueft.errors import CheckpointError
-from glueft.hub_client import HubUnavailableError, ask, is_sha, out_of_reach, quiet_client, refusal
+from glueft.hub_client import HubUnavailableError, ask, is_sha, quiet_client
+from glueft.hub_errors import out_of_reach, refusal
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

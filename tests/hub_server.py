@@ -49,8 +49,8 @@ class HubServer(ThreadingHTTPServer):
         url: what HF_ENDPOINT is set to.
         requests: method and path of each request, in order.
         connections: how many were opened.
-        failure: None, or "error" (each answer is a 500), "hang" (no answer at all), "download" (a 500 for each file),
-            "nonsense" (each answer is a page of HTML), or a status code.
+        failure: None, or "error" (each answer is a 500), "hang" (no answer at all), "resolve" (a 500 for each file),
+            "tree" (a 500 for each list of files), "nonsense" (each answer is a page of HTML), or a status code.
     """
 
     daemon_threads = True
@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         if failure == "hang":
             self.server.released.wait(120)
             self.close_connection = True
-        elif failure == "error" or (failure == "download" and "/resolve/" in path):
+        elif failure == "error" or f"/{failure}/" in path:
             self._refuse(500, "InternalError", "something broke")
         elif failure == "nonsense":
             self._send(200, b"<html>Log in to this network first</html>", {"Content-Type": "text/html"})

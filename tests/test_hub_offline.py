@@ -194,3 +194,19 @@ def test_a_cache_filled_by_other_tools(cached: Cached, tmp_path: Path) -> None:
         remove(home / "hub" / "models--tiny--bert" / "snapshots", "model.safetensors")
         error = asked.refused("checkpoint", name="tiny/bert")
         assert "only config.json, tokenizer.json, tokenizer_config.json in" in error["received"]
+
+
+def test_a_list_of_files_that_cannot_be_had(cached: Cached, tmp_path: Path) -> None:
+    home = copy(cached, tmp_path)
+    shutil.rmtree(home / "hub" / "models--tiny--bert" / "trees")
+    remove(home / "hub" / "models--tiny--bert" / "snapshots", "tokenizer.json")
+    cached.hub.failure = "tree"
+    try:
+        with worker(cached.hub, home) as asked:
+            asked("do_not_wait")
+            # Without the list the client hands out what it has; half a checkpoint is none.
+            error = asked.refused("checkpoint", name="tiny/bert")
+            assert "the download was cut short" in error["received"]
+            assert "without tokenizer.json" in error["received"]
+    finally:
+        cached.hub.failure = None

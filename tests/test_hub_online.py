@@ -249,7 +249,7 @@ def test_files_that_cannot_be_read(hub: HubServer, asked: Worker) -> None:
     asked("do_not_wait")
     hub.add_dataset("broken/glue", "mrpc", MRPC, LABELS)
     hub.add_files("models", "broken/bert", {"config.json": b"{}", "model.safetensors": b"{}"})
-    hub.failure = "download"
+    hub.failure = "resolve"
     error = asked.refused("rows", hub=["broken/glue", "mrpc"])
     assert error["message"] == 'the data set "broken/glue" could not be read from the hub'
     assert error["received"].startswith("HTTP 500: ")

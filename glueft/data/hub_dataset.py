@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glueft.errors import HubError
-from glueft.hub_client import HubUnavailableError, ask, first_line, is_sha, out_of_reach, quiet_client, refusal
+from glueft.hub_client import HubUnavailableError, ask, is_sha, quiet_client
+from glueft.hub_errors import first_line, out_of_reach, refusal
 from glueft.plugin import HubDataset
 
 if TYPE_CHECKING:
