@@ -110,6 +110,7 @@ def run_recipe(
             shutil.rmtree(run.folder)
         else:
             close_record(run, clock, error)
+            progress.say(f"{run.record['status']}; what there is lies in {run.record['run_dir']}")
             call_run_finished(run, progress)
         raise
     close_record(run, clock)

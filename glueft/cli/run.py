@@ -10,15 +10,13 @@ from typing import Annotated
 
 import typer
 
-EPILOG = """Examples:
-
-glueft run recipes/mrpc.toml
-
-glueft run mrpc --sample                                  no network: shipped rows, packaged encoder
-
-glueft run mrpc --data-dir glue_data --checkpoint ./bert  your files
-
-glueft run mrpc --set training.epochs=1 --set optimizer.plugin=adamw
+EPILOG = """\b
+Examples:
+  glueft run recipes/mrpc.toml
+  glueft run mrpc --sample                     no network: shipped rows, packaged encoder
+  glueft run mrpc --data-dir glue_data --checkpoint ./bert
+  glueft run sst2 --set training.epochs=1 --set optimizer.plugin=adamw
+  glueft run mrpc --sample --json > result.json
 """
 
 

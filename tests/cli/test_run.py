@@ -1,0 +1,159 @@
+"""`glueft run` as a user types it: a real process, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAST = ["--set", "training.epochs=1", "--set", "data.limit_train=32", "--set", "data.limit_validation=16"]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "glueft.cli.main", "run", *arguments]
+
+
+def glueft_run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_json_is_one_object_on_stdout_and_progress_goes_to_stderr(tiny_bert: Path, tmp_path: Path) -> None:
+    done = glueft_run(tmp_path, "mrpc", "--sample", "--checkpoint", str(tiny_bert), "--json", *FAST)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert record["status"] == "done"
+    assert {"task", "seed", "status", "metrics", "seconds", "examples_per_second", "padding_waste", "run_dir"} <= set(
+        record
+    )
+    assert record == json.loads((tmp_path / "runs" / Path(record["run_dir"]).name / "run.json").read_text())
+    assert "epoch 1/1" in done.stderr
+    assert "\x1b" not in done.stderr
+    for noise in ("oneDNN", "cuda", "absl", "PyTorch was not found", "Warning", "warning"):
+        assert noise not in done.stderr
+
+
+def test_plain_output_is_only_glueft_s_own(tiny_bert: Path, tmp_path: Path) -> None:
+    done = glueft_run(tmp_path, "sst2", "--sample", "--checkpoint", str(tiny_bert), "--output-dir", "out", *FAST)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"checkpoint {tiny_bert}")
+    assert any(line.split()[:1] == ["accuracy"] for line in lines)
+    assert str(next((tmp_path / "out").iterdir())) in done.stdout
+
+
+def test_verbose_lets_the_libraries_speak(tiny_bert: Path, tmp_path: Path) -> None:
+    arguments = ("mrpc", "--sample", "--checkpoint", str(tiny_bert), "--verbose", *FAST)
+    done = glueft_run(tmp_path, *arguments, TF_CPP_MIN_LOG_LEVEL="0")
+    assert done.returncode == 0
+    assert "tensorflow" in done.stderr.lower() or "onednn" in done.stderr.lower()
+
+
+def test_a_rich_terminal_gets_bars_and_tables(tiny_bert: Path, tmp_path: Path) -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    with subprocess.Popen(
+        command("mrpc", "--sample", "--checkpoint", str(tiny_bert), *FAST),
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=follower,
+        stderr=follower,
+    ) as process:
+        os.close(follower)
+        shown = b""
+        while True:
+            try:
+                part = os.read(leader, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        process.wait(timeout=60)
+    text = shown.decode()
+    assert process.returncode == 0, text
+    assert "\x1b[" in text
+    assert "✓" in text
+    assert "━" in text  # the bar
+    assert "validation by epoch" in text
+    assert "oneDNN" not in text
+
+
+def test_ctrl_c_ends_with_130_and_a_record_that_says_so(tiny_bert: Path, tmp_path: Path) -> None:
+    arguments = command("sst2", "--sample", "--checkpoint", str(tiny_bert), "--set", "training.epochs=10000")
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if line.startswith("step 1/"):
+                break
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "interrupted" in errors
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    assert str(folder) in output
+    assert not (folder / "model").exists()
+
+
+def test_three_problems_at_once_and_no_run_folder(tmp_path: Path) -> None:
+    recipe = tmp_path / "broken.toml"
+    recipe.write_text(
+        '[task]\nplugin = "mrcp"\n\n[model]\ncheckpoint = "x/y"\n\n[optimizer]\nplugin = "adam"\n\n'
+        '[schedule]\nplugin = "polynomial_decay"\nlerning_rate = 5e-5\ninitial_learning_rate = 5e-5\n\n'
+        '[training]\nbatch_size = "8"\n'
+    )
+    done = glueft_run(tmp_path, str(recipe))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for part in ("3 problems", "nothing was run", "line 2", "line 12", "line 16", '"mrpc"', "learning_rate", "quotes"):
+        assert part in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("mrpc", "--data-dir", "nowhere"), ("mrpc", "--sample", "--checkpoint", "./nowhere")]
+)
+def test_an_error_is_a_message_and_exit_code_2(tiny_bert: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    checkpoint = () if "--checkpoint" in arguments else ("--checkpoint", str(tiny_bert))
+    done = glueft_run(tmp_path, *arguments, *checkpoint)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    for part in ("expected:", "received:", "to mend:", "nowhere"):
+        assert part in done.stderr
+    assert not list((tmp_path / "runs").iterdir()) if (tmp_path / "runs").exists() else True
+
+
+def test_jax_trains_as_well(tiny_bert: Path, tmp_path: Path) -> None:
+    pytest.importorskip("jax", reason="needs JAX: pip install 'glueft[jax]'")
+    arguments = ("mrpc", "--sample", "--checkpoint", str(tiny_bert), "--json", *FAST)
+    done = glueft_run(tmp_path, *arguments, KERAS_BACKEND="jax")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert record["engine"]["backend"] == "jax"
+    assert record["engine"]["jit_compile"] is True
+
+
+def test_torch_trains_as_well(tiny_bert: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs PyTorch, which glueft does not install")
+    arguments = ("mrpc", "--sample", "--checkpoint", str(tiny_bert), "--json", *FAST)
+    done = glueft_run(tmp_path, *arguments, KERAS_BACKEND="torch")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["engine"]["backend"] == "torch"

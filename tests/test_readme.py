@@ -1,0 +1,102 @@
+"""Every command and every block of the README is run, or checked as far as a machine without the hub allows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from documents import CHECKOUT, commands_in
+from glueft.cli.main import command_line
+from glueft.recipe import load_recipe
+
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted({command for command in commands_in("README.md") if command.startswith("glueft ")})
+QUICK = ["training.epochs=1", "data.limit_train=16", "data.limit_validation=8"]
+
+
+def test_there_are_commands_to_test() -> None:
+    assert len(COMMANDS) >= 8
+    assert {command.split()[1] for command in COMMANDS} >= {"run", "validate", "show", "list", "describe", "schema"}
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.startswith("glueft run")])
+def test_a_command_does_what_it_says(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    assert command_line(shlex.split(command)[1:]) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("glueft run")])
+def test_a_run_command_trains(
+    command: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With few rows and the tiny checkpoint; rows of the hub are replaced by the sample, those of a folder by a folder."""
+    arguments = shlex.split(command)[1:]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").symlink_to(CHECKOUT / "recipes")
+    (tmp_path / "glue_data").symlink_to(CHECKOUT / "plugins" / "glueft_tasks" / "samples")
+    (tmp_path / "my-bert").symlink_to(tiny_bert)
+    if "--data-dir" not in arguments and "--sample" not in arguments:
+        arguments.append("--sample")
+    if "--checkpoint" not in arguments:
+        arguments += ["--checkpoint", str(tiny_bert)]
+    for change in QUICK:
+        arguments += ["--set", change]
+    assert command_line(arguments) == 0, capsys.readouterr().err
+    shown = capsys.readouterr().out
+    assert "accuracy" in shown
+    assert str(next((tmp_path / "runs").iterdir())) in shown
+
+
+def test_make_commands_are_targets() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    targets = {command.split()[1] for command in commands_in("README.md") if command.startswith("make ")}
+    assert targets == {"demo"}
+    for target in targets | set(re.findall(r"`make ([\w-]+)`", README)):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+    planned = subprocess.run(["make", "-n", "demo"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    assert "glueft run recipes/mrpc.toml --sample" in planned
+
+
+def test_the_recipe_shown_is_the_packaged_one(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"<!-- recipe -->\n```toml\n(.*?)```", README, flags=re.DOTALL)
+    path = tmp_path / "mrpc.toml"
+    path.write_text(shown)
+    assert load_recipe(str(path)).to_toml() == load_recipe("mrpc").to_toml()
+
+
+def test_the_key_table_names_every_key_with_its_default() -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \| ([^|]*) \|", README, flags=re.MULTILINE)
+    documented = {key for keys, _ in rows for key in re.findall(r"`([\w.]+)`", keys) if "." in key}
+    recipe = load_recipe("mrpc")
+    keys = {"task.plugin", "optimizer.plugin", "schedule.plugin"}
+    for section in ("model", "data", "training", "engine"):
+        keys |= {f"{section}.{name}" for name in type(getattr(recipe, section)).model_fields}
+    assert documented == keys
+    defaults = {key: default.strip("` ") for cells, default in rows for key in re.findall(r"`([\w.]+)`", cells)}
+    assert defaults["training.evaluation_batch_size"] == str(recipe.training.evaluation_batch_size)
+    assert defaults["data.max_length"] == str(recipe.data.max_length)
+
+
+def test_the_python_block_runs(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    changes = ["data.source=sample", f'model.checkpoint="{tiny_bert}"', *QUICK]
+    assert '["training.epochs=1"]' in block
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(block.replace('["training.epochs=1"]', repr(changes)), names)
+    assert type(names["result"].model).__module__.startswith("glueft.encoder")  # type: ignore[attr-defined]
+
+
+def test_the_broken_recipe_gives_the_message_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shown,) = re.findall(r"<!-- broken -->\n```text\n(.*?)```", README, flags=re.DOTALL)
+    command, message = shown.split("\n", 1)
+    assert command.startswith("$ glueft ")
+    assert command_line(shlex.split(command)[2:]) == 2
+    assert capsys.readouterr().err.strip() == message.strip()
