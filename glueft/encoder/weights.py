@@ -179,7 +179,7 @@ def export_weights(table: Mapping[str, Slot]) -> dict[str, FloatArray]:
     tensors: dict[str, FloatArray] = {}
     for name, slot in table.items():
         if id(slot.variable) not in arrays:
-            arrays[id(slot.variable)] = keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(slot.variable))
+            arrays[id(slot.variable)] = numpy.asarray(slot.variable)
         array = arrays[id(slot.variable)][..., slot.columns]
         tensors[name] = numpy.ascontiguousarray(array.T if slot.transpose else array, dtype=numpy.float32)
     return tensors

@@ -10,6 +10,7 @@ import numpy
 from reference_checkpoints import FAMILIES, REFERENCE, labels_of, reference
 
 from glueft.checkpoint import find_checkpoint, load_classifier
+from glueft.encoder.weights import export_weights, tensor_table
 
 print(keras.backend.backend())
 for case in FAMILIES:
@@ -24,3 +25,4 @@ labels_of_rows = numpy.arange(len(logits)) % len(labels)
 before = model.evaluate(inputs, labels_of_rows, verbose=0)
 model.fit(inputs, labels_of_rows, epochs=10, shuffle=False, verbose=0)
 assert model.evaluate(inputs, labels_of_rows, verbose=0) < before
+assert all(array.dtype == numpy.float32 and array.any() for array in export_weights(tensor_table(model)).values())
