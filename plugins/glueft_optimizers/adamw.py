@@ -10,9 +10,9 @@ from glueft_optimizers.adam import AdamOptions
 if TYPE_CHECKING:
     import keras
 
-# Biases and layer norms are not decayed, as in BERT's own training. Keras looks for the pattern in a variable's name,
-# which is the last part of its path: "bias", "gamma", "beta".
-NOT_DECAYED = r"(bias|gamma|beta)$"
+# Biases and layer norms are not decayed, as in BERT's own training. Keras looks for the pattern in a variable's name:
+# the last part of its path ("bias"), but on the TensorFlow backend the name of the tf.Variable inside ("bias:0").
+NOT_DECAYED = r"(bias|gamma|beta)(:\d+)?$"
 
 
 class AdamW(glueft.Optimizer):

