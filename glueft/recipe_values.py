@@ -43,7 +43,9 @@ def as_toml(value: object) -> str:
     if isinstance(value, int):
         # Python refuses to write out whole numbers of thousands of digits.
         return (
-            str(value) if abs(value) < 10**30 else f"a number of {int(value.bit_length() * math.log10(2)) + 1} digits"
+            str(value)
+            if abs(value) < 10**30
+            else f"a number of {int((value.bit_length() - 1) * math.log10(2)) + 1} digits"
         )
     if isinstance(value, float):
         return re.sub(r"e([+-])0+(?=\d)", r"e\1", repr(value))  # 5e-5, as people write it
