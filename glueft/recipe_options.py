@@ -16,6 +16,7 @@ from glueft.nearest import nearest
 from glueft.plugin import Options
 from glueft.recipe_origins import Origins
 from glueft.recipe_problems import Problem, dotted, quoted, quoted_key
+from glueft.recipe_schema import options_schema
 from glueft.recipe_values import as_toml, choices, expected, received, rewritten
 from glueft.registry import Registered
 from glueft.toml_lines import Path
@@ -114,7 +115,7 @@ class OptionsCheck:
         if elsewhere:
             shown = suggestion = f"{elsewhere[0]}.{key}"
         mend = self._switched(at)
-        if len(self.path) == 1 and "plugin" not in accepted and self.owner[0] != "[":
+        if len(at) == 1 and self.owner[0] != "[":
             accepted = ["plugin", *accepted]
         listing = f"Accepted: {', '.join(map(quoted_key, accepted))}" if accepted else "It accepts no keys"
         self._add(
@@ -239,10 +240,8 @@ class OptionsCheck:
 
 @functools.cache
 def _json_schema(model: type[Options]) -> Schema:
-    try:
-        return model.model_json_schema()
-    except pydantic.PydanticUserError:  # a type that JSON, or pydantic, has no word for
-        return {"properties": {name: {} for name in model.model_fields}}
+    definitions: dict[str, Any] = {}
+    return options_schema(model, "table", definitions) | {"$defs": definitions}
 
 
 def _resolved(root: Schema, schema: Schema) -> Schema:

@@ -1,0 +1,183 @@
+"""validate, show, list, describe and schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from broken_recipes import GOOD
+from plugin_packages import GOOD_TASK, glueft, install
+
+from glueft.cli.main import command_line
+from glueft.recipe import load_recipe
+from glueft.recipe_schema import recipe_schema
+from glueft.registry import load_registry
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_validate_tells_of_all_recipes(tmp_path: Path, capsys: Captured) -> None:
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text(GOOD)
+    bad.write_text(GOOD.replace("epochs = 3", "epochs = 0"))
+    assert command_line(["validate", str(bad), str(good), str(tmp_path / "none.toml"), "sst2"]) == 2
+    told = capsys.readouterr()
+    assert told.out == (
+        f"{good}: good (task mrpc, optimizer adam, schedule polynomial_decay)\n"
+        "sst2: good (task sst2, optimizer adamw, schedule linear)\n"
+    )
+    assert told.err.count("nothing was run") == 2
+    assert f"{bad}: 1 problem, nothing was run\n\n  training.epochs (line 20)" in told.err
+    assert "there is no such recipe" in told.err
+
+
+def test_validate_with_set(capsys: Captured) -> None:
+    assert command_line(["validate", "mrpc", "--set", "optimizer.plugin=adamw", "--set", "training.epochs=1"]) == 0
+    assert "optimizer adamw" in capsys.readouterr().out
+    assert command_line(["validate", "mrpc", "--set", "training.epoch=1"]) == 2
+    assert "training.epoch (--set training.epoch=1)" in capsys.readouterr().err
+
+
+def test_show_prints_a_recipe_that_is_the_same(tmp_path: Path, capsys: Captured) -> None:
+    assert command_line(["show", "sst2", "--set", "training.epochs=1"]) == 0
+    text = capsys.readouterr().out
+    (tmp_path / "shown.toml").write_text(text)
+    assert load_recipe(str(tmp_path / "shown.toml")) == load_recipe("sst2", ["training.epochs=1"])
+    assert "evaluation_batch_size = 64" in text
+    assert command_line(["show", "nothing"]) == 2
+
+
+def test_list(capsys: Captured) -> None:
+    assert command_line(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    assert lines[0].split()[:4] == ["task", "mrpc", "glueft", "0.1.0"]
+    assert lines[0].endswith("(Microsoft Research Paraphrase Corpus).")
+    for kind in ("optimizer", "optimizers"):
+        assert command_line(["list", kind]) == 0
+        assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["adam", "adamw", "sgd"]
+    assert command_line(["list", "callback"]) == 0
+    assert capsys.readouterr().out == "no callback is installed\n"
+    assert command_line(["list", "taks"]) == 2
+    assert capsys.readouterr().err == (
+        'there is no kind of plugin called "taks"\n'
+        "  expected: one of task, optimizer, schedule, callback\n"
+        '  received: "taks"\n'
+        '  to mend:  did you mean "task"?\n'
+    )
+
+
+def test_list_as_json_with_a_third_party_package_and_a_broken_one(tmp_path: Path) -> None:
+    install(tmp_path, "glueft-mood", GOOD_TASK, version="2.3")
+    install(tmp_path, "glueft-bad", "import nothing_of_that_name")
+    done = glueft("list", "task", "--json", packages=tmp_path)
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.count("\n") == 1
+    listed = json.loads(done.stdout)
+    assert [plugin["name"] for plugin in listed["plugins"]] == ["mood", "mrpc", "sst2"]
+    assert listed["plugins"][0] == {
+        "kind": "task",
+        "name": "mood",
+        "description": "Glad or sad: short sentences.",
+        "package": "glueft-mood",
+        "version": "2.3",
+    }
+    assert listed["failures"] == [
+        {
+            "entry_point": "glueft_bad",
+            "package": "glueft-bad",
+            "version": "1.0",
+            "reason": "cannot be imported: ModuleNotFoundError: No module named 'nothing_of_that_name'",
+            "kind": None,
+            "name": None,
+        }
+    ]
+    done = glueft("list", packages=tmp_path)
+    assert "task       mood              glueft-mood 2.3  Glad or sad: short sentences." in done.stdout
+    assert "\ncannot be used:\n  package glueft-bad 1.0, entry point glueft_bad: cannot be imported: Mod" in done.stdout
+
+
+def test_describe_a_task(capsys: Captured) -> None:
+    assert command_line(["describe", "mrpc"]) == 0
+    told = capsys.readouterr().out
+    for words in (
+        "mrpc, a plugin of kind task from glueft 0.1.0\n",
+        "inputs    sentence1, sentence2\n",
+        "labels    not_equivalent, equivalent\n",
+        "metrics   accuracy, f1\n",
+        "hub       nyu-mll/glue mrpc\n",
+        "folder    MRPC/train.tsv, MRPC/dev.tsv, MRPC/test.tsv\n",
+        "sample    ships with it\n",
+        "It has no options.\n",
+    ):
+        assert words in told
+    assert command_line(["describe", "mrpc", "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["data"] == {
+        "hub": {"dataset": "nyu-mll/glue", "config": "mrpc"},
+        "folder": {"train": "MRPC/train.tsv", "validation": "MRPC/dev.tsv", "test": "MRPC/test.tsv"},
+        "sample": True,
+    }
+    assert (described["inputs"], described["labels"]) == (["sentence1", "sentence2"], ["not_equivalent", "equivalent"])
+    assert described["options"] == []
+
+
+def test_describe_options(capsys: Captured) -> None:
+    assert command_line(["describe", "linear"]) == 0
+    told = capsys.readouterr().out
+    assert "  initial_learning_rate: a number above 0 and at most 100; must be given\n      The highest" in told
+    assert "  end_learning_rate: a number from 0 to 100; default 0.0\n" in told
+    assert "  warmup_steps: a whole number at least 0; not set\n" in told
+    assert command_line(["describe", "schedule/linear", "--json"]) == 0
+    options = json.loads(capsys.readouterr().out)["options"]
+    assert options[0] == {
+        "name": "initial_learning_rate",
+        "expected": "a number above 0 and at most 100",
+        "required": True,
+        "default": None,
+        "description": "The highest learning rate, from which it falls.",
+        "schema": {
+            "description": "The highest learning rate, from which it falls.",
+            "examples": [5e-5],
+            "exclusiveMinimum": 0,
+            "maximum": 100,
+            "type": "number",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "mend"),
+    [
+        ("adm", 'no plugin is called "adm"', 'did you mean "adam"?'),
+        ("zzz", 'no plugin is called "zzz"', "`glueft list` shows what is installed"),
+        ("optimizer/adm", 'no optimizer is called "adm"', 'did you mean "adam"?'),
+        ("optimiser/adam", 'there is no kind of plugin called "optimiser"', 'did you mean "optimizer"?'),
+    ],
+)
+def test_describe_what_is_not_there(name: str, message: str, mend: str, capsys: Captured) -> None:
+    assert command_line(["describe", name]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(message) and mend in told
+
+
+def test_describe_a_name_of_two_kinds_and_a_broken_one(tmp_path: Path) -> None:
+    install(tmp_path, "glueft-adam", GOOD_TASK.replace('"mood"', '"adam"'))
+    done = glueft("describe", "adam", packages=tmp_path)
+    assert done.returncode == 2
+    assert '"adam" is the name of several plugins' in done.stderr
+    assert "glueft describe task/adam or glueft describe optimizer/adam" in done.stderr
+    assert "Glad or sad" in glueft("describe", "task/adam", packages=tmp_path).stdout
+    install(
+        tmp_path,
+        "glueft-dull",
+        GOOD_TASK.replace('"mood"', '"dull"').replace('"""Glad or sad: short sentences."""', ""),
+    )
+    done = glueft("describe", "dull", packages=tmp_path)
+    assert done.returncode == 2
+    assert 'task "dull" cannot be used' in done.stderr and "needs a docstring" in done.stderr
+
+
+def test_schema(capsys: Captured) -> None:
+    assert command_line(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == recipe_schema(load_registry())

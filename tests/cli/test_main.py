@@ -1,0 +1,221 @@
+"""The command line as a whole: exit codes, where things are printed, what is imported, and how long it takes."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from broken_recipes import GOOD
+from plugin_packages import glueft, install
+
+import glueft as package
+from glueft.cli import main
+
+BAD = GOOD.replace('"mrpc"', '"mrcp"').replace("initial_", "").replace("learning_rate = 5e", "lerning_rate = 5e")
+BAD = BAD.replace("batch_size = 8", 'batch_size = "8"')
+COMMANDS = ["run", "validate", "show", "list", "describe", "schema"]
+
+
+def test_help_and_version() -> None:
+    done = glueft("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+    assert "glueft run mrpc --sample" in done.stdout
+    assert glueft("--version").stdout == f"glueft {package.__version__}\n"
+    # Completion of the user's shell is typer's.
+    assert "--install-completion" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_has_examples(command: str) -> None:
+    done = glueft(command, "--help")
+    assert done.returncode == 0
+    assert "Examples:\n" in done.stdout and f"  glueft {command}" in done.stdout
+
+
+def test_the_acceptance_check(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text(BAD)
+    begin = time.perf_counter()
+    done = glueft("run", "bad.toml", cwd=tmp_path)
+    assert time.perf_counter() - begin < 2
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("bad.toml: 3 problems, nothing was run\n\n  task.plugin (line 2) ")
+    for suggestion in (
+        'did you mean "mrpc"?',
+        'did you mean "initial_learning_rate"?',
+        "remove the quotes: batch_size = 8",
+    ):
+        assert suggestion in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["bad.toml"]
+    assert glueft("validate", "bad.toml", cwd=tmp_path).stderr.strip() == done.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["run", "mrpc", "--smaple"], "No such option: --smaple"),
+        (["list", "--jsn"], "--json"),
+        (["validate"], "Missing argument"),
+        (["describe"], "Missing argument"),
+        (["run", "mrpc", "--set"], "requires an argument"),
+        ([], "Usage: glueft"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2(arguments: list[str], words: str) -> None:
+    done = glueft(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stdout == "" and "Traceback" not in done.stderr
+
+
+LIGHT = [
+    "--help",
+    "run --help",
+    "list",
+    "list --json",
+    "describe mrpc",
+    "describe adamw --json",
+    "validate mrpc sst2",
+    "show mrpc",
+    "schema",
+]
+
+
+@pytest.mark.parametrize("arguments", LIGHT)
+def test_light_commands_import_nothing_heavy(arguments: str) -> None:
+    code = (
+        "import sys; from glueft.cli.main import command_line\n"
+        f"code = command_line({arguments.split()!r})\n"
+        "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'datasets', 'transformers', 'evaluate', 'numpy'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)), code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY [] 0"
+
+
+def test_light_commands_are_quick() -> None:
+    """At most three times as long as importing what they are built on; processor time, medians of several turns."""
+
+    def seconds(*arguments: str) -> float:
+        before = os.times()
+        subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    commands = {
+        "base": ["-c", "import typer, rich, pydantic, pluggy"],
+        "--help": ["-m", "glueft.cli.main", "--help"],
+        "list": ["-m", "glueft.cli.main", "list"],
+        "validate": ["-m", "glueft.cli.main", "validate", "mrpc"],
+    }
+    turns: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(5):
+        for name, arguments in commands.items():
+            turns[name].append(seconds(*arguments))
+    medians = {name: statistics.median(values) for name, values in turns.items()}
+    base = medians.pop("base")
+    assert {name: round(median / base, 2) for name, median in medians.items() if median > 3 * base} == {}
+
+
+def test_an_interrupt_ends_with_130_and_a_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glueft.recipe.load_recipe", interrupt)
+    assert main.command_line(["validate", "mrpc"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_bug_keeps_its_traceback_and_ends_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("in the depths")
+
+    monkeypatch.setattr("glueft.recipe.load_recipe", fail)
+    assert main.command_line(["validate", "mrpc"]) == 1
+    told = capsys.readouterr().err
+    assert "Traceback" in told and "ZeroDivisionError: in the depths" in told
+    assert told.endswith("this is a bug in glueft or in a plugin; please report it with the lines above\n")
+
+
+def test_a_failure_with_its_remedy_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.command_line(["describe", "adamm"]) == 2
+    assert capsys.readouterr().err == (
+        'no plugin is called "adamm"\n'
+        "  expected: one of mrpc, sst2, adam, adamw, sgd, constant, linear, polynomial_decay\n"
+        '  received: "adamm"\n'
+        '  to mend:  did you mean "adam"?\n'
+    )
+
+
+def test_a_reader_who_goes_away_gives_no_traceback() -> None:
+    shell = f"{sys.executable} -m glueft.cli.main schema | head -c 1"
+    done = subprocess.run(["bash", "-c", shell + "; exit ${PIPESTATUS[0]}"], capture_output=True, text=True)
+    assert done.stdout == "{" and done.stderr == ""
+    assert done.returncode in (0, main.READER_GONE)  # 0 where the pipe holds all of it
+
+
+def test_output_that_cannot_show_a_letter(tmp_path: Path) -> None:
+    (tmp_path / "é.toml").write_text("x = 1")
+    done = subprocess.run(
+        [sys.executable, "-m", "glueft.cli.main", "validate", "é.toml"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("\\xe9.toml: ")
+
+
+HELLO = """
+import glueft
+
+@glueft.hookimpl
+def glueft_commands(app):
+    @app.command("hello")
+    def hello(name: str = "you"):
+        "Say hello."
+        print(f"hello, {name}")
+"""
+
+
+def test_a_plugin_adds_a_command(tmp_path: Path) -> None:
+    install(tmp_path, "glueft-hello", HELLO)
+    assert glueft("hello", "--name", "Ada", packages=tmp_path).stdout == "hello, Ada\n"
+    assert "\n  hello     Say hello." in glueft("--help", packages=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (HELLO.replace('"hello")', '"list")'), 'it adds a command "list", a name that is already in use'),
+        (
+            HELLO.replace("        print", "        pass\n    1 / 0\n    print"),
+            "its glueft_commands failed: ZeroDivisionError",
+        ),
+        (HELLO.replace('app.command("hello")', "app.callback()"), None),
+    ],
+)
+def test_a_plugin_whose_commands_go_wrong(tmp_path: Path, source: str, reason: str | None) -> None:
+    install(tmp_path, "glueft-hello", source)
+    done = glueft("list", "task", packages=tmp_path)
+    assert "mrpc" in done.stdout
+    if reason:
+        assert done.returncode == 0
+        assert done.stderr == f"warning: package glueft-hello 1.0, entry point glueft_hello: {reason}" + (
+            ": division by zero\n" if "Zero" in reason else "\n"
+        )
+        assert "hello" not in glueft("--help", packages=tmp_path).stdout
