@@ -7,7 +7,7 @@ from typing import Any
 from glueft.errors import PluginError
 from glueft.nearest import nearest
 from glueft.plugin import Options, Plugin
-from glueft.recipe_options import OptionsCheck
+from glueft.recipe_options import Table
 from glueft.recipe_origins import Origins
 from glueft.recipe_problems import Problem, quoted
 from glueft.recipe_sections import PLUGIN_TABLES, SECTIONS
@@ -167,7 +167,7 @@ class RecipeCheck:
             # What else is wrong in the table can still be told, if it is plain which plugin was meant.
             if meant:
                 found = self.registry.find(kind, meant)
-                self._options(found.cls.Options, path, rest, f'{kind} "{meant}"')
+                self._options(found.cls.Options, path, rest, f'{kind} "{meant}"', found)
             return None
         options = self._options(found.cls.Options, path, rest, f'{kind} "{name}"', found)
         return found.cls(options) if options is not None else None
@@ -203,9 +203,10 @@ class RecipeCheck:
     def _options(
         self, options: type[Options], path: Path, table: dict[str, Any], owner: str, found: Registered | None = None
     ) -> Any:
-        check = OptionsCheck(options, path, table, owner, self.origins, self.homes, self.required, found)
-        self.problems += check.problems
-        return check.options
+        made = Table(options, path, table, owner, self.origins, self.homes, self.required, found)
+        good, problems = made.check()
+        self.problems += problems
+        return good
 
     def _callbacks(self) -> tuple[Plugin, ...] | None:
         tables = self.tables.get("callbacks", [])

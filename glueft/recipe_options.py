@@ -1,260 +1,63 @@
-"""Checks one table of a recipe by its Options and puts pydantic's findings into the user's words."""
+"""Checks one table of a recipe by its Options."""
 
 from __future__ import annotations
 
-import functools
-import json
-import re
-import shlex
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pydantic
 
 from glueft.errors import GlueftError
-from glueft.nearest import nearest
 from glueft.plugin import Options
 from glueft.recipe_origins import Origins
-from glueft.recipe_problems import Problem, dotted, quoted, quoted_key
-from glueft.recipe_schema import options_schema
-from glueft.recipe_values import as_toml, choices, expected, received, rewritten
+from glueft.recipe_problems import Problem
 from glueft.registry import Registered
 from glueft.toml_lines import Path
 
-Schema = Mapping[str, Any]
 
-
-class OptionsCheck:
-    """The check of one table.
+@dataclass(frozen=True)
+class Table:
+    """One table of a recipe, and what is known around it.
 
     Attributes:
-        options: the table as its Options, or None where something is wrong.
-        problems: everything that is wrong.
+        model: the Options that it must fit.
+        path: where it stands in the recipe.
+        values: what stands in it.
+        owner: what its keys belong to, for messages: `optimizer "adam"` or `[training]`.
+        origins: of the recipe's values.
+        homes: for each key that any table of the recipe accepts, the tables that accept it.
+        required: the keys of those that must be given.
+        plugin: the plugin whose table this is, if it is one's.
     """
 
-    def __init__(
-        self,
-        model: type[Options],
-        path: Path,
-        table: dict[str, Any],
-        owner: str,
-        origins: Origins,
-        homes: Mapping[str, Sequence[str]],
-        required: Container[str],
-        found: Registered | None = None,
-    ) -> None:
-        self.model = model
-        self.path = path
-        self.table = table
-        self.owner = owner
-        self.origins = origins
-        self.homes = homes
-        self.required = required
-        self.options: Any = None
-        self.problems: list[Problem] = []
+    model: type[Options]
+    path: Path
+    values: dict[str, Any]
+    owner: str
+    origins: Origins
+    homes: Mapping[str, Sequence[str]]
+    required: Container[str]
+    plugin: Registered | None = None
+
+    def check(self) -> tuple[Any, list[Problem]]:
+        """Return the table as its Options, or None, and everything that is wrong with it."""
         try:
-            self.options = model.model_validate(table)
+            return self.model.model_validate(self.values), []
         except pydantic.ValidationError as error:
-            self._findings(error)
+            # Imported where something is wrong only: a good recipe is checked the faster for it.
+            from glueft.recipe_findings import Findings
+
+            return None, Findings(self).explain(error)
         except GlueftError as error:
-            self._add((), error.message, error.expected, error.received, error.mend)
+            return None, [self._as_a_whole(error.message, error.expected, error.received, error.mend)]
         except Exception as error:
-            if found is None:
+            if self.plugin is None:
                 raise
-            self._add(
-                (),
-                f"the plugin's own check failed: {type(error).__name__}: {error}",
-                "options that the plugin can check",
-                "a failure inside the plugin",
-                f"report it to the authors of {found.package} {found.version}",
-            )
+            failure = f"the plugin's own check failed: {type(error).__name__}: {error}"
+            mend = f"report it to the authors of {self.plugin.package} {self.plugin.version}"
+            wanted = "options that the plugin can check"
+            return None, [self._as_a_whole(failure, wanted, "a failure inside the plugin", mend)]
 
-    def _findings(self, error: pydantic.ValidationError) -> None:
-        # A value that may be of several types is found wrong once for each; it is one problem.
-        by_path: dict[Path, list[Any]] = {}
-        for finding in error.errors(include_url=False):
-            by_path.setdefault(self._at(finding), []).append(finding)
-        for at, findings in by_path.items():
-            kind = findings[0]["type"]
-            if kind == "extra_forbidden":
-                self._unknown_key(at)
-            elif kind == "missing":
-                self._missing(at)
-            elif kind == "value_error":
-                self._own_words(at, str(findings[0]["ctx"]["error"]), findings[0]["input"])
-            else:
-                self._wrong_value(at, findings)
-
-    def _at(self, finding: Any) -> Path:
-        """The finding's path in the table; pydantic adds names of types behind it."""
-        value: Any = self.table
-        path: Path = ()
-        for part in finding["loc"]:
-            inside = (isinstance(value, dict) and part in value) or (
-                isinstance(value, list) and isinstance(part, int) and part < len(value)
-            )
-            if inside:
-                value = value[part]
-            elif not (finding["type"] == "missing" and part == finding["loc"][-1] and isinstance(value, dict)):
-                continue
-            path = (*path, part)
-        return path
-
-    def _unknown_key(self, at: Path) -> None:
-        key = str(at[-1])
-        accepted = list(self._schema(at[:-1]).get("properties", {}))
-        needed = {name for name in self._schema(at[:-1]).get("required", []) if name not in self._value(at[:-1])}
-        # A key that is given already is hardly meant once more.
-        meant = nearest(key, [name for name in accepted if name not in self._value(at[:-1])], favoured=needed)
-        shown = f'"{meant}"' if meant else None
-        suggestion = dotted((*self.path, *at[:-1], meant)) if meant else None
-        # The key may be right and only in the wrong table.
-        elsewhere = [home for home in self.homes.get(key, []) if home != self.path[0]]
-        if not meant and not elsewhere and (other := nearest(key, self.homes, 0.65, self.required)):
-            elsewhere, key = [home for home in self.homes[other] if home != self.path[0]], other
-        if elsewhere:
-            shown = suggestion = f"{elsewhere[0]}.{key}"
-        mend = self._switched(at)
-        if len(at) == 1 and self.owner[0] != "[":
-            accepted = ["plugin", *accepted]
-        listing = f"Accepted: {', '.join(map(quoted_key, accepted))}" if accepted else "It accepts no keys"
-        self._add(
-            at,
-            f"unknown key for {self.owner}",
-            f"one of {', '.join(map(quoted_key, accepted))}",
-            quoted(str(at[-1])),
-            mend or (f"did you mean {shown}?  " if shown else "") + listing,
-            suggestion,
-        )
-
-    def _switched(self, at: Path) -> str | None:
-        """What to do about a key of the file's plugin after the command line has chosen another plugin."""
-        chosen = self.origins.argument((*self.path, "plugin"))
-        if not chosen or self.origins.argument((*self.path, *at)) or len(at) > 1:
-            return None
-        name = self.owner.split(" ", 1)[1]
-        kept = [(key, value) for key, value in self.table.items() if key in self.model.model_fields]
-        table = ", ".join(f"{key}={as_toml(value)}" for key, value in [("plugin", json.loads(name)), *kept])
-        return (
-            f"the recipe is written for another {self.owner.split()[0]}; give the whole table: "
-            f"--set {shlex.quote(f'{dotted(self.path)}={{{table}}}')}"
-        )
-
-    def _missing(self, at: Path) -> None:
-        schema = self._schema(at)
-        examples = schema.get("examples") or []
-        key = quoted_key(str(at[-1]))
-        added = f"add {key} = {as_toml(examples[0])}" if examples else f"add {key} = ..."
-        self._add(
-            at,
-            f"missing; {self.owner} needs {expected(schema)}",
-            expected(schema),
-            "nothing",
-            f"{added} below [{dotted((*self.path, *at[:-1]))}]",
-        )
-
-    def _own_words(self, at: Path, words: str, value: object) -> None:
-        """What a validator of the Options themselves says."""
-        if at:
-            self._add(at, f"{words}; received {received(value)}", words, received(value), self._description(at))
-            return
-        # The keys that it speaks of, each with the place where it was given.
-        places = []
-        for key in [] if self.origins.argument(self.path) else self.table:
-            if re.search(rf"\b{re.escape(key)}\b", words):
-                argument, line = self.origins.argument((*self.path, key)), self.origins.line((*self.path, key))
-                places.append(f"{key} is given by {argument}" if argument else f"{key} is given in line {line}")
-        self._add(at, words, words, "a table that breaks this rule", "; ".join(places) or f"change {dotted(self.path)}")
-
-    def _wrong_value(self, at: Path, findings: list[Any]) -> None:
-        value = self._value(at)
-        schema = self._schema(at)
-        wanted = expected(schema) if schema else findings[0]["msg"][:1].lower() + findings[0]["msg"][1:]
-        mend, suggestion = self._mend(at, schema, value)
-        self._add(at, f"expected {wanted}; received {received(value)}", wanted, received(value), mend, suggestion)
-
-    def _mend(self, at: Path, schema: Schema, value: object) -> tuple[str, str | None]:
-        names = choices(schema)
-        if isinstance(value, str) and (meant := nearest(value, names)):
-            return f'did you mean "{meant}"?', meant
-        for meant in rewritten(value):
-            if self._fits(at, meant):
-                done = "write"
-                if isinstance(value, str) and not isinstance(meant, (str, list)):
-                    done = "remove the quotes:"
-                elif isinstance(meant, str):
-                    done = "put it in quotes:"
-                elif isinstance(meant, list):
-                    done = "put it in brackets:"
-                return f"{done} {self._assigned(at, meant)}", None
-        for example in [*(schema.get("examples") or []), schema.get("default")]:
-            if example is not None:
-                return f"for example: {self._assigned(at, example)}", None
-        return f"give {expected(schema)}, or leave {dotted(at)} out", None
-
-    def _assigned(self, at: Path, value: object) -> str:
-        """`batch_size = 8`, or the whole argument where it comes from one."""
-        argument = self.origins.argument((*self.path, *at)) or ""
-        if argument.startswith("--set"):
-            return f"--set {shlex.quote(f'{dotted((*self.path, *at))}={as_toml(value)}')}"
-        if at and isinstance(at[-1], int):
-            return as_toml(value)
-        return f"{quoted_key(str(at[-1]))} = {as_toml(value)}"
-
-    def _fits(self, at: Path, value: object) -> bool:
-        """Whether the table would be in order at this path with another value."""
-        try:
-            self.model.model_validate(_changed(self.table, at, value))
-        except pydantic.ValidationError as error:
-            return not any(self._at(finding)[: len(at)] == at for finding in error.errors(include_url=False))
-        except Exception:
-            return False
-        return True
-
-    def _value(self, at: Path) -> Any:
-        value: Any = self.table
-        for part in at:
-            value = value[part]
-        return value
-
-    def _description(self, at: Path) -> str:
-        return str(self._schema(at).get("description", "")) if at else ""
-
-    def _schema(self, at: Path) -> Schema:
-        """The JSON schema of what stands at a path; empty where there is none."""
-        root = _json_schema(self.model)
-        schema: Schema = root
-        for part in at:
-            schema = _resolved(root, schema)
-            inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
-            schema = inner or {}
-        return _resolved(root, schema)
-
-    def _add(self, at: Path, message: str, wanted: str, got: str, mend: str, suggestion: str | None = None) -> None:
-        self.problems.append(
-            self.origins.problem(
-                (*self.path, *at), message, expected=wanted, received=got, mend=mend, suggestion=suggestion
-            )
-        )
-
-
-@functools.cache
-def _json_schema(model: type[Options]) -> Schema:
-    definitions: dict[str, Any] = {}
-    return options_schema(model, "table", definitions) | {"$defs": definitions}
-
-
-def _resolved(root: Schema, schema: Schema) -> Schema:
-    """Follow a reference to a nested table."""
-    if "$ref" in schema:
-        name = str(schema["$ref"]).rsplit("/", 1)[-1]
-        return {**root.get("$defs", {}).get(name, {}), **{key: schema[key] for key in schema if key != "$ref"}}
-    return schema
-
-
-def _changed(value: Any, at: Path, new: object) -> Any:
-    if not at:
-        return new
-    copy: Any = dict(value) if isinstance(value, dict) else list(value)
-    copy[at[0]] = _changed(value[at[0]], at[1:], new)
-    return copy
+    def _as_a_whole(self, message: str, expected: str, received: str, mend: str) -> Problem:
+        return self.origins.problem(self.path, message, expected=expected, received=received, mend=mend)

@@ -157,7 +157,7 @@ def test_nested_tables_in_the_schema(smooth: str) -> None:
         ("window = {length = '3'}", "schedule.window.length", 17, 'received "3"', "remove the quotes: length = 3"),
         ("window = 3", "schedule.window", 17, "expected a table; received 3", ""),
         ("windows = [\n{length = 1},\n{length = 0}]", "schedule.windows.1.length", 19, "received 0", ""),
-        ("[[schedule.windows]]\nlength=1\n[[schedule.windows]]\nx=1\nlength=2", "schedule.windows.1.x", 20, "key", "Acc"),
+        ("[[schedule.windows]]\nlength=1\n[[schedule.windows]]\nx=1\nlength=2", "schedule.windows.1.x", 20, "key", "A"),
         ("steps = [1, 2.5]", "schedule.steps.1", 17, "expected a whole number; received 2.5", ""),
         ("steps = 3", "schedule.steps", 17, "expected a list, each a whole number", "in brackets: steps = [3]"),
         ("steps = [1]", "schedule", 14, "the plugin's own check failed: KeyError", "authors of glueft-smooth 4.2"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from plugin_packages import GOOD_TASK, glueft, install
 
+from glueft import __version__
 from glueft.errors import PluginError
 from glueft.recipe import RecipeError, load_recipe
 from glueft.registry import Registry, load_registry
@@ -205,7 +206,8 @@ def test_a_name_that_two_packages_bring(packages: Path) -> None:
     install(packages, "another-glue", GOOD_TASK.replace('"mood"', '"mrpc"'))
     registry = load_registry()
     assert reasons(registry) == [
-        'package glueft 0.1.0, entry point glueft_tasks: another-glue and glueft each bring a task called "mrpc"; '
+        f"package glueft {__version__}, entry point glueft_tasks: "
+        'another-glue and glueft each bring a task called "mrpc"; '
         "uninstall one of them"
     ]
     assert registry.names("task") == ["sst2"]

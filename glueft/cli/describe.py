@@ -20,8 +20,15 @@ Examples:
 """
 
 
+def plugin_names() -> list[str]:
+    """The names that a shell may complete."""
+    from glueft.registry import load_registry
+
+    return [plugin.name for plugin in load_registry().all()]
+
+
 def describe(
-    name: Annotated[str, typer.Argument(help="A plugin's name, or KIND/NAME.")],
+    name: Annotated[str, typer.Argument(help="A plugin's name, or KIND/NAME.", autocompletion=plugin_names)],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Describe a plugin and its options.

@@ -16,8 +16,18 @@ Examples:
 """
 
 
+def kinds() -> list[str]:
+    """The words that a shell may complete."""
+    from glueft.registry import KINDS
+
+    return list(KINDS)
+
+
 def list_plugins(
-    kind: Annotated[str | None, typer.Argument(help="task, optimizer, schedule or callback; all if left out.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="task, optimizer, schedule or callback; all if left out.", autocompletion=kinds),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the installed plugins.

@@ -91,7 +91,8 @@ def make_app() -> typer.Typer:
     for name, function, epilog in COMMANDS:
         app.command(name, epilog=epilog)(function)
     for failure in add_plugin_commands(app, load_registry()):
-        print(f"warning: {failure}", file=sys.stderr)
+        if "_GLUEFT_COMPLETE" not in os.environ:  # set by the shell while it completes a line
+            print(f"warning: {failure}", file=sys.stderr)
     return app
 
 

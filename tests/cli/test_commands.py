@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from broken_recipes import GOOD
 from plugin_packages import GOOD_TASK, glueft, install
 
+from glueft import __version__
 from glueft.cli.main import command_line
 from glueft.recipe import load_recipe
 from glueft.recipe_schema import recipe_schema
@@ -52,7 +56,7 @@ def test_list(capsys: Captured) -> None:
     assert command_line(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8
-    assert lines[0].split()[:4] == ["task", "mrpc", "glueft", "0.1.0"]
+    assert lines[0].split()[:4] == ["task", "mrpc", "glueft", __version__]
     assert lines[0].endswith("(Microsoft Research Paraphrase Corpus).")
     for kind in ("optimizer", "optimizers"):
         assert command_line(["list", kind]) == 0
@@ -101,7 +105,7 @@ def test_describe_a_task(capsys: Captured) -> None:
     assert command_line(["describe", "mrpc"]) == 0
     told = capsys.readouterr().out
     for words in (
-        "mrpc, a plugin of kind task from glueft 0.1.0\n",
+        f"mrpc, a plugin of kind task from glueft {__version__}\n",
         "inputs    sentence1, sentence2\n",
         "labels    not_equivalent, equivalent\n",
         "metrics   accuracy, f1\n",
@@ -176,6 +180,18 @@ def test_describe_a_name_of_two_kinds_and_a_broken_one(tmp_path: Path) -> None:
     done = glueft("describe", "dull", packages=tmp_path)
     assert done.returncode == 2
     assert 'task "dull" cannot be used' in done.stderr and "needs a docstring" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [("glueft val", ["validate"]), ("glueft describe adamw", ["adamw"]), ("glueft list op", ["optimizer"])],
+)
+def test_the_shell_completes(line: str, offered: list[str]) -> None:
+    environment = {"_GLUEFT_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    done = subprocess.run(
+        [sys.executable, "-m", "glueft.cli.main"], env=os.environ | environment, capture_output=True, text=True
+    )
+    assert (done.stdout.split(), done.stderr) == (offered, "")
 
 
 def test_schema(capsys: Captured) -> None:
