@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from glueft.errors import RunFolderError
 
 if TYPE_CHECKING:
-    import keras
     import numpy as np
     from numpy.typing import NDArray
 
+    from glueft.encoder.classifier import Classifier
     from glueft.plugin import Task
     from glueft.recipe import Recipe
 
@@ -37,7 +37,7 @@ class Run:
         self.folder = folder
         self.record: dict[str, Any] = {}
         self.num_train_steps = 0
-        self.model: keras.Model | None = None
+        self.model: Classifier | None = None
 
     @property
     def task(self) -> Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from glueft.data.batches import EvaluationBatches, TrainingBatches
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
+    from glueft.encoder.classifier import Classifier
     from glueft.recipe import Recipe
 
 
@@ -50,6 +52,7 @@ class Prepared:
     """All that the training needs, ready.
 
     Attributes:
+        model: the classifier, compiled.
         tokenizer: the checkpoint's own.
         encoded: the tokens of each split that is read.
         batches: every batch of the training.
@@ -57,6 +60,7 @@ class Prepared:
         callbacks: the recipe's.
     """
 
+    model: Classifier
     tokenizer: Any
     encoded: dict[str, Encoded]
     batches: TrainingBatches
@@ -146,15 +150,15 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     }
     run.record["majority_accuracy"] = majority_accuracy(run, encoded["validation"])
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
-        batches, evaluation = prepare_model(run, checkpoint, encoded)
+        model, batches, evaluation = prepare_model(run, checkpoint, encoded)
         callbacks = [callback.build(run) for callback in recipe.callbacks]
     run.write_record()
-    return Prepared(tokenizer, encoded, batches, evaluation, callbacks)
+    return Prepared(model, tokenizer, encoded, batches, evaluation, callbacks)
 
 
 def prepare_model(
     run: Run, checkpoint: Checkpoint, encoded: dict[str, Encoded]
-) -> tuple[TrainingBatches, dict[str, EvaluationBatches]]:
+) -> tuple[Classifier, TrainingBatches, dict[str, EvaluationBatches]]:
     """Load and compile the classifier, and plan its batches. Imports Keras and its backend."""
     import keras
 
@@ -210,7 +214,7 @@ def prepare_model(
         "trainable_parameters": engine.trainable_parameters(model),
         "num_train_steps": batches.num_train_steps,
     }
-    return batches, evaluation
+    return model, batches, evaluation
 
 
 def train(run: Run, prepared: Prepared, progress: RunProgress) -> engine.Trained:
@@ -239,7 +243,7 @@ def train(run: Run, prepared: Prepared, progress: RunProgress) -> engine.Trained
 
     with progress.training(len(batches.plans), batches.num_train_steps):
         trained = engine.train(
-            run.model,
+            prepared.model,
             batches,
             prepared.evaluation["validation"],
             regression=not run.task.labels,
@@ -265,7 +269,7 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
 
     with progress.phase("predictions"):
         logits = {
-            name: engine.predict(run.model, batches)
+            name: engine.predict(prepared.model, batches)
             for name, batches in prepared.evaluation.items()
             if name != "validation" or trained.validation_logits is None
         }
@@ -276,7 +280,7 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
             path = run.folder / "predictions" / f"{name}.tsv"
             write_predictions(path, prepared.encoded[name].labels, logits[name], run.task.labels)
     with progress.phase("model folder"):
-        save_classifier(run.model, run.folder / "model", prepared.tokenizer)
+        save_classifier(prepared.model, run.folder / "model", prepared.tokenizer)
 
 
 def score(run: Run, logits: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:
@@ -285,7 +289,7 @@ def score(run: Run, logits: NDArray[np.float32], encoded: Encoded) -> dict[str, 
     return compute_metrics(run.task.metrics, predictions, encoded.labels)
 
 
-def check_predicted_splits(predict: list[str], splits: dict[str, Rows]) -> None:
+def check_predicted_splits(predict: Sequence[str], splits: dict[str, Rows]) -> None:
     """Raise DataError if the recipe wants predictions of a split that the data does not have."""
     for name in predict:
         if name not in splits:

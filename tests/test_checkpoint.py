@@ -10,6 +10,9 @@ from typing import Any
 import keras
 import numpy
 import pytest
+
+from glueft.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
+from glueft.errors import CheckpointError
 from reference_checkpoints import (
     CASES,
     FAMILIES,
@@ -22,9 +25,6 @@ from reference_checkpoints import (
     read_tensors,
     reference,
 )
-
-from glueft.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
-from glueft.errors import CheckpointError
 
 HEADS = {
     "bert": ("classifier.weight", "classifier.bias"),

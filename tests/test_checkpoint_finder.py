@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from reference_checkpoints import REFERENCE, copy_checkpoint
 
 from glueft.checkpoint import SAMPLE_CHECKPOINT, check_max_length, find_checkpoint
 from glueft.errors import CheckpointError
 from glueft.sample_encoder import SAMPLE_DIGESTS
+from reference_checkpoints import REFERENCE, copy_checkpoint
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 from documents import CHECKOUT
-
 from glueft import hookspecs
 
 HOOKS = {name: function for name, function in vars(hookspecs).items() if name.startswith("glueft_")}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from hub_fixtures import LABELS, MRPC, VALIDATION, Worker, numbered, worker
 from hub_server import HubServer, running_hub
-
 from tiny_checkpoint import make_tiny_bert
 
 

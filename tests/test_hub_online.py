@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from hub_fixtures import LABELS, MRPC, TEST, TRAIN, VALIDATION, Worker, numbered, worker
 from hub_server import HubServer, running_hub
-
 from tiny_checkpoint import make_tiny_bert
 
 

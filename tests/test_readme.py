@@ -36,7 +36,7 @@ def test_a_command_does_what_it_says(
 def test_a_run_command_trains(
     command: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With few rows and the tiny checkpoint; rows of the hub are replaced by the sample, those of a folder by a folder."""
+    """With few rows and the tiny checkpoint, and the sample in place of the hub."""
     arguments = shlex.split(command)[1:]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(CHECKOUT / "recipes")

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from broken_recipes import GOOD, changed, problems
 
+from broken_recipes import GOOD, changed, problems
 from glueft.recipe import RecipeError, load_recipe
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from broken_recipes import GOOD
 
+from broken_recipes import GOOD
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe_problems import Problem
 

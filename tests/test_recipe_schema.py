@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken_recipes import GOOD, problems
-from plugin_packages import install
 
+from broken_recipes import GOOD, problems
 from glueft.recipe import load_recipe
 from glueft.recipe_schema import recipe_schema, to_json
 from glueft.recipe_sections import ORDER, SECTIONS
 from glueft.registry import load_registry
+from plugin_packages import install
 
 NESTED = '''
 from typing import Annotated, Any

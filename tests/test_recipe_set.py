@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from broken_recipes import GOOD, changed, problems
 
 ARGUMENTS: list[tuple[str, str, str, str]] = [

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plugin_packages import GOOD_TASK, glueft, install
 
 from glueft import __version__
 from glueft.errors import PluginError
 from glueft.recipe import RecipeError, load_recipe
 from glueft.registry import Registry, load_registry
+from plugin_packages import GOOD_TASK, glueft, install
 
 
 @pytest.fixture

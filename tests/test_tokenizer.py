@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reference_checkpoints import FAMILIES, copy_checkpoint, edit_config
 
 from glueft.checkpoint import find_checkpoint, load_tokenizer
 from glueft.errors import CheckpointError
+from reference_checkpoints import FAMILIES, copy_checkpoint, edit_config
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from broken_recipes import GOOD
-from plugin_packages import glueft, install
 
 import glueft as package
+from broken_recipes import GOOD
 from glueft.cli import main
+from plugin_packages import glueft, install
 
 BAD = GOOD.replace('"mrpc"', '"mrcp"').replace("initial_", "").replace("learning_rate = 5e", "lerning_rate = 5e")
 BAD = BAD.replace("batch_size = 8", 'batch_size = "8"')

@@ -7,10 +7,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import keras
 import numpy
-from reference_checkpoints import FAMILIES, REFERENCE, labels_of, reference
 
 from glueft.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.weights import export_weights, tensor_table
+from reference_checkpoints import FAMILIES, REFERENCE, labels_of, reference
 
 print(keras.backend.backend())
 for case in FAMILIES:

@@ -5,13 +5,13 @@ import sys
 from typing import Any
 
 import pytest
-from reference_checkpoints import CASES, FAMILIES, REFERENCE
-from reference_checkpoints import read_config as read_json
 
 from glueft.encoder.activations import ACTIVATIONS
 from glueft.encoder.config import read_config
 from glueft.encoder.family import FAMILIES as KNOWN
 from glueft.errors import CheckpointError
+from reference_checkpoints import CASES, FAMILIES, REFERENCE
+from reference_checkpoints import read_config as read_json
 
 TINY = read_json(REFERENCE / "bert")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import keras
 import numpy
 import pytest
-from reference_checkpoints import CASES, FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
 
 from glueft.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
+from reference_checkpoints import CASES, FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
 
 
 def load(folder: Path, seed: int = 0) -> Classifier:

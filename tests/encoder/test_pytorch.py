@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import numpy
 import pytest
-from reference_checkpoints import CASES, FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
 
 from glueft.checkpoint import find_checkpoint, load_classifier, load_tokenizer, save_classifier
 from glueft.encoder.classifier import Classifier
+from reference_checkpoints import CASES, FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 

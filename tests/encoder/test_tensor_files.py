@@ -8,10 +8,10 @@ import numpy
 import pytest
 import safetensors
 import safetensors.numpy
-from reference_checkpoints import REFERENCE, read_tensors
 
 from glueft.encoder.tensor_files import INDEX, read_headers, weight_files
 from glueft.errors import CheckpointError
+from reference_checkpoints import REFERENCE, read_tensors
 
 
 def write(folder: Path, tensors: dict[str, Any], name: str = "model.safetensors") -> None:
