@@ -203,6 +203,12 @@ def test_a_plugin_adds_a_command(tmp_path: Path) -> None:
     assert "\n  hello     Say hello." in glueft("--help", packages=tmp_path).stdout
 
 
+def test_commands_that_may_run_for_long_have_their_garbage_collected(tmp_path: Path) -> None:
+    install(tmp_path, "glueft-hello", HELLO.replace('print(f"hello, {name}")', "import gc; print(gc.isenabled())"))
+    assert glueft("hello", packages=tmp_path).stdout == "True\n"
+    assert "run" not in main.LIGHT and {*main.LIGHT, "run"} == set(COMMANDS)
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
