@@ -65,9 +65,10 @@ class Findings:
     def _unknown_key(self, at: Path) -> None:
         key = str(at[-1])
         accepted = list(self._schema(at[:-1]).get("properties", {}))
-        needed = {name for name in self._schema(at[:-1]).get("required", []) if name not in self._value(at[:-1])}
-        # A key that is given already is hardly meant once more.
-        meant = nearest(key, [name for name in accepted if name not in self._value(at[:-1])], favoured=needed)
+        # A key that a recipe gives already is hardly meant once more; an argument is there to change it.
+        changing = self.of.origins.argument((*self.of.path, *at)) is not None
+        free = [name for name in accepted if changing or name not in self._value(at[:-1])]
+        meant = nearest(key, free, favoured={*self._schema(at[:-1]).get("required", [])} & {*free})
         shown = f'"{meant}"' if meant else None
         suggestion = dotted((*self.of.path, *at[:-1], meant)) if meant else None
         # The key may be right and only in the wrong table.

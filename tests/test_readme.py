@@ -72,7 +72,7 @@ def test_the_recipe_shown_is_the_packaged_one(tmp_path: Path) -> None:
 
 
 def test_the_key_table_names_every_key_with_its_default() -> None:
-    rows = re.findall(r"^\| (`[^|]+`) \| ([^|]*) \|", README, flags=re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", README, flags=re.MULTILINE)
     documented = {key for keys, _ in rows for key in re.findall(r"`([\w.]+)`", keys) if "." in key}
     recipe = load_recipe("mrpc")
     keys = {"task.plugin", "optimizer.plugin", "schedule.plugin"}

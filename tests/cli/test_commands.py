@@ -29,7 +29,7 @@ def test_validate_tells_of_all_recipes(tmp_path: Path, capsys: Captured) -> None
     told = capsys.readouterr()
     assert told.out == (
         f"{good}: good (task mrpc, optimizer adam, schedule polynomial_decay)\n"
-        "sst2: good (task sst2, optimizer adamw, schedule linear)\n"
+        "sst2: good (task sst2, optimizer adam, schedule polynomial_decay)\n"
     )
     assert told.err.count("nothing was run") == 2
     assert f"{bad}: 1 problem, nothing was run\n\n  training.epochs (line 20)" in told.err
