@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from glueft.recipe import RecipeError, load_recipe
-from glueft.recipe_problems import Problem
+from glueft.recipe.problems import Problem
 
 GOOD = """\
 [task]

@@ -11,7 +11,7 @@ import pytest
 
 import glueft
 from glueft.recipe import Recipe, load_recipe
-from glueft.recipe_file import packaged_recipes
+from glueft.recipe.file import packaged_recipes
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "recipes").rglob("*.toml"))

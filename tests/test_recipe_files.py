@@ -8,7 +8,7 @@ import pytest
 
 from broken_recipes import GOOD
 from glueft.recipe import RecipeError, load_recipe
-from glueft.recipe_problems import Problem
+from glueft.recipe.problems import Problem
 
 
 def unreadable(path: str) -> Problem:

@@ -12,8 +12,8 @@ import pytest
 
 from broken_recipes import GOOD, problems
 from glueft.recipe import load_recipe
-from glueft.recipe_schema import recipe_schema, to_json
-from glueft.recipe_sections import ORDER, SECTIONS
+from glueft.recipe.schema import recipe_schema, to_json
+from glueft.recipe.sections import ORDER, SECTIONS
 from glueft.registry import load_registry
 from plugin_packages import install
 

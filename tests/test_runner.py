@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from glueft import runner
 from glueft.progress import Silent
 from glueft.recipe import load_recipe
 from glueft.registry import load_registry
-from glueft.run_folder import Run
+from plugin_packages import install
 from tiny_checkpoint import make_tiny_bert
 
 FAST = ["training.epochs=2", "training.batch_size=16", "data.limit_train=48", "data.limit_validation=20"]
@@ -192,39 +194,88 @@ def test_an_interrupted_run_says_so(tiny_bert: Path, tmp_path: Path, where: str)
     assert not (folder / "model").exists()
 
 
+TRACKERS = {
+    "a-tracker": """
+import glueft
+
+@glueft.hookimpl
+def glueft_run_finished(run):
+    raise ConnectionError("the tracker is away")
+""",
+    "b-tracker": """
+import glueft
+import keras
+
+finished = []
+
+@glueft.hookimpl
+def glueft_run_finished(run):
+    finished.append((run.record["status"], run.model is not None))
+
+class Stop(glueft.Callback):
+    \"\"\"Stops the training after some epochs.\"\"\"
+    name = "stop"
+
+    class Options(glueft.Options):
+        after: int = glueft.Field(gt=0, description="The last epoch.")
+
+    def build(self, run):
+        assert run.num_train_steps > 0
+        assert run.model is not None
+        after = self.options.after
+
+        class KerasStop(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                run.log(kind="stop", accuracy=logs["val_accuracy"])
+                self.model.stop_training = epoch + 1 == after
+
+        return KerasStop()
+
+@glueft.hookimpl
+def glueft_callbacks():
+    return [Stop]
+""",
+}
+
+
 @pytest.fixture
-def finished() -> Any:
-    """A plugin that is told of every run, and whose hook then fails."""
-    seen: list[Run] = []
-
-    class Listener:
-        @glueft.hookimpl
-        def glueft_run_finished(self, run: Run) -> None:
-            seen.append(run)
-            raise OSError("the tracker is away")
-
-    listener = Listener()
-    manager = load_registry().manager
-    manager.register(listener)
-    yield seen
-    manager.unregister(listener)
+def trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Two installed plugins: one that fails when a run is over, and one that listens and brings a callback."""
+    for package, source in TRACKERS.items():
+        install(tmp_path / "site", package, source)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    load_registry.cache_clear()
+    yield
+    load_registry.cache_clear()
+    for module in ("a_tracker", "b_tracker"):
+        sys.modules.pop(module, None)
 
 
-def test_run_finished_hooks_hear_of_good_and_bad_runs(
-    tiny_bert: Path, overflowing_bert: Path, tmp_path: Path, finished: list[Run]
-) -> None:
+@pytest.mark.usefixtures("trackers")
+def test_run_finished_hooks_hear_of_good_and_bad_runs(tiny_bert: Path, overflowing_bert: Path, tmp_path: Path) -> None:
     lines: list[str] = []
 
     class Listening(Silent):
         def say(self, text: str) -> None:
             lines.append(text)
 
-    glueft.run(tiny_recipe(tiny_bert), output_dir=tmp_path, progress=Listening())
+    glueft.run(tiny_recipe(tiny_bert), output_dir=tmp_path / "runs", progress=Listening())
     with pytest.raises(glueft.TrainingError):
-        glueft.run(tiny_recipe(overflowing_bert), output_dir=tmp_path)
-    assert [run.record["status"] for run in finished] == ["done", "failed"]
-    assert finished[0].model is not None
-    assert any("the tracker is away" in line for line in lines)
+        glueft.run(tiny_recipe(overflowing_bert), output_dir=tmp_path / "runs")
+    assert sys.modules["b_tracker"].finished == [("done", True), ("failed", True)]
+    assert [line for line in lines if "the tracker is away" in line and "a-tracker" in line]
+
+
+@pytest.mark.usefixtures("trackers")
+def test_a_callback_plugin_sees_the_metrics_and_stops_the_run(tiny_bert: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(tiny_bert, 'callbacks=[{plugin="stop", after=1}]')
+    result = glueft.run(recipe, output_dir=tmp_path / "runs")
+    assert [epoch["epoch"] for epoch in result.record["epochs"]] == [1]
+    assert result.record["plugins"]["callbacks"] == ["stop"]
+    history = [json.loads(line) for line in (result.folder / "history.jsonl").read_text().splitlines()]
+    (stop,) = [line for line in history if line["kind"] == "stop"]
+    assert stop["accuracy"] == pytest.approx(result.record["metrics"]["accuracy"])
+    assert (result.folder / "predictions" / "validation.tsv").exists()
 
 
 def test_sst2_runs_as_well(tiny_bert: Path, tmp_path: Path) -> None:

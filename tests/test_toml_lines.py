@@ -10,7 +10,7 @@ import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glueft.toml_lines import Path, locate
+from glueft.recipe.toml_lines import Path, locate
 
 DOCUMENT = '''\
 # a comment with a = 1 and [brackets]

@@ -115,8 +115,8 @@ def _task(task: type[Task]) -> dict[str, Any]:
 
 
 def _options(plugin: Registered) -> list[dict[str, Any]]:
-    from glueft.recipe_schema import options_schema
-    from glueft.recipe_values import expected
+    from glueft.recipe.schema import options_schema
+    from glueft.recipe.values import expected
 
     schema = options_schema(plugin.cls.Options, "option", {})
     return [
@@ -133,7 +133,7 @@ def _options(plugin: Registered) -> list[dict[str, Any]]:
 
 
 def _print(description: dict[str, Any]) -> None:
-    from glueft.recipe_values import as_toml
+    from glueft.recipe.values import as_toml
 
     print(
         f"{description['name']}, a plugin of kind {description['kind']} from "

@@ -45,10 +45,12 @@ def run(
 ) -> None:
     """Fine-tune and evaluate as a recipe says; leave the result in a run folder."""
     begin = time.perf_counter()
+    from glueft.cli.plugin_commands import warn_of_failures
     from glueft.progress import make_progress
     from glueft.recipe import load_recipe
     from glueft.runner import run_recipe
 
+    warn_of_failures()
     checked = load_recipe(recipe, overrides or [], data_dir=data_dir, checkpoint=checkpoint, sample=sample)
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)

@@ -16,7 +16,7 @@ def schema() -> None:
     It holds the options of every installed plugin; editors complete and check recipes by it.
     """
     from glueft.cli.plugin_commands import warn_of_failures
-    from glueft.recipe_schema import recipe_schema, to_json
+    from glueft.recipe.schema import recipe_schema, to_json
     from glueft.registry import load_registry
 
     warn_of_failures()

@@ -25,7 +25,8 @@ class Encoded:
 
     Attributes:
         ids: token ids, (tokens,), uint16 where the vocabulary fits and int32 elsewhere.
-        token_types: 0 for the first text of a row and what the tokenizer says for the second, (tokens,), uint8.
+        token_types: the tokenizer's segments, mostly 0 for the first text of a row and 1 for the second, (tokens,),
+            uint8; zeros where the tokenizer's model has none.
         offsets: where each row begins, (rows + 1,), int64.
         labels: (rows,), int32, or float32 in regression.
         pad_id: the id that fills short rows of a batch.
@@ -76,6 +77,8 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.enable_truncation(max_length=max_length, strategy="longest_first")
+    # A tokenizer may count segments that its model does not tell apart; transformers then leaves them out.
+    has_types = "token_type_ids" in tokenizer.model_input_names
     wide = len(tokenizer) > np.iinfo(np.uint16).max
     ids: list[NDArray[Any]] = []
     token_types: list[NDArray[np.uint8]] = []
@@ -87,7 +90,8 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
         for encoding in backend.encode_batch_fast(inputs):
             row = encoding.ids
             ids.append(np.asarray(row, dtype=np.int32 if wide else np.uint16))
-            token_types.append(np.asarray(encoding.type_ids, dtype=np.uint8))
+            types = encoding.type_ids if has_types else [0] * len(row)
+            token_types.append(np.asarray(types, dtype=np.uint8))
             lengths.append(len(row))
             truncated += bool(encoding.overflowing)
         # One array a chunk in place of one a row: array headers would outweigh the tokens.

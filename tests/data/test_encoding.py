@@ -49,6 +49,14 @@ def test_tokens_are_those_of_the_transformers_call(tokenizer: Any, texts: tuple[
     assert encoded.pad_id == tokenizer.pad_token_id
 
 
+def test_a_tokenizer_without_token_types_gives_zeros(tiny_bert: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert, model_input_names=["input_ids", "attention_mask"])
+    assert "token_type_ids" not in tokenizer(FIRST, SECOND)
+    assert not encode_texts(tokenizer, 128, FIRST, SECOND).token_types.any()
+
+
 def test_many_chunks_join_without_a_seam(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = encode_texts(tokenizer, 16, FIRST, SECOND)
     monkeypatch.setattr("glueft.data.encoding.CHUNK_ROWS", 3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from glueft.recipe_problems import dotted, quoted, quoted_key
-from glueft.toml_lines import Places, locate
+from glueft.recipe.problems import dotted, quoted, quoted_key
+from glueft.recipe.toml_lines import Places, locate
 
 
 @dataclass(frozen=True)

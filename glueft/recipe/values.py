@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from glueft.recipe_problems import quoted
+from glueft.recipe.problems import quoted
 
 Schema = Mapping[str, Any]
 

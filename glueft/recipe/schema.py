@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 
 from glueft.plugin import Options
-from glueft.recipe_sections import PLUGIN_TABLES, SECTIONS
+from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.registry import Registered, Registry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

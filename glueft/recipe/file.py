@@ -9,8 +9,8 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.nearest import nearest
-from glueft.recipe_problems import Problem, RecipeError, quoted
-from glueft.recipe_values import is_deep
+from glueft.recipe.problems import Problem, RecipeError, quoted
+from glueft.recipe.values import is_deep
 
 # A recipe is written by hand; what is larger is some other file.
 LARGEST = 100_000
@@ -85,7 +85,7 @@ def parse_text(recipe: str, text: str) -> dict[str, Any]:
             raise RecursionError
         return tables
     except (ValueError, RecursionError) as error:
-        from glueft.toml_faults import fault
+        from glueft.recipe.toml_faults import fault
 
         found = fault(text, error)
     raise RecipeError(

@@ -10,10 +10,10 @@ import pydantic
 
 from glueft.errors import GlueftError
 from glueft.plugin import Options
-from glueft.recipe_origins import Origins
-from glueft.recipe_problems import Problem
+from glueft.recipe.origins import Origins
+from glueft.recipe.problems import Problem
+from glueft.recipe.toml_lines import Path
 from glueft.registry import Registered
-from glueft.toml_lines import Path
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Table:
             return self.model.model_validate(self.values), []
         except pydantic.ValidationError as error:
             # Imported where something is wrong only: a good recipe is checked the faster for it.
-            from glueft.recipe_findings import Findings
+            from glueft.recipe.findings import Findings
 
             return None, Findings(self).explain(error)
         except GlueftError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from glueft.errors import GlueftError
-from glueft.toml_lines import Path
+from glueft.recipe.toml_lines import Path
 
 # So many problems are no recipe but some other file; the rest is counted.
 MOST_SHOWN = 50

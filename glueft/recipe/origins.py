@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from glueft.recipe_problems import Problem, dotted
-from glueft.toml_lines import Path
+from glueft.recipe.problems import Problem, dotted
+from glueft.recipe.toml_lines import Path
 
 
 @dataclass(frozen=True)

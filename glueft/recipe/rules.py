@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from glueft.plugin import Task
-from glueft.recipe_origins import Origins
-from glueft.recipe_problems import Problem
-from glueft.recipe_sections import Data, Model
-from glueft.recipe_values import received
+from glueft.recipe.origins import Origins
+from glueft.recipe.problems import Problem
+from glueft.recipe.sections import Data, Model
+from glueft.recipe.values import received
 
 
 def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glueft.recipe_problems import Problem, dotted, quoted
-from glueft.recipe_values import is_deep, received
-from glueft.toml_lines import Path
+from glueft.recipe.problems import Problem, dotted, quoted
+from glueft.recipe.toml_lines import Path
+from glueft.recipe.values import is_deep, received
 
 NOT_UNICODE = ("it is not UTF-8 text", "write it in UTF-8; a folder of such a name needs another name")
 
@@ -146,7 +146,7 @@ def _value(text: str) -> Any:
             raise RecursionError
     except (ValueError, RecursionError) as error:
         if text[0] in "\"'[{":
-            from glueft.toml_faults import fault
+            from glueft.recipe.toml_faults import fault
 
             raise ValueError(f"not TOML: {fault(f'value = {text}', error).reason}") from None
         return text

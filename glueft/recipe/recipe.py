@@ -9,19 +9,16 @@ from enum import Enum
 from pathlib import Path as FilePath
 from typing import Any
 
-from glueft.errors import GlueftError
 from glueft.plugin import Callback, Optimizer, Plugin, Schedule, Task
-from glueft.recipe_check import RecipeCheck
-from glueft.recipe_file import parse_text, read_text
-from glueft.recipe_origins import Origins
-from glueft.recipe_overrides import apply, flags, parse
-from glueft.recipe_problems import Problem, RecipeError
-from glueft.recipe_rules import contradictions
-from glueft.recipe_sections import ORDER, Data, Engine, Model, Training
+from glueft.recipe.check import RecipeCheck
+from glueft.recipe.file import parse_text, read_text
+from glueft.recipe.origins import Origins
+from glueft.recipe.overrides import apply, flags, parse
+from glueft.recipe.problems import RecipeError
+from glueft.recipe.rules import contradictions
+from glueft.recipe.sections import ORDER, Data, Engine, Model, Training
+from glueft.recipe.toml_lines import locate
 from glueft.registry import load_registry
-from glueft.toml_lines import locate
-
-__all__ = ["GlueftError", "Problem", "Recipe", "RecipeError", "load_recipe"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ from typing import Any
 from glueft.errors import PluginError
 from glueft.nearest import nearest
 from glueft.plugin import Options, Plugin
-from glueft.recipe_options import Table
-from glueft.recipe_origins import Origins
-from glueft.recipe_problems import Problem, quoted
-from glueft.recipe_sections import PLUGIN_TABLES, SECTIONS
-from glueft.recipe_values import received
+from glueft.recipe.options import Table
+from glueft.recipe.origins import Origins
+from glueft.recipe.problems import Problem, quoted
+from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
+from glueft.recipe.toml_lines import Path
+from glueft.recipe.values import received
 from glueft.registry import Registered, Registry
-from glueft.toml_lines import Path
 
 TABLES = (*PLUGIN_TABLES, *SECTIONS)
 KNOWN = (*TABLES, "callbacks")
