@@ -112,22 +112,6 @@ def test_ctrl_c_ends_with_130_and_a_record_that_says_so(tiny_bert: Path, tmp_pat
     assert not (folder / "model").exists()
 
 
-def test_three_problems_at_once_and_no_run_folder(tmp_path: Path) -> None:
-    recipe = tmp_path / "broken.toml"
-    recipe.write_text(
-        '[task]\nplugin = "mrcp"\n\n[model]\ncheckpoint = "x/y"\n\n[optimizer]\nplugin = "adam"\n\n'
-        '[schedule]\nplugin = "polynomial_decay"\nlerning_rate = 5e-5\ninitial_learning_rate = 5e-5\n\n'
-        '[training]\nbatch_size = "8"\n'
-    )
-    done = glueft_run(tmp_path, str(recipe))
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    for part in ("3 problems", "nothing was run", "line 2", "line 12", "line 16", '"mrpc"', "learning_rate", "quotes"):
-        assert part in done.stderr
-    assert not (tmp_path / "runs").exists()
-
-
 @pytest.mark.parametrize(
     "arguments", [("mrpc", "--data-dir", "nowhere"), ("mrpc", "--sample", "--checkpoint", "./nowhere")]
 )
