@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.checkpoint_files import WEIGHTS
 from glueft.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
 from glueft.encoder.labels import head_rows
-from glueft.encoder.tensor_files import WEIGHTS, read_headers
+from glueft.encoder.tensor_files import read_headers
 from glueft.errors import CheckpointError
 from glueft.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.tokenizer import load_tokenizer

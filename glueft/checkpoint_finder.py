@@ -10,24 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from glueft.checkpoint_files import INDEX, TOKENIZER_FILES
 from glueft.encoder.config import EncoderConfig, read_config
-from glueft.encoder.tensor_files import INDEX, read_headers, weight_files
+from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
 from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 
-# Every file that a tokenizer of the family may be read from.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "chat_template.jinja",
-)
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _FORMS = "a hub name (google-bert/bert-base-uncased), a folder, or package:module/path"
 

@@ -6,27 +6,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from glueft.checkpoint_files import CONFIG, INDEX, TOKENIZER_FILES, WEIGHTS
 from glueft.errors import CheckpointError
 from glueft.hub_client import HubUnavailableError, ask, is_sha, quiet_client
 from glueft.hub_errors import out_of_reach, refusal
 
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "spm.model",
-    "tokenizer.model",
-)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".pkl")
 
 
@@ -105,7 +90,7 @@ def needed_files(name: str, files: Sequence[str]) -> list[str]:
             received=_listing(files),
             mend="check the name; adapters and other formats cannot be loaded",
         )
-    return [CONFIG, *(file for file in TOKENIZER if file in files), *weights]
+    return [CONFIG, *(file for file in TOKENIZER_FILES if file in files), *weights]
 
 
 def _cached(name: str, revision: str | None) -> Path | str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from glueft.checkpoint_finder import TOKENIZER_FILES, Checkpoint
+from glueft.checkpoint_files import TOKENIZER_FILES
+from glueft.checkpoint_finder import Checkpoint
 from glueft.errors import CheckpointError
 
 # One of these holds the vocabulary.

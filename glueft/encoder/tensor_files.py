@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.checkpoint_files import INDEX, WEIGHTS
 from glueft.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     FloatArray = numpy.ndarray[Any, numpy.dtype[numpy.float32]]
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 

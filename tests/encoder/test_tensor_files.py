@@ -9,7 +9,8 @@ import pytest
 import safetensors
 import safetensors.numpy
 
-from glueft.encoder.tensor_files import INDEX, read_headers, weight_files
+from glueft.checkpoint_files import INDEX
+from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
 from reference_checkpoints import REFERENCE, read_tensors
 
