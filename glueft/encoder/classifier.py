@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from glueft.encoder.accumulation import GradientAccumulation
 from glueft.encoder.activations import ACTIVATIONS
 from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.encoder import Dropouts, Encoder, dense_layer
@@ -40,7 +41,7 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
         return self.output_dense(state)
 
 
-class Classifier(keras.Model):  # type: ignore[misc]
+class Classifier(GradientAccumulation, keras.Model):  # type: ignore[misc]
     """An encoder and its head. Its weights are zeros until a checkpoint is loaded: see `glueft.checkpoint`.
 
     Args:

@@ -1,0 +1,117 @@
+"""Gradient accumulation: one optimizer update from several passes through the model, each over a part of the batch.
+
+The whole group of rows comes as one batch, and the step itself takes it in parts. So a step is an update for whoever
+counts steps (the learning-rate schedule, warm-up, Adam's bias correction, the history, the epoch's end), the rows and
+their order are those of the large batch, and a last, smaller group loses nothing. The optimizers' own
+`gradient_accumulation_steps` (Keras 3.15) is another thing: schedules advance with every part, every part counts alike
+whatever its size, and what an epoch's end leaves over goes into the next update or none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class GradientAccumulation:
+    """Comes before `keras.Model` among a model's bases, and gives it the train step of every backend in parts.
+
+    The gradient of the mean loss of a batch is the sum of the parts' gradients, each row weighing one over the batch's
+    rows. It differs from that of the batch in one piece by rounding alone, and by the dropout masks.
+
+    Attributes:
+        rows_at_once: the rows of a part; None to take each batch in one piece. Set it before the first step.
+    """
+
+    rows_at_once: int | None = None
+
+    def train_step(self: Any, *arguments: Any) -> Any:
+        """Make one update from one batch; arguments and results are the backend's own."""
+        if self.rows_at_once is None:
+            return super().train_step(*arguments)  # type: ignore[misc]
+        steps = {"tensorflow": self._tensorflow_step, "jax": self._jax_step, "torch": self._torch_step}
+        return steps[keras.backend.backend()](*arguments)
+
+    def _part(self: Any, number: Any, inputs: Any, labels: Any, rows: Any) -> tuple[Any, Any, Any]:
+        """Return the inputs, labels and weights of a part, which always has `rows_at_once` rows.
+
+        The last part is filled up with the last row at weight 0, so that one compiled program serves all parts.
+        """
+        indices = number * self.rows_at_once + ops.arange(self.rows_at_once, dtype="int32")
+        within = ops.minimum(indices, rows - 1)
+        inputs, labels = keras.tree.map_structure(lambda tensor: ops.take(tensor, within, axis=0), (inputs, labels))
+        # Keras divides the sum of a part's losses by its number of rows; the batch's is wanted.
+        weight = self.rows_at_once / ops.cast(rows, "float32")
+        return inputs, labels, ops.where(indices < rows, weight, 0.0)
+
+    def _tensorflow_step(self: Any, data: Any) -> Any:
+        import tensorflow as tf
+
+        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        rows = tf.shape(labels)[0]
+        parts = (rows + self.rows_at_once - 1) // self.rows_at_once
+        variables = self.trainable_weights
+
+        def add_part(number: Any, loss: Any, gradients: Any) -> Any:
+            part, part_labels, weights = self._part(number, inputs, labels, rows)
+            with tf.GradientTape() as tape:
+                logits = self(part, training=True)
+                part_loss = self._compute_loss(part, part_labels, logits, weights, training=True)
+                scaled = self.optimizer.scale_loss(part_loss)
+            more = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            # An embedding's gradient is a list of rows, which a loop cannot carry.
+            gradients = [a + tf.convert_to_tensor(b) for a, b in zip(gradients, more, strict=True)]
+            return number + 1, loss + part_loss, gradients
+
+        start = (tf.constant(0), tf.constant(0.0), [tf.zeros(variable.shape, variable.dtype) for variable in variables])
+        # One part at a time: the memory of several is what the user wants to save.
+        loop = tf.while_loop(lambda number, *_: number < parts, add_part, start, parallel_iterations=1)
+        _, loss, gradients = loop
+        self._loss_tracker.update_state(loss, sample_weight=rows)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return self.compute_metrics(inputs, labels, None)
+
+    def _jax_step(self: Any, state: Any, data: Any) -> Any:
+        import jax
+
+        trainable, others, optimizer, metrics = state
+        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        rows = labels.shape[0]
+        gradient_of = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+
+        def add_part(number: Any, carried: Any) -> Any:
+            loss, gradients, others, metrics = carried
+            part, part_labels, weights = self._part(number, inputs, labels, rows)
+            (_, (part_loss, _, others, metrics)), more = gradient_of(
+                trainable, others, metrics, part, part_labels, weights, training=True, optimizer_variables=optimizer
+            )
+            return loss + part_loss, [a + b for a, b in zip(gradients, more, strict=True)], others, metrics
+
+        start = (jax.numpy.zeros(()), [jax.numpy.zeros_like(variable) for variable in trainable], others, metrics)
+        parts = -(-rows // self.rows_at_once)
+        loss, gradients, others, metrics = jax.lax.fori_loop(0, parts, add_part, start)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        logs, metrics = self._update_metrics_variables(metrics, loss, inputs, labels, None, None)
+        return logs, (trainable, others, optimizer, metrics)
+
+    def _torch_step(self: Any, data: Any) -> Any:
+        import torch
+
+        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        rows = labels.shape[0]
+        self.zero_grad()
+        loss = 0.0
+        for number in range(-(-rows // self.rows_at_once)):
+            part, part_labels, weights = self._part(number, inputs, labels, rows)
+            logits = self(part, training=True)
+            part_loss = self._compute_loss(part, part_labels, logits, weights, training=True)
+            # PyTorch adds to the gradients that are there.
+            self.optimizer.scale_loss(part_loss).backward()
+            loss = loss + part_loss.detach()
+        self._loss_tracker.update_state(loss, sample_weight=rows)
+        variables = self.trainable_weights[:]
+        with torch.no_grad():
+            self.optimizer.apply([variable.value.grad for variable in variables], variables)
+        return self.compute_metrics(inputs, labels, None)

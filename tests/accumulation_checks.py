@@ -1,0 +1,77 @@
+"""Trains with batches in one piece and in parts, and compares; a script that does so on another Keras backend."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy
+
+from glueft import engine
+from glueft.checkpoint import find_checkpoint, load_classifier
+from glueft.data.batches import TrainingBatches
+from glueft.data.encoding import Encoded
+from glueft.encoder.weights import export_weights, tensor_table
+
+LABELS = ("no", "yes", "maybe")
+
+
+def rows(count: int, *, regression: bool) -> Encoded:
+    """Random rows of different lengths."""
+    random = numpy.random.default_rng(0)
+    lengths = random.integers(4, 12, count)
+    ids = random.integers(8, 60, lengths.sum()).astype(numpy.uint16)
+    labels = random.normal(size=count).astype(numpy.float32) if regression else random.integers(0, 3, count)
+    return Encoded(
+        ids,
+        numpy.zeros(len(ids), numpy.uint8),
+        numpy.concatenate([[0], numpy.cumsum(lengths)]).astype(numpy.int64),
+        labels.astype(numpy.float32 if regression else numpy.int32),
+        pad_id=0,
+        truncated=0,
+    )
+
+
+def updated(
+    folder: Path, rows_at_once: int | None, *, regression: bool = False, jit_compile: bool | str = "auto"
+) -> tuple[dict[str, Any], list[float]]:
+    """Train two epochs of 21 rows, 8 an update; return the weights by name and the loss of each epoch.
+
+    The last update of an epoch, wherever it comes, has 5 rows. The folder's dropout rates must be 0.
+    """
+    engine.prepare_backend(0)
+    labels = () if regression else LABELS
+    checkpoint = find_checkpoint(str(folder))
+    model = load_classifier(checkpoint, labels=labels, regression=regression, seed=0, new_head=True).model
+    model.rows_at_once = rows_at_once
+    before = export_weights(tensor_table(model))
+    batches = TrainingBatches(rows(21, regression=regression), batch_size=8, epochs=2, seed=1, multiple=16, limit=16)
+    # The rate falls with every update, and the momentum grows: a step counted wrongly would show.
+    schedule = keras.optimizers.schedules.PolynomialDecay(3e-2, batches.num_train_steps, 0.0)
+    optimizer = keras.optimizers.SGD(schedule, momentum=0.5)
+    engine.compile_model(model, optimizer, regression=regression, jit_compile=engine.resolve_jit_compile(jit_compile))
+    assert model.jit_compile == engine.resolve_jit_compile(jit_compile)
+    fitted = model.fit(
+        engine.feed(batches), epochs=2, steps_per_epoch=batches.steps_per_epoch, shuffle=False, verbose=0
+    )
+    assert int(keras.ops.convert_to_numpy(optimizer.iterations)) == batches.num_train_steps == 6
+    weights = export_weights(tensor_table(model))
+    assert max(float(abs(weights[name] - old).max()) for name, old in before.items()) > 1e-2
+    return weights, fitted.history["loss"]
+
+
+def compare(folder: Path, sizes: tuple[int, ...], **options: Any) -> None:
+    """Check that parts of these sizes give the losses and weights of the batch in one piece."""
+    whole, losses = updated(folder, None, **options)
+    for rows_at_once in sizes:
+        parts, part_losses = updated(folder, rows_at_once, **options)
+        numpy.testing.assert_allclose(part_losses, losses, rtol=1e-5)
+        for name, tensor in whole.items():
+            numpy.testing.assert_allclose(parts[name], tensor, atol=2e-6, rtol=0, err_msg=name)
+
+
+if __name__ == "__main__":
+    compare(Path(sys.argv[1]), (3,))
+    print(keras.backend.backend())
