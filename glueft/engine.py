@@ -152,6 +152,11 @@ def trainable_parameters(model: keras.Model) -> int:
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
+def all_parameters(model: keras.Model) -> int:
+    """Return how many numbers the model consists of, frozen ones and LoRA's included."""
+    return sum(math.prod(variable.shape) for variable in model.weights)
+
+
 def predict(model: keras.Model, batches: EvaluationBatches) -> NDArray[np.float32]:
     """Return the logits of a split, (rows, labels), in the order of the split.
 

@@ -165,6 +165,8 @@ def prepare_model(
     from glueft import engine
     from glueft.checkpoint import load_classifier
     from glueft.data.batches import EvaluationBatches, TrainingBatches
+    from glueft.encoder.freezing import freeze
+    from glueft.encoder.lora import enable_lora
 
     recipe, training = run.recipe, run.recipe.training
     regression = not run.task.labels
@@ -178,12 +180,15 @@ def prepare_model(
             new_head=recipe.model.new_head,
         )
     run.model = model = loaded.model
+    freeze(model, embeddings=recipe.model.freeze.embeddings, layers=recipe.model.freeze.layers)
+    if recipe.model.lora_rank is not None:
+        enable_lora(model, recipe.model.lora_rank, seed=training.seed)
 
     jit_compile = engine.resolve_jit_compile(recipe.engine.jit_compile)
     multiple, limit = engine.width_multiple(jit_compile), recipe.data.max_length
     batches = TrainingBatches(
         encoded["train"],
-        batch_size=training.batch_size,
+        batch_size=training.batch_size * training.gradient_accumulation_steps,
         epochs=training.epochs,
         seed=training.seed,
         multiple=multiple,
@@ -194,6 +199,8 @@ def prepare_model(
         for name, tokens in encoded.items()
         if name != "train"
     }
+    if training.gradient_accumulation_steps > 1:
+        model.rows_at_once = training.batch_size
     run.num_train_steps = batches.num_train_steps
     optimizer = recipe.optimizer.build(recipe.schedule.build(batches.num_train_steps))
     engine.compile_model(model, optimizer, regression=regression, jit_compile=jit_compile)
@@ -211,6 +218,7 @@ def prepare_model(
             "precision": recipe.engine.precision,
             "jit_compile": jit_compile,
         },
+        "parameters": engine.all_parameters(model),
         "trainable_parameters": engine.trainable_parameters(model),
         "num_train_steps": batches.num_train_steps,
     }

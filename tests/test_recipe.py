@@ -54,7 +54,11 @@ def test_the_course_s_recipe_to_the_letter() -> None:
     recipe = load_recipe("mrpc")
     assert recipe.tables() == {
         "task": {"plugin": "mrpc"},
-        "model": {"checkpoint": "google-bert/bert-base-uncased", "new_head": False},
+        "model": {
+            "checkpoint": "google-bert/bert-base-uncased",
+            "new_head": False,
+            "freeze": {"embeddings": False, "layers": 0},
+        },
         "data": {"source": "hub", "max_length": 128, "predict": ["validation"]},
         "optimizer": {"plugin": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False},
         "schedule": {
@@ -63,7 +67,13 @@ def test_the_course_s_recipe_to_the_letter() -> None:
             "end_learning_rate": 0.0,
             "power": 1.0,
         },
-        "training": {"epochs": 3, "batch_size": 8, "evaluation_batch_size": 64, "seed": 42},
+        "training": {
+            "epochs": 3,
+            "batch_size": 8,
+            "gradient_accumulation_steps": 1,
+            "evaluation_batch_size": 64,
+            "seed": 42,
+        },
         "engine": {"precision": "float32", "jit_compile": "auto"},
     }
 
@@ -124,6 +134,9 @@ def test_equal_recipes() -> None:
         ("model.revision=refs/pr/1=2", "model.revision", "refs/pr/1=2"),
         ("schedule={plugin='linear', initial_learning_rate=1e-4}", "schedule.plugin", "linear"),
         ("schedule.power=2", "schedule.power", 2.0),
+        ("model.lora_rank=4", "model.lora_rank", 4),
+        ("model.freeze.layers=2", "model.freeze.layers", 2),
+        ("model.freeze={layers=2}", "model.freeze.layers", 2),
     ],
 )
 def test_set(argument: str, path: str, value: object) -> None:

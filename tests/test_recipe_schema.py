@@ -100,12 +100,15 @@ def test_the_schema_is_assembled_from_sections_and_plugins() -> None:
     assert json.loads(to_json(schema)) == schema
 
 
-def allows(schema: dict[str, Any], value: Any) -> bool:
+def allows(schema: dict[str, Any], value: Any, definitions: dict[str, Any] | None = None) -> bool:
     """As much of JSON Schema as the recipe's schema uses of it."""
+    definitions = schema.get("$defs", {}) if definitions is None else definitions
+    if "$ref" in schema:
+        return allows(definitions[schema["$ref"].removeprefix("#/$defs/")], value, definitions)
     if "oneOf" in schema:
-        return sum(allows(one, value) for one in schema["oneOf"]) == 1
+        return sum(allows(one, value, definitions) for one in schema["oneOf"]) == 1
     if "anyOf" in schema:
-        return any(allows(one, value) for one in schema["anyOf"])
+        return any(allows(one, value, definitions) for one in schema["anyOf"])
     if "const" in schema:
         return bool(value == schema["const"])
     if "enum" in schema:
@@ -113,10 +116,10 @@ def allows(schema: dict[str, Any], value: Any) -> bool:
     if schema["type"] == "object":
         inside = schema["properties"]
         return set(schema.get("required", [])) <= set(value) and all(
-            key in inside and allows(inside[key], inner) for key, inner in value.items()
+            key in inside and allows(inside[key], inner, definitions) for key, inner in value.items()
         )
     if schema["type"] == "array":
-        return all(allows(schema["items"], inner) for inner in value)
+        return all(allows(schema["items"], inner, definitions) for inner in value)
     types = {"integer": int, "number": (int, float), "string": str, "boolean": bool}
     if not isinstance(value, types[schema["type"]]) or (isinstance(value, bool) and schema["type"] != "boolean"):  # type: ignore[arg-type]
         return False
@@ -137,13 +140,17 @@ def test_good_recipes_fit_the_schema_and_bad_ones_do_not(name: str) -> None:
         ("optimizer", "zzz", 1),
         ("schedule", "initial_learning_rate", True),
         ("engine", "jit_compile", "maybe"),
+        ("model", "freeze", {"layers": -1}),
+        ("model", "freeze", {"layer": 1}),
+        ("model", "lora_rank", 0),
     ]:
         assert not allows(schema, {**tables, table: {**tables[table], key: value}})
 
 
 def test_nested_tables_in_the_schema(smooth: str) -> None:
     schema = recipe_schema(load_registry())
-    assert set(schema["$defs"]) == {"schedule.smooth.Window"}
+    assert set(schema["$defs"]) == {"schedule.smooth.Window", "model.Freeze"}
+    assert schema["properties"]["model"]["properties"]["freeze"]["$ref"] == "#/$defs/model.Freeze"
     table = next(table for table in schema["properties"]["schedule"]["oneOf"] if table["title"] == "smooth")
     assert table["properties"]["window"]["$ref"] == "#/$defs/schedule.smooth.Window"
     assert table["properties"]["windows"]["items"] == {"$ref": "#/$defs/schedule.smooth.Window"}

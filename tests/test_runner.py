@@ -281,3 +281,58 @@ def test_a_callback_plugin_sees_the_metrics_and_stops_the_run(tiny_bert: Path, t
 def test_sst2_runs_as_well(tiny_bert: Path, tmp_path: Path) -> None:
     result = glueft.run(tiny_recipe(tiny_bert, name="sst2"), output_dir=tmp_path)
     assert set(result.record["metrics"]) == {"accuracy"}
+
+
+def test_accumulation_makes_the_steps_of_the_large_batch(
+    result: runner.Result, tiny_bert: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(tiny_bert, "training.batch_size=4", "training.gradient_accumulation_steps=4")
+    parts = glueft.run(recipe, output_dir=tmp_path)
+    for key in ("num_train_steps", "padding_waste", "trainable_parameters"):
+        assert parts.record[key] == result.record[key], key
+    rates, expected = (
+        [json.loads(line).get("learning_rate") for line in (run.folder / "history.jsonl").read_text().splitlines()]
+        for run in (parts, result)
+    )
+    assert rates == expected
+    # The dropout masks are others, the rows and their weights the same.
+    assert parts.record["epochs"][1]["loss"] == pytest.approx(result.record["epochs"][1]["loss"], rel=0.1)
+
+
+def saved_tensors(folder: Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    tensors: dict[str, Any] = load_file(folder / "model.safetensors")
+    return tensors
+
+
+def test_freezing_from_a_recipe(tiny_bert: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(tiny_bert, "model.freeze={embeddings=true, layers=1}", "training.epochs=1")
+    result = glueft.run(recipe, output_dir=tmp_path / "runs")
+    before, after = saved_tensors(tiny_bert), saved_tensors(result.folder / "model")
+    still = {name for name in before if np.array_equal(before[name], after[f"bert.{name}"])}
+    assert still == {name for name in before if name.startswith(("embeddings.", "encoder.layer.0."))}
+    assert result.record["parameters"] == sum(tensor.size for tensor in after.values())
+    frozen = sum(before[name].size for name in still)
+    assert result.record["trainable_parameters"] == result.record["parameters"] - frozen
+
+    with pytest.raises(glueft.CheckpointError, match="more layers than the encoder has"):
+        glueft.run(tiny_recipe(tiny_bert, "model.freeze.layers=3"), output_dir=tmp_path / "more")
+    assert folders(tmp_path / "more") == []
+
+
+def test_lora_from_a_recipe(tiny_bert: Path, tmp_path: Path) -> None:
+    from glueft.checkpoint import find_checkpoint, load_classifier
+
+    recipe = tiny_recipe(tiny_bert, "model.lora_rank=2", "training.epochs=1", "schedule.initial_learning_rate=1e-2")
+    result = glueft.run(recipe, output_dir=tmp_path)
+    assert result.record["trainable_parameters"] < 0.1 * result.record["parameters"]
+    before, after = saved_tensors(tiny_bert), saved_tensors(result.folder / "model")
+    still = {name for name in before if np.array_equal(before[name], after[f"bert.{name}"])}
+    assert not any(name.startswith("encoder.") and "LayerNorm" not in name and "bias" not in name for name in still)
+    assert "embeddings.word_embeddings.weight" in still
+    labels = ("not_equivalent", "equivalent")
+    loaded = load_classifier(find_checkpoint(str(result.folder / "model")), labels=labels, seed=0)
+    assert loaded.report.new == loaded.report.left_over == ()
+    inputs = {name: np.ones((2, 5), np.int32) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    np.testing.assert_allclose(np.asarray(loaded.model(inputs)), np.asarray(result.model(inputs)), atol=1e-5)

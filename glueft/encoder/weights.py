@@ -15,6 +15,7 @@ import keras
 import numpy
 
 from glueft.encoder.classifier import Classifier
+from glueft.encoder.lora import merged_kernel
 from glueft.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Slot:
         role: "encoder", "pooler", "head" (its dense layer) or "output" (its last layer, a row a label).
         initial: what a new one holds: "normal", "zeros" or "ones".
         old_name: what files of before 2019 call it: gamma and beta for a norm's weight and bias.
+        adapted: the dense layer whose LoRA matrices belong to the variable, if it has any.
     """
 
     variable: keras.Variable
@@ -40,6 +42,7 @@ class Slot:
     role: str
     initial: str
     old_name: str | None = None
+    adapted: Any = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,14 +53,19 @@ class Slot:
 
 
 def tensor_table(model: Classifier) -> dict[str, Slot]:
-    """Every tensor of the model by the name that transformers' class gives it; together they are all its weights."""
+    """Every tensor of the model by the name that transformers' class gives it; together they are all its weights.
+
+    LoRA's matrices have no tensor of their own.
+    """
     family = model.config.family
     table: dict[str, Slot] = {}
 
     def dense(module: str, layer: Any, role: str, part: int | None = None) -> None:
         width = layer.units // 3
         columns = slice(None) if part is None else slice(part * width, (part + 1) * width)
-        table[f"{module}.weight"] = Slot(layer.kernel, columns, True, role, "normal")
+        # With LoRA, `kernel` is no variable but a sum.
+        kernel, adapted = (layer._kernel, layer) if layer.lora_enabled else (layer.kernel, None)
+        table[f"{module}.weight"] = Slot(kernel, columns, True, role, "normal", adapted=adapted)
         table[f"{module}.bias"] = Slot(layer.bias, columns, False, role, "zeros")
 
     def embedding(module: str, layer: Any) -> None:
@@ -174,12 +182,13 @@ def initial_tensor(name: str, slot: Slot, seed: int, initializer_range: float) -
 
 
 def export_weights(table: Mapping[str, Slot]) -> dict[str, FloatArray]:
-    """Every tensor of the model in PyTorch's layout, float32, by transformers' name."""
+    """Every tensor of the model in PyTorch's layout, float32, by transformers' name; with what LoRA adds to them."""
     arrays: dict[int, Any] = {}
     tensors: dict[str, FloatArray] = {}
     for name, slot in table.items():
         if id(slot.variable) not in arrays:
-            arrays[id(slot.variable)] = numpy.asarray(slot.variable)
+            merged = slot.adapted is not None
+            arrays[id(slot.variable)] = merged_kernel(slot.adapted) if merged else numpy.asarray(slot.variable)
         array = arrays[id(slot.variable)][..., slot.columns]
         tensors[name] = numpy.ascontiguousarray(array.T if slot.transpose else array, dtype=numpy.float32)
     return tensors

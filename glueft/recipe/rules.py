@@ -8,8 +8,8 @@ from typing import Any
 from glueft.plugin import Task
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
-from glueft.recipe.sections import Data, Model
-from glueft.recipe.values import received
+from glueft.recipe.sections import Data, Freeze, Model
+from glueft.recipe.values import as_toml, received
 
 
 def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:
@@ -21,7 +21,7 @@ def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:
         if isinstance(task, Task):
             problems += _source(data, task, origins)
     if isinstance(model, Model):
-        problems += _revision(model, origins)
+        problems += _revision(model, origins) + _frozen_twice(model, origins)
     return problems
 
 
@@ -90,6 +90,20 @@ def _revision(model: Model, origins: Origins) -> list[Problem]:
             expected="no revision with a checkpoint from a folder or a package",
             received=received(model.revision),
             mend="remove revision, or give the checkpoint's name on the hub",
+        )
+    ]
+
+
+def _frozen_twice(model: Model, origins: Origins) -> list[Problem]:
+    if model.lora_rank is None or model.freeze == Freeze():
+        return []
+    return [
+        origins.problem(
+            ("model", "freeze"),
+            "lora_rank leaves the whole encoder as it is already",
+            expected="no freeze with lora_rank",
+            received=f"lora_rank = {model.lora_rank}, and freeze = {as_toml(model.freeze.model_dump())}",
+            mend="remove freeze, or remove lora_rank to train the rest of the encoder's own weights",
         )
     ]
 

@@ -28,8 +28,15 @@ def _each_once(splits: tuple[Split, ...]) -> tuple[Split, ...]:
     return splits
 
 
+class Freeze(Options):
+    """The parts of the encoder whose weights stay as the checkpoint has them."""
+
+    embeddings: bool = Field(default=False, description="The embeddings of words, positions and token types.")
+    layers: int = Field(default=0, ge=0, le=1_000_000, description="The first so many layers above the embeddings.")
+
+
 class Model(Options):
-    """The checkpoint to start from."""
+    """The checkpoint to start from, and how much of it is trained."""
 
     checkpoint: Text = Field(
         description="A name on the hub, a folder, or package:module/path of an installed package.",
@@ -37,6 +44,18 @@ class Model(Options):
     )
     revision: Text | None = Field(None, description="Branch, tag or commit of a checkpoint on the hub.")
     new_head: bool = Field(False, description="Start a new head where the checkpoint's own has other labels.")
+    freeze: Freeze = Field(
+        default_factory=Freeze,
+        description="The parts of the encoder that are not trained: embeddings, and a number of first layers.",
+        examples=[{"embeddings": True, "layers": 2}],
+    )
+    lora_rank: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Train the head and, beside each dense kernel of the encoder, two matrices of this rank (LoRA); "
+        "the encoder's own weights stay, and the saved model has the sum.",
+    )
 
 
 class Data(Options):
@@ -60,7 +79,13 @@ class Training(Options):
     """How long, and in what portions."""
 
     epochs: int = Field(3, ge=1, le=100_000, description="Times that the whole train split is read.")
-    batch_size: int = Field(8, ge=1, le=1_000_000, description="Rows a training step.")
+    batch_size: int = Field(8, ge=1, le=1_000_000, description="Rows that go through the model at once.")
+    gradient_accumulation_steps: int = Field(
+        1,
+        ge=1,
+        le=1_000_000,
+        description="Batches that make one update: the update of one batch so many times as large, in less memory.",
+    )
     evaluation_batch_size: int = Field(64, ge=1, le=1_000_000, description="Rows a step in evaluation and prediction.")
     seed: int = Field(
         42, ge=0, le=2**32 - 1, description="Of the new head, dropout and the order of rows: same seed, same numbers."

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from glueft.recipe.problems import quoted
+from glueft.recipe.problems import quoted, quoted_key
 
 Schema = Mapping[str, Any]
 
@@ -37,7 +37,7 @@ def received(value: object) -> str:
 
 
 def as_toml(value: object) -> str:
-    """A text, number or list of them as TOML writes it, shortened if it is long; for messages."""
+    """A text, number, list or table of them as TOML writes it, shortened if it is long; for messages."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -53,6 +53,8 @@ def as_toml(value: object) -> str:
         return quoted(value)
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(as_toml(element) for element in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{quoted_key(key)} = {as_toml(element)}' for key, element in value.items())}}}"
     return str(value)
 
 
