@@ -84,10 +84,14 @@ class Trained:
     validation_logits: NDArray[np.float32] | None
 
 
-def prepare_backend(seed: int) -> None:
-    """Seed Python, NumPy and the backend, and ask for results that repeat."""
+def prepare_backend(seed: int, *, jit_compile: bool) -> None:
+    """Seed Python, NumPy and the backend, and ask for results that repeat.
+
+    TensorFlow's switch for that is for operations that are not compiled; while it is on, Keras compiles nothing. It
+    cannot be turned off again, so a process that has used it does not compile later runs: run.json says what happened.
+    """
     keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() == "tensorflow" and not jit_compile:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()

@@ -170,7 +170,8 @@ def prepare_model(
 
     recipe, training = run.recipe, run.recipe.training
     regression = not run.task.labels
-    engine.prepare_backend(training.seed)
+    jit_compile = engine.resolve_jit_compile(recipe.engine.jit_compile)
+    engine.prepare_backend(training.seed, jit_compile=jit_compile)
     with engine.dtype_policy(recipe.engine.precision):
         loaded = load_classifier(
             checkpoint,
@@ -184,7 +185,6 @@ def prepare_model(
     if recipe.model.lora_rank is not None:
         enable_lora(model, recipe.model.lora_rank, seed=training.seed)
 
-    jit_compile = engine.resolve_jit_compile(recipe.engine.jit_compile)
     multiple, limit = engine.width_multiple(jit_compile), recipe.data.max_length
     batches = TrainingBatches(
         encoded["train"],
@@ -216,7 +216,7 @@ def prepare_model(
         "engine": {
             "backend": keras.backend.backend(),
             "precision": recipe.engine.precision,
-            "jit_compile": jit_compile,
+            "jit_compile": bool(model.jit_compile),
         },
         "parameters": engine.all_parameters(model),
         "trainable_parameters": engine.trainable_parameters(model),

@@ -41,7 +41,8 @@ def updated(
 
     The last update of an epoch, wherever it comes, has 5 rows. The folder's dropout rates must be 0.
     """
-    engine.prepare_backend(0)
+    jit = engine.resolve_jit_compile(jit_compile)
+    engine.prepare_backend(0, jit_compile=jit)
     labels = () if regression else LABELS
     checkpoint = find_checkpoint(str(folder))
     model = load_classifier(checkpoint, labels=labels, regression=regression, seed=0, new_head=True).model
@@ -51,8 +52,8 @@ def updated(
     # The rate falls with every update, and the momentum grows: a step counted wrongly would show.
     schedule = keras.optimizers.schedules.PolynomialDecay(3e-2, batches.num_train_steps, 0.0)
     optimizer = keras.optimizers.SGD(schedule, momentum=0.5)
-    engine.compile_model(model, optimizer, regression=regression, jit_compile=engine.resolve_jit_compile(jit_compile))
-    assert model.jit_compile == engine.resolve_jit_compile(jit_compile)
+    engine.compile_model(model, optimizer, regression=regression, jit_compile=jit)
+    assert model.jit_compile == jit
     fitted = model.fit(
         engine.feed(batches), epochs=2, steps_per_epoch=batches.steps_per_epoch, shuffle=False, verbose=0
     )

@@ -35,7 +35,7 @@ def rows(count: int, *, regression: bool = False, seed: int = 0) -> Encoded:
 
 
 def tiny_model(folder: Path, *, seed: int = 1, regression: bool = False) -> keras.Model:
-    engine.prepare_backend(seed)
+    engine.prepare_backend(seed, jit_compile=False)
     labels = () if regression else ("no", "yes")
     return load_classifier(find_checkpoint(str(folder)), labels=labels, regression=regression, seed=seed).model
 

@@ -13,9 +13,13 @@ Activation = Callable[[Any], Any]
 
 def gelu(x: Any) -> Any:
     """The exact one, x * Phi(x), by the error function (Hendrycks and Gimpel, arXiv:1606.08415)."""
-    from keras import ops
+    import keras
 
-    return ops.gelu(x, approximate=False)
+    if keras.backend.backend() == "tensorflow":
+        from glueft.encoder.tensorflow_kernels import gelu
+
+        return gelu(x)
+    return keras.ops.gelu(x, approximate=False)
 
 
 def gelu_tanh(x: Any) -> Any:

@@ -86,6 +86,10 @@ class Classifier(GradientAccumulation, keras.Model):  # type: ignore[misc]
             float32 logits (batch, number of labels), or (batch, 1) in regression.
         """
         states = self.encoder(
-            inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"], training=training
+            inputs["input_ids"],
+            inputs["attention_mask"],
+            inputs["token_type_ids"],
+            training=training,
+            first_token=True,
         )
         return self.head(states, training=training)

@@ -12,6 +12,8 @@ from keras import ops
 
 from glueft.encoder.activations import ACTIVATIONS
 from glueft.encoder.config import EncoderConfig
+from glueft.encoder.dropout import ByteDropout
+from glueft.encoder.layer_norm import LayerNorm
 
 # Added to the attention scores of padding. exp(-3e4) is 0 in float32, and -3e4 plus a score is finite in float16.
 MASKED = -3e4
@@ -29,11 +31,11 @@ class Dropouts:
         self.seed = seed
         self.made = 0
 
-    def __call__(self, rate: float) -> keras.layers.Dropout | None:
+    def __call__(self, rate: float) -> ByteDropout | None:
         """A dropout layer, or None where nothing would be dropped."""
         self.made += 1
         seed = (self.seed * 1_000_003 + self.made) % 2**31
-        return keras.layers.Dropout(rate, seed=seed, name=f"dropout_{self.made}") if rate > 0 else None
+        return ByteDropout(rate, seed, name=f"dropout_{self.made}") if rate > 0 else None
 
 
 class Embeddings(keras.layers.Layer):  # type: ignore[misc]
@@ -52,7 +54,7 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]
         self.token_type_embeddings = None
         if config.type_vocab_size:
             self.token_type_embeddings = table(config.type_vocab_size, "token_type_embeddings")
-        self.embeddings_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="norm")
+        self.embeddings_norm = LayerNorm(epsilon=config.layer_norm_eps, name="norm")
         self.dropout = dropouts(config.hidden_dropout)
         self.embeddings_projection = None
         if config.project_embeddings:
@@ -101,12 +103,12 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         self.attention_dropout = dropouts(config.attention_dropout)
         self.projection = dense_layer(size, "projection")
         self.projection_dropout = dropouts(config.projection_dropout)
-        self.attention_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="attention_norm")
+        self.attention_norm = LayerNorm(epsilon=config.layer_norm_eps, name="attention_norm")
         activation = ACTIVATIONS[config.activation]
         self.intermediate = dense_layer(config.intermediate_size, "intermediate", activation=activation)
         self.output_dense = dense_layer(size, "output")
         self.output_dropout = dropouts(config.feed_forward_dropout)
-        self.output_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="output_norm")
+        self.output_norm = LayerNorm(epsilon=config.layer_norm_eps, name="output_norm")
 
     def build(self, input_shape: Any = None) -> None:
         """Create every variable; the shapes are known from the config."""
@@ -115,9 +117,14 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
             layer.build(states)
         self.output_dense.build((None, None, self.intermediate_size))
 
-    def call(self, states: Any, mask: Any, training: bool = False) -> Any:
-        """Map states (batch, length, hidden) to the same shape; mask (batch, 1, 1, length) is added to the scores."""
-        attended = self.projection(self._attend(states, mask, training))
+    def call(self, states: Any, mask: Any, training: bool = False, first_token: bool = False) -> Any:
+        """Map states (batch, length, hidden) to the same shape; mask (batch, 1, 1, length) is added to the scores.
+
+        With `first_token` only the first token's new state is computed, (batch, 1, hidden), at a quarter of the work.
+        """
+        attended = self.projection(self._attend(states, mask, training, first_token))
+        if first_token:
+            states = states[:, :1]
         if self.projection_dropout is not None:
             attended = self.projection_dropout(attended, training=training)
         states = self.attention_norm(attended + states)
@@ -126,19 +133,21 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
             output = self.output_dropout(output, training=training)
         return self.output_norm(output + states)
 
-    def _attend(self, states: Any, mask: Any, training: bool) -> Any:
+    def _attend(self, states: Any, mask: Any, training: bool, first_token: bool) -> Any:
         shape = ops.shape(states)
         batch, length = shape[0], shape[1]
         parts = ops.reshape(self.query_key_value(states), (batch, length, 3, self.num_heads, self.head_size))
-        parts = ops.transpose(parts, (2, 0, 3, 1, 4))
+        # Unstacked, not indexed: TensorFlow's gradient of an index fills a whole tensor with zeros for each part.
+        query, key, value = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), 3)
+        if first_token:
+            query = query[:, :, :1]
         # Scaling the query costs less than scaling the scores, and is the same.
-        query = parts[0] * (self.head_size**-0.5)
-        scores = ops.matmul(query, ops.transpose(parts[1], (0, 1, 3, 2))) + mask
+        scores = ops.matmul(query * (self.head_size**-0.5), ops.transpose(key, (0, 1, 3, 2))) + mask
         weights = ops.softmax(scores, axis=-1)
         if self.attention_dropout is not None:
             weights = self.attention_dropout(weights, training=training)
-        attended = ops.transpose(ops.matmul(weights, parts[2]), (0, 2, 1, 3))
-        return ops.reshape(attended, (batch, length, self.hidden_size))
+        attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+        return ops.reshape(attended, (batch, 1 if first_token else length, self.hidden_size))
 
 
 class Encoder(keras.layers.Layer):  # type: ignore[misc]
@@ -157,7 +166,14 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         for block in self.blocks:
             block.build()
 
-    def call(self, input_ids: Any, attention_mask: Any, token_type_ids: Any, training: bool = False) -> Any:
+    def call(
+        self,
+        input_ids: Any,
+        attention_mask: Any,
+        token_type_ids: Any,
+        training: bool = False,
+        first_token: bool = False,
+    ) -> Any:
         """Encode a batch of rows.
 
         Args:
@@ -165,13 +181,17 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
             attention_mask: 1 or True for tokens, 0 or False for padding (batch, length).
             token_type_ids: 0 for the first text of a pair and 1 for the second, int (batch, length).
             training: whether dropout is applied.
+            first_token: leave out of the last block what only the other tokens' states need. A classification head
+                reads the first token alone, and a block is a sixth of MiniLM.
 
         Returns:
-            The last hidden states (batch, length, hidden_size), in the compute dtype of the Keras dtype policy.
+            The last hidden states (batch, length, hidden_size), or (batch, 1, hidden_size) with `first_token`, in the
+            compute dtype of the Keras dtype policy.
         """
         states = self.embeddings(input_ids, token_type_ids, training=training)
         mask = ops.cast(ops.logical_not(ops.cast(attention_mask, "bool")), states.dtype) * MASKED
         mask = mask[:, None, None, :]
-        for index in self.block_order:
+        *order, last = self.block_order
+        for index in order:
             states = self.blocks[index](states, mask, training=training)
-        return states
+        return self.blocks[last](states, mask, training=training, first_token=first_token)

@@ -35,10 +35,10 @@ class Adam(glueft.Optimizer):
         self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
     ) -> keras.optimizers.Optimizer:
         """Return `keras.optimizers.Adam`, not yet built."""
-        import keras
+        from glueft_optimizers import keras_optimizers
 
         options = self.options
-        return keras.optimizers.Adam(
+        return keras_optimizers.Adam(
             learning_rate,
             beta_1=options.beta_1,
             beta_2=options.beta_2,

@@ -35,10 +35,10 @@ class AdamW(glueft.Optimizer):
         self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
     ) -> keras.optimizers.Optimizer:
         """Return `keras.optimizers.AdamW`, not yet built, with its exclusions set."""
-        import keras
+        from glueft_optimizers import keras_optimizers
 
         options = self.options
-        optimizer = keras.optimizers.AdamW(
+        optimizer = keras_optimizers.AdamW(
             learning_rate,
             weight_decay=options.weight_decay,
             beta_1=options.beta_1,

@@ -35,9 +35,9 @@ class SGD(glueft.Optimizer):
         self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
     ) -> keras.optimizers.Optimizer:
         """Return `keras.optimizers.SGD`, not yet built."""
-        import keras
+        from glueft_optimizers import keras_optimizers
 
         options = self.options
-        return keras.optimizers.SGD(
+        return keras_optimizers.SGD(
             learning_rate, momentum=options.momentum, nesterov=options.nesterov, **options.clipping()
         )

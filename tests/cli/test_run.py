@@ -125,6 +125,15 @@ def test_an_error_is_a_message_and_exit_code_2(tiny_bert: Path, tmp_path: Path, 
     assert not list((tmp_path / "runs").iterdir()) if (tmp_path / "runs").exists() else True
 
 
+def test_xla_on_demand(tiny_bert: Path, tmp_path: Path) -> None:
+    arguments = ("mrpc", "--sample", "--checkpoint", str(tiny_bert), "--json", "--set", "engine.jit_compile=true")
+    first, second = (glueft_run(tmp_path, *arguments, *FAST) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    records = [json.loads(done.stdout) for done in (first, second)]
+    assert [record["engine"]["jit_compile"] for record in records] == [True, True]
+    assert records[0]["epochs"][0]["loss"] == records[1]["epochs"][0]["loss"]
+
+
 def test_jax_trains_as_well(tiny_bert: Path, tmp_path: Path) -> None:
     pytest.importorskip("jax", reason="needs JAX: pip install 'glueft[jax]'")
     arguments = ("mrpc", "--sample", "--checkpoint", str(tiny_bert), "--json", *FAST)

@@ -33,7 +33,7 @@ def test_it_holds_in_regression(no_dropout: Path) -> None:
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others are compared in their own way")
 def test_it_holds_under_xla(no_dropout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Keras refuses XLA where TensorFlow's ops are asked to be deterministic.
+    # Keras refuses XLA where TensorFlow's ops were asked to be deterministic, as earlier tests of this process did.
     monkeypatch.setattr("keras.src.trainers.trainer.model_supports_jit", lambda model: True)
     compare(no_dropout, (3,), jit_compile=True)
 

@@ -1,0 +1,90 @@
+"""What was written for speed computes what the stock parts compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from glueft.encoder.dropout import ByteDropout
+from glueft.encoder.layer_norm import LayerNorm
+
+tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="these kernels are TensorFlow's")
+
+
+def value_and_gradients(function: Callable[..., Any], inputs: list[Any], weights: Any) -> list[Any]:
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        value = function(*inputs)
+        total = tf.reduce_sum(value * weights)
+    return [value.numpy(), *(gradient.numpy() for gradient in tape.gradient(total, inputs))]
+
+
+def normal(seed: int, *shape: int, scale: float = 1.0) -> Any:
+    import tensorflow as tf
+
+    return tf.constant(np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32))
+
+
+@tensorflow_only
+def test_gelu_and_its_gradient_are_those_of_keras() -> None:
+    from glueft.encoder.tensorflow_kernels import gelu
+
+    inputs, weights = normal(0, 7, 5, 64, scale=3), normal(1, 7, 5, 64)
+    stock = value_and_gradients(lambda x: keras.ops.gelu(x, approximate=False), [inputs], weights)
+    for ours, theirs in zip(value_and_gradients(gelu, [inputs], weights), stock, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-5])
+def test_layer_norm_and_its_gradients_are_those_of_keras(epsilon: float) -> None:
+    from glueft.encoder.tensorflow_kernels import layer_norm
+
+    def stock(x: Any, gamma: Any, beta: Any) -> Any:
+        return keras.ops.layer_normalization(x, gamma, beta, epsilon=epsilon)
+
+    inputs = [normal(0, 6, 9, 48, scale=2), normal(1, 48), normal(2, 48)]
+    weights = normal(3, 6, 9, 48)
+    ours = value_and_gradients(lambda *arguments: layer_norm(*arguments, epsilon), inputs, weights)
+    for mine, theirs in zip(ours, value_and_gradients(stock, inputs, weights), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=2e-5)
+
+
+def test_the_layer_norm_layer_is_the_stock_one_in_all_but_speed() -> None:
+    ours, stock = LayerNorm(epsilon=1e-6), keras.layers.LayerNormalization(epsilon=1e-6)
+    inputs = np.random.default_rng(0).normal(1, 2, (3, 4, 16)).astype(np.float32)
+    np.testing.assert_allclose(np.asarray(ours(inputs)), np.asarray(stock(inputs)), atol=1e-6)
+    assert [variable.path.split("/")[-1] for variable in ours.weights] == ["gamma", "beta"]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.25])
+def test_dropout_keeps_mean_and_has_the_variance_of_dropout(rate: float) -> None:
+    elements = 1_000_003  # no multiple of four: bytes come in fours
+    dropped = np.asarray(ByteDropout(rate, seed=3)(np.ones(elements, np.float32), training=True))
+    kept = dropped > 0
+    in_use = round(rate * 256) / 256
+    # Five standard errors of a share.
+    assert 1 - kept.mean() == pytest.approx(in_use, abs=5 * np.sqrt(in_use * (1 - in_use) / elements))
+    assert in_use == pytest.approx(rate, abs=1 / 512)
+    assert np.unique(dropped[kept]) == pytest.approx([1 / (1 - in_use)])
+    assert dropped.mean() == pytest.approx(1, abs=5 * np.sqrt(in_use / (1 - in_use) / elements))
+    assert dropped.var() == pytest.approx(in_use / (1 - in_use), rel=0.01)
+    # Neighbours have nothing to do with each other, also not those that came out of one number.
+    for step in (1, 2, 3, 4):
+        assert abs(np.corrcoef(kept[:-step], kept[step:])[0, 1]) < 5 / np.sqrt(elements)
+
+
+def test_dropout_changes_from_call_to_call_and_repeats_by_seed() -> None:
+    inputs = np.ones((64, 64), np.float32)
+    first, second = (ByteDropout(0.1, seed=3) for _ in range(2))
+    masks = [np.asarray(first(inputs, training=True)) for _ in range(2)]
+    assert not np.array_equal(masks[0], masks[1])
+    assert np.array_equal(masks[0], np.asarray(second(inputs, training=True)))
+    assert not np.array_equal(masks[0], np.asarray(ByteDropout(0.1, seed=4)(inputs, training=True)))
+    assert np.array_equal(np.asarray(first(inputs, training=False)), inputs)

@@ -1,0 +1,99 @@
+"""The optimizers move every variable as Keras's own do with whole gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from glueft_optimizers import keras_optimizers
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(5)
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(50, 8),
+            keras.layers.LayerNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+    model.build((None, 4))
+    return model
+
+
+def trained(optimizer: keras.optimizers.Optimizer, jit_compile: bool) -> list[Any]:
+    model = network()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, jit_compile=jit_compile)
+    random = np.random.default_rng(0)
+    for _ in range(12):
+        # Few of the embedding's rows at a time: the others must go on by their momentum.
+        model.train_on_batch(random.integers(0, 50, (2, 4)), random.integers(0, 3, 2))
+    return [np.asarray(variable) for variable in model.trainable_variables]
+
+
+def schedule() -> keras.optimizers.schedules.LearningRateSchedule:
+    return keras.optimizers.schedules.PolynomialDecay(1e-2, 12, 0.0)
+
+
+def whole(optimizer: type[keras.optimizers.Optimizer]) -> Any:
+    """Keras's optimizer, with the slices of an embedding's gradient summed before it sees them."""
+
+    class Whole(optimizer):  # type: ignore[misc, valid-type]
+        def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+            if keras.backend.backend() == "tensorflow":
+                import tensorflow as tf
+
+                grads = [tf.convert_to_tensor(grad) for grad in grads]
+            return super().apply(grads, trainable_variables)
+
+    return Whole
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Adam", {}),
+        ("Adam", {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-5}),
+        ("Adam", {"clipnorm": 0.1}),
+        ("Adam", {"amsgrad": True}),
+        ("AdamW", {"weight_decay": 0.1}),
+        ("SGD", {"momentum": 0.9, "clipnorm": 0.1}),
+    ],
+)
+def test_the_updates_are_those_of_keras(name: str, options: dict[str, Any], jit_compile: bool) -> None:
+    ours = trained(getattr(keras_optimizers, name)(schedule(), **options), jit_compile)
+    stock = trained(whole(getattr(keras.optimizers, name))(schedule(), **options), jit_compile)
+    for mine, theirs in zip(ours, stock, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-6)
+    assert (
+        max(np.abs(mine - np.asarray(before)).max() for mine, before in zip(ours, network().weights, strict=True))
+        > 1e-3
+    )
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_a_token_that_stands_twice_is_one_gradient(name: str) -> None:
+    """Adam's first step is the learning rate in size, however often the token stands in the batch."""
+    optimizer = getattr(keras_optimizers, name)(0.1, weight_decay=0.0)
+    table = keras.layers.Embedding(4, 2, embeddings_initializer="ones")
+    model = keras.Sequential([table, keras.layers.GlobalAveragePooling1D()])
+    model.compile(optimizer, "mse")
+    model.train_on_batch(np.array([[1, 1, 2]]), np.zeros((1, 2)))
+    np.testing.assert_allclose(np.asarray(table.embeddings)[:, 0], [1, 0.9, 0.9, 1], atol=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the kernel is TensorFlow's")
+def test_the_kernel_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    calls: list[Any] = []
+    kernel = tf.raw_ops.ResourceApplyAdam
+    monkeypatch.setattr(tf.raw_ops, "ResourceApplyAdam", lambda **given: calls.append(given) or kernel(**given))
+    trained(keras_optimizers.Adam(1e-3), jit_compile=False)
+    assert len(calls) >= len(network().trainable_variables)
