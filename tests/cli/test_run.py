@@ -125,6 +125,7 @@ def test_an_error_is_a_message_and_exit_code_2(tiny_bert: Path, tmp_path: Path, 
     assert not list((tmp_path / "runs").iterdir()) if (tmp_path / "runs").exists() else True
 
 
+@pytest.mark.slow
 def test_xla_on_demand(tiny_bert: Path, tmp_path: Path) -> None:
     arguments = ("mrpc", "--sample", "--checkpoint", str(tiny_bert), "--json", "--set", "engine.jit_compile=true")
     first, second = (glueft_run(tmp_path, *arguments, *FAST) for _ in range(2))

@@ -31,6 +31,7 @@ def test_it_holds_in_regression(no_dropout: Path) -> None:
     compare(no_dropout, (3,), regression=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others are compared in their own way")
 def test_it_holds_under_xla(no_dropout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Keras refuses XLA where TensorFlow's ops were asked to be deterministic, as earlier tests of this process did.
@@ -38,6 +39,7 @@ def test_it_holds_under_xla(no_dropout: Path, monkeypatch: pytest.MonkeyPatch) -
     compare(no_dropout, (3,), jit_compile=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_it_holds_on_the_other_backends(no_dropout: Path, backend: str) -> None:
     if importlib.util.find_spec(backend) is None:
