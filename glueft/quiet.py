@@ -10,13 +10,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+STDERR = 2  # the process's own file descriptor; C++ code does not go through sys.stderr
+
 
 def hush_libraries() -> None:
     """Turn the libraries' own switches down to errors; must come before they are imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    # Set by transformers without torch; the tokenizers' threads and TensorFlow's do not fork.
+    # Said outright, for the tokenizer warns of its threads in a process that forks later.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     logging.getLogger("absl").setLevel(logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -24,15 +26,15 @@ def hush_libraries() -> None:
 
 
 @contextmanager
-def captured_stderr(stream_fd: int = 2) -> Iterator[None]:
+def captured_stderr() -> Iterator[None]:
     """Hold back what is written to the standard error of the process; show it only if the block fails.
 
     TensorFlow's C++ side writes its greeting there before any of its log switches is read.
     """
     sys.stderr.flush()
-    before = os.dup(stream_fd)
+    before = os.dup(STDERR)
     with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), stream_fd)
+        os.dup2(held.fileno(), STDERR)
         try:
             yield
         except Exception:
@@ -42,5 +44,5 @@ def captured_stderr(stream_fd: int = 2) -> Iterator[None]:
             raise
         finally:
             sys.stderr.flush()
-            os.dup2(before, stream_fd)
+            os.dup2(before, STDERR)
             os.close(before)
