@@ -25,7 +25,18 @@ from glueft.errors import (
     RunFolderError,
     TrainingError,
 )
-from glueft.plugin import Callback, HubDataset, Optimizer, Options, Schedule, Task, TSVLayout
+from glueft.local_path import LocalPath
+from glueft.plugin import (
+    Callback,
+    HubDataset,
+    Optimizer,
+    Options,
+    PublishedScore,
+    Schedule,
+    Task,
+    TSVFile,
+    TSVLayout,
+)
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
@@ -43,11 +54,14 @@ __all__ = [
     "GlueftError",
     "HubDataset",
     "HubError",
+    "LocalPath",
     "Optimizer",
     "Options",
     "PluginError",
+    "PublishedScore",
     "RunFolderError",
     "Schedule",
+    "TSVFile",
     "TSVLayout",
     "Task",
     "TrainingError",

@@ -63,11 +63,28 @@ class HubDataset:
         path: the data set's name, `nyu-mll/glue`.
         config: its configuration, `mrpc`; None for a data set that has one only.
         columns: the hub's column for each of the task's, where the names differ.
+        splits: the hub's split for each of the task's, where the names differ.
     """
 
     path: str
     config: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TSVFile:
+    """One file of a layout, where it is written in another way than the layout says of all.
+
+    Attributes:
+        name: the file's name, `test.tsv`.
+        columns: as in the layout; None for the layout's own.
+        header: as in the layout; None for the layout's own.
+    """
+
+    name: str
+    columns: Mapping[str, str | int] | None = None
+    header: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -79,17 +96,52 @@ class TSVLayout:
         columns: the file's column for each of the task's columns (its inputs and `label`): its name in the header
             line, or its position from 0 in files without one.
         header: whether the first line names the columns.
-        files: the file of each split.
+        files: the file of each split: its name, a `TSVFile` where it differs from the others, or several of either, of
+            which the first that exists is read.
         label_text: how the file writes each label, in label order; None for "0", "1", ... Unused in regression.
+        short_rows: for a split whose official file is known to hold broken lines, the most of them that may be left
+            out; any more are an error, as a single one is elsewhere.
     """
 
     folder: str
     columns: Mapping[str, str | int]
     header: bool = True
-    files: Mapping[str, str] = field(
+    files: Mapping[str, str | TSVFile | tuple[str | TSVFile, ...]] = field(
         default_factory=lambda: {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"}
     )
     label_text: tuple[str, ...] | None = None
+    short_rows: Mapping[str, int] = field(default_factory=dict)
+
+    def candidates(self, split: str) -> tuple[TSVFile, ...]:
+        """The files that may hold a split, in the order in which they are looked for, nothing in them left open."""
+        files = self.files[split]
+        return tuple(self.complete(file) for file in (files if isinstance(files, tuple) else (files,)))
+
+    def complete(self, file: str | TSVFile) -> TSVFile:
+        """A file of this layout with its own columns and header, or the layout's."""
+        file = TSVFile(file) if isinstance(file, str) else file
+        return TSVFile(
+            file.name,
+            self.columns if file.columns is None else file.columns,
+            self.header if file.header is None else file.header,
+        )
+
+
+@dataclass(frozen=True)
+class PublishedScore:
+    """A score that others have published, to set a result beside.
+
+    Attributes:
+        model: what was fine-tuned.
+        metrics: the task's metrics by name, as fractions (0.8407, not 84.07).
+        source: where the numbers stand, so that a reader finds them.
+        split: which split they are of; None for the one a run is judged by.
+    """
+
+    model: str
+    metrics: Mapping[str, float]
+    source: str
+    split: str | None = None
 
 
 class Task(Plugin):
@@ -99,20 +151,34 @@ class Task(Plugin):
 
     Attributes:
         inputs: the one or two text columns, in the order in which the encoder reads them.
-        labels: the label names, in the order of their indices; empty for regression.
-        metrics: names of metrics in `glueft.metrics`; the first is the one a run is judged by.
+        labels: the label names, in the order of their indices; empty for regression. A task that learns them from its
+            rows sets them on itself in `load`.
+        metrics: names of metrics in `glueft.metrics`; the first is the one a run is judged by. Likewise.
+        reads_own_files: whether the task's options name its files, so that [data] has no say in where rows come from.
+            `load` says in `source.provenance` what it read.
         hub: where the rows live on the hub, if they do.
         tsv: the layout of the benchmark's own files, if it has any.
         sample: the folder, beside the task's module, with a small sample in the `tsv` layout, if one ships.
+        validation_splits: the labelled splits that every run is measured on; the first is the one it is judged by.
+        test_splits: the splits that are only predicted, on demand; they may be absent and without labels.
+        sizes: the official rows of each split; one with another number of rows is named so in the result.
+        published: scores to set a result beside.
+        empty_text: whether a row may have an empty text, as a few rows of the official data do.
     """
 
     kind = "task"
-    inputs: ClassVar[tuple[str, ...]]
-    labels: ClassVar[tuple[str, ...]] = ()
-    metrics: ClassVar[tuple[str, ...]] = ("accuracy",)
+    inputs: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ("accuracy",)
+    reads_own_files: ClassVar[bool] = False
     hub: ClassVar[HubDataset | None] = None
     tsv: ClassVar[TSVLayout | None] = None
     sample: ClassVar[str | None] = None
+    validation_splits: ClassVar[tuple[str, ...]] = ("validation",)
+    test_splits: ClassVar[tuple[str, ...]] = ("test",)
+    sizes: ClassVar[Mapping[str, int]] = {}
+    published: ClassVar[tuple[PublishedScore, ...]] = ()
+    empty_text: ClassVar[bool] = False
 
     def load(self, source: Source) -> datasets.DatasetDict:
         """Read the rows, every split of them.
@@ -121,9 +187,9 @@ class Task(Plugin):
             source: the hub, a folder or the shipped sample, as the recipe's [data] says.
 
         Returns:
-            A `datasets.DatasetDict` with a `train` and a `validation` split and, if there is one, a `test` split. Each
-            has the columns of `inputs` (text) and `label`: a `ClassLabel` with the names of `labels`, or a float in
-            regression; a test row without a label holds -1.
+            A `datasets.DatasetDict` with `train`, every one of `validation_splits` and those of `test_splits` that
+            there are. Each has the columns of `inputs` (text) and `label`: a `ClassLabel` with the names of `labels`,
+            or a float in regression; a test row without a label holds -1.
 
         Raises:
             DataError: a file or row is missing or malformed.
