@@ -64,7 +64,7 @@ def _task_breach(where: str, cls: type[Task]) -> str | None:
         return f'{where} needs `inputs`, a tuple of one or two different column names such as ("sentence",)'
     if not _names(cls.labels) or len(cls.labels) == 1:
         return f"{where} needs `labels`, a tuple of two or more different names, or () for regression"
-    if not _names(cls.metrics) or not cls.metrics:
+    if not _names(cls.metrics) or not (cls.metrics or cls.reads_own_files):
         return f'{where} needs `metrics`, a tuple of names such as ("accuracy",)'
     try:
         check_metrics(cls.name, cls.metrics, labels=len(cls.labels))

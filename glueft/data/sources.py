@@ -125,6 +125,21 @@ class HubSource(Source):
         return loaded.splits
 
 
+class OwnFiles(Source):
+    """Files that the task's options name: the task reads them itself, and says in `provenance` what it read."""
+
+    kind = "files"
+
+    def read(self, task: Task) -> datasets.DatasetDict:
+        """Refuse: a task with `reads_own_files` has a `load` of its own."""
+        raise DataError(
+            f'the task "{task.name}" does not read its files',
+            expected="a task with `reads_own_files` that overrides `load`",
+            received=f"{type(task).__name__}.load = Task.load",
+            mend="give the task's class a `load`, or tell the plugin's author",
+        )
+
+
 class DataSettings(Protocol):
     """What a recipe's [data] section says about the source."""
 
@@ -138,8 +153,10 @@ class DataSettings(Protocol):
     def revision(self) -> str | None: ...  # noqa: D102
 
 
-def make_source(data: DataSettings) -> Source:
-    """The source that a recipe's [data] section names."""
+def make_source(data: DataSettings, task: Task | None = None) -> Source:
+    """The source that a recipe's [data] section names, unless the task reads files of its own."""
+    if task is not None and task.reads_own_files:
+        return OwnFiles()
     if data.source == "folder":
         assert data.folder is not None, "the recipe's check lets no folder source through without a folder"
         return FolderSource(data.folder)

@@ -69,6 +69,13 @@ def read_text(path: str) -> tuple[str, str]:
     return shown, text
 
 
+def folder_of(path: str) -> FilePath:
+    """The folder of a recipe that `read_text` has read: where its relative paths begin."""
+    if FilePath(path).is_file():
+        return FilePath(path).parent
+    return FilePath(str(importlib.resources.files("glueft.recipes")))
+
+
 def parse_text(recipe: str, text: str) -> dict[str, Any]:
     """Parse a recipe's TOML.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any
 
 import pydantic
@@ -43,7 +44,7 @@ class Table:
     def check(self) -> tuple[Any, list[Problem]]:
         """Return the table as its Options, or None, and everything that is wrong with it."""
         try:
-            return self.model.model_validate(self.values), []
+            return self.model.model_validate(self.values, context=self._folder_of), []
         except pydantic.ValidationError as error:
             # Imported where something is wrong only: a good recipe is checked the faster for it.
             from glueft.recipe.findings import Findings
@@ -58,6 +59,10 @@ class Table:
             mend = f"report it to the authors of {self.plugin.package} {self.plugin.version}"
             wanted = "options that the plugin can check"
             return None, [self._as_a_whole(failure, wanted, "a failure inside the plugin", mend)]
+
+    def _folder_of(self, key: str) -> FilePath:
+        """Where the relative paths of an option begin; `glueft.LocalPath` asks."""
+        return self.origins.folder_of((*self.path, key))
 
     def _as_a_whole(self, message: str, expected: str, received: str, mend: str) -> Problem:
         return self.origins.problem(self.path, message, expected=expected, received=received, mend=mend)

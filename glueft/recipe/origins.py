@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 
 from glueft.recipe.problems import Problem, dotted
 from glueft.recipe.toml_lines import Path
@@ -17,11 +18,13 @@ class Origins:
         recipe: the recipe's file or name.
         lines: the line of each path in the file.
         arguments: the argument that each changed path comes from.
+        folder: the recipe's folder.
     """
 
     recipe: str
     lines: Mapping[Path, int] = field(default_factory=dict)
     arguments: Mapping[Path, str] = field(default_factory=dict)
+    folder: FilePath = FilePath()
 
     def argument(self, path: Path) -> str | None:
         """The argument of the command line that set this path or something that holds it."""
@@ -32,6 +35,10 @@ class Origins:
         if path and path not in self.lines:
             return next((where for at, where in self.arguments.items() if at[: len(path)] == path), None)
         return None
+
+    def folder_of(self, path: Path) -> FilePath:
+        """Where a relative path begins that is the value at `path`: the recipe's folder, or the shell's own."""
+        return FilePath() if self.argument(path) else self.folder
 
     def line(self, path: Path) -> int | None:
         """The line of a path in the file, or of the nearest table around it."""

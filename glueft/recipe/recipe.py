@@ -11,7 +11,7 @@ from typing import Any
 
 from glueft.plugin import Callback, Optimizer, Plugin, Schedule, Task
 from glueft.recipe.check import RecipeCheck
-from glueft.recipe.file import parse_text, read_text
+from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.origins import Origins
 from glueft.recipe.overrides import apply, flags, parse
 from glueft.recipe.problems import RecipeError
@@ -49,10 +49,13 @@ class Recipe:
             if isinstance(part, Plugin):
                 tables[name] = _plugin_table(part)
             elif name != "callbacks":
-                tables[name] = _plain(part.model_dump(exclude_none=True))
+                tables[name] = _plain(part.model_dump(exclude_none=True, exclude=self._unread(name)))
             elif part:
                 tables[name] = [_plugin_table(callback) for callback in part]
         return tables
+
+    def _unread(self, name: str) -> set[str]:
+        return {"source"} if name == "data" and self.task.reads_own_files else set()
 
     def to_toml(self) -> str:
         """The complete recipe as TOML; loading it gives an equal recipe."""
@@ -93,7 +96,7 @@ def load_recipe(
     by_flags, problems = flags(data_dir, checkpoint, sample)
     by_set, malformed = parse(overrides)
     arguments, misfits = apply(tables, [*by_flags, *by_set])
-    origins = Origins(shown, locate(text).lines, arguments)
+    origins = Origins(shown, locate(text).lines, arguments, folder_of(os.fspath(path)))
     check = RecipeCheck(tables, origins, load_registry())
     problems += malformed + misfits + check.problems + contradictions(check.parts, origins)
     if problems:

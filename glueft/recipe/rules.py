@@ -17,9 +17,11 @@ def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:
     problems: list[Problem] = []
     data, task, model = parts.get("data"), parts.get("task"), parts.get("model")
     if isinstance(data, Data):
-        problems += _data(data, origins)
-        if isinstance(task, Task):
-            problems += _source(data, task, origins)
+        if isinstance(task, Task) and task.reads_own_files:
+            problems += _own_files(data, task, origins)
+        else:
+            problems += _data(data, origins)
+            problems += _source(data, task, origins) if isinstance(task, Task) else []
     if isinstance(model, Model):
         problems += _revision(model, origins) + _frozen_twice(model, origins)
     return problems
@@ -58,6 +60,22 @@ def _data(data: Data, origins: Origins) -> list[Problem]:
             )
         )
     return problems
+
+
+def _own_files(data: Data, task: Task, origins: Origins) -> list[Problem]:
+    """A task that names its files itself takes no source. "hub" is the default, and says nothing."""
+    given = {"source": data.source if data.source != "hub" else None, "folder": data.folder, "revision": data.revision}
+    return [
+        origins.problem(
+            ("data", key),
+            f'not read: task "{task.name}" names its own files',
+            expected=f"no {key} with this task",
+            received=received(value),
+            mend=f"remove {origins.argument(('data', key)) or key}; the files stand in [task]",
+        )
+        for key, value in given.items()
+        if value is not None
+    ]
 
 
 def _source(data: Data, task: Task, origins: Origins) -> list[Problem]:
