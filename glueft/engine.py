@@ -268,18 +268,18 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         for_history = self.step % self.history_stride == 0 or self.step in (1, self.num_train_steps)
         if finite and not for_history and now - self.reported < REPORT_SECONDS:
             return
-        learning_rate = self.learning_rate(self.step - 1)
+        rate = learning_rate(self.model, self.step)
         if not finite:
             raise TrainingError(
                 f"the loss is no longer a finite number at step {self.step} of {self.num_train_steps}",
                 expected="a finite loss at every step",
-                received=f"{loss} at learning rate {learning_rate:.3g}",
+                received=f"{loss} at learning rate {rate:.3g}",
                 mend="lower the learning rate (schedule.initial_learning_rate), warm up with the linear schedule, "
                 'clip gradients with optimizer.clipnorm = 1.0, or use engine.precision = "float32"',
             )
         self.reported = now
         self.on_step(
-            StepReport(self.step, loss, learning_rate, int(self.examples[self.step - 1]), self.seconds, for_history)
+            StepReport(self.step, loss, rate, int(self.examples[self.step - 1]), self.seconds, for_history)
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -295,13 +295,13 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         self.epochs.append(report)
         self.on_epoch(report)
 
-    def learning_rate(self, step: int) -> float:
-        """The learning rate of the step with this number from 0."""
-        optimizer = self.model.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # mixed_float16 wraps it to scale the loss
-        schedule = optimizer._learning_rate
-        value = schedule(step) if callable(schedule) else schedule
-        return float(keras.ops.convert_to_numpy(value))
+
+def learning_rate(model: keras.Model, step: int) -> float:
+    """Return the learning rate of the optimizer step with this number, from 1."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # mixed_float16 wraps it to scale the loss
+    schedule = optimizer._learning_rate
+    value = schedule(step - 1) if callable(schedule) else schedule
+    return float(keras.ops.convert_to_numpy(value))
 
 
 def feed(batches: TrainingBatches | EvaluationBatches) -> Any:

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,19 +30,30 @@ class Run:
         record: the content of run.json so far.
         num_train_steps: optimizer steps of the whole run; 0 until the batches are planned.
         model: the Keras classifier; None until it is loaded.
+        say: shows a line to whoever watches the run; any thread may call it.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path) -> None:
+    def __init__(self, recipe: Recipe, folder: Path, say: Callable[[str], None] = lambda line: None) -> None:
         self.recipe = recipe
         self.folder = folder
+        self.say = say
         self.record: dict[str, Any] = {}
         self.num_train_steps = 0
         self.model: Classifier | None = None
+
+    def __repr__(self) -> str:
+        return f"Run({self.folder.name})"
 
     @property
     def task(self) -> Task:
         """The task plugin, with its options."""
         return self.recipe.task
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of an optimizer step, counted from 1. The model must be loaded."""
+        from glueft import engine
+
+        return engine.learning_rate(self.model, step)
 
     def write_record(self) -> None:
         """Write run.json."""
