@@ -278,9 +278,7 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
                 'clip gradients with optimizer.clipnorm = 1.0, or use engine.precision = "float32"',
             )
         self.reported = now
-        self.on_step(
-            StepReport(self.step, loss, rate, int(self.examples[self.step - 1]), self.seconds, for_history)
-        )
+        self.on_step(StepReport(self.step, loss, rate, int(self.examples[self.step - 1]), self.seconds, for_history))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Validate, and put the results where later callbacks look for them."""
