@@ -1,0 +1,180 @@
+"""What comes before the first step: rows, tokens, batches, and the compiled classifier. Runs and plans share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import DataError
+from glueft.metrics import check_metrics
+from glueft.metrics import check_metrics
+
+if TYPE_CHECKING:
+    from glueft.checkpoint import Checkpoint, Loaded
+    from glueft.data.batches import EvaluationBatches, TrainingBatches
+    from glueft.data.encoding import Encoded
+    from glueft.data.rows import Rows
+    from glueft.progress import RunProgress
+    from glueft.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The rows of a recipe as tokens of its checkpoint.
+
+    Attributes:
+        checkpoint: found and checked; its weights are not loaded.
+        tokenizer: the checkpoint's own.
+        provenance: where the rows came from.
+        splits: the rows of every split.
+        encoded: the tokens of each split that is trained on, validated on or predicted.
+    """
+
+    checkpoint: Checkpoint
+    tokenizer: Any
+    provenance: dict[str, Any]
+    splits: dict[str, Rows]
+    encoded: dict[str, Encoded]
+
+    def describe(self, max_length: int) -> dict[str, Any]:
+        """Return what run.json says of the data."""
+        splits = {name: describe_split(rows, self.encoded.get(name)) for name, rows in self.splits.items()}
+        return self.provenance | {"max_length": max_length, "splits": splits}
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Every batch of the training, and those of each split that is predicted."""
+
+    training: TrainingBatches
+    evaluation: dict[str, EvaluationBatches]
+
+
+def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
+    """Find the checkpoint, read the rows and tokenize them; neither Keras nor its backend is imported."""
+    from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
+    from glueft.data.encoding import encode
+    from glueft.data.rows import load_rows
+    from glueft.data.sources import make_source
+
+    data, task = recipe.data, recipe.task
+    if not task.reads_own_files:
+        check_metrics(task.name, task.metrics, labels=len(task.labels))
+    with progress.phase(f"checkpoint {recipe.model.checkpoint}"):
+        checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision)
+        check_max_length(data.max_length, checkpoint)
+        tokenizer = load_tokenizer(checkpoint)
+    source = make_source(data, recipe.task)
+    with progress.phase(f"rows of {recipe.task.name} ({source.kind})"):
+        splits = load_rows(task, source, limit_train=data.limit_train, limit_validation=data.limit_validation)
+        if task.reads_own_files:  # Such a task may learn its labels from its rows.
+            check_metrics(task.name, task.metrics, labels=len(task.labels))
+        check_predicted_splits(data.predict, splits)
+        # A task may have learned its labels, and with them its metrics, from its rows.
+        check_metrics(recipe.task.name, recipe.task.metrics, labels=len(recipe.task.labels))
+    progress.say(", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()))
+    with progress.phase("tokens"):
+        read = dict.fromkeys(["train", "validation", *data.predict])
+        encoded = {name: encode(splits[name], tokenizer, data.max_length) for name in read}
+    return Tokens(checkpoint, tokenizer, source.provenance, splits, encoded)
+
+
+def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], *, multiple: int) -> Batches:
+    """Return the batches of the training and of every other split, with widths rounded up to a multiple."""
+    from glueft.data.batches import EvaluationBatches, TrainingBatches
+
+    training, limit = recipe.training, recipe.data.max_length
+    return Batches(
+        TrainingBatches(
+            encoded["train"],
+            batch_size=training.batch_size * training.gradient_accumulation_steps,
+            epochs=training.epochs,
+            seed=training.seed,
+            multiple=multiple,
+            limit=limit,
+        ),
+        {
+            name: EvaluationBatches(tokens, batch_size=training.evaluation_batch_size, multiple=multiple, limit=limit)
+            for name, tokens in encoded.items()
+            if name != "train"
+        },
+    )
+
+
+def load_model(recipe: Recipe, tokens: Tokens) -> tuple[Loaded, Batches]:
+    """Load and compile the classifier, and plan its batches. Imports Keras and its backend."""
+    from glueft import engine
+    from glueft.checkpoint import load_classifier
+    from glueft.encoder.freezing import freeze
+    from glueft.encoder.lora import enable_lora
+
+    training = recipe.training
+    regression = not recipe.task.labels
+    jit_compile = engine.resolve_jit_compile(recipe.engine.jit_compile)
+    engine.prepare_backend(training.seed, jit_compile=jit_compile)
+    with engine.dtype_policy(recipe.engine.precision):
+        loaded = load_classifier(
+            tokens.checkpoint,
+            labels=recipe.task.labels,
+            regression=regression,
+            seed=training.seed,
+            new_head=recipe.model.new_head,
+        )
+    model = loaded.model
+    freeze(model, embeddings=recipe.model.freeze.embeddings, layers=recipe.model.freeze.layers)
+    if recipe.model.lora_rank is not None:
+        enable_lora(model, recipe.model.lora_rank, seed=training.seed)
+    batches = plan_batches(recipe, tokens.encoded, multiple=engine.width_multiple(jit_compile))
+    if training.gradient_accumulation_steps > 1:
+        model.rows_at_once = training.batch_size
+    optimizer = recipe.optimizer.build(recipe.schedule.build(batches.training.num_train_steps))
+    engine.compile_model(model, optimizer, regression=regression, jit_compile=jit_compile)
+    return loaded, batches
+
+
+def describe_model(recipe: Recipe, tokens: Tokens, loaded: Loaded, batches: Batches) -> dict[str, Any]:
+    """Return what run.json says of the checkpoint, the model and its steps."""
+    import keras
+
+    from glueft import engine
+
+    checkpoint, model, report = tokens.checkpoint, loaded.model, loaded.report
+    return {
+        "checkpoint": {
+            "name": checkpoint.name,
+            "revision": checkpoint.revision,
+            "sha256": checkpoint.fingerprints,
+            "head": report.head,
+            "new": list(report.new),
+            "left_over": list(report.left_over),
+        },
+        "engine": {
+            "backend": keras.backend.backend(),
+            "precision": recipe.engine.precision,
+            "jit_compile": bool(model.jit_compile),
+        },
+        "parameters": engine.all_parameters(model),
+        "trainable_parameters": engine.trainable_parameters(model),
+        "num_train_steps": batches.training.num_train_steps,
+    }
+
+
+def check_predicted_splits(predict: Sequence[str], splits: dict[str, Rows]) -> None:
+    """Raise DataError if the recipe wants predictions of a split that the data does not have."""
+    for name in predict:
+        if name not in splits:
+            raise DataError(
+                f"data.predict names the {name} split, and the data has none",
+                expected=f"rows for {name}; splits found: {', '.join(splits)}",
+                received="no such split",
+                mend=f"add the split's file, or take {name!r} out of data.predict",
+            )
+
+
+def describe_split(rows: Rows, encoded: Encoded | None) -> dict[str, Any]:
+    """Return what run.json says of a split."""
+    split: dict[str, Any] = {"rows": len(rows), "sha256": rows.sha256}
+    if encoded is not None:
+        split |= {"tokens": len(encoded.ids), "truncated_rows": encoded.truncated}
+    return split
