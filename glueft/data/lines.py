@@ -25,11 +25,15 @@ class Problem:
     mend: str
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: Path, *, carriage_returns: bool = False) -> list[str]:
     """Read a UTF-8 file, with or without a byte order mark, and return its lines without their ends.
 
     Only a line feed ends a line, with or without a carriage return before it: U+2028, vertical tabs and the like are
     text. The last line may end with a line feed or without one.
+
+    Args:
+        path: the file.
+        carriage_returns: let a carriage return alone end a line too, where it is an error otherwise.
 
     Raises:
         DataError: the file cannot be read, is empty, or has lines that are not text.
@@ -50,6 +54,8 @@ def read_lines(path: Path) -> list[str]:
             received=f"{len(content)} bytes and no row",
             mend="copy the file again",
         )
+    if carriage_returns:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     problems = _unreadable(content)
     if problems:
         raise malformed(path, problems)
@@ -113,22 +119,28 @@ def _unreadable_line(number: int, line: bytes, offset: int, *, last: bool) -> Pr
     return None
 
 
-def malformed(path: Path, problems: list[Problem]) -> DataError:
-    """One error for all of a file's malformed lines: the first few in full, then how many there are."""
+def malformed(path: Path, problems: list[Problem], unit: str = "line") -> DataError:
+    """One error for all of a file's malformed lines: the first few in full, then how many there are.
+
+    Args:
+        path: the file.
+        problems: one or more, in the order of the file.
+        unit: what the problems' numbers count: "line", or "row" in files that have no lines.
+    """
     first = problems[0]
     if len(problems) == 1:
         return DataError(
-            f"{path}, line {first.line}: {first.message}",
+            f"{path}, {unit} {first.line}: {first.message}",
             expected=first.expected,
             received=first.received,
             mend=first.mend,
         )
     few = problems[:PROBLEMS_SHOWN]
-    received = [f"line {problem.line}: {problem.message}; {problem.received}" for problem in few]
+    received = [f"{unit} {problem.line}: {problem.message}; {problem.received}" for problem in few]
     if len(problems) > len(few):
-        received.append(f"... and {len(problems) - len(few):,} more, the last in line {problems[-1].line}")
+        received.append(f"... and {len(problems) - len(few):,} more, the last in {unit} {problems[-1].line}")
     return DataError(
-        f"{path}, line {first.line}: {first.message}; {len(problems):,} problems in all",
+        f"{path}, {unit} {first.line}: {first.message}; {len(problems):,} problems in all",
         expected="; ".join(dict.fromkeys(problem.expected for problem in few)),
         received="".join(f"\n    {line}" for line in received),
         mend="; ".join(dict.fromkeys(problem.mend for problem in few)),

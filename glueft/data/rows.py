@@ -28,17 +28,19 @@ class Rows:
     """The rows of one split.
 
     Attributes:
-        name: "train", "validation" or "test".
+        name: "train", or one of the task's validation and test splits.
         texts: for each of the task's inputs, one text a row.
         labels: (rows,) label indices, int32, -1 where a row has none; in regression the scores, float32, NaN where a
             row has none.
         label_names: the names of the labels, in the order of their indices; empty in regression.
+        limited_from: how many rows the split has, where a limit took only the first of them; None elsewhere.
     """
 
     name: str
     texts: tuple[list[str], ...]
     labels: npt.NDArray[np.int32] | npt.NDArray[np.float32]
     label_names: tuple[str, ...]
+    limited_from: int | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -73,10 +75,10 @@ def load_rows(
         task: says what the columns and labels must be.
         source: where the rows come from.
         limit_train: keep only the first rows of the training split; all of them where it has fewer.
-        limit_validation: likewise for the validation split.
+        limit_validation: likewise for each validation split.
 
     Returns:
-        "train", "validation" and, if the task has one, "test".
+        "train", the task's validation splits and those of its test splits that there are, in this order.
 
     Raises:
         DataError: what `task.load` returns is not what the task promises, or a row is malformed.
@@ -95,21 +97,24 @@ def load_rows(
             received=_type(loaded) + (f" of {_type(wrong)}" if wrong is not loaded else ""),
             mend="let the plugin's `load` return datasets.DatasetDict(train=..., validation=...)",
         )
-    limits = {"train": limit_train, "validation": limit_validation, "test": None}
-    missing = [split for split in ("train", "validation") if split not in loaded]
+    needed = ("train", *task.validation_splits)
+    limits = {"train": limit_train} | dict.fromkeys(task.validation_splits, limit_validation)
+    limits |= dict.fromkeys(task.test_splits)
+    missing = [split for split in needed if split not in loaded]
     if missing:
         raise DataError(
             f'the task "{task.name}" has no {missing[0]} split',
-            expected="the splits train and validation",
+            expected=f"the splits {' and '.join(needed)}",
             received=_names(list(loaded)) or "no splits",
-            mend="let the plugin's `load` return both",
+            mend=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
         )
     return {split: _rows(task, split, loaded[split], limit) for split, limit in limits.items() if split in loaded}
 
 
 def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) -> Rows:
     where = f'the {split} split of the task "{task.name}"'
-    columns = [*task.inputs, *(["label"] if split != "test" or "label" in dataset.column_names else [])]
+    hidden = split in task.test_splits
+    columns = [*task.inputs, *(["label"] if not hidden or "label" in dataset.column_names else [])]
     for column in columns:
         _check_column(where, column, dataset.column_names)
     for column in task.inputs:
@@ -124,9 +129,10 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) 
             received="0 rows",
             mend="check where the rows come from, and the plugin's `load`",
         )
-    texts = tuple(_texts(where, column, table[column].to_pylist()) for column in task.inputs)
-    labels = _labels(where, task, split, table["label"].to_pylist() if "label" in columns else [None] * len(texts[0]))
-    return Rows(split, texts, labels, tuple(task.labels))
+    texts = tuple(_texts(where, column, table[column].to_pylist(), task.empty_text) for column in task.inputs)
+    given = table["label"].to_pylist() if "label" in columns else [None] * len(texts[0])
+    limited_from = len(dataset) if len(dataset) > table.num_rows else None
+    return Rows(split, texts, _labels(where, task, given, hidden=hidden), tuple(task.labels), limited_from)
 
 
 def _check_column(where: str, column: str, columns: Sequence[str]) -> None:
@@ -180,8 +186,8 @@ def _check_label_type(where: str, task: Task, feature: Any) -> None:
         )
 
 
-def _texts(where: str, column: str, texts: list[str | None]) -> list[str]:
-    bad = [row for row, text in enumerate(texts) if not text or text.isspace()]
+def _texts(where: str, column: str, texts: list[str | None], empty: bool) -> list[str]:
+    bad = [row for row, text in enumerate(texts) if text is None or (not empty and (not text or text.isspace()))]
     if bad:
         raise DataError(
             f'the column "{column}" of {where} has rows without text',
@@ -192,13 +198,15 @@ def _texts(where: str, column: str, texts: list[str | None]) -> list[str]:
     return texts  # type: ignore[return-value]  # no None left
 
 
-def _labels(where: str, task: Task, split: str, labels: list[Any]) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
+def _labels(
+    where: str, task: Task, labels: list[Any], *, hidden: bool
+) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
     import numpy as np
 
-    if split == "test" and all(label is None or label == -1 or label != label for label in labels):
+    if hidden and all(label is None or label == -1 or label != label for label in labels):
         return np.full(len(labels), -1, np.int32) if task.labels else np.full(len(labels), np.nan, np.float32)
     if task.labels:
-        allowed = range(-1 if split == "test" else 0, len(task.labels))
+        allowed = range(-1 if hidden else 0, len(task.labels))
         bad = [row for row, label in enumerate(labels) if label not in allowed]
         expected = f"0 to {len(task.labels) - 1} ({_names(task.labels)})"
     else:

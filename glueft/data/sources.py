@@ -20,7 +20,7 @@ class Source:
 
     Attributes:
         kind: "hub", "folder" or "sample".
-        provenance: after `read`, where the rows came from, for the run record.
+        provenance: after `read`, where the rows came from and how many broken lines were left out, for the run record.
     """
 
     kind: str
@@ -32,7 +32,8 @@ class Source:
         """Read every split of a task, as its class attributes say.
 
         Returns:
-            Splits `train`, `validation` and, if there is one, `test`, each with the task's input columns and `label`.
+            The splits that the source has, under the task's names, each with the task's input columns and `label`. A
+            test split may be absent.
 
         Raises:
             DataError: a file or row is missing or malformed.
@@ -58,8 +59,9 @@ class FolderSource(Source):
         """Read `task.tsv`'s files; see `Source.read`."""
         layout = _layout(task, 'read it from the hub: [data] source = "hub"')
         files = task_folder(self.folder, layout)
-        self.provenance = {"source": self.kind, "folder": str(files)}
-        return read_folder(files, task, layout)
+        splits, left_out = read_folder(files, task, layout)
+        self.provenance = {"source": self.kind, "folder": str(files)} | left_out
+        return splits
 
 
 class SampleSource(Source):
@@ -81,8 +83,10 @@ class SampleSource(Source):
         owner = next(cls for cls in type(task).__mro__ if "sample" in vars(cls))
         module = Path(sys.modules[owner.__module__].__file__ or "")
         files = task_folder(module.parent / task.sample, layout)
-        self.provenance = {"source": self.kind, "package": owner.__module__.partition(".")[0], "task": task.name}
-        return read_folder(files, task, layout)
+        splits, left_out = read_folder(files, task, layout)
+        package = owner.__module__.partition(".")[0]
+        self.provenance = {"source": self.kind, "package": package, "task": task.name} | left_out
+        return splits
 
 
 class HubSource(Source):
@@ -122,6 +126,9 @@ class HubSource(Source):
             # A column that is missing is reported by the check of rows, with the names that there are.
             kept = {name: to for name, to in names.items() if name in rows.column_names}
             loaded.splits[split] = rows.select_columns([*kept]).rename_columns(kept) if kept else rows
+        for split, name in task.hub.splits.items():
+            if name in loaded.splits:
+                loaded.splits[split] = loaded.splits.pop(name)
         return loaded.splits
 
 
@@ -171,11 +178,12 @@ def task_folder(folder: Path, layout: TSVLayout) -> Path:
     Raises:
         DataError: neither has them.
     """
-    train = layout.files["train"]
+    first = next(iter(layout.files))
+    names = [file.name for file in layout.candidates(first)]
     below = folder / layout.folder
     if below.is_dir():
         return below
-    if (folder / train).is_file():
+    if any((folder / name).is_file() for name in names):
         return folder
     try:
         entries = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
@@ -184,21 +192,31 @@ def task_folder(folder: Path, layout: TSVLayout) -> Path:
         received = (error.strerror or str(error)).lower()
     raise DataError(
         f"{folder} does not hold the task's files",
-        expected=f"{layout.folder}/{train} in that folder, or {train} itself",
+        expected=f"{layout.folder}/{names[0]} in that folder, or {names[0]} itself",
         received=received,
         mend=f"give the folder that contains {layout.folder}/ (the letters' case counts)",
     )
 
 
-def read_folder(folder: Path, task: Task, layout: TSVLayout) -> datasets.DatasetDict:
-    """Read every file of a layout; the test file may be absent, and may be without labels."""
+def read_folder(folder: Path, task: Task, layout: TSVLayout) -> tuple[datasets.DatasetDict, dict[str, Any]]:
+    """Read every file of a layout; those of test splits may be absent, and may be without labels.
+
+    Returns:
+        The splits, and what the run record has to say of broken lines that were left out: nothing, or
+        `{"left_out": {split: lines}}`.
+    """
     tables = {}
-    for split, file in layout.files.items():
-        path = folder / file
-        if split == "test" and not path.exists():
+    for split in layout.files:
+        candidates = layout.candidates(split)
+        there = [file for file in candidates if (folder / file.name).exists()]
+        if split in task.test_splits and not there:
             continue
-        tables[split] = read_tsv(path, task, labelled=split != "test")
-    return _dataset_dict(tables, task)
+        file = (there or candidates)[0]
+        short_rows = layout.short_rows.get(split, 0)
+        labelled = split not in task.test_splits
+        tables[split] = read_tsv(folder / file.name, task, file, labelled=labelled, short_rows=short_rows)
+    left_out = {split: table.left_out for split, table in tables.items() if table.left_out}
+    return _dataset_dict(tables, task), {"left_out": left_out} if left_out else {}
 
 
 def _layout(task: Task, otherwise: str) -> TSVLayout:

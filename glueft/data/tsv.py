@@ -14,7 +14,7 @@ from pathlib import Path
 from glueft.data.lines import Problem, listed, malformed, read_lines, shown
 from glueft.errors import DataError, PluginError
 from glueft.nearest import nearest
-from glueft.plugin import Task, TSVLayout
+from glueft.plugin import Task, TSVFile, TSVLayout
 
 UNLABELLED = -1
 
@@ -26,31 +26,40 @@ class Table:
     Attributes:
         texts: one list of texts for each of the task's inputs.
         labels: label indices, or scores in regression; all -1 where the file has no label column.
+        left_out: how many broken lines were left out, as the layout permits.
     """
 
     texts: tuple[list[str], ...]
     labels: list[int | float]
+    left_out: int = 0
 
 
-def read_tsv(path: Path, task: Task, *, labelled: bool = True) -> Table:
+def read_tsv(
+    path: Path, task: Task, file: TSVFile | None = None, *, labelled: bool = True, short_rows: int = 0
+) -> Table:
     """Read one file of a task's `tsv` layout.
 
     Args:
         path: the file.
         task: says which columns hold the texts and the label, and how the file writes each label.
+        file: how this file is written, where it differs from the layout.
         labelled: whether there must be a label column; without one, every label is -1.
+        short_rows: leave out up to so many lines with too few fields: rows that a line end in their text has broken. A
+            carriage return breaks a row as a line feed does.
 
     Raises:
         DataError: the file cannot be read, its header lacks a column, or rows are malformed; names the file, the first
             few such lines and how many there are in all.
         PluginError: the task's layout contradicts itself.
     """
-    layout = _checked_layout(task)
-    lines = read_lines(path)
-    names, first = _header(path, lines, layout)
-    inputs = [_position(path, layout.columns[column], names, lines[0]) for column in task.inputs]
-    label = _label_position(path, layout, names, lines[0], labelled)
-    rows = lines[first - 1 :]
+    layout = _layout(task)
+    file = _checked(task, layout.complete(file or path.name))
+    assert file.columns is not None
+    lines = read_lines(path, carriage_returns=short_rows > 0)
+    names, first = _header(path, lines, file)
+    inputs = [_position(path, file.columns[column], names, lines[0]) for column in task.inputs]
+    label = _label_position(path, file.columns["label"], names, lines[0], labelled)
+    rows = list(enumerate(lines, start=1))[first - 1 :]
     if not rows:
         raise DataError(
             f"{path} has a header and no rows",
@@ -58,29 +67,35 @@ def read_tsv(path: Path, task: Task, *, labelled: bool = True) -> Table:
             received="the header line alone",
             mend="copy the file again: it seems cut short",
         )
-    return _columns(path, rows, first, len(names), inputs, label, _label_reader(task))
+    whole = [(number, row) for number, row in rows if row.count("\t") + 1 >= len(names)] if short_rows else rows
+    left_out = len(rows) - len(whole)
+    if left_out > short_rows:
+        whole = rows  # More than the official file's: each of them is a problem.
+    texts, labels = _columns(path, whole, len(names), inputs, label, _label_reader(task), empty=task.empty_text)
+    return Table(texts, labels, left_out)
 
 
 def _columns(
     path: Path,
-    rows: list[str],
-    first: int,
+    rows: list[tuple[int, str]],
     width: int,
     inputs: Sequence[int],
     label: int | None,
     read_label: Callable[[str], int | float],
-) -> Table:
+    *,
+    empty: bool,
+) -> tuple[tuple[list[str], ...], list[int | float]]:
     texts: tuple[list[str], ...] = tuple([] for _ in inputs)
     labels: list[int | float] = []
     problems: list[Problem] = []
-    for number, row in enumerate(rows, start=first):
+    for number, row in rows:
         fields = row.split("\t")
         if len(fields) != width:
             problems.append(_wrong_width(number, row, fields, width))
             continue
         for position, column in zip(inputs, texts, strict=True):
             text = fields[position]
-            if not text or text.isspace():
+            if not empty and (not text or text.isspace()):
                 problems.append(_empty_text(number, position, row))
             column.append(text)
         if label is None:
@@ -100,36 +115,40 @@ def _columns(
             )
     if problems:
         raise malformed(path, problems)
-    return Table(texts, labels)
+    return texts, labels
 
 
-def _checked_layout(task: Task) -> TSVLayout:
-    layout = task.tsv
-    if layout is None:
+def _layout(task: Task) -> TSVLayout:
+    if task.tsv is None:
         raise DataError(
             f'the task "{task.name}" has no layout for files of its own',
             expected="a task whose class sets `tsv`",
             received=f"{type(task).__name__}.tsv = None",
             mend='read it from the hub: [data] source = "hub"',
         )
-    missing = [column for column in (*task.inputs, "label") if column not in layout.columns]
-    unnamed = [column for column in layout.columns.values() if not layout.header and not isinstance(column, int)]
+    return task.tsv
+
+
+def _checked(task: Task, file: TSVFile) -> TSVFile:
+    columns = file.columns or {}
+    missing = [column for column in (*task.inputs, "label") if column not in columns]
+    unnamed = [column for column in columns.values() if not file.header and not isinstance(column, int)]
     if missing or unnamed:
         raise PluginError(
             f'the `tsv` layout of the task "{task.name}" cannot be used',
             expected="a column for each of the task's inputs and for `label`; positions where there is no header line",
-            received=f"columns = {dict(layout.columns)}, header = {layout.header}",
+            received=f"columns = {dict(columns)}, header = {file.header}",
             mend="correct `tsv` in the task's plugin, or tell its author",
         )
-    return layout
+    return file
 
 
-def _header(path: Path, lines: list[str], layout: TSVLayout) -> tuple[list[str], int]:
+def _header(path: Path, lines: list[str], file: TSVFile) -> tuple[list[str], int]:
     """The name of each field, empty where the layout has no header, and the number of the first row's line."""
     fields = lines[0].split("\t")
-    if not layout.header:
+    if not file.header:
         return ["" for _ in fields], 1
-    wanted = {column for column in layout.columns.values() if isinstance(column, str)}
+    wanted = {column for column in (file.columns or {}).values() if isinstance(column, str)}
     twice = sorted(name for name in wanted if fields.count(name) > 1)
     if twice:
         raise DataError(
@@ -164,8 +183,7 @@ def _position(path: Path, column: str | int, names: list[str], line: str) -> int
     )
 
 
-def _label_position(path: Path, layout: TSVLayout, names: list[str], line: str, labelled: bool) -> int | None:
-    column = layout.columns["label"]
+def _label_position(path: Path, column: str | int, names: list[str], line: str, labelled: bool) -> int | None:
     if not labelled and isinstance(column, str) and column not in names:
         return None
     return _position(path, column, names, line)
