@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
 from glueft.metrics import check_metrics
-from glueft.metrics import check_metrics
 
 if TYPE_CHECKING:
     from glueft.checkpoint import Checkpoint, Loaded
@@ -65,14 +64,12 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
         checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision)
         check_max_length(data.max_length, checkpoint)
         tokenizer = load_tokenizer(checkpoint)
-    source = make_source(data, recipe.task)
-    with progress.phase(f"rows of {recipe.task.name} ({source.kind})"):
+    source = make_source(data, task)
+    with progress.phase(f"rows of {task.name} ({source.kind})"):
         splits = load_rows(task, source, limit_train=data.limit_train, limit_validation=data.limit_validation)
         if task.reads_own_files:  # Such a task may learn its labels from its rows.
             check_metrics(task.name, task.metrics, labels=len(task.labels))
         check_predicted_splits(data.predict, splits)
-        # A task may have learned its labels, and with them its metrics, from its rows.
-        check_metrics(recipe.task.name, recipe.task.metrics, labels=len(recipe.task.labels))
     progress.say(", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()))
     with progress.phase("tokens"):
         read = dict.fromkeys(["train", "validation", *data.predict])
