@@ -225,6 +225,15 @@ class Callback(Plugin):
 
     kind = "callback"
 
+    def check(self, task: Task) -> None:
+        """Refuse what the options alone cannot tell: a metric that this task does not have, a package that is missing.
+
+        Called while the recipe is checked, before anything is read.
+
+        Raises:
+            GlueftError: the callback cannot be used with this task, or on this machine.
+        """
+
     def build(self, run: Run) -> keras.callbacks.Callback:
         """Return the Keras callback for this run."""
         raise NotImplementedError

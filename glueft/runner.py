@@ -87,7 +87,7 @@ def run_recipe(
     clock = Clock(time.perf_counter() if begin is None else begin)
     if not verbose:
         hush_libraries()
-    run = Run(recipe, new_run_folder(Path(output_dir), recipe.task.name))
+    run = Run(recipe, new_run_folder(Path(output_dir), recipe.task.name), progress.say)
     open_record(run)
     training = False
     try:
