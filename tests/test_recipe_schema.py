@@ -88,7 +88,7 @@ def test_the_schema_is_assembled_from_sections_and_plugins() -> None:
             assert table["additionalProperties"] is False
             assert plugin.package in table["description"]
             assert all(option.get("description") for option in table["properties"].values())
-    linear = schema["properties"]["schedule"]["oneOf"][1]
+    (linear,) = (table for table in schema["properties"]["schedule"]["oneOf"] if table["title"] == "linear")
     assert linear["required"] == ["plugin", "initial_learning_rate"]
     assert linear["properties"]["warmup_steps"] == {
         "type": "integer",

@@ -38,7 +38,7 @@ def test_the_first_party_plugins_come_in_by_entry_points() -> None:
     registry = load_registry()
     assert registry.names("task") == ["mrpc", "sst2"]
     assert registry.names("optimizer") == ["adam", "adamw", "sgd"]
-    assert registry.names("schedule") == ["constant", "linear", "polynomial_decay"]
+    assert registry.names("schedule") == ["constant", "cosine", "inverse_sqrt", "linear", "polynomial_decay"]
     assert [plugin.kind for plugin in registry.all()] == ["task"] * 2 + ["optimizer"] * 3 + ["schedule"] * 3
     assert {plugin.package for plugin in registry.all()} == {"glueft"}
     assert registry.failures == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glueft
 from glueft_schedules.constant import Constant
+from glueft_schedules.cosine import Cosine
+from glueft_schedules.inverse_sqrt import InverseSqrt
 from glueft_schedules.linear import Linear
 from glueft_schedules.polynomial_decay import PolynomialDecay
 
@@ -11,4 +13,4 @@ from glueft_schedules.polynomial_decay import PolynomialDecay
 @glueft.hookimpl
 def glueft_schedules() -> list[type[glueft.Schedule]]:
     """The schedules of this package."""
-    return [Constant, Linear, PolynomialDecay]
+    return [Constant, Cosine, InverseSqrt, Linear, PolynomialDecay]

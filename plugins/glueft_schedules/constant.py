@@ -1,29 +1,28 @@
-"""One learning rate from the first step to the last."""
+"""One learning rate from the first step to the last, or from the end of the warm-up."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import glueft
+from glueft_schedules.warmup import WarmupOptions, WarmupSchedule
 
 if TYPE_CHECKING:
     import keras
 
 
-class Constant(glueft.Schedule):
-    """The same learning rate at every step."""
+class Constant(WarmupSchedule):
+    """The same learning rate at every step, after a warm-up if wanted.
+
+    At step s with w warm-up steps: `initial * s / w` while s < w, then `initial`.
+    """
 
     name = "constant"
 
-    class Options(glueft.Options):
-        """The rate."""
+    class Options(WarmupOptions):
+        """The rate, and how long it warms up."""
 
-        initial_learning_rate: float = glueft.Field(
-            gt=0, le=100, examples=[5e-5], description="The learning rate of every step."
-        )
-
-    def build(self, total_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    def after_warmup(self, steps: int, warmup_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
         """Return a schedule that does not change."""
-        from glueft_schedules.keras_constant import ConstantRate
+        from glueft_schedules.keras_schedules import ConstantRate
 
         return ConstantRate(self.options.initial_learning_rate)

@@ -139,9 +139,9 @@ def test_describe_options(capsys: Captured) -> None:
         "expected": "a number above 0 and at most 100",
         "required": True,
         "default": None,
-        "description": "The highest learning rate, from which it falls.",
+        "description": "The highest learning rate: the first, or that at the end of the warm-up.",
         "schema": {
-            "description": "The highest learning rate, from which it falls.",
+            "description": "The highest learning rate: the first, or that at the end of the warm-up.",
             "examples": [5e-5],
             "exclusiveMinimum": 0,
             "maximum": 100,
