@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from glueft.errors import PluginError
+from glueft.errors import GlueftError, PluginError
 from glueft.nearest import nearest
-from glueft.plugin import Options, Plugin
+from glueft.plugin import Callback, Options, Plugin, Task
 from glueft.recipe.options import Table
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem, quoted
@@ -222,8 +222,30 @@ class RecipeCheck:
                 )
             )
             return None
-        made = [self._plugin("callback", ("callbacks", index), table) for index, table in enumerate(tables)]
+        made = [self._callback(("callbacks", index), table) for index, table in enumerate(tables)]
         return tuple(callback for callback in made if callback is not None)
+
+    def _callback(self, path: Path, table: dict[str, Any]) -> Callback | None:
+        """A callback's plugin; what it says against the recipe's task is a problem."""
+        callback, task = self._plugin("callback", path, table), self.parts.get("task")
+        if isinstance(callback, Callback) and isinstance(task, Task):
+            try:
+                callback.check(task)
+            except GlueftError as error:
+                problem = self.origins.problem(
+                    path, error.message, expected=error.expected, received=error.received, mend=error.mend
+                )
+                self.problems.append(problem)
+            except Exception as error:
+                problem = self.origins.problem(
+                    path,
+                    f"the plugin's own check failed: {type(error).__name__}: {error}",
+                    expected="a recipe that the plugin can check",
+                    received="a failure inside the plugin",
+                    mend=f"report it to the authors of {self.registry.find('callback', callback.name).package}",
+                )
+                self.problems.append(problem)
+        return callback if isinstance(callback, Callback) else None
 
     def _drop_echoes(self) -> None:
         """A key that is missing because it is misspelt is one problem, not two."""
