@@ -1,0 +1,85 @@
+"""Stops a run that no longer gets better, and keeps its best epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import glueft
+
+if TYPE_CHECKING:
+    import keras
+
+    from glueft.plugin import Task
+    from glueft.run_folder import Run
+
+
+class EarlyStopping(glueft.Callback):
+    """Stops when the validation metric no longer gets better, and keeps the best epoch.
+
+    After each epoch it looks at one number of the validation split: a metric of the task, where more is better, or
+    "loss", where less is. Once that has not got better for `patience` epochs in a row, the training ends.
+
+    What the run leaves behind is its best epoch, whether it stopped early or not: the weights of the epoch with the
+    best number (the first, of equals) are put back before anything is predicted or saved, so that the metrics in
+    run.json, the predictions and the model folder all belong to it. `early_stopping` in run.json says which epoch that
+    was, and whether the run stopped early; history.jsonl has every epoch.
+
+    `min_delta` has a say in when to stop only. An epoch that is better by less counts as no progress, and is still the
+    one that is kept if none is better.
+
+    The learning rate's schedule is not told: it is planned for all of `training.epochs`, so that a run that stops
+    early ends before the rate has come down, and its last epochs have a higher rate than those of a run planned so
+    short. Where that matters, take a constant schedule, or set `training.epochs` to little more than is needed.
+
+    Memory: a copy of the trained weights, in the computer's memory: 4 bytes for each trainable parameter (438 MB for
+    BERT-base, 91 MB for MiniLM). Frozen parts are not copied.
+    """
+
+    name = "early_stopping"
+
+    class Options(glueft.Options):
+        """What to look at, and for how long."""
+
+        metric: str | None = glueft.Field(
+            None,
+            description='A metric of the task, or "loss", the validation loss; by default the task\'s first metric.',
+        )
+        patience: int = glueft.Field(
+            1, ge=1, le=1_000_000, description="Epochs in a row without progress after which the training ends."
+        )
+        min_delta: float = glueft.Field(
+            0.0, ge=0, description="Progress is what is better than the best by more than this."
+        )
+
+    def check(self, task: Task) -> None:
+        """Refuse a metric that the task does not have."""
+        known = [*task.metrics, "loss"]
+        if self.metric(task) not in known:
+            raise glueft.PluginError(
+                f'early_stopping has no metric "{self.metric(task)}" to follow: task "{task.name}" does not have it',
+                expected=f"one of {', '.join(known)}",
+                received=repr(self.metric(task)),
+                mend=f"set metric to one of {', '.join(known)} (loss is the validation loss)",
+            )
+
+    def metric(self, task: Task) -> str:
+        """The number to look at."""
+        return str(self.options.metric or task.metrics[0])
+
+    def build(self, run: Run) -> keras.callbacks.Callback:
+        """Return the callback.
+
+        Raises:
+            PluginError: the recipe has another early_stopping; only one epoch can be kept.
+        """
+        from glueft_callbacks.keras_early_stopping import KeepBestEpoch
+
+        stoppers = sum(isinstance(callback, EarlyStopping) for callback in run.recipe.callbacks)
+        if stoppers > 1:
+            raise glueft.PluginError(
+                'callback "early_stopping" stands in the recipe more than once',
+                expected="one [[callbacks]] table with it, as only one epoch can be kept",
+                received=f"{stoppers} of them",
+                mend="keep the one whose metric counts",
+            )
+        return KeepBestEpoch(run, self.metric(run.task), self.options.patience, self.options.min_delta)

@@ -1,0 +1,69 @@
+"""Keras's EarlyStopping, which in addition keeps the best epoch and says so in the run's record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glueft.run_folder import Run
+
+
+class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """Counts patience as Keras does, and puts the weights of the best epoch back at the end.
+
+    Keras's own `restore_best_weights` is left off: it keeps an epoch only if it is better by `min_delta`, and it copies
+    frozen weights too, twice for a moment.
+
+    Args:
+        run: gets `early_stopping` in its record, and a line to show.
+        metric: a metric of the task, or "loss".
+        patience: epochs without progress.
+        min_delta: what must be exceeded to be progress.
+    """
+
+    def __init__(self, run: Run, metric: str, patience: int, min_delta: float) -> None:
+        # The metrics that a task may have are shares and correlations: more is better.
+        self.sign = -1 if metric == "loss" else 1
+        super().__init__(
+            monitor=f"val_{metric}", mode="min" if metric == "loss" else "max", patience=patience, min_delta=min_delta
+        )
+        self.run = run
+        self.metric = metric
+        self.kept: list[NDArray[Any]] = []
+        self.kept_epoch = self.epochs_done = 0
+        self.kept_value = 0.0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keep the weights if they are the best so far; stop if patience is at an end."""
+        value = float((logs or {})[self.monitor])
+        self.epochs_done = epoch + 1
+        if not self.kept_epoch or self.sign * value > self.sign * self.kept_value:
+            self.kept = []  # the old copy goes before the new one is made
+            self.kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables]
+            self.kept_epoch, self.kept_value = epoch + 1, value
+        super().on_epoch_end(epoch, logs)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Put the best weights back, and say which they are."""
+        if self.kept_epoch != self.epochs_done:
+            for variable, weights in zip(self.model.trainable_variables, self.kept, strict=True):
+                variable.assign(weights)
+        self.kept = []
+        planned, stopped = int(self.params["epochs"]), bool(self.stopped_epoch)
+        stopped = stopped and self.epochs_done < planned  # patience may end with the last epoch
+        self.run.record["early_stopping"] = {
+            "metric": self.metric,
+            "best_epoch": self.kept_epoch,
+            "best_value": self.kept_value,
+            "epochs_done": self.epochs_done,
+            "epochs_planned": planned,
+            "stopped_early": stopped,
+        }
+        name = "validation loss" if self.metric == "loss" else self.metric
+        ended = f"stopped after epoch {self.epochs_done} of {planned}" if stopped else f"all {planned} epochs were run"
+        self.run.say(f"early stopping: {ended}; kept epoch {self.kept_epoch} ({name} {self.kept_value:.4f})")

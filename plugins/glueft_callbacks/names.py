@@ -1,0 +1,25 @@
+"""What an option may hold that names a place in the run folder."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+# What the run itself writes there.
+TAKEN = ("recipe.toml", "run.json", "history.jsonl", "predictions", "model")
+
+
+def _inside(text: str) -> str:
+    path = PurePath(text)
+    if not text.strip() or any(ord(character) < 32 for character in text):
+        raise ValueError("must not be empty or hold control characters")
+    if path.is_absolute() or ".." in path.parts or text.startswith("~") or len(path.parts) != 1:
+        raise ValueError("must be a plain name, without folders: it lies in the run folder")
+    if path.name in TAKEN:
+        raise ValueError(f"must not be one of {', '.join(TAKEN)}, which the run writes itself")
+    return text
+
+
+InRunFolder = Annotated[str, AfterValidator(_inside)]

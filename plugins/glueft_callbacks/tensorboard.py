@@ -1,0 +1,62 @@
+"""Curves of a run for TensorBoard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import glueft
+from glueft.local_path import LocalPath
+from glueft_callbacks.extras import require
+
+if TYPE_CHECKING:
+    import keras
+
+    from glueft.plugin import Task
+    from glueft.run_folder import Run
+
+
+class TensorBoard(glueft.Callback):
+    """Writes curves for TensorBoard, by step and by epoch, with Keras's own callback.
+
+    By step, `batch_loss` (the mean of the epoch's steps so far) and `batch_learning_rate`; by epoch, `epoch_loss` and
+    `epoch_learning_rate` in `train`, and in `validation` `epoch_loss` and `epoch_<metric>` for each of the task's
+    metrics. Steps and epochs count from 1.
+
+    The curves lie in the run folder, so that `tensorboard --logdir runs` shows all runs side by side.
+
+    Needs the package tensorboard (`pip install 'glueft[tensorboard]'`), also with the JAX and PyTorch backends.
+    """
+
+    name = "tensorboard"
+
+    class Options(glueft.Options):
+        """Where to, and how often."""
+
+        log_dir: LocalPath | None = glueft.Field(
+            None,
+            description="A folder for the curves of many runs, where each run gets one of its own name; "
+            "if left out, `tensorboard` in the run folder.",
+        )
+        every_steps: int = glueft.Field(1, ge=1, description="Write a point by step at each multiple of this.")
+
+    board: keras.callbacks.TensorBoard | None = None
+
+    def check(self, task: Task) -> None:
+        """Refuse to start without the package."""
+        require("tensorboard", callback=self.name)
+
+    def build(self, run: Run) -> keras.callbacks.Callback:
+        """Return Keras's TensorBoard callback."""
+        from glueft_callbacks.keras_tensorboard import Curves
+
+        shared = self.options.log_dir
+        folder = run.folder / "tensorboard" if shared is None else Path(shared) / run.folder.name
+        self.board = Curves(run, folder, self.options.every_steps)
+        return self.board
+
+    def close(self, run: Run) -> None:
+        """Bring what is still in memory to the disk, also after a training that broke off."""
+        if self.board is not None:
+            self.board.close()
+            self.board = None
