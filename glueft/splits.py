@@ -1,0 +1,81 @@
+"""The splits of a task: which are predicted, and which have another number of rows than officially."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glueft.data.encoding import Encoded
+    from glueft.data.rows import Rows
+    from glueft.plugin import Task
+
+
+def predicted_splits(task: Task, predict: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:
+    """Return the splits that `data.predict` names, each once: "validation" and "test" stand for all of their sort.
+
+    Args:
+        task: says which splits are of which sort.
+        predict: "validation", "test", or splits by their full names.
+        found: the splits that the data has.
+
+    Raises:
+        DataError: the data does not have the split, or not one of the sort.
+    """
+    found = list(found)
+    sorts = {"validation": task.validation_splits, "test": task.test_splits}
+    chosen: dict[str, None] = {}
+    for name in predict:
+        named = sorts.get(name, (name,))
+        there = [split for split in named if split in found]
+        if not there:
+            raise DataError(
+                f"data.predict names the {name} split, and the data has none",
+                expected=f"rows for {' or '.join(named)}; splits found: {', '.join(found)}",
+                received="no such split",
+                mend=f"add the split's file, or take {name!r} out of data.predict",
+            )
+        chosen |= dict.fromkeys(there)
+    return tuple(chosen)
+
+
+def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str, Any]:
+    """Return what run.json says of a split."""
+    split: dict[str, Any] = {"rows": len(rows), "sha256": rows.sha256}
+    if rows.limited_from is not None:
+        split["limited_from"] = rows.limited_from
+    if task.sizes.get(rows.name, len(rows)) != len(rows):
+        split["official_rows"] = task.sizes[rows.name]
+    if encoded is not None:
+        split |= {"tokens": len(encoded.ids), "truncated_rows": encoded.truncated}
+    return split
+
+
+def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, int]) -> list[str]:
+    """Return a line for each split whose rows are not all that it officially has.
+
+    Args:
+        task: its official sizes.
+        splits: the rows that were read.
+        left_out: for each split, the broken lines that were left out.
+    """
+    notes = []
+    for name, rows in splits.items():
+        whole = rows.limited_from or len(rows)
+        official = task.sizes.get(name, whole)
+        if left_out.get(name):
+            notes.append(f"{name} is without {left_out[name]:,} broken lines of its file")
+        if rows.limited_from is not None:
+            notes.append(f"{name} is limited to the first {len(rows):,} of {whole:,} rows")
+        if official != whole:
+            notes.append(f"{name} has {whole:,} rows; officially it has {official:,}")
+    return notes
+
+
+def is_labelled(labels: NDArray[Any]) -> bool:
+    """Whether every row has a label; those of test splits are mostly hidden, as -1, or NaN in regression."""
+    return bool((labels == labels).all() if labels.dtype.kind == "f" else (labels >= 0).all())
