@@ -1,14 +1,15 @@
 """Finds the plugins of all installed packages, checks them, and explains what it cannot find.
 
 A package takes part with an entry point in the group `glueft` that names a module with hooks (`glueft.hookspecs`).
-Every entry point is loaded on its own: one that fails is remembered with its reason, and the others go on.
+Every entry point is loaded on its own: one that fails, or hangs, is remembered with its reason, and the others go on.
+A file that the user names takes part in the same way; nothing else of the working folder does.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +18,11 @@ import pluggy
 from glueft import hookspecs
 from glueft.errors import PluginError
 from glueft.nearest import did_you_mean
-from glueft.plugin_contract import BASES, HOOK_OF_KIND, NAME, breach
-from glueft.plugin_records import Failure, Point, Registered
+from glueft.patience import import_seconds
+from glueft.plugin_contract import BASES, NAME, breach
+from glueft.plugin_file import PluginFile
+from glueft.plugin_loader import Loader, said
+from glueft.plugin_records import EntryPoint, Failure, FilePoint, Point, Registered, remember
 
 GROUP = "glueft"
 KINDS = tuple(BASES)
@@ -32,7 +36,7 @@ class Registry:
 
     Attributes:
         manager: pluggy's, with every module that could be loaded.
-        points: the entry point of each of those modules, by the name under which the manager has it.
+        points: the entry point or file of each of those modules, by the name under which the manager has it.
         plugins: what the modules offer, by kind and name.
         failures: what could not be used, and why.
     """
@@ -41,6 +45,11 @@ class Registry:
     points: dict[str, Point] = field(default_factory=dict)
     plugins: dict[tuple[str, str], Registered] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def file_failures(self) -> list[Failure]:
+        """Those of files that the user named."""
+        return [failure for failure in self.failures if failure.file is not None]
 
     @property
     def hook(self) -> Any:
@@ -76,7 +85,7 @@ class Registry:
         try:
             self.manager.subset_hook_caller(hook, others)(**arguments)
         except Exception as error:
-            return point.failure(f"its {hook} failed: {_said(error)}")
+            return point.failure(f"its {hook} failed: {said(error)}")
         return None
 
     def find(self, kind: str, name: str) -> Registered:
@@ -111,78 +120,35 @@ class Registry:
 
 
 @functools.cache
-def load_registry() -> Registry:
-    """Load the plugins of all installed packages, once for the process; `load_registry.cache_clear()` forgets them."""
+def load_registry(files: tuple[PluginFile, ...] = ()) -> Registry:
+    """Load the plugins of all installed packages, and of some files; once for the process and the same files.
+
+    `load_registry.cache_clear()` forgets them.
+
+    Args:
+        files: one-off plugins that the user named, from `read_plugin_file`. What cannot be used of a package is passed
+            over; what cannot be used of these is for the caller to refuse, by `Registry.file_failures`.
+    """
+    # Sorted, so that what is told first does not hang on the order of folders on the disk.
+    entries = sorted(map(EntryPoint, importlib.metadata.entry_points(group=GROUP)), key=lambda point: point.id)
+    return registry_of([*entries, *map(FilePoint, files)])
+
+
+def registry_of(points: Iterable[Point]) -> Registry:
+    """Load the plugins of some entry points and files, and of no others."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     registry = Registry(manager)
-    # Sorted, so that what is told first does not hang on the order of folders on the disk.
-    points = sorted(map(Point, importlib.metadata.entry_points(group=GROUP)), key=lambda point: point.id)
-    for point in points:
-        _register(registry, point)
+    loader = Loader(manager, import_seconds(), registry.failures)
+    modules = [(point, module) for point in points if (module := loader.register(point)) is not None]
     claims: dict[tuple[str, str], list[Registered]] = {}
-    for point in registry.points.values():
-        for kind, cls in _offered(registry, point):
+    for point, module in modules:
+        registry.points[point.id] = point
+        for kind, cls in loader.offered(point, module):
             _claim(registry, claims, point, kind, cls)
-    for (kind, name), claimants in claims.items():
-        if len(claimants) == 1:
-            registry.plugins[kind, name] = claimants[0]
-        else:
-            registry.failures.append(_clash(kind, name, claimants))
+    for claimants in claims.values():
+        _settle(registry, claimants)
     return registry
-
-
-def _register(registry: Registry, point: Point) -> None:
-    """Import an entry point's module and hand it to pluggy."""
-    manager = registry.manager
-    try:
-        module = point.entry.load()
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a plugin may raise anything, even SystemExit
-        registry.failures.append(point.failure(f"cannot be imported: {_said(error)}"))
-        return
-    if manager.is_registered(module):  # two entry points for one module
-        return
-    try:
-        manager.register(module, name=point.id)
-    except Exception as error:
-        if manager.has_plugin(point.id):
-            manager.unregister(name=point.id)
-        registry.failures.append(point.failure(f"breaks a hook's contract: {_said(error)}"))
-        return
-    registry.points[point.id] = point
-    known = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
-    callers = manager.get_hookcallers(module) or []
-    for caller in callers:
-        if not caller.has_spec():
-            hint = did_you_mean(caller.name, known) or f"the hooks are {', '.join(known)}"
-            registry.failures.append(point.failure(f'there is no hook "{caller.name}"; {hint.strip()}'))
-    if not callers:
-        bare = [name for name in known if hasattr(module, name)]
-        hint = f"; put @glueft.hookimpl above {bare[0]}" if bare else ""
-        registry.failures.append(point.failure(f"has no hooks{hint}"))
-
-
-def _offered(registry: Registry, point: Point) -> Iterator[tuple[str, Any]]:
-    """Yield each kind and class that an entry point's hooks return."""
-    for kind, hook in HOOK_OF_KIND.items():
-        for implementation in getattr(registry.hook, hook).get_hookimpls():
-            if implementation.plugin_name != point.id:
-                continue
-            try:
-                offered = implementation.function()
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                registry.failures.append(point.failure(f"its {hook} failed: {_said(error)}"))
-                continue
-            if isinstance(offered, (list, tuple)):
-                yield from ((kind, cls) for cls in offered)
-            else:
-                given = "nothing" if offered is None else f"a {type(offered).__name__}"
-                reason = f"its {hook} must return a list of classes, and returned {given}"
-                registry.failures.append(point.failure(reason))
 
 
 def _claim(
@@ -194,26 +160,35 @@ def _claim(
         name = getattr(cls, "name", None)
         reason = breach(kind, cls)
     except Exception as error:  # a class whose attributes raise
-        reason = f"a {kind} of it cannot be checked: {_said(error)}"
+        reason = f"a {kind} of it cannot be checked: {said(error)}"
     if reason:
         known = name if isinstance(name, str) and NAME.fullmatch(name) else None
         registry.failures.append(point.failure(reason, kind if known else None, known))
         return
     claimants = claims.setdefault((kind, str(name)), [])
     if all(claimant.cls is not cls for claimant in claimants):
-        claimants.append(Registered(kind, str(name), cls, point.package, point.version, point))
+        claimants.append(Registered(kind, str(name), cls, point))
+        remember(cls, point)
 
 
-def _clash(kind: str, name: str, claimants: list[Registered]) -> Failure:
+def _settle(registry: Registry, claimants: list[Registered]) -> None:
+    """Give a name to the one class that claims it; what is installed keeps it against a file."""
+    kind, name = claimants[0].kind, claimants[0].name
+    installed = [claimant for claimant in claimants if not claimant.point.file]
+    last = claimants[-1].point
     packages = list(dict.fromkeys(claimant.package for claimant in claimants))
+    article = "an" if kind == "optimizer" else "a"
+    if len(claimants) == 1:
+        registry.plugins[kind, name] = claimants[0]
+        return
     if len(packages) == 1:
         reason = f'it brings {len(claimants)} {kind} classes called "{name}"; each needs a name of its own'
+    elif last.file and len(installed) == 1:
+        registry.plugins[kind, name] = installed[0]
+        reason = (
+            f'package {installed[0].origin} has {article} {kind} called "{name}" already; give this one another name'
+        )
     else:
-        reason = f'{" and ".join(packages)} each bring a {kind} called "{name}"; uninstall one of them'
-    return claimants[-1].point.failure(reason, kind, name)
-
-
-def _said(error: BaseException) -> str:
-    """An exception in one line: its type and the first line of what it says."""
-    first = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+        mend = "name one of the files" if not installed else "uninstall one of them"
+        reason = f'{" and ".join(packages)} each bring {article} {kind} called "{name}"; {mend}'
+    registry.failures.append(last.failure(reason, kind, name))

@@ -59,6 +59,7 @@ def open_record(run: Run) -> None:
             "optimizer": run.recipe.optimizer.name,
             "schedule": run.recipe.schedule.name,
             "callbacks": [callback.name for callback in run.recipe.callbacks],
+            "files": [{"path": file.path, "sha256": file.sha256} for file in run.recipe.plugin_files],
         },
         "host": {
             "name": platform.node(),

@@ -14,7 +14,6 @@ from glueft.metrics import compute_metrics
 from glueft.preparation import Batches, Tokens, describe_model, load_model, read_tokens
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
-from glueft.registry import load_registry
 from glueft.run_folder import Run, new_run_folder, write_predictions, write_whole
 from glueft.run_record import Clock, close_record, open_record
 
@@ -215,7 +214,7 @@ def majority_accuracy(run: Run, validation: Encoded) -> float | None:
 
 def call_run_finished(run: Run, progress: RunProgress) -> None:
     """Call every `glueft_run_finished` hook; one that fails is reported and stops neither the others nor the run."""
-    registry = load_registry()
+    registry = run.recipe.registry
     for point in registry.implementing("glueft_run_finished"):
         failure = registry.call("glueft_run_finished", point, run=run)
         if failure is not None:

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.plugin_option import PluginFiles
+
 EPILOG = """\b
 Examples:
   glueft run recipes/mrpc.toml
@@ -17,6 +19,7 @@ Examples:
   glueft run mrpc --data-dir glue_data --checkpoint ./bert
   glueft run sst2 --set training.epochs=1 --set optimizer.plugin=adamw
   glueft run mrpc --sample --json > result.json
+  glueft run mrpc --plugin my_task.py --set task.plugin=my_task --data-dir DATA
 """
 
 
@@ -37,6 +40,7 @@ def run(
         bool,
         typer.Option("--sample", help="Train on the small sample that ships with the task; needs no network."),
     ] = False,
+    plugins: PluginFiles = None,
     output_dir: Annotated[str, typer.Option(metavar="DIR", help="Where the run folder is made.")] = "runs",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as one JSON object; progress goes to standard error.")
@@ -51,7 +55,9 @@ def run(
     from glueft.runner import run_recipe
 
     warn_of_failures()
-    checked = load_recipe(recipe, overrides or [], data_dir=data_dir, checkpoint=checkpoint, sample=sample)
+    checked = load_recipe(
+        recipe, overrides or [], data_dir=data_dir, checkpoint=checkpoint, sample=sample, plugins=plugins or []
+    )
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)
     if as_json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from glueft.cli.plugin_option import PluginFiles, registry_with
+
 EPILOG = """\b
 Examples:
   glueft schema > recipe.schema.json
@@ -10,14 +12,13 @@ Then, as the first line of a recipe, for completion in editors that know TOML sc
 """
 
 
-def schema() -> None:
+def schema(plugins: PluginFiles = None) -> None:
     """Print the JSON schema of recipes.
 
     It holds the options of every installed plugin; editors complete and check recipes by it.
     """
     from glueft.cli.plugin_commands import warn_of_failures
     from glueft.recipe.schema import recipe_schema, to_json
-    from glueft.registry import load_registry
 
     warn_of_failures()
-    print(to_json(recipe_schema(load_registry())))
+    print(to_json(recipe_schema(registry_with(plugins))))

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.plugin_option import PluginFiles
+
 EPILOG = """\b
 Examples:
   glueft show mrpc
@@ -19,6 +21,7 @@ def show(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; VALUE is TOML. Repeatable."),
     ] = None,
+    plugins: PluginFiles = None,
 ) -> None:
     """Print a recipe with every default.
 
@@ -28,4 +31,4 @@ def show(
     from glueft.recipe import load_recipe
 
     warn_of_failures()
-    print(load_recipe(recipe, overrides or []).to_toml(), end="")
+    print(load_recipe(recipe, overrides or [], plugins=plugins or []).to_toml(), end="")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.plugin_option import PluginFiles
+
 EPILOG = """\b
 Examples:
   glueft validate recipes/mrpc.toml
@@ -20,6 +22,7 @@ def validate(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of each recipe; VALUE is TOML. Repeatable."),
     ] = None,
+    plugins: PluginFiles = None,
 ) -> None:
     """Check recipes without running them.
 
@@ -35,7 +38,7 @@ def validate(
     bad = 0
     for name in recipes:
         try:
-            recipe = load_recipe(name, overrides or [])
+            recipe = load_recipe(name, overrides or [], plugins=plugins or [])
         except RecipeError as error:
             bad += 1
             sys.stdout.flush()

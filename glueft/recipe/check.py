@@ -22,15 +22,23 @@ KNOWN = (*TABLES, "callbacks")
 class RecipeCheck:
     """The check of one recipe.
 
+    Args:
+        tables: the recipe's.
+        origins: of its values.
+        registry: the plugins that it may name.
+        lacking: whether plugins are missing there, which is a problem told elsewhere: a name that is not found is then
+            no problem of its own.
+
     Attributes:
         parts: what was made of each table that is in order: a plugin, a section's Options, or the callbacks' plugins.
         problems: everything that is wrong, in no particular order.
     """
 
-    def __init__(self, tables: dict[str, Any], origins: Origins, registry: Registry) -> None:
+    def __init__(self, tables: dict[str, Any], origins: Origins, registry: Registry, lacking: bool = False) -> None:
         self.tables = tables
         self.origins = origins
         self.registry = registry
+        self.lacking = lacking
         self.parts: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self.homes: dict[str, list[str]] = {}
@@ -153,6 +161,8 @@ class RecipeCheck:
         try:
             found = self.registry.find(kind, name)
         except PluginError as error:
+            if self.lacking:
+                return None
             meant = nearest(name, self.registry.names(kind))
             self.problems.append(
                 self.origins.problem(

@@ -56,7 +56,7 @@ class Table:
             if self.plugin is None:
                 raise
             failure = f"the plugin's own check failed: {type(error).__name__}: {error}"
-            mend = f"report it to the authors of {self.plugin.package} {self.plugin.version}"
+            mend = f"report it to the authors of {self.plugin.origin}"
             wanted = "options that the plugin can check"
             return None, [self._as_a_whole(failure, wanted, "a failure inside the plugin", mend)]
 

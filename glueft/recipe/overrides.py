@@ -34,8 +34,8 @@ def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[l
     """The overrides of `--data-dir`, `--checkpoint` and `--sample`."""
     overrides: list[Override] = []
     for flag, value in (("--data-dir", data_dir), ("--checkpoint", checkpoint)):
-        if value is not None and not _is_unicode(value):
-            return [], [_malformed(f"{flag} {_shown(value)}", *NOT_UNICODE, value)]
+        if value is not None and not is_unicode(value):
+            return [], [_malformed(f"{flag} {shown(value)}", *NOT_UNICODE, value)]
     if sample and data_dir is not None:
         problem = Problem(
             "data.source",
@@ -48,7 +48,7 @@ def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[l
         )
         return [], [problem]
     if data_dir is not None:
-        where = f"--data-dir {_shown(data_dir)}"
+        where = f"--data-dir {shown(data_dir)}"
         overrides += [
             Override(("data", "source"), "folder", where),
             Override(("data", "folder"), data_dir, where),
@@ -68,7 +68,7 @@ def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[l
                 Override(("model", "revision"), None, "--sample"),
             ]
     if checkpoint is not None:
-        where = f"--checkpoint {_shown(checkpoint)}"
+        where = f"--checkpoint {shown(checkpoint)}"
         overrides += [
             Override(("model", "checkpoint"), checkpoint, where),
             # The recipe's revision belongs to the recipe's checkpoint.
@@ -82,10 +82,10 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
     overrides: list[Override] = []
     problems: list[Problem] = []
     for argument in arguments:
-        where = f"--set {_shown(argument)}"
+        where = f"--set {shown(argument)}"
         key, equals, text = argument.partition("=")
         parts = [part.strip() for part in key.split(".")]
-        if not _is_unicode(argument):
+        if not is_unicode(argument):
             problems.append(_malformed(where, *NOT_UNICODE, argument))
         elif not equals:
             problems.append(_malformed(where, "there is no = in it", "write --set KEY=VALUE", argument))
@@ -120,7 +120,7 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
     return overrides, problems
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Whether a text holds none of the stand-ins that Python puts for bytes that are not UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
@@ -235,6 +235,6 @@ def _put(tables: dict[str, Any], override: Override) -> None:
             here = here.setdefault(part, {})
 
 
-def _shown(argument: str) -> str:
+def shown(argument: str) -> str:
     """An argument of the command line on one line, in quotes only where it needs them."""
     return argument if re.fullmatch(r"[\w./:=@+,~\"'{}\[\]-]{1,70}", argument, re.ASCII) else quoted(argument, 70)

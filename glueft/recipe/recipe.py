@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.plugin import Callback, Optimizer, Plugin, Schedule, Task
+from glueft.plugin_file import PluginFile
 from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.origins import Origins
 from glueft.recipe.overrides import apply, flags, parse
+from glueft.recipe.plugin_files import name_files, read_files
 from glueft.recipe.problems import RecipeError
 from glueft.recipe.rules import contradictions
-from glueft.recipe.sections import ORDER, Data, Engine, Model, Training
+from glueft.recipe.sections import ORDER, Data, Engine, Model, Plugins, Training
 from glueft.recipe.toml_lines import locate
-from glueft.registry import load_registry
+from glueft.registry import Registry, load_registry
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,8 @@ class Recipe:
     Attributes:
         path: where it was read from: a file, or the name of a packaged recipe.
         task, optimizer, schedule, callbacks: the plugins, made with their checked options.
-        model, data, training, engine: the sections. Folders are absolute.
+        model, data, training, engine, plugins: the sections. Folders and files are absolute.
+        plugin_files: the files of [plugins], as they were read.
     """
 
     path: str
@@ -40,6 +43,13 @@ class Recipe:
     training: Training
     engine: Engine
     callbacks: tuple[Callback, ...] = ()
+    plugins: Plugins = field(default_factory=lambda: Plugins(files=()))
+    plugin_files: tuple[PluginFile, ...] = ()
+
+    @property
+    def registry(self) -> Registry:
+        """The plugins of this recipe: all that are installed, and those of its own files."""
+        return load_registry(self.plugin_files)
 
     def tables(self) -> dict[str, Any]:
         """The complete recipe as plain values, in the order in which it is written."""
@@ -48,6 +58,8 @@ class Recipe:
             part = getattr(self, name)
             if isinstance(part, Plugin):
                 tables[name] = _plugin_table(part)
+            elif name == "plugins":
+                tables |= {name: _plain(part.model_dump())} if part.files else {}
             elif name != "callbacks":
                 tables[name] = _plain(part.model_dump(exclude_none=True, exclude=self._unread(name)))
             elif part:
@@ -77,8 +89,11 @@ def load_recipe(
     data_dir: str | None = None,
     checkpoint: str | None = None,
     sample: bool = False,
+    plugins: Sequence[str | os.PathLike[str]] = (),
 ) -> Recipe:
     """Read and check a recipe; nothing is downloaded and neither Keras nor TensorFlow is imported.
+
+    The plugin files that the recipe or the caller names are run, for what they define.
 
     Args:
         path: a TOML file, or the name of a packaged recipe such as "mrpc".
@@ -87,6 +102,7 @@ def load_recipe(
         checkpoint: start from this checkpoint.
         sample: read the rows that ship with the task; with the small encoder that ships with glueft, unless
             `checkpoint` says otherwise.
+        plugins: plugin files, beside those of the recipe's own [plugins].
 
     Raises:
         RecipeError: the recipe cannot be used; it holds every problem.
@@ -96,15 +112,17 @@ def load_recipe(
     by_flags, problems = flags(data_dir, checkpoint, sample)
     by_set, malformed = parse(overrides)
     arguments, misfits = apply(tables, [*by_flags, *by_set])
+    arguments |= name_files(tables, [os.fspath(file) for file in plugins])
     origins = Origins(shown, locate(text).lines, arguments, folder_of(os.fspath(path)))
-    check = RecipeCheck(tables, origins, load_registry())
-    problems += malformed + misfits + check.problems + contradictions(check.parts, origins)
+    files, unusable = read_files(tables, origins)
+    check = RecipeCheck(tables, origins, load_registry(files), lacking=bool(unusable))
+    problems += malformed + misfits + unusable + check.problems + contradictions(check.parts, origins)
     if problems:
         raise RecipeError(shown, sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
-    return _recipe(shown, check.parts)
+    return _recipe(shown, check.parts, files)
 
 
-def _recipe(path: str, parts: dict[str, Any]) -> Recipe:
+def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...]) -> Recipe:
     """Put the parts together, with folders made absolute so that the recipe holds from any folder."""
     model, data = parts.pop("model"), parts.pop("data")
     if data.folder is not None:
@@ -114,7 +132,7 @@ def _recipe(path: str, parts: dict[str, Any]) -> Recipe:
         checkpoint.startswith(("./", "../", "~")) or FilePath(checkpoint).is_dir()
     ):
         model = model.model_copy(update={"checkpoint": _absolute(checkpoint)})
-    return Recipe(path=path, model=model, data=data, **parts)
+    return Recipe(path=path, model=model, data=data, plugin_files=files, **parts)
 
 
 def _absolute(folder: str) -> str:

@@ -75,7 +75,7 @@ def _one_plugin(plugin: Registered, definitions: dict[str, Any]) -> dict[str, An
     name = {"const": plugin.name, "description": plugin.cls.description()}
     return {
         "title": plugin.name,
-        "description": f"{plugin.cls.description()} ({plugin.package} {plugin.version})",
+        "description": f"{plugin.cls.description()} ({plugin.origin})",
         "type": "object",
         "properties": {"plugin": name, **schema.get("properties", {})},
         "required": ["plugin", *schema.get("required", [])],

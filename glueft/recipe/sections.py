@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from glueft.local_path import LocalPath
 from glueft.plugin import Options
 
 
@@ -103,8 +104,24 @@ class Engine(Options):
     )
 
 
-SECTIONS: dict[str, type[Options]] = {"model": Model, "data": Data, "training": Training, "engine": Engine}
+class Plugins(Options):
+    """Plugins of the user's own, beside those of the installed packages."""
+
+    files: Annotated[tuple[LocalPath, ...], Field(strict=False)] = Field(
+        (),
+        description="Python files with plugins, relative to the recipe; their code is run when the recipe is read.",
+        examples=[["my_task.py"]],
+    )
+
+
+SECTIONS: dict[str, type[Options]] = {
+    "model": Model,
+    "data": Data,
+    "training": Training,
+    "engine": Engine,
+    "plugins": Plugins,
+}
 PLUGIN_TABLES = ("task", "optimizer", "schedule")
 
 # The order in which a completed recipe is written.
-ORDER = ("task", "model", "data", "optimizer", "schedule", "training", "engine", "callbacks")
+ORDER = ("plugins", "task", "model", "data", "optimizer", "schedule", "training", "engine", "callbacks")

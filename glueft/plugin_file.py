@@ -1,0 +1,78 @@
+"""One-off plugins: a Python file that the user names, before it becomes a package."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from glueft.errors import PluginError
+from glueft.nearest import did_you_mean
+
+
+@dataclass(frozen=True)
+class PluginFile:
+    """A plugin file as it was read; two readings of the same text at the same path are equal.
+
+    Attributes:
+        path: absolute.
+        source: the file's bytes. What runs is what was read, and what `sha256` is of.
+    """
+
+    path: str
+    source: bytes = field(repr=False)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the file."""
+        return hashlib.sha256(self.source).hexdigest()
+
+    def load(self) -> ModuleType:
+        """Run the file as a module of its own. It raises whatever the file raises, SyntaxError included.
+
+        Nothing is written beside it, and its folder is not put on `sys.path`: what is loaded is this one file.
+        """
+        # Named by its path too: two files called task.py are two modules.
+        stem = re.sub(r"\W", "_", Path(self.path).stem)
+        name = f"glueft_plugin_file_{stem}_{hashlib.sha256(self.path.encode('utf-8', 'replace')).hexdigest()[:8]}"
+        module = ModuleType(name)
+        module.__file__ = self.path
+        sys.modules[name] = module
+        try:
+            exec(compile(self.source, self.path, "exec", dont_inherit=True), module.__dict__)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+
+
+def read_plugin_file(path: str | Path) -> PluginFile:
+    """Read a plugin file; nothing of it is run.
+
+    Raises:
+        PluginError: there is no such file, or it is not a Python file.
+    """
+    place = Path(path)
+    mend = "name a Python file that defines a task, optimizer, schedule or callback; CONTRIBUTING shows one"
+    if place.is_dir():
+        raise _unusable(path, "this is a folder", "a folder", mend)
+    if place.suffix != ".py":
+        raise _unusable(path, "this is not a Python file", f"a name that ends in {place.suffix or 'no suffix'}", mend)
+    try:
+        return PluginFile(str(place.absolute()), place.read_bytes())
+    except FileNotFoundError:
+        beside = sorted(file.name for file in place.parent.glob("*.py")) if place.parent.is_dir() else []
+        listing = f"Python files in that folder: {', '.join(beside[:5])}{', ...' if len(beside) > 5 else ''}"
+        mend = did_you_mean(place.name, beside) + listing if beside else "check the path"
+        raise _unusable(path, "there is no such file", "nothing", mend) from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise _unusable(path, f"it cannot be read: {reason}", reason, "look at its permissions and its path") from None
+
+
+def _unusable(path: str | Path, message: str, received: str, mend: str) -> PluginError:
+    return PluginError(f"plugin file {path}: {message}", expected="a Python file", received=received, mend=mend)

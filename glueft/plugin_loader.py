@@ -1,0 +1,144 @@
+"""Imports the modules of plugins, hands them to pluggy, and asks what they offer; what goes wrong is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from glueft import hookspecs
+from glueft.nearest import did_you_mean
+from glueft.patience import OutOfPatienceError, within
+from glueft.plugin import Plugin
+from glueft.plugin_contract import BASES, HOOK_OF_KIND
+from glueft.plugin_records import Failure, Point
+
+KNOWN_HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
+
+
+class Loader:
+    """Loads modules one by one.
+
+    Args:
+        manager: pluggy's, which gets the modules.
+        patience: how many seconds an import, or a hook that lists plugins, may take.
+        failures: where what goes wrong is noted.
+    """
+
+    def __init__(self, manager: pluggy.PluginManager, patience: float, failures: list[Failure]) -> None:
+        self.manager = manager
+        self.patience = patience
+        self.failures = failures
+
+    def register(self, point: Point) -> ModuleType | None:
+        """Import an entry point's module, or a file, and hand it to pluggy; None if it cannot be used."""
+        try:
+            module: ModuleType = within(self.patience, point.load, f"importing {point.failure('').origin}")
+        except KeyboardInterrupt:
+            raise
+        except OutOfPatienceError:
+            self.failures.append(point.failure(f"its import has not come to an end in {self.patience:g} s"))
+            return None
+        except BaseException as error:  # a plugin may raise anything, even SystemExit
+            self.failures.append(point.failure(f"cannot be imported: {said(error)}{_hint(point, error)}"))
+            return None
+        if self.manager.is_registered(module):  # two entry points for one module
+            return None
+        try:
+            self.manager.register(module, name=point.id)
+        except Exception as error:
+            if self.manager.has_plugin(point.id):
+                self.manager.unregister(name=point.id)
+            self.failures.append(point.failure(f"breaks a hook's contract: {said(error)}"))
+            return None
+        self._check_hooks(point, module)
+        return module
+
+    def _check_hooks(self, point: Point, module: ModuleType) -> None:
+        callers = self.manager.get_hookcallers(module) or []
+        for caller in callers:
+            if not caller.has_spec():
+                hint = did_you_mean(caller.name, KNOWN_HOOKS) or f"the hooks are {', '.join(KNOWN_HOOKS)}"
+                self.failures.append(point.failure(f'there is no hook "{caller.name}"; {hint.strip()}'))
+        if callers:
+            return
+        unmarked = [name for name in KNOWN_HOOKS if hasattr(module, name)]
+        own = [(kind, cls) for kind, base in BASES.items() for cls in own_classes(module, base)]
+        if unmarked:
+            self.failures.append(point.failure(f"has no hooks; put @glueft.hookimpl above {unmarked[0]}"))
+        elif point.file and not own:
+            mend = "define a class that derives from glueft.Task, Optimizer, Schedule or Callback"
+            self.failures.append(point.failure(f"there is no plugin in it; {mend}"))
+        elif not point.file:
+            mend = ""
+            if own:
+                (kind, cls), *_ = own
+                mend = f"; add @glueft.hookimpl and below it a {HOOK_OF_KIND[kind]}() that returns [{cls.__name__}]"
+            self.failures.append(point.failure(f"has no hooks{mend}"))
+
+    def offered(self, point: Point, module: ModuleType) -> Iterator[tuple[str, Any]]:
+        """Yield each kind and class that a module offers: what its hooks return.
+
+        A file needs no hook: where it has none for a kind, its own public classes of that kind are its plugins.
+        """
+        for kind, hook in HOOK_OF_KIND.items():
+            implementations = [
+                implementation
+                for implementation in getattr(self.manager.hook, hook).get_hookimpls()
+                if implementation.plugin_name == point.id
+            ]
+            for implementation in implementations:
+                yield from ((kind, cls) for cls in self._answer(point, hook, implementation.function))
+            if point.file and not implementations and not hasattr(module, hook):
+                yield from ((kind, cls) for cls in own_classes(module, BASES[kind]))
+
+    def _answer(self, point: Point, hook: str, function: Any) -> list[Any] | tuple[Any, ...]:
+        """What a hook returns; nothing if it does not keep to its contract."""
+        try:
+            offered = within(self.patience, function, f"waiting for {hook} of {point.failure('').origin}")
+        except KeyboardInterrupt:
+            raise
+        except OutOfPatienceError:
+            self.failures.append(point.failure(f"its {hook} has not come to an end in {self.patience:g} s"))
+            return []
+        except BaseException as error:
+            self.failures.append(point.failure(f"its {hook} failed: {said(error)}"))
+            return []
+        if isinstance(offered, (list, tuple)):
+            return offered
+        given = "nothing" if offered is None else f"a {type(offered).__name__}"
+        reason = f"its {hook} must return a list of classes, and returned {given}"
+        self.failures.append(point.failure(reason))
+        return []
+
+
+def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:
+    """The public classes of a kind of plugin that a module itself defines, in the order in which it does."""
+    return [
+        value
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, base)
+        and value.__module__ == module.__name__
+        and name == value.__name__
+        and not name.startswith("_")
+    ]
+
+
+def said(error: BaseException) -> str:
+    """An exception in one line: its type and the first line of what it says."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _hint(point: Point, error: BaseException) -> str:
+    """Why a file cannot import what lies beside it."""
+    if not point.file or not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    sibling = Path(point.file.path).parent / error.name.partition(".")[0]
+    if not (sibling.is_dir() or sibling.with_suffix(".py").is_file()):
+        return ""
+    return "; a plugin file is loaded alone, without what lies beside it: make a package of them (glueft plugin new)"
