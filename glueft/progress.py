@@ -232,7 +232,8 @@ def result_table(record: dict[str, Any]) -> Table:
     if majority is not None:
         table.add_row("majority class", f"{majority:.4f}")
     seconds = record["seconds"]
-    table.add_row("steps", f"{record['num_train_steps']:,}")
+    done, planned = record["epochs"][-1]["step"], record["num_train_steps"]
+    table.add_row("steps", f"{done:,}" if done == planned else f"{done:,} of {planned:,}; stopped early")
     parts = ("setup", "train", "evaluate", "total")
     table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in parts))
     table.add_row(
