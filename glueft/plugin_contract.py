@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping, MutableSequence, MutableSet, Sequence
 from typing import Any, TypeGuard
 
 from glueft.errors import PluginError
@@ -53,8 +54,25 @@ def _options_breach(where: str, cls: type[Plugin]) -> str | None:
     silent = [name for name, field in options.model_fields.items() if not (field.description or "").strip()]
     if silent:
         return f"every option needs a description, and {where} gives none for {', '.join(silent)}"
+    changeable = _changeable_default(options)
+    if changeable:
+        return (
+            f"an option's default must be a value that cannot be changed, and that of {changeable} in {where} can be; "
+            'give a tuple: `words: tuple[str, ...] = glueft.Field((), strict=False, description="...")`'
+        )
     if "plugin" in options.model_fields:
         return f'{where} has an option "plugin", the key by which a recipe names the plugin itself'
+    return None
+
+
+def _changeable_default(options: type[Options]) -> str | None:
+    """The first option whose default is a list or the like: one run that changed it would change the next one's."""
+    for name, field in options.model_fields.items():
+        if field.default_factory_takes_validated_data:
+            continue
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, (MutableSequence, MutableMapping, MutableSet)):
+            return f"`{name}`, {_short(default)},"
     return None
 
 
@@ -62,6 +80,8 @@ def _task_breach(where: str, cls: type[Task]) -> str | None:
     inputs = getattr(cls, "inputs", None)
     if not _names(inputs) or len(inputs) not in (1, 2):
         return f'{where} needs `inputs`, a tuple of one or two different column names such as ("sentence",)'
+    if "label" in inputs:
+        return f'{where} has "label" among its `inputs`: the name is that of the column with the labels'
     if not _names(cls.labels) or len(cls.labels) == 1:
         return f"{where} needs `labels`, a tuple of two or more different names, or () for regression"
     if not _names(cls.metrics) or not (cls.metrics or cls.reads_own_files):
@@ -73,10 +93,27 @@ def _task_breach(where: str, cls: type[Task]) -> str | None:
     if cls.tsv is not None and not {*inputs, "label"} <= set(cls.tsv.columns):
         missing = ", ".join(sorted({*inputs, "label"} - set(cls.tsv.columns)))
         return f"the `tsv` layout of {where} does not say in which column to find {missing}"
+    if cls.tsv is not None and cls.tsv.label_text is not None and cls.labels:
+        reason = _label_text_breach(where, cls.labels, cls.tsv.label_text)
+        if reason:
+            return reason
     if cls.sample is not None and cls.tsv is None:
         return f"{where} has a `sample` but no `tsv` layout to read it by"
     if cls.hub is None and cls.tsv is None and cls.load is Task.load:
         return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
+    return None
+
+
+def _label_text_breach(where: str, labels: Sequence[str], texts: Sequence[str]) -> str | None:
+    """Labels go by name: what the files write for each of them stands in the order of `labels`."""
+    if len(texts) != len(labels):
+        return f"the `label_text` of {where} has {len(texts)} texts, and its `labels` are {len(labels)}"
+    plain = ([text.casefold() for text in texts], [label.casefold() for label in labels])
+    if plain[0] != plain[1] and sorted(plain[0]) == sorted(plain[1]):
+        return (
+            f"the `label_text` of {where} has the labels in another order ({', '.join(texts)}) than its `labels` "
+            f"({', '.join(labels)}): every row would get another label's name"
+        )
     return None
 
 

@@ -13,6 +13,7 @@ from glueft import hookspecs
 from glueft.nearest import did_you_mean
 from glueft.patience import OutOfPatienceError, within
 from glueft.plugin import Plugin
+from glueft.plugin_blame import said
 from glueft.plugin_contract import BASES, HOOK_OF_KIND
 from glueft.plugin_records import Failure, Point
 
@@ -126,12 +127,6 @@ def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:
         and name == value.__name__
         and not name.startswith("_")
     ]
-
-
-def said(error: BaseException) -> str:
-    """An exception in one line: its type and the first line of what it says."""
-    first = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def _hint(point: Point, error: BaseException) -> str:

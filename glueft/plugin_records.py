@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-import weakref
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
@@ -152,18 +151,3 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.origin}: {self.reason}"
-
-
-_BROUGHT_BY: weakref.WeakKeyDictionary[type[Plugin], Point] = weakref.WeakKeyDictionary()
-
-
-def remember(cls: type[Plugin], point: Point) -> None:
-    """Note what brought a class, for messages about it."""
-    _BROUGHT_BY[cls] = point
-
-
-def named(plugin: Plugin) -> str:
-    """A plugin in a message: `the task "mood" (glueft-mood 1.0)`; without the brackets if it is glueft's own."""
-    point = _BROUGHT_BY.get(type(plugin))
-    called = f'the {plugin.kind} "{plugin.name}"'
-    return called if point is None or point.package == "glueft" else f"{called} ({point.package} {point.version})"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
 from glueft.metrics import check_metrics
+from glueft.plugin_blame import blaming
 
 if TYPE_CHECKING:
     from glueft.checkpoint import Checkpoint, Loaded
@@ -125,7 +126,10 @@ def load_model(recipe: Recipe, tokens: Tokens) -> tuple[Loaded, Batches]:
     batches = plan_batches(recipe, tokens.encoded, multiple=engine.width_multiple(jit_compile))
     if training.gradient_accumulation_steps > 1:
         model.rows_at_once = training.batch_size
-    optimizer = recipe.optimizer.build(recipe.schedule.build(batches.training.num_train_steps))
+    with blaming(recipe.schedule, "build"):
+        schedule = recipe.schedule.build(batches.training.num_train_steps)
+    with blaming(recipe.optimizer, "build"):
+        optimizer = recipe.optimizer.build(schedule)
     engine.compile_model(model, optimizer, regression=regression, jit_compile=jit_compile)
     return loaded, batches
 

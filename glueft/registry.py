@@ -19,10 +19,11 @@ from glueft import hookspecs
 from glueft.errors import PluginError
 from glueft.nearest import did_you_mean
 from glueft.patience import import_seconds
+from glueft.plugin_blame import remember, said
 from glueft.plugin_contract import BASES, NAME, breach
 from glueft.plugin_file import PluginFile
-from glueft.plugin_loader import Loader, said
-from glueft.plugin_records import EntryPoint, Failure, FilePoint, Point, Registered, remember
+from glueft.plugin_loader import Loader
+from glueft.plugin_records import EntryPoint, Failure, FilePoint, Point, Registered
 
 GROUP = "glueft"
 KINDS = tuple(BASES)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.metrics import compute_metrics
+from glueft.plugin_blame import blaming
 from glueft.preparation import Batches, Tokens, describe_model, load_model, read_tokens
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from glueft import engine
     from glueft.data.encoding import Encoded
     from glueft.encoder.classifier import Classifier
+    from glueft.plugin import Callback
     from glueft.recipe import Recipe
 
 
@@ -125,9 +127,15 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
         loaded, batches = load_model(recipe, tokens)
         run.model, run.num_train_steps = loaded.model, batches.training.num_train_steps
         run.record |= describe_model(recipe, tokens, loaded, batches)
-        callbacks = [callback.build(run) for callback in recipe.callbacks]
+        callbacks = [build_callback(callback, run) for callback in recipe.callbacks]
     run.write_record()
     return Prepared(tokens, loaded.model, batches, callbacks)
+
+
+def build_callback(callback: Callback, run: Run) -> keras.callbacks.Callback:
+    """Build one callback; what it raises is told as its own."""
+    with blaming(callback, "build"):
+        return callback.build(run)
 
 
 def train(run: Run, prepared: Prepared, progress: RunProgress) -> engine.Trained:

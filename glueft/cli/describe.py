@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glueft.cli.plugin_option import PluginFiles, registry_with
+
 if TYPE_CHECKING:
     from glueft.plugin import Task
-    from glueft.registry import Registered
+    from glueft.registry import Registered, Registry
 
 EPILOG = """\b
 Examples:
   glueft describe mrpc
   glueft describe linear --json
   glueft describe optimizer/adam     where plugins of two kinds share a name
+  glueft describe my_task --plugin my_task.py
 """
 
 
@@ -29,22 +33,30 @@ def plugin_names() -> list[str]:
 
 def describe(
     name: Annotated[str, typer.Argument(help="A plugin's name, or KIND/NAME.", autocompletion=plugin_names)],
+    files: PluginFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Describe a plugin and its options.
 
-    Options with what they accept and their defaults; of a task also the columns, labels, metrics and where its rows
-    can come from.
+    Options with what they accept, their bounds and defaults; of a task also where its rows can come from, the columns
+    of its files, labels, metrics, official sizes and published scores.
     """
-    description = description_of(find_plugin(name))
+    from glueft.cli.describe_text import show
+
+    description = description_of(find_plugin(name, registry_with(files)))
     if as_json:
         print(json.dumps(description, ensure_ascii=False))
     else:
-        _print(description)
+        show(description)
 
 
-def find_plugin(name: str) -> Registered:
+def find_plugin(name: str, registry: Registry, command: str = "describe") -> Registered:
     """Return the plugin of this name, of any kind unless the name says which.
+
+    Args:
+        name: NAME or KIND/NAME.
+        registry: where to look.
+        command: what the user called, for messages.
 
     Raises:
         GlueftError: there is none, or there are several.
@@ -52,9 +64,8 @@ def find_plugin(name: str) -> Registered:
     from glueft.cli.list_plugins import the_kind
     from glueft.errors import GlueftError
     from glueft.nearest import nearest
-    from glueft.registry import KINDS, load_registry
+    from glueft.registry import KINDS
 
-    registry = load_registry()
     kind, slash, rest = name.partition("/")
     if slash:
         return registry.find(the_kind(kind) or "", rest)
@@ -67,23 +78,26 @@ def find_plugin(name: str) -> Registered:
             f'"{name}" is the name of several plugins',
             expected="the name of one plugin",
             received=f"{' and '.join(f'a {kind}' for kind in kinds)} of that name",
-            mend=" or ".join(f"glueft describe {kind}/{name}" for kind in kinds),
+            mend=" or ".join(f"glueft {command} {kind}/{name}" for kind in kinds),
         )
     names = [plugin.name for plugin in registry.all()]
     lost = next((failure.kind for failure in registry.failures if failure.name == name and failure.kind), None)
     if lost in KINDS:
         return registry.find(lost, name)  # raises, with the reason
     meant = nearest(name, names)
+    mend = f'did you mean "{meant}"?' if meant else "`glueft list` shows what is installed and what cannot be used"
+    suspects = [str(failure) for failure in registry.failures if failure.name is None]
     raise GlueftError(
         f'no plugin is called "{name}"',
         expected=f"one of {', '.join(names) or '(none is installed)'}",
         received=f'"{name}"',
-        mend=f'did you mean "{meant}"?' if meant else "`glueft list` shows what is installed and what cannot be used",
+        mend=mend + (f"  It may be in what could not be used: {'; '.join(suspects)}" if suspects else ""),
     )
 
 
 def description_of(plugin: Registered) -> dict[str, Any]:
     """A plugin as plain values, those that `--json` prints."""
+    from glueft.cli.list_plugins import source_of
     from glueft.plugin import Task
 
     cls = plugin.cls
@@ -92,8 +106,7 @@ def description_of(plugin: Registered) -> dict[str, Any]:
         "name": plugin.name,
         "description": cls.description(),
         "documentation": inspect.cleandoc(cls.__doc__ or ""),
-        "package": plugin.package,
-        "version": plugin.version,
+        **source_of(plugin),
     }
     if issubclass(cls, Task):
         description |= _task(cls)
@@ -101,16 +114,50 @@ def description_of(plugin: Registered) -> dict[str, Any]:
 
 
 def _task(task: type[Task]) -> dict[str, Any]:
-    sources: dict[str, Any] = {"hub": None, "folder": None, "sample": task.sample is not None}
-    if task.hub:
-        sources["hub"] = {"dataset": task.hub.path, "config": task.hub.config}
-    if task.tsv:
-        sources["folder"] = {split: f"{task.tsv.folder}/{file}" for split, file in task.tsv.files.items()}
+    from glueft.metrics import METRICS
+
     return {
         "inputs": list(task.inputs),
         "labels": list(task.labels),
         "metrics": list(task.metrics),
-        "data": sources,
+        "metric_descriptions": {name: METRICS[name] for name in task.metrics},
+        "validation_splits": list(task.validation_splits),
+        "test_splits": list(task.test_splits),
+        "sizes": dict(task.sizes),
+        "published": [dataclasses.asdict(score) | {"metrics": dict(score.metrics)} for score in task.published],
+        "data": _data(task),
+    }
+
+
+def _data(task: type[Task]) -> dict[str, Any]:
+    """Where a task's rows can come from."""
+    hub = files = None
+    if task.hub:
+        hub = {
+            "dataset": task.hub.path,
+            "config": task.hub.config,
+            "columns": dict(task.hub.columns),
+            "splits": dict(task.hub.splits),
+        }
+    if task.tsv:
+        files = [
+            {
+                "split": split,
+                "file": f"{task.tsv.folder}/{file.name}",
+                "header": file.header,
+                "columns": dict(file.columns or {}),
+            }
+            for split in task.tsv.files
+            for file in task.tsv.candidates(split)
+        ]
+    return {
+        "hub": hub,
+        # The file that is looked for first.
+        "folder": {file["split"]: file["file"] for file in reversed(files)} if files else None,
+        "files": files,
+        "label_text": list(task.tsv.label_text) if task.tsv and task.tsv.label_text else None,
+        "sample": task.sample is not None,
+        "reads_own_files": task.reads_own_files,
     }
 
 
@@ -130,35 +177,3 @@ def _options(plugin: Registered) -> list[dict[str, Any]]:
         }
         for name, option in schema.get("properties", {}).items()
     ]
-
-
-def _print(description: dict[str, Any]) -> None:
-    from glueft.recipe.values import as_toml
-
-    print(
-        f"{description['name']}, a plugin of kind {description['kind']} from "
-        f"{description['package']} {description['version']}\n"
-    )
-    print(description["documentation"])
-    if "inputs" in description:
-        data = description["data"]
-        hub = data["hub"] and " ".join(filter(None, [data["hub"]["dataset"], data["hub"]["config"]]))
-        print()
-        print(f"inputs    {', '.join(description['inputs'])}")
-        print(f"labels    {', '.join(description['labels']) or 'a number (regression)'}")
-        print(f"metrics   {', '.join(description['metrics'])}")
-        print(f"hub       {hub or 'no'}")
-        print(f"folder    {', '.join((data['folder'] or {}).values()) or 'no'}")
-        print(f"sample    {'ships with it' if data['sample'] else 'no'}")
-    print()
-    if not description["options"]:
-        print("It has no options.")
-        return
-    print("Options:")
-    for option in description["options"]:
-        default = option["default"]
-        state = (
-            "must be given" if option["required"] else "not set" if default is None else f"default {as_toml(default)}"
-        )
-        print(f"\n  {option['name']}: {option['expected']}; {state}")
-        print(f"      {option['description']}")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from glueft.cli.plugin_option import PluginFiles, registry_with
+
+if TYPE_CHECKING:
+    from glueft.registry import Registered
 
 EPILOG = """\b
 Examples:
   glueft list
   glueft list task
   glueft list --json
+  glueft list --plugin my_task.py
 """
 
 
@@ -28,23 +34,21 @@ def list_plugins(
         str | None,
         typer.Argument(help="task, optimizer, schedule or callback; all if left out.", autocompletion=kinds),
     ] = None,
+    files: PluginFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the installed plugins.
 
     Each with its kind, its name, the package that brings it and a description; then what cannot be used, and why.
     """
-    from glueft.registry import load_registry
-
-    registry = load_registry()
+    registry = registry_with(files)
     wanted = the_kind(kind)
     plugins = [
         {
             "kind": plugin.kind,
             "name": plugin.name,
             "description": plugin.cls.description(),
-            "package": plugin.package,
-            "version": plugin.version,
+            **source_of(plugin),
         }
         for plugin in registry.all(wanted)
     ]
@@ -52,13 +56,23 @@ def list_plugins(
         failures = [dataclasses.asdict(failure) for failure in registry.failures]
         print(json.dumps({"plugins": plugins, "failures": failures}, ensure_ascii=False))
         return
-    _print_table(plugins)
+    _print_table(registry.all(wanted))
     if not plugins:
         print(f"no {wanted or 'plugin'} is installed")
     if registry.failures:
         print("\ncannot be used:")
         for failure in registry.failures:
             print(f"  {failure}")
+
+
+def source_of(plugin: Registered) -> dict[str, str | None]:
+    """What brings a plugin, for `--json`: a package and its version, or a file."""
+    file = plugin.point.file
+    return {
+        "package": None if file else plugin.package,
+        "version": None if file else plugin.version,
+        "file": file.path if file else None,
+    }
 
 
 def the_kind(kind: str | None) -> str | None:
@@ -83,11 +97,8 @@ def the_kind(kind: str | None) -> str | None:
     )
 
 
-def _print_table(plugins: list[dict[str, Any]]) -> None:
-    rows = [
-        (plugin["kind"], plugin["name"], f"{plugin['package']} {plugin['version']}", plugin["description"])
-        for plugin in plugins
-    ]
+def _print_table(plugins: list[Registered]) -> None:
+    rows = [(plugin.kind, plugin.name, plugin.origin, plugin.cls.description()) for plugin in plugins]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) + f"  {row[3]}")

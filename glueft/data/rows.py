@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
 from glueft.nearest import nearest
+from glueft.plugin_blame import blaming, named
 
 if TYPE_CHECKING:
     import datasets
@@ -86,13 +87,14 @@ def load_rows(
     """
     import datasets
 
-    loaded = task.load(source)
+    with blaming(task, "load"):
+        loaded = task.load(source)
     if not isinstance(loaded, datasets.DatasetDict) or not all(
         isinstance(rows, datasets.Dataset) for rows in loaded.values()
     ):
         wrong = next((rows for rows in loaded.values()), loaded) if isinstance(loaded, dict) else loaded
         raise DataError(
-            f'the task "{task.name}" did not load a DatasetDict of Datasets',
+            f"{named(task)} did not load a DatasetDict of Datasets",
             expected="a datasets.DatasetDict with the splits train and validation, each a datasets.Dataset",
             received=_type(loaded) + (f" of {_type(wrong)}" if wrong is not loaded else ""),
             mend="let the plugin's `load` return datasets.DatasetDict(train=..., validation=...)",
@@ -103,7 +105,7 @@ def load_rows(
     missing = [split for split in needed if split not in loaded]
     if missing:
         raise DataError(
-            f'the task "{task.name}" has no {missing[0]} split',
+            f"{named(task)} has no {missing[0]} split",
             expected=f"the splits {' and '.join(needed)}",
             received=_names(list(loaded)) or "no splits",
             mend=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
@@ -112,7 +114,7 @@ def load_rows(
 
 
 def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) -> Rows:
-    where = f'the {split} split of the task "{task.name}"'
+    where = f"the {split} split of {named(task)}"
     hidden = split in task.test_splits
     columns = [*task.inputs, *(["label"] if not hidden or "label" in dataset.column_names else [])]
     for column in columns:

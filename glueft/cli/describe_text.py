@@ -1,0 +1,88 @@
+"""A plugin's description as `glueft describe` shows it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+INDENT = 12
+
+
+def show(description: dict[str, Any]) -> None:
+    """Print a description from `describe.description_of`."""
+    origin = description["file"] or f"{description['package']} {description['version']}"
+    print(f"{description['name']}, a plugin of kind {description['kind']} from {origin}\n")
+    print(description["documentation"])
+    if description["kind"] == "task":
+        print()
+        _show_task(description)
+    print()
+    _show_options(description["options"])
+
+
+def _show_task(task: dict[str, Any]) -> None:
+    _line("inputs", ", ".join(task["inputs"]))
+    own = task["data"]["reads_own_files"]
+    _line("labels", ", ".join(task["labels"]) or ("found in the rows" if own else "a number (regression)"))
+    for name, meaning in task["metric_descriptions"].items():
+        _line("metric", f"{name}: {meaning}")
+    _show_data(task["data"])
+    if task["sizes"]:
+        _line("sizes", ", ".join(f"{name} {rows:,}" for name, rows in task["sizes"].items()))
+    if len(task["validation_splits"]) > 1:
+        _line("judged by", f"{task['validation_splits'][0]}; also measured: {', '.join(task['validation_splits'][1:])}")
+    for score in task["published"]:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in score["metrics"].items())
+        split = f" on {score['split']}" if score["split"] else ""
+        _line("published", f"{score['model']}{split}: {numbers} ({score['source']})")
+
+
+def _show_data(data: dict[str, Any]) -> None:
+    if data["reads_own_files"]:
+        _line("data", "the files that its options name")
+        return
+    hub = data["hub"]
+    if hub:
+        renamed = [f"{ours} is its {theirs}" for ours, theirs in (hub["columns"] | hub["splits"]).items()]
+        _line("hub", " ".join(filter(None, [hub["dataset"], hub["config"]])) + _in_brackets(renamed))
+    else:
+        _line("hub", "no")
+    groups: dict[str, list[str]] = {}
+    for file in data["files"] or ():
+        columns = ", ".join(f"{ours} in {_column(theirs)}" for ours, theirs in file["columns"].items())
+        groups.setdefault(columns + ("" if file["header"] else "; no header line"), []).append(file["file"])
+    for number, (columns, names) in enumerate(groups.items()):
+        _line("" if number else "files", f"{', '.join(names)}: {columns}")
+    if not groups:
+        _line("files", "no")
+    if data["label_text"]:
+        _line("", f"labels are written {', '.join(data['label_text'])}")
+    _line("sample", "ships with it" if data["sample"] else "no")
+
+
+def _column(column: str | int) -> str:
+    return f'"{column}"' if isinstance(column, str) else f"field {column + 1}"
+
+
+def _in_brackets(words: list[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _line(name: str, text: str) -> None:
+    print(f"{name:<{INDENT}}{text}")
+
+
+def _show_options(options: list[dict[str, Any]]) -> None:
+    from glueft.recipe.values import as_toml
+
+    if not options:
+        print("It has no options.")
+        return
+    print("Options:")
+    for option in options:
+        default = option["default"]
+        state = (
+            "must be given" if option["required"] else "not set" if default is None else f"default {as_toml(default)}"
+        )
+        print(f"\n  {option['name']}: {option['expected']}; {state}")
+        print(textwrap.indent(option["description"], " " * 6))

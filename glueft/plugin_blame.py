@@ -1,0 +1,77 @@
+"""Says whose plugin it is that fails, so that the user knows whom to tell."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from glueft.errors import GlueftError, PluginError
+
+if TYPE_CHECKING:
+    from glueft.plugin import Plugin
+    from glueft.plugin_records import Point
+
+_BROUGHT_BY: weakref.WeakKeyDictionary[type[Plugin], Point] = weakref.WeakKeyDictionary()
+
+
+def remember(cls: type[Plugin], point: Point) -> None:
+    """Note what brought a class."""
+    _BROUGHT_BY[cls] = point
+
+
+def named(plugin: Plugin) -> str:
+    """A plugin in a message: `the task "mood" (glueft-mood 1.0)`; without the brackets if it is glueft's own."""
+    called = f'the {plugin.kind} "{plugin.name}"'
+    point = _stranger(plugin)
+    return called if point is None else f"{called} ({f'{point.package} {point.version}'.strip()})"
+
+
+@contextmanager
+def blaming(plugin: Plugin, method: str) -> Iterator[None]:
+    """While a plugin's method works, name the plugin in whatever it raises.
+
+    A GlueftError passes as it is; and what goes wrong in a plugin of glueft's own is a bug of glueft.
+
+    Raises:
+        PluginError: the method raised something else.
+    """
+    try:
+        yield
+    except GlueftError:
+        raise
+    except Exception as error:
+        if _stranger(plugin) is None:
+            raise
+        raise PluginError(
+            f"{named(plugin)} failed in its `{method}`: {said(error)}",
+            expected=f"a `{method}` that does its work, or raises a GlueftError that says what the user can mend",
+            received=f"{said(error)}{_place(plugin, error)}",
+            mend="mend the plugin, or tell its authors",
+        ) from error
+
+
+def said(error: BaseException) -> str:
+    """An exception in one line: its type and the first line of what it says."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _stranger(plugin: Plugin) -> Point | None:
+    """What brought a plugin, if it is known and not glueft itself."""
+    point = _BROUGHT_BY.get(type(plugin))
+    return None if point is None or point.package == "glueft" else point
+
+
+def _place(plugin: Plugin, error: Exception) -> str:
+    """The last line of the plugin's own module on the way to the error."""
+    module = sys.modules.get(type(plugin).__module__)
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == getattr(module, "__file__", None)
+    ]
+    return f", in {own[-1].filename}, line {own[-1].lineno}" if own else ""
