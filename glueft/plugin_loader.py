@@ -91,15 +91,16 @@ class Loader:
                 for implementation in getattr(self.manager.hook, hook).get_hookimpls()
                 if implementation.plugin_name == point.id
             ]
-            for implementation in implementations:
-                yield from ((kind, cls) for cls in self._answer(point, hook, implementation.function))
+            if implementations:
+                yield from ((kind, cls) for cls in self._answer(point, hook))
             if point.file and not implementations and not hasattr(module, hook):
                 yield from ((kind, cls) for cls in own_classes(module, BASES[kind]))
 
-    def _answer(self, point: Point, hook: str, function: Any) -> list[Any] | tuple[Any, ...]:
+    def _answer(self, point: Point, hook: str) -> list[Any] | tuple[Any, ...]:
         """What a hook returns; nothing if it does not keep to its contract."""
+        caller = hook_of_one(self.manager, hook, point)
         try:
-            offered = within(self.patience, function, f"waiting for {hook} of {point.failure('').origin}")
+            answers = within(self.patience, caller, f"waiting for {hook} of {point.failure('').origin}")
         except KeyboardInterrupt:
             raise
         except OutOfPatienceError:
@@ -108,12 +109,19 @@ class Loader:
         except BaseException as error:
             self.failures.append(point.failure(f"its {hook} failed: {said(error)}"))
             return []
+        offered = answers[0] if answers else None  # pluggy leaves None out
         if isinstance(offered, (list, tuple)):
             return offered
         given = "nothing" if offered is None else f"a {type(offered).__name__}"
         reason = f"its {hook} must return a list of classes, and returned {given}"
         self.failures.append(point.failure(reason))
         return []
+
+
+def hook_of_one(manager: pluggy.PluginManager, hook: str, point: Point) -> pluggy.HookCaller:
+    """Return a caller that calls one plugin's hook only, and returns a list with what it returned unless that is None."""
+    others = [plugin for name, plugin in manager.list_name_plugin() if name != point.id]
+    return manager.subset_hook_caller(hook, others)
 
 
 def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:

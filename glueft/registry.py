@@ -22,8 +22,9 @@ from glueft.patience import import_seconds
 from glueft.plugin_blame import remember, said
 from glueft.plugin_contract import BASES, NAME, breach
 from glueft.plugin_file import PluginFile
-from glueft.plugin_loader import Loader
+from glueft.plugin_loader import Loader, hook_of_one
 from glueft.plugin_records import EntryPoint, Failure, FilePoint, Point, Registered
+from glueft.plugin_trace import trace_if_asked
 
 GROUP = "glueft"
 KINDS = tuple(BASES)
@@ -82,9 +83,8 @@ class Registry:
         Returns:
             The failure if the hook raised.
         """
-        others = [plugin for name, plugin in self.manager.list_name_plugin() if name != point.id]
         try:
-            self.manager.subset_hook_caller(hook, others)(**arguments)
+            hook_of_one(self.manager, hook, point)(**arguments)
         except Exception as error:
             return point.failure(f"its {hook} failed: {said(error)}")
         return None
@@ -139,6 +139,7 @@ def registry_of(points: Iterable[Point]) -> Registry:
     """Load the plugins of some entry points and files, and of no others."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
+    trace_if_asked(manager)
     registry = Registry(manager)
     loader = Loader(manager, import_seconds(), registry.failures)
     modules = [(point, module) for point in points if (module := loader.register(point)) is not None]
