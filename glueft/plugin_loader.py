@@ -119,7 +119,7 @@ class Loader:
 
 
 def hook_of_one(manager: pluggy.PluginManager, hook: str, point: Point) -> pluggy.HookCaller:
-    """Return a caller that calls one plugin's hook only, and returns a list with what it returned unless that is None."""
+    """Return a caller of one plugin's hook; it returns a list with what the hook returned, an empty one for None."""
     others = [plugin for name, plugin in manager.list_name_plugin() if name != point.id]
     return manager.subset_hook_caller(hook, others)
 
