@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from glueft.nearest import did_you_mean, nearest
 from glueft.plugin import Task
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
@@ -17,6 +18,8 @@ def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:
     problems: list[Problem] = []
     data, task, model = parts.get("data"), parts.get("task"), parts.get("model")
     if isinstance(data, Data):
+        if isinstance(task, Task):
+            problems += _predict(data, task, origins)
         if isinstance(task, Task) and task.reads_own_files:
             problems += _own_files(data, task, origins)
         else:
@@ -75,6 +78,24 @@ def _own_files(data: Data, task: Task, origins: Origins) -> list[Problem]:
         )
         for key, value in given.items()
         if value is not None
+    ]
+
+
+def _predict(data: Data, task: Task, origins: Origins) -> list[Problem]:
+    """The splits to predict are the task's, or stand for all of a sort."""
+    known = tuple(dict.fromkeys(("validation", "test", *task.validation_splits, *task.test_splits)))
+    expected = f"one of {', '.join(map(as_toml, known))}"
+    return [
+        origins.problem(
+            ("data", "predict", place),
+            f"expected {expected}; received {received(split)}",
+            expected=expected,
+            received=received(split),
+            mend=did_you_mean(split, known).strip() or f'these are the splits of task "{task.name}"',
+            suggestion=nearest(split, known),
+        )
+        for place, split in enumerate(data.predict)
+        if split not in known
     ]
 
 

@@ -20,10 +20,9 @@ def _printable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_printable)]
-Split = Literal["validation", "test"]
 
 
-def _each_once(splits: tuple[Split, ...]) -> tuple[Split, ...]:
+def _each_once(splits: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(splits)) != len(splits):
         raise ValueError("must name each split once")
     return splits
@@ -70,9 +69,12 @@ class Data(Options):
     revision: Text | None = Field(None, description="Branch, tag or commit of the data set on the hub.")
     max_length: int = Field(128, ge=8, le=1_000_000, description="Longest row in tokens; what is longer is cut.")
     limit_train: int | None = Field(None, ge=1, description="Use only the first rows of the train split, for trials.")
-    limit_validation: int | None = Field(None, ge=1, description="Use only the first rows of the validation split.")
-    predict: Annotated[tuple[Split, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
-        ("validation",), description="Splits whose predictions are written; metrics are always the validation split's."
+    limit_validation: int | None = Field(None, ge=1, description="Use only the first rows of each validation split.")
+    predict: Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
+        ("validation",),
+        description='Splits whose predictions are written: "validation" and "test", each meaning all of its sort, or '
+        "single ones by their full names.",
+        examples=[["validation", "test"]],
     )
 
 
