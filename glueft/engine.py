@@ -17,6 +17,7 @@ import numpy as np
 
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.errors import TrainingError
+from glueft.step_times import StepTimes, Stopwatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,14 +74,14 @@ class Trained:
         epochs: one report an epoch.
         steps: optimizer steps done; fewer than planned where a callback stopped early.
         step_seconds: seconds in training steps, validation left out.
-        first_step_seconds: seconds from the start of the training to the end of its first step.
+        first_step_end: `time.perf_counter()` at the end of the first step.
         validation_logits: the last validation's, in the order of the split; None where a callback came after it.
     """
 
     epochs: list[EpochReport]
     steps: int
     step_seconds: float
-    first_step_seconds: float
+    first_step_end: float
     validation_logits: NDArray[np.float32] | None
 
 
@@ -161,13 +162,25 @@ def all_parameters(model: keras.Model) -> int:
     return sum(math.prod(variable.shape) for variable in model.weights)
 
 
-def predict(model: keras.Model, batches: EvaluationBatches) -> NDArray[np.float32]:
+def step_times(model: keras.Model) -> StepTimes:
+    """Return an empty list of step times for a compiled model, to hand to `train` and `predict`."""
+    return StepTimes(by_shape=keras.backend.backend() == "jax" or bool(model.jit_compile))
+
+
+def predict(model: keras.Model, batches: EvaluationBatches, times: StepTimes) -> NDArray[np.float32]:
     """Return the logits of a split, (rows, labels), in the order of the split.
+
+    Args:
+        model: compiled by `compile_model`.
+        batches: all of the split.
+        times: gets the seconds of each step.
 
     Raises:
         TrainingError: a logit is not a finite number.
     """
-    logits = batches.restore(np.asarray(model.predict(feed(batches), steps=len(batches), verbose=0), np.float32))
+    watch = Stopwatch(times, batches.measures())
+    outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
+    logits = batches.restore(np.asarray(outputs, np.float32))
     if not np.isfinite(logits).all():
         raise TrainingError(
             "the model's logits are not finite numbers",
@@ -187,6 +200,7 @@ def train(
     score: Callable[[NDArray[np.float32]], dict[str, float]],
     on_step: Callable[[StepReport], None],
     on_epoch: Callable[[EpochReport], None],
+    times: StepTimes,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trained:
     """Fit a compiled model, validating after each epoch.
@@ -199,13 +213,14 @@ def train(
         score: logits of the validation split, (rows, labels), -> metrics by name.
         on_step: called every few steps, and after the last.
         on_epoch: called after each epoch's validation.
+        times: gets the seconds of each train and predict step.
         callbacks: further Keras callbacks. Their epoch logs hold `val_loss` and `val_<metric>`.
 
     Raises:
         TrainingError: the loss or a logit is no longer a finite number.
     """
     epochs = len(batches.plans)
-    monitor = Monitor(batches, validation, regression, score, on_step, on_epoch)
+    monitor = Monitor(batches, validation, regression, score, on_step, on_epoch, times)
     model.fit(
         feed(batches),
         epochs=epochs,
@@ -218,7 +233,7 @@ def train(
         epochs=monitor.epochs,
         steps=monitor.step,
         step_seconds=monitor.seconds,
-        first_step_seconds=monitor.first_step_seconds,
+        first_step_end=monitor.first_step_end,
         validation_logits=None if callbacks else monitor.validation_logits,
     )
 
@@ -234,6 +249,7 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         score: Callable[[NDArray[np.float32]], dict[str, float]],
         on_step: Callable[[StepReport], None],
         on_epoch: Callable[[EpochReport], None],
+        times: StepTimes,
     ) -> None:
         super().__init__()
         self.validation = validation
@@ -241,12 +257,14 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         self.score = score
         self.on_step = on_step
         self.on_epoch = on_epoch
-        self.examples = np.cumsum(batches.sizes())
+        self.times = times
+        self.shapes = batches.measures()[:, :2]
+        self.examples = np.cumsum(self.shapes[:, 0])
         self.num_train_steps = batches.num_train_steps
         self.history_stride = max(1, -(-batches.num_train_steps // HISTORY_STEPS))
         self.step = 0
         self.seconds = 0.0
-        self.first_step_seconds = 0.0
+        self.first_step_end = 0.0
         self.epochs: list[EpochReport] = []
         self.validation_logits: NDArray[np.float32] | None = None
         self.step_end = self.epoch_begin = self.reported = time.perf_counter()
@@ -259,11 +277,13 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         """Stop at a loss that is no number; report now and then."""
         loss = float((logs or {})["loss"])
         now = time.perf_counter()
+        rows, width = self.shapes[self.step]
+        self.times.add("train", (int(rows), int(width)), now - self.step_end)
         self.seconds += now - self.step_end
         self.step_end = now
         self.step += 1
         if self.step == 1:
-            self.first_step_seconds = self.seconds
+            self.first_step_end = now
         finite = np.isfinite(loss)
         for_history = self.step % self.history_stride == 0 or self.step in (1, self.num_train_steps)
         if finite and not for_history and now - self.reported < REPORT_SECONDS:
@@ -283,7 +303,7 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Validate, and put the results where later callbacks look for them."""
         logs = {} if logs is None else logs
-        self.validation_logits = predict(self.model, self.validation)
+        self.validation_logits = predict(self.model, self.validation, self.times)
         labels = self.validation.encoded.labels
         validation_loss = mean_loss(self.validation_logits, labels, regression=self.regression)
         metrics = self.score(self.validation_logits)

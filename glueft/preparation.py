@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import DataError
 from glueft.metrics import check_metrics
 from glueft.plugin_blame import blaming
+from glueft.splits import describe_split, predicted_splits, size_notes
 
 if TYPE_CHECKING:
     from glueft.checkpoint import Checkpoint, Loaded
     from glueft.data.batches import EvaluationBatches, TrainingBatches
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
+    from glueft.plugin import Task
     from glueft.progress import RunProgress
     from glueft.recipe import Recipe
 
@@ -29,6 +29,8 @@ class Tokens:
         provenance: where the rows came from.
         splits: the rows of every split.
         encoded: the tokens of each split that is trained on, validated on or predicted.
+        predicted: the splits whose predictions are written.
+        notes: a line for each split whose rows are not all that it officially has.
     """
 
     checkpoint: Checkpoint
@@ -36,11 +38,14 @@ class Tokens:
     provenance: dict[str, Any]
     splits: dict[str, Rows]
     encoded: dict[str, Encoded]
+    predicted: tuple[str, ...]
+    notes: tuple[str, ...]
 
-    def describe(self, max_length: int) -> dict[str, Any]:
+    def describe(self, task: Task, max_length: int) -> dict[str, Any]:
         """Return what run.json says of the data."""
-        splits = {name: describe_split(rows, self.encoded.get(name)) for name, rows in self.splits.items()}
-        return self.provenance | {"max_length": max_length, "splits": splits}
+        splits = {name: describe_split(task, rows, self.encoded.get(name)) for name, rows in self.splits.items()}
+        judged = {"validation_split": task.validation_splits[0]}
+        return self.provenance | judged | {"max_length": max_length, "splits": splits, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,14 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
         splits = load_rows(task, source, limit_train=data.limit_train, limit_validation=data.limit_validation)
         if task.reads_own_files:  # Such a task may learn its labels from its rows.
             check_metrics(task.name, task.metrics, labels=len(task.labels))
-        check_predicted_splits(data.predict, splits)
-    progress.say(", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()))
+        predicted = predicted_splits(task, data.predict, splits)
+    notes = size_notes(task, splits, source.provenance.get("left_out", {}))
+    for line in (", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()), *notes):
+        progress.say(line)
     with progress.phase("tokens"):
-        read = dict.fromkeys(["train", "validation", *data.predict])
+        read = dict.fromkeys(["train", *task.validation_splits, *predicted])
         encoded = {name: encode(splits[name], tokenizer, data.max_length) for name in read}
-    return Tokens(checkpoint, tokenizer, source.provenance, splits, encoded)
+    return Tokens(checkpoint, tokenizer, source.provenance, splits, encoded, predicted, tuple(notes))
 
 
 def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], *, multiple: int) -> Batches:
@@ -159,23 +166,3 @@ def describe_model(recipe: Recipe, tokens: Tokens, loaded: Loaded, batches: Batc
         "trainable_parameters": engine.trainable_parameters(model),
         "num_train_steps": batches.training.num_train_steps,
     }
-
-
-def check_predicted_splits(predict: Sequence[str], splits: dict[str, Rows]) -> None:
-    """Raise DataError if the recipe wants predictions of a split that the data does not have."""
-    for name in predict:
-        if name not in splits:
-            raise DataError(
-                f"data.predict names the {name} split, and the data has none",
-                expected=f"rows for {name}; splits found: {', '.join(splits)}",
-                received="no such split",
-                mend=f"add the split's file, or take {name!r} out of data.predict",
-            )
-
-
-def describe_split(rows: Rows, encoded: Encoded | None) -> dict[str, Any]:
-    """Return what run.json says of a split."""
-    split: dict[str, Any] = {"rows": len(rows), "sha256": rows.sha256}
-    if encoded is not None:
-        split |= {"tokens": len(encoded.ids), "truncated_rows": encoded.truncated}
-    return split

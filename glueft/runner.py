@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.baseline import baseline, majority_accuracy
 from glueft.errors import GlueftError
 from glueft.metrics import compute_metrics
 from glueft.plugin_blame import blaming
@@ -17,6 +18,7 @@ from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
 from glueft.run_folder import Run, new_run_folder, write_predictions, write_whole
 from glueft.run_record import Clock, close_record, open_record
+from glueft.splits import is_labelled
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
     from glueft.plugin import Callback
     from glueft.recipe import Recipe
+    from glueft.step_times import StepTimes
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ class Prepared:
         model: the classifier, compiled.
         batches: of the training, and of each split that is predicted.
         callbacks: the recipe's.
+        times: of the steps to come.
     """
 
     tokens: Tokens
     model: Classifier
     batches: Batches
     callbacks: list[keras.callbacks.Callback]
+    times: StepTimes
 
 
 def run_recipe(
@@ -99,9 +104,10 @@ def run_recipe(
         training = True
         with clock.phase("train"):
             trained = train(run, prepared, progress)
-        clock.seconds["first_step"] = trained.first_step_seconds
+        clock.seconds["first_step"] = trained.first_step_end - clock.begin
         with clock.phase("evaluate"):
             conclude(run, prepared, trained, progress)
+        clock.seconds["compile"] = prepared.times.compile_seconds()
     except BaseException as error:
         if isinstance(error, GlueftError) and not training:
             shutil.rmtree(run.folder)
@@ -121,15 +127,21 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     """Do all that comes before the first step, and record what the run stands on."""
     recipe = run.recipe
     tokens = read_tokens(recipe, progress)
-    run.record["data"] = tokens.describe(recipe.data.max_length)
-    run.record["majority_accuracy"] = majority_accuracy(run, tokens.encoded["validation"])
+    run.record["data"] = tokens.describe(run.task, recipe.data.max_length)
+    labels = tokens.encoded[judged_by(run)].labels
+    run.record["majority_accuracy"] = majority_accuracy(run.task, labels)
+    run.record["baseline"] = baseline(run.task, tokens.encoded["train"].labels, labels)
+    run.record["published"] = [asdict(score) for score in run.task.published]
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
+        from glueft import engine  # Keras: its time is this phase's, and its backend's greeting is held back
+
         loaded, batches = load_model(recipe, tokens)
         run.model, run.num_train_steps = loaded.model, batches.training.num_train_steps
         run.record |= describe_model(recipe, tokens, loaded, batches)
         callbacks = [build_callback(callback, run) for callback in recipe.callbacks]
+        times = engine.step_times(loaded.model)
     run.write_record()
-    return Prepared(tokens, loaded.model, batches, callbacks)
+    return Prepared(tokens, loaded.model, batches, callbacks, times)
 
 
 def build_callback(callback: Callback, run: Run) -> keras.callbacks.Callback:
@@ -143,7 +155,7 @@ def train(run: Run, prepared: Prepared, progress: RunProgress) -> engine.Trained
     from glueft import engine
 
     batches = prepared.batches.training
-    validation = prepared.tokens.encoded["validation"]
+    validation = prepared.tokens.encoded[judged_by(run)]
 
     def on_step(report: engine.StepReport) -> None:
         progress.step(report)
@@ -167,11 +179,12 @@ def train(run: Run, prepared: Prepared, progress: RunProgress) -> engine.Trained
         trained = engine.train(
             prepared.model,
             batches,
-            prepared.batches.evaluation["validation"],
+            prepared.batches.evaluation[judged_by(run)],
             regression=not run.task.labels,
             score=lambda logits: score(run, logits, validation),
             on_step=on_step,
             on_epoch=on_epoch,
+            times=prepared.times,
             callbacks=prepared.callbacks,
         )
     steps_done = batches.sizes()[: trained.steps]
@@ -189,18 +202,23 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
     from glueft import engine
     from glueft.checkpoint import save_classifier
 
+    judged, encoded = judged_by(run), prepared.tokens.encoded
     with progress.phase("predictions"):
         logits = {
-            name: engine.predict(prepared.model, batches)
+            name: engine.predict(prepared.model, batches, prepared.times)
             for name, batches in prepared.batches.evaluation.items()
-            if name != "validation" or trained.validation_logits is None
+            if name != judged or trained.validation_logits is None
         }
         if trained.validation_logits is not None:
-            logits["validation"] = trained.validation_logits
-        run.record["metrics"] = score(run, logits["validation"], prepared.tokens.encoded["validation"])
-        for name in run.recipe.data.predict:
+            logits[judged] = trained.validation_logits
+        labelled = [name for name in prepared.batches.evaluation if is_labelled(encoded[name].labels)]
+        by_split = {name: score(run, logits[name], encoded[name]) for name in labelled}
+        run.record["metrics"] = by_split[judged]
+        if len(by_split) > 1:
+            run.record["metrics_by_split"] = by_split
+        for name in prepared.tokens.predicted:
             path = run.folder / "predictions" / f"{name}.tsv"
-            write_predictions(path, prepared.tokens.encoded[name].labels, logits[name], run.task.labels)
+            write_predictions(path, encoded[name].labels, logits[name], run.task.labels)
     with progress.phase("model folder"):
         save_classifier(prepared.model, run.folder / "model", prepared.tokens.tokenizer)
 
@@ -211,13 +229,9 @@ def score(run: Run, logits: NDArray[np.float32], encoded: Encoded) -> dict[str, 
     return compute_metrics(run.task.metrics, predictions, encoded.labels)
 
 
-def majority_accuracy(run: Run, validation: Encoded) -> float | None:
-    """Return the accuracy of always saying the commonest label of the validation rows; None in regression."""
-    import numpy as np
-
-    if not run.task.labels:
-        return None
-    return float(np.bincount(validation.labels).max() / len(validation))
+def judged_by(run: Run) -> str:
+    """Return the split that the run is judged by."""
+    return run.task.validation_splits[0]
 
 
 def call_run_finished(run: Run, progress: RunProgress) -> None:

@@ -59,6 +59,7 @@ def fit(model: keras.Model, learning_rate: Any = 2e-3, *, epochs: int = 4, **opt
         score=options.pop("score", score),
         on_step=options.pop("on_step", lambda report: None),
         on_epoch=options.pop("on_epoch", lambda report: None),
+        times=options.pop("times", engine.step_times(model)),
         callbacks=options.pop("callbacks", ()),
     )
 
@@ -111,8 +112,8 @@ def test_the_same_seed_gives_the_same_numbers(tiny_bert: Path) -> None:
 def test_predictions_are_in_the_order_of_the_split(tiny_bert: Path) -> None:
     model, held_out = tiny_model(tiny_bert), rows(23)
     engine.compile_model(model, keras.optimizers.Adam(), regression=False, jit_compile=False)
-    at_once = engine.predict(model, EvaluationBatches(held_out, batch_size=23))
-    one_by_one = engine.predict(model, EvaluationBatches(held_out, batch_size=1))
+    at_once = engine.predict(model, EvaluationBatches(held_out, batch_size=23), engine.step_times(model))
+    one_by_one = engine.predict(model, EvaluationBatches(held_out, batch_size=1), engine.step_times(model))
     assert at_once.shape == (23, 2)
     np.testing.assert_allclose(at_once, one_by_one, atol=1e-5)
 
@@ -131,7 +132,7 @@ def test_logits_that_are_no_numbers_are_refused(tiny_bert: Path) -> None:
     engine.compile_model(model, keras.optimizers.Adam(), regression=False, jit_compile=False)
     model.trainable_variables[-1].assign(np.full(model.trainable_variables[-1].shape, np.nan))
     with pytest.raises(TrainingError, match="logits are not finite"):
-        engine.predict(model, EvaluationBatches(rows(5), batch_size=2))
+        engine.predict(model, EvaluationBatches(rows(5), batch_size=2), engine.step_times(model))
 
 
 def test_callbacks_see_the_validation_metrics_and_may_stop_the_run(tiny_bert: Path) -> None:

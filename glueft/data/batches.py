@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -48,10 +49,18 @@ def plan_evaluation(lengths: NDArray[np.int64], batch_size: int) -> Plan:
     return np.split(order, range(batch_size, len(order), batch_size))
 
 
-def width(lengths: NDArray[np.int64], multiple: int, limit: int) -> int:
-    """The padded length of a batch: its longest row, rounded up to a multiple but not past `limit`."""
-    longest = int(lengths.max())
-    return max(longest, min(-(-longest // multiple) * multiple, limit))
+def width(longest: Any, multiple: int, limit: int) -> Any:
+    """The padded length of batches with these longest rows: rounded up to a multiple but not past `limit`."""
+    return np.maximum(longest, np.minimum(-(-longest // multiple) * multiple, limit))
+
+
+def measure(plan: Plan, lengths: NDArray[np.int64], *, multiple: int, limit: int) -> NDArray[np.int64]:
+    """Return the rows, the width and the tokens, padding not counted, of each batch: (batches, 3)."""
+    rows = np.array([len(batch) for batch in plan])
+    starts = np.cumsum(rows) - rows
+    in_order = lengths[np.concatenate(plan)]
+    longest = np.maximum.reduceat(in_order, starts)
+    return np.stack([rows, width(longest, multiple, limit), np.add.reduceat(in_order, starts)], axis=1)
 
 
 def collate(encoded: Encoded, rows: NDArray[np.int64], *, multiple: int = 1, limit: int = 0) -> Inputs:
@@ -65,7 +74,7 @@ def collate(encoded: Encoded, rows: NDArray[np.int64], *, multiple: int = 1, lim
     """
     starts = encoded.offsets[rows]
     lengths = encoded.offsets[rows + 1] - starts
-    columns = np.arange(width(lengths, multiple, limit))
+    columns = np.arange(width(lengths.max(), multiple, limit))
     mask = columns < lengths[:, None]
     tokens = np.where(mask, starts[:, None] + columns, 0)
     return {
@@ -100,18 +109,28 @@ class TrainingBatches:
                 inputs = collate(self.encoded, rows, multiple=self.multiple, limit=self.limit)
                 yield inputs, self.encoded.labels[rows]
 
+    def measures(self) -> NDArray[np.int64]:
+        """Rows, width and tokens, padding not counted, of each batch of all epochs: (num_train_steps, 3)."""
+        plan = list(itertools.chain.from_iterable(self.plans))
+        return measure(plan, self.encoded.lengths, multiple=self.multiple, limit=self.limit)
+
     def sizes(self) -> NDArray[np.int64]:
         """Rows in each batch of all epochs, (num_train_steps,)."""
         return np.array([len(rows) for plan in self.plans for rows in plan])
 
     def tokens(self, steps: int) -> tuple[int, int]:
         """Return the real tokens and the padding tokens of the first `steps` batches."""
-        lengths = self.encoded.lengths
-        real = padded = 0
-        for rows in itertools.islice(itertools.chain.from_iterable(self.plans), steps):
-            real += int(lengths[rows].sum())
-            padded += len(rows) * width(lengths[rows], self.multiple, self.limit)
+        rows, widths, tokens = self.measures()[:steps].T
+        real, padded = int(tokens.sum()), int((rows * widths).sum())
         return real, padded - real
+
+    def only(self, steps: NDArray[np.int64]) -> TrainingBatches:
+        """The batches of some steps alone, numbered from 0 over all epochs, as one epoch: for trials."""
+        plan = list(itertools.chain.from_iterable(self.plans))
+        few = copy.copy(self)
+        few.plans = [[plan[step] for step in steps]]
+        few.steps_per_epoch = few.num_train_steps = len(steps)
+        return few
 
 
 class EvaluationBatches:
@@ -129,6 +148,16 @@ class EvaluationBatches:
     def __iter__(self) -> Iterator[Inputs]:
         for rows in self.plan:
             yield collate(self.encoded, rows, multiple=self.multiple, limit=self.limit)
+
+    def measures(self) -> NDArray[np.int64]:
+        """Rows, width and tokens, padding not counted, of each batch: (batches, 3)."""
+        return measure(self.plan, self.encoded.lengths, multiple=self.multiple, limit=self.limit)
+
+    def only(self, batches: NDArray[np.int64]) -> EvaluationBatches:
+        """Some of the batches alone: for trials. Their results cannot be restored, as rows are missing."""
+        few = copy.copy(self)
+        few.plan = [self.plan[batch] for batch in batches]
+        return few
 
     def restore(self, results: NDArray[Any]) -> NDArray[Any]:
         """Return `results`, one a row in batch order, in the order of the split."""
