@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 from pydantic import Field
 
+from glueft.data.table_format import TablePath
 from glueft.errors import (
     CheckpointError,
     DataError,
@@ -26,6 +27,7 @@ from glueft.errors import (
     TrainingError,
 )
 from glueft.local_path import LocalPath
+from glueft.metrics import MetricName, check_metrics
 from glueft.plugin import (
     Callback,
     HubDataset,
@@ -39,6 +41,10 @@ from glueft.plugin import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from glueft.data.tables import Tables
     from glueft.recipe import Recipe
     from glueft.runner import Result
 
@@ -55,6 +61,7 @@ __all__ = [
     "HubDataset",
     "HubError",
     "LocalPath",
+    "MetricName",
     "Optimizer",
     "Options",
     "PluginError",
@@ -63,10 +70,13 @@ __all__ = [
     "Schedule",
     "TSVFile",
     "TSVLayout",
+    "TablePath",
     "Task",
     "TrainingError",
+    "check_metrics",
     "hookimpl",
     "load_recipe",
+    "read_tables",
     "run",
 ]
 
@@ -85,6 +95,16 @@ def load_recipe(path: str, overrides: list[str] | None = None, plugins: list[str
     from glueft.recipe import load_recipe
 
     return load_recipe(path, overrides or [], plugins=plugins or [])
+
+
+def read_tables(files: Mapping[str, str | Path], **options: Any) -> Tables:
+    """Read CSV, TSV, JSON Lines or Parquet files into splits, for a task's `load`.
+
+    Options and errors are those of `glueft.data.tables.read_tables`: `texts` and `label` name the columns.
+    """
+    from glueft.data.tables import read_tables
+
+    return read_tables(files, **options)
 
 
 def run(recipe: Recipe, **options: Any) -> Result:

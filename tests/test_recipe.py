@@ -18,8 +18,8 @@ FILES = sorted((ROOT / "recipes").rglob("*.toml"))
 
 
 def test_there_are_recipes_and_all_of_them_are_packaged() -> None:
-    assert [file.stem for file in FILES] == ["mrpc", "sst2"]
-    assert packaged_recipes() == ["mrpc", "sst2"]
+    assert [file.stem for file in FILES] == ["mrpc", "sst2", "table"]
+    assert packaged_recipes() == ["mrpc", "sst2", "table"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -33,7 +33,9 @@ def test_it_holds_code_plugins_recipes_and_samples_and_nothing_else(wheel: Path)
     tree = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split()
     expected = {path for path in tree if path.startswith("glueft/")}
     expected |= {path.removeprefix("plugins/") for path in tree if path.startswith("plugins/")}
-    expected |= {f"glueft/{path}" for path in tree if path.startswith("recipes/") and path.endswith((".toml", ".py"))}
+    expected |= {
+        f"glueft/{path}" for path in tree if path.startswith("recipes/") and path.endswith((".toml", ".py", ".csv"))
+    }
     assert held == expected
 
 

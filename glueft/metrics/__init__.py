@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from glueft.errors import PluginError
 
@@ -16,6 +16,12 @@ METRICS = {
     "pearson": "Pearson correlation of predicted and given scores",
     "spearmanr": "Spearman rank correlation of predicted and given scores",
 }
+
+if TYPE_CHECKING:
+    MetricName = str
+else:
+    MetricName = Literal[*METRICS]
+"""The name of a metric, as the type of a plugin's option."""
 
 
 def check_metrics(task_name: str, names: Sequence[str], *, labels: int) -> None:

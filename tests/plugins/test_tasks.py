@@ -12,7 +12,9 @@ from glueft.plugin import Task
 from glueft.registry import load_registry
 
 ROOT = Path(__file__).parent.parent.parent
-TASKS = [plugin.cls for plugin in load_registry().all("task")]
+ALL = [plugin.cls for plugin in load_registry().all("task")]
+# A task that reads its own files has no rows of the benchmark.
+TASKS = [task for task in ALL if issubclass(task, Task) and not task.reads_own_files]
 
 
 def test_mrpc() -> None:

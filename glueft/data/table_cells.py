@@ -1,0 +1,151 @@
+"""What a cell says: a text, the name of a label, a score. Where it says none of it, a problem that names its line."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from glueft.data.lines import Problem, listed, malformed, shown
+from glueft.data.table_columns import Columns
+from glueft.nearest import nearest
+
+LARGEST_SCORE = 3.4028234663852886e38  # of float32, in which scores are kept
+KINDS = {bool: "true or false", int: "a number", float: "a number", dict: "an object", list: "a list", str: "text"}
+
+Read = TypeVar("Read")
+
+
+class CellError(Exception):
+    """A cell that does not say what it should; the four words of every error."""
+
+    def __init__(self, message: str, expected: str, received: str, mend: str) -> None:
+        super().__init__(message)
+        self.message, self.expected, self.received, self.mend = message, expected, received, mend
+
+
+def read_cells(columns: Columns, column: str, read: Callable[[str, Any], Read]) -> list[Read]:
+    """Read every cell of a column by `read(column, cell)`.
+
+    Raises:
+        DataError: `read` raised CellError; the first few such lines are named, and all are counted.
+    """
+    values: list[Read] = []
+    problems: list[Problem] = []
+    for number, cell in zip(columns.numbers, columns.cells[column], strict=True):
+        try:
+            values.append(read(column, cell))
+        except CellError as error:
+            problems.append(Problem(number, error.message, error.expected, error.received, error.mend))
+    if problems:
+        raise malformed(columns.path, problems, columns.unit)
+    return values
+
+
+def text(column: str, cell: Any) -> str:
+    """A cell of a text column: any text that is more than white space, kept as it is."""
+    if not isinstance(cell, str) and cell is not None:
+        raise CellError(f"{shown(column)} is not text", "text", _seen(cell), "write it as text, in quotes in JSON")
+    if cell is None or not cell or cell.isspace():
+        raise CellError(
+            f"no text in {shown(column)}",
+            "a text that is more than white space",
+            "null" if cell is None else shown(cell),
+            "restore the text, or remove the row on purpose",
+        )
+    return _unicode(column, cell)
+
+
+def label_name(column: str, cell: Any) -> str | None:
+    """The label of a row by name, as it is written: "NA", "1" and "=1+1" are names. None where there is none."""
+    if cell is None or cell != cell or (isinstance(cell, str) and not cell.strip()):
+        return None
+    if isinstance(cell, bool):
+        return "true" if cell else "false"  # as JSON writes them
+    if isinstance(cell, (int, float, Decimal)):
+        return str(cell)
+    if not isinstance(cell, str):
+        raise CellError(f"{shown(column)} is no label", "text or a number", _seen(cell), "write the label's name")
+    if any(ord(character) < 32 or ord(character) == 127 for character in cell):
+        raise CellError(
+            f"the label in {shown(column)} holds a tab, a line break or the like",
+            "a name on one line",
+            shown(cell),
+            "take the character out of the label; perhaps a quote around the text is missing",
+        )
+    return _unicode(column, cell)
+
+
+def needed_label_name(column: str, cell: Any) -> str:
+    """The label of a row that must have one."""
+    name = label_name(column, cell)
+    if name is None:
+        raise CellError(
+            f"no label in {shown(column)}",
+            "a label in every row for training and validation",
+            shown(cell) if isinstance(cell, str) else "null",
+            "restore the label, or remove the row on purpose",
+        )
+    return name
+
+
+def score(column: str, cell: Any) -> float:
+    """The score of a row, a finite number that fits float32."""
+    value = plain_number(str(cell)) if isinstance(cell, (str, int, float, Decimal)) else None
+    if value is None or isinstance(cell, bool) or not abs(value) <= LARGEST_SCORE:
+        raise CellError(
+            f"{shown(column)} is not a finite number",
+            "a number such as 3.8, at most 3.4e38 in size",
+            "null" if cell is None else _seen(cell),
+            "correct the number; without regression = true, the column may hold names of labels",
+        )
+    return value
+
+
+def plain_number(name: str) -> float | None:
+    """The number that a text plainly is, spaces around it aside; None for any other, such as "nan", "1_0" or "1,5"."""
+    if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", name, re.ASCII):
+        return None
+    value = float(name)
+    return value if math.isfinite(value) else None
+
+
+def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:
+    """What turns a label's name, or None, into its index among `labels`, or -1."""
+    indices: dict[str | None, int] = {name: index for index, name in enumerate(labels)} | {None: -1}
+
+    def index(column: str, name: str | None) -> int:
+        if name in indices:
+            return indices[name]
+        assert name is not None
+        near = nearest(name, labels)
+        raise CellError(
+            f"the label {shown(name)} in {shown(column)} is not one of the labels",
+            f"one of {listed(labels)}",
+            shown(name),
+            (f"did you mean {shown(near)}?  " if near else "") + "Correct the label, or add it to labels in [task]",
+        )
+
+    return index
+
+
+def _seen(cell: Any) -> str:
+    kind = KINDS.get(type(cell), type(cell).__name__)
+    return f"{shown(str(cell))} ({kind})"
+
+
+def _unicode(column: str, cell: str) -> str:
+    """JSON's escapes can write halves of characters that no text may hold."""
+    if not cell.isascii():
+        try:
+            cell.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise CellError(
+                f"{shown(column)} holds half a character",
+                "text in Unicode",
+                f"\\u{ord(cell[error.start]):04x} without its other half, as character {error.start + 1}",
+                "write the text again from its source; it was cut within a character",
+            ) from None
+    return cell

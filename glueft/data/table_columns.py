@@ -1,0 +1,74 @@
+"""One file's columns as they are written, whatever its format. Nothing is turned into a number or into null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glueft.data.table_csv import read_csv
+from glueft.data.table_format import table_format
+from glueft.data.table_json_lines import read_json_lines
+from glueft.data.table_parquet import read_parquet
+from glueft.errors import DataError
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Some columns of a file.
+
+    Attributes:
+        path: the file.
+        unit: what `numbers` count, from 1: "line", or "row" in Parquet.
+        numbers: where each row begins.
+        cells: by column name, one cell a row: text in CSV and TSV; elsewhere what JSON or Parquet hold. An optional
+            column that the file does not have is not among them.
+    """
+
+    path: Path
+    unit: str
+    numbers: Sequence[int]
+    cells: dict[str, list[Any]]
+
+
+def read_columns(
+    path: Path,
+    wanted: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    delimiter: str | None = None,
+    quotes: bool = True,
+) -> Columns:
+    """Read columns of a file, in the format of its suffix.
+
+    Args:
+        path: the file.
+        wanted: the columns that it must have.
+        optional: columns that it may have.
+        delimiter: one character between the fields of CSV or TSV; None for a comma or a tab.
+        quotes: whether a field of CSV or TSV may stand in double quotes, which are then not part of it; a quoted one
+            may hold separators and line breaks, and `""` for a quote.
+
+    Raises:
+        DataError: the file cannot be read, lacks a column, has no rows, or has malformed ones: the first few are named
+            by their lines, and all are counted.
+    """
+    kind = table_format(path).kind
+    numbers: Sequence[int]
+    cells: dict[str, list[Any]]
+    if kind == "parquet":
+        numbers, cells = read_parquet(path, wanted, optional)
+    elif kind == "jsonl":
+        numbers, cells = read_json_lines(path, wanted, optional)
+    else:
+        separator = delimiter or {"csv": ",", "tsv": "\t"}[kind]
+        numbers, cells = read_csv(path, wanted, optional, separator, quotes=quotes)
+    if not numbers:
+        raise DataError(
+            f"{path} has no rows",
+            expected="one row or more" + (", below the line that names the columns" if kind in ("csv", "tsv") else ""),
+            received="the names of its columns alone" if cells else "nothing",
+            mend="give the file its rows, or name another file",
+        )
+    return Columns(path, "row" if kind == "parquet" else "line", numbers, cells)

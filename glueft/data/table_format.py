@@ -1,0 +1,77 @@
+"""Which kind of table a file is, told by its suffix. Nothing heavy is imported: recipes are checked by it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from glueft.local_path import LocalPath
+from glueft.nearest import nearest
+
+# The suffix of each kind, and those that Python's own gzip, bz2 and lzma take off before.
+KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
+SUFFIXES = ".csv, .tsv, .jsonl, .ndjson (each also with .gz, .bz2 or .xz behind it) or .parquet"
+
+# What people have instead, and how they get from there.
+OTHERS = {
+    ".json": "write JSON Lines, one object a line: jq -c '.[]' rows.json > rows.jsonl",
+    ".txt": "rename it to .csv or .tsv, by what stands between its columns",
+    ".tab": "rename it to .tsv",
+    ".xls": "save the sheet as CSV UTF-8",
+    ".xlsx": "save the sheet as CSV UTF-8",
+    ".ods": "save the sheet as CSV, in UTF-8",
+    ".arrow": "write Parquet: pyarrow.parquet.write_table(table, path)",
+    ".feather": "write Parquet: pandas.read_feather(path).to_parquet(...)",
+    ".zip": "unpack it, or compress the file itself with gzip",
+}
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """How a file is read.
+
+    Attributes:
+        kind: "csv", "tsv", "jsonl" or "parquet".
+        compression: "gzip", "bz2" or "lzma", the module that opens it; None for a file that is not compressed.
+    """
+
+    kind: str
+    compression: str | None = None
+
+
+def table_format(path: str | PurePath) -> TableFormat:
+    """Tell by its suffix how a file is read, upper or lower case.
+
+    Raises:
+        ValueError: no such suffix is known; it says which are, and what to do.
+    """
+    suffixes = [suffix.lower() for suffix in PurePath(path).suffixes]
+    compression = COMPRESSIONS.get(suffixes[-1]) if len(suffixes) > 1 else None
+    suffix = suffixes[-2] if compression else suffixes[-1] if suffixes else ""
+    kind = KINDS.get(suffix)
+    if kind is None or (kind == "parquet" and compression):
+        raise ValueError(f"must end in {SUFFIXES}; {_mend(suffix, kind)}")
+    return TableFormat(kind, compression)
+
+
+def _mend(suffix: str, kind: str | None) -> str:
+    if kind:
+        return "Parquet compresses by itself: give the file as it was before"
+    if suffix in OTHERS:
+        return f"this is {suffix}: {OTHERS[suffix]}"
+    meant = nearest(suffix, KINDS) if re.fullmatch(r"\.\w+", suffix) else None
+    return f'did you mean "{meant}"?' if meant else f"this ends in {suffix}" if suffix else "this has no suffix"
+
+
+def _known(path: str) -> str:
+    table_format(path)
+    return path
+
+
+TablePath = Annotated[LocalPath, AfterValidator(_known)]
+"""A `LocalPath` to a CSV, TSV, JSON Lines or Parquet file, as its suffix says."""

@@ -1,0 +1,74 @@
+"""Takes validation rows out of the training rows: by label, and the same ones each time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from glueft.data.lines import shown
+from glueft.data.table_columns import Columns
+from glueft.errors import DataError
+
+
+def split_rows(train: Columns, fraction: float, seed: int, names: Sequence[str] | None) -> tuple[list[int], list[int]]:
+    """Choose validation rows by chance; scikit-learn's `train_test_split` does it.
+
+    Args:
+        train: the training file.
+        fraction: of its rows, rounded up.
+        seed: of the choice.
+        names: the label of each row, of which each split gets its share to within one row; None in regression.
+
+    Returns:
+        The positions of the training and of the validation rows, each in the order of the file.
+
+    Raises:
+        DataError: there are too few rows: of a label, or for one of the splits.
+    """
+    from sklearn.model_selection import train_test_split
+
+    rows = len(train.numbers)
+    counts = Counter(names or ())
+    _check_counts(train, names or (), counts)
+    _check_sizes(train, fraction, rows, least=max(1, len(counts)))
+    taken, held = train_test_split(range(rows), test_size=fraction, random_state=seed, stratify=names)
+    if names is not None:
+        lost = sorted(counts.keys() - {names[row] for row in taken})
+        if lost:
+            raise DataError(
+                f"{train.path} keeps no row of the label {shown(lost[0])} for training",
+                expected="a training row of each label",
+                received=f"validation_fraction = {fraction} of {counts[lost[0]]} rows of it",
+                mend="lower validation_fraction, or add rows of this label",
+            )
+    return sorted(taken), sorted(held)
+
+
+def _check_counts(train: Columns, names: Sequence[str], counts: Counter[str]) -> None:
+    single = sorted(name for name, count in counts.items() if count == 1)
+    if single:
+        first = train.numbers[names.index(single[0])]
+        others = f", and {len(single) - 1:,} other labels have one row too" if len(single) > 1 else ""
+        raise DataError(
+            f"{train.path} has a single row of the label {shown(single[0])}",
+            expected="two rows or more of each label, so that training and validation have one",
+            received=f"{train.unit} {first} alone{others}",
+            mend="add rows of this label, correct it, or give validation rows in a file: validation = ...",
+        )
+
+
+def _check_sizes(train: Columns, fraction: float, rows: int, least: int) -> None:
+    held = math.ceil(rows * fraction)
+    if held >= least and rows - held >= least:
+        return
+    what = "validation" if held < least else "training"
+    wanted = "a row" if least == 1 else f"{least} rows, one a label"
+    raise DataError(
+        f"{train.path} is too small for validation_fraction = {fraction}",
+        expected=f"{wanted}, for {what}",
+        received=f"{held if held < least else rows - held:,} of {rows:,} rows",
+        mend=f"{'raise' if held < least else 'lower'} validation_fraction"
+        if rows >= 2 * least
+        else "add rows, or give validation rows in a file: validation = ...",
+    )

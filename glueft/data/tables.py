@@ -1,0 +1,136 @@
+"""Files that a user names, read into the splits of a task. Tasks reach it as `glueft.read_tables`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.data.table_cells import index_in, label_name, needed_label_name, read_cells, score, text
+from glueft.data.table_columns import Columns, read_columns
+from glueft.data.table_labels import check_same_names, found_names
+from glueft.data.table_missing import unreadable
+from glueft.data.table_split import split_rows
+
+if TYPE_CHECKING:
+    import datasets
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What was read.
+
+    Attributes:
+        splits: `train`, `validation` and, if its file was named, `test`, as `Task.load` returns them.
+        labels: the names of the labels, given or found; empty in regression.
+        files: for each split with a file of its own, its `path` and `sha256`, for the run record.
+    """
+
+    splits: datasets.DatasetDict
+    labels: tuple[str, ...]
+    files: dict[str, dict[str, str]]
+
+
+def read_tables(
+    files: Mapping[str, str | Path],
+    *,
+    texts: Mapping[str, str],
+    label: str,
+    labels: Sequence[str] = (),
+    regression: bool = False,
+    validation_fraction: float | None = None,
+    split_seed: int = 42,
+    delimiter: str | None = None,
+    quotes: bool = True,
+) -> Tables:
+    """Read CSV, TSV, JSON Lines or Parquet files, as their suffixes say.
+
+    Args:
+        files: the file of each split: "train", "validation" and perhaps "test".
+        texts: for each of the task's inputs, the column of the files that holds it.
+        label: the column that holds the label; a test file may be without it, or have rows without one.
+        labels: the names of the labels, in the order of their indices; if empty, those of the training rows, sorted:
+            by number where all are numbers, else by character.
+        regression: labels are finite numbers.
+        validation_fraction: take so much of the training rows for validation, 0 < fraction < 1, where "validation" has
+            no file; each label gets its share.
+        split_seed: of that choice.
+        delimiter: of CSV and TSV, one character; None for a comma or a tab.
+        quotes: whether a field of CSV or TSV may stand in double quotes.
+
+    Raises:
+        DataError: a file or a row is not in order; names the file, and the columns that it has or the lines.
+    """
+    read: dict[str, Columns] = {}
+    for split, path in files.items():
+        wanted = [*texts.values(), *([] if split == "test" else [label])]
+        optional = [label] if split == "test" else []
+        read[split] = read_columns(Path(path), wanted, optional=optional, delimiter=delimiter, quotes=quotes)
+    columns: dict[str, dict[str, list[Any]]] = {
+        split: {name: read_cells(file, column, text) for name, column in texts.items()} for split, file in read.items()
+    }
+    names: list[str] | None = None
+    if regression:
+        for split, file in read.items():
+            columns[split]["label"] = _scores(file, label)
+    else:
+        by_split = {split: _names(split, file, label) for split, file in read.items()}
+        names = [name for name in by_split["train"] if name is not None]
+        if not labels:
+            labels = found_names(read["train"], label, names)
+            if "validation" in read:
+                of = [name for name in by_split["validation"] if name is not None]
+                check_same_names(read["train"], read["validation"], label, labels, of)
+        for split, file in read.items():
+            named = Columns(file.path, file.unit, file.numbers, {label: by_split[split]})
+            columns[split]["label"] = read_cells(named, label, index_in(labels))
+    if validation_fraction is not None:
+        taken, held = split_rows(read["train"], validation_fraction, split_seed, names)
+        whole = columns["train"]
+        columns["train"] = {name: [cells[row] for row in taken] for name, cells in whole.items()}
+        columns["validation"] = {name: [cells[row] for row in held] for name, cells in whole.items()}
+    order = [split for split in ("train", "validation", "test") if split in columns]
+    return Tables(
+        splits=_dataset_dict({split: columns[split] for split in order}, texts, labels),
+        labels=tuple(labels),
+        files={split: {"path": str(file.path), "sha256": _sha256(file.path)} for split, file in read.items()},
+    )
+
+
+def _names(split: str, file: Columns, label: str) -> list[str | None]:
+    if label not in file.cells:
+        return [None] * len(file.numbers)
+    read: Callable[[str, Any], str | None] = label_name if split == "test" else needed_label_name
+    return read_cells(file, label, read)
+
+
+def _scores(file: Columns, label: str) -> list[float]:
+    """The scores of a file; NaN in every row of a test file that gives none at all."""
+    cells = file.cells.get(label)
+    if cells is None or all(cell is None or cell == "" for cell in cells):
+        return [float("nan")] * len(file.numbers)
+    return read_cells(file, label, score)
+
+
+def _dataset_dict(
+    columns: Mapping[str, Mapping[str, list[Any]]], inputs: Mapping[str, str], labels: Sequence[str]
+) -> datasets.DatasetDict:
+    import datasets
+
+    features = datasets.Features(
+        {name: datasets.Value("string") for name in inputs}
+        | {"label": datasets.ClassLabel(names=list(labels)) if labels else datasets.Value("float32")}
+    )
+    return datasets.DatasetDict(
+        {split: datasets.Dataset.from_dict(dict(cells), features=features) for split, cells in columns.items()}
+    )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from None

@@ -1,0 +1,184 @@
+"""Your own data: files with columns that a recipe names, and no code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pydantic
+
+import glueft
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def _one_character(delimiter: str) -> str:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError('must be one character between the fields, such as ";" or "\\t"')
+    return delimiter
+
+
+def _names(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if len(labels) < 2 or len(set(labels)) < len(labels) or not all(name.strip() for name in labels):
+        raise ValueError("must be two names or more, each once and none empty")
+    return labels
+
+
+Delimiter = Annotated[str, pydantic.AfterValidator(_one_character)]
+Labels = Annotated[tuple[str, ...], pydantic.Field(strict=False), pydantic.AfterValidator(_names)]
+Metrics = Annotated[tuple[glueft.MetricName, ...], pydantic.Field(strict=False)]
+
+
+class Table(glueft.Task):
+    """Your own rows: CSV, TSV, JSON Lines or Parquet files, with the columns that you name.
+
+    One text a row or two, and a label: the name of a class, or with `regression = true` a number. Everything is read
+    as the text it is: "NA", "null" and "1" are names like any other. A wrong row is an error that names its line.
+
+    The labels are those of the training rows, numbers in the order of their size and others in that of their letters,
+    unless `labels` gives them in another order. Of two labels, F1 is that of the second.
+    """
+
+    name = "table"
+    inputs: tuple[str, ...] = ("text", "text_pair")
+    metrics: tuple[str, ...] = ()
+    reads_own_files = True
+
+    class Options(glueft.Options):
+        """The files, their columns, and what the labels are."""
+
+        train: glueft.TablePath = glueft.Field(
+            description="The training rows: .csv, .tsv, .jsonl, .ndjson (also .gz, .bz2, .xz) or .parquet, relative to "
+            "the recipe's folder.",
+            examples=["train.csv"],
+        )
+        validation: glueft.TablePath | None = glueft.Field(None, description="The file with the validation rows.")
+        test: glueft.TablePath | None = glueft.Field(
+            None, description="A file with rows to predict; their labels may be missing."
+        )
+        text: str = glueft.Field(description="The column with the text.", examples=["text"])
+        text_pair: str | None = glueft.Field(None, description="The column with the second text of a pair.")
+        label: str = glueft.Field(description="The column with the label.", examples=["label"])
+        labels: Labels | None = glueft.Field(
+            None, description="The names of the labels in order; by default those found in the training rows, sorted."
+        )
+        regression: bool = glueft.Field(False, description="Whether labels are numbers to come near to.")
+        validation_fraction: float | None = glueft.Field(
+            None,
+            gt=0,
+            lt=1,
+            description="Without a validation file: the part of the training rows to take, its share of each label.",
+            examples=[0.1],
+        )
+        split_seed: int = glueft.Field(
+            42, ge=0, le=2**32 - 1, description="Of the choice of those rows; training.seed does not change it."
+        )
+        metrics: Metrics | None = glueft.Field(
+            None,
+            description="The first one judges the run; by default accuracy, with f1 for two labels, or pearson and "
+            "spearmanr in regression.",
+        )
+        delimiter: Delimiter | None = glueft.Field(
+            None, description="What stands between the fields of CSV and TSV; by default a comma, or a tab."
+        )
+        quotes: bool = glueft.Field(
+            True, description="Whether fields of CSV and TSV may stand in double quotes; false: quotes are mere text."
+        )
+
+        @pydantic.model_validator(mode="after")
+        def _agree(self) -> Table.Options:
+            """Refuse keys that contradict each other."""
+            if self.validation is None and self.validation_fraction is None:
+                raise _contradiction(
+                    "there are no validation rows",
+                    "a validation file, or a part of the training rows",
+                    "neither validation nor validation_fraction",
+                    'add validation = "dev.csv" below [task], or validation_fraction = 0.1',
+                )
+            if self.validation is not None and self.validation_fraction is not None:
+                raise _contradiction(
+                    "validation and validation_fraction contradict each other",
+                    "one of them",
+                    f'validation = "{self.validation}" and validation_fraction = {self.validation_fraction}',
+                    "remove one of them",
+                )
+            if self.train in (self.validation, self.test):
+                raise _contradiction(
+                    "the training rows are given as other rows too",
+                    "a file of its own for each split",
+                    f'"{self.train}" twice',
+                    "name another file, or take validation_fraction = 0.1 of the training rows",
+                )
+            columns = [column for column in (self.text, self.text_pair, self.label) if column is not None]
+            if len(set(columns)) < len(columns):
+                raise _contradiction(
+                    "text, text_pair and label name a column twice",
+                    "a column of its own for each",
+                    ", ".join(f'"{column}"' for column in columns),
+                    "correct the names",
+                )
+            if self.regression and self.labels:
+                raise _contradiction(
+                    "a regression has no labels",
+                    "labels, or regression = true",
+                    f"regression = true and {len(self.labels)} labels",
+                    "remove one of them",
+                )
+            if self.regression or self.labels:
+                _check_metrics(self.metrics, len(self.labels or ()))
+            return self
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        if self.options.text_pair is None:
+            self.inputs = ("text",)
+        self._take(self.options.labels or ())
+
+    def load(self, source: Any) -> datasets.DatasetDict:
+        """Read the files, and learn the labels from the training rows unless the options give them."""
+        options = self.options
+        files = {"train": options.train, "validation": options.validation, "test": options.test}
+        columns = {"text": options.text, "text_pair": options.text_pair}
+        tables = glueft.read_tables(
+            {split: path for split, path in files.items() if path is not None},
+            texts={name: columns[name] for name in self.inputs},
+            label=options.label,
+            labels=options.labels or (),
+            regression=options.regression,
+            validation_fraction=options.validation_fraction,
+            split_seed=options.split_seed,
+            delimiter=options.delimiter,
+            quotes=options.quotes,
+        )
+        _check_metrics(options.metrics, len(tables.labels))
+        self._take(tables.labels)
+        source.provenance["files"] = tables.files
+        if options.validation_fraction is not None:
+            source.provenance |= {
+                "validation_fraction": options.validation_fraction,
+                "split_seed": options.split_seed,
+            }
+        return tables.splits
+
+    def _take(self, labels: tuple[str, ...]) -> None:
+        """Set the labels, and the metrics that they bring unless the options name others."""
+        self.labels = labels
+        usual = ("accuracy", "f1") if len(labels) == 2 else ("accuracy",)
+        self.metrics = self.options.metrics or (("pearson", "spearmanr") if self.options.regression else usual)
+
+
+def _check_metrics(metrics: tuple[str, ...] | None, labels: int) -> None:
+    for name in metrics or ():
+        try:
+            glueft.check_metrics("table", [name], labels=labels)
+        except glueft.PluginError as error:
+            raise _contradiction(
+                f'metrics: "{name}" does not suit ' + (f"{labels} labels" if labels else "a regression"),
+                error.expected,
+                f'"{name}"',
+                "correct metrics below [task], or leave it out",
+            ) from None
+
+
+def _contradiction(message: str, expected: str, received: str, mend: str) -> glueft.DataError:
+    return glueft.DataError(message, expected=expected, received=received, mend=mend)
