@@ -121,7 +121,7 @@ class Registry:
 
 
 @functools.cache
-def load_registry(files: tuple[PluginFile, ...] = ()) -> Registry:
+def load_registry(*files: PluginFile) -> Registry:
     """Load the plugins of all installed packages, and of some files; once for the process and the same files.
 
     `load_registry.cache_clear()` forgets them.

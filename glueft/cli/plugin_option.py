@@ -28,7 +28,7 @@ def registry_with(files: Sequence[str] | None) -> Registry:
     from glueft.plugin_file import read_plugin_file
     from glueft.registry import load_registry
 
-    registry = load_registry(tuple(dict.fromkeys(map(read_plugin_file, files or ()))))
+    registry = load_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
     for failure in registry.file_failures:
         raise PluginError(
             str(failure),

@@ -55,7 +55,7 @@ def read_files(tables: dict[str, Any], origins: Origins) -> tuple[tuple[PluginFi
             found.setdefault(read_plugin_file(absolute(file, origins.folder_of(path))), path)
         except PluginError as error:
             problems.append(_problem(origins, path, error.message, error.expected, error.received, error.mend))
-    for failure in load_registry(tuple(found)).file_failures:
+    for failure in load_registry(*found).file_failures:
         path = next(path for file, path in found.items() if file.path == failure.file)
         wanted, mend = "a file whose plugins can all be used", "mend the file, or leave it out"
         problems.append(_problem(origins, path, str(failure), wanted, failure.reason, mend))

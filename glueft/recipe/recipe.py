@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path as FilePath
 from typing import Any
 
+from glueft.local_path import absolute
 from glueft.plugin import Callback, Optimizer, Plugin, Schedule, Task
 from glueft.plugin_file import PluginFile
 from glueft.recipe.check import RecipeCheck
@@ -49,7 +50,7 @@ class Recipe:
     @property
     def registry(self) -> Registry:
         """The plugins of this recipe: all that are installed, and those of its own files."""
-        return load_registry(self.plugin_files)
+        return load_registry(*self.plugin_files)
 
     def tables(self) -> dict[str, Any]:
         """The complete recipe as plain values, in the order in which it is written."""
@@ -115,29 +116,22 @@ def load_recipe(
     arguments |= name_files(tables, [os.fspath(file) for file in plugins])
     origins = Origins(shown, locate(text).lines, arguments, folder_of(os.fspath(path)))
     files, unusable = read_files(tables, origins)
-    check = RecipeCheck(tables, origins, load_registry(files), lacking=bool(unusable))
+    check = RecipeCheck(tables, origins, load_registry(*files), lacking=bool(unusable))
     problems += malformed + misfits + unusable + check.problems + contradictions(check.parts, origins)
     if problems:
         raise RecipeError(shown, sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
-    return _recipe(shown, check.parts, files)
+    return _recipe(shown, check.parts, files, origins)
 
 
-def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...]) -> Recipe:
-    """Put the parts together, with folders made absolute so that the recipe holds from any folder."""
-    model, data = parts.pop("model"), parts.pop("data")
-    if data.folder is not None:
-        data = data.model_copy(update={"folder": _absolute(data.folder)})
-    checkpoint = model.checkpoint
+def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], origins: Origins) -> Recipe:
+    """Put the parts together, with a checkpoint's folder made absolute so that the recipe holds from any folder."""
+    model = parts.pop("model")
+    checkpoint, begin = model.checkpoint, origins.folder_of(("model", "checkpoint"))
     if not checkpoint.startswith("package:") and (
-        checkpoint.startswith(("./", "../", "~")) or FilePath(checkpoint).is_dir()
+        checkpoint.startswith(("./", "../", "~")) or (begin / checkpoint).is_dir()
     ):
-        model = model.model_copy(update={"checkpoint": _absolute(checkpoint)})
-    return Recipe(path=path, model=model, data=data, plugin_files=files, **parts)
-
-
-def _absolute(folder: str) -> str:
-    # Not `resolve`: a link stays the link that the user named.
-    return str(FilePath(os.path.expanduser(folder)).absolute())  # noqa: PTH111 (~nobody stays as it is)
+        model = model.model_copy(update={"checkpoint": absolute(checkpoint, begin)})
+    return Recipe(path=path, model=model, plugin_files=files, **parts)
 
 
 def _plugin_table(plugin: Plugin) -> dict[str, Any]:
