@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glueft
+from glueft_tasks.published import COURSE, RUN_GLUE
 
 
 class MRPC(glueft.Task):
@@ -19,3 +20,8 @@ class MRPC(glueft.Task):
     hub = glueft.HubDataset("nyu-mll/glue", "mrpc")
     tsv = glueft.TSVLayout("MRPC", columns={"sentence1": "#1 String", "sentence2": "#2 String", "label": "Quality"})
     sample = "samples"
+    sizes = {"train": 3668, "validation": 408, "test": 1725}
+    published = (
+        glueft.PublishedScore("bert-base-cased", {"accuracy": 0.8407, "f1": 0.8885}, RUN_GLUE),
+        glueft.PublishedScore("bert-base-uncased", {"accuracy": 0.8578, "f1": 0.8997}, COURSE),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glueft
+from glueft_tasks.published import DISTILLATION, RUN_GLUE
 
 
 class SST2(glueft.Task):
@@ -19,3 +20,9 @@ class SST2(glueft.Task):
     hub = glueft.HubDataset("nyu-mll/glue", "sst2")
     tsv = glueft.TSVLayout("SST-2", columns={"sentence": "sentence", "label": "label"})
     sample = "samples"
+    sizes = {"train": 67_349, "validation": 872, "test": 1821}
+    published = (
+        glueft.PublishedScore("bert-base-cased", {"accuracy": 0.9232}, RUN_GLUE),
+        glueft.PublishedScore("bert-base-uncased", {"accuracy": 0.927}, DISTILLATION),
+        glueft.PublishedScore("distilbert-base-uncased", {"accuracy": 0.913}, DISTILLATION),
+    )
