@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft_optimizers.clipping import ClippingOptions
+from glueft_optimizers.shared_options import OptimizerOptions
 
 if TYPE_CHECKING:
     import keras
 
 
-class AdamOptions(ClippingOptions):
+class AdamOptions(OptimizerOptions):
     """What Adam and AdamW have in common: the moments of the gradient."""
 
     beta_1: float = glueft.Field(0.9, ge=0, lt=1, description="Decay of the running mean of the gradients.")
@@ -21,7 +21,7 @@ class AdamOptions(ClippingOptions):
 
 
 class Adam(glueft.Optimizer):
-    """Adam with Keras's defaults; no weight decay.
+    """Adam with Keras's defaults; no weight decay unless it is asked for.
 
     Source: Kingma and Ba, 2014, arXiv:1412.6980.
     """
@@ -37,12 +37,4 @@ class Adam(glueft.Optimizer):
         """Return `keras.optimizers.Adam`, not yet built."""
         from glueft_optimizers import keras_optimizers
 
-        options = self.options
-        return keras_optimizers.Adam(
-            learning_rate,
-            beta_1=options.beta_1,
-            beta_2=options.beta_2,
-            epsilon=options.epsilon,
-            amsgrad=options.amsgrad,
-            **options.clipping(),
-        )
+        return keras_optimizers.Adam(learning_rate, **self.options.model_dump())

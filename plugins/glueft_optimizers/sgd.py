@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 from pydantic import model_validator
 
 import glueft
-from glueft_optimizers.clipping import ClippingOptions
+from glueft_optimizers.shared_options import OptimizerOptions
 
 if TYPE_CHECKING:
     import keras
 
 
 class SGD(glueft.Optimizer):
-    """Stochastic gradient descent, with momentum and Nesterov's variant if wanted."""
+    """Stochastic gradient descent, with momentum and Nesterov's variant if wanted.
+
+    Source: Sutskever et al., 2013, "On the importance of initialization and momentum in deep learning".
+    """
 
     name = "sgd"
 
-    class Options(ClippingOptions):
+    class Options(OptimizerOptions):
         """Keras's options and defaults."""
 
         momentum: float = glueft.Field(0.0, ge=0, lt=1, description="Part of the last step added to the next.")
@@ -37,7 +40,4 @@ class SGD(glueft.Optimizer):
         """Return `keras.optimizers.SGD`, not yet built."""
         from glueft_optimizers import keras_optimizers
 
-        options = self.options
-        return keras_optimizers.SGD(
-            learning_rate, momentum=options.momentum, nesterov=options.nesterov, **options.clipping()
-        )
+        return keras_optimizers.SGD(learning_rate, **self.options.model_dump())

@@ -23,8 +23,9 @@ def rates(name: str, total_steps: int, steps: range, **options: Any) -> list[flo
     schedule = made(name, **options).build(total_steps)
     import numpy as np
 
-    # As Keras calls it: with the optimizer's whole-number step counter.
-    return [float(schedule(np.int64(step))) for step in steps]
+    # Whole numbers, as Keras's step counter is; all at once, which is quicker.
+    got = np.asarray(schedule(np.array(steps, np.int64)), np.float64)
+    return list(np.broadcast_to(got, len(steps)))
 
 
 @pytest.mark.parametrize("warmup", [0, 3])

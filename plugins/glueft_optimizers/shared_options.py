@@ -1,4 +1,7 @@
-"""Gradient clipping, which every Keras optimizer offers in three ways of which one at most may be used."""
+"""The options that all the optimizers have: gradient clipping, weight decay, and learning rates by layer.
+
+Names and defaults are Keras's own, so that an optimizer's options are its arguments as they stand.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ from pydantic import model_validator
 
 import glueft
 
+WEIGHT_DECAY = (
+    "Part of a weight taken off each step, times the learning rate; biases and layer norms are left as they are."
+)
 
-class ClippingOptions(glueft.Options):
+
+class OptimizerOptions(glueft.Options):
     """The options that the optimizers share."""
 
     clipnorm: float | None = glueft.Field(
@@ -19,16 +26,20 @@ class ClippingOptions(glueft.Options):
     global_clipnorm: float | None = glueft.Field(
         None, gt=0, description="Scale all gradients together down to this norm if it is longer."
     )
+    weight_decay: float | None = glueft.Field(None, ge=0, description=WEIGHT_DECAY)
+    layerwise_decay: float = glueft.Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Learning rate of each encoder layer over that of the layer above it; the embeddings come below "
+        "the first layer, and the head has the whole rate.",
+    )
 
     @model_validator(mode="after")
-    def one_way_of_clipping(self) -> ClippingOptions:
+    def one_way_of_clipping(self) -> OptimizerOptions:
         """Keras refuses two ways at once; saying so here costs no download."""
         ways = ("clipnorm", "clipvalue", "global_clipnorm")
         given = [way for way in ways if getattr(self, way) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} cannot be used together; keep one of them")
         return self
-
-    def clipping(self) -> dict[str, float | None]:
-        """The clipping arguments of a Keras optimizer."""
-        return {"clipnorm": self.clipnorm, "clipvalue": self.clipvalue, "global_clipnorm": self.global_clipnorm}
