@@ -18,8 +18,19 @@ RECORD: dict[str, Any] = {
     "majority_accuracy": 0.6838,
     "num_train_steps": 1377,
     "epochs": [
-        {"epoch": 1, "loss": 0.55, "validation_loss": 0.45, "metrics": {"accuracy": 0.8, "f1": 0.87}, "seconds": 61.0},
-        {"epoch": 2, "loss": 0.35, "validation_loss": 0.4, "metrics": {"accuracy": 0.8578, "f1": 0.9}, "seconds": 60.0},
+        {
+            "epoch": number,
+            "step": 459 * number,
+            "loss": loss,
+            "validation_loss": validation_loss,
+            "metrics": {"accuracy": accuracy, "f1": f1},
+            "seconds": 60.0,
+        }
+        for number, loss, validation_loss, accuracy, f1 in (
+            (1, 0.55, 0.45, 0.8, 0.87),
+            (2, 0.4, 0.42, 0.82, 0.88),
+            (3, 0.35, 0.4, 0.8578, 0.9),
+        )
     ],
     "seconds": {"setup": 9.5, "train": 121.0, "evaluate": 2.0, "total": 132.5},
     "examples_per_second": 60.1,
@@ -83,3 +94,9 @@ def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
 def test_time_left() -> None:
     assert seconds_left(STEP, 30) == 4.0
     assert [duration(seconds) for seconds in (0.4, 61, 3599.6, 7325)] == ["0:00", "1:01", "1:00:00", "2:02:05"]
+
+
+def test_a_run_that_stopped_early_says_how_many_steps_it_made() -> None:
+    stream = io.StringIO()
+    PlainProgress(stream).finished(RECORD | {"epochs": RECORD["epochs"][:2]})
+    assert "918 of 1,377; stopped early" in stream.getvalue()
