@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from glueft.result_tables import epoch_table, result_table
+
 if TYPE_CHECKING:
     from glueft.engine import EpochReport, StepReport
 
@@ -39,6 +41,9 @@ class RunProgress(Protocol):
 
     def finished(self, record: dict[str, Any]) -> None:
         """Show the result: validation metrics an epoch, and the last table."""
+
+    def tables(self, *tables: Table) -> None:
+        """Show tables."""
 
 
 def make_progress(stream: IO[str]) -> RunProgress:
@@ -70,6 +75,9 @@ class Silent:
         """Show nothing."""
 
     def finished(self, record: dict[str, Any]) -> None:
+        """Show nothing."""
+
+    def tables(self, *tables: Table) -> None:
         """Show nothing."""
 
 
@@ -128,7 +136,11 @@ class RichProgress:
 
     def finished(self, record: dict[str, Any]) -> None:
         """Print the two tables."""
-        for table in (epoch_table(record), result_table(record)):
+        self.tables(epoch_table(record), result_table(record))
+
+    def tables(self, *tables: Table) -> None:
+        """Print tables."""
+        for table in tables:
             self.console.print(table)
 
 
@@ -178,10 +190,14 @@ class PlainProgress:
         self.say(epoch_line(report, self.epochs))
 
     def finished(self, record: dict[str, Any]) -> None:
-        """Print the two tables without a frame."""
+        """Print the two tables."""
+        self.tables(epoch_table(record), result_table(record))
+
+    def tables(self, *tables: Table) -> None:
+        """Print tables, without a frame."""
         # Wide enough for any path: a console that wraps would break the run folder's name in two.
         console = Console(file=self.stream, no_color=True, force_terminal=False, width=400, highlight=False)
-        for table in (epoch_table(record), result_table(record)):
+        for table in tables:
             table.box = None
             with console.capture() as captured:
                 console.print(table)
@@ -207,38 +223,3 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
         f"epoch {report.epoch}/{epochs}: loss {report.loss:.4f}, validation loss {report.validation_loss:.4f}"
         f"{metrics} ({report.seconds:.1f} s)"
     )
-
-
-def epoch_table(record: dict[str, Any]) -> Table:
-    """Return the table of validation metrics, a row an epoch."""
-    table = Table(title="validation by epoch", title_justify="left")
-    for name in ("epoch", "loss", "validation loss", *record["metrics"], "seconds"):
-        table.add_column(name, justify="right")
-    for epoch in record["epochs"]:
-        numbers = [epoch["loss"], epoch["validation_loss"], *epoch["metrics"].values()]
-        table.add_row(str(epoch["epoch"]), *(f"{number:.4f}" for number in numbers), f"{epoch['seconds']:.1f}")
-    return table
-
-
-def result_table(record: dict[str, Any]) -> Table:
-    """Return the last table: metrics, time, throughput and the run folder."""
-    title = f"{record['task']}: {record['data']['splits']['validation']['rows']:,} validation rows"
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column("name")
-    table.add_column("value", overflow="fold")
-    for name, value in record["metrics"].items():
-        table.add_row(name, f"{value:.4f}")
-    majority = record["majority_accuracy"]
-    if majority is not None:
-        table.add_row("majority class", f"{majority:.4f}")
-    seconds = record["seconds"]
-    done, planned = record["epochs"][-1]["step"], record["num_train_steps"]
-    table.add_row("steps", f"{done:,}" if done == planned else f"{done:,} of {planned:,}; stopped early")
-    parts = ("setup", "train", "evaluate", "total")
-    table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in parts))
-    table.add_row(
-        "throughput", f"{record['examples_per_second']:.1f} examples/s, {record['tokens_per_second']:,.0f} tokens/s"
-    )
-    table.add_row("padding waste", f"{record['padding_waste']:.1%}")
-    table.add_row("run folder", record["run_dir"])
-    return table

@@ -25,7 +25,16 @@ RECORDED_PACKAGES = (
 
 
 class Clock:
-    """Seconds by phase, and since the beginning."""
+    """Seconds by phase, and since the beginning: what run.json has as `seconds`.
+
+    `setup` is all that comes before the training, `train` the steps and the validation after each epoch, `evaluate`
+    the predictions that are left and the model folder, `total` all of it. Beside these stand `first_step`, from the
+    beginning to the end of the first optimizer step, and `compile`, the part of `train` and `evaluate` that went into
+    making the programs of train and predict steps (see `StepTimes.compile_seconds`).
+
+    Args:
+        begin: `time.perf_counter()` at the beginning. For `glueft run` that is the start of the process.
+    """
 
     def __init__(self, begin: float) -> None:
         self.begin = begin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -10,12 +11,22 @@ from rich.console import Console
 
 from glueft.engine import EpochReport, StepReport
 from glueft.progress import PlainProgress, RichProgress, duration, make_progress, seconds_left
+from glueft.result_tables import size
 
 RECORD: dict[str, Any] = {
     "task": "mrpc",
-    "data": {"splits": {"validation": {"rows": 408}}},
+    "data": {
+        "source": "folder",
+        "validation_split": "validation",
+        "splits": {"train": {"rows": 3000}, "validation": {"rows": 408}},
+        "notes": ["train has 3,000 rows; officially it has 3,668"],
+    },
     "metrics": {"accuracy": 0.8578, "f1": 0.8999},
     "majority_accuracy": 0.6838,
+    "baseline": {"accuracy": 0.6838, "f1": 0.8122},
+    "published": [
+        {"model": "bert-base-cased", "metrics": {"accuracy": 0.8407, "f1": 0.8885}, "source": "a page", "split": None}
+    ],
     "num_train_steps": 1377,
     "epochs": [
         {
@@ -32,7 +43,8 @@ RECORD: dict[str, Any] = {
             (3, 0.35, 0.4, 0.8578, 0.9),
         )
     ],
-    "seconds": {"setup": 9.5, "train": 121.0, "evaluate": 2.0, "total": 132.5},
+    "seconds": {"setup": 9.5, "train": 121.0, "evaluate": 2.0, "total": 132.5, "first_step": 14.2, "compile": 4.7},
+    "peak_memory_bytes": 1_932_735_283,
     "examples_per_second": 60.1,
     "tokens_per_second": 3200.4,
     "padding_waste": 0.031,
@@ -67,10 +79,31 @@ def test_a_run_shows_phases_steps_epochs_and_the_result(terminal: bool) -> None:
         assert part in text
     for part in ("0.8578", "0.6838", "total 132.5", "60.1 examples/s", "3.1%", "mrpc-20260102-030405-abcdef", "1,377"):
         assert part in text
+    for name, value in (
+        ("first step", "14.2 s after the start"),
+        ("compiling", "4.7 s"),
+        ("throughput", "60.1 examples/s, 3,200 tokens/s"),
+        ("padding waste", "3.1% of all tokens"),
+        ("peak memory", "1.8 GiB"),
+    ):
+        assert re.search(rf"{name} +(\S+ )?{value}", text), name
     assert ("\x1b" in text) == terminal
     if terminal:
         for part in ("lr 4.90e-05", "40.0 examples/s", "4:33 left"):
             assert part in text
+
+
+def test_memory_that_the_system_does_not_tell_is_left_out() -> None:
+    stream = io.StringIO()
+    PlainProgress(stream).finished(RECORD | {"peak_memory_bytes": None})
+    assert "padding waste" in stream.getvalue()
+    assert "memory" not in stream.getvalue()
+
+
+def test_sizes() -> None:
+    assert [size(count) for count in (0, 5 * 2**20, 999.4 * 2**20, 1000 * 2**20, 17.26 * 2**30)] == [
+        "0 MiB", "5 MiB", "999 MiB", "1.0 GiB", "17.3 GiB",
+    ]  # fmt: skip
 
 
 def test_plain_steps_are_some_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import typer
 import glueft
 from glueft.cli import describe, list_plugins, run, schema, show, validate
 from glueft.cli.plugin_commands import add_plugin_commands
+from glueft.cli.process_start import process_start
 from glueft.errors import GlueftError
 from glueft.registry import load_registry
 
@@ -52,23 +53,24 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # Little of what a light command makes is garbage, and looking for it takes a tenth of the command's time.
     gc.disable()
-    code = command_line(sys.argv[1:])
+    code = command_line(sys.argv[1:], begin=process_start())
     if not gc.isenabled():
         gc.freeze()
     sys.exit(code)
 
 
-def command_line(arguments: Sequence[str]) -> int:
+def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int:
     """Run one command.
 
     Args:
         arguments: those after `glueft`.
+        begin: `time.perf_counter()` at which the clock of a run starts; None for when the command is reached.
 
     Returns:
         The exit code: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug, whose traceback has been printed.
     """
     try:
-        code = make_app()(list(arguments), prog_name="glueft", standalone_mode=False)
+        code = make_app()(list(arguments), prog_name="glueft", standalone_mode=False, obj=begin)
         sys.stdout.flush()
     except GlueftError as error:
         return _tell(str(error), MENDABLE)

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.recipe_options import (
+    AsJson,
+    CheckpointName,
+    DataDir,
+    Overrides,
+    RecipeName,
+    Sample,
+    Verbose,
+    begin_of,
+    read_recipe,
+)
 
 EPILOG = """\b
 Examples:
@@ -24,40 +34,23 @@ Examples:
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="A TOML recipe, or the name of a packaged one (mrpc, sst2).")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; VALUE is TOML. Repeatable."),
-    ] = None,
-    data_dir: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Read the rows from a folder in GLUE's own TSV layout (DIR/MRPC/train.tsv)."),
-    ] = None,
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Start from this checkpoint: a hub name, a folder, or package:module/path.")
-    ] = None,
-    sample: Annotated[
-        bool,
-        typer.Option("--sample", help="Train on the small sample that ships with the task; needs no network."),
-    ] = False,
+    context: typer.Context,
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    data_dir: DataDir = None,
+    checkpoint: CheckpointName = None,
+    sample: Sample = False,
     plugins: PluginFiles = None,
     output_dir: Annotated[str, typer.Option(metavar="DIR", help="Where the run folder is made.")] = "runs",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON object; progress goes to standard error.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show what TensorFlow and the others log.")] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
 ) -> None:
     """Fine-tune and evaluate as a recipe says; leave the result in a run folder."""
-    begin = time.perf_counter()
-    from glueft.cli.plugin_commands import warn_of_failures
+    begin = begin_of(context)
     from glueft.progress import make_progress
-    from glueft.recipe import load_recipe
     from glueft.runner import run_recipe
 
-    warn_of_failures()
-    checked = load_recipe(
-        recipe, overrides or [], data_dir=data_dir, checkpoint=checkpoint, sample=sample, plugins=plugins or []
-    )
+    checked = read_recipe(recipe, overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, plugins=plugins)
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)
     if as_json:

@@ -1,0 +1,66 @@
+"""The tables that a run ends with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+
+def epoch_table(record: dict[str, Any]) -> Table:
+    """Return the table of validation metrics, a row an epoch."""
+    table = Table(title="validation by epoch", title_justify="left")
+    for name in ("epoch", "loss", "validation loss", *record["metrics"], "seconds"):
+        table.add_column(name, justify="right")
+    for epoch in record["epochs"]:
+        values = [epoch["loss"], epoch["validation_loss"], *epoch["metrics"].values()]
+        table.add_row(str(epoch["epoch"]), *(f"{value:.4f}" for value in values), f"{epoch['seconds']:.1f}")
+    return table
+
+
+def result_table(record: dict[str, Any]) -> Table:
+    """Return the last table: metrics, time, throughput and the run folder."""
+    data = record["data"]
+    judged = data["validation_split"]
+    title = f"{record['task']}: {data['splits'][judged]['rows']:,} {judged} rows"
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column("name")
+    table.add_column("value", overflow="fold")
+    for name, value in record["metrics"].items():
+        table.add_row(name, f"{value:.4f}")
+    for split, metrics in record.get("metrics_by_split", {}).items():
+        if split != judged:
+            table.add_row(split, numbers(metrics))
+    table.add_row("baseline", f"{numbers(record['baseline'])} (always the same answer)")
+    if data["source"] != "sample":  # Other rows than those that the others' scores are about.
+        for score in record["published"]:
+            split = f" on {score['split']}" if score["split"] else ""
+            table.add_row("published", f"{numbers(score['metrics'])}{split} ({score['model']})")
+    for note in data["notes"]:
+        table.add_row("rows", note)
+    seconds = record["seconds"]
+    done, planned = record["epochs"][-1]["step"], record["num_train_steps"]
+    table.add_row("steps", f"{done:,}" if done == planned else f"{done:,} of {planned:,}; stopped early")
+    parts = ("setup", "train", "evaluate", "total")
+    table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in parts))
+    table.add_row("first step", f"{seconds['first_step']:.1f} s after the start")
+    table.add_row("compiling", f"{seconds['compile']:.1f} s")
+    table.add_row(
+        "throughput", f"{record['examples_per_second']:.1f} examples/s, {record['tokens_per_second']:,.0f} tokens/s"
+    )
+    table.add_row("padding waste", f"{record['padding_waste']:.1%} of all tokens")
+    if record["peak_memory_bytes"] is not None:
+        table.add_row("peak memory", size(record["peak_memory_bytes"]))
+    table.add_row("run folder", record["run_dir"])
+    return table
+
+
+def numbers(metrics: dict[str, float]) -> str:
+    """Return `accuracy 0.8578, f1 0.8997`."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def size(count: float) -> str:
+    """Write a number of bytes in binary units: `850 MiB`, `1.8 GiB`."""
+    mebibytes = count / 2**20
+    return f"{mebibytes:.0f} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:.1f} GiB"
