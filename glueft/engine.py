@@ -337,8 +337,8 @@ def feed(batches: TrainingBatches | EvaluationBatches) -> Any:
     else:
         signature = inputs
     dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
-    # There is nothing to tune, and the tuner's thread often holds up the end of `fit` and `predict` until it next wakes:
-    # 5, 10, 20, 41 seconds after the start, and every 60 after that.
+    # There is nothing to tune, and the tuner's thread often holds up the end of `fit` and `predict` until it next wakes,
+    # which is 5, 10, 20 and 41 seconds after the start, and every 60 after that.
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.prefetch(2).with_options(options)
