@@ -175,6 +175,24 @@ def test_data_dir_and_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert load_recipe(str(tmp_path / "again.toml")) == recipe
 
 
+def test_paths_in_a_recipe_begin_at_its_folder_and_those_of_the_command_line_at_the_shell_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    (there / "bert").mkdir(parents=True)
+    (here / "other").mkdir(parents=True)
+    text = (ROOT / "recipes" / "mrpc.toml").read_text()
+    text = text.replace('source = "hub"', 'source = "folder"\nfolder = "glue_data"')
+    (there / "recipe.toml").write_text(text.replace('"google-bert/bert-base-uncased"', '"bert"'))
+    monkeypatch.chdir(here)
+    recipe = load_recipe("../there/recipe.toml")
+    assert recipe.data.folder == str(here / "../there/glue_data")
+    assert recipe.model.checkpoint == str(here / "../there/bert")
+    changed = load_recipe("../there/recipe.toml", ["data.folder=glue", "model.checkpoint=other"])
+    assert (changed.data.folder, changed.model.checkpoint) == (str(here / "glue"), str(here / "other"))
+    assert load_recipe("../there/recipe.toml", checkpoint="bert").model.checkpoint == "bert"  # a name on the hub
+
+
 def test_a_folder_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     recipe = load_recipe("mrpc", data_dir="~/glue", checkpoint="~/bert")

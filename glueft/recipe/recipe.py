@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.local_path import absolute

@@ -65,7 +65,9 @@ class Data(Options):
         "hub",
         description="The hub, a folder in the benchmark's own TSV layout, or the sample that ships with the task.",
     )
-    folder: Text | None = Field(None, description='The folder of source = "folder"; it holds MRPC/train.tsv and so on.')
+    folder: LocalPath | None = Field(
+        None, description='The folder of source = "folder"; it holds MRPC/train.tsv and so on.'
+    )
     revision: Text | None = Field(None, description="Branch, tag or commit of the data set on the hub.")
     max_length: int = Field(128, ge=8, le=1_000_000, description="Longest row in tokens; what is longer is cut.")
     limit_train: int | None = Field(None, ge=1, description="Use only the first rows of the train split, for trials.")
