@@ -60,6 +60,7 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     """Find the checkpoint, read the rows and tokenize them; neither Keras nor its backend is imported."""
     from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
     from glueft.data.encoding import encode
+    from glueft.data.lines import listed
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
 
@@ -79,6 +80,8 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     notes = size_notes(task, splits, source.provenance.get("left_out", {}))
     for line in (", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()), *notes):
         progress.say(line)
+    if task.reads_own_files and task.labels:  # Which they are, and their order, nobody may have said so far.
+        progress.say(f"labels: {listed(task.labels)}")
     with progress.phase("tokens"):
         read = dict.fromkeys(["train", *task.validation_splits, *predicted])
         encoded = {name: encode(splits[name], tokenizer, data.max_length) for name in read}

@@ -152,7 +152,7 @@ class Table(glueft.Task):
         )
         _check_metrics(options.metrics, len(tables.labels))
         self._take(tables.labels)
-        source.provenance["files"] = tables.files
+        source.provenance |= {"files": tables.files, "labels": list(tables.labels)}
         if options.validation_fraction is not None:
             source.provenance |= {
                 "validation_fraction": options.validation_fraction,
