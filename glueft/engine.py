@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from glueft.data.batches import EvaluationBatches, TrainingBatches
+from glueft.encoder.word_embeddings import weights_left_out
 from glueft.errors import TrainingError
 from glueft.step_times import StepTimes, Stopwatch
 
@@ -109,13 +110,29 @@ def dtype_policy(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def resolve_jit_compile(wish: str | bool) -> bool:
-    """Return whether train and predict steps are compiled.
+@dataclass(frozen=True)
+class JitDecision:
+    """Whether train and predict steps are compiled by XLA, and why."""
 
-    "auto" follows the backend: JAX cannot train at a useful speed without, and on TensorFlow a compilation costs more
-    than a GLUE-sized run wins back.
+    compiled: bool
+    reason: str
+
+
+def decide_jit_compile(wish: str | bool) -> JitDecision:
+    """Decide what `engine.jit_compile` comes to on this backend.
+
+    On TensorFlow "auto" is no: on a CPU, a step with the layers' own kernels takes as long as a compiled one
+    (tests/benchmarks/NOTES.md), and compiling takes seconds for every batch width and rules out TensorFlow's
+    deterministic operations. On a GPU it has not been measured.
     """
-    return keras.backend.backend() == "jax" if wish == "auto" else bool(wish)
+    if wish != "auto":
+        return JitDecision(bool(wish), "the recipe says so")
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return JitDecision(True, "JAX compiles every step")
+    if backend == "torch":
+        return JitDecision(False, "PyTorch runs the steps as they are")
+    return JitDecision(False, "the layers' own TensorFlow kernels are as fast, and nothing has to be compiled")
 
 
 def width_multiple(jit_compile: bool) -> int:
@@ -153,13 +170,13 @@ def mean_loss(logits: NDArray[np.float32], labels: NDArray[Any], *, regression: 
 
 
 def trainable_parameters(model: keras.Model) -> int:
-    """Return how many numbers the training may change."""
-    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    """Return how many numbers the training may change, embeddings of words that no text uses included."""
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables) + weights_left_out(model)
 
 
 def all_parameters(model: keras.Model) -> int:
     """Return how many numbers the model consists of, frozen ones and LoRA's included."""
-    return sum(math.prod(variable.shape) for variable in model.weights)
+    return sum(math.prod(variable.shape) for variable in model.weights) + weights_left_out(model)
 
 
 def step_times(model: keras.Model) -> StepTimes:
@@ -337,8 +354,8 @@ def feed(batches: TrainingBatches | EvaluationBatches) -> Any:
     else:
         signature = inputs
     dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
-    # There is nothing to tune, and the tuner's thread often holds up the end of `fit` and `predict` until it next wakes,
-    # which is 5, 10, 20 and 41 seconds after the start, and every 60 after that.
+    # There is nothing to tune, and the tuner's thread often holds up the end of `fit` and `predict` until it wakes:
+    # 5, 10, 20 and 41 seconds after the start, and every 60 after that.
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.prefetch(2).with_options(options)
