@@ -42,6 +42,7 @@ class AX(glueft.Task):
         },
         label_text=labels,
     )
+    sample = "samples"
     sizes = {"train": 392_702, "validation_matched": 9815, "diagnostic": 1104}
 
     def load(self, source: Any) -> datasets.DatasetDict:

@@ -29,6 +29,7 @@ class CoLA(glueft.Task):
             "test": glueft.TSVFile("test.tsv", columns={"sentence": "sentence", "label": "label"}, header=True),
         },
     )
+    sample = "samples"
     sizes = {"train": 8551, "validation": 1043, "test": 1063}
     published = (
         glueft.PublishedScore("bert-base-cased", {"matthews_correlation": 0.5653}, RUN_GLUE),

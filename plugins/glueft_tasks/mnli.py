@@ -35,6 +35,7 @@ class MNLI(glueft.Task):
         },
         label_text=labels,
     )
+    sample = "samples"
     sizes = {
         "train": 392_702,
         "validation_matched": 9815,

@@ -22,6 +22,7 @@ class QNLI(glueft.Task):
     tsv = glueft.TSVLayout(
         "QNLI", columns={"question": "question", "sentence": "sentence", "label": "label"}, label_text=labels
     )
+    sample = "samples"
     sizes = {"train": 104_743, "validation": 5463, "test": 5463}
     published = (
         glueft.PublishedScore("bert-base-cased", {"accuracy": 0.9066}, RUN_GLUE),

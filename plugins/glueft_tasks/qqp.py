@@ -27,6 +27,7 @@ class QQP(glueft.Task):
         columns={"question1": "question1", "question2": "question2", "label": "is_duplicate"},
         short_rows={"train": 50, "validation": 5, "test": 5},
     )
+    sample = "samples"
     empty_text = True
     sizes = {"train": 363_846, "validation": 40_430, "test": 390_965}
     published = (glueft.PublishedScore("bert-base-cased", {"accuracy": 0.9071, "f1": 0.8749}, RUN_GLUE),)

@@ -22,6 +22,7 @@ class RTE(glueft.Task):
     tsv = glueft.TSVLayout(
         "RTE", columns={"sentence1": "sentence1", "sentence2": "sentence2", "label": "label"}, label_text=labels
     )
+    sample = "samples"
     sizes = {"train": 2490, "validation": 277, "test": 3000}
     published = (
         glueft.PublishedScore("bert-base-cased", {"accuracy": 0.6570}, RUN_GLUE),

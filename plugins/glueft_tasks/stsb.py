@@ -18,5 +18,6 @@ class STSB(glueft.Task):
     metrics = ("pearson", "spearmanr")
     hub = glueft.HubDataset("nyu-mll/glue", "stsb")
     tsv = glueft.TSVLayout("STS-B", columns={"sentence1": "sentence1", "sentence2": "sentence2", "label": "score"})
+    sample = "samples"
     sizes = {"train": 5749, "validation": 1500, "test": 1379}
     published = (glueft.PublishedScore("bert-base-cased", {"pearson": 0.8864, "spearmanr": 0.8848}, RUN_GLUE),)

@@ -21,6 +21,7 @@ class WNLI(glueft.Task):
     metrics = ("accuracy",)
     hub = glueft.HubDataset("nyu-mll/glue", "wnli")
     tsv = glueft.TSVLayout("WNLI", columns={"sentence1": "sentence1", "sentence2": "sentence2", "label": "label"})
+    sample = "samples"
     sizes = {"train": 635, "validation": 71, "test": 146}
     published = (
         glueft.PublishedScore("bert-base-cased", {"accuracy": 0.5634}, RUN_GLUE),
