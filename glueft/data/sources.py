@@ -215,6 +215,14 @@ def read_folder(folder: Path, task: Task, layout: TSVLayout) -> tuple[datasets.D
         short_rows = layout.short_rows.get(split, 0)
         labelled = split not in task.test_splits
         tables[split] = read_tsv(folder / file.name, task, file, labelled=labelled, short_rows=short_rows)
+    if not tables:  # A task with nothing but test splits, whose other rows come from elsewhere.
+        names = [file.name for split in layout.files for file in layout.candidates(split)]
+        raise DataError(
+            f"{folder} holds none of the task's files",
+            expected=" or ".join(names),
+            received=listed(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
+            mend=f"put {names[-1]} there",
+        )
     left_out = {split: table.left_out for split, table in tables.items() if table.left_out}
     return _dataset_dict(tables, task), {"left_out": left_out} if left_out else {}
 
