@@ -23,10 +23,6 @@ from glueft.step_times import StepTimes, Stopwatch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Backends that compile a program for every batch shape get widths rounded up to a multiple of this: a compilation
-# takes seconds, so a few shapes must serve the whole run.
-COMPILED_WIDTH_MULTIPLE = 32
-
 # Seconds between two reports to whoever watches; reading the learning rate and drawing take a millisecond or so.
 REPORT_SECONDS = 0.2
 
@@ -108,36 +104,6 @@ def dtype_policy(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-@dataclass(frozen=True)
-class JitDecision:
-    """Whether train and predict steps are compiled by XLA, and why."""
-
-    compiled: bool
-    reason: str
-
-
-def decide_jit_compile(wish: str | bool) -> JitDecision:
-    """Decide what `engine.jit_compile` comes to on this backend.
-
-    On TensorFlow "auto" is no: on a CPU, a step with the layers' own kernels takes as long as a compiled one
-    (tests/benchmarks/NOTES.md), and compiling takes seconds for every batch width and rules out TensorFlow's
-    deterministic operations. On a GPU it has not been measured.
-    """
-    if wish != "auto":
-        return JitDecision(bool(wish), "the recipe says so")
-    backend = keras.backend.backend()
-    if backend == "jax":
-        return JitDecision(True, "JAX compiles every step")
-    if backend == "torch":
-        return JitDecision(False, "PyTorch runs the steps as they are")
-    return JitDecision(False, "the layers' own TensorFlow kernels are as fast, and nothing has to be compiled")
-
-
-def width_multiple(jit_compile: bool) -> int:
-    """Return the multiple that batch widths are rounded up to: 1 where shapes cost nothing."""
-    return COMPILED_WIDTH_MULTIPLE if jit_compile else 1
 
 
 def compile_model(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend, width_multiple
 from glueft.metrics import check_metrics
 from glueft.plugin_blame import blaming
 from glueft.splits import describe_split, predicted_splits, size_notes
 
 if TYPE_CHECKING:
-    from glueft.checkpoint import Checkpoint, Loaded
+    from glueft.checkpoint import Checkpoint, LoadReport
     from glueft.data.batches import EvaluationBatches, TrainingBatches
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
+    from glueft.encoder.classifier import Classifier
     from glueft.plugin import Task
     from glueft.progress import RunProgress
     from glueft.recipe import Recipe
@@ -56,6 +58,42 @@ class Batches:
     evaluation: dict[str, EvaluationBatches]
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A classifier on the point of its first step.
+
+    Attributes:
+        model: compiled.
+        report: what became of the checkpoint's tensors.
+        batches: planned for the way in which the model is compiled.
+        jit_compile: that way, and why.
+    """
+
+    model: Classifier
+    report: LoadReport
+    batches: Batches
+    jit_compile: JitDecision
+
+    def describe(self, recipe: Recipe, checkpoint: Checkpoint) -> dict[str, Any]:
+        """Return what run.json says of the checkpoint, the model and its steps."""
+        from glueft import engine
+
+        return {
+            "checkpoint": {
+                "name": checkpoint.name,
+                "revision": checkpoint.revision,
+                "sha256": checkpoint.fingerprints,
+                "head": self.report.head,
+                "new": list(self.report.new),
+                "left_over": list(self.report.left_over),
+            },
+            "engine": describe_engine(recipe, self.jit_compile) | {"jit_compile": bool(self.model.jit_compile)},
+            "parameters": engine.all_parameters(self.model),
+            "trainable_parameters": engine.trainable_parameters(self.model),
+            "num_train_steps": self.batches.training.num_train_steps,
+        }
+
+
 def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     """Find the checkpoint, read the rows and tokenize them; neither Keras nor its backend is imported."""
     from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
@@ -88,11 +126,11 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     return Tokens(checkpoint, tokenizer, source.provenance, splits, encoded, predicted, tuple(notes))
 
 
-def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], *, multiple: int) -> Batches:
-    """Return the batches of the training and of every other split, with widths rounded up to a multiple."""
+def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecision) -> Batches:
+    """Return the batches of the training and of every other split, with few widths where each is compiled apart."""
     from glueft.data.batches import EvaluationBatches, TrainingBatches
 
-    training, limit = recipe.training, recipe.data.max_length
+    training, limit, multiple = recipe.training, recipe.data.max_length, width_multiple(decision.compiled)
     return Batches(
         TrainingBatches(
             encoded["train"],
@@ -110,7 +148,7 @@ def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], *, multiple: int) 
     )
 
 
-def load_model(recipe: Recipe, tokens: Tokens) -> tuple[Loaded, Batches]:
+def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     """Load and compile the classifier, and plan its batches. Imports Keras and its backend."""
     from glueft import engine
     from glueft.checkpoint import load_classifier
@@ -119,8 +157,8 @@ def load_model(recipe: Recipe, tokens: Tokens) -> tuple[Loaded, Batches]:
 
     training = recipe.training
     regression = not recipe.task.labels
-    jit_compile = engine.resolve_jit_compile(recipe.engine.jit_compile)
-    engine.prepare_backend(training.seed, jit_compile=jit_compile)
+    decision = decide_jit_compile(recipe.engine.jit_compile)
+    engine.prepare_backend(training.seed, jit_compile=decision.compiled)
     with engine.dtype_policy(recipe.engine.precision):
         loaded = load_classifier(
             tokens.checkpoint,
@@ -133,39 +171,22 @@ def load_model(recipe: Recipe, tokens: Tokens) -> tuple[Loaded, Batches]:
     freeze(model, embeddings=recipe.model.freeze.embeddings, layers=recipe.model.freeze.layers)
     if recipe.model.lora_rank is not None:
         enable_lora(model, recipe.model.lora_rank, seed=training.seed)
-    batches = plan_batches(recipe, tokens.encoded, multiple=engine.width_multiple(jit_compile))
+    batches = plan_batches(recipe, tokens.encoded, decision)
     if training.gradient_accumulation_steps > 1:
         model.rows_at_once = training.batch_size
     with blaming(recipe.schedule, "build"):
         schedule = recipe.schedule.build(batches.training.num_train_steps)
     with blaming(recipe.optimizer, "build"):
         optimizer = recipe.optimizer.build(schedule)
-    engine.compile_model(model, optimizer, regression=regression, jit_compile=jit_compile)
-    return loaded, batches
+    engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
+    return Ready(model, loaded.report, batches, decision)
 
 
-def describe_model(recipe: Recipe, tokens: Tokens, loaded: Loaded, batches: Batches) -> dict[str, Any]:
-    """Return what run.json says of the checkpoint, the model and its steps."""
-    import keras
-
-    from glueft import engine
-
-    checkpoint, model, report = tokens.checkpoint, loaded.model, loaded.report
+def describe_engine(recipe: Recipe, decision: JitDecision) -> dict[str, Any]:
+    """Return what run.json says of how the numbers are computed."""
     return {
-        "checkpoint": {
-            "name": checkpoint.name,
-            "revision": checkpoint.revision,
-            "sha256": checkpoint.fingerprints,
-            "head": report.head,
-            "new": list(report.new),
-            "left_over": list(report.left_over),
-        },
-        "engine": {
-            "backend": keras.backend.backend(),
-            "precision": recipe.engine.precision,
-            "jit_compile": bool(model.jit_compile),
-        },
-        "parameters": engine.all_parameters(model),
-        "trainable_parameters": engine.trainable_parameters(model),
-        "num_train_steps": batches.training.num_train_steps,
+        "backend": keras_backend(),
+        "precision": recipe.engine.precision,
+        "jit_compile": decision.compiled,
+        "jit_compile_reason": decision.reason,
     }

@@ -13,7 +13,7 @@ from glueft.baseline import baseline, majority_accuracy
 from glueft.errors import GlueftError
 from glueft.metrics import compute_metrics
 from glueft.plugin_blame import blaming
-from glueft.preparation import Batches, Tokens, describe_model, load_model, read_tokens
+from glueft.preparation import Batches, Tokens, load_model, read_tokens
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
 from glueft.run_folder import Run, new_run_folder, write_predictions, write_whole
@@ -135,13 +135,13 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
         from glueft import engine  # Keras: its time is this phase's, and its backend's greeting is held back
 
-        loaded, batches = load_model(recipe, tokens)
-        run.model, run.num_train_steps = loaded.model, batches.training.num_train_steps
-        run.record |= describe_model(recipe, tokens, loaded, batches)
+        ready = load_model(recipe, tokens)
+        run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
+        run.record |= ready.describe(recipe, tokens.checkpoint)
         callbacks = [build_callback(callback, run) for callback in recipe.callbacks]
-        times = engine.step_times(loaded.model)
+        times = engine.step_times(ready.model)
     run.write_record()
-    return Prepared(tokens, loaded.model, batches, callbacks, times)
+    return Prepared(tokens, ready.model, ready.batches, callbacks, times)
 
 
 def build_callback(callback: Callback, run: Run) -> keras.callbacks.Callback:

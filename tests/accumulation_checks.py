@@ -14,6 +14,7 @@ from glueft.checkpoint import find_checkpoint, load_classifier
 from glueft.data.batches import TrainingBatches
 from glueft.data.encoding import Encoded
 from glueft.encoder.weights import export_weights, tensor_table
+from glueft.jit_compile import decide_jit_compile
 
 LABELS = ("no", "yes", "maybe")
 
@@ -41,7 +42,7 @@ def updated(
 
     The last update of an epoch, wherever it comes, has 5 rows. The folder's dropout rates must be 0.
     """
-    jit = engine.resolve_jit_compile(jit_compile)
+    jit = decide_jit_compile(jit_compile).compiled
     engine.prepare_backend(0, jit_compile=jit)
     labels = () if regression else LABELS
     checkpoint = find_checkpoint(str(folder))

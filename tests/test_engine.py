@@ -160,15 +160,6 @@ def test_half_precision_trains_with_float32_weights(tiny_bert: Path, precision: 
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "mixed_float16")
 
 
-def test_what_is_compiled() -> None:
-    assert engine.resolve_jit_compile("auto") == (keras.backend.backend() == "jax")
-    assert engine.resolve_jit_compile(True) is True
-    assert engine.resolve_jit_compile(False) is False
-    assert engine.width_multiple(False) == 1
-    assert engine.width_multiple(True) == engine.COMPILED_WIDTH_MULTIPLE
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow's datasets have a tuner")
 def test_no_tuner_holds_up_the_end_of_a_run() -> None:
     for batches in (TrainingBatches(rows(9), batch_size=4, epochs=1, seed=0), EvaluationBatches(rows(9), batch_size=4)):
         assert engine.feed(batches).options().autotune.enabled is False

@@ -1,0 +1,52 @@
+"""What is compiled, why, and on which backend: known before Keras is imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from glueft.jit_compile import COMPILED_WIDTH_MULTIPLE, JitDecision, decide_jit_compile, keras_backend, width_multiple
+
+
+def test_what_is_compiled() -> None:
+    decision = decide_jit_compile("auto")
+    assert decision.compiled == (keras.backend.backend() == "jax")
+    assert keras.backend.backend() in decision.reason.lower()
+    for wish in (True, False):
+        assert decide_jit_compile(wish) == JitDecision(wish, "the recipe says so")
+    assert width_multiple(False) == 1
+    assert width_multiple(True) == COMPILED_WIDTH_MULTIPLE
+
+
+@pytest.mark.parametrize(
+    ("named", "configured", "backend"),
+    [
+        (None, None, "tensorflow"),
+        (None, '{"backend": "torch"}', "torch"),
+        ("", '{"backend": "torch"}', "torch"),
+        ("jax", '{"backend": "torch"}', "jax"),
+        ("jax", None, "jax"),
+        (None, '{"floatx": "float32"}', "tensorflow"),
+        (None, "no JSON", "tensorflow"),
+    ],
+)
+def test_the_backend_is_known_before_keras_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, configured: str | None, backend: str
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if named is not None:
+        monkeypatch.setenv("KERAS_BACKEND", named)
+    if configured is not None:
+        (tmp_path / "keras.json").write_text(configured)
+    monkeypatch.delitem(sys.modules, "keras")
+    assert keras_backend() == backend
+
+
+def test_it_is_the_one_that_keras_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keras_backend() == keras.backend.backend()
+    monkeypatch.delitem(sys.modules, "keras")
+    assert keras_backend() == keras.backend.backend()
