@@ -203,6 +203,16 @@ class Optimizer(Plugin):
 
     kind = "optimizer"
 
+    @property
+    def leaves_unused_weights(self) -> bool:
+        """Whether a weight whose gradient is always zero stays as it is, and bears on no other weight's update.
+
+        Where this is so (Adam without weight decay), the embeddings of words that no text of the run uses are kept out
+        of the training: it is faster, and the result is the same. Where it is not (LAMB divides by the norm of a whole
+        variable), or in doubt, False.
+        """
+        return False
+
     def build(
         self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
     ) -> keras.optimizers.Optimizer:

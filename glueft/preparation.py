@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,7 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     from glueft.checkpoint import load_classifier
     from glueft.encoder.freezing import freeze
     from glueft.encoder.lora import enable_lora
+    from glueft.encoder.word_embeddings import narrow_vocabulary
 
     training = recipe.training
     regression = not recipe.task.labels
@@ -178,6 +180,9 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
         schedule = recipe.schedule.build(batches.training.num_train_steps)
     with blaming(recipe.optimizer, "build"):
         optimizer = recipe.optimizer.build(schedule)
+    if recipe.optimizer.leaves_unused_weights:
+        every_id = ((split.ids, [split.pad_id]) for split in tokens.encoded.values())
+        narrow_vocabulary(model, itertools.chain.from_iterable(every_id))
     engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
     return Ready(model, loaded.report, batches, decision)
 

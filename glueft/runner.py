@@ -201,6 +201,7 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
     """Predict, score, and leave predictions and model in the run folder."""
     from glueft import engine
     from glueft.checkpoint import save_classifier
+    from glueft.encoder.word_embeddings import widen_vocabulary
 
     judged, encoded = judged_by(run), prepared.tokens.encoded
     with progress.phase("predictions"):
@@ -219,6 +220,7 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
         for name in prepared.tokens.predicted:
             path = run.folder / "predictions" / f"{name}.tsv"
             write_predictions(path, encoded[name].labels, logits[name], run.task.labels)
+    widen_vocabulary(prepared.model)
     with progress.phase("model folder"):
         save_classifier(prepared.model, run.folder / "model", prepared.tokens.tokenizer)
 

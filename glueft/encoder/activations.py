@@ -15,7 +15,9 @@ def gelu(x: Any) -> Any:
     """The exact one, x * Phi(x), by the error function (Hendrycks and Gimpel, arXiv:1606.08415)."""
     import keras
 
-    if keras.backend.backend() == "tensorflow":
+    from glueft.encoder.kernels import use_own_kernels
+
+    if use_own_kernels(x):
         from glueft.encoder.tensorflow_kernels import gelu
 
         return gelu(x)

@@ -11,6 +11,7 @@ from glueft.encoder.accumulation import GradientAccumulation
 from glueft.encoder.activations import ACTIVATIONS
 from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.encoder import Dropouts, Encoder, dense_layer
+from glueft.encoder.kernels import tracing
 
 
 class Head(keras.layers.Layer):  # type: ignore[misc]
@@ -85,11 +86,12 @@ class Classifier(GradientAccumulation, keras.Model):  # type: ignore[misc]
         Returns:
             float32 logits (batch, number of labels), or (batch, 1) in regression.
         """
-        states = self.encoder(
-            inputs["input_ids"],
-            inputs["attention_mask"],
-            inputs["token_type_ids"],
-            training=training,
-            first_token=True,
-        )
-        return self.head(states, training=training)
+        with tracing(compiled=bool(self.jit_compile)):
+            states = self.encoder(
+                inputs["input_ids"],
+                inputs["attention_mask"],
+                inputs["token_type_ids"],
+                training=training,
+                first_token=True,
+            )
+            return self.head(states, training=training)

@@ -14,6 +14,7 @@ from glueft.encoder.activations import ACTIVATIONS
 from glueft.encoder.config import EncoderConfig
 from glueft.encoder.dropout import ByteDropout
 from glueft.encoder.layer_norm import LayerNorm
+from glueft.encoder.word_embeddings import WordEmbeddings
 
 # Added to the attention scores of padding. exp(-3e4) is 0 in float32, and -3e4 plus a score is finite in float16.
 MASKED = -3e4
@@ -46,10 +47,10 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]
         self.padding_index = config.padding_index
         size = config.embedding_size
 
-        def table(rows: int, name: str) -> keras.layers.Embedding:
-            return keras.layers.Embedding(rows, size, embeddings_initializer="zeros", name=name)
+        def table(rows: int, name: str, kind: type[keras.layers.Embedding] = keras.layers.Embedding) -> Any:
+            return kind(rows, size, embeddings_initializer="zeros", name=name)
 
-        self.word_embeddings = table(config.vocab_size, "word_embeddings")
+        self.word_embeddings = table(config.vocab_size, "word_embeddings", WordEmbeddings)
         self.position_embeddings = table(config.max_position_embeddings, "position_embeddings")
         self.token_type_embeddings = None
         if config.type_vocab_size:
@@ -118,13 +119,21 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         self.output_dense.build((None, None, self.intermediate_size))
 
     def call(self, states: Any, mask: Any, training: bool = False, first_token: bool = False) -> Any:
-        """Map states (batch, length, hidden) to the same shape; mask (batch, 1, 1, length) is added to the scores.
+        """Compute new states from old ones.
 
-        With `first_token` only the first token's new state is computed, (batch, 1, hidden), at a quarter of the work.
+        Args:
+            states: (batch * length, hidden). Two axes rather than three: a dense layer is then one matrix product,
+                without the reshaping around it.
+            mask: (batch, 1, 1, length), added to the scores.
+            training: whether dropout is applied.
+            first_token: compute the new state of the first tokens alone, at a quarter of the work.
+
+        Returns:
+            The same shape, or (batch, hidden) with `first_token`.
         """
         attended = self.projection(self._attend(states, mask, training, first_token))
         if first_token:
-            states = states[:, :1]
+            states = ops.reshape(states, (*ops.shape(mask)[::3], self.hidden_size))[:, 0]
         if self.projection_dropout is not None:
             attended = self.projection_dropout(attended, training=training)
         states = self.attention_norm(attended + states)
@@ -134,8 +143,7 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         return self.output_norm(output + states)
 
     def _attend(self, states: Any, mask: Any, training: bool, first_token: bool) -> Any:
-        shape = ops.shape(states)
-        batch, length = shape[0], shape[1]
+        batch, length = ops.shape(mask)[::3]
         parts = ops.reshape(self.query_key_value(states), (batch, length, 3, self.num_heads, self.head_size))
         # Unstacked, not indexed: TensorFlow's gradient of an index fills a whole tensor with zeros for each part.
         query, key, value = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), 3)
@@ -147,7 +155,7 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         if self.attention_dropout is not None:
             weights = self.attention_dropout(weights, training=training)
         attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        return ops.reshape(attended, (batch, 1 if first_token else length, self.hidden_size))
+        return ops.reshape(attended, (-1, self.hidden_size))
 
 
 class Encoder(keras.layers.Layer):  # type: ignore[misc]
@@ -191,7 +199,10 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         states = self.embeddings(input_ids, token_type_ids, training=training)
         mask = ops.cast(ops.logical_not(ops.cast(attention_mask, "bool")), states.dtype) * MASKED
         mask = mask[:, None, None, :]
+        size = self.blocks[0].hidden_size
+        states = ops.reshape(states, (-1, size))
         *order, last = self.block_order
         for index in order:
             states = self.blocks[index](states, mask, training=training)
-        return self.blocks[last](states, mask, training=training, first_token=first_token)
+        states = self.blocks[last](states, mask, training=training, first_token=first_token)
+        return ops.reshape(states, (ops.shape(mask)[0], -1, size))

@@ -6,13 +6,15 @@ from typing import Any
 
 import keras
 
+from glueft.encoder.kernels import use_own_kernels
+
 
 class LayerNorm(keras.layers.LayerNormalization):  # type: ignore[misc]
     """`keras.layers.LayerNormalization` over the last axis: the same variables and the same numbers."""
 
     def call(self, inputs: Any) -> Any:
         """Return the normalised inputs, in their own shape and dtype."""
-        if keras.backend.backend() != "tensorflow" or inputs.dtype != "float32":
+        if not use_own_kernels(inputs):
             return super().call(inputs)
         import tensorflow as tf
 

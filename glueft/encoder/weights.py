@@ -7,8 +7,9 @@ kernel is the transpose of PyTorch's, and query, key and value are thirds of one
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -33,7 +34,8 @@ class Slot:
         role: "encoder", "pooler", "head" (its dense layer) or "output" (its last layer, a row a label).
         initial: what a new one holds: "normal", "zeros" or "ones".
         old_name: what files of before 2019 call it: gamma and beta for a norm's weight and bias.
-        adapted: the dense layer whose LoRA matrices belong to the variable, if it has any.
+        value: gives what the variable stands for, where that is more than it holds: with LoRA's matrices, or with the
+            word embeddings that are not trained.
     """
 
     variable: keras.Variable
@@ -42,7 +44,7 @@ class Slot:
     role: str
     initial: str
     old_name: str | None = None
-    adapted: Any = None
+    value: Callable[[], FloatArray] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,12 +66,13 @@ def tensor_table(model: Classifier) -> dict[str, Slot]:
         width = layer.units // 3
         columns = slice(None) if part is None else slice(part * width, (part + 1) * width)
         # With LoRA, `kernel` is no variable but a sum.
-        kernel, adapted = (layer._kernel, layer) if layer.lora_enabled else (layer.kernel, None)
-        table[f"{module}.weight"] = Slot(kernel, columns, True, role, "normal", adapted=adapted)
+        kernel, value = (layer._kernel, partial(merged_kernel, layer)) if layer.lora_enabled else (layer.kernel, None)
+        table[f"{module}.weight"] = Slot(kernel, columns, True, role, "normal", value=value)
         table[f"{module}.bias"] = Slot(layer.bias, columns, False, role, "zeros")
 
     def embedding(module: str, layer: Any) -> None:
-        table[f"{module}.weight"] = Slot(layer.embeddings, slice(None), False, "encoder", "normal")
+        value = getattr(layer, "table", None)
+        table[f"{module}.weight"] = Slot(layer.embeddings, slice(None), False, "encoder", "normal", value=value)
 
     def norm(module: str, layer: Any) -> None:
         table[f"{module}.weight"] = Slot(layer.gamma, slice(None), False, "encoder", "ones", f"{module}.gamma")
@@ -182,13 +185,12 @@ def initial_tensor(name: str, slot: Slot, seed: int, initializer_range: float) -
 
 
 def export_weights(table: Mapping[str, Slot]) -> dict[str, FloatArray]:
-    """Every tensor of the model in PyTorch's layout, float32, by transformers' name; with what LoRA adds to them."""
+    """Every tensor of the model in PyTorch's layout, float32, by transformers' name."""
     arrays: dict[int, Any] = {}
     tensors: dict[str, FloatArray] = {}
     for name, slot in table.items():
         if id(slot.variable) not in arrays:
-            merged = slot.adapted is not None
-            arrays[id(slot.variable)] = merged_kernel(slot.adapted) if merged else numpy.asarray(slot.variable)
+            arrays[id(slot.variable)] = slot.value() if slot.value else numpy.asarray(slot.variable)
         array = arrays[id(slot.variable)][..., slot.columns]
         tensors[name] = numpy.ascontiguousarray(array.T if slot.transpose else array, dtype=numpy.float32)
     return tensors

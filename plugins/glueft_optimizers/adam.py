@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft_optimizers.shared_options import OptimizerOptions
+from glueft_optimizers.shared_options import ElementwiseOptimizer, OptimizerOptions
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +20,7 @@ class AdamOptions(OptimizerOptions):
     amsgrad: bool = glueft.Field(False, description="Divide by the largest squared-gradient mean seen so far.")
 
 
-class Adam(glueft.Optimizer):
+class Adam(ElementwiseOptimizer):
     """Adam with Keras's defaults; no weight decay unless it is asked for.
 
     Source: Kingma and Ba, 2014, arXiv:1412.6980.

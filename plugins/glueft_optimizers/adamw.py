@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import glueft
 from glueft_optimizers.adam import AdamOptions
-from glueft_optimizers.shared_options import WEIGHT_DECAY
+from glueft_optimizers.shared_options import ElementwiseOptimizer, WEIGHT_DECAY
 
 if TYPE_CHECKING:
     import keras
 
 
-class AdamW(glueft.Optimizer):
+class AdamW(ElementwiseOptimizer):
     """Adam with decoupled weight decay; none on biases and layer norms.
 
     Each step first takes `learning_rate * weight_decay * variable` off the variable, then makes Adam's step.

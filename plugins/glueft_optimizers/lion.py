@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft_optimizers.shared_options import OptimizerOptions
+from glueft_optimizers.shared_options import ElementwiseOptimizer, OptimizerOptions
 
 if TYPE_CHECKING:
     import keras
 
 
-class Lion(glueft.Optimizer):
+class Lion(ElementwiseOptimizer):
     """The sign of the momentum: every weight moves by the same length; half of Adam's memory.
 
     Its steps are longer than Adam's: a learning rate 3 to 10 times smaller and a weight decay as much larger are usual.

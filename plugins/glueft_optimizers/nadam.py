@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft_optimizers.shared_options import OptimizerOptions
+from glueft_optimizers.shared_options import ElementwiseOptimizer, OptimizerOptions
 
 if TYPE_CHECKING:
     import keras
 
 
-class Nadam(glueft.Optimizer):
+class Nadam(ElementwiseOptimizer):
     """Adam with Nesterov's momentum.
 
     Source: Dozat, 2016, "Incorporating Nesterov Momentum into Adam".

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft_optimizers.shared_options import OptimizerOptions
+from glueft_optimizers.shared_options import ElementwiseOptimizer, OptimizerOptions
 
 if TYPE_CHECKING:
     import keras
 
 
-class RMSprop(glueft.Optimizer):
+class RMSprop(ElementwiseOptimizer):
     """The gradient over the root of its running mean square; with momentum, and centred, if wanted.
 
     Source: Hinton, 2012, "Neural Networks for Machine Learning", lecture 6e.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from pydantic import model_validator
 
 import glueft
-from glueft_optimizers.shared_options import OptimizerOptions
+from glueft_optimizers.shared_options import ElementwiseOptimizer, OptimizerOptions
 
 if TYPE_CHECKING:
     import keras
 
 
-class SGD(glueft.Optimizer):
+class SGD(ElementwiseOptimizer):
     """Stochastic gradient descent, with momentum and Nesterov's variant if wanted.
 
     Source: Sutskever et al., 2013, "On the importance of initialization and momentum in deep learning".

@@ -43,3 +43,12 @@ class OptimizerOptions(glueft.Options):
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} cannot be used together; keep one of them")
         return self
+
+
+class ElementwiseOptimizer(glueft.Optimizer):
+    """An optimizer that updates each weight from that weight's own gradients alone."""
+
+    @property
+    def leaves_unused_weights(self) -> bool:
+        """Only decay moves a weight that has no gradient."""
+        return not self.options.weight_decay

@@ -88,3 +88,40 @@ def test_dropout_changes_from_call_to_call_and_repeats_by_seed() -> None:
     assert np.array_equal(masks[0], np.asarray(second(inputs, training=True)))
     assert not np.array_equal(masks[0], np.asarray(ByteDropout(0.1, seed=4)(inputs, training=True)))
     assert np.array_equal(np.asarray(first(inputs, training=False)), inputs)
+
+
+def test_hashed_bytes_are_even_and_independent() -> None:
+    """The numbers that a compiled step draws: the same promises as those of the generators."""
+    from glueft.encoder.dropout import hashed_bytes
+
+    draws = 1_000_000
+    streams = []
+    for seed in ([7, 0], [7, 1], [8, 0], [0, 0], [0, 1]):
+        like = keras.ops.zeros((1000, 1000))
+        drawn = keras.ops.convert_to_numpy(hashed_bytes(like, keras.ops.convert_to_tensor(seed, "uint32")))
+        assert drawn.shape == (1000, 1000)
+        counts = np.bincount(drawn.ravel().astype(int), minlength=256)
+        assert len(counts) == 256
+        # Chi-square with 255 degrees of freedom: mean 255, standard deviation 22.6; six of them are next to impossible.
+        assert abs(((counts - draws / 256) ** 2 / (draws / 256)).sum() - 255) < 6 * 22.6
+        streams.append(drawn.ravel().astype(float))
+    for index, stream in enumerate(streams):
+        for step in (1, 2, 3, 4, 1000):
+            assert abs(np.corrcoef(stream[:-step], stream[step:])[0, 1]) < 5 / np.sqrt(draws)
+        for other in streams[index + 1 :]:
+            assert abs(np.corrcoef(stream, other)[0, 1]) < 5 / np.sqrt(draws)
+            for step in (1, 2):  # no stream is another one moved along
+                assert abs(np.corrcoef(stream[:-step], other[step:])[0, 1]) < 5 / np.sqrt(draws)
+
+
+@tensorflow_only
+def test_a_compiled_step_has_plain_operations() -> None:
+    from glueft.encoder.kernels import step_is_compiled, tracing, use_own_kernels
+
+    inputs = normal(0, 2, 3)
+    assert use_own_kernels(inputs)
+    assert not use_own_kernels(keras.ops.cast(inputs, "bfloat16"))
+    with tracing(compiled=True):
+        assert step_is_compiled()
+        assert not use_own_kernels(inputs)
+    assert not step_is_compiled()

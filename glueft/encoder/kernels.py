@@ -1,0 +1,36 @@
+"""Which operations a layer makes while the model is traced: kernels of glueft's own, or plain ones.
+
+On TensorFlow without XLA every operation is a pass over memory, so some layers bring operations with fewer passes. A
+compiler fuses the plain ones itself, and does better on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+
+_compiled = ContextVar("compiled", default=False)
+
+
+@contextmanager
+def tracing(*, compiled: bool) -> Iterator[None]:
+    """Trace a model whose step is compiled by XLA, or is not."""
+    token = _compiled.set(compiled)
+    try:
+        yield
+    finally:
+        _compiled.reset(token)
+
+
+def step_is_compiled() -> bool:
+    """Return whether a compiler gets what is traced now. JAX compiles every step; PyTorch none here."""
+    return keras.backend.backend() == "jax" or _compiled.get()
+
+
+def use_own_kernels(inputs: Any) -> bool:
+    """Return whether the kernels in `tensorflow_kernels` serve these inputs: float32, and no compiler after us."""
+    return keras.backend.backend() == "tensorflow" and inputs.dtype == "float32" and not _compiled.get()

@@ -1,0 +1,127 @@
+"""Training only the words in use gives the same weights, and the whole vocabulary comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy
+import pytest
+
+from glueft import engine
+from glueft.checkpoint import find_checkpoint, load_classifier
+from glueft.encoder.classifier import Classifier
+from glueft.encoder.freezing import freeze
+from glueft.encoder.lora import enable_lora
+from glueft.encoder.weights import export_weights, tensor_table
+from glueft.encoder.word_embeddings import narrow_vocabulary, weights_left_out, widen_vocabulary
+from glueft.registry import load_registry
+from reference_checkpoints import REFERENCE, labels_of, reference
+
+# ALBERT maps small embeddings to the hidden size, and RoBERTa's positions depend on the ids themselves.
+CASES = ["bert", "albert", "roberta"]
+
+
+def load(case: str) -> Classifier:
+    folder = REFERENCE / case
+    return load_classifier(find_checkpoint(str(folder)), labels=labels_of(folder), seed=1).model
+
+
+def weights(model: Classifier) -> dict[str, Any]:
+    return export_weights(tensor_table(model))
+
+
+def fit(model: Classifier, case: str, optimizer: str = "adam", options: dict[str, Any] | None = None) -> None:
+    """Train two epochs, several steps."""
+    plugin = load_registry().find("optimizer", optimizer).cls
+    inputs, _, expected = reference(case)
+    engine.compile_model(
+        model, plugin(plugin.Options(**(options or {}))).build(1e-2), regression=False, jit_compile=False
+    )
+    model.run_eagerly = keras.backend.backend() != "jax"
+    model.fit(inputs, numpy.arange(len(expected)) % expected.shape[1], batch_size=2, epochs=2, verbose=0, shuffle=False)
+
+
+def words(case: str) -> Any:
+    return reference(case)[0]["input_ids"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_weights_are_those_of_training_the_whole_vocabulary(case: str) -> None:
+    whole, narrow = load(case), load(case)
+    count = narrow_vocabulary(narrow, [words(case)])
+    assert count == len(numpy.unique(words(case))) < narrow.config.vocab_size
+    paths = [[variable.path for variable in model.trainable_variables] for model in (whole, narrow)]
+    assert paths[0] == paths[1]
+    before = weights(narrow)
+    for name, tensor in weights(whole).items():
+        numpy.testing.assert_array_equal(before[name], tensor, err_msg=name)
+    for model in (whole, narrow):
+        # Without dropout, whose masks differ from model to model on some backends.
+        for layer in model._flatten_layers():
+            if type(layer).__name__ == "ByteDropout":
+                layer.threshold, layer.scale = 0, 1.0
+        fit(model, case)
+    trained = weights(narrow)
+    for name, tensor in weights(whole).items():
+        numpy.testing.assert_allclose(trained[name], tensor, atol=1e-6, err_msg=name)
+    table = next(name for name in trained if name.endswith("word_embeddings.weight"))
+    changed = numpy.flatnonzero((trained[table] != before[table]).any(axis=1))
+    assert set(changed) <= set(numpy.unique(words(case)))
+    assert len(changed) > 3
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "nadam", "lion", "adamw"])
+def test_every_optimizer_that_says_so_leaves_unused_weights(optimizer: str) -> None:
+    options = {"weight_decay": 0.0} if optimizer == "adamw" else {}
+    plugin = load_registry().find("optimizer", optimizer).cls
+    assert plugin(plugin.Options(**options)).leaves_unused_weights
+    model = load("bert")
+    before = weights(model)
+    fit(model, "bert", optimizer, options)
+    table = "bert.embeddings.word_embeddings.weight"
+    unused = numpy.setdiff1d(numpy.arange(model.config.vocab_size), words("bert"))
+    numpy.testing.assert_array_equal(weights(model)[table][unused], before[table][unused])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop", "nadam", "lion", "lamb", "adafactor", "muon"])
+def test_weight_decay_moves_unused_weights(optimizer: str) -> None:
+    plugin = load_registry().find("optimizer", optimizer).cls
+    assert not plugin(plugin.Options(weight_decay=0.01)).leaves_unused_weights
+
+
+def test_the_whole_vocabulary_comes_back() -> None:
+    model = load("bert")
+    whole = load("bert")
+    parameters = engine.all_parameters(model), engine.trainable_parameters(model)
+    used = words("bert")
+    unused = numpy.setdiff1d(numpy.arange(model.config.vocab_size), used)
+    other = reference("bert")[0] | {"input_ids": numpy.resize(unused, used.shape).astype(numpy.int32)}
+    narrow_vocabulary(model, [used])
+    assert weights_left_out(model) > 0
+    assert (engine.all_parameters(model), engine.trainable_parameters(model)) == parameters
+    widen_vocabulary(model)
+    assert weights_left_out(model) == 0
+    assert (engine.all_parameters(model), engine.trainable_parameters(model)) == parameters
+    numpy.testing.assert_array_equal(*(keras.ops.convert_to_numpy(each(other)) for each in (model, whole)))
+
+
+def test_a_word_that_was_left_out_is_not_taken_for_another() -> None:
+    model = load("bert")
+    inputs, _, _ = reference("bert")
+    narrow_vocabulary(model, [inputs["input_ids"][:1]])
+    try:
+        logits = keras.ops.convert_to_numpy(model(inputs))
+    except Exception as error:
+        assert "out of range" in str(error) or "not in [0" in str(error)
+    else:
+        assert numpy.isnan(logits).any()
+
+
+def test_frozen_word_embeddings_are_left_alone() -> None:
+    frozen, adapted = load("bert"), load("bert")
+    freeze(frozen, embeddings=True)
+    enable_lora(adapted, 2, seed=1)
+    for model in (frozen, adapted):
+        assert narrow_vocabulary(model, [words("bert")]) == 0
+        assert weights_left_out(model) == 0
