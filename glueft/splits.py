@@ -68,12 +68,17 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
         whole = rows.limited_from or len(rows)
         official = task.sizes.get(name, whole)
         if left_out.get(name):
-            notes.append(f"{name} is without {left_out[name]:,} broken lines of its file")
+            notes.append(f"{name} is without {counted(left_out[name], 'broken line')} of its file")
         if rows.limited_from is not None:
-            notes.append(f"{name} is limited to the first {len(rows):,} of {whole:,} rows")
+            notes.append(f"{name} is limited to the first {len(rows):,} of {counted(whole, 'row')}")
         if official != whole:
-            notes.append(f"{name} has {whole:,} rows; officially it has {official:,}")
+            notes.append(f"{name} has {counted(whole, 'row')}; officially it has {official:,}")
     return notes
+
+
+def counted(count: int, thing: str) -> str:
+    """Return `1 row`, `3,668 rows`."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def is_labelled(labels: NDArray[Any]) -> bool:

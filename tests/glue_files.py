@@ -10,9 +10,8 @@ MNLI_TRAIN = f"{MNLI_TEXTS} sentence1 sentence2 label1 gold_label"
 MNLI_DEV = f"{MNLI_TEXTS} sentence1 sentence2 label1 label2 label3 label4 label5 gold_label"
 PARSES = "1 1e fiction (a) (b) (ROOT-a) (ROOT-b)"
 STSB = "index genre filename year old_index source1 source2 sentence1 sentence2"
-DIAGNOSTIC_FULL = (
-    "Lexical Semantics", "Predicate-Argument Structure", "Logic", "Knowledge", "Domain", "Premise", "Hypothesis", "Label",
-)  # fmt: skip
+PHENOMENA = ("Lexical Semantics", "Predicate-Argument Structure", "Logic", "Knowledge")
+DIAGNOSTIC_FULL = (*PHENOMENA, "Domain", "Premise", "Hypothesis", "Label")
 
 
 def words(text: str, *more: str) -> tuple[str, ...]:

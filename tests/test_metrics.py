@@ -29,6 +29,28 @@ def test_correlations_by_hand() -> None:
     assert values["spearmanr"] == pytest.approx(1 - 6 * 2 / (3 * 8))
 
 
+def test_three_labels_by_hand() -> None:
+    # Gorodkin's coefficient, which GLUE's diagnostic set is scored by. Of 6 rows 4 are right; the labels are given
+    # 2, 2 and 2 times and said 3, 2 and 1 times.
+    values = compute_metrics(["accuracy", "matthews_correlation"], [0, 0, 1, 1, 2, 0], [0, 0, 1, 2, 2, 1])
+    covariance = 4 * 6 - (2 * 3 + 2 * 2 + 2 * 1)
+    said, given = 36 - (9 + 4 + 1), 36 - (4 + 4 + 4)
+    assert values == {"accuracy": 4 / 6, "matthews_correlation": pytest.approx(covariance / math.sqrt(said * given))}
+
+
+def test_ranks_that_are_shared_count_by_their_mean() -> None:
+    values = compute_metrics(["pearson", "spearmanr"], [0.0, 2.5, 2.5, 5.0], [1.0, 2.0, 3.0, 4.0])
+    # Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4: both correlations are those of the same deviations, -1.5, 0, 0, 1.5.
+    expected = (1.5 * 1.5 * 2) / math.sqrt(1.5**2 * 2 * (1.5**2 * 2 + 0.5**2 * 2))
+    assert values == {"pearson": pytest.approx(expected), "spearmanr": pytest.approx(expected)}
+
+
+def test_one_label_alone_is_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compute_metrics(["matthews_correlation"], [1, 1], [1, 1]) == {"matthews_correlation": 0.0}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_equal_to_scikit_learn_and_scipy(seed: int) -> None:
     from scipy import stats

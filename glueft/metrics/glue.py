@@ -71,6 +71,8 @@ class MatthewsCorrelation(GlueMetric):
 
     def value(self, predictions: Any, references: Any) -> float:
         """Return the coefficient, -1 to 1; 0 for constant predictions."""
+        if len({*predictions, *references}) == 1:
+            return 0.0  # As scikit-learn has it, which warns of the size of the confusion matrix besides.
         return matthews_corrcoef(references, predictions)  # type: ignore[no-any-return]
 
 
