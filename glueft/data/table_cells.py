@@ -13,7 +13,9 @@ from glueft.data.table_columns import Columns
 from glueft.nearest import nearest
 
 LARGEST_SCORE = 3.4028234663852886e38  # of float32, in which scores are kept
-KINDS = {bool: "true or false", int: "a number", float: "a number", dict: "an object", list: "a list", str: "text"}
+KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"), (int, "a number"), (float, "a number"), (dict, "an object"), (list, "a list"), (str, "text"),
+)  # fmt: skip
 
 Read = TypeVar("Read")
 
@@ -132,7 +134,7 @@ def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:
 
 
 def _seen(cell: Any) -> str:
-    kind = KINDS.get(type(cell), type(cell).__name__)
+    kind = next((words for kind, words in KINDS if isinstance(cell, kind)), type(cell).__name__)
     return f"{shown(str(cell))} ({kind})"
 
 

@@ -46,12 +46,11 @@ def check_columns(path: Path, wanted: Sequence[str], names: Sequence[str]) -> No
     """
     for column in wanted:
         if column not in names:
-            near = nearest(column, names)
             raise DataError(
                 f"{path} has no column {shown(column)}",
                 expected=f"a column {shown(column)}, as [task] says",
                 received=f"the columns {listed(names)}" if names else "no columns",
-                mend=f"did you mean {shown(near)}?" if near else _other_separator(names),
+                mend=_other_column(column, names),
             )
         if names.count(column) > 1:
             raise DataError(
@@ -62,8 +61,11 @@ def check_columns(path: Path, wanted: Sequence[str], names: Sequence[str]) -> No
             )
 
 
-def _other_separator(names: Sequence[str]) -> str:
-    separator = next((mark for mark in SEPARATORS if len(names) == 1 and mark in names[0]), None)
-    if separator:
-        return f"the columns seem to have another separator: add delimiter = {SEPARATORS[separator]} to [task]"
+def _other_column(column: str, names: Sequence[str]) -> str:
+    for mark, shown_mark in SEPARATORS.items():
+        if len(names) == 1 and column in [name.strip() for name in names[0].split(mark)]:
+            return f"the columns seem to have another separator: add delimiter = {shown_mark} to [task]"
+    near = nearest(column, names)
+    if near:
+        return f"did you mean {shown(near)}?"
     return "name one of those columns in [task]; the first line of a CSV or TSV file must name its columns"

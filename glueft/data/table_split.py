@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from glueft.data.lines import shown
+from glueft.data.lines import listed, shown
 from glueft.data.table_columns import Columns
 from glueft.errors import DataError
 
@@ -49,7 +49,7 @@ def _check_counts(train: Columns, names: Sequence[str], counts: Counter[str]) ->
     single = sorted(name for name, count in counts.items() if count == 1)
     if single:
         first = train.numbers[names.index(single[0])]
-        others = f", and {len(single) - 1:,} other labels have one row too" if len(single) > 1 else ""
+        others = f"; the same of {listed(single[1:])}" if len(single) > 1 else ""
         raise DataError(
             f"{train.path} has a single row of the label {shown(single[0])}",
             expected="two rows or more of each label, so that training and validation have one",

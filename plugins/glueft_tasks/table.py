@@ -19,8 +19,9 @@ def _one_character(delimiter: str) -> str:
 
 
 def _names(labels: tuple[str, ...]) -> tuple[str, ...]:
-    if len(labels) < 2 or len(set(labels)) < len(labels) or not all(name.strip() for name in labels):
-        raise ValueError("must be two names or more, each once and none empty")
+    good = all(name.strip() and not any(ord(character) < 32 for character in name) for name in labels)
+    if len(labels) < 2 or len(set(labels)) < len(labels) or not good:
+        raise ValueError("must be two names or more, each once, none of them empty or with a line break or tab")
     return labels
 
 
