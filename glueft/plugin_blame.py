@@ -49,7 +49,7 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
         raise PluginError(
             f"{named(plugin)} failed in its `{method}`: {said(error)}",
             expected=f"a `{method}` that does its work, or raises a GlueftError that says what the user can mend",
-            received=f"{said(error)}{_place(plugin, error)}",
+            received=f"{said(error)}{place(type(plugin), error)}",
             mend="mend the plugin, or tell its authors",
         ) from error
 
@@ -66,9 +66,9 @@ def _stranger(plugin: Plugin) -> Point | None:
     return None if point is None or point.package == "glueft" else point
 
 
-def _place(plugin: Plugin, error: Exception) -> str:
-    """The last line of the plugin's own module on the way to the error."""
-    module = sys.modules.get(type(plugin).__module__)
+def place(plugin: type[Plugin], error: BaseException) -> str:
+    """`, in FILE, line N`: the last line of the plugin's own module on the way to the error; empty if there is none."""
+    module = sys.modules.get(plugin.__module__)
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

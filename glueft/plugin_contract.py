@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping, MutableSequence, MutableSet, Sequence
+from collections.abc import Callable, MutableMapping, MutableSequence, MutableSet, Sequence
 from typing import Any, TypeGuard
 
 from glueft.errors import PluginError
@@ -25,24 +25,32 @@ def breach(kind: str, cls: Any) -> str | None:
     base = BASES[kind]
     if not isinstance(cls, type):
         return f"{HOOK_OF_KIND[kind]} must return classes, and {_short(cls)} is not one"
-    where = f"class {cls.__name__}"
     if not issubclass(cls, base):
-        return f"{where} is not a glueft.{base.__name__}, as {HOOK_OF_KIND[kind]} must return"
+        return f"class {cls.__name__} is not a glueft.{base.__name__}, as {HOOK_OF_KIND[kind]} must return"
+    return next(filter(None, (part(cls) for part in PARTS.values())), None)
+
+
+def name_breach(cls: type[Plugin]) -> str | None:
+    """How the class's `name` breaks the contract; None if it keeps it. Likewise the other parts below."""
     name = getattr(cls, "name", None)
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        return (
-            f'{where} needs a `name` of lower-case letters, digits, "_" and "-", a letter first, '
-            f"and has {'none' if name is None else _short(name)}"
-        )
-    if not cls.description():
-        return f"{where} needs a docstring: its first line is the description that users see"
-    return _options_breach(where, cls) or (
-        _task_breach(where, cls) if issubclass(cls, Task) else _work_breach(where, cls)
+    if isinstance(name, str) and NAME.fullmatch(name):
+        return None
+    return (
+        f'{_where(cls)} needs a `name` of lower-case letters, digits, "_" and "-", a letter first, '
+        f"and has {'none' if name is None else _short(name)}"
     )
 
 
-def _options_breach(where: str, cls: type[Plugin]) -> str | None:
-    options = cls.Options
+def docstring_breach(cls: type[Plugin]) -> str | None:
+    """The first line of the docstring is what users see."""
+    if cls.description():
+        return None
+    return f"{_where(cls)} needs a docstring: its first line is the description that users see"
+
+
+def options_breach(cls: type[Plugin]) -> str | None:
+    """Options are strict, described, and have defaults that stay what they are."""
+    where, options = _where(cls), cls.Options
     if not (isinstance(options, type) and issubclass(options, Options)):
         return f"{where} needs `class Options(glueft.Options)`, and its Options are {_short(options)}"
     wanted = {"extra": "forbid", "strict": True}
@@ -74,6 +82,23 @@ def _changeable_default(options: type[Options]) -> str | None:
         if isinstance(default, (MutableSequence, MutableMapping, MutableSet)):
             return f"`{name}`, {_short(default)},"
     return None
+
+
+def work_breach(cls: type[Plugin]) -> str | None:
+    """A task says all that is needed; the other kinds have a `build`."""
+    if issubclass(cls, Task):
+        return _task_breach(_where(cls), cls)
+    if cls.build is BASES[cls.kind].build:  # type: ignore[attr-defined]
+        return f"{_where(cls)} needs a `build` method"
+    return None
+
+
+PARTS: dict[str, Callable[[type[Plugin]], str | None]] = {
+    "name": name_breach,
+    "docstring": docstring_breach,
+    "options": options_breach,
+    "declaration": work_breach,
+}
 
 
 def _task_breach(where: str, cls: type[Task]) -> str | None:
@@ -117,11 +142,8 @@ def _label_text_breach(where: str, labels: Sequence[str], texts: Sequence[str]) 
     return None
 
 
-def _work_breach(where: str, cls: type[Any]) -> str | None:
-    base = BASES[cls.kind]
-    if cls.build is base.build:  # type: ignore[attr-defined]
-        return f"{where} needs a `build` method"
-    return None
+def _where(cls: type[Plugin]) -> str:
+    return f"class {cls.__name__}"
 
 
 def _names(value: Any) -> TypeGuard[tuple[str, ...]]:

@@ -13,6 +13,8 @@ from types import ModuleType
 from glueft.errors import PluginError
 from glueft.nearest import did_you_mean
 
+PREFIX = "glueft_plugin_file_"
+
 
 @dataclass(frozen=True)
 class PluginFile:
@@ -38,7 +40,7 @@ class PluginFile:
         """
         # Named by its path too: two files called task.py are two modules.
         stem = re.sub(r"\W", "_", Path(self.path).stem)
-        name = f"glueft_plugin_file_{stem}_{hashlib.sha256(self.path.encode('utf-8', 'replace')).hexdigest()[:8]}"
+        name = f"{PREFIX}{stem}_{hashlib.sha256(self.path.encode('utf-8', 'replace')).hexdigest()[:8]}"
         module = ModuleType(name)
         module.__file__ = self.path
         sys.modules[name] = module
@@ -48,6 +50,11 @@ class PluginFile:
             del sys.modules[name]
             raise
         return module
+
+
+def is_file_module(module: str) -> bool:
+    """Whether a module of this name came from a plugin file."""
+    return module.startswith(PREFIX)
 
 
 def read_plugin_file(path: str | Path) -> PluginFile:

@@ -13,6 +13,7 @@ import typer
 
 import glueft
 from glueft.cli import describe, list_plugins, run, schema, show, validate
+from glueft.cli.plugin import plugin_app
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.process_start import process_start
 from glueft.errors import GlueftError
@@ -101,6 +102,7 @@ def make_app() -> typer.Typer:
     app.callback(epilog=EPILOG)(_glueft)
     for name, function, epilog in COMMANDS:
         app.command(name, epilog=epilog)(function)
+    app.add_typer(plugin_app(), name="plugin")
     for failure in add_plugin_commands(app, load_registry()):
         if "_GLUEFT_COMPLETE" not in os.environ:  # set by the shell while it completes a line
             print(f"warning: {failure}", file=sys.stderr)

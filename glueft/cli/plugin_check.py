@@ -1,0 +1,186 @@
+"""`glueft plugin check`: the conformance suite, from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glueft.cli.describe import plugin_names
+from glueft.cli.plugin_option import PluginFiles
+
+if TYPE_CHECKING:
+    from glueft.registry import Failure, Registered, Registry
+    from glueft.testing.supervisor import Finding
+
+EPILOG = """\b
+Examples:
+  glueft plugin check demo
+  glueft plugin check                     every installed plugin that is not glueft's own
+  glueft plugin check --plugin my_task.py --data-dir DATA
+  glueft plugin check schedule/triangle --set peak=1e-3 --json
+"""
+
+MARKS = {"passed": "✓", "failed": "✗", "not checked": "-"}
+PLAIN_MARKS = {"passed": "ok", "failed": "FAILED", "not checked": "-"}
+
+
+def check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Plugins, by NAME or KIND/NAME; else all others'.", autocompletion=plugin_names
+        ),
+    ] = None,
+    files: PluginFiles = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Give an option of the plugin a value. Repeatable."),
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Read a task's rows from this folder, not from its sample.")
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="Stop a check that takes longer than this.")
+    ] = 120.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check plugins against the contract.
+
+    The name, the docstring, the options, a light import; of a task that its sample loads without a network, labels and
+    pairs in order, metrics, the same rows each time, bad rows refused, and a tiny encoder that learns 16 rows by
+    heart; of the others that they build and do their work. The exit code is 2 if a check fails.
+    """
+    from glueft.plugin_file import read_plugin_file
+    from glueft.registry import load_registry
+    from glueft.testing.supervisor import data_folder, findings
+
+    given = option_values(overrides or [])
+    registry = load_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
+    plugins, failures = chosen(registry, names or [], by_file=bool(files))
+    reports = [_failure_report(failure, quiet=as_json) for failure in failures]
+    for plugin in plugins:
+        found = findings(plugin.cls, given, data_folder(data_dir), time_limit)
+        reports.append(_report(plugin, found, quiet=as_json))
+    passed = all(report["passed"] for report in reports)
+    if as_json:
+        print(json.dumps({"passed": passed, "plugins": reports}, ensure_ascii=False))
+    elif not reports:
+        print("no plugin but glueft's own is installed; name one to check it: glueft plugin check mrpc")
+    if not passed:
+        raise typer.Exit(2)
+
+
+def chosen(registry: Registry, names: Sequence[str], *, by_file: bool) -> tuple[list[Registered], list[Failure]]:
+    """The plugins to check, and the failures that belong to them.
+
+    Raises:
+        GlueftError: a name is not that of a plugin, nor of anything that could not be used.
+    """
+    from glueft.cli.describe import find_plugin
+
+    if not names:
+        plugins = [plugin for plugin in registry.all() if plugin.point.file or not by_file]
+        failures = [failure for failure in registry.failures if failure.file or not by_file]
+        return (
+            [plugin for plugin in plugins if plugin.package != "glueft"],
+            [failure for failure in failures if failure.package != "glueft"],
+        )
+    plugins, failures = [], []
+    for name in names:
+        lost = [failure for failure in registry.failures if name in _known_as(failure)]
+        failures += [failure for failure in lost if failure not in failures]
+        if not lost:
+            plugins.append(find_plugin(name, registry, "plugin check"))
+    return plugins, failures
+
+
+def _known_as(failure: Failure) -> set[str | None]:
+    """The names by which a user may mean what could not be used."""
+    if failure.name is not None:
+        return {failure.name, f"{failure.kind}/{failure.name}"}
+    package = failure.package or ""
+    return {package, package.removeprefix("glueft-"), failure.entry_point, failure.file} - {None, ""}
+
+
+def option_values(overrides: Sequence[str]) -> dict[str, Any]:
+    """The values that `--set` gives to options.
+
+    Raises:
+        GlueftError: an argument is malformed.
+    """
+    from glueft.errors import GlueftError
+    from glueft.recipe.overrides import parse
+
+    values, problems = parse(overrides)
+    for problem in problems:
+        raise GlueftError(
+            f"{problem.where}: {problem.message}",
+            expected=problem.expected,
+            received=problem.received,
+            mend=problem.mend,
+        )
+    for value in values:
+        if len(value.path) > 1:
+            raise GlueftError(
+                f"{value.where}: here an option stands without its table",
+                expected="KEY=VALUE with the name of an option",
+                received=".".join(map(str, value.path)),
+                mend=f"write --set {value.path[-1]}=...",
+            )
+    return {str(value.path[0]): value.value for value in values}
+
+
+def _report(plugin: Registered, found: Iterable[Finding], *, quiet: bool) -> dict[str, Any]:
+    """Show each finding as it comes; return all of them as `--json` prints them."""
+    from glueft.cli.list_plugins import source_of
+
+    marks = _marks()
+    if not quiet:
+        print(f"{plugin.name}, a plugin of kind {plugin.kind} from {plugin.origin}", flush=True)
+    kept = []
+    for finding in found:
+        kept.append(finding)
+        if not quiet:
+            print(f"  {marks[finding.state]} {finding.check:<13} {finding.said}", flush=True)
+    failed = sum(finding.state == "failed" for finding in kept)
+    if not quiet:
+        left_out = sum(finding.state == "not checked" for finding in kept)
+        done = f"{failed} of {len(kept)} checks failed" if failed else f"{len(kept) - left_out} checks passed"
+        print(f"{plugin.name}: {done}{f', {left_out} left out' if left_out else ''}\n")
+    return {
+        "kind": plugin.kind,
+        "name": plugin.name,
+        **source_of(plugin),
+        "passed": not failed,
+        "checks": [{"check": finding.check, "state": finding.state, "said": finding.said} for finding in kept],
+    }
+
+
+def _failure_report(failure: Failure, *, quiet: bool) -> dict[str, Any]:
+    """What could not even be found as a plugin."""
+    if not quiet:
+        called = f"{failure.name}, a plugin of kind {failure.kind} from {failure.origin}"
+        print(called if failure.name else failure.origin)
+        print(f"  {_marks()['failed']} {'found':<13} {failure.reason}\n")
+    return {
+        "kind": failure.kind,
+        "name": failure.name,
+        "package": failure.package,
+        "version": failure.version,
+        "file": failure.file,
+        "passed": False,
+        "checks": [{"check": "found", "state": "failed", "said": failure.reason}],
+    }
+
+
+def _marks() -> dict[str, str]:
+    """The marks, in letters where the terminal cannot show them."""
+    try:
+        "".join(MARKS.values()).encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return PLAIN_MARKS
+    return MARKS

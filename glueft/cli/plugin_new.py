@@ -1,0 +1,45 @@
+"""`glueft plugin new`: the package of a new plugin, complete and ready to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glueft.cli.list_plugins import kinds
+
+EPILOG = """\b
+Examples:
+  glueft plugin new demo
+  glueft plugin new triangle --kind schedule --directory ~/plugins
+"""
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="What recipes will call the plugin, such as my_task.")],
+    kind: Annotated[
+        str, typer.Option(help="task, optimizer, schedule or callback.", autocompletion=kinds, show_default=True)
+    ] = "task",
+    directory: Annotated[str, typer.Option(metavar="DIR", help="Where the package's folder is made.")] = ".",
+) -> None:
+    """Begin a plugin of your own: a complete package.
+
+    It is made in the folder glueft-NAME: pyproject.toml with the entry point, a module that works, tests that pass, a
+    recipe, and for a task a few sample rows. Change it into what you want.
+    """
+    from glueft.cli.list_plugins import the_kind
+    from glueft.plugin_maker import make_package
+    from glueft.registry import load_registry
+
+    place = Path(directory).expanduser()
+    written = make_package(name, the_kind(kind) or "task", place, load_registry())
+    folder = place / written[0].relative_to(place).parts[0]
+    print(f"{folder} holds a package with the {the_kind(kind)} {name}:\n")
+    for file in written:
+        print(f"  {file.relative_to(place)}")
+    shown = folder if folder.is_absolute() else f"./{folder}"
+    print(
+        f"\nIt works as it is:\n\n  pip install {shown}\n  glueft plugin check {name}\n  pytest {folder}\n"
+        f"  glueft run {folder}/recipe.toml\n\n{folder}/README.md says what to change."
+    )

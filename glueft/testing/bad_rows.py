@@ -1,0 +1,94 @@
+"""A file with a mistake in it is refused, with an error that says what to mend."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from glueft.data.rows import load_rows
+from glueft.data.sources import FolderSource, task_folder
+from glueft.errors import GlueftError
+from glueft.plugin import Task, TSVFile, TSVLayout
+from glueft.plugin_blame import place, said
+from glueft.testing.check import ContractBrokenError, NotCheckedError
+from glueft.testing.subject import Subject
+
+
+def bad_rows(subject: Subject) -> str:
+    """Each way to break the train file is refused."""
+    task = subject.task
+    if task.tsv is None or task.reads_own_files:
+        raise NotCheckedError("it has no `tsv` layout whose files could be broken")
+    folder = _files(subject, task.tsv)
+    file = next((file for file in task.tsv.candidates("train") if (folder / file.name).is_file()), None)
+    if file is None:
+        raise NotCheckedError("its train rows are in no file of its layout")
+    _check_whole_files(subject, folder)
+    refused = []
+    for what, text in _broken(task, file, (folder / file.name).read_text(encoding="utf-8")):
+        with tempfile.TemporaryDirectory() as copy:
+            shutil.copytree(folder, Path(copy) / task.tsv.folder)
+            (Path(copy) / task.tsv.folder / file.name).write_text(text, encoding="utf-8")
+            _check_refused(subject, Path(copy), what)
+        refused.append(what)
+    return "refused: " + ", ".join(refused)
+
+
+def _files(subject: Subject, layout: TSVLayout) -> Path:
+    """The folder with the task's files."""
+    if subject.data_dir is not None:
+        return task_folder(subject.data_dir, layout)
+    owner = next(cls for cls in subject.cls.__mro__ if "sample" in vars(cls))
+    module = Path(sys.modules[owner.__module__].__file__ or "")
+    return task_folder(module.parent / str(subject.task.sample), layout)
+
+
+def _check_whole_files(subject: Subject, folder: Path) -> None:
+    """A task with a `load` of its own may read something else than these files."""
+    if type(subject.task).load is Task.load:
+        return
+    try:
+        loaded = load_rows(subject.task, FolderSource(folder))
+    except Exception:
+        loaded = {}
+    if {split: rows.sha256 for split, rows in loaded.items()} != {s: r.sha256 for s, r in subject.rows.items()}:
+        raise NotCheckedError("its own `load` reads something else than a folder with the files of its layout")
+
+
+def _broken(task: Task, file: TSVFile, text: str) -> Iterator[tuple[str, str]]:
+    """Yield each mistake in words, and the file with it."""
+    lines = text.splitlines()
+    header = lines[0].split("\t") if file.header else []
+    first = 1 if file.header else 0
+    columns = {ours: header.index(col) if isinstance(col, str) else col for ours, col in (file.columns or {}).items()}
+
+    def with_row(fields: list[str]) -> str:
+        return "\n".join([*lines[:first], "\t".join(fields), *lines[first + 1 :]]) + "\n"
+
+    row = lines[first].split("\t")
+    wrong = "no-such-label" if task.labels else "no-number"
+    yield "an unknown label", with_row([wrong if at == columns["label"] else cell for at, cell in enumerate(row)])
+    if not task.empty_text:
+        at_text = columns[task.inputs[0]]
+        yield "a row without text", with_row(["" if at == at_text else cell for at, cell in enumerate(row)])
+    if len(row) > 1 and "train" not in (task.tsv.short_rows if task.tsv else {}):
+        yield "a row cut short", with_row(row[:-1])
+    if file.header:
+        gone = [f"not_{cell}" if at == columns[task.inputs[0]] else cell for at, cell in enumerate(header)]
+        yield "a missing column", "\n".join(["\t".join(gone), *lines[1:]]) + "\n"
+
+
+def _check_refused(subject: Subject, folder: Path, what: str) -> None:
+    try:
+        load_rows(subject.task, FolderSource(folder))
+    except GlueftError:
+        return
+    except Exception as error:
+        raise ContractBrokenError(
+            f"a train file with {what} gives {said(error)}{place(subject.cls, error)}; raise a glueft.DataError that "
+            "names the file and the line"
+        ) from error
+    raise ContractBrokenError(f"a train file with {what} is loaded without a word; refuse it with a glueft.DataError")

@@ -1,0 +1,77 @@
+"""One check of a plugin, and the two ways in which it does not pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from glueft.errors import GlueftError
+from glueft.plugin_blame import place, said
+
+if TYPE_CHECKING:
+    from glueft.testing.subject import Subject
+
+
+class ContractBrokenError(AssertionError):
+    """The plugin does not keep to the contract; the message is one sentence for its author."""
+
+
+class NotCheckedError(Exception):
+    """There is nothing to check, or no way to; the message says why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one plugin. Its text is its name.
+
+    Attributes:
+        name: one word or two, such as "pair order".
+        subject: the plugin that is checked.
+        work: the check itself: returns what was seen, or raises.
+        imports: what the check imports, which is no part of the time that it may take.
+        needs_rows: whether it looks at a task's rows.
+    """
+
+    name: str
+    subject: Subject = field(repr=False)
+    work: Callable[[Subject], str] = field(repr=False)
+    imports: tuple[str, ...] = ()
+    needs_rows: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __call__(self) -> None:
+        """Run the check as a test of pytest.
+
+        Raises:
+            ContractBrokenError: the plugin fails it.
+        """
+        try:
+            self.run()
+        except NotCheckedError as reason:
+            import pytest
+
+            pytest.skip(str(reason))
+
+    def run(self) -> str:
+        """Run the check and return, in a few words, what was seen.
+
+        Raises:
+            ContractBrokenError: the plugin fails it, or raises what it should not.
+            NotCheckedError: there is nothing to check.
+        """
+        try:
+            return self.work(self.subject)
+        except (ContractBrokenError, NotCheckedError):
+            raise
+        except GlueftError as error:
+            raise ContractBrokenError(sentence(error)) from error
+        except Exception as error:
+            raise ContractBrokenError(f"it raised {said(error)}{place(self.subject.cls, error)}") from error
+
+
+def sentence(error: GlueftError) -> str:
+    """An error with its remedy in one line."""
+    return f"{error.message} (expected {error.expected}; received {error.received}): {error.mend}"

@@ -1,0 +1,97 @@
+"""What is checked of every plugin."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import pydantic
+
+from glueft.errors import GlueftError
+from glueft.plugin_contract import PARTS
+from glueft.testing.check import ContractBrokenError
+from glueft.testing.subject import Subject
+from glueft.testing.target import Target, last_line, run_python
+
+# Values of every type that TOML has; hardly an option takes them all.
+WRONG: tuple[object, ...] = (None, True, -1, 0.5, "no such value", [], {"no": "such table"})
+
+
+def name(subject: Subject) -> str:
+    """The name is one that recipes can say."""
+    _keeps("name", subject)
+    return f'"{subject.cls.name}"'
+
+
+def docstring(subject: Subject) -> str:
+    """The first line of the docstring is the description that users see."""
+    _keeps("docstring", subject)
+    return subject.cls.description()
+
+
+def options(subject: Subject) -> str:
+    """The options are strict, each has a description, and no default can be changed; what is wrong is refused."""
+    _keeps("options", subject)
+    plugin = subject.plugin
+    model = subject.cls.Options
+    if "no_such_option" not in model.model_fields:
+        _refused(subject, {"no_such_option": 1}, "an option that does not exist")
+    for option in model.model_fields:
+        for wrong in WRONG:
+            _survives(subject, option, wrong)
+    shown = ", ".join(f"{option} = {getattr(plugin.options, option)!r}" for option in model.model_fields)
+    return shown or "none"
+
+
+def declaration(subject: Subject) -> str:
+    """The attributes of the class say all that is needed."""
+    _keeps("declaration", subject)
+    return f"class {subject.cls.__name__}"
+
+
+def light_import(subject: Subject) -> str:
+    """Importing the module imports no framework: `glueft list` imports every plugin."""
+    target = Target.of(subject.cls)
+    done = run_python("glueft.testing.probe", json.dumps({"ask": "import", "target": target.values()}))
+    answer = last_line(done)
+    module = target.file or target.module
+    if answer is None:
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise ContractBrokenError(f"a fresh Python cannot import {module}: {why}")
+    if answer["heavy"]:
+        raise ContractBrokenError(
+            f"importing {module} imports {' and '.join(answer['heavy'])}; import them inside the methods that use "
+            "them, else every `glueft list` waits for them"
+        )
+    return f"{answer['seconds']:.2f} s, and no framework comes with it"
+
+
+def _keeps(part: str, subject: Subject) -> None:
+    """Hold the class against one part of the contract by which plugins are found."""
+    reason = PARTS[part](subject.cls)
+    if reason:
+        raise ContractBrokenError(reason)
+
+
+def _refused(subject: Subject, values: dict[str, Any], what: str) -> None:
+    try:
+        subject.cls.Options.model_validate({**subject.given, **values})
+    except pydantic.ValidationError:
+        return
+    raise ContractBrokenError(f"its options accept {what}: {values}")
+
+
+def _survives(subject: Subject, option: str, wrong: object) -> None:
+    """A value may be right or wrong for an option; it may not make the option's own check fall over."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            subject.cls.Options.model_validate({**subject.plugin.options.model_dump(), option: wrong})
+    except (pydantic.ValidationError, GlueftError):
+        return
+    except Exception as error:
+        raise ContractBrokenError(
+            f"its option `{option}` does not refuse {wrong!r} clearly: the check of it raised "
+            f"{type(error).__name__}: {error}; raise a ValueError that says what is wrong"
+        ) from error

@@ -1,0 +1,107 @@
+"""A tiny encoder that learns a task's rows by heart: texts and labels belong together, and reach the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.data.rows import Rows
+from glueft.testing.check import ContractBrokenError, NotCheckedError
+from glueft.testing.subject import Subject
+from glueft.testing.task_checks import balanced
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.data.encoding import Encoded
+
+ROWS = 16
+EPOCHS = 60
+ROUNDS = 4
+LEARNING_RATE = 2e-3
+ENOUGH = 15 / 16
+
+
+def learns(subject: Subject) -> str:
+    """A tiny BERT overfits 16 rows: of two labels, chance finds half of them."""
+    rows = first_rows(subject.rows["train"])
+    with tempfile.TemporaryDirectory() as folder:
+        model, encoded = tiny_classifier(Path(folder) / "bert", rows)
+    inputs = padded(encoded)
+    score, epochs = 0.0, 0
+    for _ in range(ROUNDS):
+        model.fit(inputs, encoded.labels, batch_size=ROWS, epochs=EPOCHS, verbose=0)
+        epochs += EPOCHS
+        score = likeness(model.predict(inputs, batch_size=ROWS, verbose=0), encoded.labels, bool(rows.label_names))
+        if score >= ENOUGH:
+            break
+    what = f"{score:.0%} of {len(rows)} rows" if rows.label_names else f"Pearson {score:.2f} of {len(rows)} rows"
+    if score < ENOUGH:
+        raise ContractBrokenError(
+            f"a tiny encoder does not learn {len(rows)} rows by heart: {what} after {epochs} epochs; do texts and "
+            "labels belong to each other, and do the texts differ where the labels do?"
+        )
+    return f"a tiny encoder knows {what} by heart after {epochs} epochs"
+
+
+def first_rows(rows: Rows) -> Rows:
+    """Sixteen of the rows, as many of each label.
+
+    Raises:
+        NotCheckedError: too few rows or labels to learn anything.
+    """
+    chosen = balanced(rows, ROWS)
+    texts = tuple([column[row] for row in chosen] for column in rows.texts)
+    few = dataclasses.replace(rows, texts=texts, labels=rows.labels[list(chosen)])
+    if len(few) < 4 or len(set(few.labels.tolist())) < 2:
+        raise NotCheckedError("its train split has fewer than four different rows, or one label alone")
+    return few
+
+
+def tiny_classifier(folder: Path, rows: Rows) -> tuple[Any, Encoded]:
+    """A compiled tiny BERT classifier that knows the rows' words, and the rows as its tokens."""
+    import keras
+
+    from glueft.checkpoint import find_checkpoint, load_classifier, load_tokenizer
+    from glueft.data.encoding import encode
+    from glueft.engine import compile_model
+    from glueft.testing.tiny_bert import make_tiny_bert
+
+    keras.utils.set_random_seed(0)
+    make_tiny_bert(folder, texts=list(itertools.chain(*rows.texts)), vocab_size=2000, dropout=0.0)
+    checkpoint = find_checkpoint(str(folder))
+    labels = tuple(rows.label_names)
+    model = load_classifier(checkpoint, labels=labels, regression=not labels, seed=0).model
+    compile_model(model, keras.optimizers.Adam(LEARNING_RATE), regression=not labels, jit_compile=False)
+    return model, encode(rows, load_tokenizer(checkpoint), 64)
+
+
+def padded(encoded: Encoded) -> dict[str, NDArray[np.int32]]:
+    """All rows as one batch, each (rows, longest row)."""
+    import numpy as np
+
+    shape = len(encoded), int(encoded.lengths.max())
+    batch = {
+        "input_ids": np.full(shape, encoded.pad_id, np.int32),
+        "attention_mask": np.zeros(shape, np.int32),
+        "token_type_ids": np.zeros(shape, np.int32),
+    }
+    for row, (begin, end) in enumerate(itertools.pairwise(encoded.offsets)):
+        batch["input_ids"][row, : end - begin] = encoded.ids[begin:end]
+        batch["attention_mask"][row, : end - begin] = 1
+        batch["token_type_ids"][row, : end - begin] = encoded.token_types[begin:end]
+    return batch
+
+
+def likeness(logits: Any, labels: NDArray[Any], classes: bool) -> float:
+    """The share of rows with the right label, or Pearson's correlation in regression."""
+    import numpy as np
+
+    if classes:
+        return float((logits.argmax(axis=1) == labels).mean())
+    said = logits[:, 0]
+    return float(np.corrcoef(said, labels)[0, 1]) if said.std() > 0 else 0.0

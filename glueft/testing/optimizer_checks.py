@@ -1,0 +1,93 @@
+"""What is checked of an optimizer: it builds, it lowers a loss, and it can be saved."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from glueft.testing.check import ContractBrokenError
+from glueft.testing.subject import Subject
+
+RATES = (1e-2, 1e-1, 1e-3)
+STEPS = 20
+
+
+def builds(subject: Subject) -> str:
+    """`build` returns a Keras optimizer that follows the schedule it is given."""
+    import keras
+
+    class Falling(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        def __call__(self, step: Any) -> Any:
+            return 0.5 / (1.0 + keras.ops.cast(step, "float32"))
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    optimizer = built(subject, Falling())
+    rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+    if not math.isclose(rate, 0.5, rel_tol=1e-4):
+        raise ContractBrokenError(
+            f"its learning rate is {rate:g} before the first step, and the schedule says 0.5: hand `learning_rate` on "
+            "to the Keras optimizer as it is"
+        )
+    if optimizer.built:
+        raise ContractBrokenError("`build` returns an optimizer that is built on variables already; glueft does that")
+    return type(optimizer).__name__
+
+
+def lowers_a_loss(subject: Subject) -> str:
+    """A few steps on a small network lower its loss, at one of three common learning rates."""
+    import keras
+    import numpy as np
+
+    draws = np.random.default_rng(0)
+    inputs = draws.normal(size=(32, 8)).astype(np.float32)
+    targets = np.tanh(inputs @ draws.normal(size=(8, 4)).astype(np.float32))
+    seen = []
+    for rate in RATES:
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.layers.Dense(16, activation="tanh"), keras.layers.Dense(4)])
+        model.compile(optimizer=built(subject, rate), loss="mse", jit_compile=False)
+        before = float(model.evaluate(inputs, targets, verbose=0))
+        model.fit(inputs, targets, batch_size=32, epochs=STEPS, verbose=0)
+        after = float(model.evaluate(inputs, targets, verbose=0))
+        seen.append(f"{before:.3f} to {after:.3f} at rate {rate:g}")
+        if math.isfinite(after) and after < before:
+            return f"{seen[-1]}, {STEPS} steps"
+    raise ContractBrokenError(f"{STEPS} steps do not lower the loss of a small network: {'; '.join(seen)}")
+
+
+def is_saved(subject: Subject) -> str:
+    """The optimizer's configuration goes through JSON and back."""
+    optimizer = built(subject, 0.125)
+    config = _config(optimizer)
+    again = _config(type(optimizer).from_config(json.loads(json.dumps(config))))
+    differing = sorted(key for key in {*config, *again} if config.get(key) != again.get(key))
+    if differing:
+        raise ContractBrokenError(
+            f"what its configuration says of {', '.join(differing)} is lost on the way through from_config; add it to "
+            "get_config"
+        )
+    return f"{len(config)} settings through JSON and back"
+
+
+def built(subject: Subject, learning_rate: Any) -> Any:
+    """The optimizer, which must be Keras's."""
+    import keras
+
+    optimizer = subject.plugin.build(learning_rate)
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ContractBrokenError(
+            f"`build` must return a keras.optimizers.Optimizer, and returned a {type(optimizer).__name__}"
+        )
+    return optimizer
+
+
+def _config(optimizer: Any) -> dict[str, Any]:
+    config = dict(optimizer.get_config())
+    try:
+        json.dumps(config)
+    except TypeError as error:
+        raise ContractBrokenError(f"its get_config holds what JSON cannot say: {error}") from error
+    return config

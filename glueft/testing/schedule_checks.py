@@ -1,0 +1,94 @@
+"""What is checked of a schedule: its rates from the first step to the last, whatever the length of the run."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from glueft.testing.check import ContractBrokenError
+from glueft.testing.subject import Subject
+
+LENGTHS = (1, 2, 7, 100, 5000)
+MOST_STEPS = 60
+
+
+def builds(subject: Subject) -> str:
+    """`build` returns a Keras schedule for runs of every length."""
+    names = {type(_built(subject, steps)).__name__ for steps in LENGTHS}
+    return " and ".join(sorted(names))
+
+
+def rates(subject: Subject) -> str:
+    """Every rate from step 0 to the end is a finite number of at least 0."""
+    for total in LENGTHS:
+        for step, rate in _rates(subject, total).items():
+            if not math.isfinite(rate) or rate < 0:
+                raise ContractBrokenError(
+                    f"in a run of {total} steps the learning rate of step {step} is {rate:g}; every one from 0 to "
+                    f"{total} must be a finite number of at least 0"
+                )
+    rates = _rates(subject, 100)
+    return f"of 100 steps: {rates[0]:.3g} at first, at most {max(rates.values()):.3g}, {rates[100]:.3g} at the end"
+
+
+def whole_run(subject: Subject) -> str:
+    """The rate is not 0 before the run is over: a step at rate 0 is a step wasted."""
+    for total in LENGTHS[2:]:
+        rates = _rates(subject, total)
+        trained = [step for step, rate in rates.items() if rate > 0]
+        if not trained:
+            raise ContractBrokenError(f"in a run of {total} steps every learning rate is 0: nothing would be learnt")
+        last = max(step for step in rates if step < total)
+        if max(trained) < last:
+            raise ContractBrokenError(
+                f"in a run of {total} steps the learning rate is 0 after step {max(trained)} already: is it built for "
+                "another number of steps than `total_steps`?"
+            )
+    return "above 0 up to the last step"
+
+
+def is_saved(subject: Subject) -> str:
+    """The schedule's configuration goes through JSON and back, to the same rates."""
+    schedule = _built(subject, 100)
+    try:
+        config = json.loads(json.dumps(schedule.get_config()))
+    except TypeError as error:
+        raise ContractBrokenError(f"its get_config holds what JSON cannot say: {error}") from error
+    again = type(schedule).from_config(config)
+    for step in _steps(100):
+        if not math.isclose(_rate(schedule, step), _rate(again, step), rel_tol=1e-6, abs_tol=1e-12):
+            raise ContractBrokenError(
+                f"after from_config the rate of step {step} is {_rate(again, step):g} and was "
+                f"{_rate(schedule, step):g}; get_config must name every argument of the constructor"
+            )
+    return f"{len(config)} settings through JSON and back"
+
+
+def _built(subject: Subject, total_steps: int) -> Any:
+    import keras
+
+    schedule = subject.plugin.build(total_steps)
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        raise ContractBrokenError(
+            "`build` must return a keras.optimizers.schedules.LearningRateSchedule, and returned a "
+            f"{type(schedule).__name__}"
+        )
+    return schedule
+
+
+def _rates(subject: Subject, total: int) -> dict[int, float]:
+    schedule = _built(subject, total)
+    return {step: _rate(schedule, step) for step in _steps(total)}
+
+
+def _steps(total: int) -> list[int]:
+    """Steps from 0 to `total`, both and the one before the last among them, not more than some sixty."""
+    inner = range(0, total, max(1, total // MOST_STEPS))
+    return sorted({*inner, max(0, total - 1), total})
+
+
+def _rate(schedule: Any, step: int) -> float:
+    import keras
+
+    return float(keras.ops.convert_to_numpy(schedule(step)))

@@ -1,0 +1,163 @@
+"""The plugin that is checked: its class, options to make it with, and a task's rows, loaded once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+
+from glueft.errors import DataError, GlueftError
+from glueft.plugin import Plugin, Task
+from glueft.testing.check import ContractBrokenError, NotCheckedError, sentence
+from glueft.testing.offline import offline
+
+if TYPE_CHECKING:
+    from glueft.data.rows import Rows
+    from glueft.data.sources import Source
+
+
+@dataclass
+class Subject:
+    """A plugin under check.
+
+    Attributes:
+        cls: its class.
+        given: values for its options.
+        data_dir: a folder with a task's own files, if it ships no sample.
+    """
+
+    cls: type[Plugin]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    data_dir: Path | None = None
+
+    @cached_property
+    def plugin(self) -> Any:
+        """The plugin with options that serve for a check.
+
+        Raises:
+            NotCheckedError: an option must be given, and nothing says which value would do.
+            ContractBrokenError: the options refuse their own examples.
+        """
+        guessed = {name: example(self.cls, name) for name in required(self.cls) if name not in self.given}
+        try:
+            return self.cls(self.cls.Options.model_validate({**guessed, **self.given}))
+        except pydantic.ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            at = ".".join(map(str, first["loc"]))
+            reason = f"its options refuse {at} = {first['input']!r}: {first['msg']}" if at else first["msg"]
+            whole = not at
+        except GlueftError as error:
+            reason, whole = sentence(error), True
+        if whole and guessed and not self.given:
+            raise NotCheckedError(f"values for its options cannot be guessed, give them with --set KEY=VALUE: {reason}")
+        raise ContractBrokenError(f"{reason}; give the option another default or other `examples`")
+
+    @property
+    def task(self) -> Task:
+        """The plugin, which is a task."""
+        task = self.plugin
+        assert isinstance(task, Task)
+        return task
+
+    def source(self) -> Source:
+        """Where a task's rows are read from in a check; never the hub.
+
+        Raises:
+            NotCheckedError: it has rows nowhere else.
+        """
+        from glueft.data.sources import FolderSource, OwnFiles, SampleSource
+
+        task = self.task
+        if task.reads_own_files:
+            return OwnFiles()
+        if self.data_dir is not None:
+            return FolderSource(self.data_dir)
+        if task.sample is None and type(task).load is Task.load:
+            raise NotCheckedError(
+                "it ships no sample, so that there are no rows to check: put some of your own writing beside its "
+                "module and set `sample`, or give --data-dir DIR"
+            )
+        return SampleSource()
+
+    def load(self) -> dict[str, Rows]:
+        """Load the rows anew, without a network."""
+        from glueft.data.rows import load_rows
+
+        source = self.source()
+        try:
+            with offline() as attempts:
+                rows = load_rows(self.task, source)
+        except DataError as error:
+            if "ships no sample" in error.message:
+                raise NotCheckedError("it ships no sample, so that there are no rows to check") from None
+            raise
+        except Exception:
+            if attempts:
+                raise ContractBrokenError(_online(attempts)) from None
+            raise
+        if attempts:
+            raise ContractBrokenError(_online(attempts))
+        return rows
+
+    @cached_property
+    def rows(self) -> dict[str, Rows]:
+        """The rows, for the checks that look at them.
+
+        Raises:
+            NotCheckedError: they cannot be loaded, which is the finding of another check.
+        """
+        try:
+            return self.load()
+        except NotCheckedError:
+            raise
+        except Exception:
+            raise NotCheckedError("its rows cannot be loaded") from None
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the module that defines the class."""
+        path = getattr(sys.modules.get(self.cls.__module__), "__file__", None)
+        return Path(path) if path else None
+
+
+def required(cls: type[Plugin]) -> list[str]:
+    """The options of a plugin that must be given."""
+    return [name for name, option in cls.Options.model_fields.items() if option.is_required()]
+
+
+def example(cls: type[Plugin], name: str) -> Any:
+    """A value for an option that must be given: the first of its examples, or a number within its bounds.
+
+    Raises:
+        NotCheckedError: nothing says what would do.
+    """
+    from glueft.recipe.schema import options_schema
+
+    schema = options_schema(cls.Options, "option", {}).get("properties", {}).get(name, {})
+    for value in [*schema.get("examples", []), *schema.get("enum", [])]:
+        return value
+    if schema.get("type") in ("integer", "number"):
+        low = schema.get("minimum", schema.get("exclusiveMinimum"))
+        high = schema.get("maximum", schema.get("exclusiveMaximum"))
+        if low is None and high is None:
+            return 1
+        if low is None or high is None:
+            return low + 1 if low is not None else high - 1
+        return (low + high) / 2 if schema["type"] == "number" else (low + high) // 2
+    if schema.get("type") == "boolean":
+        return False
+    raise NotCheckedError(
+        f"its option `{name}` must be given: add examples=[...] to its glueft.Field, or give --set {name}=VALUE"
+    )
+
+
+def _online(attempts: list[str]) -> str:
+    return (
+        f"its `load` opened a connection ({', '.join(dict.fromkeys(attempts))}), though its rows were to come from "
+        "files; read what `source` says, and nothing else"
+    )

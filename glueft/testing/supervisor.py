@@ -1,0 +1,129 @@
+"""Watches over a worker: a check that hangs, or that ends the process, fails, and the next one has its turn."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from glueft.testing.suite import checks
+from glueft.testing.target import Target, python_environment
+
+# Frameworks are imported between two checks; on a slow disk that may take a while.
+IMPORT_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of one check.
+
+    Attributes:
+        check: its name.
+        state: "passed", "failed" or "not checked".
+        said: what was seen, what is wrong, or why there was nothing to check.
+    """
+
+    check: str
+    state: str
+    said: str
+
+
+def findings(plugin: type[Any], given: Mapping[str, Any], data_dir: str | None, seconds: float) -> Iterator[Finding]:
+    """Run every check of a plugin in another process; yield what comes of each as it comes.
+
+    Args:
+        plugin: its class.
+        given: values for its options.
+        data_dir: a folder with a task's own files.
+        seconds: how long one check may take, imports of frameworks left out.
+    """
+    needs_rows = {check.name: check.needs_rows for check in checks(plugin, given, data_dir)}
+    target = Target.of(plugin)
+    told: list[str] = []
+    rows_hang = False
+    while len(told) < len(needs_rows):
+        request = {"target": target.values(), "given": dict(given), "data_dir": data_dir, "leave_out": told}
+        before = len(told)
+        for finding in _worker(request, seconds):
+            told.append(finding.check)
+            rows_hang = rows_hang or (finding.check == "offline load" and finding.state == "failed")
+            yield finding
+        if len(told) == before:
+            return
+        if rows_hang:
+            for name in [name for name, needs in needs_rows.items() if needs and name not in told]:
+                told.append(name)
+                yield Finding(name, "not checked", "its rows cannot be loaded")
+
+
+def _worker(request: dict[str, Any], seconds: float) -> Iterator[Finding]:
+    """Run one worker until it is done, hangs or breaks down."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as messages:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "glueft.testing.worker", json.dumps(request)],
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            text=True,
+            env=python_environment(),
+            start_new_session=True,
+        )
+        assert worker.stdout is not None
+        lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_read, args=(worker.stdout, lines), daemon=True).start()
+        check = "start"
+        try:
+            while True:
+                line = lines.get(timeout=seconds if check != "start" else IMPORT_SECONDS)
+                if line is None:
+                    yield Finding(check, "failed", f"it ended the process: {_last(messages, worker)}")
+                    return
+                answer = json.loads(line)
+                if "done" in answer:
+                    return
+                if "begin" in answer:
+                    check = answer["begin"]
+                else:
+                    check = "start"
+                    yield Finding(answer["end"], answer["state"], answer["said"])
+        except queue.Empty:
+            limit = seconds if check != "start" else IMPORT_SECONDS
+            yield Finding(check, "failed", f"it has not come to an end in {limit:g} s, and was stopped: does it hang?")
+        finally:
+            _end(worker)
+
+
+def _read(stream: IO[str], lines: queue.Queue[str | None]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
+
+
+def _last(messages: IO[str], worker: subprocess.Popen[str]) -> str:
+    code = worker.wait()
+    messages.seek(0)
+    said = [line.strip() for line in messages if line.strip()]
+    return f"exit code {code}" + (f", after {said[-1]}" if said else "")
+
+
+def _end(worker: subprocess.Popen[str]) -> None:
+    """End the worker and what it started."""
+    if worker.poll() is None:
+        try:
+            os.killpg(worker.pid, signal.SIGKILL)
+        except (AttributeError, ProcessLookupError, PermissionError):  # Windows has no groups
+            worker.kill()
+        worker.wait()
+
+
+def data_folder(folder: str | None) -> str | None:
+    """A folder as another process finds it."""
+    return None if folder is None else str(Path(folder).expanduser().absolute())
