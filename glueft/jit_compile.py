@@ -1,4 +1,4 @@
-"""Whether XLA compiles the steps, decided before Keras is imported, and what that means for the widths of batches."""
+"""Whether XLA compiles the steps, decided before Keras is imported."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-# Backends that compile a program for every batch shape get widths rounded up to a multiple of this: a compilation
-# takes seconds, so a few shapes must serve the whole run.
-COMPILED_WIDTH_MULTIPLE = 32
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,6 @@ def decide_jit_compile(wish: str | bool) -> JitDecision:
     if backend == "torch":
         return JitDecision(False, "PyTorch runs the steps as they are")
     return JitDecision(False, "the layers' own TensorFlow kernels are as fast, and nothing has to be compiled")
-
-
-def width_multiple(jit_compile: bool) -> int:
-    """Return the multiple that batch widths are rounded up to: 1 where shapes cost nothing."""
-    return COMPILED_WIDTH_MULTIPLE if jit_compile else 1
 
 
 def keras_backend() -> str:

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend, width_multiple
+from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
 from glueft.plugin_blame import blaming
 from glueft.splits import describe_split, predicted_splits, size_notes
@@ -129,24 +129,25 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
 
 def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecision) -> Batches:
     """Return the batches of the training and of every other split, with few widths where each is compiled apart."""
-    from glueft.data.batches import EvaluationBatches, TrainingBatches
+    from glueft.data.batches import EvaluationBatches, TrainingBatches, share_widths
 
-    training, limit, multiple = recipe.training, recipe.data.max_length, width_multiple(decision.compiled)
-    return Batches(
+    training = recipe.training
+    batches = Batches(
         TrainingBatches(
             encoded["train"],
             batch_size=training.batch_size * training.gradient_accumulation_steps,
             epochs=training.epochs,
             seed=training.seed,
-            multiple=multiple,
-            limit=limit,
         ),
         {
-            name: EvaluationBatches(tokens, batch_size=training.evaluation_batch_size, multiple=multiple, limit=limit)
+            name: EvaluationBatches(tokens, batch_size=training.evaluation_batch_size)
             for name, tokens in encoded.items()
             if name != "train"
         },
     )
+    if decision.compiled:
+        share_widths(batches.training, list(batches.evaluation.values()))
+    return batches
 
 
 def load_model(recipe: Recipe, tokens: Tokens) -> Ready:

@@ -49,7 +49,8 @@ def updated(
     model = load_classifier(checkpoint, labels=labels, regression=regression, seed=0, new_head=True).model
     model.rows_at_once = rows_at_once
     before = export_weights(tensor_table(model))
-    batches = TrainingBatches(rows(21, regression=regression), batch_size=8, epochs=2, seed=1, multiple=16, limit=16)
+    batches = TrainingBatches(rows(21, regression=regression), batch_size=8, epochs=2, seed=1)
+    batches.widths = numpy.array([16])
     # The rate falls with every update, and the momentum grows: a step counted wrongly would show.
     schedule = keras.optimizers.schedules.PolynomialDecay(3e-2, batches.num_train_steps, 0.0)
     optimizer = keras.optimizers.SGD(schedule, momentum=0.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from glueft.jit_compile import COMPILED_WIDTH_MULTIPLE, JitDecision, decide_jit_compile, keras_backend, width_multiple
+from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 
 
 def test_what_is_compiled() -> None:
@@ -17,8 +17,6 @@ def test_what_is_compiled() -> None:
     assert keras.backend.backend() in decision.reason.lower()
     for wish in (True, False):
         assert decide_jit_compile(wish) == JitDecision(wish, "the recipe says so")
-    assert width_multiple(False) == 1
-    assert width_multiple(True) == COMPILED_WIDTH_MULTIPLE
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glueft.data.encoding import Encoded
+from glueft.data.widths import choose_widths, padded_width
 
 Inputs = dict[str, NDArray[np.int32]]
 Plan = list[NDArray[np.int64]]
@@ -49,32 +50,26 @@ def plan_evaluation(lengths: NDArray[np.int64], batch_size: int) -> Plan:
     return np.split(order, range(batch_size, len(order), batch_size))
 
 
-def width(longest: Any, multiple: int, limit: int) -> Any:
-    """The padded length of batches with these longest rows: rounded up to a multiple but not past `limit`."""
-    return np.maximum(longest, np.minimum(-(-longest // multiple) * multiple, limit))
-
-
-def measure(plan: Plan, lengths: NDArray[np.int64], *, multiple: int, limit: int) -> NDArray[np.int64]:
+def measure(plan: Plan, lengths: NDArray[np.int64], widths: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """Return the rows, the width and the tokens, padding not counted, of each batch: (batches, 3)."""
     rows = np.array([len(batch) for batch in plan])
     starts = np.cumsum(rows) - rows
     in_order = lengths[np.concatenate(plan)]
     longest = np.maximum.reduceat(in_order, starts)
-    return np.stack([rows, width(longest, multiple, limit), np.add.reduceat(in_order, starts)], axis=1)
+    return np.stack([rows, padded_width(longest, widths), np.add.reduceat(in_order, starts)], axis=1)
 
 
-def collate(encoded: Encoded, rows: NDArray[np.int64], *, multiple: int = 1, limit: int = 0) -> Inputs:
+def collate(encoded: Encoded, rows: NDArray[np.int64], widths: NDArray[np.int64] | None = None) -> Inputs:
     """Return one padded batch: `input_ids`, `attention_mask`, `token_type_ids`, each (rows, width) int32.
 
     Args:
         encoded: the split.
         rows: indices of the batch's rows.
-        multiple: round the width up to a multiple of this, for backends that compile a program for every shape.
-        limit: the width that rounding may not pass: the run's `max_length`.
+        widths: the widths to choose from, in rising order; the batch's own longest row if None.
     """
     starts = encoded.offsets[rows]
     lengths = encoded.offsets[rows + 1] - starts
-    columns = np.arange(width(lengths.max(), multiple, limit))
+    columns = np.arange(padded_width(lengths.max(), widths))
     mask = columns < lengths[:, None]
     tokens = np.where(mask, starts[:, None] + columns, 0)
     return {
@@ -90,14 +85,13 @@ class TrainingBatches:
     Attributes:
         steps_per_epoch: batches an epoch, the last partial one counted.
         num_train_steps: batches of all epochs.
+        widths: the widths to pad to, in rising order; None to pad each batch to its own longest row.
     """
 
-    def __init__(
-        self, encoded: Encoded, *, batch_size: int, epochs: int, seed: int, multiple: int = 1, limit: int = 0
-    ) -> None:
+    widths: NDArray[np.int64] | None = None
+
+    def __init__(self, encoded: Encoded, *, batch_size: int, epochs: int, seed: int) -> None:
         self.encoded = encoded
-        self.multiple = multiple
-        self.limit = limit
         lengths = encoded.lengths
         self.plans = [plan_training(lengths, batch_size, seed=seed, epoch=epoch) for epoch in range(epochs)]
         self.steps_per_epoch = len(self.plans[0])
@@ -106,13 +100,12 @@ class TrainingBatches:
     def __iter__(self) -> Iterator[tuple[Inputs, NDArray[Any]]]:
         for plan in self.plans:
             for rows in plan:
-                inputs = collate(self.encoded, rows, multiple=self.multiple, limit=self.limit)
-                yield inputs, self.encoded.labels[rows]
+                yield collate(self.encoded, rows, self.widths), self.encoded.labels[rows]
 
     def measures(self) -> NDArray[np.int64]:
         """Rows, width and tokens, padding not counted, of each batch of all epochs: (num_train_steps, 3)."""
         plan = list(itertools.chain.from_iterable(self.plans))
-        return measure(plan, self.encoded.lengths, multiple=self.multiple, limit=self.limit)
+        return measure(plan, self.encoded.lengths, self.widths)
 
     def sizes(self) -> NDArray[np.int64]:
         """Rows in each batch of all epochs, (num_train_steps,)."""
@@ -134,12 +127,16 @@ class TrainingBatches:
 
 
 class EvaluationBatches:
-    """All rows of a split once, longest first; `restore` puts results back into the split's own order."""
+    """All rows of a split once, longest first; `restore` puts results back into the split's own order.
 
-    def __init__(self, encoded: Encoded, *, batch_size: int, multiple: int = 1, limit: int = 0) -> None:
+    Attributes:
+        widths: as in `TrainingBatches`.
+    """
+
+    widths: NDArray[np.int64] | None = None
+
+    def __init__(self, encoded: Encoded, *, batch_size: int) -> None:
         self.encoded = encoded
-        self.multiple = multiple
-        self.limit = limit
         self.plan = plan_evaluation(encoded.lengths, batch_size)
 
     def __len__(self) -> int:
@@ -147,11 +144,11 @@ class EvaluationBatches:
 
     def __iter__(self) -> Iterator[Inputs]:
         for rows in self.plan:
-            yield collate(self.encoded, rows, multiple=self.multiple, limit=self.limit)
+            yield collate(self.encoded, rows, self.widths)
 
     def measures(self) -> NDArray[np.int64]:
         """Rows, width and tokens, padding not counted, of each batch: (batches, 3)."""
-        return measure(self.plan, self.encoded.lengths, multiple=self.multiple, limit=self.limit)
+        return measure(self.plan, self.encoded.lengths, self.widths)
 
     def only(self, batches: NDArray[np.int64]) -> EvaluationBatches:
         """Some of the batches alone: for trials. Their results cannot be restored, as rows are missing."""
@@ -164,3 +161,16 @@ class EvaluationBatches:
         restored = np.empty_like(results)
         restored[np.concatenate(self.plan)] = results
         return restored
+
+
+def share_widths(training: TrainingBatches, evaluation: Sequence[EvaluationBatches]) -> None:
+    """Pad all the batches of a run to few widths, the cheapest choice for them together (`choose_widths`).
+
+    A row of an evaluation weighs a third of a trained one, in each epoch: it goes forward alone.
+    """
+    measures = [training.measures(), *(batches.measures() for batches in evaluation)]
+    weights = [1.0, *(len(training.plans) / 3 for _ in evaluation)]
+    rows = np.concatenate([measure[:, 0] * weight for measure, weight in zip(measures, weights, strict=True)])
+    widths = choose_widths(np.concatenate([measure[:, 1] for measure in measures]), rows)
+    for batches in (training, *evaluation):
+        batches.widths = widths

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glueft.data.batches import EvaluationBatches, TrainingBatches, collate, plan_evaluation, plan_training
+from glueft.data.batches import (
+    EvaluationBatches,
+    TrainingBatches,
+    collate,
+    plan_evaluation,
+    plan_training,
+    share_widths,
+)
 from glueft.data.encoding import Encoded
 
 
@@ -72,9 +79,26 @@ def test_collate_pads_to_the_longest_row_of_the_batch() -> None:
     assert {array.dtype for array in batch.values()} == {np.dtype(np.int32)}
 
 
-@pytest.mark.parametrize(("longest", "width"), [(3, 8), (8, 8), (9, 16), (17, 20), (20, 20)])
-def test_a_width_is_rounded_up_but_not_past_the_limit(longest: int, width: int) -> None:
-    assert collate(encoded_rows([2, longest]), np.array([0, 1]), multiple=8, limit=20)["input_ids"].shape == (2, width)
+@pytest.mark.parametrize(("longest", "width"), [(3, 8), (8, 8), (9, 20), (20, 20)])
+def test_a_batch_is_padded_to_the_next_of_the_widths(longest: int, width: int) -> None:
+    batch = collate(encoded_rows([2, longest]), np.array([0, 1]), np.array([8, 20]))
+    assert batch["input_ids"].shape == (2, width)
+    assert batch["attention_mask"].sum() == 2 + longest
+
+
+def test_all_the_batches_of_a_run_share_few_widths() -> None:
+    training = TrainingBatches(encoded_rows(LENGTHS.tolist()), batch_size=8, epochs=2, seed=1)
+    evaluation = EvaluationBatches(encoded_rows([3, 40, 90, int(LENGTHS.max()) + 5]), batch_size=2)
+    before = training.measures()
+    share_widths(training, [evaluation])
+    assert training.widths is evaluation.widths is not None
+    assert len(training.widths) < len(np.unique(before[:, 1])) / 4
+    measures = training.measures()
+    assert (measures[:, [0, 2]] == before[:, [0, 2]]).all()
+    assert (measures[:, 1] >= before[:, 1]).all()
+    shapes = {inputs["input_ids"].shape[1] for inputs, _ in training}
+    shapes |= {inputs["input_ids"].shape[1] for inputs in evaluation}
+    assert shapes <= set(training.widths.tolist())
 
 
 def test_steps_are_counted_from_the_real_batches() -> None:

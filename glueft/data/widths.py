@@ -1,0 +1,47 @@
+"""Few widths for many batches, for backends that compile a program for every shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Compiling a training step takes as long as training on about this many tokens: 5 to 9 s a shape for MiniLM, on JAX
+# and by XLA on TensorFlow, against 0.4 to 0.6 ms a token (tests/benchmarks/NOTES.md). Both grow with the model.
+SHAPE_TOKENS = 15_000
+
+
+def choose_widths(
+    longest: NDArray[np.int64], rows: NDArray[Any], shape_tokens: float = SHAPE_TOKENS
+) -> NDArray[np.int64]:
+    """Return the widths that cost least, in rising order: padding on one side, compilations on the other.
+
+    Every batch is padded to the smallest of the widths that holds it. The choice is the best there is, found by dynamic
+    programming over the widths that occur: the last of a run of neighbours serves them all.
+
+    Args:
+        longest: the longest row of each batch, (batches,).
+        rows: the rows of each batch, (batches,); a weight, so parts of a row will do.
+        shape_tokens: what one more width costs, in tokens of a batch.
+    """
+    candidates, places = np.unique(longest, return_inverse=True)
+    before = np.concatenate([[0.0], np.cumsum(np.bincount(places, weights=rows))])
+    # best[j]: the least cost of the batches up to the j-th candidate; cut[j]: where its last group begins.
+    best = np.zeros(len(candidates) + 1)
+    cut = np.zeros(len(candidates) + 1, np.int64)
+    for end in range(1, len(candidates) + 1):
+        costs = best[:end] + (before[end] - before[:end]) * candidates[end - 1] + shape_tokens
+        cut[end] = costs.argmin()
+        best[end] = costs[cut[end]]
+    chosen = []
+    end = len(candidates)
+    while end:
+        chosen.append(candidates[end - 1])
+        end = cut[end]
+    return np.array(chosen[::-1], np.int64)
+
+
+def padded_width(longest: Any, widths: NDArray[np.int64] | None) -> Any:
+    """Return the width of batches with these longest rows: their own without `widths`, else the next of those."""
+    return longest if widths is None else widths[np.searchsorted(widths, longest)]
