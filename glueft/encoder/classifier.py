@@ -86,7 +86,7 @@ class Classifier(GradientAccumulation, keras.Model):  # type: ignore[misc]
         Returns:
             float32 logits (batch, number of labels), or (batch, 1) in regression.
         """
-        with tracing(compiled=bool(self.jit_compile)):
+        with tracing(compiled=bool(self.jit_compile), training=bool(training)):
             states = self.encoder(
                 inputs["input_ids"],
                 inputs["attention_mask"],

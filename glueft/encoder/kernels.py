@@ -14,16 +14,18 @@ from typing import Any
 import keras
 
 _compiled = ContextVar("compiled", default=False)
+_training = ContextVar("training", default=True)
 
 
 @contextmanager
-def tracing(*, compiled: bool) -> Iterator[None]:
-    """Trace a model whose step is compiled by XLA, or is not."""
-    token = _compiled.set(compiled)
+def tracing(*, compiled: bool, training: bool) -> Iterator[None]:
+    """Trace a model whose step is compiled by XLA, or is not, and is differentiated, or is not."""
+    compiled_token, training_token = _compiled.set(compiled), _training.set(training)
     try:
         yield
     finally:
-        _compiled.reset(token)
+        _training.reset(training_token)
+        _compiled.reset(compiled_token)
 
 
 def step_is_compiled() -> bool:
@@ -34,3 +36,8 @@ def step_is_compiled() -> bool:
 def use_own_kernels(inputs: Any) -> bool:
     """Return whether the kernels in `tensorflow_kernels` serve these inputs: float32, and no compiler after us."""
     return keras.backend.backend() == "tensorflow" and inputs.dtype == "float32" and not _compiled.get()
+
+
+def gradients_follow() -> bool:
+    """Return whether what is traced now will be differentiated."""
+    return _training.get()

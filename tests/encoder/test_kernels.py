@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -121,7 +122,22 @@ def test_a_compiled_step_has_plain_operations() -> None:
     inputs = normal(0, 2, 3)
     assert use_own_kernels(inputs)
     assert not use_own_kernels(keras.ops.cast(inputs, "bfloat16"))
-    with tracing(compiled=True):
+    with tracing(compiled=True, training=True):
         assert step_is_compiled()
         assert not use_own_kernels(inputs)
     assert not step_is_compiled()
+
+
+@tensorflow_only
+def test_gelu_is_left_to_tensorflow_where_no_gradient_follows(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from glueft.checkpoint import find_checkpoint, load_classifier
+    from glueft.encoder import tensorflow_kernels
+
+    model = load_classifier(find_checkpoint(str(tiny_bert)), labels=("no", "yes"), seed=1).model
+    batch = {name: np.ones((2, 3), np.int32) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    calls, own = [], tensorflow_kernels.gelu
+    monkeypatch.setattr(tensorflow_kernels, "gelu", lambda x: calls.append(x) or own(x))
+    model(batch, training=False)
+    assert not calls
+    model(batch, training=True)
+    assert len(calls) == model.config.num_layers
