@@ -12,14 +12,22 @@ import pytest
 import glueft
 from glueft.recipe import Recipe, load_recipe
 from glueft.recipe.file import packaged_recipes
+from glueft.registry import load_registry
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "recipes").rglob("*.toml"))
+RECIPES = ["ax", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "table", "wnli"]
 
 
 def test_there_are_recipes_and_all_of_them_are_packaged() -> None:
-    assert [file.stem for file in FILES] == ["mrpc", "sst2", "table"]
-    assert packaged_recipes() == ["mrpc", "sst2", "table"]
+    assert [file.stem for file in FILES] == RECIPES
+    assert len(FILES) == 11
+    assert packaged_recipes() == RECIPES
+
+
+def test_there_is_a_recipe_for_every_task() -> None:
+    assert [load_recipe(name).task.name for name in RECIPES] == RECIPES
+    assert [plugin.name for plugin in load_registry().all("task") if plugin.package == "glueft"] == RECIPES
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

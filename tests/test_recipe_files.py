@@ -10,6 +10,8 @@ from broken_recipes import GOOD
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.problems import Problem
 
+PACKAGED = "Packaged recipes: ax, cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, table, wnli"
+
 
 def unreadable(path: str) -> Problem:
     with pytest.raises(RecipeError) as caught:
@@ -22,7 +24,7 @@ def unreadable(path: str) -> Problem:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     problem = unreadable(str(tmp_path / "nothing.toml"))
     assert (problem.message, problem.place) == ("there is no such recipe", "the file")
-    assert problem.mend == "Packaged recipes: mrpc, sst2"
+    assert problem.mend == PACKAGED
     (tmp_path / "my-recipe.toml").write_text(GOOD)
     assert f"did you mean {tmp_path / 'my-recipe.toml'}?" in unreadable(str(tmp_path / "my-recipy.toml")).mend
     assert unreadable(str(tmp_path / "no-folder" / "x.toml")).message == "there is no such recipe"
@@ -35,7 +37,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_a_packaged_recipe_misspelt(name: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert unreadable(name).mend == f"did you mean {meant}?  Packaged recipes: mrpc, sst2"
+    assert unreadable(name).mend == f"did you mean {meant}?  {PACKAGED}"
 
 
 def test_a_folder(tmp_path: Path) -> None:
