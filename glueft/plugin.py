@@ -229,6 +229,10 @@ class Schedule(Plugin):
         """Return the schedule for a run of `total_steps` optimizer steps, all epochs counted."""
         raise NotImplementedError
 
+    def warmup_steps(self, total_steps: int) -> int:
+        """Return how many of the steps come before the highest rate, for `glueft plan` to show; 0 if not overridden."""
+        return 0
+
 
 class Callback(Plugin):
     """Something that watches or steers the training; a recipe names any number of them in `[[callbacks]]`."""

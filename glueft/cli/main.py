@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import glueft
-from glueft.cli import describe, list_plugins, run, schema, show, validate
+from glueft.cli import describe, list_plugins, plan, run, schema, show, validate
 from glueft.cli.plugin import plugin_app
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.process_start import process_start
@@ -26,6 +26,7 @@ READER_GONE = 141
 # Name, function, and the text below its help. Their modules are cheap to import: the functions import what works.
 COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("run", run.run, run.EPILOG),
+    ("plan", plan.plan, plan.EPILOG),
     ("validate", validate.validate, validate.EPILOG),
     ("show", show.show, show.EPILOG),
     ("list", list_plugins.list_plugins, list_plugins.EPILOG),
@@ -40,6 +41,7 @@ EPILOG = """\b
 Examples:
   glueft run mrpc --sample           the main job, without a network
   glueft run recipes/mrpc.toml --set training.epochs=1
+  glueft plan recipes/mrpc.toml      what that would take
   glueft validate recipes/*.toml
   glueft list task
   glueft describe mrpc

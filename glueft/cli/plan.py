@@ -1,0 +1,63 @@
+"""`glueft plan`: what a run would do, without training."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.recipe_options import (
+    AsJson,
+    CheckpointName,
+    DataDir,
+    Overrides,
+    RecipeName,
+    Sample,
+    Verbose,
+    begin_of,
+    read_recipe,
+)
+
+EPILOG = """\b
+Examples:
+  glueft plan recipes/mrpc.toml
+  glueft plan mrpc --sample                    no network: shipped rows, packaged encoder
+  glueft plan mrpc --data-dir glue_data --checkpoint ./bert --set training.batch_size=16
+  glueft plan sst2 --no-probe                  rows, steps and batches alone, without loading the model
+  glueft plan mrpc --sample --json > plan.json
+"""
+
+
+def plan(
+    context: typer.Context,
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    data_dir: DataDir = None,
+    checkpoint: CheckpointName = None,
+    sample: Sample = False,
+    plugins: PluginFiles = None,
+    probe: Annotated[
+        bool, typer.Option("--probe/--no-probe", help="Time a few steps to estimate a run's time and memory.")
+    ] = True,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Tell what a run would do, without training: rows, steps, batches, parameters, time and memory.
+
+    Time and memory are estimates, from a few real steps on a model that is thrown away. No file is written.
+    """
+    begin = begin_of(context)
+    from glueft.plan import plan_recipe
+    from glueft.plan_table import plan_tables
+    from glueft.progress import make_progress
+
+    checked = read_recipe(recipe, overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, plugins=plugins)
+    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    planned = plan_recipe(checked, probe=probe, progress=progress, verbose=verbose, begin=begin)
+    if as_json:
+        print(json.dumps(planned, ensure_ascii=False))
+    else:
+        progress.tables(*plan_tables(planned))

@@ -1,0 +1,184 @@
+"""What a run would do, without training: its rows, steps and batches, and an estimate of its time and memory."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from glueft.jit_compile import decide_jit_compile
+from glueft.preparation import Batches, Ready, Tokens, describe_engine, load_model, plan_batches, read_tokens
+from glueft.progress import RunProgress, Silent
+from glueft.quiet import captured_stderr, hush_libraries
+from glueft.run_record import peak_memory
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.recipe import Recipe
+
+# The widths of batches are told in at most this many ranges, each a power of two wide.
+WIDTH_RANGES = 8
+
+# The rate is looked up at about this many steps to find its peak.
+LOOKED_UP = 200
+
+
+def plan_recipe(
+    recipe: Recipe,
+    *,
+    probe: bool = True,
+    progress: RunProgress | None = None,
+    verbose: bool = False,
+    begin: float | None = None,
+) -> dict[str, Any]:
+    """Return what a run of a recipe would do. Nothing is trained that anyone keeps, and no file is written.
+
+    The keys that run.json has too mean what they mean there: `task`, `seed`, `data`, `engine`, `num_train_steps`,
+    `padding_waste`, `parameters`, `trainable_parameters`. The others:
+
+    - `recipe`: where it was read from; `checkpoint`: its name.
+    - `epochs`, `batch_size`, `gradient_accumulation_steps`: as the recipe has them.
+    - `steps_per_epoch`, `warmup_steps`; `train_tokens`: those of all epochs, padding not counted.
+    - `learning_rate`: `first`, `peak` and `last`, and `peak_step`, from 1.
+    - `batches`: of the training. `shapes`: how many pairs of rows and width there are; `widths`: a list of ranges,
+      each with `from`, `to` (both included) and `batches`.
+    - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` as run.json
+      has them, and of `train` the parts `steps` and `validation`; `peak_memory_bytes`, None where the system does not
+      say; `basis`, a sentence on where the numbers come from; `probe`, with `train_steps`, `evaluation_batches` and
+      `seconds`.
+
+    Without a probe, `learning_rate`, `parameters`, `trainable_parameters` and `estimate` are None, as Keras is not
+    imported.
+
+    Args:
+        recipe: from `load_recipe`.
+        probe: load the model and time a few steps of it.
+        progress: who watches; nobody if None.
+        verbose: let the libraries' own log lines through.
+        begin: `time.perf_counter()` at which the clock starts; now if None.
+
+    Raises:
+        GlueftError: the data or the checkpoint cannot be used.
+    """
+    progress = Silent() if progress is None else progress
+    begin = time.perf_counter() if begin is None else begin
+    if not verbose:
+        hush_libraries()
+    tokens = read_tokens(recipe, progress)
+    if not probe:
+        decision = decide_jit_compile(recipe.engine.jit_compile)
+        batches = plan_batches(recipe, tokens.encoded, decision)
+        return describe(recipe, tokens, batches) | {"engine": describe_engine(recipe, decision)}
+    with progress.phase("model"), nullcontext() if verbose else captured_stderr():
+        ready = load_model(recipe, tokens)
+        setup = time.perf_counter() - begin
+        plan = describe(recipe, tokens, ready.batches)
+        described = ready.describe(recipe, tokens.checkpoint)
+        plan |= {key: described[key] for key in ("engine", "parameters", "trainable_parameters")}
+        plan["learning_rate"] = learning_rates(recipe, plan["num_train_steps"], plan["warmup_steps"])
+    with progress.phase("probe of a few steps"), nullcontext() if verbose else captured_stderr():
+        plan["estimate"] = estimate(recipe, ready, tokens, setup)
+    return plan
+
+
+def describe(recipe: Recipe, tokens: Tokens, batches: Batches) -> dict[str, Any]:
+    """Return what is known without Keras."""
+    training = recipe.training
+    steps = batches.training.num_train_steps
+    measures = batches.training.measures()
+    real, padding = batches.training.tokens(steps)
+    return {
+        "task": recipe.task.name,
+        "recipe": recipe.path,
+        "seed": training.seed,
+        "checkpoint": tokens.checkpoint.name,
+        "data": tokens.describe(recipe.task, recipe.data.max_length),
+        "epochs": training.epochs,
+        "batch_size": training.batch_size,
+        "gradient_accumulation_steps": training.gradient_accumulation_steps,
+        "steps_per_epoch": batches.training.steps_per_epoch,
+        "num_train_steps": steps,
+        "warmup_steps": recipe.schedule.warmup_steps(steps),
+        "learning_rate": None,
+        "batches": describe_shapes(measures),
+        "train_tokens": real,
+        "padding_waste": round(padding / (real + padding), 5),
+        "parameters": None,
+        "trainable_parameters": None,
+        "estimate": None,
+    }
+
+
+def describe_shapes(measures: NDArray[np.int64]) -> dict[str, Any]:
+    """Return how many shapes the batches have, and how many batches each range of widths."""
+    import numpy as np
+
+    widths = measures[:, 1]
+    step = 1
+    while (widths.max() - 1) // step - (widths.min() - 1) // step >= WIDTH_RANGES:
+        step *= 2
+    ranges, counts = np.unique((widths - 1) // step, return_counts=True)
+    return {
+        "shapes": len(np.unique(measures[:, :2], axis=0)),
+        "widths": [
+            {"from": place * step + 1, "to": (place + 1) * step, "batches": count}
+            for place, count in zip(ranges.tolist(), counts.tolist(), strict=True)
+        ],
+    }
+
+
+def learning_rates(recipe: Recipe, steps: int, warmup_steps: int) -> dict[str, Any]:
+    """Return the rate of the first and the last step, and the highest of those looked up between them."""
+    import keras
+    import numpy as np
+
+    schedule = recipe.schedule.build(steps)
+    looked_up = {*np.linspace(0, steps - 1, min(LOOKED_UP, steps)).astype(int).tolist(), min(warmup_steps, steps - 1)}
+    # float32 has some seven digits; what comes after them is not the schedule's.
+    rates = {step: float(f"{float(keras.ops.convert_to_numpy(schedule(step))):.6g}") for step in sorted(looked_up)}
+    peak = max(rates, key=rates.__getitem__)
+    return {"first": rates[0], "peak": rates[peak], "peak_step": peak + 1, "last": rates[steps - 1]}
+
+
+def estimate(recipe: Recipe, ready: Ready, tokens: Tokens, setup: float) -> dict[str, Any]:
+    """Probe the model, which is spent afterwards, and return what a run would take."""
+    from glueft.metrics import compute_metrics
+    from glueft.probe import probe_evaluation, probe_training
+
+    begin = time.perf_counter()
+    judged = recipe.task.validation_splits[0]
+    training = probe_training(ready.model, ready.batches.training)
+    evaluation = {name: probe_evaluation(ready.model, batches) for name, batches in ready.batches.evaluation.items()}
+    # The metrics' libraries are a part of a run's memory.
+    labels = tokens.encoded[judged].labels
+    compute_metrics(recipe.task.metrics, labels, labels)
+    validation = evaluation[judged].seconds * recipe.training.epochs
+    evaluate = sum(cost.seconds for name, cost in evaluation.items() if name != judged)
+    compiling = training.compile_seconds + evaluation[judged].compile_seconds
+    train = training.seconds + compiling + validation
+    steps, batches = training.steps, sum(cost.steps for cost in evaluation.values())
+    seconds = {
+        "setup": setup,
+        "first_step": setup + training.first_seconds,
+        "compile": compiling,
+        "steps": training.seconds,
+        "validation": validation,
+        "train": train,
+        "evaluate": evaluate,
+        "total": setup + train + evaluate,
+    }
+    return {
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_memory_bytes": peak_memory(),
+        "basis": (
+            f"{steps} training steps and {batches} evaluation batches, from the smallest to the largest, timed on this "
+            "machine just now; callbacks and the writing of files are not in it"
+        ),
+        "probe": {
+            "train_steps": steps,
+            "evaluation_batches": batches,
+            "seconds": round(time.perf_counter() - begin, 3),
+        },
+    }

@@ -1,0 +1,104 @@
+"""The tables of a plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from glueft.progress import duration
+from glueft.result_tables import size
+
+
+def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:
+    """Return the tables of a plan: the rows, the steps, the batches, and the estimate if there is one."""
+    tables = [split_table(plan), step_table(plan), width_table(plan)]
+    if plan["estimate"] is not None:
+        tables.append(estimate_table(plan["estimate"]))
+    return tuple(tables)
+
+
+def split_table(plan: dict[str, Any]) -> Table:
+    """Return a row a split: rows, tokens, and how many rows are cut."""
+    table = Table(title=f"{plan['task']}: data ({plan['data']['source']})", title_justify="left")
+    table.add_column("split")
+    for name in ("rows", "tokens", "tokens a row", "truncated rows"):
+        table.add_column(name, justify="right")
+    for name, split in plan["data"]["splits"].items():
+        if "tokens" in split:
+            mean = split["tokens"] / split["rows"]
+            numbers = [f"{split['tokens']:,}", f"{mean:.1f}", f"{split['truncated_rows']:,}"]
+        else:
+            numbers = ["not read", "", ""]
+        table.add_row(name, f"{split['rows']:,}", *numbers)
+    return table
+
+
+def step_table(plan: dict[str, Any]) -> Table:
+    """Return the steps, the learning rate, and what is trained."""
+    table = named_values("training")
+    parts = plan["gradient_accumulation_steps"]
+    rows = f"{plan['batch_size']} rows"
+    table.add_row("batch", rows if parts == 1 else f"{rows}, {parts} of them a step")
+    epochs = f"{plan['epochs']} epoch" + ("s" if plan["epochs"] > 1 else "")
+    table.add_row("steps", f"{plan['num_train_steps']:,}: {epochs} of {plan['steps_per_epoch']:,}")
+    table.add_row("warm-up", f"{plan['warmup_steps']:,} steps" if plan["warmup_steps"] else "none")
+    rates = plan["learning_rate"]
+    if rates is not None:
+        table.add_row(
+            "learning rate",
+            f"first {rates['first']:.3g}, peak {rates['peak']:.3g} (step {rates['peak_step']:,}), "
+            f"last {rates['last']:.3g}",
+        )
+    table.add_row("tokens", f"{plan['train_tokens']:,} in all steps")
+    table.add_row("padding waste", f"{plan['padding_waste']:.1%} of all tokens")
+    table.add_row("shapes", f"{plan['batches']['shapes']:,} pairs of rows and width")
+    if plan["parameters"] is not None:
+        table.add_row("parameters", f"{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained")
+    engine = plan["engine"]
+    table.add_row("precision", engine["precision"])
+    compiled = "yes" if engine["jit_compile"] else "no"
+    table.add_row("compiled (XLA)", f"{compiled}: {engine['jit_compile_reason']} ({engine['backend']})")
+    return table
+
+
+def width_table(plan: dict[str, Any]) -> Table:
+    """Return a row a range of widths: how many batches have one of them."""
+    ranges = plan["batches"]["widths"]
+    table = Table(title="batches by width", title_justify="left")
+    for name in ("tokens wide", "batches", "share"):
+        table.add_column(name, justify="right")
+    for width in ranges:
+        table.add_row(
+            f"{width['from']} to {width['to']}",
+            f"{width['batches']:,}",
+            f"{width['batches'] / plan['num_train_steps']:.0%}",
+        )
+    return table
+
+
+def estimate_table(estimate: dict[str, Any]) -> Table:
+    """Return what a run would take, and where that comes from."""
+    seconds = estimate["seconds"]
+    table = named_values("estimate of a run on this machine")
+    table.add_row("first step", f"{seconds['first_step']:.1f} s after the start")
+    parts = ", ".join(f"{name} {spell(seconds[name])}" for name in ("steps", "validation"))
+    table.add_row("training", f"{spell(seconds['train'])}: {parts}, compiling {spell(seconds['compile'])}")
+    table.add_row("in all", spell(seconds["total"]))
+    if estimate["peak_memory_bytes"] is not None:
+        table.add_row("peak memory", size(estimate["peak_memory_bytes"]))
+    table.add_row("basis", estimate["basis"])
+    return table
+
+
+def named_values(title: str) -> Table:
+    """Return an empty table of names and values."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column("name")
+    table.add_column("value", overflow="fold")
+    return table
+
+
+def spell(seconds: float) -> str:
+    """Write seconds as `4.2 s`, or `m:ss` from two minutes on."""
+    return f"{seconds:.1f} s" if seconds < 120 else duration(seconds)
