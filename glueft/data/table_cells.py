@@ -14,8 +14,13 @@ from glueft.nearest import nearest
 
 LARGEST_SCORE = 3.4028234663852886e38  # of float32, in which scores are kept
 KINDS: tuple[tuple[type, str], ...] = (
-    (bool, "true or false"), (int, "a number"), (float, "a number"), (dict, "an object"), (list, "a list"), (str, "text"),
-)  # fmt: skip
+    (bool, "true or false"),
+    (int, "a number"),
+    (float, "a number"),
+    (dict, "an object"),
+    (list, "a list"),
+    (str, "text"),
+)
 
 Read = TypeVar("Read")
 
