@@ -51,7 +51,7 @@ def test_a_shipped_recipe_is_good_complete_and_teaches(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_keys_that_a_recipe_only_mentions_exist(file: Path, tmp_path: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    uncommented = re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    uncommented = re.sub(r"^# (?=[a-z_]+ = |\[\[)", "", text, flags=re.MULTILINE)
     assert uncommented != text
     changed = tmp_path / "recipe.toml"
     changed.write_text(uncommented, encoding="utf-8")

@@ -378,7 +378,7 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
         "callbacks.0.plugin",
         2,
         'no callback is called "x"',
-        "Installed: none",
+        "Installed: csv, early_stopping, mlflow, tensorboard",
     ),
     (
         "second",
@@ -386,7 +386,7 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
         "callbacks.0.plugin",
         24,
         "does not say which callback",
-        "no callback plugin is installed",
+        'add plugin = "csv".  Installed: csv, early_stopping',
     ),
     (
         "one bracket",

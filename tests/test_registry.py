@@ -246,8 +246,8 @@ def test_an_unknown_name() -> None:
     assert caught.value.expected == "one of adam, adamw, sgd"
     assert caught.value.mend == 'did you mean "adam"?  Installed: adam, adamw, sgd'
     with pytest.raises(PluginError) as caught:
-        load_registry().find("callback", "early_stopping")
-    assert caught.value.mend == "Installed: none"
+        load_registry().find("callback", "early_stoping")
+    assert caught.value.mend == 'did you mean "early_stopping"?  Installed: csv, early_stopping, mlflow, tensorboard'
 
 
 def test_hooks_are_called_one_by_one(packages: Path) -> None:
@@ -256,7 +256,8 @@ def test_hooks_are_called_one_by_one(packages: Path) -> None:
     install(packages, "b-tracker", hook + "called.append(run)")
     registry = load_registry()
     points = registry.implementing("glueft_run_finished")
-    assert [point.package for point in points] == ["a-tracker", "b-tracker"]
+    assert [point.package for point in points] == ["a-tracker", "b-tracker", "glueft"]
+    points = points[:2]
     failures = [registry.call("glueft_run_finished", point, run="the run") for point in points]
     assert str(failures[0]) == (
         "package a-tracker 1.0, entry point a_tracker: its glueft_run_finished failed: ConnectionError: no server"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -61,8 +62,6 @@ def test_list(capsys: Captured) -> None:
     for kind in ("optimizer", "optimizers"):
         assert command_line(["list", kind]) == 0
         assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["adam", "adamw", "sgd"]
-    assert command_line(["list", "callback"]) == 0
-    assert capsys.readouterr().out == "no callback is installed\n"
     assert command_line(["list", "taks"]) == 2
     assert capsys.readouterr().err == (
         'there is no kind of plugin called "taks"\n'
@@ -70,6 +69,18 @@ def test_list(capsys: Captured) -> None:
         '  received: "taks"\n'
         '  to mend:  did you mean "task"?\n'
     )
+
+
+def test_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [])
+    load_registry.cache_clear()
+    try:
+        assert command_line(["list", "callback"]) == 0
+        assert capsys.readouterr().out == "no callback is installed\n"
+        assert command_line(["validate", "mrpc", "--set", "callbacks=[{}]"]) == 2
+        assert "remove the table: no callback plugin is installed" in capsys.readouterr().err
+    finally:
+        load_registry.cache_clear()
 
 
 def test_list_as_json_with_a_third_party_package_and_a_broken_one(tmp_path: Path) -> None:
