@@ -177,7 +177,8 @@ def _settle(registry: Registry, claimants: list[Registered]) -> None:
     """Give a name to the one class that claims it; what is installed keeps it against a file."""
     kind, name = claimants[0].kind, claimants[0].name
     installed = [claimant for claimant in claimants if not claimant.point.file]
-    last = claimants[-1].point
+    # The newcomer is told of it: not glueft, where another package takes a name of glueft's.
+    last = next((claimant for claimant in reversed(claimants) if claimant.package != "glueft"), claimants[-1]).point
     packages = list(dict.fromkeys(claimant.package for claimant in claimants))
     article = "an" if kind == "optimizer" else "a"
     if len(claimants) == 1:

@@ -8,12 +8,6 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parent.parent
 
 
-def files_in(document: str) -> dict[str, str]:
-    """Return the blocks that a `<!-- file: NAME -->` comment stands above: name -> content."""
-    text = (CHECKOUT / document).read_text(encoding="utf-8")
-    return dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", text, flags=re.DOTALL))
-
-
 def commands_in(document: str) -> list[str]:
     """Return the shell commands of a document: indented lines and `sh` blocks that begin with a known program."""
     text = (CHECKOUT / document).read_text(encoding="utf-8")

@@ -34,15 +34,15 @@ class Smooth(glueft.Schedule):
         """A table in a table, lists, and a check that goes wrong."""
         initial_learning_rate: float = glueft.Field(1.0, description="The rate.")
         window: Window | None = glueft.Field(None, description="A window.")
-        windows: list[Window] = glueft.Field([], description="More windows.")
-        steps: list[int] = glueft.Field([], description="Steps.")
+        windows: tuple[Window, ...] = glueft.Field((), strict=False, description="More windows.")
+        steps: tuple[int, ...] = glueft.Field((), strict=False, description="Steps.")
         anything: Any = glueft.Field(None, description="Anything.")
 
         @glueft_validator("steps")
         def _check(cls, steps):
-            if steps == [1]:
+            if steps == (1,):
                 raise KeyError("oh")
-            if steps == [2]:
+            if steps == (2,):
                 raise glueft.DataError("two is too much", expected="one", received="two", mend="take one")
             return steps
 

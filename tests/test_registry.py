@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from glueft import __version__
 from glueft.errors import PluginError
 from glueft.recipe import RecipeError, load_recipe
 from glueft.registry import Registry, load_registry
@@ -36,7 +35,8 @@ def reasons(registry: Registry) -> list[str]:
 
 def test_the_first_party_plugins_come_in_by_entry_points() -> None:
     registry = load_registry()
-    assert registry.names("task") == ["mrpc", "sst2"]
+    tasks = ["ax", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "table", "wnli"]
+    assert registry.names("task") == tasks
     optimizers = ["adafactor", "adam", "adamw", "lamb", "lion", "muon", "nadam", "rmsprop", "sgd"]
     assert registry.names("optimizer") == optimizers
     assert registry.names("schedule") == ["constant", "cosine", "inverse_sqrt", "linear", "polynomial_decay"]
@@ -113,6 +113,10 @@ BREACHES = {
         "breaks a hook's contract: PluginValidationError",
     ),
     "no marker": (GOOD_TASK.replace("@glueft.hookimpl", ""), "has no hooks; put @glueft.hookimpl above glueft_tasks"),
+    "no hook": (
+        GOOD_TASK[: GOOD_TASK.index("@glueft.hookimpl")],
+        "has no hooks; add @glueft.hookimpl and below it a glueft_tasks() that returns [Mood]",
+    ),
     "empty": ("", "has no hooks"),
     "raises": (task_class("", returned="[Mood, Moot]"), "its glueft_tasks failed: NameError: name 'Moot'"),
     "not a list": (task_class("", returned="Mood"), "must return a list of classes, and returned a type"),
@@ -135,6 +139,12 @@ BREACHES = {
         task_class("    class Options(glueft.Options):\n        words: int = 3\n        letters: int = 4"),
         "every option needs a description, and class Mood gives none for words, letters",
     ),
+    "default that can be changed": (
+        task_class(
+            "    class Options(glueft.Options):\n        words: list[str] = glueft.Field(['a'], description='Words.')"
+        ),
+        "an option's default must be a value that cannot be changed, and that of `words`, ['a'], in class Mood can be",
+    ),
     "option called plugin": (
         task_class("    class Options(glueft.Options):\n        plugin: str = glueft.Field('', description='x')"),
         'has an option "plugin"',
@@ -145,6 +155,17 @@ BREACHES = {
     "no metric": (task_class("    metrics = ()"), "class Mood needs `metrics`"),
     "unknown metric": (task_class("    metrics = ('acuracy',)"), "names a metric that glueft does not have: 'acuracy'"),
     "metric of regression": (task_class("    metrics = ('pearson',)"), "does not suit a task with 2 labels"),
+    "label among the inputs": (task_class("    inputs = ('label',)"), 'has "label" among its `inputs`'),
+    "labels in another order": (
+        task_class(
+            "    tsv = glueft.TSVLayout('M', columns={'sentence': 0, 'label': 1}, label_text=('Glad', 'sad'))"
+        ),
+        "has the labels in another order (Glad, sad) than its `labels` (sad, glad)",
+    ),
+    "a label's text too many": (
+        task_class("    tsv = glueft.TSVLayout('M', columns={'sentence': 0, 'label': 1}, label_text=('a', 'b', 'c'))"),
+        "the `label_text` of class Mood has 3 texts, and its `labels` are 2",
+    ),
     "incomplete layout": (
         task_class("    tsv = glueft.TSVLayout('M', columns={'sentence': 0})"),
         "does not say in which column to find label",
@@ -208,11 +229,11 @@ def test_a_name_that_two_packages_bring(packages: Path) -> None:
     install(packages, "another-glue", GOOD_TASK.replace('"mood"', '"mrpc"'))
     registry = load_registry()
     assert reasons(registry) == [
-        f"package glueft {__version__}, entry point glueft_tasks: "
+        "package another-glue 1.0, entry point another_glue: "
         'another-glue and glueft each bring a task called "mrpc"; '
         "uninstall one of them"
     ]
-    assert registry.names("task") == ["sst2"]
+    assert "mrpc" not in registry.names("task") and "sst2" in registry.names("task")
     assert load_recipe("sst2").task.name == "sst2"
     with pytest.raises(RecipeError, match="another-glue and glueft each bring a task"):
         load_recipe("mrpc")
@@ -243,8 +264,9 @@ def test_an_unknown_name() -> None:
     with pytest.raises(PluginError) as caught:
         load_registry().find("optimizer", "adamm")
     assert caught.value.message == 'no optimizer is called "adamm"'
-    assert caught.value.expected == "one of adam, adamw, sgd"
-    assert caught.value.mend == 'did you mean "adam"?  Installed: adam, adamw, sgd'
+    names = "adafactor, adam, adamw, lamb, lion, muon, nadam, rmsprop, sgd"
+    assert caught.value.expected == f"one of {names}"
+    assert caught.value.mend == f'did you mean "adam"?  Installed: {names}'
     with pytest.raises(PluginError) as caught:
         load_registry().find("callback", "early_stoping")
     assert caught.value.mend == 'did you mean "early_stopping"?  Installed: csv, early_stopping, mlflow, tensorboard'

@@ -124,6 +124,9 @@ def _task(task: type[Task]) -> dict[str, Any]:
         "validation_splits": list(task.validation_splits),
         "test_splits": list(task.test_splits),
         "sizes": dict(task.sizes),
+        "baseline": "the commonest label of the training rows"
+        if task.labels
+        else "the mean score of the training rows",
         "published": [dataclasses.asdict(score) | {"metrics": dict(score.metrics)} for score in task.published],
         "data": _data(task),
     }

@@ -31,6 +31,8 @@ def _show_task(task: dict[str, Any]) -> None:
         _line("sizes", ", ".join(f"{name} {rows:,}" for name, rows in task["sizes"].items()))
     if len(task["validation_splits"]) > 1:
         _line("judged by", f"{task['validation_splits'][0]}; also measured: {', '.join(task['validation_splits'][1:])}")
+    if not own:
+        _line("baseline", f"always saying {task['baseline']}; each run tells what that gives")
     for score in task["published"]:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in score["metrics"].items())
         split = f" on {score['split']}" if score["split"] else ""

@@ -56,12 +56,14 @@ def test_show_prints_a_recipe_that_is_the_same(tmp_path: Path, capsys: Captured)
 def test_list(capsys: Captured) -> None:
     assert command_line(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 8
-    assert lines[0].split()[:4] == ["task", "mrpc", "glueft", __version__]
-    assert lines[0].endswith("(Microsoft Research Paraphrase Corpus).")
+    assert len(lines) == len(load_registry().all())
+    (mrpc,) = (line for line in lines if line.split()[1] == "mrpc")
+    assert mrpc.split()[:4] == ["task", "mrpc", "glueft", __version__]
+    assert mrpc.endswith("(Microsoft Research Paraphrase Corpus).")
     for kind in ("optimizer", "optimizers"):
         assert command_line(["list", kind]) == 0
-        assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["adam", "adamw", "sgd"]
+        listed = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+        assert listed == load_registry().names("optimizer") and "adamw" in listed
     assert command_line(["list", "taks"]) == 2
     assert capsys.readouterr().err == (
         'there is no kind of plugin called "taks"\n'
@@ -89,13 +91,15 @@ def test_list_as_json_with_a_third_party_package_and_a_broken_one(tmp_path: Path
     done = glueft("list", "task", "--json", packages=tmp_path)
     assert done.returncode == 0 and done.stderr == "" and done.stdout.count("\n") == 1
     listed = json.loads(done.stdout)
-    assert [plugin["name"] for plugin in listed["plugins"]] == ["mood", "mrpc", "sst2"]
-    assert listed["plugins"][0] == {
+    by_name = {plugin["name"]: plugin for plugin in listed["plugins"]}
+    assert {"mood", "mrpc", "sst2"} <= set(by_name) and "adam" not in by_name
+    assert by_name["mood"] == {
         "kind": "task",
         "name": "mood",
         "description": "Glad or sad: short sentences.",
         "package": "glueft-mood",
         "version": "2.3",
+        "file": None,
     }
     assert listed["failures"] == [
         {
@@ -105,6 +109,7 @@ def test_list_as_json_with_a_third_party_package_and_a_broken_one(tmp_path: Path
             "reason": "cannot be imported: ModuleNotFoundError: No module named 'nothing_of_that_name'",
             "kind": None,
             "name": None,
+            "file": None,
         }
     ]
     done = glueft("list", packages=tmp_path)
@@ -117,22 +122,25 @@ def test_describe_a_task(capsys: Captured) -> None:
     told = capsys.readouterr().out
     for words in (
         f"mrpc, a plugin of kind task from glueft {__version__}\n",
-        "inputs    sentence1, sentence2\n",
-        "labels    not_equivalent, equivalent\n",
-        "metrics   accuracy, f1\n",
-        "hub       nyu-mll/glue mrpc\n",
-        "folder    MRPC/train.tsv, MRPC/dev.tsv, MRPC/test.tsv\n",
-        "sample    ships with it\n",
+        "inputs      sentence1, sentence2\n",
+        "labels      not_equivalent, equivalent\n",
+        "metric      accuracy: share of rows with the right label\n",
+        "hub         nyu-mll/glue mrpc\n",
+        'MRPC/dev.tsv, MRPC/test.tsv: sentence1 in "#1 String", sentence2 in "#2 String", label in "Quality"\n',
+        "sample      ships with it\n",
+        "sizes       train 3,668, validation 408, test 1,725\n",
         "It has no options.\n",
     ):
         assert words in told
     assert command_line(["describe", "mrpc", "--json"]) == 0
     described = json.loads(capsys.readouterr().out)
-    assert described["data"] == {
-        "hub": {"dataset": "nyu-mll/glue", "config": "mrpc"},
-        "folder": {"train": "MRPC/train.tsv", "validation": "MRPC/dev.tsv", "test": "MRPC/test.tsv"},
-        "sample": True,
-    }
+    data = described["data"]
+    assert data["hub"] == {"dataset": "nyu-mll/glue", "config": "mrpc", "columns": {}, "splits": {}}
+    assert data["folder"]["validation"] == "MRPC/dev.tsv"
+    assert data["files"][-1]["columns"]["sentence1"] == "#1 String"
+    assert (data["sample"], data["label_text"], data["reads_own_files"]) == (True, None, False)
+    assert described["sizes"]["train"] == 3668 and described["validation_splits"] == ["validation"]
+    assert all({"model", "metrics", "source", "split"} == set(score) for score in described["published"])
     assert (described["inputs"], described["labels"]) == (["sentence1", "sentence2"], ["not_equivalent", "equivalent"])
     assert described["options"] == []
 

@@ -1,0 +1,98 @@
+"""Writes the tables of plugins in README.md, and of their checks in CONTRIBUTING.md, from what is installed.
+
+python tests/plugin_tables.py          (make tables)
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from documents import CHECKOUT
+from glueft.plugin import Task
+from glueft.registry import KINDS, Registered, load_registry
+from glueft.testing import checks
+
+README_MARKS = ("<!-- plugins: written by `make tables` -->", "<!-- end of plugins -->")
+CHECKS_MARKS = ("<!-- checks: written by `make tables` from glueft/testing -->", "<!-- end of checks -->")
+
+# What the second column of each table says, beside a plugin's description.
+ALSO = {"task": "labels and metrics", "optimizer": "options", "schedule": "options", "callback": "options"}
+
+
+def plugin_tables() -> str:
+    """A table for each kind of glueft's own plugins, and below it the options that all of them have."""
+    parts = []
+    for kind in KINDS:
+        shared = [] if kind == "task" else shared_options(kind)
+        rows = [(f"`{plugin.name}`", plugin.cls.description(), also(plugin, shared)) for plugin in own(kind)]
+        parts.append(table((kind, "what it is" if kind == "task" else "what it does", ALSO[kind]), rows))
+        if shared:
+            parts.append(f"Every {kind} has the options {listed(shared)} as well.")
+    return "\n\n".join(parts)
+
+
+def shared_options(kind: str) -> list[str]:
+    """The options that every plugin of a kind has."""
+    first, *others = [list(plugin.cls.Options.model_fields) for plugin in own(kind)]
+    return [option for option in first if all(option in options for options in others)]
+
+
+def listed(options: list[str]) -> str:
+    """Options by name."""
+    return ", ".join(f"`{option}`" for option in options)
+
+
+def own(kind: str) -> list[Registered]:
+    """glueft's own plugins of a kind."""
+    return [plugin for plugin in load_registry().all(kind) if plugin.package == "glueft"]
+
+
+def also(plugin: Registered, shared: list[str]) -> str:
+    """A task's labels and metrics, or another plugin's options."""
+    cls = plugin.cls
+    if not issubclass(cls, Task):
+        return listed([option for option in cls.Options.model_fields if option not in shared]) or "none"
+    if cls.reads_own_files:
+        return "those of your rows"
+    return f"{', '.join(cls.labels) or 'a score'}; {', '.join(cls.metrics)}"
+
+
+def check_table() -> str:
+    """What `glueft plugin check` looks at, by kind of plugin."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for kind in KINDS:
+        for check in checks(own(kind)[0].cls):
+            said = (inspect.getdoc(check.work) or "").splitlines()[0]
+            rows.setdefault((check.name, said), []).append(kind)
+    everyone = list(KINDS)
+    return table(
+        ("check", "of", "what must hold"),
+        [(name, "every plugin" if of == everyone else " and ".join(of), said) for (name, said), of in rows.items()],
+    )
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def placed(text: str, marks: tuple[str, str], content: str) -> str:
+    """A document with new content between two marks."""
+    before, rest = text.split(marks[0])
+    return f"{before}{marks[0]}\n{content}\n{marks[1]}{rest.split(marks[1])[1]}"
+
+
+DOCUMENTS = (("README.md", README_MARKS, plugin_tables), ("CONTRIBUTING.md", CHECKS_MARKS, check_table))
+
+
+def main(folder: Path = CHECKOUT) -> None:
+    """Put the tables in their places."""
+    for name, marks, content in DOCUMENTS:
+        document = folder / name
+        document.write_text(placed(document.read_text(encoding="utf-8"), marks, content()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The conformance suite on optimizers, schedules and callbacks that are wrong in one way each."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import pytest
+
+import glueft
+from glueft.registry import load_registry
+from test_conformance import broken, run
+
+
+class Base(glueft.Optimizer):
+    """An optimizer."""
+
+    name = "base"
+
+    def build(self, learning_rate: Any) -> Any:
+        return keras.optimizers.SGD(learning_rate)
+
+
+class NotKeras(Base):
+    """Returns something else."""
+
+    def build(self, learning_rate: Any) -> Any:
+        return "sgd"
+
+
+class OwnRate(Base):
+    """Looks at the rate once."""
+
+    def build(self, learning_rate: Any) -> Any:
+        return keras.optimizers.SGD(0.01)
+
+
+class BuiltAlready(Base):
+    """Builds too early."""
+
+    def build(self, learning_rate: Any) -> Any:
+        optimizer = keras.optimizers.SGD(learning_rate)
+        optimizer.build([keras.Variable([1.0])])
+        return optimizer
+
+
+class Uphill(Base):
+    """Goes the wrong way."""
+
+    def build(self, learning_rate: Any) -> Any:
+        class Up(keras.optimizers.SGD):  # type: ignore[misc]
+            def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+                super().update_step(-gradient, variable, learning_rate)
+
+        return Up(learning_rate)
+
+
+class Forgetful(Base):
+    """Forgets its momentum."""
+
+    def build(self, learning_rate: Any) -> Any:
+        class Forgets(keras.optimizers.SGD):  # type: ignore[misc]
+            @classmethod
+            def from_config(cls, config: dict[str, Any]) -> Any:
+                return keras.optimizers.SGD.from_config(config | {"momentum": 0.0})
+
+        return Forgets(learning_rate, momentum=0.5)
+
+
+class Unspeakable(Base):
+    """Has a setting that no file can hold."""
+
+    def build(self, learning_rate: Any) -> Any:
+        class Odd(keras.optimizers.SGD):  # type: ignore[misc]
+            def get_config(self) -> dict[str, Any]:
+                return super().get_config() | {"odd": object()}
+
+        return Odd(learning_rate)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "check", "told"),
+    [
+        (NotKeras, "builds", "`build` must return a keras.optimizers.Optimizer, and returned a str"),
+        (OwnRate, "builds", "its learning rate is 0.01 before the first step, and the schedule says 0.5"),
+        (BuiltAlready, "builds", "built on variables already"),
+        (Uphill, "lowers a loss", "20 steps do not lower the loss of a small network: "),
+        (Forgetful, "is saved", "what its configuration says of momentum is lost"),
+        (Unspeakable, "is saved", "its get_config holds what JSON cannot say"),
+    ],
+)
+def test_a_wrong_optimizer(optimizer: type[glueft.Optimizer], check: str, told: str) -> None:
+    assert told in broken(optimizer, check)
+
+
+class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A schedule by a function."""
+
+    def __init__(self, function: Any = lambda step: 1.0) -> None:
+        self.function = function
+
+    def __call__(self, step: Any) -> Any:
+        return self.function(float(step))
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+
+class Scheduled(glueft.Schedule):
+    """A schedule."""
+
+    name = "scheduled"
+
+    def build(self, total_steps: int) -> Any:
+        return Rates(lambda step: 1.0 - step / total_steps)
+
+
+class Number(Scheduled):
+    """Returns a number."""
+
+    def build(self, total_steps: int) -> Any:
+        return 0.1
+
+
+class Negative(Scheduled):
+    """Falls too far."""
+
+    def build(self, total_steps: int) -> Any:
+        return Rates(lambda step: 1.0 - 2.0 * step / total_steps)
+
+
+class Undefined(Scheduled):
+    """Divides by a warm-up of no steps."""
+
+    def build(self, total_steps: int) -> Any:
+        return Rates(lambda step: math.nan if step == 0 else 1.0)
+
+
+class Short(Scheduled):
+    """Thinks that every run has 1,000 steps."""
+
+    def build(self, total_steps: int) -> Any:
+        return Rates(lambda step: max(0.0, 1.0 - step / 1000))
+
+
+class Nothing(Scheduled):
+    """Never learns."""
+
+    def build(self, total_steps: int) -> Any:
+        return Rates(lambda step: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "check", "told"),
+    [
+        (Number, "builds", "LearningRateSchedule, and returned a float"),
+        (Negative, "rates", "in a run of 1 steps the learning rate of step 1 is -1"),
+        (Undefined, "rates", "the learning rate of step 0 is nan"),
+        (Short, "whole run", "in a run of 5000 steps the learning rate is 0 after step 996 already"),
+        (Nothing, "whole run", "in a run of 7 steps every learning rate is 0"),
+        (Scheduled, "is saved", "after from_config the rate of step 1 is 1 and was 0.99"),
+    ],
+)
+def test_a_wrong_schedule(schedule: type[glueft.Schedule], check: str, told: str) -> None:
+    assert told in broken(schedule, check)
+
+
+class Nobody(glueft.Callback):
+    """Builds nothing."""
+
+    name = "nobody"
+
+    def build(self, run: Any) -> Any:
+        return None
+
+
+class Clumsy(Nobody):
+    """Falls over."""
+
+    def build(self, run: Any) -> Any:
+        return run.no_such_thing
+
+
+def test_a_wrong_callback() -> None:
+    assert "must return a keras.callbacks.Callback, and returned a NoneType" in broken(Nobody, "builds")
+    told = broken(Clumsy, "builds")
+    assert "it raised AttributeError: 'Run' object has no attribute 'no_such_thing', in " in told
+    assert "test_conformance_of_builders.py, line" in told
+
+
+@pytest.mark.parametrize("kind", ["optimizer", "schedule"])
+def test_glueft_s_own_pass(kind: str) -> None:
+    names = {"optimizer": ["builds", "is saved"], "schedule": ["builds", "rates", "whole run", "is saved"]}
+    for plugin in load_registry().all(kind):
+        for check in ("name", "docstring", "options", "declaration", *names[kind]):
+            run(plugin.cls, check)

@@ -1,0 +1,190 @@
+"""`glueft plugin new`: what it makes is complete and passes its own tests; what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glueft import testing
+from glueft.cli.main import command_line
+from glueft.plugin_file import read_plugin_file
+from glueft.plugin_maker import class_of, module_of, nearest_name
+from glueft.recipe import load_recipe
+from glueft.registry import KINDS, load_registry
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_it_says_what_it_has_made(capsys: Captured) -> None:
+    assert command_line(["plugin", "new", "demo"]) == 0
+    assert capsys.readouterr().out == (
+        "glueft-demo holds a package with the task demo:\n\n"
+        "  glueft-demo/README.md\n"
+        "  glueft-demo/glueft_demo/__init__.py\n"
+        "  glueft-demo/glueft_demo/samples/demo/dev.tsv\n"
+        "  glueft-demo/glueft_demo/samples/demo/train.tsv\n"
+        "  glueft-demo/pyproject.toml\n"
+        "  glueft-demo/recipe.toml\n"
+        "  glueft-demo/tests/test_glueft_demo.py\n\n"
+        "It works as it is:\n\n"
+        "  pip install ./glueft-demo\n"
+        "  glueft plugin check demo\n"
+        "  pytest glueft-demo\n"
+        "  glueft run glueft-demo/recipe.toml\n\n"
+        "glueft-demo/README.md says what to change.\n"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_it_makes_keeps_to_the_contract(kind: str, tmp_path: Path) -> None:
+    """The module alone, as a plugin file; the package is installed in a slow test."""
+    assert command_line(["plugin", "new", "My-demo_2".lower(), "--kind", f"{kind}s", "--directory", "here/there"]) == 0
+    folder = tmp_path / "here" / "there" / "glueft-my-demo-2"
+    texts = {file: file.read_text() for file in folder.rglob("*") if file.is_file()}
+    assert not [file for file, text in texts.items() if "$" in text.replace("$0", "")]
+    assert not re.search(r"https?://|pypi|\.org\b", "\n".join(texts.values()))
+    module = folder / "glueft_my_demo_2" / "__init__.py"
+    assert len(texts[module].splitlines()) < 60
+    recipe = load_recipe(folder / "recipe.toml", plugins=[str(module)])
+    (found,) = (plugin for plugin in recipe.registry.all() if plugin.point.file)
+    assert (found.kind, found.name, found.cls.__name__) == (kind, "my-demo_2", f"MyDemo2{kind.capitalize()}")
+    assert (
+        f"from glueft_my_demo_2 import {found.cls.__name__}\n" in texts[folder / "tests" / "test_glueft_my_demo_2.py"]
+    )
+    for check in testing.checks(found.cls):
+        check.run()
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("My Task", "my_task"),
+        ("2fast", "fast"),
+        ("glueft-reviews", "reviews"),
+        ("tone__", "tone"),
+        ("a--b", "a-b"),
+        ("", "my_task"),
+        ("Žluťoučký kůň", "zlutoucky_kun"),
+        ("../etc", "etc"),
+        ("x" * 60, "x" * 40),
+    ],
+)
+def test_a_name_that_no_plugin_can_have(name: str, suggestion: str, capsys: Captured) -> None:
+    assert command_line(["plugin", "new", name]) == 2
+    told = capsys.readouterr().err
+    assert "cannot be the name of a plugin" in told and f'to mend:  call it "{suggestion}"\n' in told
+    assert nearest_name(suggestion, "task") == suggestion
+    assert not list(Path().iterdir())
+
+
+def test_a_name_that_is_taken(capsys: Captured) -> None:
+    assert command_line(["plugin", "new", "adam"]) == 2
+    told = capsys.readouterr().err
+    assert 'there is a plugin called "adam" already' in told and "the optimizer of glueft" in told
+    assert command_line(["plugin", "new", "tasks"]) == 2
+    assert "would need the module glueft_tasks, which is installed already" in capsys.readouterr().err
+
+
+def test_what_is_there_is_not_written_over(capsys: Captured) -> None:
+    assert command_line(["plugin", "new", "demo"]) == 0
+    before = Path("glueft-demo/README.md").read_text()
+    Path("glueft-other").write_text("mine")
+    for name, received in (("demo", "a folder"), ("other", "a file")):
+        assert command_line(["plugin", "new", name, "--kind", "schedule"]) == 2
+        told = capsys.readouterr().err
+        assert f"glueft-{name}: there is something in the place of the new package" in told and received in told
+    assert Path("glueft-demo/README.md").read_text() == before
+    assert command_line(["plugin", "new", "third", "--directory", "glueft-other"]) == 2
+    assert "the package glueft-other/glueft-third cannot be made" in capsys.readouterr().err
+    assert command_line(["plugin", "new", "third", "--kind", "taks"]) == 2
+    assert 'did you mean "task"?' in capsys.readouterr().err
+
+
+def test_names_of_modules_and_classes() -> None:
+    assert (module_of("a-b_c"), class_of("a-b_c", "task")) == ("glueft_a_b_c", "ABCTask")
+    assert (class_of("none", "callback"), class_of("path", "schedule")) == ("NoneCallback", "PathSchedule")
+    assert class_of("my_task", "task") == "MyTask"
+
+
+def test_check_from_the_command_line(capsys: Captured) -> None:
+    assert command_line(["plugin", "new", "tail", "--kind", "schedule"]) == 0
+    capsys.readouterr()
+    module = "glueft-tail/glueft_tail/__init__.py"
+    assert command_line(["plugin", "check", "--plugin", module, "--set", "end_factor=0.5", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    (report,) = answer["plugins"]
+    assert answer["passed"] and report["passed"] and report["file"] == str(Path(module).absolute())
+    assert [finding["check"] for finding in report["checks"]][-4:] == ["builds", "rates", "whole run", "is saved"]
+    assert {finding["state"] for finding in report["checks"]} == {"passed"}
+    said = {finding["check"]: finding["said"] for finding in report["checks"]}
+    assert said["options"] == "initial_learning_rate = 5e-05, end_factor = 0.5"
+    text = Path(module).read_text().replace("decay_rate=self.options.end_factor", "decay_rate=-1.0")
+    Path(module).write_text(text)
+    assert command_line(["plugin", "check", "tail", "--plugin", module]) == 2
+    told = capsys.readouterr().out
+    assert "  ✗ rates         in a run of 1 steps the learning rate of step 1 is -5e-05" in told
+    assert "  ✓ builds        ExponentialDecay\n" in told and "\ntail: 2 of 9 checks failed\n" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nothing"], 'no plugin is called "nothing"'),
+        (["optimizer/adma"], 'did you mean "adam"?'),
+        (["adam", "--set", "beta_1"], "there is no = in it"),
+        (["adam", "--set", "optimizer.beta_1=0.5"], "here an option stands without its table"),
+        (["--plugin", "none.py"], "there is no such file"),
+    ],
+)
+def test_what_check_cannot_begin_with(arguments: list[str], told: str, capsys: Captured) -> None:
+    assert command_line(["plugin", "check", *arguments]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_without_a_name_glueft_s_own_are_left_out(capsys: Captured) -> None:
+    if [plugin for plugin in load_registry().all() if plugin.package != "glueft"]:
+        pytest.skip("another package with plugins is installed here, which would be checked")
+    assert command_line(["plugin", "check"]) == 0
+    assert capsys.readouterr().out.startswith("no plugin but glueft's own is installed; name one to check it")
+
+
+def test_a_file_of_glueft_s_own_shape_is_read_once() -> None:
+    assert command_line(["plugin", "new", "demo"]) == 0
+    file = read_plugin_file("glueft-demo/glueft_demo/__init__.py")
+    assert load_registry(file) is load_registry(read_plugin_file("glueft-demo/glueft_demo/__init__.py"))
+
+
+@pytest.mark.slow  # pip, the package's own tests and glueft plugin check, each with TensorFlow: a minute for each kind
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_package_is_installed_checked_tested_and_trained(kind: str, tmp_path: Path, tiny_bert: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *command], env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("glueft.cli.main", "plugin", "new", "demo", "--kind", kind)
+    run("pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", "site", "./glueft-demo")
+    listed = json.loads(run("glueft.cli.main", "list", "--json"))
+    (demo,) = (plugin for plugin in listed["plugins"] if plugin["name"] == "demo")
+    assert (demo["kind"], demo["package"], demo["version"]) == (kind, "glueft-demo", "0.1.0")
+    assert "checks passed" in run("glueft.cli.main", "plugin", "check", "demo")
+    assert " passed" in run("pytest", "-q", "glueft-demo")
+    few = ["--set", "data.limit_train=32", "--set", "training.epochs=1", "--checkpoint", str(tiny_bert), "--json"]
+    record = json.loads(run("glueft.cli.main", "run", "glueft-demo/recipe.toml", *few))
+    assert record["status"] == "done"
+    assert "demo" in json.dumps(record["plugins"])

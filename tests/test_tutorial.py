@@ -1,0 +1,103 @@
+"""The tutorial of CONTRIBUTING: every block of it is written to its file, or run, in the order of the text."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from documents import CHECKOUT
+from glueft import testing
+from glueft.cli.main import command_line
+from glueft.recipe import load_recipe
+
+TEXT = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TUTORIAL = TEXT[TEXT.index("## Add a task") : TEXT.index("## The hooks")]
+BLOCK = re.compile(r"(?:<!-- file: (\S+) -->\n)?```(\w+)\n(.*?)```", flags=re.DOTALL)
+BLOCKS = BLOCK.findall(TUTORIAL)
+FILES = {name: content for name, _, content in BLOCKS if name}
+SCRIPTS = [content for name, language, content in BLOCKS if language == "sh"]
+
+
+def test_contributing_opens_with_it() -> None:
+    assert re.findall(r"^## (.*)$", TEXT, flags=re.MULTILINE)[0] == "Add a task"
+
+
+def test_every_block_is_a_file_or_a_script() -> None:
+    assert [name for name, language, _ in BLOCKS if not name and language != "sh"] == []
+    assert list(FILES) == ["harbour.py", "harbour.toml", "tickets.py", "test_harbour.py"]
+    assert len(SCRIPTS) == 5
+
+
+def test_a_task_takes_less_than_sixty_lines() -> None:
+    assert len(FILES["harbour.py"].splitlines()) < 60
+    assert len(FILES["tickets.py"].splitlines()) < 60
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tutorial's files and rows, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in FILES.items():
+        Path(name).write_text(content)
+    for script in SCRIPTS:
+        for command in re.findall(
+            r"(?:mkdir|printf|cat >) .*?(?:\.tsv|END\n.*?END)$", script, re.DOTALL | re.MULTILINE
+        ):
+            subprocess.run(["bash", "-e", "-c", command], check=True)
+    return tmp_path
+
+
+def test_the_files_load_and_train(
+    written: Path, tiny_bert: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the slow test below does with the small encoder and pip, quickly."""
+    harbour = load_recipe("harbour.toml")
+    rows = testing.sample_rows(type(harbour.task))  # type: ignore[arg-type]
+    assert (len(rows["train"]), len(rows["validation"])) == (16, 6)
+    assert harbour.plugins.files == (str(written / "harbour.py"),)
+    assert command_line(["run", "harbour.toml", "--checkpoint", str(tiny_bert), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["task"] == "harbour" and set(record["metrics"]) == {"accuracy", "f1"}
+    tickets = load_recipe("mrpc", ['task={plugin="tickets", folder="tickets"}'], plugins=["tickets.py"]).task
+    (check,) = (check for check in testing.checks(type(tickets), {"folder": "tickets"}) if check.name == "offline load")
+    assert check.run() == "4 train, 4 validation rows from its files"
+
+
+@pytest.mark.slow  # pip, the whole suite of checks three times, and four trainings
+def test_every_command_does_what_it_says(tmp_path: Path, minilm: str) -> None:
+    site = tmp_path / "site"
+    programs = {
+        "glueft": 'glueft.cli.main "$@"',
+        "pytest": 'pytest "$@"',
+        "pip": f'pip "$@" --quiet --no-deps --no-build-isolation --target {site}',
+    }
+    (tmp_path / "bin").mkdir()
+    for name, arguments in programs.items():
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\nexec {sys.executable} -m {arguments}\n")
+        program.chmod(0o755)
+    work = tmp_path / "work"
+    work.mkdir()
+    environment = os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "PYTHONPATH": str(site)}
+    shown = ""
+    for name, language, content in [*BLOCKS, ("", "sh", "pytest test_harbour.py")]:
+        if language != "sh":
+            (work / name).write_text(content)
+            continue
+        done = subprocess.run(
+            ["bash", "-e", "-c", content], cwd=work, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, f"{content}\n{done.stdout}\n{done.stderr}"
+        shown += done.stdout
+    assert shown.count("checks passed") == 3
+    assert "harbour, a plugin of kind task from glueft-harbour 0.1.0\n" in shown
+    assert len(re.findall(r"^=+ \d+ passed", shown, flags=re.MULTILINE)) == 2
+    runs = [json.loads(path.read_text()) for path in work.glob("runs/*/run.json")]
+    assert [run["status"] for run in runs] == ["done"] * 4
+    assert sorted(run["task"] for run in runs) == ["harbour", "harbour", "harbour", "tickets"]

@@ -1,0 +1,152 @@
+"""Ten wrong plugins side by side: each gives one clear sentence with its package, and all others go on working."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glueft.cli.main import command_line
+from glueft.data.rows import load_rows
+from glueft.data.sources import SampleSource
+from glueft.errors import PluginError
+from glueft.recipe import load_recipe
+from glueft.registry import load_registry
+from plugin_packages import install
+from wrong_plugins import WRONG, task
+
+FOUND_LATER = [name for name, wrong in WRONG.items() if wrong.when_loaded]
+FOUND_AT_ONCE = [name for name in WRONG if name not in FOUND_LATER]
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wrong")
+    for name, wrong in WRONG.items():
+        install(folder, f"glueft-{name}", wrong.source)
+    install(folder, "glueft-good", task("good"))
+    install(folder, "glueft-slow-rows", task("slow-rows", "import time; time.sleep(3600)"))
+    install(folder, "glueft-gone", task("gone", "import os; os._exit(7)"))
+    install(folder, "glueft-buggy", task("buggy", "return {}['train']"))
+    return folder
+
+
+def glueft(packages: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, where an import may take a second."""
+    environment = os.environ | {"PYTHONPATH": str(packages), "GLUEFT_IMPORT_SECONDS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "glueft.cli.main", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def listed(packages: Path) -> dict[str, Any]:
+    done = glueft(packages, "list", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_there_are_ten() -> None:
+    assert len(WRONG) == 10
+
+
+@pytest.mark.parametrize("name", FOUND_AT_ONCE)
+def test_list_names_the_package_and_says_in_one_sentence_what_is_wrong(name: str, listed: dict[str, Any]) -> None:
+    failures = [failure for failure in listed["failures"] if WRONG[name].told in failure["reason"]]
+    assert len(failures) == 1, listed["failures"]
+    failure = failures[0]
+    assert failure["package"] == f"glueft-{name}"
+    assert (failure["name"], failure["kind"]) == (WRONG[name].plugin, WRONG[name].plugin and "task")
+    assert "\n" not in failure["reason"]
+
+
+def test_the_others_go_on(listed: dict[str, Any], packages: Path) -> None:
+    names = {plugin["name"] for plugin in listed["plugins"]}
+    assert {"mrpc", "adam", "linear", "good", *FOUND_LATER} <= names
+    assert not names & {*FOUND_AT_ONCE, "sst2"}
+    assert len(listed["failures"]) == len(FOUND_AT_ONCE)
+    done = glueft(packages, "validate", "mrpc")
+    assert (done.returncode, done.stdout.startswith("mrpc: good")) == (0, True)
+    assert done.stderr.count("warning: ") == len(FOUND_AT_ONCE) == len(done.stderr.splitlines())
+
+
+def test_a_recipe_that_needs_one_of_them_is_told_why(packages: Path) -> None:
+    done = glueft(packages, "validate", "mrpc", "--set", "task.plugin=no-docstring")
+    assert done.returncode == 2
+    assert 'task "no-docstring" cannot be used' in done.stderr
+    assert (
+        "package glueft-no-docstring 1.0, entry point glueft_no_docstring: class Mood needs a docstring" in done.stderr
+    )
+
+
+@pytest.fixture
+def here(packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The packages in this process, without the one that hangs: what it costs has been seen."""
+    monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.setenv("GLUEFT_IMPORT_SECONDS", "0.05")
+    monkeypatch.chdir(tmp_path)
+    load_registry.cache_clear()
+    yield
+    load_registry.cache_clear()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_of_a_wrong_one_ends_with_a_sentence(tiny_bert: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in FOUND_LATER:
+        arguments = ["run", "mrpc", "--set", f"task.plugin={name}", "--checkpoint", str(tiny_bert), "--sample"]
+        assert command_line(arguments) == 2
+        told = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("warning: ")]
+        assert WRONG[name].told in told[0]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_bug_in_a_plugin_is_the_plugin_s(packages: Path) -> None:
+    recipe = load_recipe("mrpc", ["task.plugin=buggy"], sample=True)
+    with pytest.raises(PluginError) as caught:
+        load_rows(recipe.task, SampleSource())
+    line = task("buggy", "return {}['train']").splitlines().index("        return {}['train']") + 1
+    error = caught.value
+    assert error.message == "the task \"buggy\" (glueft-buggy 1.0) failed in its `load`: KeyError: 'train'"
+    assert error.received == f"KeyError: 'train', in {packages / 'glueft_buggy.py'}, line {line}"
+    assert isinstance(error.__cause__, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "told"),
+    [
+        ("slow-rows", "offline load", "it has not come to an end in 1.5 s, and was stopped: does it hang?"),
+        ("gone", "offline load", "it ended the process: exit code 7"),
+    ],
+)
+def test_the_check_of_a_plugin_that_hangs_or_leaves_goes_on(name: str, check: str, told: str, packages: Path) -> None:
+    done = glueft(packages, "plugin", "check", name, "--time-limit", "1.5", "--json")
+    assert done.returncode == 2
+    (report,) = json.loads(done.stdout)["plugins"]
+    states = {finding["check"]: finding for finding in report["checks"]}
+    assert (states[check]["state"], states[check]["said"]) == ("failed", told)
+    assert states["labels"] == {"check": "labels", "state": "not checked", "said": "its rows cannot be loaded"}
+    assert len(states) == 12
+
+
+def test_plugin_check_tells_of_what_could_not_be_found(packages: Path) -> None:
+    done = glueft(packages, "plugin", "check", "raises-on-import", "hangs", "no-docstring")
+    assert done.returncode == 2
+    assert done.stdout == (
+        "package glueft-raises-on-import 1.0, entry point glueft_raises_on_import\n"
+        "  ✗ found         cannot be imported: RuntimeError: no weights here\n\n"
+        "package glueft-hangs 1.0, entry point glueft_hangs\n"
+        "  ✗ found         its import has not come to an end in 1 s\n\n"
+        "no-docstring, a plugin of kind task from package glueft-no-docstring 1.0, entry point glueft_no_docstring\n"
+        "  ✗ found         class Mood needs a docstring: its first line is the description that users see\n\n"
+    )
