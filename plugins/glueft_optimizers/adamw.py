@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import glueft
 from glueft_optimizers.adam import AdamOptions
-from glueft_optimizers.shared_options import ElementwiseOptimizer, WEIGHT_DECAY
+from glueft_optimizers.shared_options import WEIGHT_DECAY, ElementwiseOptimizer
 
 if TYPE_CHECKING:
     import keras

@@ -11,6 +11,7 @@ import pytest
 import glueft
 from glueft.encoder.freezing import freeze
 from glueft.encoder.lora import enable_lora
+from glueft.encoder.word_embeddings import narrow_vocabulary
 from glueft_optimizers.keras_layerwise import rate_factors
 from optimizer_checks import NAMES, built, classifier, gradients, moved, value_of
 from tiny_checkpoint import make_tiny_bert
@@ -71,10 +72,10 @@ def test_each_layer_moves_as_with_an_optimizer_of_its_own(name: str, fewer: list
     together = moved(built(name, 0.01, weight_decay=0.1, layerwise_decay=0.5), fewer)
     for layer, factor in (("embeddings", 0.25), ("block_0", 0.5), ("head", 1.0)):
         apart = moved(built(name, 0.01 * factor, weight_decay=0.1), fewer)
-        for path, value in together.items():
-            # Only a layer's own rate moves it so.
-            same = np.allclose(value, apart[path], rtol=1e-5, atol=1e-6)
-            assert same == (part(path) == layer), (layer, path)
+        same = {path: np.allclose(value, apart[path], rtol=1e-5, atol=1e-6) for path, value in together.items()}
+        for other in ("embeddings", "block_0", "head"):
+            # Only its own rate moves a layer so.
+            assert all(same[path] for path in same if part(path) == other) == (other == layer), (layer, other)
 
 
 def test_layers_that_are_frozen_still_count(folder: Path) -> None:
@@ -95,6 +96,15 @@ def test_the_matrices_of_lora_belong_to_their_layers(folder: Path) -> None:
     assert factors["classifier/encoder/block_0/intermediate/lora_kernel_a"] == 0.25
     assert factors["classifier/encoder/block_1/query_key_value/lora_kernel_b"] == 0.5
     assert factors["classifier/head/output/kernel"] == 1.0
+
+
+def test_embeddings_narrowed_to_the_words_in_use_are_embeddings_still(folder: Path) -> None:
+    model = classifier(folder)
+    narrow_vocabulary(model, [np.arange(20)])
+    paths = {variable.path: variable.shape for variable in model.trainable_variables}
+    factors = dict(zip(paths, rate_factors(list(paths), 0.5), strict=True))
+    words = "classifier/encoder/embeddings/word_embeddings/embeddings"
+    assert paths[words] == (20, 16) and factors[words] == 0.125
 
 
 def test_layers_that_share_their_weights_are_one_layer() -> None:

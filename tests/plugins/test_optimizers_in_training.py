@@ -18,23 +18,32 @@ from glueft.cli.main import command_line
 from optimizer_checks import NAMES, OPTIONS, built, classifier, moved
 from tiny_checkpoint import make_tiny_bert
 
-# Rates at which a tiny encoder learns 32 rows in 32 steps.
+# Rates at which a tiny encoder learns 16 rows in 32 steps.
 RATES = {
     "adafactor": 2e-2,
     "adam": 2e-3,
     "adamw": 2e-3,
     "lamb": 2e-2,
-    "lion": 1e-3,
-    "muon": 2e-3,
+    "lion": 2e-3,
+    "muon": 5e-3,
     "nadam": 2e-3,
-    "rmsprop": 1e-3,
-    "sgd": 0.1,
+    "rmsprop": 2e-3,
+    "sgd": 0.02,
 }
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_bert(tmp_path_factory.mktemp("optimizers") / "bert", layers=1, hidden=16, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder that knows the words of the sample, and learns without dropout."""
+    texts = Path(optimizer_checks.__file__).parent.parent / "plugins" / "glueft_tasks" / "samples"
+    words = [path.read_text(encoding="utf-8") for path in sorted(texts.glob("SST-2/*.tsv"))]
+    assert words
+    return make_tiny_bert(tmp_path_factory.mktemp("quick") / "bert", texts=words, vocab_size=1000, dropout=0.0)
 
 
 def compare(folder: Path, backend: str, names: list[str]) -> None:
@@ -65,17 +74,20 @@ def test_steps_of_all_are_the_same_on_the_other_backends(folder: Path, backend: 
     compare(folder, backend, NAMES)
 
 
-def run(name: str, schedule: str, tiny_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+def run(
+    name: str, schedule: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, epochs: int = 16
+) -> Any:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         f"""
         [task]
-        plugin = "mrpc"
+        plugin = "sst2"
         [model]
-        checkpoint = "{tiny_bert}"
+        checkpoint = "{checkpoint}"
         [data]
         source = "sample"
-        limit_train = 32
+        limit_train = 16
+        limit_validation = 16
         [optimizer]
         plugin = "{name}"
         weight_decay = 0.01
@@ -85,7 +97,7 @@ def run(name: str, schedule: str, tiny_bert: Path, tmp_path: Path, capsys: pytes
         {schedule}
         initial_learning_rate = {RATES[name]}
         [training]
-        epochs = 8
+        epochs = {epochs}
         """
     )
     status = command_line(["run", str(recipe), "--output-dir", str(tmp_path / "runs"), "--json"])
@@ -96,18 +108,20 @@ def run(name: str, schedule: str, tiny_bert: Path, tmp_path: Path, capsys: pytes
     return record, [entry for entry in map(json.loads, history) if entry["kind"] == "step"]
 
 
-def test_a_whole_run(tiny_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    schedule = 'plugin = "cosine"\nrestarts = 1\nwarmup_ratio = 0.25'
-    record, steps = run("muon", schedule, tiny_bert, tmp_path, capsys)
-    assert record["status"] == "done" and len(steps) == 32
+def test_a_whole_run(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schedule = 'plugin = "cosine"\nrestarts = 1\nwarmup_ratio = 0.5'
+    record, steps = run("muon", schedule, quick, tmp_path, capsys, epochs=4)
+    assert record["status"] == "done"
+    # A warm-up of 4 steps and two cycles of 2.
     rates = [entry["learning_rate"] / RATES["muon"] for entry in steps]
-    assert rates[:9] == pytest.approx([step / 8 for step in range(9)])
-    assert rates[19] < 0.1 and rates[20] == pytest.approx(1.0)  # 24 steps after the warm-up, 12 a cycle
+    assert rates == pytest.approx([0, 0.25, 0.5, 0.75, 1, 0.5, 1, 0.5], abs=1e-6)
 
 
 @pytest.mark.slow  # a trained model for each optimizer
 @pytest.mark.parametrize("name", NAMES)
-def test_a_whole_run_of_each(name: str, tiny_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record, steps = run(name, 'plugin = "inverse_sqrt"\nwarmup_steps = 2', tiny_bert, tmp_path, capsys)
+def test_a_whole_run_of_each(name: str, quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record, steps = run(name, 'plugin = "inverse_sqrt"\nwarmup_steps = 4\ntimescale = 100', quick, tmp_path, capsys)
     assert record["plugins"]["optimizer"] == name and len(steps) == 32
-    assert record["epochs"][-1]["loss"] < 0.9 * record["epochs"][0]["loss"]
+    losses = [epoch["loss"] for epoch in record["epochs"]]
+    # In so few steps SGD gets no further than the shares of the labels.
+    assert losses[-1] < (0.97 if name == "sgd" else 0.9) * losses[0], losses
