@@ -85,6 +85,8 @@ LIGHT = [
     "validate mrpc sst2",
     "show mrpc",
     "schema",
+    "plugin new --help",
+    "plugin check --help",
 ]
 
 
