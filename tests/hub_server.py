@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+Configurations = Mapping[str, tuple[Mapping[str, Mapping[str, Sequence[Any]]], Sequence[str]]]
+
 
 @dataclass
 class Repository:
@@ -105,8 +107,16 @@ class HubServer(ThreadingHTTPServer):
             labels: the names of the labels; none for a label that is a score.
             **options: of `add_files`.
         """
-        files = {f"{config}/{split}-00000-of-00001.parquet": parquet(columns) for split, columns in splits.items()}
-        files["README.md"] = card(config, splits, labels).encode()
+        return self.add_configurations(name, {config: (splits, labels)}, **options)
+
+    def add_configurations(self, name: str, configurations: Configurations, **options: Any) -> str:
+        """Commit a data set with several configurations: of each, the splits and the labels of `add_dataset`."""
+        files = {
+            f"{config}/{split}-00000-of-00001.parquet": parquet(columns)
+            for config, (splits, _) in configurations.items()
+            for split, columns in splits.items()
+        }
+        files["README.md"] = card(configurations).encode()
         return self.add_files("datasets", name, files, **options)
 
 
@@ -119,30 +129,32 @@ def parquet(columns: Mapping[str, Sequence[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def card(config: str, splits: Mapping[str, Mapping[str, Sequence[Any]]], labels: Sequence[str]) -> str:
+def card(configurations: Configurations) -> str:
     """A README.md with the metadata from which `datasets` takes the files, the columns and the labels' names."""
-    names = {"class_label": {"names": {str(index): label for index, label in enumerate(labels)}}}
-    dtypes = {"label": names if labels else "float32", "idx": "int32"}
-    columns = list(next(iter(splits.values())))
     metadata = {
-        "dataset_info": [
-            {
-                "config_name": config,
-                "features": [{"name": column, "dtype": dtypes.get(column, "string")} for column in columns],
-                "splits": [
-                    {"name": split, "num_examples": len(rows[columns[0]]), "num_bytes": 1}
-                    for split, rows in splits.items()
-                ],
-                "download_size": 1,
-                "dataset_size": 1,
-            }
-        ],
+        "dataset_info": [about(config, *splits_and_labels) for config, splits_and_labels in configurations.items()],
         "configs": [
             {"config_name": config, "data_files": [{"split": split, "path": f"{config}/{split}-*"} for split in splits]}
+            for config, (splits, _) in configurations.items()
         ],
     }
     # JSON is YAML too.
-    return f"---\n{json.dumps(metadata, indent=1)}\n---\n# {config}\n"
+    return f"---\n{json.dumps(metadata, indent=1)}\n---\n# {' '.join(configurations)}\n"
+
+
+def about(config: str, splits: Mapping[str, Mapping[str, Sequence[Any]]], labels: Sequence[str]) -> dict[str, Any]:
+    names = {"class_label": {"names": {str(index): label for index, label in enumerate(labels)}}}
+    dtypes = {"label": names if labels else "float32", "idx": "int32"}
+    columns = list(next(iter(splits.values())))
+    return {
+        "config_name": config,
+        "features": [{"name": column, "dtype": dtypes.get(column, "string")} for column in columns],
+        "splits": [
+            {"name": split, "num_examples": len(rows[columns[0]]), "num_bytes": 1} for split, rows in splits.items()
+        ],
+        "download_size": 1,
+        "dataset_size": 1,
+    }
 
 
 @contextmanager

@@ -42,11 +42,10 @@ def rows(revision: str | None = None, task: str = "mrpc", hub: list[str] | None 
     import glueft
     from glueft.data.rows import load_rows
     from glueft.data.sources import HubSource
-    from glueft_tasks import mrpc, sst2
+    from glueft.registry import load_registry
 
-    cls = {"mrpc": mrpc.MRPC, "sst2": sst2.SST2}[task]
     source = HubSource(revision)
-    loaded = cls()
+    loaded: Any = load_registry().find("task", task).cls()
     if hub:
         loaded.hub = glueft.HubDataset(*hub)  # type: ignore[misc]
     splits = load_rows(loaded, source)

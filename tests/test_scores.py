@@ -20,6 +20,20 @@ def test_the_sample_is_learnt(task: str, minilm: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "epochs", "metric", "least"), [("stsb", 1, "pearson", 0.75), ("cola", 2, "matthews_correlation", 0.1)]
+)
+def test_the_small_sets_are_learnt(
+    task: str, epochs: int, metric: str, least: float, glue_data: Path, minilm: str, tmp_path: Path
+) -> None:
+    """A part of each recipe's epochs; the whole recipes take ten minutes."""
+    recipe = load_recipe(task, [f"training.epochs={epochs}"], data_dir=str(glue_data), checkpoint=minilm)
+    record = glueft.run(recipe, output_dir=tmp_path).record
+    assert record["baseline"][metric] == 0
+    assert record["metrics"][metric] >= least
+
+
+@pytest.mark.slow
 def test_mrpc_scores_as_the_course_does(glue_data: Path, minilm: str, tmp_path: Path) -> None:
     """The course's own code, with this encoder and one seed, measured 0.797 and 0.860."""
     record = glueft.run(load_recipe("mrpc", data_dir=str(glue_data), checkpoint=minilm), output_dir=tmp_path).record

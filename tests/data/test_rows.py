@@ -127,6 +127,41 @@ def test_limits_take_the_first_rows() -> None:
     assert len(loaded["validation"]) == 2
 
 
+def test_a_limit_is_told_and_other_splits_have_none() -> None:
+    loaded = load(datasets.DatasetDict(splits(), test=split(GOOD)), limit_train=1, limit_validation=2)
+    assert {name: rows.limited_from for name, rows in loaded.items()} == {"train": 2, "validation": None, "test": None}
+
+
+def test_a_task_with_several_splits_of_a_sort() -> None:
+    class Genres(Pairs):
+        validation_splits = ("matched", "mismatched")
+        test_splits = ("hidden", "open")
+
+    hidden = split(GOOD | {"label": [-1, -1]})
+    all_of_them = datasets.DatasetDict(
+        open=split(GOOD), matched=split(GOOD), train=split(GOOD), hidden=hidden, mismatched=split(GOOD)
+    )
+    loaded = load(all_of_them, Genres, limit_validation=1)
+    assert {name: len(rows) for name, rows in loaded.items()} == {
+        "train": 2, "matched": 1, "mismatched": 1, "hidden": 2, "open": 2,
+    }  # fmt: skip
+    assert list(loaded) == ["train", "matched", "mismatched", "hidden", "open"]
+    assert loaded["hidden"].labels.tolist() == [-1, -1] and loaded["open"].labels.tolist() == [1, 0]
+    del all_of_them["mismatched"]
+    error = refused(all_of_them, 'the task "pairs" has no mismatched split', Genres)
+    assert error.expected == "the splits train and matched and mismatched"
+    assert error.mend == "let the plugin's `load` return all of them"
+
+
+def test_empty_texts_where_the_task_permits_them() -> None:
+    class Loose(Pairs):
+        empty_text = True
+
+    loaded = load(splits(sentence1=["", " "]), Loose)
+    assert loaded["train"].texts[0] == ["", " "]
+    assert "rows without text" in refused(splits(sentence1=["a", None]), "has rows without text", Loose).message
+
+
 def test_rows_that_were_selected_or_shuffled() -> None:
     shuffled = datasets.DatasetDict(train=split(GOOD).select([1, 0]), validation=split(GOOD))
     assert load(shuffled, limit_train=1)["train"].texts == (["rain"], ["sun"])

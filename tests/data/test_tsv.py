@@ -239,6 +239,55 @@ def test_a_missing_file_says_what_is_there(tmp_path: Path) -> None:
     assert "is empty" in raised.value.mend
 
 
+def test_a_file_that_is_written_in_another_way(tmp_path: Path) -> None:
+    layout = glueft.TSVLayout(
+        "Headerless",
+        {"sentence": 3, "label": 1},
+        header=False,
+        files={
+            "train": "train.tsv",
+            "test": (glueft.TSVFile("full.tsv", {"sentence": "text", "label": "kind"}, header=True), "test.tsv"),
+        },
+    )
+    assert layout.candidates("train") == (glueft.TSVFile("train.tsv", {"sentence": 3, "label": 1}, header=False),)
+    full, plain = layout.candidates("test")
+    assert (full.name, plain) == ("full.tsv", glueft.TSVFile("test.tsv", {"sentence": 3, "label": 1}, header=False))
+
+    class Mixed(Headerless):
+        tsv = layout
+
+    (tmp_path / "full.tsv").write_text("kind\ttext\n1\tFine.\n")
+    assert read_tsv(tmp_path / "full.tsv", Mixed(), full) == Table((["Fine."],), [1])
+    with pytest.raises(DataError, match='the header lacks the column "text"'):
+        read_tsv(write(tmp_path / "train.tsv", "src\t1\t\tFine.\n"), Mixed(), full)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_broken_lines_are_left_out_up_to_a_number(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.tsv", HEADER + "1\t7\ta\tb\n0\t8\tc\n d\te\n\n0\t9\tf\rg\th\n1\t7\ti\tj\n")
+    table = read_tsv(path, Pairs(), short_rows=5)
+    assert table == Table((["a", "i"], ["b", "j"]), [1, 1], left_out=5)
+    with pytest.raises(DataError, match="line 3: 3 fields instead of 4; 5 problems in all"):
+        read_tsv(path, Pairs(), short_rows=4)
+    with pytest.raises(DataError, match="a carriage return that ends no line"):
+        read_tsv(path, Pairs())
+    # A line with too many fields is a problem in any case, and so is a wrong label.
+    for row in ("1\t7\ta\tb\tc\n", "2\t7\ta\tb\n"):
+        with pytest.raises(DataError, match="line 2"):
+            read_tsv(write(path, HEADER + row), Pairs(), short_rows=5)
+
+
+def test_empty_texts_where_the_task_permits_them(tmp_path: Path) -> None:
+    class Loose(Pairs):
+        empty_text = True
+
+    assert read(tmp_path, HEADER + "1\t7\t\tb\n", Loose).texts == ([""], ["b"])
+
+
 def test_layouts_that_cannot_be_used(tmp_path: Path) -> None:
     class NoLabel(Pairs):
         tsv = glueft.TSVLayout("Pairs", {"sentence1": "first", "sentence2": "second"})
