@@ -65,7 +65,7 @@ def compare(folder: Path, backend: str, names: list[str]) -> None:
 
 def test_steps_are_the_same_on_jax(folder: Path) -> None:
     """Clipped, decayed and with layer-wise rates; the ones whose code is not Keras's alone."""
-    compare(folder, "jax", ["adamw", "muon", "sgd"])
+    compare(folder, "jax", ["adamw", "muon"])
 
 
 @pytest.mark.slow
