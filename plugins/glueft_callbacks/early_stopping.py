@@ -31,8 +31,8 @@ class EarlyStopping(glueft.Callback):
     early ends before the rate has come down, and its last epochs have a higher rate than those of a run planned so
     short. Where that matters, take a constant schedule, or set `training.epochs` to little more than is needed.
 
-    Memory: a copy of the trained weights, in the computer's memory: 4 bytes for each trainable parameter (438 MB for
-    BERT-base, 91 MB for MiniLM). Frozen parts are not copied.
+    Memory: one copy of the trained weights in the computer's own memory, 4 bytes a number (at most 438 MB for
+    BERT-base, 91 MB for the small sample encoder). What is frozen is not copied.
     """
 
     name = "early_stopping"

@@ -66,7 +66,7 @@ class MLflow(glueft.Callback):
         require("mlflow", callback=self.name)
 
     def build(self, run: Run) -> keras.callbacks.Callback:
-        """Begin an MLflow run, and return the callback that feeds it.
+        """Return the callback that begins an MLflow run with the training, and feeds it.
 
         Raises:
             PluginError: the tracking store is a database, and what MLflow needs for one is not installed.
@@ -84,6 +84,7 @@ class MLflow(glueft.Callback):
         return watch(
             run,
             every_steps=self.options.every_steps,
+            on_begin=tracked.begin,
             on_step=lambda step, epoch, values: tracked.log(step, values),
             on_epoch=lambda step, epoch, values: tracked.log(step, values | {"epoch": epoch}),
         )

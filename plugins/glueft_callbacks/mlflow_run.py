@@ -24,6 +24,9 @@ import glueft
 MOST_METRICS = 1000
 MOST_PARAMS = 100
 
+# What is told of an error: some of MLflow's are as long as a page.
+LONGEST_LINE = 300
+
 # The schemes of MLflow's database stores (mlflow.store.db.db_types.DATABASE_ENGINES).
 DATABASES = ("postgresql", "mysql", "sqlite", "mssql")
 
@@ -101,6 +104,9 @@ class TrackedRun:
         self.given_up = threading.Event()
         # A daemon: a request that hangs must not keep the process from its end.
         self.thread = threading.Thread(target=self._send, name="glueft-mlflow", daemon=True)
+
+    def begin(self) -> None:
+        """Begin the MLflow run; without this, nothing of it is ever seen."""
         self.thread.start()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -127,7 +133,7 @@ class TrackedRun:
     def _send(self) -> None:
         try:
             client = MlflowClient(self.uri)
-            run_id = self._begin(client)
+            run_id = self._create(client)
             ending = None
             while ending is None:
                 metrics, ending = self._next()
@@ -138,11 +144,9 @@ class TrackedRun:
             client.set_terminated(run_id, ending.status)
         except Exception as error:  # whatever a store, a network or a plugin of MLflow's may raise
             if not self.given_up.is_set():
-                said = " ".join(str(error).split()) or type(error).__name__
-                said = said if len(said) <= 300 else f"{said[:297]}..."
-                self.say(f"warning: mlflow: {self.uri}: {said}; the run goes on without it")
+                self.say(f"warning: mlflow: {self.uri}: {said(error)}; the run goes on without it")
 
-    def _begin(self, client: MlflowClient) -> str:
+    def _create(self, client: MlflowClient) -> str:
         experiment = client.get_experiment_by_name(self.experiment)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(self.experiment)
         run_id = str(client.create_run(experiment_id, run_name=self.name, tags=self.tags).info.run_id)
@@ -168,7 +172,18 @@ class TrackedRun:
         elif path.exists():
             client.log_artifact(run_id, str(path))
         else:
-            self.say(f"warning: mlflow: the run folder has no {path.name} to upload")
+            self.say(f'warning: mlflow: the run folder has no "{path.name}" to upload')
+
+
+def said(error: BaseException) -> str:
+    """An exception in one line. Of a failed connection, what the system said: MLflow wraps it in several others."""
+    chain = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(inner)
+    system = [link for link in chain if isinstance(link, OSError)]
+    root = system[-1] if system else error
+    text = " ".join(f"{type(root).__name__}: {root}".split())
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 3]}..."
 
 
 class Ending:

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 Values = dict[str, float]
 
+# Without its prefix it would be the name of the training's loss.
+NAMES = {"val_loss": "validation_loss"}
+
 
 def watch(
     run: Run,
     *,
     every_steps: int = 1,
+    on_begin: Callable[[], None] | None = None,
     on_step: Callable[[int, int, Values], None] | None = None,
     on_epoch: Callable[[int, int, Values], None] | None = None,
 ) -> keras.callbacks.Callback:
@@ -25,6 +29,7 @@ def watch(
     Args:
         run: whose steps and epochs.
         every_steps: `on_step` hears of the first step and of each step that is a multiple of this.
+        on_begin: called before the first step.
         on_step: gets step, epoch and `loss` (the mean of the epoch's steps so far) and `learning_rate` of the step.
         on_epoch: gets step, epoch and `loss`, `validation_loss`, each validation metric, and `learning_rate` of the
             epoch's last step.
@@ -32,6 +37,10 @@ def watch(
     import keras
 
     step = epoch = 0
+
+    def train_begin(logs: Values | None = None) -> None:
+        if on_begin is not None:
+            on_begin()
 
     def epoch_begin(index: int, logs: Values | None = None) -> None:
         nonlocal epoch
@@ -45,10 +54,12 @@ def watch(
 
     def epoch_end(index: int, logs: Values | None = None) -> None:
         if on_epoch is not None:
-            values = {name.replace("val_loss", "validation_loss"): float(value) for name, value in (logs or {}).items()}
-            values = {name.removeprefix("val_"): value for name, value in values.items()}
+            values = {NAMES.get(name, name.removeprefix("val_")): float(value) for name, value in (logs or {}).items()}
             on_epoch(step, epoch, values | {"learning_rate": run.learning_rate(step)})
 
     return keras.callbacks.LambdaCallback(
-        on_epoch_begin=epoch_begin, on_train_batch_end=batch_end, on_epoch_end=epoch_end
+        on_train_begin=train_begin,
+        on_epoch_begin=epoch_begin,
+        on_train_batch_end=batch_end,
+        on_epoch_end=epoch_end,
     )
