@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 
 import typer
 
@@ -20,7 +21,7 @@ def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
         commands, groups = list(app.registered_commands), list(app.registered_groups)
         taken = _names(app)
         failure = registry.call("glueft_commands", point, app=app)
-        added = _names(app)[len(taken) :]
+        added = list((Counter(_names(app)) - Counter(taken)).elements())
         clashes = sorted({name for name in added if name in taken or added.count(name) > 1})
         if failure is None and clashes:
             failure = point.failure(f'it adds a command "{clashes[0]}", a name that is already in use')
