@@ -45,9 +45,9 @@ def plan_recipe(
     - `batches`: of the training. `shapes`: how many pairs of rows and width there are; `widths`: a list of ranges,
       each with `from`, `to` (both included) and `batches`.
     - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` as run.json
-      has them, and of `train` the parts `steps` and `validation`; `peak_memory_bytes`, None where the system does not
-      say; `basis`, a sentence on where the numbers come from; `probe`, with `train_steps`, `evaluation_batches` and
-      `seconds`.
+      has them, and of `train` the parts `steps` and `validation`; `peak_memory_bytes`, the most that the process has
+      held after the probe (a long run comes to some tenths more), None where the system does not say; `basis`, a
+      sentence on where the numbers come from; `probe`, with `train_steps`, `evaluation_batches` and `seconds`.
 
     Without a probe, `learning_rate`, `parameters`, `trainable_parameters` and `estimate` are None, as Keras is not
     imported.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -14,13 +13,12 @@ from glueft import engine
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.step_times import Stopwatch
 
-# A step's cost follows the width of its batch closely, so a few widths tell of all; each is timed several times,
-# as a single step on a busy machine may take twice its time.
-SIZES = 6
-REPEATS = 4
+# Timed of each kind: steps of so many sizes, from the largest batch of the run to the smallest. That many, as memory
+# grows with the number of shapes that a process has seen, and a step on a busy machine may take twice its time.
+STEPS = 24
 
-# Where every shape is compiled, which takes seconds, fewer are tried.
-COMPILED_SIZES = 2
+# Where every shape is compiled, which takes seconds, two sizes are tried several times.
+COMPILED_SIZES, COMPILED_STEPS = 2, 8
 
 # The probe stops after the step in which it has taken so many seconds: a large model on a small machine shall not
 # keep its user for minutes. The largest batch always comes first.
@@ -48,22 +46,22 @@ def probe_training(model: keras.Model, batches: TrainingBatches) -> Cost:
     """Train on some of the batches, the largest first; the model and its optimizer are spent afterwards."""
     measures = batches.measures()
     times = engine.step_times(model)
-    chosen = choose(measures, sizes=COMPILED_SIZES if times.by_shape else SIZES)
+    chosen = choose(measures, by_shape=times.by_shape)
     few = batches.only(chosen)
     watch = ProbeWatch(times, few.measures())
     model.fit(engine.feed(few), steps_per_epoch=len(chosen), callbacks=[watch], shuffle=False, verbose=0)
-    return extrapolate(watch, measures, "train")
+    return extrapolate(watch, measures)
 
 
 def probe_evaluation(model: keras.Model, batches: EvaluationBatches) -> Cost:
     """Predict some of the batches, the largest first."""
     measures = batches.measures()
     times = engine.step_times(model)
-    chosen = choose(measures, sizes=COMPILED_SIZES if times.by_shape else SIZES)
+    chosen = choose(measures, by_shape=times.by_shape)
     few = batches.only(chosen)
     watch = ProbeWatch(times, few.measures())
     model.predict(engine.feed(few), steps=len(chosen), callbacks=[watch], verbose=0)
-    return extrapolate(watch, measures, "predict")
+    return extrapolate(watch, measures)
 
 
 class ProbeWatch(Stopwatch):
@@ -85,47 +83,52 @@ class ProbeWatch(Stopwatch):
             self.model.stop_training = self.model.stop_predicting = True
 
 
-def choose(measures: NDArray[np.int64], *, sizes: int) -> NDArray[np.int64]:
-    """Return the batches to try, the largest first: some of every size, from the smallest to the largest, in turns.
+def choose(measures: NDArray[np.int64], *, by_shape: bool) -> NDArray[np.int64]:
+    """Return the batches to try, by number: the largest first, then down to the smallest, in several sweeps.
 
     Args:
         measures: rows and width of each batch, (batches, 2 or more).
-        sizes: how many sizes to try.
+        by_shape: whether each shape is compiled; few are tried then.
     """
+    sizes, steps = (COMPILED_SIZES, COMPILED_STEPS) if by_shape else (STEPS, STEPS)
     order = np.argsort(-measures[:, 0] * measures[:, 1], kind="stable")
     places = np.unique(np.linspace(0, len(order) - 1, sizes).round().astype(int))
-    return np.tile(order[places], REPEATS)
+    # A probe that is stopped early has seen all of the range.
+    sweeps = np.concatenate([places[start::4] for start in (0, 2, 1, 3)])
+    return order[np.resize(sweeps, steps)]
 
 
-def extrapolate(watch: ProbeWatch, measures: NDArray[np.int64], kind: str) -> Cost:
+def extrapolate(watch: ProbeWatch, measures: NDArray[np.int64]) -> Cost:
     """Return what all batches cost, from those that were timed: by a straight line over the tokens of a batch."""
     laps = np.array(watch.laps)
-    tokens = np.array([rows * width for rows, width in watch.shapes[: len(laps)]], dtype=float)
-    first = {shape: step for step, shape in reversed(list(enumerate(watch.shapes[: len(laps)])))}
-    fresh = np.isin(np.arange(len(laps)), list(first.values()) if watch.times.by_shape else [0])
-    programs = watch.times.programs(kind)
-    shapes = len(np.unique(measures[:, :2], axis=0)) if watch.times.by_shape else 1
+    shapes = watch.shapes[: len(laps)]
+    tokens = np.array([rows * width for rows, width in shapes], dtype=float)
+    by_shape = watch.times.by_shape
+    # The steps that made a program: the first of each shape, or the first of all.
+    fresh = np.array([shape not in shapes[:step] if by_shape else step == 0 for step, shape in enumerate(shapes)])
     # A probe that ended with its first step has nothing but that one.
     usual = ~fresh if not fresh.all() else fresh
-    a, b = line(tokens[usual], laps[usual])
+    start, slope = line(tokens[usual], laps[usual])
+    making = np.maximum(0.0, laps[fresh] - start - slope * tokens[fresh])
+    programs = len(np.unique(measures[:, :2], axis=0)) if by_shape else 1
     return Cost(
         steps=len(laps),
         first_seconds=float(laps[0]),
-        compile_seconds=math.fsum(programs) / len(programs) * shapes,
-        seconds=float((a + b * measures[:, 0] * measures[:, 1]).sum()),
+        compile_seconds=float(making.mean()) * programs,
+        seconds=float((start + slope * measures[:, 0] * measures[:, 1]).sum()),
     )
 
 
 def line(tokens: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[float, float]:
     """Return the seconds of a step of no tokens, and those of each token, neither below 0.
 
-    The line goes by the median of each size, which a single disturbed step does not move, and by least squares.
+    The slope is the median of those between any two steps (Theil and Sen), the start the median of what is left of each
+    step beyond it: neither is moved by a few disturbed steps.
     """
-    sizes = np.unique(tokens)
-    medians = np.array([np.median(seconds[tokens == size]) for size in sizes])
-    if len(sizes) > 1:
-        b, a = np.polyfit(sizes, medians, 1)
-        if a >= 0 and b >= 0:
-            return float(a), float(b)
-    through_zero = float(medians @ sizes / (sizes @ sizes))
-    return 0.0, through_zero
+    if len(np.unique(tokens)) > 1:
+        from scipy.stats import theilslopes
+
+        slope, start, *_ = theilslopes(seconds, tokens, method="joint")
+        if start >= 0 and slope >= 0:
+            return float(start), float(slope)
+    return 0.0, float(np.median(seconds / tokens))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from glueft.checkpoint import find_checkpoint, load_classifier
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.data.encoding import Encoded
 from glueft.errors import TrainingError
+from glueft.step_times import StepTimes
 
 
 def rows(count: int, *, regression: bool = False, seed: int = 0) -> Encoded:
@@ -69,13 +71,19 @@ def test_it_learns_and_reports(tiny_bert: Path) -> None:
     epochs: list[engine.EpochReport] = []
     schedule = keras.optimizers.schedules.PolynomialDecay(2e-3, 40, 0.0)
     model = tiny_model(tiny_bert)
-    trained = fit(model, schedule, on_step=steps.append, on_epoch=epochs.append)
+    times = StepTimes(by_shape=False)
+    begin = time.perf_counter()
+    trained = fit(model, schedule, on_step=steps.append, on_epoch=epochs.append, times=times)
     assert trained.epochs == epochs
     assert [report.epoch for report in epochs] == [1, 2, 3, 4]
     assert trained.steps == epochs[-1].step == steps[-1].step == 40
     assert epochs[-1].metrics["accuracy"] > 0.9
     assert epochs[-1].loss < epochs[0].loss
     assert steps[-1].examples == 4 * 96
+    # 40 steps of training, and 3 of validation in each epoch.
+    assert {kind: len(times.seconds[kind][0, 0]) for kind in ("train", "predict")} == {"train": 40, "predict": 12}
+    assert sum(times.seconds["train"][0, 0]) == pytest.approx(trained.step_seconds)
+    assert begin < trained.first_step_end < begin + trained.step_seconds + sum(epoch.seconds for epoch in epochs)
     for report in steps:
         assert report.learning_rate == pytest.approx(2e-3 * (1 - (report.step - 1) / 40), rel=1e-5)
 

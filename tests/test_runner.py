@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def folders(output_dir: Path) -> list[Path]:
 @pytest.fixture(scope="module")
 def result(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> runner.Result:
     recipe = tiny_recipe(tiny_bert)
-    return glueft.run(recipe, output_dir=tmp_path_factory.mktemp("runs"))
+    return glueft.run(recipe, output_dir=tmp_path_factory.mktemp("runs"), begin=time.perf_counter() - 1000)
 
 
 def test_the_record_holds_the_promised_fields(result: runner.Result) -> None:
@@ -57,7 +58,11 @@ def test_the_record_holds_the_promised_fields(result: runner.Result) -> None:
     assert record["checkpoint"]["new"] == ["classifier.weight", "classifier.bias"]
     assert record["checkpoint"]["sha256"]["model.safetensors"]
     assert record["versions"]["keras"]
-    assert record["seconds"]["total"] >= record["seconds"]["setup"] + record["seconds"]["train"]
+    seconds = record["seconds"]
+    assert seconds["total"] >= seconds["setup"] + seconds["train"] + seconds["evaluate"]
+    # The clock began where the caller said; the first step and the set-up are counted from there.
+    assert 1000 < seconds["setup"] < seconds["first_step"] < seconds["setup"] + seconds["train"]
+    assert 0 < seconds["compile"] < seconds["train"] < 1000
 
 
 def test_the_folder_holds_what_was_promised(result: runner.Result) -> None:

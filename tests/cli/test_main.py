@@ -18,7 +18,7 @@ from plugin_packages import glueft, install
 
 BAD = GOOD.replace('"mrpc"', '"mrcp"').replace("initial_", "").replace("learning_rate = 5e", "lerning_rate = 5e")
 BAD = BAD.replace("batch_size = 8", 'batch_size = "8"')
-COMMANDS = ["run", "validate", "show", "list", "describe", "schema"]
+COMMANDS = ["run", "plan", "validate", "show", "list", "describe", "schema"]
 
 
 def test_help_and_version() -> None:
@@ -78,6 +78,7 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str], words: str) -> 
 LIGHT = [
     "--help",
     "run --help",
+    "plan --help",
     "list",
     "list --json",
     "describe mrpc",
@@ -207,7 +208,7 @@ def test_a_plugin_adds_a_command(tmp_path: Path) -> None:
 def test_commands_that_may_run_for_long_have_their_garbage_collected(tmp_path: Path) -> None:
     install(tmp_path, "glueft-hello", HELLO.replace('print(f"hello, {name}")', "import gc; print(gc.isenabled())"))
     assert glueft("hello", packages=tmp_path).stdout == "True\n"
-    assert "run" not in main.LIGHT and {*main.LIGHT, "run"} == set(COMMANDS)
+    assert not {"run", "plan"} & set(main.LIGHT) and {*main.LIGHT, "run", "plan"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize(

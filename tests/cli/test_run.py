@@ -33,6 +33,10 @@ def test_json_is_one_object_on_stdout_and_progress_goes_to_stderr(tiny_bert: Pat
     assert {"task", "seed", "status", "metrics", "seconds", "examples_per_second", "padding_waste", "run_dir"} <= set(
         record
     )
+    seconds = record["seconds"]
+    assert seconds["setup"] < seconds["first_step"] < seconds["total"]
+    assert 0 < seconds["compile"] < seconds["train"] + seconds["evaluate"]
+    assert record["tokens_per_second"] > 0 and record["peak_memory_bytes"] > 2**20
     assert record == json.loads((tmp_path / "runs" / Path(record["run_dir"]).name / "run.json").read_text())
     assert "epoch 1/1" in done.stderr
     assert "\x1b" not in done.stderr

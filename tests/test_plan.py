@@ -1,0 +1,189 @@
+"""A plan says what a run of the same recipe does, and leaves nothing behind; on a tiny real BERT."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import glueft
+from glueft import runner
+from glueft.plan import describe_shapes, learning_rates, plan_recipe
+from glueft.plan_table import plan_tables
+from glueft.progress import PlainProgress
+from glueft.recipe import load_recipe
+
+CHANGES = [
+    "training.epochs=2",
+    "training.batch_size=4",
+    "training.gradient_accumulation_steps=2",
+    "training.evaluation_batch_size=8",
+    "data.limit_train=60",
+    "data.limit_validation=20",
+    "data.max_length=40",
+    "model.freeze.layers=1",
+    "schedule.plugin=linear",
+    "schedule.warmup_ratio=0.25",
+]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_bert: Path) -> Any:
+    return load_recipe("mrpc", CHANGES, checkpoint=str(tiny_bert), sample=True)
+
+
+@pytest.fixture(scope="module")
+def result(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> runner.Result:
+    return glueft.run(recipe, output_dir=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def plan(recipe: Any, result: runner.Result, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A plan made in an empty folder, after a run in the same process; it must leave folder and checkpoint alone."""
+    empty, before = tmp_path_factory.mktemp("empty"), digests(tiny_bert)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(empty)
+        made = plan_recipe(recipe)
+    assert list(empty.iterdir()) == []
+    assert digests(tiny_bert) == before
+    return made
+
+
+def test_a_plan_says_what_the_run_does(plan: Any, result: runner.Result) -> None:
+    record = json.loads((result.folder / "run.json").read_text())
+    shared = (
+        "task",
+        "seed",
+        "data",
+        "engine",
+        "num_train_steps",
+        "padding_waste",
+        "parameters",
+        "trainable_parameters",
+    )
+    assert {key: plan[key] for key in shared} == {key: record[key] for key in shared}
+    assert plan["checkpoint"] == record["checkpoint"]["name"]
+    assert plan["num_train_steps"] == record["epochs"][-1]["step"] == 16
+    assert (plan["epochs"], plan["steps_per_epoch"]) == (2, 8)
+    assert (plan["batch_size"], plan["gradient_accumulation_steps"]) == (4, 2)
+    assert plan["train_tokens"] == 2 * record["data"]["splits"]["train"]["tokens"]
+    assert sum(width["batches"] for width in plan["batches"]["widths"]) == 16
+    assert plan["batches"]["widths"][-1]["to"] >= 40 >= plan["batches"]["widths"][-1]["from"]
+
+
+def test_the_learning_rates_are_those_of_the_run(plan: Any, result: runner.Result) -> None:
+    lines = [json.loads(line) for line in (result.folder / "history.jsonl").read_text().splitlines()]
+    rates = [line["learning_rate"] for line in lines if line["kind"] == "step"]
+    assert len(rates) == plan["num_train_steps"]
+    assert plan["warmup_steps"] == 4
+    assert plan["learning_rate"]["first"] == pytest.approx(rates[0]) == 0
+    assert plan["learning_rate"]["peak"] == pytest.approx(max(rates))
+    assert plan["learning_rate"]["peak_step"] == int(np.argmax(rates)) + 1 == 5
+    assert plan["learning_rate"]["last"] == pytest.approx(rates[-1], rel=1e-5)
+
+
+def test_the_estimate_has_parts_that_add_up(plan: Any) -> None:
+    estimate = plan["estimate"]
+    assert set(estimate) == {"seconds", "peak_memory_bytes", "basis", "probe"}
+    seconds = estimate["seconds"]
+    assert set(seconds) == {
+        "setup", "first_step", "compile", "steps", "validation", "train", "evaluate", "total",
+    }  # fmt: skip
+    assert all(value >= 0 for value in seconds.values())
+    assert seconds["train"] == pytest.approx(seconds["steps"] + seconds["compile"] + seconds["validation"], abs=0.01)
+    assert seconds["total"] == pytest.approx(seconds["setup"] + seconds["train"] + seconds["evaluate"], abs=0.01)
+    assert seconds["setup"] < seconds["first_step"]
+    assert estimate["peak_memory_bytes"] > 2**20
+    probe = estimate["probe"]
+    assert (
+        f"{probe['train_steps']} training steps and {probe['evaluation_batches']} evaluation batches"
+        in (estimate["basis"])
+    )
+
+
+def test_a_run_after_a_plan_is_the_run_without_it(
+    plan: Any, recipe: Any, result: runner.Result, tmp_path: Path
+) -> None:
+    again = glueft.run(recipe, output_dir=tmp_path)
+    assert again.record["metrics"] == result.record["metrics"]
+    assert [epoch["loss"] for epoch in again.record["epochs"]] == [epoch["loss"] for epoch in result.record["epochs"]]
+    first, second = (run.folder / "predictions" / "validation.tsv" for run in (result, again))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_without_a_probe_the_rest_is_the_same(plan: Any, recipe: Any) -> None:
+    quick = plan_recipe(recipe, probe=False)
+    unknown = ("learning_rate", "parameters", "trainable_parameters", "estimate")
+    assert {key: quick[key] for key in unknown} == dict.fromkeys(unknown)
+    assert quick == plan | dict.fromkeys(unknown)
+
+
+def test_the_tables(plan: Any) -> None:
+    stream = io.StringIO()
+    PlainProgress(stream).tables(*plan_tables(plan))
+    text = stream.getvalue()
+    split = plan["data"]["splits"]["train"]
+    for row in (
+        rf" train +60 +{split['tokens']:,} +{split['tokens'] / 60:.1f} +{split['truncated_rows']}",
+        r" batch +4 rows, 2 of them a step",
+        r" steps +16: 2 epochs of 8",
+        r" warm-up +4 steps",
+        r" learning rate +first 0, peak 5e-05 \(step 5\), last 4.17e-06",
+        rf" padding waste +{plan['padding_waste']:.1%} of all tokens",
+        rf" parameters +{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained",
+        rf" compiled \(XLA\) +no: {re.escape(plan['engine']['jit_compile_reason'])} \(tensorflow\)",
+        r"estimate of a run on this machine",
+        r" training +\d+\.\d s: steps \d+\.\d s, validation \d+\.\d s, compiling \d+\.\d s",
+        r" peak memory +[\d.]+ [GM]iB",
+        rf" basis +{re.escape(plan['estimate']['basis'])}",
+    ):
+        assert re.search(f"^{row}$", text, flags=re.MULTILINE), row
+    stream = io.StringIO()
+    unknown = dict.fromkeys(("learning_rate", "parameters", "trainable_parameters", "estimate"))
+    PlainProgress(stream).tables(*plan_tables(plan | unknown))
+    assert "warm-up" in stream.getvalue()
+    for absent in ("learning rate", "parameters", "estimate"):
+        assert absent not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([], {"first": 5e-5, "peak": 5e-5, "peak_step": 1, "last": pytest.approx(5e-8, rel=1e-4)}),
+        (
+            ["schedule={plugin='constant', initial_learning_rate=5e-5}"],
+            {"first": 5e-5, "peak": 5e-5, "peak_step": 1, "last": 5e-5},
+        ),
+        (
+            ["schedule.plugin=linear", "schedule.warmup_steps=333"],
+            {"first": 0.0, "peak": 5e-5, "peak_step": 334, "last": pytest.approx(5e-5 / 667, rel=1e-4)},
+        ),
+    ],
+)
+def test_learning_rates_of_a_long_run(changes: list[str], expected: dict[str, float]) -> None:
+    recipe = load_recipe("mrpc", changes)
+    warmup_steps = recipe.schedule.warmup_steps(1000)
+    assert learning_rates(recipe, 1000, warmup_steps) == expected
+
+
+def test_widths_are_told_in_few_ranges() -> None:
+    measures = np.array([[8, width, 0] for width in range(17, 81)] + [[3, 80, 0]])
+    shapes = describe_shapes(measures)
+    assert shapes["shapes"] == 65
+    assert shapes["widths"] == [
+        {"from": 17, "to": 24, "batches": 8}, {"from": 25, "to": 32, "batches": 8},
+        {"from": 33, "to": 40, "batches": 8}, {"from": 41, "to": 48, "batches": 8},
+        {"from": 49, "to": 56, "batches": 8}, {"from": 57, "to": 64, "batches": 8},
+        {"from": 65, "to": 72, "batches": 8}, {"from": 73, "to": 80, "batches": 9},
+    ]  # fmt: skip
+    assert describe_shapes(measures[:1]) == {"shapes": 1, "widths": [{"from": 17, "to": 17, "batches": 1}]}

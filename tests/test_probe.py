@@ -1,0 +1,82 @@
+"""Which steps a probe takes, and what it makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from glueft.probe import STEPS, ProbeWatch, choose, extrapolate, line
+from glueft.step_times import StepTimes
+
+MEASURES = np.array([[8, width, 1] for width in (40, 90, 64, 20, 33, 64)] + [[3, 100, 1]])
+
+
+def test_the_largest_batch_comes_first_and_the_smallest_is_among_them() -> None:
+    chosen = choose(MEASURES, by_shape=False)
+    assert len(chosen) == STEPS
+    assert chosen[0] == 1
+    assert set(chosen.tolist()) == set(range(len(MEASURES)))
+
+
+def test_many_batches_are_tried_in_sweeps_over_all_sizes() -> None:
+    widths = np.random.default_rng(0).permutation(np.arange(1, 1001))
+    chosen = choose(np.stack([np.full(1000, 8), widths], axis=1), by_shape=False)
+    assert len(set(chosen.tolist())) == STEPS
+    tried = widths[chosen]
+    assert tried[0] == 1000 and tried.min() == 1
+    assert tried[: STEPS // 4].min() < 200  # an early end leaves no part of the range out
+
+
+def test_few_shapes_are_tried_where_each_is_compiled() -> None:
+    chosen = choose(MEASURES, by_shape=True)
+    assert chosen[0] == 1
+    assert len(set(chosen.tolist())) == 2 < len(chosen)
+
+
+def test_one_batch_is_tried_again_and_again() -> None:
+    assert choose(MEASURES[:1], by_shape=False).tolist() == [0] * STEPS
+
+
+def test_the_line_through_steps() -> None:
+    tokens = np.arange(100.0, 700.0, 50)
+    seconds = 0.5 + 0.01 * tokens
+    seconds[[2, 7, 8]] *= 10  # disturbed steps
+    assert line(tokens, seconds) == pytest.approx((0.5, 0.01))
+    assert line(tokens[:1], seconds[:1]) == pytest.approx((0, 0.015))
+
+
+@pytest.mark.parametrize("seconds", [[3.0, 2.0], [0.1, 2.0]])
+def test_a_line_never_goes_below_zero(seconds: list[float]) -> None:
+    start, slope = line(np.array([100.0, 200.0]), np.array(seconds))
+    assert start == 0
+    assert slope == pytest.approx((seconds[0] / 100 + seconds[1] / 200) / 2)
+
+
+def watched(by_shape: bool, steps: int) -> ProbeWatch:
+    """The watch of a probe whose steps took 0.1 s and a millisecond a token, and the first of a program 5 s more."""
+    chosen = choose(MEASURES, by_shape=by_shape)
+    watch = ProbeWatch(StepTimes(by_shape=by_shape), MEASURES[chosen])
+    seen = set()
+    watch.laps = []
+    for shape in watch.shapes[:steps]:
+        program = shape if by_shape else None
+        lap = 0.1 + 0.001 * shape[0] * shape[1] + (5 if program not in seen else 0)
+        seen.add(program)
+        watch.laps.append(lap)
+    return watch
+
+
+@pytest.mark.parametrize(("by_shape", "programs"), [(False, 1), (True, 6)])
+def test_all_steps_from_a_few(by_shape: bool, programs: int) -> None:
+    cost = extrapolate(watched(by_shape, STEPS), MEASURES)
+    assert cost.steps == (8 if by_shape else STEPS)
+    assert cost.seconds == pytest.approx(0.1 * len(MEASURES) + 0.001 * (MEASURES[:, 0] * MEASURES[:, 1]).sum())
+    # One program for all steps, or one for each of the shapes: 64 occurs twice.
+    assert cost.compile_seconds == pytest.approx(5 * programs)
+    assert cost.first_seconds == pytest.approx(5 + 0.1 + 0.72)
+
+
+def test_a_probe_that_ended_with_its_first_step() -> None:
+    cost = extrapolate(watched(False, 1), MEASURES)
+    tokens = MEASURES[:, 0] * MEASURES[:, 1]
+    assert cost.seconds == pytest.approx(5.82 * tokens.sum() / 720)

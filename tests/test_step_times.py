@@ -1,0 +1,59 @@
+"""What counts as compiling: the part of a first step that a usual one does not take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glueft.step_times import StepTimes, Stopwatch
+
+STEPS = [("train", (8, 64), 6.0), ("train", (8, 64), 1.0), ("train", (8, 32), 4.0), ("train", (8, 64), 1.2)]
+
+
+@pytest.mark.parametrize(
+    ("by_shape", "steps", "expected"),
+    [
+        (False, STEPS, [6.0 - 1.2]),  # one program: the median of the other three steps is 1.2
+        (
+            True,
+            STEPS,
+            [6.0 - 1.1, 4.0 - 1.1],
+        ),  # the second shape has no other step, and the median of all others serves
+        (True, [*STEPS, ("train", (8, 32), 0.5)], [6.0 - 1.1, 4.0 - 0.5]),
+        (False, STEPS[:1], [6.0]),
+        (True, [*STEPS[:1], ("predict", (64, 64), 0.5)], [6.0]),
+        (False, [("train", (8, 64), 1.0), ("train", (8, 64), 2.0)], [0.0]),
+    ],
+)
+def test_compiling_is_what_first_steps_take_beyond_usual_ones(
+    by_shape: bool, steps: list[Any], expected: list[float]
+) -> None:
+    times = StepTimes(by_shape=by_shape)
+    for step in steps:
+        times.add(*step)
+    assert times.programs("train") == pytest.approx(expected)
+    others = sum(times.programs("predict"))
+    assert times.compile_seconds() == pytest.approx(sum(expected) + others)
+
+
+def test_train_and_predict_steps_have_programs_of_their_own() -> None:
+    times = StepTimes(by_shape=False)
+    for kind, seconds in (("train", 5.0), ("train", 1.0), ("predict", 2.0), ("predict", 0.5)):
+        times.add(kind, (8, 64), seconds)
+    assert times.compile_seconds() == pytest.approx(4.0 + 1.5)
+    assert StepTimes(by_shape=True).compile_seconds() == 0
+
+
+def test_a_stopwatch_measures_from_the_end_of_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [10.0]
+    monkeypatch.setattr("glueft.step_times.time.perf_counter", lambda: now[0])
+    times = StepTimes(by_shape=True)
+    watch = Stopwatch(times, np.array([[8, 40, 300], [3, 40, 100]]))
+    now[0] = 12.0
+    watch.on_predict_begin()
+    for passed in (1.0, 0.25):
+        now[0] += passed
+        watch.on_predict_batch_end(0, {"outputs": np.zeros((8, 2))})
+    assert times.seconds["predict"] == {(8, 40): [1.0], (3, 40): [0.25]}
