@@ -46,7 +46,7 @@ def plan_recipe(
       each with `from`, `to` (both included) and `batches`.
     - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` as run.json
       has them, and of `train` the parts `steps` and `validation`; `peak_memory_bytes`, the most that the process has
-      held after the probe (a long run comes to some tenths more), None where the system does not say; `basis`, a
+      held after the probe (a run comes to some more), None where the system does not say; `basis`, a
       sentence on where the numbers come from; `probe`, with `train_steps`, `evaluation_batches` and `seconds`.
 
     Without a probe, `learning_rate`, `parameters`, `trainable_parameters` and `estimate` are None, as Keras is not
@@ -174,7 +174,7 @@ def estimate(recipe: Recipe, ready: Ready, tokens: Tokens, setup: float) -> dict
         "peak_memory_bytes": peak_memory(),
         "basis": (
             f"{steps} training steps and {batches} evaluation batches, from the smallest to the largest, timed on this "
-            "machine just now; callbacks and the writing of files are not in it"
+            "machine just now; callbacks and the writing of files are not in it, and a run's memory grows beyond it"
         ),
         "probe": {
             "train_steps": steps,
