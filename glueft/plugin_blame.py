@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from glueft.plugin import Plugin
     from glueft.plugin_records import Point
 
+
+class BlamedError(PluginError):
+    """A plugin's method raised what no user can mend; `__cause__` is what it raised."""
+
+
 _BROUGHT_BY: weakref.WeakKeyDictionary[type[Plugin], Point] = weakref.WeakKeyDictionary()
 
 
@@ -37,7 +42,7 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
     A GlueftError passes as it is; and what goes wrong in a plugin of glueft's own is a bug of glueft.
 
     Raises:
-        PluginError: the method raised something else.
+        BlamedError: the method raised something else.
     """
     try:
         yield
@@ -46,7 +51,7 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
     except Exception as error:
         if _stranger(plugin) is None:
             raise
-        raise PluginError(
+        raise BlamedError(
             f"{named(plugin)} failed in its `{method}`: {said(error)}",
             expected=f"a `{method}` that does its work, or raises a GlueftError that says what the user can mend",
             received=f"{said(error)}{place(type(plugin), error)}",

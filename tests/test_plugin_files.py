@@ -50,7 +50,7 @@ def refused(text: str | None, name: str = "mood.py") -> str:
     if text is not None:
         write(text, name)
     with pytest.raises(RecipeError) as caught:
-        load_recipe("mrpc", ["task.plugin=mood"], plugins=[name])
+        load_recipe("mrpc", ["task.plugin=mood"], plugins=[name], sample=True)
     (problem,) = caught.value.problems
     assert problem.place == f"plugins.files.0 (--plugin {name})"
     assert problem.message.startswith(f"plugin file {Path(name).absolute()}: ")
@@ -71,7 +71,8 @@ def test_a_file_brings_a_task(source: str) -> None:
 
 def test_a_recipe_names_files_relative_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(MOOD, "recipes/mood.py")
-    path = write(FILES + GOOD.replace('"mrpc"', '"mood"'), "recipes/mood.toml")
+    text = GOOD.replace('"mrpc"', '"mood"').replace('"hub"', '"sample"')
+    path = write(FILES + text, "recipes/mood.toml")
     monkeypatch.chdir("/")
     recipe = load_recipe(path)
     assert recipe.plugins.files == (str(file),)
@@ -181,6 +182,7 @@ def test_two_files_with_one_name() -> None:
 
 
 def test_a_file_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_registry()  # What is installed is imported before, and in its own time.
     monkeypatch.setenv("GLUEFT_IMPORT_SECONDS", "0.2")
     assert refused("import time; time.sleep(60)").startswith("its import has not come to an end in 0.2 s")
     monkeypatch.setenv("GLUEFT_IMPORT_SECONDS", "soon")
@@ -203,7 +205,7 @@ def test_a_plugins_table_that_is_wrong(table: str, path: str, told: str) -> None
     write(MOOD)
     recipe = write(f"[plugins]\n{table}\n\n{GOOD}", "recipe.toml")
     with pytest.raises(RecipeError) as caught:
-        load_recipe(recipe, plugins=["mood.py"])
+        load_recipe(recipe)
     (problem,) = caught.value.problems
     assert (problem.path, problem.line) == (path, 2)
     assert told in f"{problem.message} {problem.mend}"

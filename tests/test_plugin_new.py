@@ -111,6 +111,14 @@ def test_what_is_there_is_not_written_over(capsys: Captured) -> None:
     assert 'did you mean "task"?' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["new", "check"])
+def test_the_help_has_examples(command: str, capsys: Captured) -> None:
+    assert command_line(["plugin", command, "--help"]) == 0
+    assert f"Examples:\n    glueft plugin {command} demo" in capsys.readouterr().out
+    assert command_line(["plugin"]) == 2
+    assert "Begin a plugin of your own, and check it." in "".join(capsys.readouterr())
+
+
 def test_names_of_modules_and_classes() -> None:
     assert (module_of("a-b_c"), class_of("a-b_c", "task")) == ("glueft_a_b_c", "ABCTask")
     assert (class_of("none", "callback"), class_of("path", "schedule")) == ("NoneCallback", "PathSchedule")

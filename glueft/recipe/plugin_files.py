@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.errors import PluginError
@@ -26,7 +27,8 @@ def name_files(tables: dict[str, Any], files: Sequence[str]) -> dict[Path, str]:
     origins: dict[Path, str] = {}
     for file in files:
         origins["plugins", "files", len(named)] = f"--plugin {shown(file)}"
-        named.append(file)
+        # Absolute at once: in the recipe's own list a relative path would begin at the recipe's folder.
+        named.append(absolute(file, FilePath()) if file.strip() else file)
     return origins
 
 

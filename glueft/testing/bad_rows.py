@@ -12,7 +12,7 @@ from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource, task_folder
 from glueft.errors import GlueftError
 from glueft.plugin import Task, TSVFile, TSVLayout
-from glueft.plugin_blame import place, said
+from glueft.plugin_blame import BlamedError, place, said
 from glueft.testing.check import ContractBrokenError, NotCheckedError
 from glueft.testing.subject import Subject
 
@@ -84,9 +84,10 @@ def _broken(task: Task, file: TSVFile, text: str) -> Iterator[tuple[str, str]]:
 def _check_refused(subject: Subject, folder: Path, what: str) -> None:
     try:
         load_rows(subject.task, FolderSource(folder))
-    except GlueftError:
-        return
-    except Exception as error:
+    except Exception as raised:
+        error = raised.__cause__ if isinstance(raised, BlamedError) and raised.__cause__ else raised
+        if isinstance(error, GlueftError):
+            return
         raise ContractBrokenError(
             f"a train file with {what} gives {said(error)}{place(subject.cls, error)}; raise a glueft.DataError that "
             "names the file and the line"

@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from glueft.testing.check import NotCheckedError
 from glueft.testing.suite import checks
 from glueft.testing.target import Target, python_environment
+
+# What a worker does when it is not at a check: importing the plugin, and frameworks.
+START = "start"
 
 # Frameworks are imported between two checks; on a slow disk that may take a while.
 IMPORT_SECONDS = 300.0
@@ -47,18 +51,21 @@ def findings(plugin: type[Any], given: Mapping[str, Any], data_dir: str | None, 
         seconds: how long one check may take, imports of frameworks left out.
     """
     needs_rows = {check.name: check.needs_rows for check in checks(plugin, given, data_dir)}
-    target = Target.of(plugin)
+    try:
+        target = Target.of(plugin)
+    except NotCheckedError as reason:
+        yield Finding("found", "failed", f"{reason}: define it at the top level of its module")
+        return
     told: list[str] = []
     rows_hang = False
     while len(told) < len(needs_rows):
         request = {"target": target.values(), "given": dict(given), "data_dir": data_dir, "leave_out": told}
-        before = len(told)
         for finding in _worker(request, seconds):
             told.append(finding.check)
             rows_hang = rows_hang or (finding.check == "offline load" and finding.state == "failed")
             yield finding
-        if len(told) == before:
-            return
+        if START in told:
+            return  # It does not get as far as a check.
         if rows_hang:
             for name in [name for name, needs in needs_rows.items() if needs and name not in told]:
                 told.append(name)
@@ -79,10 +86,10 @@ def _worker(request: dict[str, Any], seconds: float) -> Iterator[Finding]:
         assert worker.stdout is not None
         lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_read, args=(worker.stdout, lines), daemon=True).start()
-        check = "start"
+        check = START
         try:
             while True:
-                line = lines.get(timeout=seconds if check != "start" else IMPORT_SECONDS)
+                line = lines.get(timeout=seconds if check != START else IMPORT_SECONDS)
                 if line is None:
                     yield Finding(check, "failed", f"it ended the process: {_last(messages, worker)}")
                     return
@@ -92,10 +99,10 @@ def _worker(request: dict[str, Any], seconds: float) -> Iterator[Finding]:
                 if "begin" in answer:
                     check = answer["begin"]
                 else:
-                    check = "start"
+                    check = START
                     yield Finding(answer["end"], answer["state"], answer["said"])
         except queue.Empty:
-            limit = seconds if check != "start" else IMPORT_SECONDS
+            limit = seconds if check != START else IMPORT_SECONDS
             yield Finding(check, "failed", f"it has not come to an end in {limit:g} s, and was stopped: does it hang?")
         finally:
             _end(worker)
