@@ -137,12 +137,14 @@ def mean_loss(logits: NDArray[np.float32], labels: NDArray[Any], *, regression: 
 
 def trainable_parameters(model: keras.Model) -> int:
     """Return how many numbers the training may change, embeddings of words that no text uses included."""
-    return sum(math.prod(variable.shape) for variable in model.trainable_variables) + weights_left_out(model)
+    trained: int = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    return trained + weights_left_out(model)
 
 
 def all_parameters(model: keras.Model) -> int:
     """Return how many numbers the model consists of, frozen ones and LoRA's included."""
-    return sum(math.prod(variable.shape) for variable in model.weights) + weights_left_out(model)
+    held: int = sum(math.prod(variable.shape) for variable in model.weights)
+    return held + weights_left_out(model)
 
 
 def step_times(model: keras.Model) -> StepTimes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -182,8 +181,8 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     with blaming(recipe.optimizer, "build"):
         optimizer = recipe.optimizer.build(schedule)
     if recipe.optimizer.leaves_unused_weights:
-        every_id = ((split.ids, [split.pad_id]) for split in tokens.encoded.values())
-        narrow_vocabulary(model, itertools.chain.from_iterable(every_id))
+        splits = tokens.encoded.values()
+        narrow_vocabulary(model, [split.ids for split in splits], [split.pad_id for split in splits])
     engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
     return Ready(model, loaded.report, batches, decision)
 

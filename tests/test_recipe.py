@@ -68,7 +68,14 @@ def test_the_course_s_recipe_to_the_letter() -> None:
             "freeze": {"embeddings": False, "layers": 0},
         },
         "data": {"source": "hub", "max_length": 128, "predict": ["validation"]},
-        "optimizer": {"plugin": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False},
+        "optimizer": {
+            "plugin": "adam",
+            "layerwise_decay": 1.0,
+            "beta_1": 0.9,
+            "beta_2": 0.999,
+            "epsilon": 1e-7,
+            "amsgrad": False,
+        },
         "schedule": {
             "plugin": "polynomial_decay",
             "initial_learning_rate": 5e-5,

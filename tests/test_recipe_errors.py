@@ -32,7 +32,7 @@ def test_all_problems_at_once_as_they_are_printed(tmp_path: Path) -> None:
         "\n"
         '  schedule.lerning_rate (line 16)   unknown key for schedule "polynomial_decay"\n'
         '      did you mean "initial_learning_rate"?  '
-        "Accepted: plugin, initial_learning_rate, end_learning_rate, power\n"
+        "Accepted: plugin, initial_learning_rate, warmup_steps, warmup_ratio, end_learning_rate, power\n"
         "\n"
         '  training.batch_size (line 21)     expected a whole number from 1 to 1000000; received "8" (text)\n'
         "      remove the quotes: batch_size = 8"
@@ -60,7 +60,7 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
         "optimizer.plugin",
         12,
         'no optimizer is called "zzz"',
-        "Installed: adam, adamw",
+        "Installed: adafactor, adam, adamw",
     ),
     ("key", ("epochs", "epoch"), "training.epoch", 20, "unknown key for [training]", 'did you mean "epochs"?'),
     ("far key", ("epochs", "zzz"), "training.zzz", 20, "unknown key for [training]", "Accepted: epochs, batch_size"),
@@ -235,7 +235,7 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
         "optimizer.plugin",
         12,
         "expected the name of a plugin, in quotes; received 3",
-        "Installed: adam",
+        "Installed: adafactor, adam",
     ),
     ("table type", ("[engine]\n", "[a]\n"), "a", 24, "unknown table", "Tables:"),
     # wrong values

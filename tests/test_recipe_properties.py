@@ -129,7 +129,7 @@ def test_any_tables(tmp_path: Path, tables: dict[str, object]) -> None:
 )
 def test_any_value_anywhere_in_a_good_recipe(tmp_path: Path, table: str, key: str, value: object) -> None:
     document = tomlkit.parse(RECIPES[0]).unwrap()
-    document[table][key] = value
+    document.setdefault(table, {})[key] = value
     outcome(tmp_path, tomlkit.dumps(document).encode("utf-8", "replace"))
 
 

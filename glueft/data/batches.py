@@ -172,5 +172,6 @@ def share_widths(training: TrainingBatches, evaluation: Sequence[EvaluationBatch
     weights = [1.0, *(len(training.plans) / 3 for _ in evaluation)]
     rows = np.concatenate([measure[:, 0] * weight for measure, weight in zip(measures, weights, strict=True)])
     widths = choose_widths(np.concatenate([measure[:, 1] for measure in measures]), rows)
-    for batches in (training, *evaluation):
+    training.widths = widths
+    for batches in evaluation:
         batches.widths = widths

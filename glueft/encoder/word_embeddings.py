@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
     """
 
     whole: NDArray[np.float32] | None = None
+    _embeddings: keras.Variable
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Keep only these rows in the variable, before the model is compiled.
@@ -73,12 +76,12 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         self._embeddings.assign(values)
 
 
-def narrow_vocabulary(model: Classifier, token_ids: Iterable[NDArray[Any]]) -> int:
+def narrow_vocabulary(model: Classifier, *token_ids: Iterable[NDArray[Any] | int]) -> int:
     """Train only the word embeddings of tokens that occur; call it before the model is compiled.
 
     Args:
         model: with word embeddings that are trained; frozen ones are left as they are.
-        token_ids: every id that the model will see until `widen_vocabulary`, padding included.
+        token_ids: every id that the model will see until `widen_vocabulary`, padding included: arrays or single ids.
 
     Returns:
         How many words are trained.
@@ -87,7 +90,7 @@ def narrow_vocabulary(model: Classifier, token_ids: Iterable[NDArray[Any]]) -> i
     if not layer.embeddings.trainable:
         return 0
     used = np.zeros(layer.input_dim, bool)
-    for ids in token_ids:
+    for ids in itertools.chain(*token_ids):
         used[ids] = True
     layer.narrow(np.flatnonzero(used))
     return int(used.sum())
@@ -102,7 +105,7 @@ def widen_vocabulary(model: Classifier) -> None:
         model.train_function = model.test_function = model.predict_function = None
 
 
-def weights_left_out(model: Classifier) -> int:
-    """Return how many numbers of the vocabulary are kept out of the training."""
+def weights_left_out(model: keras.Model) -> int:
+    """Return how many numbers of a classifier's vocabulary are kept out of the training."""
     layer = model.encoder.embeddings.word_embeddings
-    return 0 if layer.whole is None else layer.whole.size - int(np.prod(layer.embeddings.shape))
+    return 0 if layer.whole is None else int(layer.whole.size) - math.prod(layer.embeddings.shape)
