@@ -98,7 +98,13 @@ def test_a_rich_terminal_gets_bars_and_tables(tiny_bert: Path, tmp_path: Path) -
 def test_ctrl_c_ends_with_130_and_a_record_that_says_so(tiny_bert: Path, tmp_path: Path) -> None:
     arguments = command("sst2", "--sample", "--checkpoint", str(tiny_bert), "--set", "training.epochs=10000")
     with subprocess.Popen(
-        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell lets what it starts in the background ignore the signal, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
