@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import keras
 import numpy as np
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from glueft import engine
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.step_times import Stopwatch
+
+AnyBatches = TypeVar("AnyBatches", TrainingBatches, EvaluationBatches)
 
 # Timed of each kind: steps of so many sizes, from the largest batch of the run to the smallest. That many, as memory
 # grows with the number of shapes that a process has seen, and a step on a busy machine may take twice its time.
@@ -44,23 +48,36 @@ class Cost:
 
 def probe_training(model: keras.Model, batches: TrainingBatches) -> Cost:
     """Train on some of the batches, the largest first; the model and its optimizer are spent afterwards."""
-    measures = batches.measures()
-    times = engine.step_times(model)
-    chosen = choose(measures, by_shape=times.by_shape)
-    few = batches.only(chosen)
-    watch = ProbeWatch(times, few.measures())
-    model.fit(engine.feed(few), steps_per_epoch=len(chosen), callbacks=[watch], shuffle=False, verbose=0)
-    return extrapolate(watch, measures)
+
+    def fit(few: TrainingBatches, steps: int, watch: ProbeWatch) -> None:
+        model.fit(engine.feed(few), steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
+
+    return probe(model, batches, fit)
 
 
 def probe_evaluation(model: keras.Model, batches: EvaluationBatches) -> Cost:
     """Predict some of the batches, the largest first."""
+
+    def predict(few: EvaluationBatches, steps: int, watch: ProbeWatch) -> None:
+        model.predict(engine.feed(few), steps=steps, callbacks=[watch], verbose=0)
+
+    return probe(model, batches, predict)
+
+
+def probe(model: keras.Model, batches: AnyBatches, work: Callable[[AnyBatches, int, ProbeWatch], None]) -> Cost:
+    """Time some of the batches, and tell from them what all cost.
+
+    Args:
+        model: compiled.
+        batches: all of them.
+        work: gets the few that are tried, how many they are, and the watch to put among its callbacks.
+    """
     measures = batches.measures()
     times = engine.step_times(model)
     chosen = choose(measures, by_shape=times.by_shape)
     few = batches.only(chosen)
     watch = ProbeWatch(times, few.measures())
-    model.predict(engine.feed(few), steps=len(chosen), callbacks=[watch], verbose=0)
+    work(few, len(chosen), watch)
     return extrapolate(watch, measures)
 
 

@@ -23,6 +23,21 @@ def built(name: str, learning_rate: Any = 0.1, **options: Any) -> Any:
     return cls(cls.Options(**options)).build(learning_rate)  # type: ignore[attr-defined]
 
 
+def small_model() -> Any:
+    """Kernel, bias, gamma and beta, all of them ones; embeddings too."""
+    model = keras.Sequential(
+        [
+            keras.Input((3,), dtype="int32"),
+            keras.layers.Embedding(4, 2),
+            keras.layers.LayerNormalization(),
+            keras.layers.Dense(2),
+        ]
+    )
+    for variable in model.variables:
+        variable.assign(numpy.ones(variable.shape))
+    return model
+
+
 def classifier(folder: Path) -> Classifier:
     """Return the encoder of a checkpoint folder, with a new head of two labels."""
     checkpoint = find_checkpoint(str(folder))

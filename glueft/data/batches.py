@@ -109,7 +109,7 @@ class TrainingBatches:
 
     def sizes(self) -> NDArray[np.int64]:
         """Rows in each batch of all epochs, (num_train_steps,)."""
-        return np.array([len(rows) for plan in self.plans for rows in plan])
+        return self.measures()[:, 0]
 
     def tokens(self, steps: int) -> tuple[int, int]:
         """Return the real tokens and the padding tokens of the first `steps` batches."""

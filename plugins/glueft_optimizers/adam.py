@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft_optimizers.shared_options import ElementwiseOptimizer, OptimizerOptions
+from glueft_optimizers.shared_options import ElementwiseOptimizer, MomentOptions
 
 if TYPE_CHECKING:
     import keras
 
 
-class AdamOptions(OptimizerOptions):
-    """What Adam and AdamW have in common: the moments of the gradient."""
+class AdamOptions(MomentOptions):
+    """What Adam and AdamW have in common."""
 
-    beta_1: float = glueft.Field(0.9, ge=0, lt=1, description="Decay of the running mean of the gradients.")
-    beta_2: float = glueft.Field(0.999, ge=0, lt=1, description="Decay of the running mean of the squared gradients.")
-    epsilon: float = glueft.Field(1e-7, gt=0, description="Added to the denominator, against division by zero.")
     amsgrad: bool = glueft.Field(False, description="Divide by the largest squared-gradient mean seen so far.")
 
 

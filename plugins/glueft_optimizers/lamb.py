@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft_optimizers.shared_options import OptimizerOptions
+from glueft_optimizers.shared_options import MomentOptions
 
 if TYPE_CHECKING:
     import keras
@@ -19,14 +19,8 @@ class Lamb(glueft.Optimizer):
 
     name = "lamb"
 
-    class Options(OptimizerOptions):
+    class Options(MomentOptions):
         """Keras's options and defaults."""
-
-        beta_1: float = glueft.Field(0.9, ge=0, lt=1, description="Decay of the running mean of the gradients.")
-        beta_2: float = glueft.Field(
-            0.999, ge=0, lt=1, description="Decay of the running mean of the squared gradients."
-        )
-        epsilon: float = glueft.Field(1e-7, gt=0, description="Added to the denominator, against division by zero.")
 
     def build(
         self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule

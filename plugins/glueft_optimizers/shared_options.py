@@ -45,6 +45,14 @@ class OptimizerOptions(glueft.Options):
         return self
 
 
+class MomentOptions(OptimizerOptions):
+    """What Adam and its relatives have in common: the moments of the gradient."""
+
+    beta_1: float = glueft.Field(0.9, ge=0, lt=1, description="Decay of the running mean of the gradients.")
+    beta_2: float = glueft.Field(0.999, ge=0, lt=1, description="Decay of the running mean of the squared gradients.")
+    epsilon: float = glueft.Field(1e-7, gt=0, description="Added to the denominator, against division by zero.")
+
+
 class ElementwiseOptimizer(glueft.Optimizer):
     """An optimizer that updates each weight from that weight's own gradients alone."""
 

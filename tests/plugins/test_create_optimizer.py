@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from glueft.registry import load_registry
+from optimizer_checks import small_model
 
 GRADIENTS = (0.5, -0.25, 2.0, 0.125, -1.0, 0.5)
 
@@ -25,16 +26,7 @@ def test_adamw_with_linear_gives_the_values_of_create_optimizer() -> None:
     adamw = load_registry().find("optimizer", "adamw").cls
     schedule = linear(linear.Options(initial_learning_rate=0.05, warmup_steps=2)).build(6)  # type: ignore[attr-defined, call-arg]
     optimizer = adamw(adamw.Options(weight_decay=0.1, epsilon=1e-8)).build(schedule)  # type: ignore[attr-defined, call-arg]
-    model = keras.Sequential(
-        [
-            keras.Input((3,), dtype="int32"),
-            keras.layers.Embedding(4, 2),
-            keras.layers.LayerNormalization(),
-            keras.layers.Dense(2),
-        ]
-    )
-    for variable in model.variables:
-        variable.assign(np.ones(variable.shape))
+    model = small_model()
     optimizer.build(model.trainable_variables)
     for step, gradient in enumerate(GRADIENTS):
         assert float(optimizer.learning_rate) == pytest.approx(RATES[step], rel=1e-6)

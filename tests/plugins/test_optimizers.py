@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from glueft.registry import load_registry
+from optimizer_checks import built as optimizer
+from optimizer_checks import small_model
 
 # What Keras calls them; together they are all the optimizers of the package.
 KERAS_NAMES = {
@@ -22,28 +24,6 @@ KERAS_NAMES = {
     "rmsprop": "RMSprop",
     "sgd": "SGD",
 }
-
-
-def optimizer(name: str, learning_rate: Any = 0.1, **options: Any) -> Any:
-    cls = load_registry().find("optimizer", name).cls
-    return cls(cls.Options(**options)).build(learning_rate)  # type: ignore[attr-defined]
-
-
-def small_model() -> Any:
-    """Kernel, bias, gamma and beta, all of them ones; embeddings too."""
-    import keras
-
-    model = keras.Sequential(
-        [
-            keras.Input((3,), dtype="int32"),
-            keras.layers.Embedding(4, 2),
-            keras.layers.LayerNormalization(),
-            keras.layers.Dense(2),
-        ]
-    )
-    for variable in model.variables:
-        variable.assign(np.ones(variable.shape))
-    return model
 
 
 def apply(built: Any, model: Any, gradients: list[Any]) -> None:
