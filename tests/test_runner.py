@@ -59,7 +59,8 @@ def test_the_record_holds_the_promised_fields(result: runner.Result) -> None:
     assert record["checkpoint"]["sha256"]["model.safetensors"]
     assert record["versions"]["keras"]
     seconds = record["seconds"]
-    assert seconds["total"] >= seconds["setup"] + seconds["train"] + seconds["evaluate"]
+    # Each is rounded to a thousandth of a second, so the parts may add up to a little more than the whole.
+    assert seconds["total"] >= seconds["setup"] + seconds["train"] + seconds["evaluate"] - 0.005
     # The clock began where the caller said; the first step and the set-up are counted from there.
     assert 1000 < seconds["setup"] < seconds["first_step"] < seconds["setup"] + seconds["train"]
     assert 0 < seconds["compile"] < seconds["train"] < 1000
