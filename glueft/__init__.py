@@ -24,6 +24,7 @@ from glueft.errors import (
     HubError,
     PluginError,
     RunFolderError,
+    SubmissionError,
     TrainingError,
 )
 from glueft.local_path import LocalPath
@@ -35,6 +36,7 @@ from glueft.plugin import (
     Options,
     PublishedScore,
     Schedule,
+    Submission,
     Task,
     TSVFile,
     TSVLayout,
@@ -68,6 +70,8 @@ __all__ = [
     "PublishedScore",
     "RunFolderError",
     "Schedule",
+    "Submission",
+    "SubmissionError",
     "TSVFile",
     "TSVLayout",
     "TablePath",

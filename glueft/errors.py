@@ -46,3 +46,7 @@ class TrainingError(GlueftError):
 
 class RunFolderError(GlueftError):
     """A run folder cannot be written, or is not one."""
+
+
+class SubmissionError(GlueftError):
+    """A benchmark's upload cannot be put together from these runs."""

@@ -144,6 +144,28 @@ class PublishedScore:
     split: str | None = None
 
 
+@dataclass(frozen=True)
+class Submission:
+    """What a benchmark wants uploaded for a task: TSV files with the columns `index` and `prediction`.
+
+    Attributes:
+        benchmark: whose upload this is, "GLUE". The files of all its tasks go into one zip file.
+        files: the file's name for each test split, `{"test": "MRPC.tsv"}`. `Task.sizes` says how many rows they have.
+        majority: what stands in every row of a file that no run gives: the commonest label by name, or a score.
+        label_text: what is written for each label, by the label's name; None for the names. Unused in regression.
+        score_range: the least and the greatest score that may be uploaded; what lies beyond becomes that. None for any.
+        predicted_by: a task with the same labels whose runs predict these splits as well: "mnli" for the diagnostic
+            set. A run of the task itself comes first.
+    """
+
+    benchmark: str
+    files: Mapping[str, str]
+    majority: str | float
+    label_text: Mapping[str, str] | None = None
+    score_range: tuple[float, float] | None = None
+    predicted_by: str | None = None
+
+
 class Task(Plugin):
     """A data set, its labels by name, and the metrics it is judged by.
 
@@ -163,6 +185,7 @@ class Task(Plugin):
         test_splits: the splits that are only predicted, on demand; they may be absent and without labels.
         sizes: the official rows of each split; one with another number of rows is named so in the result.
         published: scores to set a result beside.
+        submission: what `glueft submit` writes for a benchmark that keeps the labels of its test splits; None for none.
         empty_text: whether a row may have an empty text, as a few rows of the official data do.
     """
 
@@ -178,6 +201,7 @@ class Task(Plugin):
     test_splits: ClassVar[tuple[str, ...]] = ("test",)
     sizes: ClassVar[Mapping[str, int]] = {}
     published: ClassVar[tuple[PublishedScore, ...]] = ()
+    submission: ClassVar[Submission | None] = None
     empty_text: ClassVar[bool] = False
 
     def load(self, source: Source) -> datasets.DatasetDict:

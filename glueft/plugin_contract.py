@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from glueft.errors import PluginError
 from glueft.metrics import check_metrics
 from glueft.plugin import Callback, Optimizer, Options, Plugin, Schedule, Task
+from glueft.submission_contract import submission_breach
 
 BASES: dict[str, type[Plugin]] = {"task": Task, "optimizer": Optimizer, "schedule": Schedule, "callback": Callback}
 HOOK_OF_KIND = {kind: f"glueft_{kind}s" for kind in BASES}
@@ -126,7 +127,7 @@ def _task_breach(where: str, cls: type[Task]) -> str | None:
         return f"{where} has a `sample` but no `tsv` layout to read it by"
     if cls.hub is None and cls.tsv is None and cls.load is Task.load:
         return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
-    return None
+    return submission_breach(cls)
 
 
 def _label_text_breach(where: str, labels: Sequence[str], texts: Sequence[str]) -> str | None:

@@ -85,6 +85,46 @@ def load_rows(
         DataError: what `task.load` returns is not what the task promises, or a row is malformed.
         HubError: the hub is out of reach and its cache does not hold the rows.
     """
+    loaded = _load(task, source)
+    needed = ("train", *task.validation_splits)
+    limits = {"train": limit_train} | dict.fromkeys(task.validation_splits, limit_validation)
+    limits |= dict.fromkeys(task.test_splits)
+    missing = [split for split in needed if split not in loaded]
+    if missing:
+        raise DataError(
+            f"{named(task)} has no {missing[0]} split",
+            expected=f"the splits {' and '.join(needed)}",
+            received=_names(list(loaded)) or "no splits",
+            mend=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
+        )
+    return {split: _rows(task, split, loaded[split], limit) for split, limit in limits.items() if split in loaded}
+
+
+def load_split(task: Task, source: Source, split: str) -> Rows:
+    """Load one split of a task and check it; a source of files reads no others.
+
+    Args:
+        task: says what the columns and labels must be.
+        source: where the rows come from; nothing else can be read from it afterwards.
+        split: "train", or one of the task's validation and test splits.
+
+    Raises:
+        DataError: there is no such split, or as in `load_rows`.
+        HubError: the hub is out of reach and its cache does not hold the rows.
+    """
+    source.only = split
+    loaded = _load(task, source)
+    if split not in loaded:
+        raise DataError(
+            f"{named(task)} has no {split} split there",
+            expected=f"rows for {split}",
+            received=_names(list(loaded)) or "no splits",
+            mend="check where the rows come from: --data-dir names the folder with the benchmark's own files",
+        )
+    return _rows(task, split, loaded[split], None)
+
+
+def _load(task: Task, source: Source) -> datasets.DatasetDict:
     import datasets
 
     with blaming(task, "load"):
@@ -99,18 +139,7 @@ def load_rows(
             received=_type(loaded) + (f" of {_type(wrong)}" if wrong is not loaded else ""),
             mend="let the plugin's `load` return datasets.DatasetDict(train=..., validation=...)",
         )
-    needed = ("train", *task.validation_splits)
-    limits = {"train": limit_train} | dict.fromkeys(task.validation_splits, limit_validation)
-    limits |= dict.fromkeys(task.test_splits)
-    missing = [split for split in needed if split not in loaded]
-    if missing:
-        raise DataError(
-            f"{named(task)} has no {missing[0]} split",
-            expected=f"the splits {' and '.join(needed)}",
-            received=_names(list(loaded)) or "no splits",
-            mend=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
-        )
-    return {split: _rows(task, split, loaded[split], limit) for split, limit in limits.items() if split in loaded}
+    return loaded
 
 
 def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) -> Rows:

@@ -20,12 +20,14 @@ class Source:
 
     Attributes:
         kind: "hub", "folder" or "sample".
+        only: the one split that `read` shall return, where it has it; None for all. A task of other splits gets none.
         provenance: after `read`, where the rows came from and how many broken lines were left out, for the run record.
     """
 
     kind: str
 
     def __init__(self) -> None:
+        self.only: str | None = None
         self.provenance: dict[str, Any] = {"source": self.kind}
 
     def read(self, task: Task) -> datasets.DatasetDict:
@@ -40,6 +42,10 @@ class Source:
             HubError: the hub is out of reach and its cache does not hold the rows.
         """
         raise NotImplementedError
+
+    def holds(self, task: Task, split: str) -> bool:
+        """Whether the source has rows for a split, as far as can be told without reading them."""
+        return True
 
 
 class FolderSource(Source):
@@ -58,10 +64,19 @@ class FolderSource(Source):
     def read(self, task: Task) -> datasets.DatasetDict:
         """Read `task.tsv`'s files; see `Source.read`."""
         layout = _layout(task, 'read it from the hub: [data] source = "hub"')
-        files = task_folder(self.folder, layout)
-        splits, left_out = read_folder(files, task, layout)
+        if self.only not in (None, *layout.files):
+            return read_nothing()
+        files = task_folder(self.folder, layout, self.only)
+        splits, left_out = read_folder(files, task, layout, self.only)
         self.provenance = {"source": self.kind, "folder": str(files)} | left_out
         return splits
+
+    def holds(self, task: Task, split: str) -> bool:
+        """Whether there is a file for the split."""
+        if task.tsv is None or split not in task.tsv.files:
+            return False
+        below = self.folder / task.tsv.folder
+        return has_file(below if below.is_dir() else self.folder, task.tsv, split)
 
 
 class SampleSource(Source):
@@ -79,11 +94,13 @@ class SampleSource(Source):
                 received=f"{type(task).__name__}.sample = None",
                 mend="run without --sample, or with the benchmark's files: --data-dir DIR",
             )
+        if self.only not in (None, *layout.files):
+            return read_nothing()
         # A subclass in another package that inherits the sample finds it where its owner put it.
         owner = next(cls for cls in type(task).__mro__ if "sample" in vars(cls))
         module = Path(sys.modules[owner.__module__].__file__ or "")
         files = task_folder(module.parent / task.sample, layout)
-        splits, left_out = read_folder(files, task, layout)
+        splits, left_out = read_folder(files, task, layout, self.only)
         package = owner.__module__.partition(".")[0]
         self.provenance = {"source": self.kind, "package": package, "task": task.name} | left_out
         return splits
@@ -94,13 +111,15 @@ class HubSource(Source):
 
     Attributes:
         revision: branch, tag or commit to read; None for the newest.
+        cache_only: read what the local cache holds, and open no connection.
     """
 
     kind = "hub"
 
-    def __init__(self, revision: str | None = None) -> None:
+    def __init__(self, revision: str | None = None, *, cache_only: bool = False) -> None:
         super().__init__()
         self.revision = revision
+        self.cache_only = cache_only
 
     def read(self, task: Task) -> datasets.DatasetDict:
         """Read the data set of `task.hub`; see `Source.read`. What the local cache holds serves without a network."""
@@ -113,7 +132,9 @@ class HubSource(Source):
                 received=f"{type(task).__name__}.hub = None",
                 mend="read it from files (--data-dir DIR), or from its sample if it has one (--sample)",
             )
-        loaded = load_hub_dataset(task.hub, self.revision)
+        if self.only not in (None, "train", *task.validation_splits, *task.test_splits):
+            return read_nothing()
+        loaded = load_hub_dataset(task.hub, self.revision, cache_only=self.cache_only)
         self.provenance = {
             "source": self.kind,
             "dataset": task.hub.path,
@@ -172,18 +193,23 @@ def make_source(data: DataSettings, task: Task | None = None) -> Source:
     return HubSource(data.revision)
 
 
-def task_folder(folder: Path, layout: TSVLayout) -> Path:
+def task_folder(folder: Path, layout: TSVLayout, only: str | None = None) -> Path:
     """The folder that holds a task's files: below `folder`, or `folder` itself.
+
+    Args:
+        folder: the one that the user named.
+        layout: the task's.
+        only: the split that is to be read; None for all.
 
     Raises:
         DataError: neither has them.
     """
-    first = next(iter(layout.files))
+    first = next(iter(layout.files)) if only is None else only
     names = [file.name for file in layout.candidates(first)]
     below = folder / layout.folder
     if below.is_dir():
         return below
-    if any((folder / name).is_file() for name in names):
+    if has_file(folder, layout, first):
         return folder
     try:
         entries = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
@@ -198,15 +224,36 @@ def task_folder(folder: Path, layout: TSVLayout) -> Path:
     )
 
 
-def read_folder(folder: Path, task: Task, layout: TSVLayout) -> tuple[datasets.DatasetDict, dict[str, Any]]:
-    """Read every file of a layout; those of test splits may be absent, and may be without labels.
+def has_file(folder: Path, layout: TSVLayout, split: str) -> bool:
+    """Whether one of the files that may hold a split lies in a folder."""
+    return any((folder / file.name).is_file() for file in layout.candidates(split))
+
+
+def read_nothing() -> datasets.DatasetDict:
+    """No splits: what a source has of a task whose rows are not asked for."""
+    import datasets
+
+    return datasets.DatasetDict()
+
+
+def read_folder(
+    folder: Path, task: Task, layout: TSVLayout, only: str | None = None
+) -> tuple[datasets.DatasetDict, dict[str, Any]]:
+    """Read the files of a layout; those of test splits may be absent, and may be without labels.
+
+    Args:
+        folder: where they lie.
+        task: says what the columns and labels must be.
+        layout: the task's.
+        only: the split whose file is read; None for all.
 
     Returns:
         The splits, and what the run record has to say of broken lines that were left out: nothing, or
         `{"left_out": {split: lines}}`.
     """
     tables = {}
-    for split in layout.files:
+    wanted = [split for split in layout.files if only in (None, split)]
+    for split in wanted:
         candidates = layout.candidates(split)
         there = [file for file in candidates if (folder / file.name).exists()]
         if split in task.test_splits and not there:
@@ -215,8 +262,8 @@ def read_folder(folder: Path, task: Task, layout: TSVLayout) -> tuple[datasets.D
         short_rows = layout.short_rows.get(split, 0)
         labelled = split not in task.test_splits
         tables[split] = read_tsv(folder / file.name, task, file, labelled=labelled, short_rows=short_rows)
-    if not tables:  # A task with nothing but test splits, whose other rows come from elsewhere.
-        names = [file.name for split in layout.files for file in layout.candidates(split)]
+    if not tables:  # One split that is asked for, or a task of test splits, whose other rows come from elsewhere.
+        names = [file.name for split in wanted for file in layout.candidates(split)]
         raise DataError(
             f"{folder} holds none of the task's files",
             expected=" or ".join(names),

@@ -31,6 +31,10 @@ class CoLA(glueft.Task):
     )
     sample = "samples"
     sizes = {"train": 8551, "validation": 1043, "test": 1063}
+    # 6,023 of the 8,551 training sentences are acceptable.
+    submission = glueft.Submission(
+        "GLUE", {"test": "CoLA.tsv"}, majority="acceptable", label_text={"unacceptable": "0", "acceptable": "1"}
+    )
     published = (
         glueft.PublishedScore("bert-base-cased", {"matthews_correlation": 0.5653}, RUN_GLUE),
         glueft.PublishedScore("bert-base-uncased", {"matthews_correlation": 0.563}, DISTILLATION),

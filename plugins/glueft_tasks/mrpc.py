@@ -21,6 +21,10 @@ class MRPC(glueft.Task):
     tsv = glueft.TSVLayout("MRPC", columns={"sentence1": "#1 String", "sentence2": "#2 String", "label": "Quality"})
     sample = "samples"
     sizes = {"train": 3668, "validation": 408, "test": 1725}
+    # 2,474 of the 3,668 training pairs are equivalent.
+    submission = glueft.Submission(
+        "GLUE", {"test": "MRPC.tsv"}, majority="equivalent", label_text={"not_equivalent": "0", "equivalent": "1"}
+    )
     published = (
         glueft.PublishedScore("bert-base-cased", {"accuracy": 0.8407, "f1": 0.8885}, RUN_GLUE),
         glueft.PublishedScore("bert-base-uncased", {"accuracy": 0.8578, "f1": 0.8997}, COURSE),

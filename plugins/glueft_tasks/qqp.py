@@ -30,4 +30,8 @@ class QQP(glueft.Task):
     sample = "samples"
     empty_text = True
     sizes = {"train": 363_846, "validation": 40_430, "test": 390_965}
+    # 63 % of the pairs are not duplicates (the paper on GLUE, section 3.2).
+    submission = glueft.Submission(
+        "GLUE", {"test": "QQP.tsv"}, majority="not_duplicate", label_text={"not_duplicate": "0", "duplicate": "1"}
+    )
     published = (glueft.PublishedScore("bert-base-cased", {"accuracy": 0.9071, "f1": 0.8749}, RUN_GLUE),)
