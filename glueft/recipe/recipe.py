@@ -18,7 +18,7 @@ from glueft.recipe.overrides import apply, flags, parse
 from glueft.recipe.plugin_files import name_files, read_files
 from glueft.recipe.problems import RecipeError
 from glueft.recipe.rules import contradictions
-from glueft.recipe.sections import ORDER, Data, Engine, Model, Plugins, Training
+from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Training
 from glueft.recipe.toml_lines import locate
 from glueft.registry import Registry, load_registry
 
@@ -30,7 +30,7 @@ class Recipe:
     Attributes:
         path: where it was read from: a file, or the name of a packaged recipe.
         task, optimizer, schedule, callbacks: the plugins, made with their checked options.
-        model, data, training, engine, plugins: the sections. Folders and files are absolute.
+        model, data, training, engine, plugins, hub: the sections. Folders and files are absolute.
         plugin_files: the files of [plugins], as they were read.
     """
 
@@ -45,6 +45,7 @@ class Recipe:
     callbacks: tuple[Callback, ...] = ()
     plugins: Plugins = field(default_factory=lambda: Plugins(files=()))
     plugin_files: tuple[PluginFile, ...] = ()
+    hub: Hub = field(default_factory=lambda: Hub())
 
     @property
     def registry(self) -> Registry:
@@ -60,6 +61,8 @@ class Recipe:
                 tables[name] = _plugin_table(part)
             elif name == "plugins":
                 tables |= {name: _plain(part.model_dump())} if part.files else {}
+            elif name == "hub" and part.push is None:
+                continue
             elif name != "callbacks":
                 tables[name] = _plain(part.model_dump(exclude_none=True, exclude=self._unread(name)))
             elif part:

@@ -9,7 +9,7 @@ from glueft.nearest import did_you_mean, nearest
 from glueft.plugin import Task
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
-from glueft.recipe.sections import Data, Freeze, Model
+from glueft.recipe.sections import Data, Freeze, Hub, Model
 from glueft.recipe.values import as_toml, received
 
 
@@ -25,6 +25,8 @@ def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:
         else:
             problems += _data(data, origins)
             problems += _source(data, task, origins) if isinstance(task, Task) else []
+    if isinstance(hub := parts.get("hub"), Hub):
+        problems += _push(hub, origins)
     if isinstance(model, Model):
         problems += _revision(model, origins) + _frozen_twice(model, origins)
     return problems
@@ -143,6 +145,21 @@ def _frozen_twice(model: Model, origins: Origins) -> list[Problem]:
             expected="no freeze with lora_rank",
             received=f"lora_rank = {model.lora_rank}, and freeze = {as_toml(model.freeze.model_dump())}",
             mend="remove freeze, or remove lora_rank to train the rest of the encoder's own weights",
+        )
+    ]
+
+
+def _push(hub: Hub, origins: Origins) -> list[Problem]:
+    if hub.push is not None or not hub.model_fields_set:
+        return []
+    given = ", ".join(sorted(hub.model_fields_set))
+    return [
+        origins.problem(
+            ("hub", "push"),
+            f"missing; {given} {'says' if len(hub.model_fields_set) == 1 else 'say'} nothing without it",
+            expected="the repository to push to, USER/NAME",
+            received="nothing",
+            mend='add push = "USER/NAME" to [hub], or remove the table',
         )
     ]
 

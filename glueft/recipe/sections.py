@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from glueft.local_path import LocalPath
 from glueft.plugin import Options
+from glueft.repository_name import NAME_PATTERN, check_branch, check_repository_name
 
 
 def _printable(text: str) -> str:
@@ -118,14 +119,37 @@ class Plugins(Options):
     )
 
 
+class Hub(Options):
+    """Where on the hub the result goes."""
+
+    push: (
+        Annotated[
+            str, AfterValidator(check_repository_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Push the model and its card to this repository, USER/NAME; a hub that is away stops no run.",
+        examples=["alice/mrpc-minilm"],
+    )
+    private: bool = Field(False, description="Make a new repository private, and refuse one that is public.")
+    revision: Annotated[str, AfterValidator(check_branch)] | None = Field(
+        None, description="The branch to push to, made if it is new; the repository's main branch by default."
+    )
+    when: Literal["end", "epoch"] = Field(
+        "end", description="Push when the run is done, or after each epoch and when it is done."
+    )
+
+
 SECTIONS: dict[str, type[Options]] = {
     "model": Model,
     "data": Data,
     "training": Training,
     "engine": Engine,
     "plugins": Plugins,
+    "hub": Hub,
 }
 PLUGIN_TABLES = ("task", "optimizer", "schedule")
 
 # The order in which a completed recipe is written.
-ORDER = ("plugins", "task", "model", "data", "optimizer", "schedule", "training", "engine", "callbacks")
+ORDER = ("plugins", "task", "model", "data", "optimizer", "schedule", "training", "engine", "hub", "callbacks")
