@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError
+from glueft.process_identity import process_identity
 
 if TYPE_CHECKING:
     from glueft.run_folder import Run
@@ -76,6 +77,7 @@ def open_record(run: Run) -> None:
             "cpus": os.cpu_count(),
             "python": platform.python_version(),
         },
+        "process": process_identity(),
         "versions": installed_versions(),
         "metrics": {},
         "epochs": [],
