@@ -42,8 +42,11 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
         return self.output_dense(state)
 
 
+@keras.saving.register_keras_serializable(package="glueft")
 class Classifier(GradientAccumulation, keras.Model):  # type: ignore[misc]
     """An encoder and its head. Its weights are zeros until a checkpoint is loaded: see `glueft.checkpoint`.
+
+    Once this module is imported, `keras.saving.load_model` opens what `model.save` has written, in safe mode.
 
     Args:
         config: the checkpoint's config.json, parsed.
@@ -63,6 +66,7 @@ class Classifier(GradientAccumulation, keras.Model):  # type: ignore[misc]
         self.checkpoint_config = dict(config)
         self.config = read_config(config)
         self.labels = tuple(labels)
+        self.seed = seed
         self.max_positions = self.config.max_positions
         dropouts = Dropouts(seed)
         self.encoder = Encoder(self.config, dropouts, name="encoder")
@@ -74,6 +78,15 @@ class Classifier(GradientAccumulation, keras.Model):  # type: ignore[misc]
         if not getattr(self, "built", False):
             self.encoder.build()
             self.head.build()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, for a .keras file."""
+        return {"config": self.checkpoint_config, "labels": list(self.labels), "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Classifier:
+        """Build the classifier that `get_config` describes; its weights are zeros."""
+        return cls(config["config"], tuple(config["labels"]), seed=config["seed"])
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """Map a batch to logits.

@@ -58,6 +58,13 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         table[self.rows] = values
         return table
 
+    def save_own_variables(self, store: Any) -> None:
+        """Save all rows into a .keras or weights file, for a model that knows nothing of the narrowing."""
+        if self.whole is None:
+            super().save_own_variables(store)
+        else:
+            store["0"] = self.table()
+
     def call(self, inputs: Any) -> Any:
         """Map ids (batch, length) to embeddings (batch, length, size)."""
         if self.whole is not None:
