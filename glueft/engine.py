@@ -120,6 +120,11 @@ def compile_model(
     model.optimizer.build(model.trainable_variables)
 
 
+def compile_for_prediction(model: keras.Model, *, jit_compile: bool) -> None:
+    """Set how predict steps are made, as `compile_model` does; no optimizer takes memory for what is not trained."""
+    model.compile(jit_compile=jit_compile)
+
+
 def mean_loss(logits: NDArray[np.float32], labels: NDArray[Any], *, regression: bool) -> float:
     """Return the mean loss of rows as `compile_model` defines it.
 
@@ -152,18 +157,18 @@ def step_times(model: keras.Model) -> StepTimes:
     return StepTimes(by_shape=keras.backend.backend() == "jax" or bool(model.jit_compile))
 
 
-def predict(model: keras.Model, batches: EvaluationBatches, times: StepTimes) -> NDArray[np.float32]:
+def predict(model: keras.Model, batches: EvaluationBatches, times: StepTimes | None = None) -> NDArray[np.float32]:
     """Return the logits of a split, (rows, labels), in the order of the split.
 
     Args:
-        model: compiled by `compile_model`.
+        model: compiled by `compile_model` or `compile_for_prediction`.
         batches: all of the split.
-        times: gets the seconds of each step.
+        times: gets the seconds of each step, if given.
 
     Raises:
         TrainingError: a logit is not a finite number.
     """
-    watch = Stopwatch(times, batches.measures())
+    watch = Stopwatch(step_times(model) if times is None else times, batches.measures())
     outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
     logits = batches.restore(np.asarray(outputs, np.float32))
     if not np.isfinite(logits).all():

@@ -78,6 +78,7 @@ class Ready:
         """Return what run.json says of the checkpoint, the model and its steps."""
         from glueft import engine
 
+        widths = self.batches.training.widths
         return {
             "checkpoint": {
                 "name": checkpoint.name,
@@ -87,7 +88,8 @@ class Ready:
                 "new": list(self.report.new),
                 "left_over": list(self.report.left_over),
             },
-            "engine": describe_engine(recipe, self.jit_compile) | {"jit_compile": bool(self.model.jit_compile)},
+            "engine": describe_engine(recipe, self.jit_compile)
+            | {"jit_compile": bool(self.model.jit_compile), "widths": None if widths is None else widths.tolist()},
             "parameters": engine.all_parameters(self.model),
             "trainable_parameters": engine.trainable_parameters(self.model),
             "num_train_steps": self.batches.training.num_train_steps,

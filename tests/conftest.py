@@ -40,3 +40,23 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     samples = CHECKOUT / "plugins" / "glueft_tasks" / "samples"
     texts = [path.read_text(encoding="utf-8") for path in sorted(samples.glob("*/train.tsv"))]
     return make_tiny_bert(tmp_path_factory.mktemp("tiny") / "bert", texts=texts, vocab_size=1000)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run: the tiny BERT, an epoch on MRPC's sample. Copy it before changing anything."""
+    return _finished("mrpc", tiny_bert, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def finished_regression_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Likewise on STS-B's sample."""
+    return _finished("stsb", tiny_bert, tmp_path_factory)
+
+
+def _finished(name: str, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import glueft
+    from glueft.recipe import load_recipe
+
+    recipe = load_recipe(name, ["training.epochs=1"], sample=True, checkpoint=str(tiny_bert))
+    return glueft.run(recipe, output_dir=tmp_path_factory.mktemp(name)).folder

@@ -175,3 +175,16 @@ def share_widths(training: TrainingBatches, evaluation: Sequence[EvaluationBatch
     training.widths = widths
     for batches in evaluation:
         batches.widths = widths
+
+
+def keep_widths(batches: EvaluationBatches, widths: Sequence[int] | None) -> None:
+    """Pad later batches to the widths that a run has chosen, or to few of their own where it has not.
+
+    A row that is longer than any of the run's brings its own width besides.
+    """
+    measures = batches.measures()
+    if widths is None:
+        batches.widths = choose_widths(measures[:, 1], measures[:, 0])
+    else:
+        longest = measures[:, 1].max()
+        batches.widths = np.array([*widths, *([longest] if longest > max(widths) else [])], np.int64)

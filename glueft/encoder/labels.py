@@ -26,7 +26,7 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
     Raises:
         CheckpointError: the head has other labels (both lists are shown) or was trained for another kind of task.
     """
-    names = _label_names(config, rows)
+    names = label_names(config, rows)
     kind = config.get("problem_type")
     architectures = config.get("architectures") or [family.architecture]
     received = f"the checkpoint's head: {_listed(names)}"
@@ -49,8 +49,12 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
     return [names.index(label) for label in labels]
 
 
-def _label_names(config: Mapping[str, Any], rows: int) -> list[str]:
-    """The name of each row of the head; as in transformers, LABEL_0, LABEL_1, ... where config.json has none."""
+def label_names(config: Mapping[str, Any], rows: int) -> list[str]:
+    """The name of each row of the head; as in transformers, LABEL_0, LABEL_1, ... where config.json has none.
+
+    Raises:
+        CheckpointError: config.json names another number of labels.
+    """
     given = config.get("id2label")
     if given is None:
         return [f"LABEL_{index}" for index in range(rows)]

@@ -1,0 +1,246 @@
+"""A saved classifier, ready to predict: that of a run, or a classification checkpoint in Hugging Face layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import CheckpointError, RunFolderError
+from glueft.saved_run import REPEAT, SavedRun, find_run_folder, open_run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.checkpoint import Checkpoint
+    from glueft.data.batches import EvaluationBatches
+    from glueft.data.encoding import Encoded
+    from glueft.data.rows import Rows
+    from glueft.encoder.classifier import Classifier
+    from glueft.plugin import Task
+
+# Rows a step for a checkpoint that no recipe says it of; the recipes' own default.
+BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A classifier with its weights, compiled to predict, and what belongs to it.
+
+    Attributes:
+        classifier: the Keras model.
+        tokenizer: the model folder's own.
+        labels: the label names in the order of the logits; () in regression.
+        task: the run's; None for a checkpoint that is no run's.
+        max_length: the longest row in tokens; what is longer is cut.
+        evaluation_batch_size: rows a step.
+        pair: whether a row is two texts; None where nobody knows, for a checkpoint that is no run's.
+        run: None for a checkpoint that is no run's.
+        checkpoint: the model folder, with the SHA-256 of its files.
+        widths: the widths that the run padded its batches to, in rising order, where each is compiled apart.
+    """
+
+    classifier: Classifier
+    tokenizer: Any
+    labels: tuple[str, ...]
+    task: Task | None
+    max_length: int
+    evaluation_batch_size: int
+    pair: bool | None
+    run: SavedRun | None
+    checkpoint: Checkpoint
+    widths: tuple[int, ...] | None = None
+
+    def batches(self, encoded: Encoded) -> EvaluationBatches:
+        """Return rows as batches like those of the run's own evaluation: same sizes, same widths."""
+        from glueft.data.batches import EvaluationBatches, keep_widths
+
+        batches = EvaluationBatches(encoded, batch_size=self.evaluation_batch_size)
+        if self.classifier.jit_compile:
+            keep_widths(batches, self.widths)
+        return batches
+
+    def logits(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the logits of rows, (rows, labels) or in regression (rows, 1), in their order.
+
+        Raises:
+            TrainingError: a logit is not a finite number.
+        """
+        from glueft import engine
+        from glueft.data.encoding import encode
+
+        return engine.predict(self.classifier, self.batches(encode(rows, self.tokenizer, self.max_length)))
+
+
+def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
+    """Load a classifier for prediction. Imports Keras and its backend.
+
+    Args:
+        path: a run folder, its `model/`, or any other folder with a classification checkpoint in Hugging Face layout,
+            which comes without a task.
+
+    Raises:
+        RunFolderError: the run folder is not whole, or its model is that of another task.
+        CheckpointError: the model folder cannot be read, or holds no classifier.
+        RecipeError: the run's recipe cannot be used any more, as when its plugin is not installed.
+    """
+    path = Path(path)
+    if find_run_folder(path) is None and (path / "config.json").is_file():
+        return load_classification_checkpoint(str(path))
+    return load_run_model(open_run(path))
+
+
+def load_run_model(run: SavedRun) -> SavedModel:
+    """Load the model that a run has saved; see `load_saved_model`."""
+    from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
+
+    recipe, task = run.recipe, run.task
+    if not run.model_folder.is_dir():
+        raise RunFolderError(
+            f"{run.folder}: the model is missing",
+            expected="the folder model/ of the run",
+            received=", ".join(sorted(entry.name for entry in run.folder.iterdir())),
+            mend=REPEAT,
+        )
+    checkpoint = find_checkpoint(str(run.model_folder))
+    check_labels(run)
+    check_max_length(recipe.data.max_length, checkpoint)
+    tokenizer = load_tokenizer(checkpoint)
+    widths = run.record["engine"].get("widths")
+    return SavedModel(
+        classifier=load_for_prediction(
+            checkpoint, task.labels, precision=recipe.engine.precision, jit_compile=recipe.engine.jit_compile
+        ),
+        tokenizer=tokenizer,
+        labels=task.labels,
+        task=task,
+        max_length=recipe.data.max_length,
+        evaluation_batch_size=recipe.training.evaluation_batch_size,
+        pair=len(task.inputs) == 2,
+        run=run,
+        checkpoint=checkpoint,
+        widths=None if widths is None else tuple(widths),
+    )
+
+
+def load_classification_checkpoint(name: str, revision: str | None = None) -> SavedModel:
+    """Load a checkpoint that is no run's, with the labels that its config.json names.
+
+    Args:
+        name: a folder, `package:module/path`, or a hub name.
+        revision: a branch, tag or commit of a hub repository.
+
+    Raises:
+        CheckpointError: it cannot be found or read, or is no classifier of one label a row.
+        HubError: the hub is out of reach and its local cache does not hold the checkpoint.
+    """
+    from glueft.checkpoint import find_checkpoint, load_tokenizer
+
+    checkpoint = find_checkpoint(name, revision)
+    labels = head_labels(checkpoint)
+    tokenizer = load_tokenizer(checkpoint)
+    return SavedModel(
+        classifier=load_for_prediction(checkpoint, labels),
+        tokenizer=tokenizer,
+        labels=labels,
+        task=None,
+        max_length=min(checkpoint.encoder_config.max_positions, int(tokenizer.model_max_length)),
+        evaluation_batch_size=BATCH_SIZE,
+        pair=None,
+        run=None,
+        checkpoint=checkpoint,
+    )
+
+
+def load_for_prediction(
+    checkpoint: Checkpoint,
+    labels: Sequence[str],
+    *,
+    precision: str = "float32",
+    jit_compile: str | bool = "auto",
+) -> Classifier:
+    """Load a classifier with the checkpoint's own head, compiled as a run's `[engine]` would have it.
+
+    Args:
+        checkpoint: from `find_checkpoint`.
+        labels: the label names in the order that the logits shall have; empty for regression.
+        precision: Keras's dtype policy.
+        jit_compile: as in a recipe.
+
+    Raises:
+        CheckpointError: the checkpoint has no head, or one with other labels.
+    """
+    from glueft.jit_compile import decide_jit_compile
+    from glueft.quiet import captured_stderr
+
+    decision = decide_jit_compile(jit_compile)
+    refuse_headless(checkpoint)
+    with captured_stderr():
+        from glueft import engine  # Keras: its backend's greeting is held back
+        from glueft.checkpoint import load_classifier
+
+        engine.prepare_backend(0, jit_compile=decision.compiled)
+        with engine.dtype_policy(precision):
+            model = load_classifier(checkpoint, labels=tuple(labels), regression=not labels, seed=0).model
+        engine.compile_for_prediction(model, jit_compile=decision.compiled)
+    return model
+
+
+def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Return the labels that a checkpoint's own head gives, in its order; () if it is a regression's.
+
+    Raises:
+        CheckpointError: there is no classification head, or one that gives a row several labels.
+    """
+    from glueft.encoder.labels import label_names
+
+    rows = refuse_headless(checkpoint)
+    kind = checkpoint.config.get("problem_type")
+    if kind == "multi_label_classification":
+        raise CheckpointError(
+            f"{checkpoint.name}: its head gives a row any number of labels",
+            expected="a classifier of one label a row, or a regression of one number",
+            received=f"problem_type {kind}",
+            mend="choose another checkpoint",
+        )
+    names = label_names(checkpoint.config, rows)
+    return () if rows == 1 and kind in (None, "regression") else tuple(names)
+
+
+def refuse_headless(checkpoint: Checkpoint) -> int:
+    """Return the number of outputs of a checkpoint's classification head.
+
+    Raises:
+        CheckpointError: it has none.
+    """
+    from glueft.encoder.tensor_files import read_headers
+
+    name = f"{checkpoint.encoder_config.family.head.output}.bias"
+    stored = read_headers(checkpoint.folder)
+    if name not in stored:
+        raise CheckpointError(
+            f"{checkpoint.name}: there is no classification head in the weights",
+            expected=f"the tensor {name}, as a fine-tuned classifier has it",
+            received=f"{len(stored)} tensors, and none of that name",
+            mend="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
+        )
+    return int(stored[name].shape[0])
+
+
+def check_labels(run: SavedRun) -> None:
+    """Raise RunFolderError unless the labels of a run's model are those of its task, in any order."""
+    labels, wanted = run.labels, run.task.labels
+    if len(labels) != len(wanted) or set(labels) != set(wanted):
+        raise RunFolderError(
+            f"{run.model_folder}: the model is that of another task",
+            expected=f'the labels of the task "{run.task.name}": {_listed(wanted)}',
+            received=_listed(labels),
+            mend="put the run's own model folder back, or " + REPEAT,
+        )
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(f'"{label}"' for label in labels) or "none (a regression)"

@@ -1,0 +1,130 @@
+"""Reads a run's predictions/<split>.tsv back, as `run_folder.write_predictions` wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from glueft.errors import RunFolderError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+COLUMNS = ("id", "label", "prediction")
+PREFIX = "probability_"
+MEND = "predict the split again with glueft predict, or repeat the run: glueft run recipe.toml"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions of one split, in the order of its rows.
+
+    Attributes:
+        ids: the number of each row, from "0".
+        labels: the given label by name, or the score's text in regression; "" where a row has none.
+        predictions: the label by name, or the score's text in regression.
+        probabilities: of each label in index order, (rows, labels) float64; (rows, 0) in regression.
+    """
+
+    ids: list[str]
+    labels: list[str]
+    predictions: list[str]
+    probabilities: NDArray[np.float64]
+
+
+def read_label_names(path: Path) -> tuple[str, ...]:
+    """Return the labels that a predictions file's header names, in index order; () in regression.
+
+    Raises:
+        RunFolderError: there is no such file, or its header is another one.
+    """
+    return _labels_of_header(path, _lines(path)[0])
+
+
+def read_predictions(path: Path, label_names: Sequence[str], rows: int | None) -> Predictions:
+    """Read a predictions file and check it.
+
+    Args:
+        path: the file.
+        label_names: the labels it must be about, in index order; empty in regression.
+        rows: how many rows it must have; None where nobody has said.
+
+    Raises:
+        RunFolderError: the file is missing, truncated, of other labels or of another number of rows, or holds a label
+            or a number that cannot be one.
+    """
+    import numpy as np
+
+    header, *lines = _lines(path)
+    named = _labels_of_header(path, header)
+    if named != tuple(label_names):
+        _refuse(path, "it is about other labels", f"the labels {_names(label_names)}", _names(named))
+    if rows is not None and len(lines) != rows:
+        _refuse(path, "rows are missing or too many", f"{rows:,} rows, as run.json says", f"{len(lines):,} rows")
+    width = len(COLUMNS) + len(named)
+    cells = [line.split("\t") for line in lines]
+    probabilities = np.empty((len(lines), len(named)))
+    for number, row in enumerate(cells):
+        where = f"in line {number + 2}"
+        if len(row) != width:
+            _refuse(path, "a line is broken", f"{width} fields in every line", f"{len(row)} {where}")
+        if row[0] != str(number):
+            _refuse(path, "its rows are not in order", f"the id {number}", f"{row[0]!r} {where}")
+        if named:
+            for label in (row[1] or named[0], row[2]):
+                if label not in named:
+                    _refuse(path, "there is an unknown label", f"one of {_names(named)}", f"{label!r} {where}")
+            probabilities[number] = [_number(path, share, where, most=1.0) for share in row[3:]]
+        else:
+            for score in (row[1] or "0", row[2]):
+                _number(path, score, where)
+    ids, labels, predictions = ([row[column] for row in cells] for column in range(len(COLUMNS)))
+    return Predictions(ids, labels, predictions, probabilities)
+
+
+def _lines(path: Path) -> list[str]:
+    """The header and the lines of the file, which ends with a line feed."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        there = sorted(file.name for file in path.parent.glob("*.tsv")) if path.parent.is_dir() else []
+        _refuse(path, "there is no such file", "the predictions of the split", ", ".join(there) or "nothing there")
+    except UnicodeDecodeError as error:
+        _refuse(path, "it is not text", "a TSV file in UTF-8", f"a byte that is not UTF-8, number {error.start + 1}")
+    except OSError as error:
+        _refuse(path, "it cannot be read", "a TSV file", error.strerror or str(error))
+    if not text.endswith("\n"):
+        ending = repr(text[-40:]) if text else "an empty file"
+        _refuse(path, "it is cut off", "a line feed at its end", ending)
+    return text.removesuffix("\n").split("\n")
+
+
+def _labels_of_header(path: Path, header: str) -> tuple[str, ...]:
+    columns = header.split("\t")
+    known, shares = columns[: len(COLUMNS)], columns[len(COLUMNS) :]
+    if tuple(known) != COLUMNS or not all(column.startswith(PREFIX) for column in shares):
+        wanted = f"{', '.join(COLUMNS)}, and a {PREFIX}<label> for each label"
+        _refuse(path, "its header is not that of predictions", wanted, ", ".join(columns)[:200])
+    return tuple(column.removeprefix(PREFIX) for column in shares)
+
+
+def _number(path: Path, text: str, where: str, most: float = float("inf")) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not -most <= value <= most or abs(value) == float("inf"):
+        wanted = "a finite number" if most == float("inf") else "a probability from 0 to 1"
+        _refuse(path, "there is a value that is no number it could hold", wanted, f"{text!r} {where}")
+    return value
+
+
+def _names(labels: Sequence[str]) -> str:
+    return ", ".join(f'"{label}"' for label in labels) or "none (a regression)"
+
+
+def _refuse(path: Path, message: str, expected: str, received: Any) -> NoReturn:
+    raise RunFolderError(f"{path}: {message}", expected=expected, received=str(received), mend=MEND)

@@ -1,0 +1,257 @@
+"""A run folder, read back: its record, its recipe and task, its labels, its predictions. Keras is not imported."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import RunFolderError
+from glueft.saved_predictions import Predictions, read_label_names, read_predictions
+
+if TYPE_CHECKING:
+    from glueft.plugin import Task
+    from glueft.recipe import Recipe
+
+__all__ = ["Predictions", "SavedRun", "find_run_folder", "open_run"]
+
+# What run.json of every run has, and what that of a finished one has besides: the keys that its readers count on.
+_KEYS = {"status": str, "task": str, "seed": int, "started": str, "run_dir": str}
+_FINISHED_KEYS = {"metrics": dict, "epochs": list, "seconds": dict, "data": dict, "checkpoint": dict, "engine": dict}
+_SECTIONS = ("task", "model", "data", "optimizer", "schedule", "training", "engine")
+REPEAT = "repeat the run (glueft run with its recipe.toml), or restore the folder from a copy"
+
+
+class SavedRun:
+    """What a run has left in its folder. Nothing is read before it is asked for, but run.json.
+
+    Every attribute and method raises RunFolderError where its file is missing, cut off, or not what it should be.
+
+    Attributes:
+        folder: absolute.
+        record: the content of run.json.
+    """
+
+    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+        self.folder = folder
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"SavedRun({self.folder.name})"
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the model lies, in Hugging Face layout."""
+        return self.folder / "model"
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe of the run; its plugin files are run for what they define.
+
+        Raises:
+            RunFolderError: recipe.toml is missing, cut off, or that of another task.
+            RecipeError: it cannot be used, as when a plugin is no longer installed.
+        """
+        from glueft.recipe import load_recipe
+
+        self.recipe_settings()
+        recipe = load_recipe(self.folder / "recipe.toml")
+        if recipe.task.name != self.record["task"]:
+            raise RunFolderError(
+                f"{self.folder}: recipe.toml and run.json are of different runs",
+                expected=f'the task "{self.record["task"]}", which run.json names',
+                received=f'recipe.toml with the task "{recipe.task.name}"',
+                mend=REPEAT,
+            )
+        return recipe
+
+    @cached_property
+    def task(self) -> Task:
+        """The recipe's task; one that learns its labels from its rows has those of the model, and the run's metrics."""
+        task = copy.copy(self.recipe.task)
+        if task.reads_own_files:
+            task.labels, task.metrics = self.labels, tuple(self.record["metrics"]) or task.metrics
+        return task
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The label names in the order of the logits, () in regression: of the model, or else of the predictions."""
+        config = self.model_folder / "config.json"
+        if not config.is_file() and self.splits():
+            return read_label_names(self._predictions_file(self.splits()[0]))
+        settings = _read_object(config, "the model's configuration")
+        if settings.get("problem_type") == "regression":
+            return ()
+        try:
+            names = {int(index): str(name) for index, name in settings["id2label"].items()}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            names = {}
+        if not names or sorted(names) != list(range(len(names))):
+            raise RunFolderError(
+                f"{config}: it does not name the labels",
+                expected="id2label with the name of each label by its number, from 0",
+                received=f"id2label = {settings.get('id2label')!r}",
+                mend=REPEAT,
+            )
+        return tuple(names[index] for index in range(len(names)))
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the lines of history.jsonl: one a logged step (`kind` "step") and one an epoch ("epoch")."""
+        path = self.folder / "history.jsonl"
+        entries = []
+        for number, line in enumerate(_read_text(path).splitlines(), start=1):
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                entry = None
+            if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+                raise RunFolderError(
+                    f"{path}: line {number} cannot be read",
+                    expected='a JSON object with a "kind" in every line',
+                    received=repr(line[:80]),
+                    mend=REPEAT,
+                )
+            entries.append(entry)
+        return entries
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the splits whose predictions were written, in the order of run.json."""
+        written = {path.name.removesuffix(".tsv") for path in (self.folder / "predictions").glob("[!.]*.tsv")}
+        known = [split for split in self.record.get("data", {}).get("splits", {}) if split in written]
+        return (*known, *sorted(written.difference(known)))
+
+    def predictions(self, split: str) -> Predictions:
+        """Return the predictions of a split, checked against the model's labels and the rows that run.json counts."""
+        described = self.record.get("data", {}).get("splits", {}).get(split, {})
+        return read_predictions(self._predictions_file(split), self.labels, described.get("rows"))
+
+    def recipe_settings(self) -> dict[str, Any]:
+        """Return recipe.toml as it was written, complete; no plugin is looked up and no plugin file run."""
+        from glueft.recipe.file import parse_text, read_text
+
+        path = self.folder / "recipe.toml"
+        _read_text(path)
+        settings = parse_text(*read_text(str(path)))
+        lost = [name for name in _SECTIONS if not isinstance(settings.get(name), dict)]
+        if lost:
+            raise RunFolderError(
+                f"{path}: it is not the whole recipe of a run",
+                expected=f"the tables {', '.join(_SECTIONS)}",
+                received="no " + ", ".join(lost),
+                mend=REPEAT,
+            )
+        return settings
+
+    def _predictions_file(self, split: str) -> Path:
+        return self.folder / "predictions" / f"{split}.tsv"
+
+
+def open_run(path: str | os.PathLike[str], *, finished: bool = True) -> SavedRun:
+    """Open a run folder.
+
+    Args:
+        path: the folder, or its `model/`.
+        finished: refuse a run that is not done.
+
+    Raises:
+        RunFolderError: this is no run folder, its run.json is missing, cut off or not a run's, or the run is not done.
+    """
+    folder = find_run_folder(path)
+    if folder is None:
+        raise _no_run(Path(path))
+    record = _read_object(folder / "run.json", "the record of a run")
+    keys = _KEYS | (_FINISHED_KEYS if record.get("status") == "done" else {})
+    wrong = [key for key, kind in keys.items() if not isinstance(record.get(key), kind)]
+    if not wrong and record["status"] == "done":
+        wrong = [] if _describes_splits(record["data"]) else ["data.splits"]
+    if wrong:
+        raise RunFolderError(
+            f"{folder / 'run.json'}: it is not the record of a run",
+            expected=f"the keys {', '.join(keys)}",
+            received=f"nothing of use at {', '.join(wrong)}",
+            mend=REPEAT,
+        )
+    if finished and record["status"] != "done":
+        raise RunFolderError(
+            f"{folder}: the run is not done",
+            expected='a run whose run.json says "done"',
+            received=f'"{record["status"]}"' + (f": {record['error']}".split("\n")[0] if "error" in record else ""),
+            mend="wait until it is done" if record["status"] == "running" else REPEAT,
+        )
+    return SavedRun(folder, record)
+
+
+def find_run_folder(path: str | os.PathLike[str]) -> Path | None:
+    """Return the run folder that a path means, itself or as its `model/`; None if it is neither."""
+    # Not resolved: a link named model may point anywhere, and the run folder is where the link is.
+    folder = Path(os.path.abspath(path))  # noqa: PTH100
+    if (folder / "run.json").exists():
+        return folder
+    if folder.name == "model" and folder.is_dir() and (folder.parent / "run.json").exists():
+        return folder.parent
+    return None
+
+
+def _describes_splits(data: dict[str, Any]) -> bool:
+    splits = data.get("splits")
+    return (
+        isinstance(splits, dict)
+        and data.get("validation_split") in splits
+        and all(isinstance(split, dict) and isinstance(split.get("rows"), int) for split in splits.values())
+    )
+
+
+def _no_run(path: Path) -> RunFolderError:
+    mend = "name a folder that glueft run has left, such as runs/mrpc-20260131-120000-a1b2c3"
+    if not path.exists():
+        received = "nothing of that name"
+    elif not path.is_dir():
+        received = "a file"
+    else:
+        names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
+        received = "a folder with " + ", ".join(names[:8]) + ", ..." * (len(names) > 8) if names else "an empty folder"
+        runs = sorted(inside.parent.name for inside in path.glob("*/run.json"))
+        if runs:
+            mend = f"name one of the runs in it: {', '.join(runs[:5])}" + ", ..." * (len(runs) > 5)
+    return RunFolderError(
+        f"{path}: this is not a run folder",
+        expected="a folder with the run.json of a run",
+        received=received,
+        mend=mend,
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        received = "no such file"
+    except UnicodeDecodeError as error:
+        received = f"a byte that is not UTF-8, number {error.start + 1}"
+    except OSError as error:
+        received = error.strerror or str(error)
+    raise RunFolderError(f"{path}: it cannot be read", expected="a text file", received=received, mend=REPEAT)
+
+
+def _read_object(path: Path, what: str) -> dict[str, Any]:
+    text = _read_text(path)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RunFolderError(
+            f"{path}: it is cut off or broken",
+            expected=f"{what}, a JSON object",
+            received=str(error) if text else "an empty file",
+            mend=REPEAT,
+        ) from None
+    if not isinstance(content, dict):
+        raise RunFolderError(
+            f"{path}: it is not {what}",
+            expected="a JSON object",
+            received=f"a JSON {type(content).__name__}",
+            mend=REPEAT,
+        )
+    return content

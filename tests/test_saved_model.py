@@ -1,0 +1,82 @@
+"""A saved model predicts what its run did, and a folder that is not whole is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glueft.data.rows import load_rows
+from glueft.data.sources import make_source
+from glueft.errors import CheckpointError, RunFolderError
+from glueft.run_folder import softmax
+from glueft.saved_model import load_saved_model
+from glueft.saved_run import open_run
+
+
+def test_a_run_s_model_predicts_what_the_run_did(finished_run: Path) -> None:
+    saved = load_saved_model(finished_run)
+    assert saved.run is not None and saved.task is not None
+    recipe = saved.run.recipe
+    rows = load_rows(saved.task, make_source(recipe.data, saved.task))["validation"]
+    logits = saved.logits(rows)
+    written = saved.run.predictions("validation")
+    assert [saved.labels[index] for index in logits.argmax(axis=1)] == written.predictions
+    assert np.abs(softmax(logits) - written.probabilities).max() <= 5.1e-7
+    assert saved.labels == ("not_equivalent", "equivalent")
+    assert (saved.pair, saved.max_length, saved.evaluation_batch_size) == (True, 128, 64)
+    assert saved.checkpoint.folder == finished_run / "model"
+
+
+def test_the_model_folder_alone_is_a_checkpoint_without_a_task(finished_run: Path, tmp_path: Path) -> None:
+    assert load_saved_model(finished_run / "model").run is not None
+    alone = load_saved_model(shutil.copytree(finished_run / "model", tmp_path / "alone"))
+    assert (alone.run, alone.task, alone.pair) == (None, None, None)
+    assert alone.labels == ("not_equivalent", "equivalent")
+    assert alone.max_length == 128
+
+
+def test_a_regression_has_no_labels(finished_regression_run: Path, tmp_path: Path) -> None:
+    saved = load_saved_model(finished_regression_run)
+    assert saved.labels == () and saved.classifier.labels == ()
+    assert load_saved_model(shutil.copytree(finished_regression_run / "model", tmp_path / "alone")).labels == ()
+
+
+def test_an_encoder_without_a_head_is_refused(tiny_bert: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no classification head") as caught:
+        load_saved_model(tiny_bert)
+    assert "classifier.bias" in caught.value.expected
+
+
+def test_a_head_of_several_labels_a_row_is_refused(finished_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished_run / "model", tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"problem_type": "multi_label_classification"}))
+    with pytest.raises(CheckpointError, match="any number of labels"):
+        load_saved_model(folder)
+
+
+def test_a_model_of_another_task_is_refused(finished_run: Path, finished_regression_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished_run, tmp_path / "run")
+    shutil.rmtree(folder / "model")
+    with pytest.raises(RunFolderError, match="the model is missing"):
+        load_saved_model(folder)
+    shutil.copytree(finished_regression_run / "model", folder / "model")
+    with pytest.raises(RunFolderError, match="the model is that of another task") as caught:
+        load_saved_model(folder)
+    assert (caught.value.expected, caught.value.received) == (
+        'the labels of the task "mrpc": "not_equivalent", "equivalent"',
+        "none (a regression)",
+    )
+
+
+def test_a_folder_that_is_neither_a_run_nor_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="this is not a run folder"):
+        load_saved_model(tmp_path)
+
+
+def test_a_labels_task_learns_them_from_the_model(finished_run: Path) -> None:
+    assert open_run(finished_run).labels == ("not_equivalent", "equivalent")

@@ -1,0 +1,205 @@
+"""A run folder is read back as it was written; one that is not whole is refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glueft.errors import RunFolderError
+from glueft.recipe import RecipeError
+from glueft.saved_run import open_run
+
+HEADER = "id\tlabel\tprediction\tprobability_not_equivalent\tprobability_equivalent\n"
+
+
+@pytest.fixture
+def folder(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy that may be changed."""
+    return shutil.copytree(finished_run, tmp_path / "run")
+
+
+def test_all_of_a_run_is_read_back(finished_run: Path) -> None:
+    run = open_run(finished_run)
+    assert run.folder == finished_run
+    assert run.record["status"] == "done"
+    assert run.recipe.training.epochs == 1
+    assert run.task.name == "mrpc"
+    assert run.labels == run.task.labels == ("not_equivalent", "equivalent")
+    assert run.splits() == ("validation",)
+    assert run.history()[-1]["metrics"] == run.record["metrics"]
+    assert run.recipe_settings()["training"]["epochs"] == 1
+    predictions = run.predictions("validation")
+    rows = run.record["data"]["splits"]["validation"]["rows"]
+    assert predictions.probabilities.shape == (rows, 2)
+    right = sum(given == said for given, said in zip(predictions.labels, predictions.predictions, strict=True))
+    assert right / rows == run.record["metrics"]["accuracy"]
+    assert predictions.ids == [str(number) for number in range(rows)]
+
+
+def test_the_model_folder_stands_for_its_run(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_run(finished_run / "model").folder == finished_run
+    monkeypatch.chdir(finished_run / "model")
+    assert open_run(".").folder == finished_run
+
+
+def test_scores_are_read_back(finished_regression_run: Path) -> None:
+    run = open_run(finished_regression_run)
+    assert run.labels == ()
+    predictions = run.predictions("validation")
+    assert predictions.probabilities.shape == (len(predictions.ids), 0)
+    assert all(0 <= float(label) <= 5 for label in predictions.labels)
+    float(predictions.predictions[0])
+
+
+def test_labels_are_known_without_the_model(folder: Path) -> None:
+    shutil.rmtree(folder / "model")
+    assert open_run(folder).labels == ("not_equivalent", "equivalent")
+
+
+def edit(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        record = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps(record | changes))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "run.json").unlink(), "this is not a run folder"),
+        (lambda folder: (folder / "run.json").write_text(""), "run.json: it is cut off or broken"),
+        (lambda folder: (folder / "run.json").write_text('{"status": "do'), "run.json: it is cut off or broken"),
+        (lambda folder: (folder / "run.json").write_text("[" * 100_000), "run.json: it is cut off or broken"),
+        (lambda folder: (folder / "run.json").write_bytes(b"\xff\xfe\x00"), "run.json: it cannot be read"),
+        (lambda folder: (folder / "run.json").write_text("[]"), "run.json: it is not the record of a run"),
+        (lambda folder: (folder / "run.json").write_text("{}"), "run.json: it is not the record of a run"),
+        (edit(metrics=None), "run.json: it is not the record of a run"),
+        (edit(data={}), "run.json: it is not the record of a run"),
+        (edit(data={"splits": {"validation": {}}, "validation_split": "validation"}), "it is not the record of a run"),
+        (edit(status="running"), "the run is not done"),
+        (edit(status="failed", error="no memory\nleft"), "the run is not done"),
+    ],
+)
+def test_a_broken_record_is_refused(folder: Path, change: Callable[[Path], None], message: str) -> None:
+    change(folder)
+    with pytest.raises(RunFolderError, match=message) as caught:
+        open_run(folder)
+    assert all((caught.value.expected, caught.value.received, caught.value.mend))
+    assert "\n" not in caught.value.received
+
+
+def test_an_unfinished_run_opens_on_request(folder: Path) -> None:
+    edit(status="interrupted")(folder)
+    assert open_run(folder, finished=False).record["status"] == "interrupted"
+
+
+def test_what_is_no_run_folder_is_told(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError) as caught:
+        open_run(tmp_path / "nothing")
+    assert caught.value.received == "nothing of that name"
+    with pytest.raises(RunFolderError) as caught:
+        open_run(folder / "run.json")
+    assert caught.value.received == "a file"
+    with pytest.raises(RunFolderError) as caught:
+        open_run(tmp_path)
+    assert caught.value.mend == "name one of the runs in it: run"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + "0\tequivalent\tequivalent\t0.1\t0.9", "it is cut off"),
+        ("", "it is cut off"),
+        (HEADER + "0\tequivalent\tequivalent\t0.1\t0.9\n", "rows are missing or too many"),
+        ("id,label,prediction\n", "its header is not that of predictions"),
+        (HEADER.replace("_equivalent", "_same"), "it is about other labels"),
+        ("id\tlabel\tprediction\n", "it is about other labels"),
+    ],
+)
+def test_broken_predictions_are_refused(folder: Path, text: str, message: str) -> None:
+    path = folder / "predictions" / "validation.tsv"
+    path.write_text(text)
+    with pytest.raises(RunFolderError, match=message) as caught:
+        open_run(folder).predictions("validation")
+    assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("0\tequivalent\tequivalent\t0.1", "a line is broken"),
+        ("7\tequivalent\tequivalent\t0.1\t0.9", "its rows are not in order"),
+        ("0\tequivalent\tperhaps\t0.1\t0.9", "there is an unknown label"),
+        ("0\tperhaps\tequivalent\t0.1\t0.9", "there is an unknown label"),
+        ("0\tequivalent\t\t0.1\t0.9", "there is an unknown label"),
+        ("0\t\tequivalent\tmany\t0.9", "no number it could hold"),
+        ("0\t\tequivalent\t1.5\t0.9", "no number it could hold"),
+        ("0\t\tequivalent\tnan\t0.9", "no number it could hold"),
+    ],
+)
+def test_a_broken_line_is_named(folder: Path, line: str, message: str) -> None:
+    path = folder / "predictions" / "validation.tsv"
+    rest = path.read_text().splitlines()[2:]
+    path.write_text(HEADER + "\n".join([line, *rest]) + "\n")
+    with pytest.raises(RunFolderError, match=message) as caught:
+        open_run(folder).predictions("validation")
+    assert "in line 2" in caught.value.received
+
+
+def test_a_broken_score_is_named(finished_regression_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished_regression_run, tmp_path / "run")
+    path = folder / "predictions" / "validation.tsv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], "0\t2.5\tinf", *lines[2:]]) + "\n")
+    with pytest.raises(RunFolderError, match="no number it could hold"):
+        open_run(folder).predictions("validation")
+
+
+def test_missing_predictions_are_told(folder: Path) -> None:
+    with pytest.raises(RunFolderError, match="there is no such file") as caught:
+        open_run(folder).predictions("test")
+    assert caught.value.received == "validation.tsv"
+    (folder / "predictions" / "validation.tsv").write_bytes(b"id\xff\n")
+    with pytest.raises(RunFolderError, match="it is not text"):
+        open_run(folder).predictions("validation")
+
+
+def test_a_broken_history_is_told(folder: Path) -> None:
+    path = folder / "history.jsonl"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(RunFolderError, match=r"history.jsonl: line \d+ cannot be read"):
+        open_run(folder).history()
+    path.unlink()
+    with pytest.raises(RunFolderError, match="it cannot be read"):
+        open_run(folder).history()
+
+
+def test_a_recipe_that_is_missing_cut_off_or_another_s_is_told(folder: Path) -> None:
+    path = folder / "recipe.toml"
+    text = path.read_text()
+    path.write_text(text[: text.index("[engine]")])
+    with pytest.raises(RunFolderError, match="it is not the whole recipe of a run") as caught:
+        _ = open_run(folder).recipe
+    assert caught.value.received == "no engine"
+    path.write_text(text[: text.index("[optimizer]") + 5])
+    with pytest.raises(RecipeError, match=r"recipe\.toml: 1 problem"):
+        _ = open_run(folder).recipe
+    path.write_text(text.replace('"mrpc"', '"wnli"'))
+    with pytest.raises(RunFolderError, match="of different runs"):
+        _ = open_run(folder).recipe
+    path.unlink()
+    with pytest.raises(RunFolderError, match="it cannot be read"):
+        _ = open_run(folder).recipe
+
+
+@pytest.mark.parametrize("names", [None, {}, {"0": "a", "2": "b"}, ["a", "b"], {"zero": "a"}])
+def test_a_model_without_label_names_is_told(folder: Path, names: object) -> None:
+    path = folder / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id2label": names}))
+    with pytest.raises(RunFolderError, match="it does not name the labels"):
+        _ = open_run(folder).labels
