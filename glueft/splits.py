@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.plugin import Task
 
+# Few enough to stay readable in run.json, enough to see where a split's rows lie.
+LENGTH_BINS = 32
+
 
 def predicted_splits(task: Task, predict: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:
     """Return the splits that `data.predict` names, each once: "validation" and "test" stand for all of their sort.
@@ -52,7 +55,26 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
         split["official_rows"] = task.sizes[rows.name]
     if encoded is not None:
         split |= {"tokens": len(encoded.ids), "truncated_rows": encoded.truncated}
+        split["token_lengths"] = length_histogram(encoded.lengths)
     return split
+
+
+def length_histogram(lengths: NDArray[Any]) -> dict[str, Any]:
+    """Return how many rows there are of each length, in at most `LENGTH_BINS` bins.
+
+    Args:
+        lengths: tokens in each row, (rows,), each at least 1.
+
+    Returns:
+        `bin_tokens`, the width of a bin, a power of 2, so that histograms of different widths can be brought to the
+        wider one; and `rows`, the count of each bin: the first is of 1 to `bin_tokens` tokens.
+    """
+    import numpy as np
+
+    width = 1
+    while width * LENGTH_BINS < lengths.max():
+        width *= 2
+    return {"bin_tokens": width, "rows": np.bincount((lengths - 1) // width).tolist()}
 
 
 def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, int]) -> list[str]:

@@ -32,12 +32,13 @@ class Loaded:
     read_from: Literal["hub", "cache"]
 
 
-def load_hub_dataset(hub: HubDataset, revision: str | None) -> Loaded:
+def load_hub_dataset(hub: HubDataset, revision: str | None, *, cache_only: bool = False) -> Loaded:
     """Load a data set from the hub, or from what its local cache holds.
 
     Args:
         hub: its name and configuration.
         revision: branch, tag or commit; None for the newest, or for the newest in the cache if the hub is out of reach.
+        cache_only: do not ask the hub.
 
     Raises:
         HubError: no such data set, configuration or revision, or the hub is out of reach and nothing is cached.
@@ -47,6 +48,8 @@ def load_hub_dataset(hub: HubDataset, revision: str | None) -> Loaded:
         # A commit never changes: if the cache has it, nobody needs to be asked.
         return Loaded(_read(prepared[revision]), revision, "cache")
     try:
+        if cache_only:
+            raise HubUnavailableError("only its local cache was to be read")
         repository = ask("dataset", hub.path, revision)
     except HubUnavailableError as unavailable:
         folder = _cached(hub, revision, prepared)
