@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import glueft
-from glueft.cli import describe, list_plugins, plan, run, schema, show, validate
+from glueft.cli import describe, list_plugins, list_runs, plan, run, schema, show, validate
 from glueft.cli.plugin import plugin_app
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.process_start import process_start
@@ -30,12 +30,13 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("validate", validate.validate, validate.EPILOG),
     ("show", show.show, show.EPILOG),
     ("list", list_plugins.list_plugins, list_plugins.EPILOG),
+    ("list-runs", list_runs.list_runs, list_runs.EPILOG),
     ("describe", describe.describe, describe.EPILOG),
     ("schema", schema.schema, schema.EPILOG),
 )
 
 # Those that are over at once; all others, plugins' too, may run for long.
-LIGHT = ("validate", "show", "list", "describe", "schema")
+LIGHT = ("validate", "show", "list", "list-runs", "describe", "schema")
 
 EPILOG = """\b
 Examples:

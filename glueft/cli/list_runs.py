@@ -1,0 +1,91 @@
+"""`glueft list-runs`: the runs in a folder."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+EPILOG = """\b
+Examples:
+  glueft list-runs
+  glueft list-runs runs --task mrpc --sort accuracy      the best one comes last
+  glueft list-runs --status failed --status died
+  glueft list-runs --sort time --reverse --json
+"""
+
+
+def status_names() -> list[str]:
+    """The words that a shell may complete."""
+    from glueft.run_list import STATUSES
+
+    return list(STATUSES)
+
+
+def sort_keys() -> list[str]:
+    """Likewise; a run's own metrics come on top of these."""
+    from glueft.metrics import METRICS
+    from glueft.run_list import KEYS
+
+    return [*KEYS, *METRICS]
+
+
+def list_runs(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder that the run folders lie in.")] = "runs",
+    sort: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY",
+            help="folder, task, checkpoint, time, seed, status, started, or a metric; the largest comes last.",
+            autocompletion=sort_keys,
+        ),
+    ] = "started",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The largest comes first.")] = False,
+    task: Annotated[str | None, typer.Option(metavar="NAME", help="Only the runs of this task.")] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only done, running, died, interrupted, failed or broken ones. Repeatable.",
+            autocompletion=status_names,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the runs in a folder, with checkpoint, metrics, time, seed and status; the newest comes last.
+
+    A run that says it is running while its process is gone has died. A folder that cannot be read is listed with the
+    reason.
+    """
+    import dataclasses
+    import sys
+    from pathlib import Path
+
+    from glueft import run_list
+
+    found = run_list.list_runs(Path(folder))
+    # Sorted before they are chosen from: a metric that none of the chosen has is still one to sort by.
+    runs = run_list.chosen(run_list.ordered(found, sort, reverse=reverse), task=task, statuses=status or [])
+    left_out = len(found) - len(runs)
+    if as_json:
+        listed = {
+            "folder": str(Path(folder).absolute()),
+            "runs": [*map(dataclasses.asdict, runs)],
+            "left_out": left_out,
+        }
+        print(json.dumps(listed, ensure_ascii=False))
+        return
+    from glueft.progress import make_progress
+    from glueft.run_list_table import notes, run_table
+
+    progress = make_progress(sys.stdout)
+    if runs:
+        progress.tables(run_table(runs))
+    else:
+        progress.say(f"no runs in {folder}" + (" that were asked for" if left_out else ""))
+    lines = notes(runs)
+    if left_out:
+        lines.append(f"{left_out} of {len(found)} left out: of another task or status")
+    for line in ["", *lines] if runs and lines else lines:
+        progress.say(line)

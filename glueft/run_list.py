@@ -1,0 +1,220 @@
+"""The runs in a folder, each read from its run.json alone; a folder that cannot be read is listed with the reason."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glueft.errors import GlueftError, RunFolderError
+from glueft.metrics import METRICS
+from glueft.nearest import did_you_mean
+from glueft.process_identity import is_alive
+from glueft.saved_run import open_run
+
+STATUSES = {
+    "done": "over, and all of it is there",
+    "running": "run.json says so, and nothing that can be known from here speaks against it",
+    "died": "run.json says running, but the process is gone: killed, or out of memory",
+    "interrupted": "stopped by Ctrl-C",
+    "failed": "ended by an error",
+    "broken": "the folder cannot be read",
+}
+# What a run can be sorted by, beside its metrics.
+KEYS = ("folder", "task", "checkpoint", "time", "seed", "status", "started")
+# What a run makes in its folder; one of these alone shows that a folder was meant to be a run.
+_TRACES = ("recipe.toml", "history.jsonl", "predictions", "model")
+_NAME = re.compile(r".+-\d{8}-\d{6}-[0-9a-f]{6}")
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """One line of the list.
+
+    Attributes:
+        folder: its name in the folder that is listed.
+        path: absolute.
+        status: a key of STATUSES.
+        note: why it is broken, failed or thought dead, or how long ago a running one last wrote; None for the others.
+        task: of the recipe; None, as all that follows, where it is not known.
+        checkpoint: as the recipe names it.
+        metrics: name -> value, of the split that the run is judged by; empty until the run is done.
+        seconds: the whole run's; None until it is over.
+        seed: of the training.
+        started: in UTC, ISO 8601.
+    """
+
+    folder: str
+    path: str
+    status: str
+    note: str | None = None
+    task: str | None = None
+    checkpoint: str | None = None
+    metrics: dict[str, float] | None = None
+    seconds: float | None = None
+    seed: int | None = None
+    started: str | None = None
+
+
+def list_runs(folder: Path) -> list[ListedRun]:
+    """Return the runs in a folder, or the one that the folder itself is, in the order of their names.
+
+    Folders that show no trace of a run are left out.
+
+    Raises:
+        RunFolderError: there is no such folder, or it cannot be read.
+    """
+    try:
+        if (folder / "run.json").exists():
+            return [listed(folder)]
+        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise RunFolderError(
+            f"{folder}: there are no runs to list",
+            expected="a folder with run folders in it",
+            received="no such folder" if missing else error.strerror or str(error),
+            mend="name the folder that `glueft run --output-dir` was given, or start a run: glueft run mrpc --sample",
+        ) from None
+    return [listed(path) for path in inside if _is_meant_to_be_a_run(path)]
+
+
+def listed(folder: Path) -> ListedRun:
+    """Read one run folder; whatever is wrong with it makes it "broken"."""
+    path = str(folder.absolute())
+    name = folder.name or path
+    try:
+        record = open_run(folder, finished=False).record
+    except RunFolderError as error:
+        note = str(error.message).removeprefix(f"{path}/").removeprefix(f"{path}: ")
+        return ListedRun(name, path, "broken", f"{note} (expected {error.expected}; received {error.received})")
+    except OSError as error:
+        return ListedRun(name, path, "broken", error.strerror or str(error))
+    status, note = _status(folder, record)
+    checkpoint, metrics, seconds = (_table(record, key) for key in ("checkpoint", "metrics", "seconds"))
+    named, total = checkpoint.get("name"), seconds.get("total")
+    return ListedRun(
+        name,
+        path,
+        status,
+        note,
+        task=record["task"],
+        checkpoint=named if isinstance(named, str) else None,
+        metrics={key: value for key, value in metrics.items() if _is_number(value)}
+        if isinstance(metrics, dict)
+        else {},
+        seconds=total if _is_number(total) else None,
+        seed=record["seed"],
+        started=record["started"],
+    )
+
+
+def chosen(runs: Iterable[ListedRun], *, task: str | None, statuses: Sequence[str]) -> list[ListedRun]:
+    """Return the runs of a task and of any of the statuses; all, where nothing is said.
+
+    Raises:
+        GlueftError: there is no such status.
+    """
+    for status in statuses:
+        if status not in STATUSES:
+            raise GlueftError(
+                f'there is no status called "{status}"',
+                expected=f"one of {', '.join(STATUSES)}",
+                received=f'"{status}"',
+                mend=did_you_mean(status, STATUSES).strip() or "leave out --status to see all",
+            )
+    return [run for run in runs if task in (None, run.task) and (not statuses or run.status in statuses)]
+
+
+def ordered(runs: Sequence[ListedRun], key: str, *, reverse: bool = False) -> list[ListedRun]:
+    """Return the runs from the smallest to the largest value of a key; those without one come first.
+
+    Args:
+        runs: as `list_runs` gives them; equal ones keep that order.
+        key: one of KEYS, or a metric.
+        reverse: from the largest to the smallest.
+
+    Raises:
+        GlueftError: runs have no such key.
+    """
+    metrics = metric_names(runs)
+    if key not in KEYS and key not in metrics and key not in METRICS:
+        valid = (*KEYS, *metrics)
+        raise GlueftError(
+            f'runs cannot be sorted by "{key}"',
+            expected=f"one of {', '.join(valid)}",
+            received=f'"{key}"',
+            mend=did_you_mean(key, valid).strip() or "leave out --sort: the newest then comes last",
+        )
+
+    def value(run: ListedRun) -> tuple[bool, Any]:
+        found = (run.metrics or {}).get(key) if key not in KEYS else run.seconds if key == "time" else getattr(run, key)
+        return (found is not None, 0 if found is None else found)
+
+    return sorted(runs, key=value, reverse=reverse)
+
+
+def metric_names(runs: Iterable[ListedRun]) -> list[str]:
+    """Return the metrics that the runs have, glueft's own in their usual order first."""
+    found = {name for run in runs for name in run.metrics or {}}
+    return [*(name for name in METRICS if name in found), *sorted(found.difference(METRICS))]
+
+
+def _is_meant_to_be_a_run(folder: Path) -> bool:
+    try:
+        if not folder.is_dir():
+            return False
+        names = {path.name for path in folder.iterdir()}
+    except OSError:  # Also one that may not be read.
+        return _NAME.fullmatch(folder.name) is not None
+    traces = names.intersection(_TRACES)
+    # A model's folder, or a data set's, is named freely and has none of the other traces.
+    return "run.json" in names or ("recipe.toml" in traces and len(traces) > 1) or bool(_NAME.fullmatch(folder.name))
+
+
+def _status(folder: Path, record: dict[str, Any]) -> tuple[str, str | None]:
+    status = record["status"]
+    if status == "failed":
+        return status, (str(record.get("error") or "").strip().splitlines() or ["run.json does not say why"])[0]
+    if status != "running":
+        return (status, None) if status in STATUSES else ("broken", f"run.json has the unknown status {status!r}")
+    alive = is_alive(record.get("process"))
+    heard = f"last wrote {_ago(_last_sign(folder))} ago"
+    if alive is False:
+        return "died", f"its process is gone; it {heard}"
+    if alive is None:
+        return status, f"{heard}; whether its process still lives cannot be known from here"
+    return status, heard
+
+
+def _last_sign(folder: Path) -> float:
+    """When the run last wrote, in seconds since the epoch."""
+    times = []
+    for name in ("run.json", "history.jsonl"):
+        try:
+            times.append((folder / name).stat().st_mtime)
+        except OSError:
+            continue
+    return max(times, default=0.0)
+
+
+def _ago(moment: float) -> str:
+    seconds = max(0.0, time.time() - moment)
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}" + ("s" if count > 1 else "")
+    return f"{seconds:.0f} s"
+
+
+def _table(record: dict[str, Any], key: str) -> dict[str, Any]:
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,55 @@
+"""The table of `glueft list-runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from rich.table import Table
+from rich.text import Text
+
+from glueft.progress import duration
+from glueft.run_list import ListedRun, metric_names
+
+_STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}
+
+
+def run_table(runs: Sequence[ListedRun]) -> Table:
+    """Return a row a run, with a column for each metric that any of them has."""
+    metrics = metric_names(runs)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    # Where the terminal is narrow the checkpoint gives way first.
+    table.add_column("run", no_wrap=True)
+    table.add_column("task", no_wrap=True)
+    table.add_column("checkpoint", overflow="ellipsis", min_width=6)
+    for name in (*metrics, "time", "seed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for run in runs:
+        scores = [(run.metrics or {}).get(name) for name in metrics]
+        cells = (
+            run.folder,
+            run.task or "",
+            short_checkpoint(run.checkpoint or ""),
+            *("" if score is None else f"{score:.4f}" for score in scores),
+            "" if run.seconds is None else duration(run.seconds),
+            "" if run.seed is None else str(run.seed),
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells), Text(run.status, style=_STYLES[run.status]))
+    return table
+
+
+def notes(runs: Sequence[ListedRun]) -> list[str]:
+    """Return a line for each run that there is more to say of: why it is broken, or thought dead."""
+    return [printable(f"{run.folder}: {run.status}: {run.note}") for run in runs if run.note is not None]
+
+
+def short_checkpoint(name: str) -> str:
+    """Return a checkpoint's name; of a path its last two parts, for the rest is mostly the same in all."""
+    path = PurePath(name)
+    return "…/" + "/".join(path.parts[-2:]) if path.is_absolute() and len(path.parts) > 3 else name
+
+
+def printable(text: str) -> str:
+    """Return a text from a file with all that could steer a terminal written out, as `\\x1b` is."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
