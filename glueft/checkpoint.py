@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.checkpoint_files import WEIGHTS
+from glueft.checkpoint_files import CONFIG, WEIGHTS
 from glueft.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
 from glueft.encoder.labels import head_rows
 from glueft.encoder.tensor_files import read_headers
@@ -36,6 +36,7 @@ __all__ = [
     "load_classifier",
     "load_tokenizer",
     "save_classifier",
+    "save_config_and_tokenizer",
 ]
 
 
@@ -161,18 +162,23 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        config = json.dumps(saved_config(model), indent=2, sort_keys=True) + "\n"
-        (unfinished / "config.json").write_text(config, encoding="utf-8")
         tensors = export_weights(tensor_table(model))
         # transformers reads no file whose metadata lacks the format.
         safetensors.numpy.save_file(tensors, unfinished / WEIGHTS, metadata={"format": "pt"})
-        _forget_padding(tokenizer)
-        tokenizer.save_pretrained(unfinished)
+        save_config_and_tokenizer(model, unfinished, tokenizer)
         _open_permissions(unfinished)
         unfinished.replace(folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def save_config_and_tokenizer(model: Classifier, folder: Path, tokenizer: Any) -> None:
+    """Write all of a checkpoint but its weights into a folder that exists: config.json and the tokenizer's files."""
+    config = json.dumps(saved_config(model), indent=2, sort_keys=True) + "\n"
+    (folder / CONFIG).write_text(config, encoding="utf-8")
+    _forget_padding(tokenizer)
+    tokenizer.save_pretrained(folder)
 
 
 def saved_config(model: Classifier) -> dict[str, Any]:

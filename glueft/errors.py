@@ -50,3 +50,11 @@ class RunFolderError(GlueftError):
 
 class SubmissionError(GlueftError):
     """A benchmark's upload cannot be put together from these runs."""
+
+
+class ExportError(GlueftError):
+    """A model cannot be exported in the form, or to the place, that was asked for."""
+
+
+class OutputError(GlueftError):
+    """A result cannot be written where it was asked for, or something stands there already."""
