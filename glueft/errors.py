@@ -58,3 +58,7 @@ class ExportError(GlueftError):
 
 class OutputError(GlueftError):
     """A result cannot be written where it was asked for, or something stands there already."""
+
+
+class ComparisonError(GlueftError):
+    """Runs cannot be set side by side: they are of different tasks, or have answered different rows."""
