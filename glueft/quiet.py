@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from glueft.errors import GlueftError
+
 STDERR = 2  # the process's own file descriptor; C++ code does not go through sys.stderr
 
 
@@ -27,7 +29,7 @@ def hush_libraries() -> None:
 
 @contextmanager
 def captured_stderr() -> Iterator[None]:
-    """Hold back what is written to the standard error of the process; show it only if the block fails.
+    """Hold back what is written to the standard error of the process; show it only if the block fails by a bug.
 
     TensorFlow's C++ side writes its greeting there before any of its log switches is read.
     """
@@ -37,6 +39,8 @@ def captured_stderr() -> Iterator[None]:
         os.dup2(held.fileno(), STDERR)
         try:
             yield
+        except GlueftError:
+            raise  # it says itself what the user needs
         except Exception:
             sys.stderr.flush()
             held.seek(0)

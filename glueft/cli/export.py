@@ -1,0 +1,98 @@
+"""`glueft export`: a run's model in the form that another program reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from glueft.cli.recipe_options import Verbose
+
+EPILOG = """\b
+Examples:
+  glueft export runs/mrpc-20260131-120000-a1b2c3 my-model
+  glueft export runs/mrpc-20260131-120000-a1b2c3 my-model --format onnx
+  glueft export runs/mrpc-20260131-120000-a1b2c3 my-model --format saved_model --force
+  glueft export ./a-classifier my-model --format keras --json
+"""
+
+
+def format_names(incomplete: str) -> list[str]:
+    """The formats, for completion in the shell."""
+    from glueft.export.formats import FORMATS
+
+    return [name for name in FORMATS if name.startswith(incomplete)]
+
+
+def export(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="A run folder, its model/, or a folder with a classifier of that layout."),
+    ],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Where the export is written.")],
+    format_name: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="transformers (PyTorch), keras (.keras), saved_model (TensorFlow) or onnx.",
+            autocompletion=format_names,
+        ),
+    ] = "transformers",
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in DIR.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was written as one JSON object; messages go to standard error.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write a run's model in the form that another program reads, with its tokenizer and a README that calls it.
+
+    What is written is read back by its own consumer, where that is installed, and must give the same logits to 1e-4;
+    otherwise nothing is left in DIR.
+    """
+    from contextlib import nullcontext
+
+    from glueft.export.formats import find_format
+    from glueft.export.place import refuse_taken
+    from glueft.progress import make_progress
+    from glueft.quiet import captured_stderr, hush_libraries
+
+    form = find_format(format_name)
+    form.refuse_if_unwritable()
+    place = Path(folder).expanduser().resolve()
+    # Before anything is loaded; `export` looks again, for it takes a while.
+    refuse_taken(place, force=force, source=Path(run))
+    if not verbose:
+        hush_libraries()
+    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    with progress.phase("load the model"):
+        from glueft.saved_model import load_saved_model
+
+        saved = load_saved_model(run)
+    with progress.phase(f"write and read back ({form.name})"), nullcontext() if verbose else captured_stderr():
+        from glueft.export.exporter import export as write_export
+
+        written = write_export(saved, place, form, force=force)
+    if as_json:
+        print(json.dumps(written, ensure_ascii=False))
+    else:
+        _tell(written, folder)
+
+
+def _tell(written: dict[str, Any], folder: str) -> None:
+    check = written["check"]
+    print(
+        f"{folder}: {written['architecture']} in the format {written['format']}, "
+        f"{sum(written['files'].values()) / 1e6:.1f} MB, for rows of up to {written['max_length']} tokens"
+    )
+    print("labels: " + (", ".join(written["labels"]) or "none (a score)"))
+    print(
+        f"read back by {check['consumer']} {check['version']}: the same logits on {check['rows']} rows "
+        f"(largest difference {check['largest_difference']:.1g})"
+    )
+    if check["missing"]:
+        print(f"{check['missing']} is not installed, so it was not read back by its own consumer")
+    print(f"{folder}/README.md says how to call it")

@@ -1,0 +1,76 @@
+"""Exports a saved classifier: written beside its place, read back and compared, and only then put there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.export.check import check_export
+from glueft.export.format import INPUT_NAMES, Format
+from glueft.export.place import DESCRIPTION, refuse_taken, whole_folder
+from glueft.export.readme import write_readme
+
+if TYPE_CHECKING:
+    from glueft.saved_model import SavedModel
+
+
+def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False) -> dict[str, Any]:
+    """Write a saved classifier in a format, with its tokenizer, a README.md and an export.json.
+
+    Args:
+        saved: from `load_saved_model`. The export is in float32, whatever the precision of the run.
+        folder: where to; it must not exist yet, or be empty. It appears whole or not at all.
+        form: from `find_format`.
+        force: replace an earlier export.
+
+    Returns:
+        The content of export.json, with the `folder` and the size of its `files` in bytes.
+
+    Raises:
+        ExportError: the format cannot be written here, there is something in the place, or what was written does not
+            give the logits of the model when its consumer reads it back.
+    """
+    from glueft.export.plain_model import plain_copy
+
+    folder = Path(folder).expanduser().resolve()
+    form.refuse_if_unwritable()
+    refuse_taken(folder, force=force, source=saved.run.folder if saved.run else saved.checkpoint.folder)
+    model = plain_copy(saved.classifier)
+    with whole_folder(folder) as unfinished:
+        form.write(model, saved.tokenizer, unfinished)
+        check = check_export(form, unfinished, model, saved.tokenizer, saved.max_length)
+        record = describe(saved, form) | {"check": asdict(check)}
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        (unfinished / DESCRIPTION).write_text(text, encoding="utf-8")
+        readme = write_readme(form, record, pair=bool(saved.pair), token_types=model.config.type_vocab_size > 0)
+        (unfinished / "README.md").write_text(readme, encoding="utf-8")
+    return {**record, "folder": str(folder), "files": file_sizes(folder)}
+
+
+def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
+    """What export.json says of a model, but for the check."""
+    import glueft
+
+    record = saved.run.record if saved.run else {}
+    return {
+        "format": form.name,
+        "glueft": glueft.__version__,
+        "model_file": form.model_file,
+        "architecture": saved.classifier.config.family.architecture,
+        "task": record.get("task"),
+        "checkpoint": record.get("checkpoint", {}).get("name"),
+        "labels": list(saved.labels),
+        "max_length": saved.max_length,
+        "inputs": list(INPUT_NAMES),
+        "outputs": ["logits"],
+        "metrics": record.get("metrics"),
+        "metrics_of": record.get("data", {}).get("validation_split"),
+    }
+
+
+def file_sizes(folder: Path) -> dict[str, int]:
+    """The bytes of each file of a folder, by its path inside; those in folders of it too."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}

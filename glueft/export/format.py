@@ -1,0 +1,112 @@
+"""What a format of an export is: how it is written, and how its own consumer reads it back.
+
+Importing this module and those of the formats is cheap: Keras and the consumers are imported when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import ExportError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.encoder.classifier import Classifier
+
+    Inputs = Mapping[str, NDArray[np.int32]]
+    Reader = Callable[[Inputs], NDArray[np.float32]]
+
+# The inputs of an exported model, in the order of its signature where it has one; each is (batch, length).
+INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that something needs: its module, and what pip calls it."""
+
+    module: str
+    install: str
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be imported; it is only located."""
+        return importlib.util.find_spec(self.module) is not None
+
+    @property
+    def version(self) -> str:
+        """The version that is installed."""
+        return importlib.metadata.version(self.module)
+
+
+class Format(ABC):
+    """One format of an export.
+
+    Attributes:
+        name: what `--format` calls it.
+        holds: what a folder of it holds, for its README.
+        model_file: the file, or the folder, that holds the weights.
+        writer: the package that writes it, where glueft can be installed without it.
+        called_with: what `pip install` needs for the README's snippet.
+    """
+
+    name: str
+    holds: str
+    model_file: str
+    writer: Package | None = None
+    called_with: str
+
+    def refuse_if_unwritable(self) -> None:
+        """Raise ExportError if the format cannot be written here, before anything is loaded."""
+        if self.writer is not None and not self.writer.installed:
+            raise ExportError(
+                f"the format {self.name} needs the package {self.writer.module}, which is not installed",
+                expected=f"an installed {self.writer.module}",
+                received="none in this Python environment",
+                mend=f"install it: pip install '{self.writer.install}'",
+            )
+
+    @abstractmethod
+    def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
+        """Write the model, config.json and the tokenizer's files.
+
+        Args:
+            model: in float32, with plain weights: from `plain_model.plain_copy`.
+            tokenizer: the one it was trained with.
+            folder: empty.
+        """
+
+    @abstractmethod
+    def readers(self) -> tuple[tuple[Package, Callable[[Path], Reader]], ...]:
+        """Return what opens a folder of the format, and maps a batch's inputs to logits (batch, outputs).
+
+        The consumer comes first. Where it need not be installed, another package's reader follows, which always is.
+        """
+
+    @abstractmethod
+    def snippet(self, token_types: bool) -> Snippet:
+        """Return the Python code by which the README calls the model; `token_types`: whether the family has them."""
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """The parts of a README's code that are a format's own.
+
+    Attributes:
+        imports: the lines at its head, in order.
+        load: the lines that open the model.
+        tokenizer_options: further arguments of the tokenizer's call.
+        call: the lines that turn `inputs` into `logits`, a NumPy array.
+    """
+
+    imports: str
+    load: str
+    tokenizer_options: str
+    call: str

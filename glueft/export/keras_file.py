@@ -1,0 +1,60 @@
+"""Keras's own format: a .keras file that `keras.saving.load_model` opens in safe mode, on any backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.export.format import Format, Package, Snippet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.encoder.classifier import Classifier
+    from glueft.export.format import Inputs, Reader
+
+
+class KerasFile(Format):
+    """model.keras, whose class is glueft's; config.json and the tokenizer's files beside it."""
+
+    name = "keras"
+    holds = "A Keras model, model.keras, and the tokenizer's files. Its class comes from glueft"
+    model_file = "model.keras"
+    called_with = "glueft"
+
+    def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
+        """Write the file."""
+        from glueft.checkpoint import save_config_and_tokenizer
+
+        model.save(folder / self.model_file)
+        save_config_and_tokenizer(model, folder, tokenizer)
+
+    def readers(self) -> tuple[tuple[Package, Callable[[Path], Reader]], ...]:
+        """Return Keras's reader."""
+        return ((Package("keras", "keras"), self.read),)
+
+    def read(self, folder: Path) -> Reader:
+        """Open it with Keras, in safe mode."""
+        import keras
+
+        model = keras.saving.load_model(folder / self.model_file, safe_mode=True)
+
+        def logits(inputs: Inputs) -> NDArray[np.float32]:
+            found: NDArray[np.float32] = keras.ops.convert_to_numpy(model(dict(inputs)))
+            return found
+
+        return logits
+
+    def snippet(self, token_types: bool) -> Snippet:
+        """Return Keras code, for any backend."""
+        return Snippet(
+            imports=(
+                "import keras\nfrom transformers import AutoTokenizer\n\n"
+                "import glueft.encoder.classifier  # tells Keras of the model's class"
+            ),
+            load='model = keras.saving.load_model("model.keras")',
+            tokenizer_options='return_token_type_ids=True, return_tensors="np"',
+            call="logits = model.predict(dict(inputs), verbose=0)",
+        )

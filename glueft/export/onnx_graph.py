@@ -1,0 +1,137 @@
+"""A small writer of ONNX graphs: nodes in order, constants by name.
+
+The operations are those of operator set 17, which every runtime since 2022 knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+
+OPSET = 17
+# The format of the file that came with this operator set; without it, onnx writes its newest, which is read by few.
+IR_VERSION = 8
+
+
+class Graph:
+    """A graph under construction. Tensors are known by their names."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+        self.scope = ""
+
+    def weight(self, name: str, values: Any) -> str:
+        """Add a weight, once; return its name."""
+        if name not in self.constants:
+            self.constants[name] = onnx.numpy_helper.from_array(np.asarray(values, np.float32), name)
+        return name
+
+    def number(self, value: float) -> str:
+        """Return the name of a float32 number."""
+        return self.weight(f"number {value!r}", value)
+
+    def whole(self, *values: int, scalar: bool = False) -> str:
+        """Return the name of whole numbers, int64 (values,), or () with `scalar`."""
+        name = f"whole {values[0]}" if scalar else f"whole {list(values)}"
+        if name not in self.constants:
+            array = np.array(values[0] if scalar else values, np.int64)
+            self.constants[name] = onnx.numpy_helper.from_array(array, name)
+        return name
+
+    def __call__(self, operation: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Add a node; return the name of its output."""
+        output = output or f"{self.scope}/{operation}_{len(self.nodes)}"
+        self.nodes.append(onnx.helper.make_node(operation, inputs, [output], name=output, **attributes))
+        return output
+
+    def model(self, name: str, inputs: list[str], output: str, outputs: int, *, producer: tuple[str, str]) -> Any:
+        """Return the finished ModelProto.
+
+        Args:
+            name: of the graph.
+            inputs: names; each is int64 (batch, length).
+            output: the name of a float32 tensor (batch, outputs).
+            outputs: its columns.
+            producer: who writes it, and the version.
+        """
+        value = onnx.helper.make_tensor_value_info
+        graph = onnx.helper.make_graph(
+            self.nodes,
+            name,
+            [value(given, onnx.TensorProto.INT64, ["batch", "length"]) for given in inputs],
+            [value(output, onnx.TensorProto.FLOAT, ["batch", outputs])],
+            initializer=list(self.constants.values()),
+        )
+        return onnx.helper.make_model(
+            graph,
+            opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name=producer[0],
+            producer_version=producer[1],
+        )
+
+
+def gelu(graph: Graph, x: str) -> str:
+    """x * Phi(x), in the form that runtimes recognise and make one operation of."""
+    erf = graph("Erf", graph("Div", x, graph.number(2**0.5)))
+    return graph("Mul", graph("Mul", x, graph("Add", erf, graph.number(1.0))), graph.number(0.5))
+
+
+def gelu_tanh(graph: Graph, x: str) -> str:
+    """0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))."""
+    cube = graph("Mul", graph("Mul", x, graph("Mul", x, x)), graph.number(0.044715))
+    tanh = graph("Tanh", graph("Mul", graph("Add", x, cube), graph.number((2 / np.pi) ** 0.5)))
+    return graph("Mul", graph("Mul", x, graph("Add", tanh, graph.number(1.0))), graph.number(0.5))
+
+
+def quick_gelu(graph: Graph, x: str) -> str:
+    """x * sigmoid(1.702 x)."""
+    return graph("Mul", x, graph("Sigmoid", graph("Mul", x, graph.number(1.702))))
+
+
+def squared_relu(graph: Graph, x: str) -> str:
+    """relu(x)^2."""
+    positive = graph("Relu", x)
+    return graph("Mul", positive, positive)
+
+
+def relu6(graph: Graph, x: str) -> str:
+    """min(relu(x), 6)."""
+    return graph("Min", graph("Relu", x), graph.number(6.0))
+
+
+def silu(graph: Graph, x: str) -> str:
+    """x * sigmoid(x)."""
+    return graph("Mul", x, graph("Sigmoid", x))
+
+
+def mish(graph: Graph, x: str) -> str:
+    """x * tanh(softplus(x))."""
+    return graph("Mul", x, graph("Tanh", graph("Softplus", x)))
+
+
+def _named(operation: str) -> Callable[[Graph, str], str]:
+    return lambda graph, x: graph(operation, x)
+
+
+# By the names of glueft.encoder.activations.
+ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
+    **dict.fromkeys(("gelu", "gelu_python"), gelu),
+    **dict.fromkeys(
+        ("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"),
+        gelu_tanh,
+    ),
+    "quick_gelu": quick_gelu,
+    "relu": _named("Relu"),
+    "relu2": squared_relu,
+    "relu6": relu6,
+    **dict.fromkeys(("silu", "swish"), silu),
+    "tanh": _named("Tanh"),
+    "sigmoid": _named("Sigmoid"),
+    "mish": mish,
+    "linear": lambda graph, x: x,
+}

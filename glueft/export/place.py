@@ -1,0 +1,108 @@
+"""The place of an export: what may be written over, and how a folder appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from glueft.errors import ExportError
+
+# The file by which an export is known for one: `--force` replaces nothing else.
+DESCRIPTION = "export.json"
+
+
+def refuse_taken(folder: Path, *, force: bool, source: Path) -> None:
+    """Raise ExportError unless an export may be put here.
+
+    Args:
+        folder: where it would go, absolute.
+        force: whether an earlier export may be replaced.
+        source: the run or checkpoint that is exported; it must not be inside.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ExportError(
+            f"{folder}: there is something in the place of the export",
+            expected="a folder that does not exist yet",
+            received="a file",
+            mend="name another folder",
+        )
+    if not any(folder.iterdir()):
+        return
+    earlier = is_export(folder)
+    inside = source.resolve().is_relative_to(folder)
+    if force and earlier and not inside:
+        return
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+    received = "a folder with " + ", ".join(names[:6]) + ", ..." * (len(names) > 6)
+    if force and inside:
+        raise ExportError(
+            f"{folder}: it holds what is to be exported, and is not replaced",
+            expected="a folder outside of it",
+            received=received,
+            mend="name another folder",
+        )
+    raise ExportError(
+        f"{folder}: there is something in the place of the export",
+        expected="an export of glueft, which --force replaces" if force else "a folder that does not exist yet",
+        received=received,
+        mend="add --force to replace it, or name another folder"
+        if earlier and not inside
+        else "name another folder, or move that one away; --force replaces nothing but exports",
+    )
+
+
+def is_export(folder: Path) -> bool:
+    """Whether `glueft export` wrote a folder."""
+    try:
+        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(described, dict) and "glueft" in described and "format" in described
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a new, empty folder; put it in its place if the block succeeds, and leave nothing of it if not.
+
+    Args:
+        folder: the place, absolute; what is there is replaced.
+
+    Raises:
+        ExportError: nothing can be written there.
+    """
+    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(3)}")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir()
+        yield beside
+        _put(beside, folder)
+    except OSError as error:
+        raise ExportError(
+            f"{folder}: the export cannot be written",
+            expected="a place that can be written to, with room for the model",
+            received=error.strerror or str(error),
+            mend="name another folder, or make room; nothing was left there",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _put(beside: Path, folder: Path) -> None:
+    """Move a finished folder into its place; an earlier export there goes once it is done."""
+    if not folder.exists():
+        beside.rename(folder)
+        return
+    earlier = folder.with_name(f"{beside.name}-earlier")
+    folder.rename(earlier)
+    try:
+        beside.rename(folder)
+    except BaseException:
+        earlier.rename(folder)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)

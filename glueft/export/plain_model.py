@@ -1,0 +1,60 @@
+"""A classifier as an export needs it: float32, with nothing about it that training has put there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glueft.encoder.classifier import Classifier
+    from glueft.encoder.tensor_files import FloatArray
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A tensor in memory, in the place of one in a file."""
+
+    values: FloatArray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    def read(self) -> FloatArray:
+        return self.values
+
+
+def plain_copy(model: Classifier) -> Classifier:
+    """Return a classifier that computes the same in float32, whatever the precision policy of `model`.
+
+    LoRA's matrices are added to the kernels, embeddings of words that were left out of the training are there again,
+    nothing is frozen, and it is not compiled.
+    """
+    from glueft.checkpoint import saved_config
+    from glueft.encoder.classifier import Classifier
+    from glueft.encoder.weights import export_weights, read_weights, tensor_table
+    from glueft.engine import dtype_policy
+
+    with dtype_policy("float32"):
+        copy = Classifier(saved_config(model), model.labels)
+    table = tensor_table(copy)
+    tensors: dict[str, Any] = {name: _Held(values) for name, values in export_weights(tensor_table(model)).items()}
+    read_weights(table, tensors, {name: name for name in table}, order=None, seed=0, initializer_range=0.0)
+    return copy
+
+
+def plain_logits(model: Classifier, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
+    """Compute logits by operations of the backend's own alone, for a graph that is read without glueft.
+
+    Args:
+        model: from `plain_copy`.
+        input_ids, attention_mask, token_type_ids: int32 (batch, length).
+
+    Returns:
+        (batch, outputs), float32.
+    """
+    from glueft.encoder.kernels import tracing
+
+    # As for a compiler: it gets none of glueft's kernels, whose gradients of their own would end up in the graph.
+    with tracing(compiled=True, training=False):
+        return model.head(model.encoder(input_ids, attention_mask, token_type_ids, first_token=True))

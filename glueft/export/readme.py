@@ -1,0 +1,86 @@
+"""The README.md of an export: what the folder holds, and code that calls it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from glueft.export.format import Format
+
+TEXTS = ("The council voted to widen the old bridge.", "A dull and needlessly long film.")
+SECOND_TEXTS = ("The old bridge will be made wider.", "Nobody minded how long it was.")
+
+
+def write_readme(form: Format, record: Mapping[str, Any], *, pair: bool, token_types: bool) -> str:
+    """Return the text.
+
+    Args:
+        form: the export's format.
+        record: export.json.
+        pair: whether the code shows rows of two texts.
+        token_types: whether the model's family tells the texts of a pair apart by token types.
+    """
+    task = f"the task {record['task']}" if record["task"] else "one text or two"
+    check = record["check"]
+    lines = [
+        f"# {'A text classifier' if record['labels'] else 'A model that scores texts'}, for {task}",
+        "",
+        f"{form.holds}. Written by `glueft export` (glueft {record['glueft']}).",
+        "",
+        *_facts(record),
+        "",
+        f"When it was written, {check['consumer']} {check['version']} gave the same logits as glueft for "
+        f"{check['rows']} rows of several lengths, padded and not; the largest difference was "
+        f"{check['largest_difference']:.1g}.",
+        "",
+        "## How to call it",
+        "",
+        f"In this folder, after `pip install {form.called_with}`:",
+        "",
+        "```python",
+        snippet(form, record["labels"], record["max_length"], pair=pair, token_types=token_types),
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(record: Mapping[str, Any]) -> list[str]:
+    """The indented block that says what goes in and comes out. Names come as JSON, in which nothing is Markdown."""
+    inputs = ", ".join(record["inputs"])
+    facts = {
+        "architecture": record["architecture"],
+        "trained from": json.dumps(record["checkpoint"], ensure_ascii=False) if record["checkpoint"] else None,
+        "inputs": f"{inputs}: whole numbers, (rows, tokens); any number of either",
+        "longest row": f"{record['max_length']} tokens, special tokens counted",
+        "output": f"logits, (rows, {len(record['labels']) or 1}), float32",
+        "labels": None if record["labels"] else "none: the one logit is the score",
+    }
+    lines = [f"    {name:<13} {value}" for name, value in facts.items() if value is not None]
+    lines += [
+        f"    {f'label {index}':<13} {json.dumps(label, ensure_ascii=False)}"
+        for index, label in enumerate(record["labels"])
+    ]
+    for name, value in (record["metrics"] or {}).items():
+        lines.append(f"    {name:<13} {value:.4f} ({record['metrics_of']})")
+    return lines
+
+
+def snippet(form: Format, labels: Sequence[str], max_length: int, *, pair: bool, token_types: bool) -> str:
+    """Return code that prints the prediction for two rows; it runs in the export's folder."""
+    own = form.snippet(token_types)
+    lines = [own.imports, "", 'tokenizer = AutoTokenizer.from_pretrained(".")', own.load]
+    if labels:
+        lines.append(f"labels = {json.dumps(list(labels), ensure_ascii=False)}")
+    lines.append(f"texts = {json.dumps(list(TEXTS))}")
+    if pair:
+        lines.append(f"second_texts = {json.dumps(list(SECOND_TEXTS))}")
+    given = "texts, second_texts" if pair else "texts"
+    lines += [
+        f"inputs = tokenizer(\n    {given}, truncation=True, max_length={max_length}, padding=True, "
+        f"{own.tokenizer_options}\n)",
+        own.call,
+        "for text, scores in zip(texts, logits):",
+        "    print(text, labels[scores.argmax()], scores)" if labels else "    print(text, scores[0])",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""The format of Hugging Face transformers: what `AutoModelForSequenceClassification` opens with PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.export.format import Format, Package, Snippet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.encoder.classifier import Classifier
+    from glueft.export.format import Inputs, Reader
+
+
+class TransformersFolder(Format):
+    """config.json, model.safetensors and the tokenizer's files."""
+
+    name = "transformers"
+    holds = "A checkpoint in Hugging Face layout: config.json, model.safetensors and the tokenizer's files"
+    model_file = "model.safetensors"
+    called_with = "torch transformers"
+
+    def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
+        """Write the checkpoint."""
+        from glueft.checkpoint import save_classifier
+
+        save_classifier(model, folder, tokenizer)
+
+    def readers(self) -> tuple[tuple[Package, Callable[[Path], Reader]], ...]:
+        """Return PyTorch's reader, and glueft's own."""
+        return (Package("torch", "torch"), self.read_with_torch), (Package("glueft", "glueft"), self.read_with_glueft)
+
+    def read_with_torch(self, folder: Path) -> Reader:
+        """Open it with PyTorch transformers."""
+        import torch
+        from transformers import AutoModelForSequenceClassification
+
+        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True).eval()
+        left_out = () if hasattr(model.config, "type_vocab_size") else ("token_type_ids",)
+
+        def logits(inputs: Inputs) -> NDArray[np.float32]:
+            given = {name: torch.tensor(ids).long() for name, ids in inputs.items() if name not in left_out}
+            with torch.no_grad():
+                found: NDArray[np.float32] = model(**given).logits.numpy()
+            return found
+
+        return logits
+
+    def read_with_glueft(self, folder: Path) -> Reader:
+        """Open it as glueft opens any checkpoint."""
+        import keras
+
+        from glueft.checkpoint import find_checkpoint, load_classifier
+        from glueft.saved_model import head_labels
+
+        checkpoint = find_checkpoint(str(folder))
+        labels = head_labels(checkpoint)
+        model = load_classifier(checkpoint, labels=labels, regression=not labels, seed=0).model
+
+        def logits(inputs: Inputs) -> NDArray[np.float32]:
+            found: NDArray[np.float32] = keras.ops.convert_to_numpy(model(inputs))
+            return found
+
+        return logits
+
+    def snippet(self, token_types: bool) -> Snippet:
+        """Return PyTorch code."""
+        return Snippet(
+            imports="import torch\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer",
+            load='model = AutoModelForSequenceClassification.from_pretrained(".")',
+            # Some tokenizers make them all the same, and DistilBERT's class refuses them.
+            tokenizer_options='return_tensors="pt"' + ("" if token_types else ", return_token_type_ids=False"),
+            call="with torch.no_grad():\n    logits = model(**inputs).logits.numpy()",
+        )
