@@ -1,0 +1,54 @@
+"""`glueft compare`: runs side by side, and what their numbers allow to be said."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+EPILOG = """\b
+Examples:
+  glueft compare runs/mrpc-20260131-120000-a1b2c3 runs/mrpc-20260131-130000-d4e5f6
+  glueft compare runs/mrpc-*                              all against the first
+  glueft compare runs/mnli-* --split validation_mismatched
+  glueft compare runs/mrpc-* --json > comparison.json
+"""
+
+
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN...", help="Finished run folders; all are held against the first.")
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Compare on this split; by default on the one that the runs are judged by."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare finished runs of a task on the same rows.
+
+    What differs in recipe, versions, checkpoint and data; the metrics and their differences to the first run, with 95 %
+    intervals by paired bootstrap over the stored predictions; McNemar's exact test; mean and standard error over seeds;
+    and what these numbers allow to be said.
+    """
+    import sys
+
+    from glueft.comparison import compare_runs
+
+    compared = compare_runs(runs, split=split)
+    if as_json:
+        print(json.dumps(compared, ensure_ascii=False))
+        return
+    from glueft.comparison.tables import tables
+    from glueft.progress import make_progress
+
+    progress = make_progress(sys.stdout)
+    for table in tables(compared):
+        progress.tables(table)
+        progress.say("")
+    for sentence in compared["sentences"]:
+        progress.say(sentence)
+    progress.say("")
+    for note in compared["notes"]:
+        progress.say(f"- {note}")

@@ -1,0 +1,152 @@
+"""What each run said of the rows of one split, after it is checked that all were asked the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from glueft.errors import ComparisonError
+from glueft.metrics import METRICS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glueft.saved_run import Predictions, SavedRun
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers of all runs to the rows of one split.
+
+    Attributes:
+        split: its name.
+        labels: the label names in index order; () in regression.
+        metrics: the task's, those of run.json.
+        given: (rows,), the right labels by index, or the scores.
+        said: for each run (rows,), likewise.
+        predictions: for each run what its file holds.
+    """
+
+    split: str
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    given: NDArray[Any]
+    said: tuple[NDArray[Any], ...]
+    predictions: tuple[Predictions, ...]
+
+
+def read_answers(runs: Sequence[SavedRun], split: str | None) -> Answers:
+    """Read the predictions of each run and check that they answer the same rows of the same data.
+
+    Args:
+        runs: finished ones.
+        split: the one to compare; None for the one that the runs are judged by.
+
+    Raises:
+        ComparisonError: the runs are of different tasks, labels, metrics, splits or rows, or the rows have no labels.
+        RunFolderError: a file of a run is missing or broken.
+    """
+    _refuse_other_tasks(runs)
+    split = _the_split(runs, split)
+    predictions = tuple(run.predictions(split) for run in runs)
+    _refuse_other_rows(runs, predictions, split)
+    labels = runs[0].labels
+    return Answers(
+        split,
+        labels,
+        tuple(name for name in runs[0].record["metrics"] if name in METRICS),
+        _values(predictions[0].labels, labels),
+        tuple(_values(answers.predictions, labels) for answers in predictions),
+        predictions,
+    )
+
+
+def _refuse_other_tasks(runs: Sequence[SavedRun]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        for what, one, other in (
+            ("tasks", first.record["task"], run.record["task"]),
+            ("labels", ", ".join(first.labels) or "a score", ", ".join(run.labels) or "a score"),
+            ("metrics", ", ".join(first.record["metrics"]), ", ".join(run.record["metrics"])),
+        ):
+            if one != other:
+                _refuse(
+                    f"the runs have different {what}",
+                    f"runs of one task, with the same labels and metrics: {one}, as in {first.folder.name}",
+                    f"{other} in {run.folder.name}",
+                    "compare runs of the same task; `glueft list-runs --task NAME` shows them",
+                )
+
+
+def _the_split(runs: Sequence[SavedRun], wanted: str | None) -> str:
+    judged = [run.record["data"]["validation_split"] for run in runs]
+    split = judged[0] if wanted is None else wanted
+    if wanted is None and len(set(judged)) > 1:
+        _refuse(
+            "the runs are judged by different splits",
+            "one split for all",
+            ", ".join(dict.fromkeys(judged)),
+            "name one with --split",
+        )
+    for run in runs:
+        if split not in run.splits():
+            _refuse(
+                f"{run.folder.name} has no predictions of the {split} split",
+                f"a split that all the runs have predicted; of {run.folder.name}: {', '.join(run.splits()) or 'none'}",
+                f'"{split}"',
+                "name another with --split, or repeat the run with the split in data.predict",
+            )
+    return split
+
+
+def _refuse_other_rows(runs: Sequence[SavedRun], predictions: Sequence[Predictions], split: str) -> None:
+    first = runs[0]
+    for run, answers in zip(runs, predictions, strict=True):
+        one, other = (_fingerprint(each, split) for each in (first, run))
+        if len(answers.labels) != len(predictions[0].labels) or (one and other and one != other):
+            _refuse(
+                f"the runs have different {split} rows",
+                f"{_rows(predictions[0], one)}, as in {first.folder.name}",
+                f"{_rows(answers, other)} in {run.folder.name}",
+                "compare runs on the same data: the same files, and the same data.limit_validation",
+            )
+        for row, pair in enumerate(zip(predictions[0].labels, answers.labels, strict=True)):
+            if pair[0] != pair[1]:
+                _refuse(
+                    f"the runs have different labels on row {row} of the {split} split",
+                    f'"{pair[0]}", as in {first.folder.name}',
+                    f'"{pair[1]}" in {run.folder.name}',
+                    "compare runs on the same data",
+                )
+        if "" in answers.labels:
+            _refuse(
+                f"the {split} rows have no labels to hold the predictions against",
+                "a label in every row",
+                f"none in row {answers.labels.index('')}",
+                f"compare on a labelled split: {', '.join(first.record.get('metrics_by_split') or ['validation'])}",
+            )
+    if not predictions[0].labels:
+        _refuse(f"the {split} split has no rows", "at least one row", "none", "compare on another split")
+
+
+def _fingerprint(run: SavedRun, split: str) -> str | None:
+    described = run.record["data"]["splits"].get(split, {})
+    return described.get("sha256") if isinstance(described.get("sha256"), str) else None
+
+
+def _rows(predictions: Predictions, fingerprint: str | None) -> str:
+    return f"{len(predictions.labels):,} rows" + (f" with the SHA-256 {fingerprint[:12]}..." if fingerprint else "")
+
+
+def _values(texts: Sequence[str], labels: tuple[str, ...]) -> NDArray[Any]:
+    import numpy as np
+
+    if not labels:
+        return np.array([float(text) for text in texts])
+    index = {name: number for number, name in enumerate(labels)}
+    return np.array([index[text] for text in texts])
+
+
+def _refuse(message: str, expected: str, received: str, mend: str) -> NoReturn:
+    raise ComparisonError(message, expected=expected, received=received, mend=mend)

@@ -1,0 +1,108 @@
+"""What the runs were made of, where it is not the same: recipe, versions, files, rows, host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glueft.saved_run import SavedRun
+
+# For each part the dotted keys and their values.
+Ingredients = dict[str, dict[str, Any]]
+# For each part the dotted keys that differ, each with the value of every run; None where a run does not have it.
+Differences = dict[str, dict[str, list[Any]]]
+
+SEED = "training.seed"
+# Recipe keys that say where something is read from. Where what was read is the same, they make no difference.
+_CHECKPOINT_KEYS = ("model.checkpoint", "model.revision")
+_DATA_KEYS = ("data.source", "data.folder", "data.revision")
+# Those that only say what becomes of the result.
+_AFTERWARDS = ("data.predict", "hub.")
+# What can change a number, beside the recipe. The host is told of, and held to be no difference of the experiment.
+_MATERIAL = ("versions", "checkpoint", "data", "plugins", "engine")
+
+
+def ingredients(run: SavedRun) -> Ingredients:
+    """Return what a run was made of, by part: that of its recipe.toml, and what run.json has recorded of the rest.
+
+    Raises:
+        RunFolderError: recipe.toml is missing or broken.
+    """
+    record = run.record
+    return {
+        "recipe": flatten(run.recipe_settings()),
+        "versions": {**flatten(_table(record, "versions")), **_kept(record, "host", "python")},
+        "checkpoint": flatten(_kept(record, "checkpoint", "revision", "sha256", "head")),
+        "data": _rows_used(record),
+        "plugins": _plugin_files(record),
+        "engine": _kept(record, "engine", "backend", "precision", "jit_compile"),
+        "host": _kept(record, "host", "name", "system", "cpus"),
+    }
+
+
+def differences(made_of: Sequence[Ingredients]) -> Differences:
+    """Return what differs, by part; a part in which nothing differs is an empty table."""
+    return {part: _differing([each[part] for each in made_of]) for part in made_of[0]}
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a table with dotted keys; the tables of a list are numbered from 0: `callbacks.0.plugin`."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            flat |= flatten({str(number): item for number, item in enumerate(value)}, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def same_in_fact(found: Differences) -> dict[str, str]:
+    """Return the recipe keys that are written differently and change nothing in these runs, each with the reason."""
+    same: dict[str, str] = {}
+    for key in found["recipe"]:
+        if key in _CHECKPOINT_KEYS and not found["checkpoint"]:
+            same[key] = "the files are the same (SHA-256)"
+        elif key in _DATA_KEYS and not found["data"]:
+            same[key] = "the rows are the same (SHA-256)"
+        elif key.startswith("plugins.files") and not found["plugins"]:
+            same[key] = "the files are the same (SHA-256)"
+        elif key.startswith(_AFTERWARDS):
+            same[key] = "it has no part in the training"
+    return same
+
+
+def same_but_for_the_seed(found: Differences) -> bool:
+    """Whether nothing but the seed can have made a difference, but for the host; the seed may be the same, too."""
+    recipe = set(found["recipe"]) - set(same_in_fact(found))
+    return recipe <= {SEED} and not any(found[part] for part in _MATERIAL)
+
+
+def _differing(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    keys = dict.fromkeys(key for table in tables for key in table)
+    values = {key: [table.get(key) for table in tables] for key in keys}
+    return {key: found for key, found in values.items() if any(value != found[0] for value in found[1:])}
+
+
+def _rows_used(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows and SHA-256 of what a run was trained on and is judged by; other splits have no part in it."""
+    data = _table(record, "data")
+    used = ("train", str(data.get("validation_split")))
+    return flatten({name: _kept(_table(data, "splits"), name, "rows", "sha256") for name in used})
+
+
+def _plugin_files(record: Mapping[str, Any]) -> dict[str, Any]:
+    files = _table(record, "plugins").get("files")
+    named = [file for file in files if isinstance(file, Mapping)] if isinstance(files, list) else []
+    return {f"files.{number}.sha256": file.get("sha256") for number, file in enumerate(named)}
+
+
+def _kept(record: Mapping[str, Any], table: str, *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in _table(record, table).items() if key in keys}
+
+
+def _table(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = record.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,84 @@
+"""The sentences of a comparison that are about all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from glueft.comparison.verdict import significant
+
+# Scores are stored with six digits after the point, so that correlations of them are off by less.
+_ROUNDING = 1e-4
+
+
+def answer_sentences(comparison: Mapping[str, Any]) -> list[str]:
+    """Return what can be said of one run against the first: one sentence if the predictions are the same."""
+    other, first = comparison["run"], comparison["to"]
+    if comparison["same_predictions"]:
+        return [f"{other}: the predictions are the same as those of {first}"]
+    sentences = []
+    if comparison["rows_that_differ"] == 0:
+        apart = comparison["largest_probability_difference"]
+        sentences.append(
+            f"{other}: every row has the same prediction as in {first}; the probabilities differ by up to {apart:.2g}"
+        )
+    else:
+        sentences += [f"{other}: {metric['sentence']}" for metric in comparison["metrics"].values()]
+    test = comparison["mcnemar"]
+    if test is not None:
+        sentences.append(
+            f"{other}: {test['only_first']} rows are right in {first} alone, {test['only_other']} in {other} alone; "
+            f"McNemar's exact test gives p = {significant(test['p'])}".replace("p = <", "p <")
+        )
+    return sentences
+
+
+def general_notes(compared: Mapping[str, Any]) -> list[str]:
+    """Return what must be known to read the numbers rightly."""
+    notes = [f"{key} is written differently, and {reason}" for key, reason in compared["same_in_fact"].items()]
+    for group in compared["seeds"]:
+        seeds = ", ".join(map(str, group["seeds"]))
+        notes.append(f"{listed(group['runs'])} differ in the seed alone ({seeds}): what sets them apart is chance")
+    different = [pair for pair in compared["comparisons"] if not pair["same_predictions"]]
+    if different and not any(compared["differences"].values()):
+        notes.append("nothing that is recorded differs, and the predictions do: steps on this machine do not repeat")
+    notes += _undefined(compared)
+    if not different:
+        return notes
+    count = len(compared["comparisons"])
+    if count > 1:
+        notes.append(
+            f"with {count} comparisons at 95 % the chance that some interval leaves out 0 by luck is up to "
+            f"{min(1.0, 0.05 * count):.0%}; a difference is claimed only where it holds at {1 - 0.05 / count:.1%}"
+        )
+    bootstrap = compared["bootstrap"]
+    notes.append(
+        f"intervals: paired bootstrap over the rows, {bootstrap['resamples']:,} resamples (seed {bootstrap['seed']}), "
+        "percentiles; they tell what other rows would change, not what another seed would"
+    )
+    return notes
+
+
+def unlike_the_record(name: str, metrics: Mapping[str, float], recorded: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each metric that the predictions give otherwise than run.json has it."""
+    return [
+        f"{name}: run.json has {metric} {recorded[metric]:.4f}, its predictions give {value:.4f}; "
+        "the predictions are what is compared"
+        for metric, value in metrics.items()
+        if isinstance(recorded.get(metric), (int, float)) and not abs(recorded[metric] - value) < _ROUNDING
+    ]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return `A`, `A and B`, `A, B and C`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _undefined(compared: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{pair['run']}: {name} is not defined in {metric['undefined_resamples']:,} of "
+        f"{compared['bootstrap']['resamples']:,} resamples, and counts as 0 there"
+        for pair in compared["comparisons"]
+        for name, metric in pair["metrics"].items()
+        if metric["undefined_resamples"]
+    ]

@@ -1,0 +1,103 @@
+"""The tables of `glueft compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from glueft.progress import duration
+from glueft.run_list_table import printable, short_checkpoint
+
+_SHA256_SHOWN = 12
+
+
+def tables(compared: Mapping[str, Any]) -> list[Table]:
+    """Return the runs, what differs, the differences in the metrics, and the means over seeds; those that there are."""
+    shown = [run_table(compared)]
+    if any(compared["differences"].values()):
+        shown.append(difference_table(compared))
+    if not all(pair["same_predictions"] for pair in compared["comparisons"]):
+        shown.append(metric_table(compared))
+    if compared["seeds"]:
+        shown.append(seed_table(compared))
+    return shown
+
+
+def run_table(compared: Mapping[str, Any]) -> Table:
+    """Return a row a run: folder, checkpoint, metrics, time, seed."""
+    rows = f"{compared['rows']:,} {compared['split']} row" + ("s" if compared["rows"] > 1 else "")
+    table = _table(f"{compared['task']}: {rows}", "", "run", "checkpoint")
+    metrics = list(compared["runs"][0]["metrics"])
+    for name in (*metrics, "time", "seed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for run in compared["runs"]:
+        table.add_row(
+            run["name"],
+            _text(Path(run["folder"]).name),
+            _text(short_checkpoint(str(run["checkpoint"] or ""))),
+            *(f"{run['metrics'][name]:.4f}" for name in metrics),
+            "" if run["seconds"] is None else duration(run["seconds"]),
+            str(run["seed"]),
+        )
+    return table
+
+
+def difference_table(compared: Mapping[str, Any]) -> Table:
+    """Return a row a key that differs, with the value of each run."""
+    table = _table("what differs", "key", *(run["name"] for run in compared["runs"]))
+    for part, keys in compared["differences"].items():
+        for key, values in keys.items():
+            table.add_row(
+                _text(key if part == "recipe" else f"{part}: {key}"), *(_text(shown(key, value)) for value in values)
+            )
+    return table
+
+
+def metric_table(compared: Mapping[str, Any]) -> Table:
+    """Return a row a metric of each run, as its difference to the first."""
+    table = _table(f"differences to {compared['comparisons'][0]['to']}", "", "metric")
+    for name in ("difference", "95 % interval"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for pair in compared["comparisons"]:
+        for name, metric in pair["metrics"].items():
+            interval = f"{metric['low']:+.4f} to {metric['high']:+.4f}"
+            table.add_row(pair["run"], name, f"{metric['difference']:+.4f}", interval)
+    return table
+
+
+def seed_table(compared: Mapping[str, Any]) -> Table:
+    """Return a row a metric of each group of runs that differ in the seed alone."""
+    table = _table("over seeds", "runs", "metric")
+    for name in ("mean", "standard error", "standard deviation"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in compared["seeds"]:
+        for name, spread in group["metrics"].items():
+            numbers = (spread[key] for key in ("mean", "standard_error", "standard_deviation"))
+            table.add_row(", ".join(group["runs"]), name, *(f"{number:.4f}" for number in numbers))
+    return table
+
+
+def shown(key: str, value: Any) -> str:
+    """Return a value as a recipe writes it, a SHA-256 by its first digits."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if "sha256" in key and isinstance(value, str):
+        return f"{value[:_SHA256_SHOWN]}…"
+    return value if isinstance(value, str) else str(value)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _text(value: str) -> Text:
+    return Text(printable(value))

@@ -1,0 +1,94 @@
+"""What the numbers allow to be said of two runs, in plain sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glueft.comparison.bootstrap import LEVEL, Difference
+from glueft.comparison.mcnemar import McNemar
+
+# Below this many rows the percentile interval is clearly too narrow, see tests/benchmarks/NOTES.md.
+FEWEST_ROWS = 30
+# Were two runs equally good, five rows on which they differ would all go the same way once in 16 times (two-sided):
+# more often than 5 %. So fewer than six can show nothing, whatever the resamples say.
+FEWEST_DIFFERING = 6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What can be said of one metric.
+
+    Attributes:
+        kind: "same", "better", "worse", or "no_difference" that these rows can show.
+        sentence: for people.
+    """
+
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs on the same rows.
+
+    Attributes:
+        first: what the first is called.
+        rows: how many there are.
+        differing: the rows of which they say different things.
+        comparisons: how many such pairs are judged at once.
+    """
+
+    first: str
+    rows: int
+    differing: int
+    comparisons: int
+
+
+def verdict(pair: Pair, metric: str, difference: Difference, test: McNemar | None) -> Verdict:
+    """Say what the numbers allow.
+
+    A difference is claimed where the interval leaves out 0, with all that several comparisons ask for (Bonferroni:
+    each at a level of 1 - 0.05 / comparisons), and where McNemar's exact test agrees.
+
+    Args:
+        pair: the runs.
+        metric: its name.
+        difference: the other run less the first.
+        test: McNemar's, for accuracy; None for other metrics.
+    """
+    if not pair.differing:
+        return Verdict("same", f"{metric} is the same, for every row has the same prediction")
+    doubt = _doubt(pair, difference, test)
+    if doubt is None:
+        kind = "better" if difference.difference > 0 else "worse"
+        return Verdict(kind, f"{kind} than {pair.first} by {abs(difference.difference):.4f} {metric}")
+    rows = f"{pair.rows:,} row" + ("s" if pair.rows > 1 else "")
+    return Verdict("no_difference", f"no difference in {metric} that {rows} can show{doubt}")
+
+
+def significant(p: float) -> str:
+    """Write a p-value with two digits that count, and a very small one as a bound: `0.86`, `0.0031`, `< 0.0001`."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
+def _doubt(pair: Pair, difference: Difference, test: McNemar | None) -> str | None:
+    """Why no difference can be claimed, as the end of a sentence, empty for the plain reason; None if one can."""
+    alpha = 1 - LEVEL
+    if _holds_zero(difference.interval()):
+        return ""
+    if pair.differing < FEWEST_DIFFERING:
+        return f": the two differ on {pair.differing} of them, and fewer than {FEWEST_DIFFERING} can show nothing"
+    if test is None and pair.rows < FEWEST_ROWS:
+        return f": fewer than {FEWEST_ROWS} rows are too few to trust the interval"
+    if test is not None and test.p >= alpha:
+        return ": the interval leaves out 0 and the exact test does not agree, so it is too close to call"
+    if _holds_zero(difference.interval(1 - alpha / pair.comparisons)) or (
+        test is not None and test.p * pair.comparisons >= alpha
+    ):
+        return f": by itself it could be claimed, as one of {pair.comparisons} comparisons it could be chance"
+    return None
+
+
+def _holds_zero(interval: tuple[float, float]) -> bool:
+    # Differences that are 0 may be off by the last digit.
+    return interval[0] <= 1e-12 and interval[1] >= -1e-12
