@@ -12,7 +12,22 @@ from typing import Annotated
 import typer
 
 import glueft
-from glueft.cli import describe, list_plugins, list_runs, plan, run, schema, show, validate
+from glueft.cli import (
+    compare,
+    describe,
+    evaluate,
+    export,
+    list_plugins,
+    list_runs,
+    plan,
+    predict,
+    report,
+    run,
+    schema,
+    show,
+    submit,
+    validate,
+)
 from glueft.cli.plugin import plugin_app
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.process_start import process_start
@@ -27,10 +42,16 @@ READER_GONE = 141
 COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("run", run.run, run.EPILOG),
     ("plan", plan.plan, plan.EPILOG),
+    ("evaluate", evaluate.evaluate, evaluate.EPILOG),
+    ("predict", predict.predict, predict.EPILOG),
+    ("report", report.report, report.EPILOG),
+    ("export", export.export, export.EPILOG),
     ("validate", validate.validate, validate.EPILOG),
     ("show", show.show, show.EPILOG),
     ("list", list_plugins.list_plugins, list_plugins.EPILOG),
     ("list-runs", list_runs.list_runs, list_runs.EPILOG),
+    ("compare", compare.compare, compare.EPILOG),
+    ("submit", submit.submit, submit.EPILOG),
     ("describe", describe.describe, describe.EPILOG),
     ("schema", schema.schema, schema.EPILOG),
 )

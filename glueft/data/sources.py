@@ -96,14 +96,16 @@ class SampleSource(Source):
             )
         if self.only not in (None, *layout.files):
             return read_nothing()
-        # A subclass in another package that inherits the sample finds it where its owner put it.
-        owner = next(cls for cls in type(task).__mro__ if "sample" in vars(cls))
-        module = Path(sys.modules[owner.__module__].__file__ or "")
-        files = task_folder(module.parent / task.sample, layout)
+        owner, folder = _sample_folder(task)
+        files = task_folder(folder, layout)
         splits, left_out = read_folder(files, task, layout, self.only)
         package = owner.__module__.partition(".")[0]
         self.provenance = {"source": self.kind, "package": package, "task": task.name} | left_out
         return splits
+
+    def holds(self, task: Task, split: str) -> bool:
+        """Whether the sample has a file for the split."""
+        return task.sample is not None and FolderSource(_sample_folder(task)[1]).holds(task, split)
 
 
 class HubSource(Source):
@@ -181,7 +183,7 @@ class DataSettings(Protocol):
     def revision(self) -> str | None: ...  # noqa: D102
 
 
-def make_source(data: DataSettings, task: Task | None = None) -> Source:
+def make_source(data: DataSettings, task: Task | type[Task] | None = None) -> Source:
     """The source that a recipe's [data] section names, unless the task reads files of its own."""
     if task is not None and task.reads_own_files:
         return OwnFiles()
@@ -272,6 +274,14 @@ def read_folder(
         )
     left_out = {split: table.left_out for split, table in tables.items() if table.left_out}
     return _dataset_dict(tables, task), {"left_out": left_out} if left_out else {}
+
+
+def _sample_folder(task: Task) -> tuple[type, Path]:
+    """The class that ships a task's sample, and the folder of its samples."""
+    # A subclass in another package that inherits the sample finds it where its owner put it.
+    owner = next(cls for cls in type(task).__mro__ if "sample" in vars(cls))
+    module = Path(sys.modules[owner.__module__].__file__ or "")
+    return owner, module.parent / str(task.sample)
 
 
 def _layout(task: Task, otherwise: str) -> TSVLayout:

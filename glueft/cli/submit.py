@@ -1,0 +1,82 @@
+"""`glueft submit`: the upload to a benchmark."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glueft.cli.recipe_options import AsJson, DataDir, Verbose
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+EPILOG = """\b
+Examples:
+  glueft submit runs/*                       one run of every GLUE task
+  glueft submit runs/mrpc-20260131-120000-a1b2c3 --fill-missing
+  glueft submit runs/* --data-dir glue_data --output upload.zip --force
+"""
+
+
+def submit(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, one a task.")],
+    output: Annotated[str, typer.Option(metavar="FILE", help="The zip file.")] = "submission.zip",
+    fill_missing: Annotated[
+        bool, typer.Option("--fill-missing", help="Write the commonest label where a task has no run.")
+    ] = False,
+    data_dir: DataDir = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the zip file if there is one.")] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the zip file that GLUE wants uploaded, from a run of each task.
+
+    Runs without predictions of their test split make them, with the saved model; MNLI's run also predicts the
+    diagnostic set. Any other benchmark whose tasks are installed is written likewise.
+    """
+    from glueft.progress import make_progress
+    from glueft.submission import submit
+
+    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    result = submit(
+        runs,
+        output,
+        fill_missing=fill_missing,
+        data_dir=data_dir,
+        force=force,
+        progress=progress,
+        verbose=verbose,
+    )
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False))
+        return
+    progress.tables(_table(result))
+    for note in result["notes"]:
+        progress.say(f"note: {note}")
+    progress.say(f"{result['output']}: {len(result['files'])} files, {result['bytes']:,} bytes; read back and checked")
+
+
+def _table(result: dict[str, Any]) -> Table:
+    from pathlib import Path
+
+    from rich.table import Table
+
+    table = Table(title=f"upload to {result['benchmark']}", title_justify="left")
+    table.add_column("file")
+    table.add_column("rows", justify="right")
+    table.add_column("run", overflow="fold")
+    table.add_column("predicted", overflow="fold")
+    for file in result["files"]:
+        said = file["predicted"]
+        if isinstance(said, dict):
+            predicted = ", ".join(f"{label} {count:,}" for label, count in said.items())
+        else:
+            predicted = f"{said[0]:g} to {said[1]:g}"
+            moved = file["moved_into_range"]
+            predicted += f" ({moved:,} moved into the range)" if moved else ""
+        run = Path(file["run"]).name if file["run"] else "none: filled"
+        table.add_row(file["file"], f"{file['rows']:,}", run, predicted)
+    return table

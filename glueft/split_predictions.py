@@ -1,0 +1,64 @@
+"""Predictions that a run has not made: of a further split, by its saved model, written where the run's own lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glueft.errors import PluginError, RunFolderError
+from glueft.run_folder import write_predictions
+
+if TYPE_CHECKING:
+    from glueft.data.rows import Rows
+    from glueft.plugin import Task
+    from glueft.saved_model import SavedModel
+    from glueft.saved_run import SavedRun
+
+
+def refuse_other_task(run: SavedRun, task: Task | type[Task]) -> None:
+    """Refuse rows of another task that the model of a run cannot predict.
+
+    Raises:
+        PluginError: the labels of the task or the number of its texts are not those of the run's.
+    """
+    ours, theirs = (f"{len(one.inputs)} text(s), {', '.join(one.labels) or 'a number'}" for one in (run.task, task))
+    if len(task.inputs) != len(run.task.inputs) or set(task.labels) != set(run.labels):
+        raise PluginError(
+            f'the task "{task.name}" cannot be predicted by runs of "{run.task.name}", as its `predicted_by` says',
+            expected=f"rows with {ours}",
+            received=f"rows with {theirs}",
+            mend="correct `submission` in the task's plugin, or tell its author",
+        )
+
+
+def predict_split(saved: SavedModel, rows: Rows) -> None:
+    """Predict a split and write predictions/<split>.tsv of the run folder, as the run itself would have done.
+
+    Args:
+        saved: the model of a run.
+        rows: the split; its labels, where it has some, may be in another order than the model's.
+
+    Raises:
+        TrainingError: a logit is not a finite number.
+        RunFolderError: the file cannot be written.
+    """
+    import numpy as np
+
+    assert saved.run is not None
+    logits = saved.logits(rows)
+    labels = rows.labels
+    if rows.label_names:
+        positions = [
+            *(saved.labels.index(name) for name in rows.label_names),
+            -1,
+        ]  # a label of -1 is the one at the end
+        labels = np.asarray(positions, np.int32)[labels]
+    path = saved.run.folder / "predictions" / f"{rows.name}.tsv"
+    try:
+        write_predictions(path, labels, logits, saved.labels)
+    except OSError as error:
+        raise RunFolderError(
+            f"{path}: the predictions cannot be written",
+            expected="a run folder that can be written to",
+            received=error.strerror or str(error),
+            mend="copy the run folder to where you may write, and name the copy",
+        ) from error

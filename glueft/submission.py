@@ -1,0 +1,177 @@
+"""The upload to a benchmark that keeps the labels of its test splits: one zip file, made of runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from glueft.errors import SubmissionError
+from glueft.progress import RunProgress, Silent
+from glueft.quiet import hush_libraries
+from glueft.saved_predictions import read_predictions
+from glueft.saved_run import SavedRun, open_run
+from glueft.split_predictions import predict_split
+from glueft.splits import counted
+from glueft.submission_files import UploadFile
+from glueft.submission_plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
+from glueft.submission_zip import refuse_output, write_zip
+
+
+def submit(
+    runs: Sequence[str | Path],
+    output: str | Path = "submission.zip",
+    *,
+    fill_missing: bool = False,
+    data_dir: str | Path | None = None,
+    force: bool = False,
+    progress: RunProgress | None = None,
+    verbose: bool = False,
+) -> dict[str, Any]:
+    """Write the zip file that a benchmark wants uploaded, and say what is in it.
+
+    Runs that have no predictions of their test split make them, with the model in the run folder, and keep them there
+    in `predictions/`; those that have them need neither their model nor Keras.
+
+    Args:
+        runs: run folders, one a task.
+        output: the zip file. It appears as a whole or not at all, and the same predictions give the same bytes.
+        fill_missing: write the commonest label into every row of a file that no run gives.
+        data_dir: read the rows to predict from this folder in the benchmark's own layout; None for where each run's
+            came from.
+        force: replace the zip file if there is one.
+        progress: who watches; nobody if None.
+        verbose: let the libraries' own log lines through.
+
+    Returns:
+        What `glueft submit --json` prints: `output`, `benchmark`, `bytes`, `sha256`, `files`, `filled` and `notes`.
+
+    Raises:
+        SubmissionError: files have no run or two, or a split does not have the benchmark's number of rows, or the zip
+            file cannot be written.
+        RunFolderError: a run folder is not whole.
+        DataError: the rows to predict cannot be had.
+        CheckpointError: the model that is needed cannot be read.
+    """
+    progress = Silent() if progress is None else progress
+    output = Path(output).expanduser().absolute()
+    refuse_output(output, force=force)
+    opened = [open_run(run) for run in runs]
+    plan = plan_submission(opened, data_dir)
+    if not fill_missing:
+        refuse_missing(plan)
+    refuse_without_rows(plan, data_dir)
+    notes = [note for run in opened for note in training_notes(run)]
+    predictions = {file: read(run, file) for file, run in plan.given.items() if has_predictions(run, file)}
+    made = [file for file in plan.given if file not in predictions]
+    for run in opened:
+        lacking = [file for file in made if plan.given[file] is run]
+        if lacking:
+            notes += make_predictions(run, lacking, data_dir, progress, verbose=verbose)
+            predictions |= {file: read(run, file) for file in lacking}
+    predictions |= {file: file.filled() for file in plan.missing}
+    if plan.missing:
+        notes.append(f"filled with the commonest label, for want of a run: {', '.join(plan.missing.values())}")
+    files = sorted(predictions, key=lambda file: file.name)
+
+    def check(content: dict[str, bytes]) -> None:
+        for file in files:
+            file.check(content[file.name])
+
+    digest = write_zip(output, {file.name: file.content(predictions[file]) for file in files}, check, force=force)
+    return {
+        "output": str(output),
+        "benchmark": plan.benchmark,
+        "bytes": output.stat().st_size,
+        "sha256": digest,
+        "files": [describe(file, plan.given.get(file), predictions[file], file in made) for file in files],
+        "filled": [file.name for file in plan.missing],
+        "notes": notes,
+    }
+
+
+def training_notes(run: SavedRun) -> list[str]:
+    """Return what a reader of the scores should know of a run: that it was trained on other rows than all of them."""
+    data = run.record["data"]
+    rows, official = data["splits"]["train"]["rows"], run.task.sizes.get("train")
+    if data.get("source") == "sample":
+        return [
+            f"{run.folder.name} was trained on {counted(rows, 'row')} of the sample that ships with {run.task.name}"
+        ]
+    if official not in (None, rows):
+        return [f"{run.folder.name} was trained on {counted(rows, 'row')}; officially {run.task.name} has {official:,}"]
+    return []
+
+
+def make_predictions(
+    run: SavedRun, files: Sequence[UploadFile], data_dir: str | Path | None, progress: RunProgress, *, verbose: bool
+) -> list[str]:
+    """Predict the splits of some files with the model of a run; the rows are read and counted before it is loaded.
+
+    Returns:
+        What is to be noted of the rows.
+    """
+    from glueft.data.rows import load_split
+    from glueft.saved_model import load_saved_model
+
+    if not verbose:
+        hush_libraries()
+    splits, notes = [], []
+    for file in files:
+        with progress.phase(f"{file.split} rows of {file.task.name}"):
+            rows = load_split(file.made_task, source_of(run, file.task, data_dir), file.split)
+        refuse_count(file, len(rows), "rows")
+        before = run.record["data"]["splits"].get(file.split, {}).get("sha256")
+        if before not in (None, rows.sha256):
+            notes.append(f"the {file.split} rows are other ones than those that {run.folder.name} had found")
+        splits.append(rows)
+    with progress.phase(f"model of {run.folder.name}"):
+        saved = load_saved_model(run.folder)
+    for file, rows in zip(files, splits, strict=True):
+        with progress.phase(f"{file.name}: {counted(len(rows), 'prediction')}"):
+            predict_split(saved, rows)
+    return notes
+
+
+def read(run: SavedRun, file: UploadFile) -> list[str]:
+    """Return the predictions of a run for a file.
+
+    Raises:
+        SubmissionError: they are not as many as the benchmark expects.
+        RunFolderError: the predictions file is missing, broken, or of other labels.
+    """
+    path = run.folder / "predictions" / f"{file.split}.tsv"
+    predictions = read_predictions(path, run.labels, None).predictions
+    refuse_count(file, len(predictions), f"predictions in {path}")
+    return predictions
+
+
+def refuse_count(file: UploadFile, rows: int, what: str) -> None:
+    """Raise SubmissionError unless a file has as many rows as the benchmark expects."""
+    if rows != file.rows:
+        raise SubmissionError(
+            f"{file.name}: the {file.split} split does not have the rows that {file.submission.benchmark} expects",
+            expected=f"{file.rows:,} rows",
+            received=f"{rows:,} {what}",
+            mend="predict the benchmark's own file: --data-dir names the folder that has it"
+            + (", once that file of predictions is gone" if what.startswith("predictions") else ""),
+        )
+
+
+def describe(file: UploadFile, run: SavedRun | None, predictions: Sequence[str], made: bool) -> dict[str, Any]:
+    """Return what the result says of a file."""
+    counts = Counter(predictions)
+    description: dict[str, Any] = {
+        "file": file.name,
+        "task": file.task.name,
+        "split": file.split,
+        "rows": len(predictions),
+        "run": None if run is None else str(run.folder),
+        "predicted_now": made,
+        "filled_with": file.submission.majority if run is None else None,
+    }
+    if file.task.labels:
+        return description | {"predicted": {file.written(name): counts[name] for name in file.task.labels}}
+    scores = [float(file.written(score)) for score in counts]
+    return description | {"predicted": [min(scores), max(scores)], "moved_into_range": file.beyond_range(predictions)}

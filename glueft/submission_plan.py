@@ -1,0 +1,173 @@
+"""Which run gives which file of a benchmark's upload, and which files no run gives: settled before any prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from glueft.data.sources import FolderSource, Source, make_source
+from glueft.errors import SubmissionError
+from glueft.plugin import Task
+from glueft.registry import load_registry
+from glueft.saved_run import SavedRun
+from glueft.split_predictions import refuse_other_task
+from glueft.submission_files import UploadFile
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The upload to be.
+
+    Attributes:
+        benchmark: whose.
+        given: the run of each file that has one.
+        missing: the files that have none, with what is to be said of each.
+    """
+
+    benchmark: str
+    given: dict[UploadFile, SavedRun]
+    missing: dict[UploadFile, str]
+
+
+def plan_submission(runs: Sequence[SavedRun], data_dir: str | Path | None) -> Plan:
+    """Say which run gives which file.
+
+    A run gives the files of its own task, and those of a task that has it as `predicted_by`, unless a run of that task
+    is there too.
+
+    Args:
+        runs: one or more.
+        data_dir: where the rows are read; None for where each run read its own.
+
+    Raises:
+        SubmissionError: a run's task belongs to no benchmark or to another one, or two runs are for one file.
+        RunFolderError: a run folder is not whole.
+    """
+    benchmark = _benchmark(runs)
+    given: dict[str, tuple[UploadFile, SavedRun]] = {}
+    for run in runs:
+        for file in upload_files(run.task):
+            _claim(given, file, run)
+    missing: dict[UploadFile, str] = {}
+    for name, files in _wanted(runs, benchmark).items():
+        if name in given:
+            continue
+        possible = [(file, run) for file in files for run in runs if file.submission.predicted_by == run.task.name]
+        able = [(file, run) for file, run in possible if _is_at_hand(run, file, data_dir)]
+        for file, run in able:
+            refuse_other_task(run, file.task)
+            _claim(given, file, run)
+        if not able:
+            lacking = "".join(f": no {file.split} rows in {_place(run, file, data_dir)}" for file, run in possible[:1])
+            missing[files[0]] = f"{name} ({files[0].task.name}{lacking})"
+    in_order = sorted(given.values(), key=lambda pair: pair[0].name)
+    return Plan(benchmark, dict(in_order), dict(sorted(missing.items(), key=lambda pair: pair[0].name)))
+
+
+def upload_files(task: Task | type[Task]) -> list[UploadFile]:
+    """The files that a task's `submission` declares."""
+    submission = task.submission
+    return [UploadFile(name, task, split) for split, name in submission.files.items()] if submission else []
+
+
+def has_predictions(run: SavedRun, file: UploadFile) -> bool:
+    """Whether the run has predicted the rows of a file."""
+    return file.split in run.splits()
+
+
+def source_of(run: SavedRun, task: Task | type[Task], data_dir: str | Path | None) -> Source:
+    """Where the rows of a task are read for a run."""
+    if data_dir is not None and not task.reads_own_files:
+        return FolderSource(data_dir)
+    return make_source(run.recipe.data, task)
+
+
+def refuse_without_rows(plan: Plan, data_dir: str | Path | None) -> None:
+    """Refuse runs that have neither predictions of their files nor rows to predict.
+
+    Raises:
+        SubmissionError: names each such file.
+    """
+    lost = [(run, file) for file, run in plan.given.items() if not _is_at_hand(run, file, data_dir)]
+    if lost:
+        raise SubmissionError(
+            f"{lost[0][0].folder} has no {lost[0][1].split} predictions, and there are no rows to predict",
+            expected=f"the rows of {', '.join(f'{file.task.name} ({file.split})' for _, file in lost)}",
+            received=", ".join(dict.fromkeys(f"none in {_place(run, file, data_dir)}" for run, file in lost)),
+            mend="name the folder with the benchmark's own files: --data-dir DIR",
+        )
+
+
+def refuse_missing(plan: Plan) -> None:
+    """Refuse an upload that lacks files.
+
+    Raises:
+        SubmissionError: names each file without a run.
+    """
+    if not plan.missing:
+        return
+    few = "1 file has" if len(plan.missing) == 1 else f"{len(plan.missing)} files have"
+    raise SubmissionError(
+        f"the upload to {plan.benchmark} is not complete: {few} no run",
+        expected=f"a run for each of its {len(plan.given) + len(plan.missing)} files",
+        received=f"none for {', '.join(plan.missing.values())}",
+        mend="name the runs of these tasks too, or fill the files with the commonest label: --fill-missing",
+    )
+
+
+def _benchmark(runs: Sequence[SavedRun]) -> str:
+    found: dict[str, SavedRun] = {}
+    for run in runs:
+        submission = run.task.submission
+        if submission is None:
+            raise SubmissionError(
+                f'{run.folder}: the task "{run.task.name}" belongs to no benchmark',
+                expected="a task whose class sets `submission`",
+                received=f"{type(run.task).__name__}.submission = None",
+                mend="leave this run out",
+            )
+        found.setdefault(submission.benchmark, run)
+    if len(found) > 1:
+        raise SubmissionError(
+            "the runs are for uploads to different benchmarks",
+            expected="runs of one benchmark's tasks",
+            received=", ".join(f"{name} ({run.task.name} in {run.folder})" for name, run in found.items()),
+            mend="write an upload for each of them",
+        )
+    return next(iter(found))
+
+
+def _wanted(runs: Sequence[SavedRun], benchmark: str) -> dict[str, list[UploadFile]]:
+    """The files of a benchmark by name, each with the tasks that declare it."""
+    files: dict[str, list[UploadFile]] = {}
+    for registry in (load_registry(), *(run.recipe.registry for run in runs)):
+        for plugin in registry.all("task"):
+            task = plugin.cls
+            if issubclass(task, Task) and task.submission is not None and task.submission.benchmark == benchmark:
+                for file in upload_files(task):
+                    known = files.setdefault(file.name, [])
+                    known.extend([] if file in known else [file])
+    return files
+
+
+def _claim(given: dict[str, tuple[UploadFile, SavedRun]], file: UploadFile, run: SavedRun) -> None:
+    if file.name in given:
+        other = given[file.name][1]
+        raise SubmissionError(
+            f"{file.name} would come from two runs",
+            expected="one run for each file of the upload",
+            received=" and ".join(f"{one.folder} ({one.task.name})" for one in (other, run)),
+            mend="leave one of them out",
+        )
+    given[file.name] = (file, run)
+
+
+def _is_at_hand(run: SavedRun, file: UploadFile, data_dir: str | Path | None) -> bool:
+    """Whether there are predictions of a file, or rows to predict."""
+    return has_predictions(run, file) or source_of(run, file.task, data_dir).holds(file.made_task, file.split)
+
+
+def _place(run: SavedRun, file: UploadFile, data_dir: str | Path | None) -> str:
+    source = source_of(run, file.task, data_dir)
+    return str(source.folder) if isinstance(source, FolderSource) else f"the {source.kind} of {file.task.name}"

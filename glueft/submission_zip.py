@@ -1,0 +1,100 @@
+"""The zip file of an upload: the same bytes for the same files, there as a whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from glueft.errors import SubmissionError
+
+# The earliest that a zip file can say: what is in it does not depend on when it was written.
+TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+UNIX = 3
+PLAIN_FILE = 0o100644 << 16
+
+
+def refuse_output(path: Path, *, force: bool) -> None:
+    """Refuse a place where the zip file cannot go.
+
+    Raises:
+        SubmissionError: a file of that name is there and `force` is not set, a folder is, or its folder is not.
+    """
+    expected, mend = "a file name that is free, in a folder that is there", "name another file with --output"
+    if path.is_dir():
+        name = path / "submission.zip"
+        raise SubmissionError(
+            f"{path} is a folder", expected=expected, received="a folder", mend=f"name a file in it: --output {name}"
+        )
+    if path.exists() and not force:
+        raise SubmissionError(
+            f"{path} exists already",
+            expected=expected,
+            received=f"a file of {path.stat().st_size:,} bytes",
+            mend=f"{mend}, or replace this one with --force",
+        )
+    if not path.parent.is_dir():
+        raise SubmissionError(
+            f"there is no folder {path.parent} to write {path.name} to",
+            expected=expected,
+            received="no such folder",
+            mend=f"make the folder, or {mend}",
+        )
+
+
+def write_zip(path: Path, files: Mapping[str, bytes], check: Callable[[dict[str, bytes]], None], *, force: bool) -> str:
+    """Write a zip file beside its place, read it back, then put it there.
+
+    Args:
+        path: its place.
+        files: the content of each file, by its name.
+        check: raises if it does not like what was read back.
+        force: replace a file that is there.
+
+    Returns:
+        The SHA-256 of the zip file.
+
+    Raises:
+        SubmissionError: it cannot be written, or what was read back is not what was written.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
+    try:
+        with beside.open("wb") as stream:
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name in sorted(files):
+                    entry = zipfile.ZipInfo(name, TIMESTAMP)
+                    entry.create_system, entry.external_attr = UNIX, PLAIN_FILE
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    archive.writestr(entry, files[name])
+            stream.flush()
+            os.fsync(stream.fileno())
+        read_back = read_zip(beside)
+        if read_back != dict(files):
+            raise OSError("what was read back is not what was written")
+        check(read_back)
+        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+        refuse_output(path, force=force)
+        beside.replace(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SubmissionError(
+            f"{path} cannot be written",
+            expected="a folder that can be written to, with room for the file",
+            received=(error.strerror if isinstance(error, OSError) else None) or str(error),
+            mend="name another file with --output",
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return digest
+
+
+def read_zip(path: Path) -> dict[str, bytes]:
+    """Return the content of each file of a zip file, their checksums checked, in its order.
+
+    Raises:
+        zipfile.BadZipFile: it is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
