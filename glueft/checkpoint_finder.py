@@ -76,15 +76,24 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         )
     config = _read_json_object(folder / "config.json")
     read_config(config, str(folder / "config.json"))
+    found = fingerprints(folder)
+    if name == SAMPLE_CHECKPOINT:
+        verify_sample(found)
+    read_headers(folder)
+    return Checkpoint(name, folder.resolve(), commit, config, found)
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a checkpoint folder that is read, by name.
+
+    Raises:
+        CheckpointError: there are no weights, or not all of them.
+    """
     names = ["config.json", *(path.name for path in weight_files(folder))]
     if len(names) > 2:
         names.append(INDEX)
     names += [file for file in TOKENIZER_FILES if (folder / file).is_file()]
-    fingerprints = {file: _sha256(folder / file) for file in names}
-    if name == SAMPLE_CHECKPOINT:
-        verify_sample(fingerprints)
-    read_headers(folder)
-    return Checkpoint(name, folder.resolve(), commit, config, fingerprints)
+    return {file: _sha256(folder / file) for file in names}
 
 
 def check_max_length(max_length: int, checkpoint: Checkpoint) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.process_identity import process_identity
@@ -71,12 +71,7 @@ def open_record(run: Run) -> None:
             "callbacks": [callback.name for callback in run.recipe.callbacks],
             "files": [{"path": file.path, "sha256": file.sha256} for file in run.recipe.plugin_files],
         },
-        "host": {
-            "name": platform.node(),
-            "system": platform.platform(),
-            "cpus": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        "host": describe_host(),
         "process": process_identity(),
         "versions": installed_versions(),
         "metrics": {},
@@ -98,6 +93,16 @@ def close_record(run: Run, clock: Clock, error: BaseException | None = None) -> 
     run.record["seconds"] = clock.readings()
     run.record["peak_memory_bytes"] = peak_memory()
     run.write_record()
+
+
+def describe_host() -> dict[str, Any]:
+    """Return what run.json says of the machine."""
+    return {
+        "name": platform.node(),
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+    }
 
 
 def now() -> str:

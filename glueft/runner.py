@@ -201,6 +201,7 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
     """Predict, score, and leave predictions and model in the run folder."""
     from glueft import engine
     from glueft.checkpoint import save_classifier
+    from glueft.checkpoint_finder import fingerprints
     from glueft.encoder.word_embeddings import widen_vocabulary
 
     judged, encoded = judged_by(run), prepared.tokens.encoded
@@ -223,6 +224,7 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
     widen_vocabulary(prepared.model)
     with progress.phase("model folder"):
         save_classifier(prepared.model, run.folder / "model", prepared.tokens.tokenizer)
+        run.record["model"] = {"sha256": fingerprints(run.folder / "model")}
 
 
 def score(run: Run, logits: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import CheckpointError, RunFolderError
+from glueft.errors import CheckpointError, DataError, RunFolderError
 from glueft.saved_run import REPEAT, SavedRun, find_run_folder, open_run
 
 if TYPE_CHECKING:
@@ -63,6 +64,27 @@ class SavedModel:
             keep_widths(batches, self.widths)
         return batches
 
+    def label_indices(self, rows: Rows) -> NDArray[Any]:
+        """Return the labels of rows as places in `labels`, matched by name, -1 where a row has none. Scores stay.
+
+        Raises:
+            DataError: the rows have a label that the model does not know.
+        """
+        import numpy as np
+
+        unknown = [name for name in rows.label_names if name not in self.labels]
+        if unknown or bool(rows.label_names) != bool(self.labels):
+            raise DataError(
+                f"the labels of the {rows.name} rows are not those of the model",
+                expected=_listed(self.labels),
+                received=_listed(rows.label_names),
+                mend="evaluate rows of the task that the model was trained on",
+            )
+        if not rows.label_names or rows.label_names == self.labels:
+            return rows.labels
+        places = [*(self.labels.index(name) for name in rows.label_names), -1]  # a label of -1 is the one at the end
+        return np.asarray(places, np.int32)[rows.labels]
+
     def logits(self, rows: Rows) -> NDArray[np.float32]:
         """Return the logits of rows, (rows, labels) or in regression (rows, 1), in their order.
 
@@ -93,26 +115,23 @@ def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
     return load_run_model(open_run(path))
 
 
-def load_run_model(run: SavedRun) -> SavedModel:
-    """Load the model that a run has saved; see `load_saved_model`."""
+def load_run_model(run: SavedRun, *, quiet: bool = True) -> SavedModel:
+    """Load the model that a run has saved, `quiet` without what the libraries say of it; see `load_saved_model`."""
     from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
 
     recipe, task = run.recipe, run.task
-    if not run.model_folder.is_dir():
-        raise RunFolderError(
-            f"{run.folder}: the model is missing",
-            expected="the folder model/ of the run",
-            received=", ".join(sorted(entry.name for entry in run.folder.iterdir())),
-            mend=REPEAT,
-        )
+    check_model_folder(run)
     checkpoint = find_checkpoint(str(run.model_folder))
-    check_labels(run)
     check_max_length(recipe.data.max_length, checkpoint)
     tokenizer = load_tokenizer(checkpoint)
     widths = run.record["engine"].get("widths")
     return SavedModel(
         classifier=load_for_prediction(
-            checkpoint, task.labels, precision=recipe.engine.precision, jit_compile=recipe.engine.jit_compile
+            checkpoint,
+            task.labels,
+            precision=recipe.engine.precision,
+            jit_compile=recipe.engine.jit_compile,
+            quiet=quiet,
         ),
         tokenizer=tokenizer,
         labels=task.labels,
@@ -161,6 +180,7 @@ def load_for_prediction(
     *,
     precision: str = "float32",
     jit_compile: str | bool = "auto",
+    quiet: bool = True,
 ) -> Classifier:
     """Load a classifier with the checkpoint's own head, compiled as a run's `[engine]` would have it.
 
@@ -169,6 +189,7 @@ def load_for_prediction(
         labels: the label names in the order that the logits shall have; empty for regression.
         precision: Keras's dtype policy.
         jit_compile: as in a recipe.
+        quiet: hold back what the libraries say.
 
     Raises:
         CheckpointError: the checkpoint has no head, or one with other labels.
@@ -178,7 +199,7 @@ def load_for_prediction(
 
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)
-    with captured_stderr():
+    with captured_stderr() if quiet else nullcontext():
         from glueft import engine  # Keras: its backend's greeting is held back
         from glueft.checkpoint import load_classifier
 
@@ -210,6 +231,26 @@ def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
     return () if rows == 1 and kind in (None, "regression") else tuple(names)
 
 
+def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
+    """Return a checkpoint whose outputs are called otherwise, in order; as it is if there are no names.
+
+    Raises:
+        CheckpointError: the head has another number of outputs.
+    """
+    if not labels:
+        return checkpoint
+    rows = refuse_headless(checkpoint)
+    if len(labels) != rows or len(set(labels)) != rows:
+        raise CheckpointError(
+            f"{checkpoint.name}: the names of its outputs are too few, too many or not each once",
+            expected=f"{rows} different names, one for each output of the head",
+            received=_listed(labels),
+            mend="give --label once for each output, in the order of the head",
+        )
+    config = checkpoint.config | {"id2label": {str(index): name for index, name in enumerate(labels)}}
+    return replace(checkpoint, config=config)
+
+
 def refuse_headless(checkpoint: Checkpoint) -> int:
     """Return the number of outputs of a checkpoint's classification head.
 
@@ -230,8 +271,15 @@ def refuse_headless(checkpoint: Checkpoint) -> int:
     return int(stored[name].shape[0])
 
 
-def check_labels(run: SavedRun) -> None:
-    """Raise RunFolderError unless the labels of a run's model are those of its task, in any order."""
+def check_model_folder(run: SavedRun) -> None:
+    """Raise RunFolderError unless a run has a model folder, of the labels of its task in any order."""
+    if not run.model_folder.is_dir():
+        raise RunFolderError(
+            f"{run.folder}: the model is missing",
+            expected="the folder model/ of the run",
+            received=", ".join(sorted(entry.name for entry in run.folder.iterdir())),
+            mend=REPEAT,
+        )
     labels, wanted = run.labels, run.task.labels
     if len(labels) != len(wanted) or set(labels) != set(wanted):
         raise RunFolderError(

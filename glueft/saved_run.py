@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,15 @@ class SavedRun:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe of the run; its plugin files are run for what they define.
+        """The recipe of the run; see `load_recipe`."""
+        return self.load_recipe()
+
+    def load_recipe(self, overrides: Sequence[str] = (), **options: Any) -> Recipe:
+        """Load the recipe of the run; its plugin files are run for what they define.
+
+        Args:
+            overrides: texts as `--set` takes them.
+            options: `data_dir`, `sample` and `plugins`, as in `glueft.load_recipe`.
 
         Raises:
             RunFolderError: recipe.toml is missing, cut off, or that of another task.
@@ -57,8 +66,10 @@ class SavedRun:
         """
         from glueft.recipe import load_recipe
 
-        self.recipe_settings()
-        recipe = load_recipe(self.folder / "recipe.toml")
+        settings = self.recipe_settings()
+        # `--sample` alone would name another checkpoint too; the run's is not another one for being read elsewhere.
+        options |= {"checkpoint": settings["model"].get("checkpoint")} if options.get("sample") else {}
+        recipe = load_recipe(self.folder / "recipe.toml", overrides, **options)
         if recipe.task.name != self.record["task"]:
             raise RunFolderError(
                 f"{self.folder}: recipe.toml and run.json are of different runs",
@@ -67,6 +78,12 @@ class SavedRun:
                 mend=REPEAT,
             )
         return recipe
+
+    def with_recipe(self, recipe: Recipe) -> SavedRun:
+        """Return the run as if this had been its recipe: for settings of its prediction that shall be others."""
+        other = SavedRun(self.folder, self.record)
+        other.__dict__["recipe"] = recipe  # where `cached_property` keeps it
+        return other
 
     @cached_property
     def task(self) -> Task:
@@ -216,6 +233,8 @@ def _no_run(path: Path) -> RunFolderError:
         runs = sorted(inside.parent.name for inside in path.glob("*/run.json"))
         if runs:
             mend = f"name one of the runs in it: {', '.join(runs[:5])}" + ", ..." * (len(runs) > 5)
+        elif "config.json" in names:
+            mend = f"a checkpoint that is no run's is evaluated with: glueft evaluate --task NAME --checkpoint {path}"
     return RunFolderError(
         f"{path}: this is not a run folder",
         expected="a folder with the run.json of a run",

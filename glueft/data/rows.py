@@ -100,13 +100,14 @@ def load_rows(
     return {split: _rows(task, split, loaded[split], limit) for split, limit in limits.items() if split in loaded}
 
 
-def load_split(task: Task, source: Source, split: str) -> Rows:
+def load_split(task: Task, source: Source, split: str, *, limit: int | None = None) -> Rows:
     """Load one split of a task and check it; a source of files reads no others.
 
     Args:
         task: says what the columns and labels must be.
         source: where the rows come from; nothing else can be read from it afterwards.
         split: "train", or one of the task's validation and test splits.
+        limit: keep only the first rows.
 
     Raises:
         DataError: there is no such split, or as in `load_rows`.
@@ -121,7 +122,7 @@ def load_split(task: Task, source: Source, split: str) -> Rows:
             received=_names(list(loaded)) or "no splits",
             mend="check where the rows come from: --data-dir names the folder with the benchmark's own files",
         )
-    return _rows(task, split, loaded[split], None)
+    return _rows(task, split, loaded[split], limit)
 
 
 def _load(task: Task, source: Source) -> datasets.DatasetDict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from glueft.errors import GlueftError, PluginError
@@ -28,17 +29,26 @@ class RecipeCheck:
         registry: the plugins that it may name.
         lacking: whether plugins are missing there, which is a problem told elsewhere: a name that is not found is then
             no problem of its own.
+        optional: the tables of plugins that need not be there, for what is not trained.
 
     Attributes:
         parts: what was made of each table that is in order: a plugin, a section's Options, or the callbacks' plugins.
         problems: everything that is wrong, in no particular order.
     """
 
-    def __init__(self, tables: dict[str, Any], origins: Origins, registry: Registry, lacking: bool = False) -> None:
+    def __init__(
+        self,
+        tables: dict[str, Any],
+        origins: Origins,
+        registry: Registry,
+        lacking: bool = False,
+        optional: Collection[str] = (),
+    ) -> None:
         self.tables = tables
         self.origins = origins
         self.registry = registry
         self.lacking = lacking
+        self.optional = optional
         self.parts: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self.homes: dict[str, list[str]] = {}
@@ -54,7 +64,8 @@ class RecipeCheck:
             elif name in stand_ins:
                 self._table(name, (stand_ins[name],), self.tables[stand_ins[name]])
             elif name in PLUGIN_TABLES:
-                self._missing_plugin_table(name)
+                if name not in self.optional:
+                    self._missing_plugin_table(name)
             else:
                 # Empty, so that what must be given in it is reported as missing.
                 self.parts[name] = self._table(name, (name,), {})

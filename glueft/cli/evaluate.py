@@ -1,0 +1,106 @@
+"""`glueft evaluate`: measure a saved model again, or a checkpoint from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.recipe_options import AsJson, DataDir, Overrides, Verbose, begin_of
+
+EPILOG = """\b
+Examples:
+  glueft evaluate runs/mrpc-20260131-120000-a1b2c3
+  glueft evaluate runs/mrpc-20260131-120000-a1b2c3 --split train --data-dir glue_data
+  glueft evaluate runs/mnli-20260131-120000-a1b2c3 --split validation_mismatched --json > result.json
+  glueft evaluate --task mrpc --checkpoint ./some-classifier --data-dir glue_data
+  glueft evaluate --task rte --checkpoint ./another --sample --label entailment --label not_entailment
+  glueft evaluate --task table --checkpoint ./mine --set task.train=train.csv --set task.validation=dev.csv ...
+"""
+
+
+def evaluate(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="A run folder, or its model/.", show_default=False)] = None,
+    splits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--split",
+            metavar="SPLIT",
+            help="validation (as by default), test, train, or a single one such as validation_mismatched. Repeatable.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Read the small sample that ships with the task.")] = False,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Without a RUN: the task to measure a checkpoint on.")
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="Without a RUN: the classifier to measure, a hub name, a folder, or package:module/path."),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            metavar="NAME",
+            help="With --checkpoint: what its next output is called, where its config.json has no names, or others "
+            "than the task. Repeatable.",
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    plugins: PluginFiles = None,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure a saved model again with its task's metrics, and compare with what the run measured.
+
+    Rows that differ from the run's are pointed out. With --task and --checkpoint, measure any classification checkpoint
+    whose labels are the task's, by name. Nothing is written.
+    """
+    begin = begin_of(context)
+    _check_usage(run, task, checkpoint, labels)
+    from glueft.cli.plugin_commands import warn_of_failures
+    from glueft.evaluation import evaluate_checkpoint, evaluate_run
+    from glueft.evaluation_table import evaluation_tables
+    from glueft.progress import make_progress
+    from glueft.recipe.task_parts import load_task_parts
+    from glueft.saved_run import open_run
+
+    warn_of_failures()
+    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    if run is not None:
+        result = evaluate_run(
+            open_run(run),
+            splits or [],
+            overrides or [],
+            data_dir=data_dir,
+            sample=sample,
+            plugins=plugins or [],
+            progress=progress,
+            verbose=verbose,
+            begin=begin,
+        )
+    else:
+        assert task is not None and checkpoint is not None
+        parts = load_task_parts(
+            task, checkpoint, overrides or [], data_dir=data_dir, sample=sample, plugins=plugins or []
+        )
+        result = evaluate_checkpoint(
+            parts, splits or [], labels=labels or [], progress=progress, verbose=verbose, begin=begin
+        )
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        progress.tables(*evaluation_tables(result))
+
+
+def _check_usage(run: str | None, task: str | None, checkpoint: str | None, labels: list[str] | None) -> None:
+    """Raise a usage error unless there is a run, or a task and a checkpoint."""
+    if run is not None and (task is not None or checkpoint is not None or labels):
+        raise typer.BadParameter("a RUN has its own task and model: leave out --task, --checkpoint and --label")
+    if run is None and (task is None or checkpoint is None):
+        raise typer.BadParameter("name a RUN, or give both --task NAME and --checkpoint CHECKPOINT")

@@ -1,0 +1,324 @@
+"""Measures a saved model again: that of a run, or any classification checkpoint. Nothing is trained or written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import CheckpointError, DataError
+from glueft.evaluation_comparison import compare_with_run
+from glueft.metrics import check_metrics, compute_metrics
+from glueft.nearest import did_you_mean
+from glueft.progress import RunProgress, Silent
+from glueft.quiet import hush_libraries
+from glueft.run_record import Clock, describe_host, installed_versions
+from glueft.splits import counted, describe_split, is_labelled, size_notes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.data.rows import Rows
+    from glueft.plugin import Task
+    from glueft.recipe import Recipe
+    from glueft.recipe.task_parts import TaskParts
+    from glueft.saved_model import SavedModel
+    from glueft.saved_run import SavedRun
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """The rows to measure, by split, and what is said of where they came from."""
+
+    splits: dict[str, Rows]
+    provenance: dict[str, Any]
+    notes: list[str]
+
+
+def evaluate_run(
+    run: SavedRun,
+    splits: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    *,
+    data_dir: str | None = None,
+    sample: bool = False,
+    plugins: Sequence[str] = (),
+    progress: RunProgress | None = None,
+    verbose: bool = False,
+    begin: float | None = None,
+) -> dict[str, Any]:
+    """Measure the model of a run as the run itself did, and set the result beside the run's own.
+
+    Rows that the run read from the hub are read at the same commit, if nothing else is asked for.
+
+    Args:
+        run: from `open_run`.
+        splits: "validation" and "test", each meaning all of its sort, "train", or single ones by their full names;
+            the validation splits if empty.
+        overrides: changes of the run's recipe, as `--set` takes them.
+        data_dir: read the rows from this folder, in the benchmark's own layout.
+        sample: read the rows that ship with the task.
+        plugins: plugin files, beside those of the run's recipe.
+        progress: who watches; nobody if None.
+        verbose: let the libraries' own log lines through.
+        begin: `time.perf_counter()` at which the clock starts; now if None.
+
+    Returns:
+        What `glueft evaluate --json` prints.
+
+    Raises:
+        RunFolderError: a file of the run folder is missing, cut off, or not this run's.
+        GlueftError: the rows cannot be read or have no labels, or the model cannot be loaded.
+    """
+    progress, clock = _begin(progress, begin, verbose)
+    from glueft.saved_model import check_model_folder, load_run_model
+
+    with clock.phase("setup", clock.begin):
+        recipe = run.load_recipe(overrides, data_dir=data_dir, sample=sample, plugins=plugins)
+        run = run.with_recipe(recipe)
+        chosen = choose_splits(recipe.task, splits)
+        check_model_folder(run)
+        own = {split: run.predictions(split) for split in chosen if split in run.splits() or _promised(run, split)}
+        revision = run.record["data"].get("revision") if _same_hub_dataset(run, recipe) else None
+        rows = read_rows(recipe, chosen, progress, revision=revision)
+        # A task may have learnt its labels from rows of today; the model knows the run's.
+        task = run.task if recipe.task.reads_own_files else recipe.task
+        with progress.phase(f"model {run.model_folder}"):
+            saved = load_run_model(run, quiet=not verbose)
+    result, logits = measure(saved, task, rows, clock, progress)
+    result |= {"run_dir": str(run.folder), "comparison": compare_with_run(run, recipe, result, own, logits)}
+    return result | {"seconds": clock.readings()}
+
+
+def evaluate_checkpoint(
+    parts: TaskParts,
+    splits: Sequence[str] = (),
+    *,
+    labels: Sequence[str] = (),
+    progress: RunProgress | None = None,
+    verbose: bool = False,
+    begin: float | None = None,
+) -> dict[str, Any]:
+    """Measure a classification checkpoint on a task, its outputs matched to the task's labels by name.
+
+    Args:
+        parts: the task, the checkpoint and where the rows are; from `load_task_parts`.
+        splits: as in `evaluate_run`.
+        labels: what the checkpoint's outputs are called, in order, where its config.json does not say so.
+        progress, verbose, begin: as in `evaluate_run`.
+
+    Returns:
+        What `glueft evaluate --json` prints.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, has no head, or one with other labels than the task's.
+        GlueftError: the rows cannot be read or have no labels.
+    """
+    progress, clock = _begin(progress, begin, verbose)
+    from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
+    from glueft.saved_model import SavedModel, load_for_prediction, rename_labels
+
+    task = parts.task
+    with clock.phase("setup", clock.begin):
+        chosen = choose_splits(task, splits)
+        with progress.phase(f"checkpoint {parts.model.checkpoint}"):
+            checkpoint = rename_labels(find_checkpoint(parts.model.checkpoint, parts.model.revision), labels)
+            check_max_length(parts.data.max_length, checkpoint)
+            tokenizer = load_tokenizer(checkpoint)
+        if not task.reads_own_files:
+            refuse_other_labels(checkpoint, task)
+        rows = read_rows(parts, chosen, progress)
+        refuse_other_labels(checkpoint, task)
+        with progress.phase("model"):
+            classifier = load_for_prediction(
+                checkpoint,
+                task.labels,
+                precision=parts.engine.precision,
+                jit_compile=parts.engine.jit_compile,
+                quiet=not verbose,
+            )
+    saved = SavedModel(
+        classifier=classifier,
+        tokenizer=tokenizer,
+        labels=task.labels,
+        task=task,
+        max_length=parts.data.max_length,
+        evaluation_batch_size=parts.training.evaluation_batch_size,
+        pair=len(task.inputs) == 2,
+        run=None,
+        checkpoint=checkpoint,
+    )
+    result, _ = measure(saved, task, rows, clock, progress)
+    return result | {"run_dir": None, "comparison": None, "seconds": clock.readings()}
+
+
+def choose_splits(task: Task, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the splits that `--split` names, each once: "validation" and "test" stand for all of their sort.
+
+    Args:
+        task: says which splits there may be.
+        names: none for the validation splits.
+
+    Raises:
+        DataError: the task has no such split.
+    """
+    sorts = {"train": ("train",), "validation": task.validation_splits, "test": task.test_splits}
+    known = tuple(dict.fromkeys(("train", *task.validation_splits, *task.test_splits)))
+    chosen: dict[str, None] = {}
+    for name in names or ("validation",):
+        meant = sorts.get(name) or ((name,) if name in known else ())
+        if not meant:
+            mend = did_you_mean(name, (*known, *sorts)).strip() or "name one of them with --split"
+            raise DataError(
+                f'the task "{task.name}" has no split called "{name}"',
+                expected=f"one of {', '.join(known)}",
+                received=f'"{name}"',
+                mend=mend,
+            )
+        chosen |= dict.fromkeys(meant)
+    return tuple(chosen)
+
+
+def read_rows(
+    settings: Recipe | TaskParts, splits: Sequence[str], progress: RunProgress, *, revision: str | None = None
+) -> LabelledRows:
+    """Read the rows of some splits, and no others where their source can be read in parts.
+
+    Args:
+        settings: the task and [data].
+        splits: their full names.
+        progress: is told what there is.
+        revision: of the data set on the hub, where [data] names none.
+
+    Raises:
+        DataError: a split is not there, is not what the task promises, or has rows without a label.
+        HubError: the hub is out of reach and its cache does not hold the rows.
+    """
+    from glueft.data.rows import load_split
+    from glueft.data.sources import make_source
+
+    task, data = settings.task, settings.data
+    if revision is not None:
+        data = data.model_copy(update={"revision": revision})
+    limits = {"train": data.limit_train} | dict.fromkeys(task.validation_splits, data.limit_validation)
+    rows: dict[str, Rows] = {}
+    left_out: dict[str, int] = {}
+    provenance: dict[str, Any] = {}
+    for split in splits:
+        source = make_source(data, task)  # a source that has been asked for one split has no other
+        with progress.phase(f"{split} rows of {task.name} ({source.kind})"):
+            rows[split] = load_split(task, source, split, limit=limits.get(split))
+        _refuse_unlabelled(task, rows[split])
+        provenance = source.provenance
+        left_out |= provenance.pop("left_out", {})
+    check_metrics(task.name, task.metrics, labels=len(task.labels))
+    notes = size_notes(task, rows, left_out)
+    for note in notes:
+        progress.say(note)
+    return LabelledRows(rows, provenance | ({"left_out": left_out} if left_out else {}), notes)
+
+
+def measure(
+    saved: SavedModel, task: Task, rows: LabelledRows, clock: Clock, progress: RunProgress
+) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    """Predict and score every split, in the batches and with the predict step of a run's own evaluation.
+
+    Returns:
+        What there is to tell, and the logits of each split, (rows, labels) or (rows, 1).
+    """
+    from glueft import engine
+    from glueft.data.encoding import encode
+    from glueft.jit_compile import keras_backend
+
+    by_split, described, logits = {}, {}, {}
+    with clock.phase("evaluate"):
+        for name, split in rows.splits.items():
+            labels = saved.label_indices(split)
+            with progress.phase(f"{counted(len(split), name + ' row')}"):
+                encoded = encode(split, saved.tokenizer, saved.max_length)
+                logits[name] = engine.predict(saved.classifier, saved.batches(encoded))
+            predictions = logits[name].argmax(axis=1) if saved.labels else logits[name][:, 0]
+            by_split[name] = compute_metrics(task.metrics, predictions, labels)
+            described[name] = describe_split(task, split, encoded)
+    judged = next(iter(by_split))
+    result = {
+        "task": task.name,
+        "split": judged,
+        "metrics": by_split[judged],
+        "metrics_by_split": by_split,
+        "labels": list(saved.labels),
+        "checkpoint": {
+            "name": saved.checkpoint.name,
+            "revision": saved.checkpoint.revision,
+            "sha256": saved.checkpoint.fingerprints,
+        },
+        "data": rows.provenance | {"max_length": saved.max_length, "splits": described, "notes": rows.notes},
+        "published": [asdict(score) for score in task.published],
+        "engine": {
+            "backend": keras_backend(),
+            "precision": saved.classifier.dtype_policy.name,
+            "jit_compile": bool(saved.classifier.jit_compile),
+        },
+        "host": describe_host(),
+        "versions": installed_versions(),
+    }
+    return result, logits
+
+
+def refuse_other_labels(checkpoint: Any, task: Task) -> None:
+    """Raise CheckpointError unless the labels of a checkpoint's head are the task's, by name and in any order."""
+    from glueft.saved_model import head_labels
+
+    labels = head_labels(checkpoint)
+    if len(labels) == len(task.labels) and set(labels) == set(task.labels):
+        return
+    mend = "evaluate it on the task that it was trained for, or choose another checkpoint"
+    if len(labels) == len(task.labels) and labels:
+        wanted = " ".join(f"--label {name!r}" if " " in name else f"--label {name}" for name in task.labels)
+        mend = f"if they are the same labels under other names, give the task's in the head's order, such as {wanted}"
+    raise CheckpointError(
+        f'{checkpoint.name}: its classification head does not fit the task "{task.name}"',
+        expected=f"the task's labels: {_listed(task.labels)}",
+        received=f"the checkpoint's: {_listed(labels)}",
+        mend=mend,
+    )
+
+
+def _begin(progress: RunProgress | None, begin: float | None, verbose: bool) -> tuple[RunProgress, Clock]:
+    if not verbose:
+        hush_libraries()
+    return Silent() if progress is None else progress, Clock(time.perf_counter() if begin is None else begin)
+
+
+def _promised(run: SavedRun, split: str) -> bool:
+    """Whether the run has said in its recipe that it writes the predictions of a validation split."""
+    predict = run.recipe_settings().get("data", {}).get("predict", [])
+    return split in predict or ("validation" in predict and split in run.recipe.task.validation_splits)
+
+
+def _same_hub_dataset(run: SavedRun, recipe: Recipe) -> bool:
+    data, hub = run.record["data"], recipe.task.hub
+    if hub is None or recipe.data.source != "hub" or recipe.data.revision is not None:
+        return False
+    return data.get("source") == "hub" and (data.get("dataset"), data.get("config")) == (hub.path, hub.config)
+
+
+def _refuse_unlabelled(task: Task, rows: Rows) -> None:
+    if is_labelled(rows.labels):
+        return
+    without = int((rows.labels != rows.labels).sum() if rows.labels.dtype.kind == "f" else (rows.labels < 0).sum())
+    raise DataError(
+        f'the {rows.name} split of task "{task.name}" has no labels, so there is nothing to measure it by'
+        if without == len(rows)
+        else f'the {rows.name} split of task "{task.name}" has rows without a label',
+        expected="a label in every row",
+        received=f"none in {counted(without, 'row')}" + ("" if without == len(rows) else f" of {len(rows):,}"),
+        mend="to know what the model says of them, use glueft predict with the split's file as --input; "
+        f"labelled splits are: train, {', '.join(task.validation_splits)}",
+    )
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(f'"{label}"' for label in labels) or "none (a regression)"

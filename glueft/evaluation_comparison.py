@@ -1,0 +1,165 @@
+"""Sets a later evaluation of a run's model beside the run's own record: rows, numbers, predictions, circumstances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from glueft.run_folder import softmax
+from glueft.splits import counted
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.recipe import Recipe
+    from glueft.saved_run import Predictions, SavedRun
+
+# The keys of a recipe that an evaluation reads; where the rows come from is told by their fingerprint.
+_READ: dict[str, tuple[str, ...]] = {
+    "task": (),
+    "data": ("max_length", "limit_train", "limit_validation"),
+    "training": ("evaluation_batch_size",),
+    "engine": ("precision",),
+}
+
+# What run.json has of the machine and of the way of computing that can change a last digit.
+_CIRCUMSTANCES = {"engine": ("backend", "jit_compile"), "host": ("name", "system", "cpus", "python")}
+
+
+def compare_with_run(
+    run: SavedRun,
+    recipe: Recipe,
+    result: Mapping[str, Any],
+    own: Mapping[str, Predictions],
+    logits: Mapping[str, NDArray[np.float32]],
+) -> dict[str, Any]:
+    """Compare what was measured now with what the run measured.
+
+    Args:
+        run: its record.
+        recipe: the one that was followed now.
+        result: `measure`'s.
+        own: the run's predictions of each split that it predicted.
+        logits: those of now, (rows, labels) or (rows, 1).
+
+    Returns:
+        `splits`, and for each the rows, the fingerprints and the metrics of both and how many predictions are others;
+        `equal`, whether everything that both have is the same, None if they have nothing in common; `differences`, a
+        line for each thing that is not; and the `summary` in a sentence.
+    """
+    record = run.record
+    measured = record.get("metrics_by_split") or {record["data"]["validation_split"]: record["metrics"]}
+    splits = {}
+    for name, metrics in result["metrics_by_split"].items():
+        then, now = record["data"]["splits"].get(name, {}), result["data"]["splits"][name]
+        same = then.get("sha256") == now["sha256"] if then else None
+        splits[name] = {
+            "rows": {"run": then.get("rows"), "now": now["rows"]},
+            "sha256": {"run": then.get("sha256"), "now": now["sha256"]},
+            "same_rows": same,
+            "metrics": {
+                metric: _difference(measured.get(name, {}).get(metric), value) for metric, value in metrics.items()
+            },
+            "other_predictions": other_predictions(own[name], logits[name], result["labels"])
+            if same and name in own
+            else None,
+        }
+    differences = [*_rows(splits), *_circumstances(run, recipe, result)]
+    return {
+        "splits": splits,
+        "equal": all(map(_is_equal, known(splits).values())) if known(splits) else None,
+        "differences": differences,
+        "summary": summary(splits, differences),
+    }
+
+
+def other_predictions(own: Predictions, logits: NDArray[np.float32], labels: list[str]) -> int:
+    """Count the rows whose prediction or probabilities are others than the run's, to the six digits of its file."""
+    import numpy as np
+
+    if not labels:
+        return sum(f"{score:.6f}" != text for score, text in zip(logits[:, 0].tolist(), own.predictions, strict=True))
+    said = np.array([labels[index] != text for index, text in zip(logits.argmax(axis=1), own.predictions, strict=True)])
+    # Both are rounded to six digits, so that what differs there differs by a millionth and not by rounding.
+    moved = np.abs(np.round(softmax(logits), 6) - own.probabilities).max(axis=1) > 5e-7
+    return int((said | moved).sum())
+
+
+def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
+    """Return what the comparison comes to, in a sentence."""
+    measured = known(splits)
+    if not measured:
+        return f"the run itself did not measure {' and '.join(splits)}"
+    if not all(split["same_rows"] for split in measured.values()):
+        return "other rows than the run's own: the numbers are not about the same thing"
+    if all(map(_is_equal, measured.values())):
+        rows = sum(split["rows"]["now"] for split in measured.values() if split["other_predictions"] == 0)
+        also = f", and so are the predictions of all {counted(rows, 'row')}" if rows else ""
+        return f"equal to the run's own numbers to the last digit{also}"
+    moved = sum(split["other_predictions"] or 0 for split in measured.values())
+    changed = f"; {counted(moved, 'row')} predicted otherwise" if moved else ""
+    reason = "the differences below may be why" if differences else "nothing that run.json holds says why"
+    return f"not equal to the run's own numbers{changed}: {reason}"
+
+
+def known(splits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the splits that the run has measured too."""
+    return {
+        name: split
+        for name, split in splits.items()
+        if any(metric["run"] is not None for metric in split["metrics"].values())
+    }
+
+
+def _difference(run: float | None, now: float) -> dict[str, float | None]:
+    return {"run": run, "now": now, "difference": None if run is None else now - run}
+
+
+def _is_equal(split: Mapping[str, Any]) -> bool:
+    return (
+        split["same_rows"] is not False
+        and not split["other_predictions"]
+        and all(metric["difference"] in (None, 0.0) for metric in split["metrics"].values())
+    )
+
+
+def _rows(splits: Mapping[str, Any]) -> Iterator[str]:
+    for name, split in splits.items():
+        if split["same_rows"] is False:
+            rows, sha256 = split["rows"], split["sha256"]
+            yield (
+                f"{name} rows: the run had {rows['run']:,} (SHA-256 {sha256['run'][:12]}...), "
+                f"these are {rows['now']:,} (SHA-256 {sha256['now'][:12]}...)"
+            )
+
+
+def _circumstances(run: SavedRun, recipe: Recipe, result: Mapping[str, Any]) -> Iterator[str]:
+    """What may make other numbers of the same rows."""
+    record = run.record
+    saved = record.get("model", {}).get("sha256", {})
+    changed = [name for name, sha256 in saved.items() if result["checkpoint"]["sha256"].get(name) != sha256]
+    if changed:
+        yield f"model folder: {', '.join(changed)} changed since the run"
+    files = {file["path"]: file["sha256"] for file in record.get("plugins", {}).get("files", [])}
+    for file in recipe.plugin_files:
+        if files.get(file.path, file.sha256) != file.sha256:
+            yield f"plugin file {file.path}: changed since the run"
+    before, after = run.recipe_settings(), recipe.tables()
+    for section, keys in _READ.items():
+        for key in keys or dict.fromkeys([*before[section], *after[section]]):
+            then, now = before[section].get(key), after[section].get(key)
+            if then != now:
+                yield f"{section}.{key}: the run had {_shown(then)}, now {_shown(now)}"
+    for section, parts in _CIRCUMSTANCES.items():
+        for key in parts:
+            then, now = record.get(section, {}).get(key), result[section][key]
+            if then is not None and then != now:
+                yield f"{section} {key}: the run had {_shown(then)}, now {_shown(now)}"
+    for package, version in record.get("versions", {}).items():
+        if result["versions"].get(package) != version:
+            yield f"{package}: the run had {version}, now {result['versions'].get(package, 'none')}"
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value)
