@@ -128,6 +128,22 @@ class TSVLayout:
 
 
 @dataclass(frozen=True)
+class TableLayout:
+    """How a table of somebody's rows may hold a task's texts, for `glueft predict`.
+
+    Attributes:
+        columns: for each of the task's inputs, what its column may be called; the first that a table has is read.
+        delimiter: one character between the fields of CSV and TSV; None for a comma or a tab.
+        quotes: whether fields of CSV and TSV may stand in double quotes; None for yes, but not in TSV files with the
+            header line of the benchmark's own.
+    """
+
+    columns: Mapping[str, tuple[str, ...]]
+    delimiter: str | None = None
+    quotes: bool | None = None
+
+
+@dataclass(frozen=True)
 class PublishedScore:
     """A score that others have published, to set a result beside.
 
@@ -220,6 +236,16 @@ class Task(Plugin):
             HubError: the hub is out of reach and its cache does not hold the rows.
         """
         return source.read(self)
+
+    def table_layout(self) -> TableLayout:
+        """Return how tables of new rows may hold the texts: under the names of the inputs, or the benchmark's own."""
+        files = [file for split in self.tsv.files for file in self.tsv.candidates(split)] if self.tsv else []
+        hub = self.hub.columns if self.hub else {}
+        columns = {}
+        for name in self.inputs:
+            other = [hub.get(name), *(file.columns.get(name) for file in files if file.columns)]
+            columns[name] = tuple(dict.fromkeys([name, *(column for column in other if isinstance(column, str))]))
+        return TableLayout(columns)
 
 
 class Optimizer(Plugin):

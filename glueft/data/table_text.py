@@ -8,6 +8,7 @@ import gzip
 import lzma
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +16,9 @@ from glueft.data.lines import Problem, malformed
 from glueft.data.table_format import table_format
 from glueft.data.table_missing import unreadable
 from glueft.errors import DataError
+
+# A line of so many bytes is no row; a file without line ends is not read into memory.
+LONGEST_LINE = 2**26
 
 # Before UTF-8 text there may be its own mark. Those of other encodings say what the file is.
 OTHER_MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -25,11 +29,13 @@ class TextLines:
 
     Attributes:
         path: the file.
+        content: an open file to read instead; `path` is then its name in messages.
         problems: lines so far that are not UTF-8, or hold a NUL.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: IO[bytes] | None = None) -> None:
         self.path = path
+        self.content = content
         self.problems: list[Problem] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -38,10 +44,12 @@ class TextLines:
         Raises:
             DataError: the file cannot be opened, or decompressed, or is in UTF-16.
         """
-        compression = table_format(self.path).compression
+        compression = None if self.content else table_format(self.path).compression
         try:
-            with _open(self.path, compression) as file:
-                for number, line in enumerate(file, start=1):
+            with nullcontext(self.content) if self.content else _open(self.path, compression) as file:
+                for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
+                    if len(line) > LONGEST_LINE:
+                        raise self._endless(number)
                     yield self._text(number, line)
         except (EOFError, zlib.error, lzma.LZMAError) as error:
             raise self._damaged(error) from None
@@ -92,6 +100,14 @@ class TextLines:
                     mend=f"convert the file: iconv -f {encoding} -t UTF-8; in Excel, save as CSV UTF-8",
                 )
         return line.removeprefix(codecs.BOM_UTF8)
+
+    def _endless(self, number: int) -> DataError:
+        return DataError(
+            f"{self.path}, line {number}: it does not end",
+            expected=f"lines of at most {LONGEST_LINE:,} bytes",
+            received="more than that without a line feed",
+            mend="check that the file is text with a row a line, and that its lines end with LF or CRLF",
+        )
 
     def _damaged(self, error: Exception) -> DataError:
         return DataError(

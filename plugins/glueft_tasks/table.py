@@ -161,6 +161,12 @@ class Table(glueft.Task):
             }
         return tables.splits
 
+    def table_layout(self) -> glueft.TableLayout:
+        """Return the columns that the options name, and how their files are written."""
+        given = {"text": self.options.text, "text_pair": self.options.text_pair}
+        columns = {name: (given[name] or name, name) for name in self.inputs}
+        return glueft.TableLayout(columns, self.options.delimiter, self.options.quotes)
+
     def _take(self, labels: tuple[str, ...]) -> None:
         """Set the labels, and the metrics that they bring unless the options name others."""
         self.labels = labels

@@ -1,0 +1,74 @@
+"""Texts in, answers out: tokenizer, batches and model of a saved run. Importing this module imports NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glueft.prediction.results import Answers
+from glueft.run_folder import softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glueft.data.batches import EvaluationBatches
+    from glueft.saved_model import SavedModel
+
+
+class Predictor:
+    """A saved model that answers any number of times, with few compiled programs.
+
+    Args:
+        saved: the model.
+        on_rows: called after each batch with the number of its rows.
+    """
+
+    def __init__(self, saved: SavedModel, on_rows: Callable[[int], None] = lambda rows: None) -> None:
+        self.saved = saved
+        self.on_rows = on_rows
+        self.widths: NDArray[np.int64] | None = None
+
+    def answer(self, texts: Sequence[list[str]], *, rows_in_all: int | None = None) -> Answers:
+        """Predict rows, in their order.
+
+        Args:
+            texts: for each of the model's inputs, a text a row; one row or more.
+            rows_in_all: how many rows there are to come, these among them, where that is known.
+
+        Raises:
+            TrainingError: a logit is not a finite number.
+        """
+        from glueft import engine
+        from glueft.data.batches import EvaluationBatches
+        from glueft.data.encoding import encode
+        from glueft.data.rows import Rows
+        from glueft.prediction.row_ticks import RowTicks
+
+        saved, count = self.saved, len(texts[0])
+        rows = Rows("input", tuple(texts), np.full(count, -1, np.int32), saved.labels)
+        encoded = encode(rows, saved.tokenizer, saved.max_length)
+        batches = EvaluationBatches(encoded, batch_size=saved.evaluation_batch_size)
+        if saved.classifier.jit_compile:
+            self._pad(batches, rows_in_all or count)
+        logits = engine.predict(saved.classifier, batches, RowTicks(self.on_rows))
+        if not saved.labels:
+            return Answers([], logits.astype(np.float64), encoded.truncated)
+        labels = [saved.labels[index] for index in logits.argmax(axis=1)]
+        return Answers(labels, softmax(logits), encoded.truncated)
+
+    def _pad(self, batches: EvaluationBatches, rows_in_all: int) -> None:
+        """Pad to the widths of the run, or else to those that the first rows choose for all; a longer row to the most.
+
+        Each width is a program that is compiled when the first batch needs it.
+        """
+        if self.widths is None:
+            from glueft.data.widths import choose_widths
+
+            measures = batches.measures()
+            chosen = self.saved.widths or choose_widths(
+                measures[:, 1], measures[:, 0] * (rows_in_all / measures[:, 0].sum())
+            )
+            self.widths = np.unique([*chosen, self.saved.max_length]).astype(np.int64)
+        batches.widths = self.widths

@@ -1,0 +1,71 @@
+"""What a prediction shows on standard error while it goes on: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from glueft.progress import PLAIN_SECONDS, duration
+
+
+class PredictionProgress:
+    """Phases, and how far the rows are. Short ones pass without a word where no terminal shows them."""
+
+    def __init__(self) -> None:
+        self.console = Console(file=sys.stderr, highlight=False)
+        self.live = self.console.is_terminal and not self.console.is_dumb_terminal
+        self.bar: Progress | None = None
+        self.done = 0
+        self.total: int | None = None
+        self.begin = self.shown = time.perf_counter()
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Spin while a phase goes on."""
+        if not self.live:
+            yield
+            return
+        with self.console.status(f"{name} ..."):
+            yield
+
+    @contextmanager
+    def counting(self, what: str, total: int | None) -> Iterator[None]:
+        """Show how many rows are done, and of how many if that is known."""
+        self.done, self.total, self.what = 0, total, what
+        self.begin = self.shown = time.perf_counter()
+        if not self.live:
+            yield
+            return
+        columns: list[Any] = [TextColumn("{task.description}"), TextColumn("{task.fields[state]}")]
+        columns[1:1] = [SpinnerColumn()] if total is None else [BarColumn(bar_width=None), MofNCompleteColumn()]
+        with Progress(*columns, console=self.console, expand=total is not None, transient=True) as self.bar:
+            self.bar.add_task(what, total=total, state="")
+            yield
+        self.bar = None
+
+    def rows(self, count: int) -> None:
+        """Count rows."""
+        self.done += count
+        now = time.perf_counter()
+        if self.bar is not None:
+            self.bar.update(self.bar.task_ids[0], completed=self.done, state=self._state(now))
+        elif now - self.shown >= PLAIN_SECONDS:
+            self.shown = now
+            of = "" if self.total is None else f"/{self.total:,}"
+            self.say(f"{self.what}: {self.done:,}{of} rows, {self._state(now)}")
+
+    def _state(self, now: float) -> str:
+        rate = self.done / max(now - self.begin, 1e-9)
+        if self.total is None or not self.done:
+            return f"{rate:,.0f} rows/s"
+        return f"{rate:,.0f} rows/s, {duration((self.total - self.done) / rate)} left"

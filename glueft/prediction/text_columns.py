@@ -1,0 +1,149 @@
+"""Which columns of a table hold the texts, and what a cell of them must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from glueft.data import table_cells
+from glueft.data.lines import listed, shown
+from glueft.data.table_cells import CellError
+from glueft.data.table_missing import SEPARATORS
+from glueft.errors import DataError
+from glueft.nearest import nearest
+from glueft.prediction.chunks import LONGEST_TEXT, Texts
+
+if TYPE_CHECKING:
+    from glueft.plugin import TableLayout, Task
+
+# Where no task says what columns are called.
+USUAL_NAMES = ("text", "sentence")
+
+
+@dataclass(frozen=True)
+class TextChoice:
+    """What a prediction reads: which texts, and how its tables hold them.
+
+    Attributes:
+        inputs: the names of the one or two texts of a row.
+        layout: the columns of the task, or the usual ones.
+        task: the run's; None for a checkpoint that is no run's.
+        text: the column of the first text, as asked for.
+        text_pair: that of the second.
+        delimiter: between fields of CSV and TSV, as asked for.
+        quotes: whether fields may stand in quotes, as asked for.
+    """
+
+    inputs: tuple[str, ...]
+    layout: TableLayout
+    task: Task | None = None
+    text: str | None = None
+    text_pair: str | None = None
+    delimiter: str | None = None
+    quotes: bool | None = None
+
+    def columns(self, path: str, names: Sequence[str], *, separated: bool = False) -> tuple[str, ...]:
+        """Return the column of each text.
+
+        Args:
+            path: of the table, for messages.
+            names: its columns.
+            separated: whether its columns are told apart by a separator, which may be another one than was thought.
+
+        Raises:
+            DataError: a column is not there, or not once.
+        """
+        given = (self.text, self.text_pair)
+        found = tuple(
+            self._column(path, names, position, wanted, separated=separated)
+            for position, wanted in enumerate(given[: len(self.inputs)])
+        )
+        if len(set(found)) < len(found):
+            raise DataError(
+                f"both texts of a row would come from the column {shown(found[0])}",
+                expected="a column of its own for each text",
+                received=listed(found),
+                mend="name the two columns with --text and --text-pair",
+            )
+        return found
+
+    def _column(self, path: str, names: Sequence[str], position: int, wanted: str | None, *, separated: bool) -> str:
+        option = ("--text", "--text-pair")[position]
+        candidates = (wanted,) if wanted is not None else self.layout.columns[self.inputs[position]]
+        found = next((name for name in candidates if name in names), None)
+        if found is not None:
+            return found
+        known = " or ".join(shown(name) for name in candidates)
+        raise DataError(
+            f"{path} has no column {known}",
+            expected=f"a column {known}" + ("" if wanted is not None else " with a text that the model reads"),
+            received=f"the columns {listed(names)}" if names else "no columns",
+            mend=_other_column(candidates, names, option, separated=separated),
+        )
+
+    def reader(self, columns: Sequence[str]) -> _TextReader:
+        """Return what takes the texts out of a row's cells."""
+        return _TextReader(tuple(columns), self.task is not None and self.task.empty_text)
+
+
+@dataclass(frozen=True)
+class _TextReader:
+    columns: tuple[str, ...]
+    empty: bool
+
+    def __call__(self, cells: Mapping[str, Any]) -> Texts:
+        """Return the texts of a row.
+
+        Raises:
+            CellError: one of them is missing, empty, no text or too long to be one.
+        """
+        texts = tuple(self._text(column, cells) for column in self.columns)
+        if self.empty and not any(text.strip() for text in texts):
+            table_cells.text(self.columns[0], texts[0])
+        return texts
+
+    def _text(self, column: str, cells: Mapping[str, Any]) -> str:
+        if column not in cells:
+            raise CellError(
+                f"no key {shown(column)}",
+                f"{shown(column)} in every object",
+                f"the keys {listed(list(cells))}" if cells else "an empty object",
+                "add what is missing",
+            )
+        cell = cells[column]
+        if self.empty and isinstance(cell, str) and (not cell or cell.isspace()):
+            return cell
+        text = table_cells.text(column, cell)
+        if len(text) > LONGEST_TEXT:
+            raise CellError(
+                f"{shown(column)} is too long",
+                f"a text of at most {LONGEST_TEXT:,} characters",
+                f"{len(text):,} characters: {shown(text)}",
+                "cut the text: a model reads its first some hundred words; perhaps a quote is not closed",
+            )
+        return text
+
+
+def _other_column(candidates: Sequence[str], names: Sequence[str], option: str, *, separated: bool) -> str:
+    if separated and len(names) == 1:
+        for mark, shown_mark in SEPARATORS.items():
+            if mark in names[0] and any(name in names[0].split(mark) for name in candidates):
+                return f"the columns seem to have another separator: add --delimiter {shown_mark}"
+    near = next(filter(None, (nearest(name, names) for name in candidates)), None)
+    if near:
+        return f"did you mean {shown(near)}?  Name the column with {option} {shown(near)}"
+    hint = "; the first line of a CSV or TSV file must name its columns" if separated else ""
+    return f"name the column with {option} NAME{hint}"
+
+
+def check_once(path: str, names: Sequence[str]) -> None:
+    """Raise DataError if a table names a column twice."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{path} has {names.count(twice)} columns called {shown(twice)}",
+            expected="columns with a name of their own each",
+            received=f"the columns {listed(names)}",
+            mend="rename or remove the columns that are too many",
+        )
