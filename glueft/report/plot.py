@@ -1,0 +1,168 @@
+"""A matplotlib figure -> an SVG inside the page: its text is text, its colours are the page's, its ids its own."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SVG = "http://www.w3.org/2000/svg"
+XLINK = "http://www.w3.org/1999/xlink"
+
+# Drawn in these colours, which matplotlib writes as they are; the page then has its variables in their place, so that
+# one drawing serves light, dark and print.
+INK, MUTED, GRID, PAPER = "#000001", "#000002", "#000003", "#000004"
+SERIES = ("#000011", "#000012", "#000013", "#000014")
+VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"} | {
+    colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)
+}
+# Lines are told apart without colour as well.
+DASHES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D")
+
+WIDTH, HEIGHT = 360, 250  # in the SVG's own units, about CSS pixels on a phone
+FONT_SIZE = 10
+
+
+@dataclass(frozen=True)
+class DataTable:
+    """The numbers behind a plot, as text; the first column heads its row."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One plot of the page.
+
+    Attributes:
+        name: what its ids begin with; no other plot of the page has it.
+        title: above it.
+        shape: the text alternative: what kind of plot it is and what its axes are.
+        caption: what it shows, in a sentence or two.
+        svg: the drawing.
+        table: its numbers.
+        wide: whether it must not shrink to the width of a phone; it then scrolls in a frame of its own.
+    """
+
+    name: str
+    title: str
+    shape: str
+    caption: str
+    svg: str
+    table: DataTable | None = field(default=None)
+    wide: bool = False
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the page's style, whatever the user's own matplotlibrc says."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # Letters that the font at hand lacks: the reader's browser draws them, with its own fonts.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {
+                "svg.fonttype": "none",
+                "svg.hashsalt": "glueft",
+                "text.parse_math": False,  # a label called "$x$" is called that
+                "font.size": FONT_SIZE,
+                "font.family": ["DejaVu Sans"],
+                "text.color": INK,
+                "axes.edgecolor": MUTED,
+                "axes.labelcolor": INK,
+                "axes.linewidth": 0.8,
+                "axes.grid": True,
+                "axes.axisbelow": True,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "grid.color": GRID,
+                "grid.linewidth": 0.6,
+                "xtick.color": MUTED,
+                "ytick.color": MUTED,
+                "xtick.labelcolor": INK,
+                "ytick.labelcolor": INK,
+                "legend.frameon": False,
+                "legend.fontsize": FONT_SIZE - 1,
+                "lines.linewidth": 1.6,
+                "lines.markersize": 5,
+                "figure.facecolor": "none",
+                "axes.facecolor": "none",
+            }
+        )
+        yield
+
+
+def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
+    """Return an empty figure, of a size in the SVG's units, and its axes. Within `style()`."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def legend_above(axes: Axes, columns: int = 2) -> None:
+    """Show the legend above the drawing, where it hides nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handlelength=2.2)
+
+
+def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
+    """Return a figure as SVG for the middle of a page of HTML.
+
+    Args:
+        figure: drawn within `style()`.
+        name: what its ids begin with.
+        title: of the plot, for who cannot see it.
+        shape: likewise, what it is.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    with io.BytesIO() as content:
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        FigureCanvasSVG(figure).print_svg(content, metadata=nothing)
+        root = ElementTree.fromstring(content.getvalue())
+    for element in list(root.iter()):
+        for part in list(element):
+            if part.tag.rpartition("}")[2] in ("metadata", "style"):
+                element.remove(part)
+        _mend(element, name)
+    width, height = (root.attrib.pop(side).removesuffix("pt") for side in ("width", "height"))
+    root.attrib |= {
+        "viewBox": f"0 0 {float(width):g} {float(height):g}",
+        "role": "img",
+        "aria-labelledby": f"{name}-title {name}-shape",
+    }
+    for place, (tag, text) in enumerate((("title", title), ("desc", shape))):
+        described = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{name}-{'shape' if place else 'title'}"})
+        described.text = text
+        root.insert(place, described)
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", XLINK)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _mend(element: Any, name: str) -> None:
+    """Give an element's ids the plot's name, its colours the page's variables, and its text the page's font."""
+    for key, value in element.attrib.items():
+        if key == "id":
+            value = f"{name}-{value}"
+        elif key in ("href", f"{{{XLINK}}}href") and value.startswith("#"):
+            value = f"#{name}-{value[1:]}"
+        else:
+            value = re.sub(r"url\(#", f"url(#{name}-", value)
+        if key == "style":
+            value = re.sub(r"#0000[0-9a-f]{2}", lambda colour: f"var({VARIABLES[colour[0]]})", value)
+            value = re.sub(r"font: (\d+ )?([\d.]+)px [^;]*", r"font-size: \2px", value)
+        element.set(key, value)

@@ -1,0 +1,274 @@
+"""The drawings of a split's predictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glueft.report.plot import INK, MUTED, SERIES, DataTable, Plot, legend_above, new_figure, to_svg
+from glueft.report.scores import Bin, Classified, Regressed, calibration, confusion
+from glueft.report.training_plots import share
+
+if TYPE_CHECKING:
+    from matplotlib.patches import Rectangle
+    from numpy.typing import NDArray
+
+# A matrix of more labels is not drawn: its table of the commonest mistakes says more.
+DRAWN_LABELS = 24
+# Confusions that are listed where they are not all shown.
+LISTED_CONFUSIONS = 30
+NAME_LENGTH = 16
+CONFIDENCE_BINS = 20
+# More points than this hide each other, and make the page heavy.
+SCATTER_POINTS = 2000
+
+
+def confusion_plot(key: str, scores: Classified) -> Plot:
+    """Draw how many rows of each label are taken for which."""
+    counts = confusion(scores)
+    labels = scores.labels
+    size = len(labels)
+    name, title = f"{key}-confusion", "Confusion matrix"
+    off = counts * (1 - np.eye(size, dtype=np.int64))
+    true, guess = np.unravel_index(off.argmax(), off.shape)
+    caption = (
+        f"{int(counts.trace()):,} of {int(counts.sum()):,} rows are on the diagonal, where the prediction is right. "
+    )
+    if off.any():
+        caption += f"The commonest mistake: {labels[true]} taken for {labels[guess]} ({off[true, guess]:,} rows)."
+    rows = _confusion_rows(counts, labels)
+    table = DataTable(("true label", *(f"predicted {label}" for label in labels), "found"), rows)
+    if size > DRAWN_LABELS:
+        table = DataTable(
+            ("true label, predicted label", "rows", "of the label's rows"), _commonest(off, counts, labels)
+        )
+        shape = f"{size} labels are too many to draw; the table lists the commonest mistakes."
+        return Plot(name, title, shape, f"{caption} {shape}", "", table)
+    side = max(300, 40 + 30 * size)
+    figure, axes = new_figure(side + 60, side)
+    of_row = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    for row, column in np.argwhere(counts):
+        axes.add_patch(_cell(row, column, right=row == column, strength=float(of_row[row, column])))
+    for row, column in np.ndindex(counts.shape):
+        text = f"{counts[row, column]:,}" + (f"\n{100 * of_row[row, column]:.0f} %" if size <= 6 else "")
+        axes.text(column, row, text, ha="center", va="center", fontsize=11 if size <= 6 else 8, color=INK)
+    axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xlabel="predicted label", ylabel="true label")
+    axes.set_aspect("equal")
+    axes.grid(False)
+    names = [_short(label) for label in labels]
+    slanted = size > 4 or sum(map(len, names)) > 34
+    axes.set_xticks(range(size), names, rotation=35 if slanted else 0, ha="right" if slanted else "center")
+    axes.set_yticks(range(size), names, rotation=90 if size <= 3 else 0, va="center")
+    axes.tick_params(length=0)
+    shape = (
+        f"Matrix of {size} by {size} cells: a row a true label, a column a predicted one, each cell a count of rows, "
+    )
+    shape += "darker the greater its share of its row. The table below has the counts."
+    return Plot(name, title, shape, caption, to_svg(figure, name, title, shape), table, wide=size > 10)
+
+
+def confidence_plot(key: str, scores: Classified) -> Plot:
+    """Draw how sure the model is, where it is right and where it is wrong."""
+    figure, axes = new_figure()
+    size = len(scores.labels)
+    edges = np.linspace(0, 1, CONFIDENCE_BINS + 1)
+    named = scores.labelled
+    right, wrong = scores.confidence[named & ~scores.wrong], scores.confidence[scores.wrong]
+    groups = {"right": right, "wrong": wrong} if named.any() else {"rows": scores.confidence}
+    axes.hist(
+        list(groups.values()),
+        edges.tolist(),
+        stacked=True,
+        color=SERIES[: len(groups)],
+        label=[f"{name} ({len(values):,})" for name, values in groups.items()],
+    )
+    axes.set_xlim(np.floor(CONFIDENCE_BINS / size) / CONFIDENCE_BINS, 1)
+    axes.set_xlabel("confidence: probability of the predicted label")
+    axes.set_ylabel("rows")
+    legend_above(axes)
+    name, title = f"{key}-confidence", "Confidence"
+    shape = f"Histogram. Horizontal: probability of the predicted label, in bins of {1 / CONFIDENCE_BINS:g}. "
+    shape += "Vertical: rows; those that are wrong are stacked on those that are right."
+    medians = {name: float(np.median(values)) for name, values in groups.items() if len(values)}
+    if not named.any():
+        shape = shape.partition(";")[0] + "."
+        medians = {"over all rows": medians["rows"]}
+    told = [f"{median:.3f} {'' if ' ' in name else 'where it is '}{name}" for name, median in medians.items()]
+    caption = f"The model's median confidence is {' and '.join(told)}."
+    counted = {key: np.histogram(values, edges)[0] for key, values in groups.items()}
+    rows = [
+        (f"{edges[index]:.2f} to {edges[index + 1]:.2f}", *(f"{counts[index]:,}" for counts in counted.values()))
+        for index in range(CONFIDENCE_BINS)
+        if any(counts[index] for counts in counted.values())
+    ]
+    return Plot(
+        name, title, shape, caption, to_svg(figure, name, title, shape), DataTable(("confidence", *counted), rows)
+    )
+
+
+def calibration_plot(key: str, scores: Classified) -> Plot:
+    """Draw how often the model is right, by how sure it is, and say the expected calibration error."""
+    known = scores.labelled
+    bins, error = calibration(scores.confidence[known], ~scores.wrong[known])
+    filled = [item for item in bins if item.rows]
+    figure, axes = new_figure(height=270)
+    axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1, label="perfect")
+    places = [item.confidence for item in filled]
+    values = np.array([item.accuracy for item in filled])
+    low, high = (np.array([item.interval[side] for item in filled]) for side in (0, 1))
+    axes.errorbar(
+        places,
+        values,
+        np.abs([values - low, high - values]),
+        color=SERIES[0],
+        marker="o",
+        linewidth=1.4,
+        elinewidth=1,
+        capsize=2.5,
+        label="this model, 95 % interval",
+    )
+    start = np.floor(10 / len(scores.labels)) / 10
+    axes.set(xlim=(start, 1.02), ylim=(min(start, float(low.min())) - 0.02, 1.02))
+    axes.set_xlabel("mean confidence of a bin's rows")
+    axes.set_ylabel("share that is right")
+    legend_above(axes)
+    name, title = f"{key}-calibration", "Calibration"
+    shape = "Line chart with error bars. Horizontal: mean confidence of a bin's rows. Vertical: share of them that is "
+    shape += "right. On the dashed diagonal both are the same."
+    mean, right = float(scores.confidence[known].mean()), float((~scores.wrong[known]).mean())
+    leaning = "more" if mean > right else "less"
+    caption = f"Expected calibration error {error:.3f}. On average the model is {mean:.1%} sure and {right:.1%} right: "
+    caption += (
+        f"it is {leaning} sure than it should be." if abs(mean - right) >= 0.005 else "about as sure as it should be."
+    )
+    return Plot(name, title, shape, caption, to_svg(figure, name, title, shape), DataTable(*_calibration_rows(bins)))
+
+
+def scatter_plot(key: str, scores: Regressed) -> Plot:
+    """Draw predicted scores against true ones."""
+    known = np.flatnonzero(scores.labelled)
+    shown = known
+    if len(known) > SCATTER_POINTS:
+        shown = np.sort(np.random.default_rng(0).choice(known, SCATTER_POINTS, replace=False))
+    figure, axes = new_figure(height=330)
+    both = np.concatenate([scores.true[known], scores.predicted[known]])
+    ends = [float(both.min()), float(both.max())]
+    axes.plot(ends, ends, color=MUTED, linestyle="--", linewidth=1, label="prediction = true score")
+    axes.plot(
+        scores.true[shown], scores.predicted[shown], ".", color=SERIES[0], alpha=0.45, markersize=5, label="a row"
+    )
+    axes.set_xlabel("true score")
+    axes.set_ylabel("predicted score")
+    legend_above(axes)
+    name, title = f"{key}-scatter", "Predicted against true score"
+    shape = "Scatter plot, a point a row. Horizontal: true score. Vertical: predicted score. "
+    shape += "On the dashed diagonal both are the same."
+    error = scores.error[known]
+    caption = f"The mean absolute error is {np.abs(error).mean():.3f}, and the mean error {error.mean():+.3f} "
+    caption += "(predicted minus true). "
+    if len(shown) < len(known):
+        caption += f"Drawn are {len(shown):,} of the {len(known):,} rows, chosen at random."
+    edges = np.histogram_bin_edges(scores.true[known], min(10, len(np.unique(scores.true[known]))))
+    place = np.clip(np.digitize(scores.true[known], edges[1:-1]), 0, len(edges) - 2)
+    rows = [
+        (
+            f"{edges[index]:.2f} to {edges[index + 1]:.2f}",
+            f"{inside.sum():,}",
+            f"{scores.true[known][inside].mean():.3f}",
+            f"{scores.predicted[known][inside].mean():.3f}",
+            f"{np.abs(error[inside]).mean():.3f}",
+        )
+        for index in range(len(edges) - 1)
+        if (inside := place == index).any()
+    ]
+    table = DataTable(("true score", "rows", "mean true", "mean predicted", "mean absolute error"), rows)
+    return Plot(name, title, shape, caption.strip(), to_svg(figure, name, title, shape), table)
+
+
+def score_plot(key: str, scores: Regressed) -> Plot:
+    """Draw how the predicted and the true scores are distributed."""
+    known = scores.labelled
+    groups = {"predicted": scores.predicted} | ({"true": scores.true[known]} if known.any() else {})
+    edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), CONFIDENCE_BINS)
+    counted = {key: np.histogram(values, edges)[0] for key, values in groups.items()}
+    figure, axes = new_figure()
+    for number, (key, counts) in enumerate(counted.items()):
+        line = "-" if number == 0 else "--"
+        axes.stairs(counts, edges, color=SERIES[number], fill=number == 0, alpha=0.35 if number == 0 else 1)
+        axes.stairs(counts, edges, color=SERIES[number], linewidth=1.5, linestyle=line, label=key)
+    axes.set_xlabel("score")
+    axes.set_ylabel("rows")
+    legend_above(axes)
+    name, title = f"{key}-scores", "Scores"
+    shape = f"Histogram, a line each for the {' and the '.join(groups)} scores. Horizontal: score. Vertical: rows."
+    ranges = [f"{key} scores go from {values.min():.2f} to {values.max():.2f}" for key, values in groups.items()]
+    caption = ", ".join(ranges) + "."
+    rows = [
+        (f"{edges[index]:.2f} to {edges[index + 1]:.2f}", *(f"{counts[index]:,}" for counts in counted.values()))
+        for index in range(len(edges) - 1)
+    ]
+    return Plot(
+        name,
+        title,
+        shape,
+        caption[0].upper() + caption[1:],
+        to_svg(figure, name, title, shape),
+        DataTable(("score", *counted), rows),
+    )
+
+
+def _cell(row: int, column: int, *, right: bool, strength: float) -> Rectangle:
+    from matplotlib.patches import Rectangle
+
+    # At its strongest still pale enough for the number on it, in light and in dark.
+    colour = SERIES[0] if right else SERIES[1]
+    return Rectangle(
+        (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, alpha=0.08 + 0.42 * strength, linewidth=0
+    )
+
+
+def _confusion_rows(counts: NDArray[np.int64], labels: tuple[str, ...]) -> list[tuple[str, ...]]:
+    whole, hits = counts.sum(axis=1), counts.diagonal()
+    rows = [
+        (label, *(f"{count:,}" for count in counts[index]), share(int(hits[index]), int(whole[index])))
+        for index, label in enumerate(labels)
+    ]
+    predicted = counts.sum(axis=0)
+    return [
+        *rows,
+        ("right when predicted", *(share(int(hit), int(n)) for hit, n in zip(hits, predicted, strict=True)), ""),
+    ]
+
+
+def _commonest(off: NDArray[np.int64], counts: NDArray[np.int64], labels: tuple[str, ...]) -> list[tuple[str, ...]]:
+    places = np.argsort(-off, axis=None, kind="stable")[:LISTED_CONFUSIONS]
+    found = [np.unravel_index(place, off.shape) for place in places]
+    return [
+        (
+            f"{labels[row]} taken for {labels[column]}",
+            f"{off[row, column]:,}",
+            share(off[row, column], counts[row].sum()),
+        )
+        for row, column in found
+        if off[row, column]
+    ]
+
+
+def _calibration_rows(bins: list[Bin]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    rows = [
+        (
+            f"{item.low:.1f} to {item.high:.1f}",
+            f"{item.rows:,}",
+            f"{item.confidence:.3f}",
+            f"{item.accuracy:.3f}",
+            f"{item.interval[0]:.2f} to {item.interval[1]:.2f}",
+        )
+        for item in bins
+        if item.rows
+    ]
+    return ("confidence", "rows", "mean confidence", "share right", "95 % interval"), rows
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= NAME_LENGTH else label[: NAME_LENGTH - 1] + "…"

@@ -1,0 +1,89 @@
+"""The metrics of a run beside what always giving the same answer gives, and beside published scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from glueft.report.plot import DataTable
+from glueft.report.scores import wilson
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One metric of the split that the run is judged by: its name, its value and what to make of it."""
+
+    name: str
+    value: str
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of a run.
+
+    Attributes:
+        tiles: the metrics that it is judged by; none where it has no result.
+        table: every metric of every split, beside the scores to compare with.
+        notes: what to know about the comparison.
+    """
+
+    tiles: list[Tile]
+    table: DataTable | None
+    notes: list[str]
+
+
+def results(record: Mapping[str, Any]) -> Result:
+    """Return the result that run.json holds."""
+    metrics: Mapping[str, float] = record["metrics"]
+    if not metrics:
+        return Result([], None, [])
+    data = record["data"]
+    judged = data["validation_split"]
+    rows = data["splits"][judged]["rows"]
+    baseline = record.get("baseline", {})
+    tiles = []
+    for name, value in metrics.items():
+        notes = []
+        if name in baseline:
+            notes.append(f"{value - baseline[name]:+.4f} against always the same answer")
+        if name == "accuracy":
+            low, high = wilson(round(value * rows), rows)
+            notes.append(f"{low:.3f} to {high:.3f} is the 95 % interval that {rows:,} rows allow (Wilson)")
+        tiles.append(Tile(name, f"{value:.4f}", notes))
+    published, notes = _published(record)
+    table = _table(record.get("metrics_by_split") or {judged: metrics}, judged, baseline, published)
+    return Result(tiles, table, notes + list(data.get("notes", [])))
+
+
+def _published(record: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[str]]:
+    published = record.get("published", [])
+    if published and record["data"]["source"] == "sample":
+        return [], ["Published scores are left out: they are of the whole data, and this run used the shipped sample."]
+    sources = dict.fromkeys(f"{score['model']}: {score['source']}" for score in published)
+    return published, [f"Published by {source}." for source in sources]
+
+
+def _table(
+    by_split: Mapping[str, Mapping[str, float]],
+    judged: str,
+    baseline: Mapping[str, float],
+    published: list[Mapping[str, Any]],
+) -> DataTable:
+    models = list(dict.fromkeys(score["model"] for score in published))
+    several = len(by_split) > 1
+    rows = []
+    for split, metrics in by_split.items():
+        for name, value in metrics.items():
+            others = []
+            for model in models:
+                found = [
+                    score["metrics"][name]
+                    for score in published
+                    if score["model"] == model and (score["split"] or judged) == split and name in score["metrics"]
+                ]
+                others.append(f"{found[0]:.4f}" if found else "")
+            same = f"{baseline[name]:.4f}" if split == judged and name in baseline else ""
+            rows.append((f"{name} ({split})" if several else name, f"{value:.4f}", same, *others))
+    return DataTable(("metric", "this run", "always the same answer", *models), rows)

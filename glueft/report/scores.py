@@ -1,0 +1,163 @@
+"""Predictions -> what the page shows of them: who is taken for whom, how sure the model is, and where it is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glueft.saved_run import Predictions
+
+CALIBRATION_BINS = 10
+# Two-sided 95 % of the normal distribution.
+Z_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The predictions of one split of a classification.
+
+    Attributes:
+        labels: the label names in index order.
+        true: index of the given label, (rows,), -1 where a row has none.
+        predicted: index of the predicted label, (rows,).
+        confidence: probability of the predicted label, (rows,).
+    """
+
+    labels: tuple[str, ...]
+    true: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which rows have a label, (rows,)."""
+        return self.true >= 0
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Which rows have another label than the predicted one, (rows,)."""
+        return self.labelled & (self.true != self.predicted)
+
+
+def classified(predictions: Predictions, labels: Sequence[str]) -> Classified:
+    """Return the predictions of a classification as arrays."""
+    index = {"": -1} | {label: position for position, label in enumerate(labels)}
+    predicted = np.array([index[label] for label in predictions.predictions], np.int64)
+    return Classified(
+        tuple(labels),
+        np.array([index[label] for label in predictions.labels], np.int64),
+        predicted,
+        predictions.probabilities[np.arange(len(predicted)), predicted],
+    )
+
+
+def confusion(scores: Classified) -> NDArray[np.int64]:
+    """Return how many labelled rows there are of each true label (row) and predicted label (column)."""
+    size = len(scores.labels)
+    known = scores.labelled
+    return np.bincount(scores.true[known] * size + scores.predicted[known], minlength=size * size).reshape(size, size)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows whose confidence lies in (low, high].
+
+    Attributes:
+        rows: how many.
+        confidence: their mean confidence; NaN without rows.
+        accuracy: the share that is right; NaN without rows.
+        interval: Wilson's 95 % interval of that share.
+    """
+
+    low: float
+    high: float
+    rows: int
+    confidence: float
+    accuracy: float
+    interval: tuple[float, float]
+
+
+def calibration(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = CALIBRATION_BINS
+) -> tuple[list[Bin], float]:
+    """Return the bins of a calibration curve, and the expected calibration error.
+
+    The error is the mean over all rows of |accuracy - mean confidence| of the row's bin, over bins of equal width:
+    Guo, Pleiss, Sun and Weinberger, 2017, "On Calibration of Modern Neural Networks", equation 3.
+
+    Args:
+        confidence: probability of the predicted label, (rows,), one row at least.
+        right: whether it is the true one, (rows,).
+        bins: how many.
+    """
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    found = []
+    for index in range(bins):
+        inside = place == index
+        rows, hits = int(inside.sum()), int(right[inside].sum())
+        mean = float(confidence[inside].mean()) if rows else math.nan
+        accuracy = hits / rows if rows else math.nan
+        found.append(Bin(index / bins, (index + 1) / bins, rows, mean, accuracy, wilson(hits, rows)))
+    gaps = [item.rows * abs(item.accuracy - item.confidence) for item in found if item.rows]
+    return found, sum(gaps) / len(confidence)
+
+
+def wilson(hits: int, rows: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share: Wilson, 1927, "Probable Inference"; (0, 1) of no rows."""
+    if not rows:
+        return 0.0, 1.0
+    share, weight = hits / rows, Z_95**2 / rows
+    middle = (share + weight / 2) / (1 + weight)
+    half = Z_95 / (1 + weight) * math.sqrt(share * (1 - share) / rows + weight / (4 * rows))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True)
+class Regressed:
+    """The predictions of one split of a regression: scores, (rows,); `true` is NaN where a row has none."""
+
+    true: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which rows have a score, (rows,)."""
+        return ~np.isnan(self.true)
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Predicted minus true score, (rows,)."""
+        return self.predicted - self.true
+
+
+def regressed(predictions: Predictions) -> Regressed:
+    """Return the predictions of a regression as arrays."""
+    true = [float(label) if label else math.nan for label in predictions.labels]
+    return Regressed(np.array(true), np.array([float(score) for score in predictions.predictions]))
+
+
+def worst(scores: Classified | Regressed, most: int) -> tuple[list[int], int]:
+    """Return the rows that the model gets most wrong, and how many there are to choose from.
+
+    Of a classification those with another label, the most confident first; of a regression those with the largest
+    absolute error. Rows that are alike keep their order.
+
+    Args:
+        scores: of one split.
+        most: how many rows to return.
+    """
+    badness: NDArray[Any]
+    if isinstance(scores, Classified):
+        rows, badness = np.flatnonzero(scores.wrong), scores.confidence
+    else:
+        rows = np.flatnonzero(scores.labelled)
+        badness = np.abs(scores.error)
+    order = rows[np.argsort(-badness[rows], kind="stable")]
+    return order[:most].tolist(), len(rows)

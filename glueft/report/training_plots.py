@@ -1,0 +1,196 @@
+"""The drawings of a training: loss, validation metrics, learning rate, seconds and lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from glueft.report.plot import (
+    DASHES,
+    INK,
+    MARKERS,
+    MUTED,
+    SERIES,
+    DataTable,
+    Plot,
+    legend_above,
+    new_figure,
+    to_svg,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from glueft.report.training import Curves
+
+
+def loss_plot(curves: Curves) -> Plot:
+    """Draw the training loss over the steps, and the validation loss of each epoch."""
+    figure, axes = new_figure()
+    steps, losses = zip(*curves.loss, strict=True)
+    axes.plot(steps, losses, color=SERIES[0], label="training")
+    ends = [epoch["step"] for epoch in curves.epochs]
+    validation = [epoch["validation_loss"] for epoch in curves.epochs]
+    if ends:
+        axes.plot(ends, validation, color=SERIES[1], marker=MARKERS[1], linestyle="--", label="validation")
+    axes.set_ylim(bottom=0)
+    _over_steps(axes, "loss")
+    legend_above(axes)
+    title = "Loss"
+    shape = f"Line chart. Horizontal: optimizer step, 0 to {curves.last_step:,}. Vertical: loss, from 0."
+    caption = f"Training loss went from {losses[0]:.3f} to {losses[-1]:.3f}; each point is the mean of the steps since "
+    caption += "the point before."
+    if ends:
+        best = min(range(len(ends)), key=validation.__getitem__)
+        caption += f" Validation loss was lowest after epoch {curves.epochs[best]['epoch']}: {validation[best]:.3f}"
+        caption += "." if best == len(ends) - 1 else f"; after the last it was {validation[-1]:.3f}."
+    by_step: dict[int, list[str]] = {step: [f"{loss:.4f}", ""] for step, loss in curves.loss}
+    for step, loss in zip(ends, validation, strict=True):
+        by_step.setdefault(step, ["", ""])[1] = f"{loss:.4f}"
+    rows = [(f"{step:,}", *cells) for step, cells in sorted(by_step.items())]
+    table = DataTable(("step", "training loss", "validation loss"), rows)
+    return Plot("loss", title, shape, caption, to_svg(figure, "loss", title, shape), table)
+
+
+def metrics_plot(curves: Curves, baseline: Mapping[str, float]) -> Plot:
+    """Draw the validation metrics of each epoch, beside what always giving the same answer gives."""
+    figure, axes = new_figure()
+    epochs = [epoch["epoch"] for epoch in curves.epochs]
+    for number, name in enumerate(curves.metrics):
+        colour = SERIES[number % len(SERIES)]
+        values = [epoch["metrics"][name] for epoch in curves.epochs]
+        axes.plot(epochs, values, color=colour, marker=MARKERS[number % 4], linestyle=DASHES[number % 4], label=name)
+        if name in baseline:
+            axes.axhline(baseline[name], color=colour, linewidth=1, linestyle=(0, (1, 2)))
+    if baseline:
+        axes.plot([], [], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="same answer always")
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlim(0.5, epochs[-1] + 0.5)
+    axes.margins(y=0.15)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation metric")
+    legend_above(axes)
+    title = "Validation metrics"
+    shape = f"Line chart. Horizontal: epoch, 1 to {epochs[-1]}. Vertical: {' and '.join(curves.metrics)}."
+    first = curves.metrics[0]
+    values = [epoch["metrics"][first] for epoch in curves.epochs]
+    best = max(range(len(values)), key=values.__getitem__)
+    caption = f"{first} was best after epoch {epochs[best]}: {values[best]:.4f}"
+    caption += "." if best == len(values) - 1 else f"; after the last it was {values[-1]:.4f}."
+    rows = [(str(epoch["epoch"]), *(f"{value:.4f}" for value in epoch["metrics"].values())) for epoch in curves.epochs]
+    if baseline:
+        rows.append(("same answer always", *(f"{baseline.get(name, float('nan')):.4f}" for name in curves.metrics)))
+    table = DataTable(("epoch", *curves.metrics), rows)
+    return Plot("metrics", title, shape, caption, to_svg(figure, "metrics", title, shape), table)
+
+
+def learning_rate_plot(curves: Curves) -> Plot:
+    """Draw the learning rate over the steps."""
+    figure, axes = new_figure()
+    steps, rates = zip(*curves.learning_rate, strict=True)
+    axes.plot(steps, rates, color=SERIES[0])
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    axes.set_ylim(bottom=0)
+    _over_steps(axes, "learning rate")
+    title = "Learning rate"
+    shape = f"Line chart. Horizontal: optimizer step, 0 to {curves.last_step:,}. Vertical: learning rate, from 0."
+    caption = f"From {rates[0]:.2e} at step {steps[0]:,} to {rates[-1]:.2e} at step {steps[-1]:,}"
+    caption += "." if max(rates) == rates[0] else f", highest at step {steps[rates.index(max(rates))]:,}: "
+    caption += "" if max(rates) == rates[0] else f"{max(rates):.2e}."
+    table = DataTable(("step", "learning rate"), [(f"{step:,}", f"{rate:.3e}") for step, rate in curves.learning_rate])
+    return Plot("rate", title, shape, caption, to_svg(figure, "rate", title, shape), table)
+
+
+def seconds_plot(seconds: Mapping[str, float]) -> Plot:
+    """Draw the seconds of each phase; see `run_record.Clock` for what they are."""
+    phases = {name: seconds[name] for name in ("setup", "train", "evaluate") if name in seconds}
+    whole = sum(phases.values())
+    figure, axes = new_figure(height=150)
+    bars = axes.barh(list(phases), list(phases.values()), color=SERIES[0], height=0.6)
+    axes.bar_label(bars, [f"{value:,.1f} s" for value in phases.values()], padding=4, color=INK)
+    axes.invert_yaxis()
+    axes.grid(False, axis="y")
+    axes.margins(x=0.22)
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_xlabel("seconds")
+    title = "Seconds by phase"
+    shape = f"Bar chart, a bar a phase: {', '.join(phases)}. Horizontal: seconds, from 0."
+    caption = ", ".join(f"{name} {share(value, whole)}" for name, value in phases.items()) + " of the time."
+    if "first_step" in seconds:
+        caption += f" The first step was done {seconds['first_step']:,.1f} s after the start."
+    if "compile" in seconds:
+        caption += f" Tracing and compiling took {seconds['compile']:,.1f} s of train and evaluate."
+    rows = [(name, f"{value:,.1f} s", share(value, whole)) for name, value in phases.items()]
+    if "total" in seconds:
+        rows.append(("total", f"{seconds['total']:,.1f} s", ""))
+    return Plot(
+        "seconds",
+        title,
+        shape,
+        caption,
+        to_svg(figure, "seconds", title, shape),
+        DataTable(("phase", "seconds", "share"), rows),
+    )
+
+
+def lengths_plot(splits: Mapping[str, Mapping[str, Any]], max_length: int) -> Plot:
+    """Draw how many tokens the rows have, as a share of each split.
+
+    Args:
+        splits: those of run.json that have `token_lengths`.
+        max_length: the recipe's `data.max_length`.
+    """
+    figure, axes = new_figure()
+    width = max(split["token_lengths"]["bin_tokens"] for split in splits.values())
+    shares = {name: _rebinned(split["token_lengths"], width) for name, split in splits.items()}
+    bins = max(map(len, shares.values()))
+    edges = [index * width for index in range(bins + 1)]
+    for number, (name, counts) in enumerate(shares.items()):
+        whole = sum(counts)
+        values = [100 * count / whole for count in counts] + [0.0] * (bins - len(counts))
+        colour = SERIES[number % len(SERIES)]
+        if number == 0:
+            axes.stairs(values, edges, color=colour, alpha=0.35, fill=True)
+        axes.stairs(values, edges, color=colour, label=name, linewidth=1.5, linestyle=DASHES[number % 4])
+    axes.set_xlabel("tokens of a row, special tokens counted")
+    axes.set_ylabel("% of the split's rows")
+    legend_above(axes)
+    title = "Token lengths"
+    shape = f"Histogram, a line a split: {', '.join(shares)}. Horizontal: tokens of a row, in bins of {width}. "
+    shape += "Vertical: percent of the split's rows."
+    means = [f"{name} rows have {split['tokens'] / split['rows']:.1f} tokens" for name, split in splits.items()]
+    caption = f"On average {' and '.join(means)}. "
+    cut = {name: split["truncated_rows"] for name, split in splits.items() if split["truncated_rows"]}
+    parts = [f"{count:,} {name} rows ({share(count, splits[name]['rows'])})" for name, count in cut.items()]
+    caption += f"Cut to data.max_length = {max_length}: {', '.join(parts) or 'no row'}."
+    rows = [
+        (f"{edges[index] + 1} to {edges[index + 1]}", *(f"{_at(counts, index):,}" for counts in shares.values()))
+        for index in range(bins)
+        if any(_at(counts, index) for counts in shares.values())
+    ]
+    table = DataTable(("tokens", *(f"{name} rows" for name in shares)), rows)
+    return Plot("lengths", title, shape, caption, to_svg(figure, "lengths", title, shape), table)
+
+
+def share(part: float, whole: float) -> str:
+    """Return `12 %`, with a decimal below 10."""
+    value = 100 * part / whole if whole else 0.0
+    return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
+
+
+def _over_steps(axes: Axes, vertical: str) -> None:
+    axes.set_xlim(left=0)
+    axes.locator_params(axis="x", nbins=6, integer=True)
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel(vertical)
+
+
+def _rebinned(histogram: Mapping[str, Any], width: int) -> list[int]:
+    """The counts of a histogram in bins of a width that is a multiple of its own."""
+    together = width // histogram["bin_tokens"]
+    counts = histogram["rows"]
+    return [sum(counts[start : start + together]) for start in range(0, len(counts), together)]
+
+
+def _at(counts: Sequence[int], index: int) -> int:
+    return counts[index] if index < len(counts) else 0

@@ -1,0 +1,54 @@
+"""How the page writes numbers, sizes and texts."""
+
+from __future__ import annotations
+
+import re
+
+# What XML cannot hold, and HTML does not show: control characters, halves of surrogate pairs, non-characters.
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+# A text of a row is shown up to here: one cell of megabytes would make the page useless.
+LONGEST_TEXT = 3000
+LONGEST_LABEL = 80
+
+
+def visible(text: str) -> str:
+    """Return a text with what cannot be shown replaced: control characters by their pictures, the rest by U+FFFD."""
+
+    def picture(found: re.Match[str]) -> str:
+        code = ord(found[0])
+        return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+
+    return _INVISIBLE.sub(picture, text)
+
+
+def row_text(text: str) -> str:
+    """Return a row's text as it is shown: visible, and cut where it is very long."""
+    if len(text) <= LONGEST_TEXT:
+        return visible(text)
+    return f"{visible(text[:LONGEST_TEXT])} … ({len(text):,} characters, cut here)"
+
+
+def label_text(label: str) -> str:
+    """Return a label's name as it is shown: visible, on one line, not too long."""
+    label = visible(" ".join(re.split(r"[\r\n\t]", label)))
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds for a reader: `12.3 s`, `4 min 5 s`, `2 h 7 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(number: int, thing: str) -> str:
+    """Return `1 row`, `3,668 rows`."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def listed(words: list[str] | tuple[str, ...]) -> str:
+    """Return `a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

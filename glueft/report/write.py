@@ -1,0 +1,93 @@
+"""A run folder -> report.html."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from glueft.errors import RunFolderError
+from glueft.run_folder import write_whole
+from glueft.saved_run import open_run
+
+FILE_NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report that was written.
+
+    Attributes:
+        path: where it is, absolute.
+        run: the run folder.
+        status: the run's.
+        texts: for each split whose mistakes are listed, whether with their texts.
+        notes: what could not be shown, and why.
+    """
+
+    path: Path
+    run: Path
+    status: str
+    texts: dict[str, bool]
+    notes: list[str]
+
+
+def write_report(
+    run: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    force: bool = False,
+) -> Written:
+    """Write the report of a run: one HTML file that needs no other and no network.
+
+    Args:
+        run: the run folder, or its `model/`. The run need not be done.
+        output: the file to write; `report.html` in the run folder if None.
+        data_dir: where the rows are, in the benchmark's own layout, if not where the run had them.
+        force: overwrite the file if it exists.
+
+    Raises:
+        RunFolderError: this is no run folder, or one with broken files; or the file exists already, or cannot be
+            written.
+    """
+    opened = open_run(run, finished=False)
+    path = (opened.folder / FILE_NAME) if output is None else Path(output).absolute()
+    _check_output(path, force)
+    from glueft.report.content import collect
+    from glueft.report.html import render
+
+    content = collect(opened, None if data_dir is None else Path(data_dir))
+    try:
+        write_whole(path, render(content))
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    listed = [split for split in content.splits if split.mistakes is not None and split.mistakes.rows]
+    notes = list(content.notes)
+    reasons = {split.mistakes.missing: None for split in listed if split.mistakes and split.mistakes.missing}
+    notes += [f"the mistakes are shown without their texts: {reason}" for reason in reasons]
+    texts = {split.name: bool(split.mistakes and not split.mistakes.missing) for split in listed}
+    return Written(path, opened.folder, content.status, texts, notes)
+
+
+def _check_output(path: Path, force: bool) -> None:
+    if path.is_dir():
+        raise _unwritable(path, "a folder")
+    if path.exists() and not force:
+        raise RunFolderError(
+            f"{path} exists already",
+            expected="a name that is not in use",
+            received="a file",
+            mend="overwrite it with --force, or name another file with --output",
+        )
+    if not path.parent.is_dir():
+        raise _unwritable(path, f"no folder {path.parent}")
+
+
+def _unwritable(path: Path, received: str) -> RunFolderError:
+    return RunFolderError(
+        f"{path}: the report cannot be written there",
+        expected="a file in a folder that can be written to",
+        received=received,
+        mend="name another file with --output",
+    )
