@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from glueft.checkpoint_files import CONFIG, INDEX, TOKENIZER_FILES, WEIGHTS
+from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.errors import CheckpointError
 from glueft.hub_client import HubUnavailableError, ask, is_sha, quiet_client
 from glueft.hub_errors import out_of_reach, refusal
-
-SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".pkl")
 
 
 def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:

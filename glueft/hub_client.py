@@ -14,16 +14,18 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import glueft
 from glueft.hub_errors import Kind, first_line, refusal
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+
+Answer = TypeVar("Answer")
 
 SECONDS_TO_ANSWER = 5
 # Why this process opens no connection to the hub, once that is settled.
@@ -66,17 +68,14 @@ def ask(kind: Kind, name: str, revision: str | None) -> Repository:
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # re-exported for libraries such as this one
 
     seconds = seconds_to_answer()
-    answers: queue.Queue[Repository | Exception] = queue.Queue()
     with quiet_client():
         api = HfApi(library_name="glueft", library_version=glueft.__version__)
-        # A thread that is not waited for: nothing else stops a name server's silence.
-        threading.Thread(target=_put_answer, args=(answers, api, kind, name, revision, seconds), daemon=True).start()
         try:
-            answer = answers.get(timeout=seconds)
-        except queue.Empty:
-            answer = TimeoutError(f"no answer within {seconds:g} s")
-    if isinstance(answer, Repository):
-        return answer
+            return answer_within(seconds, lambda: _repository(api, kind, name, revision, seconds))
+        except HubUnavailableError:
+            raise
+        except Exception as error:
+            answer = error
     if isinstance(answer, (TimeoutError, httpx.TransportError)):
         reason = f"{constants.ENDPOINT} is out of reach: {first_line(answer)} (asked once; a new process asks again)"
         _go_offline(reason)
@@ -87,23 +86,40 @@ def ask(kind: Kind, name: str, revision: str | None) -> Repository:
     raise refusal(answer, kind, name, revision) from answer
 
 
-def _put_answer(
-    answers: queue.Queue[Repository | Exception],
-    api: HfApi,
-    kind: Kind,
-    name: str,
-    revision: str | None,
-    seconds: float,
-) -> None:
+def _repository(api: HfApi, kind: Kind, name: str, revision: str | None, seconds: float) -> Repository:
+    info: Any = api.repo_info(name, repo_type=kind, revision=revision, timeout=seconds)
+    if _offline:
+        raise HubUnavailableError(_offline)  # too late: nobody waits any more
+    # Writes the commit into the cache's table of branches and tags, for the day the hub is out of reach.
+    sha = api.resolve_revision(name, repo_type=kind, revision=revision).resolved
+    return Repository(sha, tuple(file.rfilename for file in info.siblings or ()))
+
+
+def answer_within(seconds: float, question: Callable[[], Answer]) -> Answer:
+    """Return the answer to a question that is asked in a thread, and not waited for beyond this time.
+
+    Nothing else stops a name server's silence.
+
+    Raises:
+        TimeoutError: no answer in time.
+        Exception: what the question raises.
+    """
+    answers: queue.Queue[tuple[Answer, None] | tuple[None, Exception]] = queue.Queue()
+
+    def ask_it() -> None:
+        try:
+            answers.put((question(), None))
+        except Exception as error:
+            answers.put((None, error))
+
+    threading.Thread(target=ask_it, daemon=True).start()
     try:
-        info: Any = api.repo_info(name, repo_type=kind, revision=revision, timeout=seconds)
-        if _offline:
-            return  # too late: nobody waits any more
-        # Writes the commit into the cache's table of branches and tags, for the day the hub is out of reach.
-        sha = api.resolve_revision(name, repo_type=kind, revision=revision).resolved
-        answers.put(Repository(sha, tuple(file.rfilename for file in info.siblings or ())))
-    except Exception as error:
-        answers.put(error)
+        answer, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+    if error is not None:
+        raise error
+    return cast("Answer", answer)
 
 
 def offline_reason(kind: Kind) -> str | None:
@@ -153,6 +169,27 @@ def seconds_to_answer() -> float:
 @contextmanager
 def quiet_client() -> Iterator[None]:
     """Without the progress bars, log lines and warnings of the hub's client and of `datasets`, in this block only."""
+    with warnings.catch_warnings(), _silent_client():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def quiet_client_in_threads() -> Iterator[None]:
+    """The same for threads that are at work while the block runs; other libraries' warnings are left alone."""
+    warnings.filterwarnings("ignore", module=r"huggingface_hub(\.|$)")
+    added = warnings.filters[0]
+    try:
+        with _silent_client():
+            yield
+    finally:
+        # Not `catch_warnings`, which would undo what the training has set in the meantime.
+        with suppress(ValueError):
+            warnings.filters.remove(added)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _silent_client() -> Iterator[None]:
     import huggingface_hub.utils
 
     loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
@@ -160,20 +197,18 @@ def quiet_client() -> Iterator[None]:
     bars = [huggingface_hub.utils]
     if "datasets" in sys.modules:
         bars.append(sys.modules["datasets"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        shown = [module for module in bars if not module.are_progress_bars_disabled()]
+    shown = [module for module in bars if not module.are_progress_bars_disabled()]
+    for module in shown:
+        module.disable_progress_bars()
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         for module in shown:
-            module.disable_progress_bars()
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-            for module in shown:
-                module.enable_progress_bars()
+            module.enable_progress_bars()
 
 
 def is_sha(revision: str | None) -> bool:

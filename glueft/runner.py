@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from glueft.data.encoding import Encoded
     from glueft.encoder.classifier import Classifier
     from glueft.plugin import Callback
+    from glueft.push_background import BackgroundPush
     from glueft.recipe import Recipe
     from glueft.step_times import StepTimes
 
@@ -95,15 +96,16 @@ def run_recipe(
         hush_libraries()
     run = Run(recipe, new_run_folder(Path(output_dir), recipe.task.name), progress.say)
     open_record(run)
-    training = False
+    training, pushes = False, None
     try:
         write_whole(run.folder / "recipe.toml", recipe.to_toml())
         run.write_record()
         with clock.phase("setup", clock.begin):
             prepared = prepare(run, progress, quiet=not verbose)
         training = True
+        pushes = begin_pushes(run, prepared)
         with clock.phase("train"):
-            trained = train(run, prepared, progress)
+            trained = train(run, prepared, progress, pushes)
         clock.seconds["first_step"] = trained.first_step_end - clock.begin
         with clock.phase("evaluate"):
             conclude(run, prepared, trained, progress)
@@ -113,10 +115,14 @@ def run_recipe(
             shutil.rmtree(run.folder)
         else:
             close_record(run, clock, error)
+            if pushes:
+                pushes.stop()
             progress.say(f"{run.record['status']}; what there is lies in {run.record['run_dir']}")
             call_run_finished(run, progress)
         raise
     close_record(run, clock)
+    if pushes:
+        pushes.finish(progress)
     progress.finished(run.record)
     call_run_finished(run, progress)
     assert run.model is not None
@@ -150,7 +156,16 @@ def build_callback(callback: Callback, run: Run) -> keras.callbacks.Callback:
         return callback.build(run)
 
 
-def train(run: Run, prepared: Prepared, progress: RunProgress) -> engine.Trained:
+def begin_pushes(run: Run, prepared: Prepared) -> BackgroundPush | None:
+    """Return what pushes to the hub while the run goes on, if the recipe says so."""
+    if run.recipe.hub.push is None:
+        return None
+    from glueft.push_background import BackgroundPush
+
+    return BackgroundPush(run, prepared.tokens.tokenizer)
+
+
+def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: BackgroundPush | None = None) -> engine.Trained:
     """Fit, validating after each epoch; record every epoch and the throughput."""
     from glueft import engine
 
@@ -174,6 +189,8 @@ def train(run: Run, prepared: Prepared, progress: RunProgress) -> engine.Trained
         }
         run.record["epochs"].append(entry)
         run.log(kind="epoch", **entry)
+        if pushes:
+            pushes.after_epoch(report.epoch, len(batches.plans), report.metrics)
 
     with progress.training(len(batches.plans), batches.num_train_steps):
         trained = engine.train(

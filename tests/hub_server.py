@@ -7,6 +7,8 @@ What `huggingface_hub` 2.4, `datasets` 5.2 and `transformers` 5.23 ask for, as l
     POST /api/{models,datasets}/<repo>/paths-info/<revision>     the same of given paths
     HEAD, GET /[datasets/]<repo>/resolve/<revision>/<path>       a file; its commit and ETag in the headers
     GET  /api/agent-harnesses                                    answered with 404, as an older hub would
+
+What those ask for who upload stands in hub_uploads.py.
 """
 
 from __future__ import annotations
@@ -24,21 +26,26 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from hub_uploads import Account, Storage, Uploads, git_object
+
 Configurations = Mapping[str, tuple[Mapping[str, Mapping[str, Sequence[Any]]], Sequence[str]]]
 
 
 @dataclass
 class Repository:
-    """A repository with its commits, oldest first; the newest is the branch `main`."""
+    """A repository with its commits, oldest first; the newest is the branch `main` unless `branches` says otherwise."""
 
     kind: str
     name: str
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     gated: bool = False
+    private: bool = False
+    branches: dict[str, str] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
 
     def resolve(self, revision: str) -> str | None:
-        revision = self.tags.get(revision, revision)
+        revision = self.branches.get(revision, self.tags.get(revision, revision))
         if revision == "main":
             return list(self.commits)[-1]
         return revision if revision in self.commits else None
@@ -52,7 +59,12 @@ class HubServer(ThreadingHTTPServer):
         requests: method and path of each request, in order.
         connections: how many were opened.
         failure: None, or "error" (each answer is a 500), "hang" (no answer at all), "resolve" (a 500 for each file),
-            "tree" (a 500 for each list of files), "nonsense" (each answer is a page of HTML), or a status code.
+            "tree" (a 500 for each list of files), "nonsense" (each answer is a page of HTML), or a status code. With
+            a part of an address behind a colon, only requests to such addresses fail: "hang:/commit/",
+            "cut:/xorbs/" (the connection is closed), "403:/repos/create".
+        accounts: who may write, by token.
+        storage: of large files that were uploaded.
+        bodies: of each request that had one, and its headers.
     """
 
     daemon_threads = True
@@ -67,6 +79,9 @@ class HubServer(ThreadingHTTPServer):
         self.connections = 0
         self.failure: str | int | None = None
         self.released = threading.Event()
+        self.accounts: dict[str, Account] = {}
+        self.storage = Storage()
+        self.bodies: list[bytes] = []
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
@@ -78,11 +93,19 @@ class HubServer(ThreadingHTTPServer):
     def add_files(self, kind: str, name: str, files: Mapping[str, bytes], tag: str | None = None) -> str:
         """Commit files to a repository, made if it is new, and return the commit."""
         repository = self.repositories.setdefault((kind, name), Repository(kind, name))
-        content = b"".join(path.encode() + data for path, data in sorted(files.items()))
-        sha = hashlib.sha1(f"{kind} {name} {len(repository.commits)}".encode() + content).hexdigest()
-        repository.commits[sha] = dict(files)
+        sha = self.add_commit(repository, "main" if repository.branches else None, files)
         if tag:
             repository.tags[tag] = sha
+        return sha
+
+    def add_commit(self, repository: Repository, branch: str | None, files: Mapping[str, bytes]) -> str:
+        """Add a commit with these files and no others, move the branch to it, and return it."""
+        content = b"".join(path.encode() + data for path, data in sorted(files.items()))
+        number = f"{repository.kind} {repository.name} {len(repository.commits)}"
+        sha = hashlib.sha1(number.encode() + content).hexdigest()
+        repository.commits[sha] = dict(files)
+        if branch:
+            repository.branches[branch] = sha
         return sha
 
     def add_model(self, name: str, folder: Path, **options: Any) -> str:
@@ -169,7 +192,7 @@ def running_hub() -> Iterator[HubServer]:
             server.shutdown()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Uploads, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: HubServer
 
@@ -185,13 +208,39 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def _body(self) -> bytes:
+        if "chunked" not in (self.headers.get("Transfer-Encoding") or ""):
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _failure(self, path: str) -> str | int | None:
+        """How this request is to fail."""
+        kind, colon, part = str(self.server.failure).partition(":")
+        if not colon:
+            return self.server.failure
+        if part not in path:
+            return None
+        return int(kind) if kind.isdigit() else kind
+
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         path = unquote(urlsplit(self.path).path)
         self.server.requests.append(f"{self.command} {path}")
-        failure = self.server.failure
+        if body:
+            self.server.bodies.append(body)
+        failure = self._failure(path)
         if failure == "hang":
             self.server.released.wait(120)
+            self.close_connection = True
+        elif failure == "cut":
             self.close_connection = True
         elif failure == "error" or f"/{failure}/" in path:
             self._refuse(500, "InternalError", "something broke")
@@ -199,7 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b"<html>Log in to this network first</html>", {"Content-Type": "text/html"})
         elif isinstance(failure, int):
             self._refuse(failure, "", "refused")
-        elif not (self._api(path, body) or self._file(path)):
+        elif not (self.upload(path, body) or self._api(path, body) or self._file(path)):
             self._refuse(404, "", "no such page")
 
     def _api(self, path: str, body: bytes) -> bool:
@@ -207,7 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.server.repositories.get((match[1], match[2])) if match else None
         if match is None:
             return False
-        if repository is None:
+        if repository is None or (repository.private and self.account() is None):
             # As the hub does: whether there is a private one is nobody's business.
             self._refuse(401, "RepoNotFound", "Repository not found")
             return True
@@ -224,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
                 {
                     "id": repository.name,
                     "sha": sha,
-                    "private": False,
+                    "private": repository.private,
                     "gated": "manual" if repository.gated else False,
                     "siblings": siblings,
                     "tags": [],
@@ -252,7 +301,7 @@ class _Handler(BaseHTTPRequestHandler):
         if match is None:
             return False
         repository = self.server.repositories.get(("datasets" if match[1] else "models", match[2]))
-        if repository is None:
+        if repository is None or (repository.private and self.account() is None):
             self._refuse(401, "RepoNotFound", "Repository not found")
             return True
         sha = repository.resolve(match[3])
@@ -267,7 +316,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _send_file(self, data: bytes, sha: str) -> None:
-        headers = {"X-Repo-Commit": sha, "ETag": f'"{_object(data)}"', "Accept-Ranges": "bytes"}
+        headers = {"X-Repo-Commit": sha, "ETag": f'"{git_object(data)}"', "Accept-Ranges": "bytes"}
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         if asked is None:
             self._send(200, data, headers)
@@ -276,8 +325,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
         self._send(206, data[first : last + 1], headers)
 
-    def _json(self, answer: Any) -> None:
-        self._send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+    def _json(self, answer: Any, status: int = 200) -> None:
+        self._send(status, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def _refuse(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         headers = {"X-Error-Message": message, **({"X-Error-Code": code} if code else {}), **(headers or {})}
@@ -302,11 +351,8 @@ def _entries(files: Mapping[str, bytes], folder: str, recursive: bool) -> list[d
         parts = path[len(prefix) :].split("/")
         for depth in range(1, len(parts)):
             above = prefix + "/".join(parts[:depth])
-            entries.setdefault(above, {"type": "directory", "path": above, "oid": _object(above.encode()), "size": 0})
-        entries[path] = {"type": "file", "path": path, "oid": _object(data), "size": len(data)}
+            entries.setdefault(
+                above, {"type": "directory", "path": above, "oid": git_object(above.encode()), "size": 0}
+            )
+        entries[path] = {"type": "file", "path": path, "oid": git_object(data), "size": len(data)}
     return [entry for path, entry in entries.items() if recursive or "/" not in path[len(prefix) :]]
-
-
-def _object(data: bytes) -> str:
-    """The number under which git keeps a file."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

@@ -45,7 +45,7 @@ class Recipe:
     callbacks: tuple[Callback, ...] = ()
     plugins: Plugins = field(default_factory=lambda: Plugins(files=()))
     plugin_files: tuple[PluginFile, ...] = ()
-    hub: Hub = field(default_factory=lambda: Hub())
+    hub: Hub = field(default_factory=lambda: Hub(push=None, private=False, revision=None, when="end"))
 
     @property
     def registry(self) -> Registry:

@@ -1,0 +1,84 @@
+"""`glueft push`: a finished run to the hub."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glueft.cli.recipe_options import AsJson
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from glueft.push import Pushed
+
+EPILOG = """\b
+Examples:
+  glueft push runs/mrpc-20261122-154647-e0c87d alice/mrpc-minilm
+  glueft push RUN alice/mrpc-minilm --private
+  glueft push RUN alice/mrpc-minilm --revision trial-2 --json
+
+\b
+The token is the one of `hf auth login` or HF_TOKEN. With [hub] push = "alice/mrpc-minilm" in its recipe a run pushes
+itself; this command repeats what did not work then.
+"""
+
+
+def push(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder, or its model/.")],
+    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="The repository; made if there is none.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private, and refuse one that is public.")
+    ] = False,
+    revision: Annotated[
+        str | None, typer.Option(metavar="BRANCH", help="Push to this branch, made if it is new.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a model and card there that glueft has not pushed.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Push a finished run to the hub: the model, its card, the recipe and the numbers.
+
+    The repository then loads in transformers and in glueft by its name. The card names task, data, metrics, recipe,
+    versions and limits; recipe.toml and run.json go without host names and paths. All of it is one commit: what goes
+    wrong leaves nothing half pushed.
+    """
+    from glueft.progress import make_progress
+    from glueft.push import Target, push_run
+    from glueft.push_record import note_push
+    from glueft.saved_run import open_run
+
+    target = Target(repository, private=private, revision=revision, force=force)
+    saved = open_run(run)
+    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    with progress.phase(f"push to {repository}"):
+        pushed = push_run(saved, target)
+    note_push(saved, pushed, progress.say)
+    if as_json:
+        print(json.dumps(pushed.as_record(), ensure_ascii=False))
+    else:
+        progress.tables(_table(pushed))
+
+
+def _table(pushed: Pushed) -> Table:
+    from rich.table import Table
+
+    from glueft.result_tables import size
+
+    table = Table(title=pushed.target.repository, title_justify="left", show_header=False)
+    table.add_column("name")
+    table.add_column("value", overflow="fold")
+    state = f"{'new' if pushed.created else 'updated'}, {'private' if pushed.private else 'public'}"
+    table.add_row("repository", f"{pushed.url} ({state})")
+    table.add_row("commit", f"{pushed.commit} on {pushed.target.branch}")
+    table.add_row("files", f"{', '.join(pushed.files)} ({size(sum(pushed.files.values()))})")
+    if pushed.removed:
+        table.add_row("removed", f"{', '.join(pushed.removed)} (of another checkpoint)")
+    branch = "" if pushed.target.revision is None else f" --set 'model.revision=\"{pushed.target.revision}\"'"
+    table.add_row("load it", f"glueft run RECIPE --checkpoint {pushed.target.repository}{branch}")
+    return table

@@ -1,0 +1,33 @@
+"""Texts of others as Markdown that shows them as they are."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown; the cells are escaped already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def number(value: object) -> str:
+    """Return a metric to four digits, or nothing where there is none."""
+    return f"{value:.4f}" if isinstance(value, (int, float)) else ""
+
+
+def escaped(text: object) -> str:
+    """Return a text so that Markdown and HTML show it as it is, in a line or a cell."""
+    plain = html.escape(" ".join(str(text).split()), quote=False)
+    return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", plain)
+
+
+def code(text: object) -> str:
+    """Return a text as code, as it is, in a line or a cell."""
+    line = " ".join(str(text).split())
+    if line and not re.search(r"[`|]", line):
+        return f"`{line}`"
+    # A backslash is shown within code, so that what ends it, or a cell, must go by its number.
+    return f"<code>{re.sub('[^a-zA-Z0-9 ]', lambda found: f'&#{ord(found[0])};', line)}</code>"

@@ -1,0 +1,120 @@
+"""What of a run may be shown to everybody: without paths, names of hosts, addresses and secrets of whoever ran it.
+
+run.json is shown by a list of what is harmless, so that whatever is added to it stays private until it is listed here.
+A recipe can hold anything that a plugin takes, so there every text is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+LEFT_OUT = "(left out)"
+
+_RECORD = (
+    "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "majority_accuracy", "baseline",
+    "published", "epochs", "seconds", "versions", "parameters", "trainable_parameters", "num_train_steps",
+    "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes", "engine",
+)  # fmt: skip
+_DATA = (
+    "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes", "left_out",
+)  # fmt: skip
+_SPLIT = ("rows", "sha256", "limited_from", "official_rows", "tokens", "truncated_rows")
+_CHECKPOINT = ("name", "revision", "sha256", "head", "new", "left_over")
+_HOST = ("system", "cpus", "python")
+_PLUGINS = ("task", "optimizer", "schedule", "callbacks")
+# Where a checkpoint's or a tokenizer's own files say from where they were read.
+_FILE_KEYS = (
+    "_name_or_path", "name_or_path", "tokenizer_file", "special_tokens_map_file", "vocab_file", "merges_file",
+    "spm_file", "cache_dir", "_commit_hash",
+)  # fmt: skip
+
+_PATH = re.compile(r"^(/.|~|\.\.?/|[A-Za-z]:[\\/]|\\\\|file:)", re.DOTALL)
+_ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://")
+_INSIDE = re.compile(r"(?<![\w.:/-])(~?/[\w.@+-]+(/[\w.@+-]+)+/?|[A-Za-z]:\\[^\s\"']+|[a-z][\w+.-]*://[^\s\"']+)")
+_SECRET = re.compile(r"(^|[_-])(token|secret|passw(or)?d|credentials?|(api|access|private)[_-]?key)$", re.IGNORECASE)
+
+
+def public_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of run.json is shown."""
+    shown = _only(record, _RECORD)
+    data = record.get("data", {})
+    shown["data"] = _only(data, _DATA) | {
+        "splits": {name: _only(split, _SPLIT) for name, split in data.get("splits", {}).items()}
+    }
+    shown["checkpoint"] = _only(record.get("checkpoint", {}), _CHECKPOINT)
+    shown["host"] = _only(record.get("host", {}), _HOST)
+    plugins = record.get("plugins", {})
+    files = [
+        {"name": Path(str(file.get("path"))).name, "sha256": file.get("sha256")} for file in plugins.get("files", [])
+    ]
+    shown["plugins"] = _only(plugins, _PLUGINS) | {"files": files}
+    public: dict[str, Any] = _public(shown)
+    return public
+
+
+def public_recipe(tables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a complete recipe as it is shown, and the dotted keys whose values were left out or shortened.
+
+    It stays a recipe: a folder is shown as one of that name beside the recipe. Where to push is nobody else's business,
+    and files with plugins are named by the record.
+    """
+    kept = {name: table for name, table in tables.items() if name not in ("hub", "plugins")}
+    shown = {name: _public(table, inside=False) for name, table in kept.items()}
+    changed = sorted(_differences(kept, shown))
+    return shown, changed + [f"plugins.{key}" for key in tables.get("plugins", {})]
+
+
+def public_settings(text: bytes) -> bytes:
+    """Return config.json or tokenizer_config.json without what they say of the machine they were made on."""
+    settings = json.loads(text)
+    private = [key for key in _FILE_KEYS if isinstance(settings.get(key), str) and _PATH.match(settings[key])]
+    if not private:
+        return text
+    kept = {key: value for key, value in settings.items() if key not in private}
+    return (json.dumps(kept, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def is_local(name: str) -> bool:
+    """Whether a name is that of a file or folder of this machine."""
+    return _PATH.match(name) is not None
+
+
+def _only(table: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: table[key] for key in keys if key in table}
+
+
+def _public(value: Any, *, inside: bool = True) -> Any:
+    """A value without what is private; `inside` also looks for paths within sentences."""
+    if isinstance(value, Mapping):
+        return {
+            key: LEFT_OUT if _SECRET.search(str(key)) and isinstance(element, str) else _public(element, inside=inside)
+            for key, element in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_public(element, inside=inside) for element in value]
+    return _public_text(str(value), inside=inside) if isinstance(value, str) else value
+
+
+def _public_text(text: str, *, inside: bool) -> str:
+    if _ADDRESS.match(text):
+        return LEFT_OUT
+    if is_local(text):
+        name = (PureWindowsPath(text) if "\\" in text else Path(text)).name
+        return f"./{name}" if name not in ("", "~", "..") and Path(text) != Path.home() else "./folder"
+    return _INSIDE.sub(LEFT_OUT, text) if inside else text
+
+
+def _differences(before: Any, after: Any, path: str = "") -> list[str]:
+    if isinstance(before, Mapping):
+        return [
+            place
+            for key in before
+            for place in _differences(before[key], after[key], f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(before, (list, tuple)):
+        return sorted({place for old, new in zip(before, after, strict=True) for place in _differences(old, new, path)})
+    return [path] if before != after else []

@@ -1,0 +1,141 @@
+"""What is pushed of a run: the checkpoint, its card, the recipe and the record; nothing of its machine."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
+from glueft.errors import GlueftError
+from glueft.model_card import CardSource, model_card
+from glueft.public_record import public_recipe, public_record, public_settings
+
+if TYPE_CHECKING:
+    from glueft.plugin import Task
+    from glueft.saved_run import SavedRun
+
+CARD, RECIPE, RECORD = "README.md", "recipe.toml", "run.json"
+# By these a repository is known that glueft has pushed to.
+OWN_FILES = {RECIPE, RECORD}
+SETTINGS = (CONFIG, "tokenizer_config.json")
+
+
+@dataclass(frozen=True)
+class Content:
+    """The files of one push.
+
+    Attributes:
+        files: by their path in the repository: their content, or the file that has it.
+        message: of the commit.
+    """
+
+    files: dict[str, bytes | Path]
+    message: str
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each file."""
+        return {
+            name: len(content) if isinstance(content, bytes) else content.stat().st_size
+            for name, content in self.files.items()
+        }
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the content is made from.
+
+    Attributes:
+        folder: a checkpoint folder.
+        record: run.json.
+        recipe: the tables of recipe.toml.
+        labels: in index order; () in regression.
+        task: None where its plugin is not at hand.
+        epoch: the epoch after which it is pushed, of how many; None when the run is done.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    labels: tuple[str, ...]
+    task: Task | None
+    epoch: tuple[int, int] | None = None
+
+
+def source_of(run: SavedRun) -> Source:
+    """Return what a finished run's push is made from, the checkpoint verified.
+
+    Raises:
+        RunFolderError: the recipe or the model's labels cannot be read.
+        CheckpointError: the model is missing or broken.
+    """
+    from glueft.checkpoint_finder import find_checkpoint
+
+    find_checkpoint(str(run.model_folder))
+    try:
+        task: Task | None = run.task
+    except GlueftError:  # Its plugin may be on another machine; the card has a sentence less then.
+        task = None
+    return Source(run.model_folder, run.record, run.recipe_settings(), run.labels, task)
+
+
+def content_of(source: Source, repository: str, branch: str | None) -> Content:
+    """Return the files to push.
+
+    Args:
+        source: what there is.
+        repository: USER/NAME, for the card.
+        branch: where it goes; None for the main branch.
+    """
+    import tomlkit
+
+    record, task = public_record(source.record), source.task
+    tables, left_out = public_recipe(source.recipe)
+    recipe = tomlkit.dumps(tables)
+    card = model_card(
+        CardSource(
+            repository=repository,
+            branch=branch,
+            record=record,
+            recipe=recipe,
+            left_out=left_out,
+            labels=source.labels,
+            pair=len(task.inputs) == 2 if task else None,
+            description=type(task).description() if task else None,
+            data_set=(task.hub.path, task.hub.config) if task and task.hub else None,
+            epoch=source.epoch,
+        )
+    )
+    texts = {CARD: str(card), RECIPE: recipe, RECORD: json.dumps(record, indent=2, ensure_ascii=False) + "\n"}
+    stage = f"epoch {source.epoch[0]} of {source.epoch[1]}" if source.epoch else "the finished run"
+    return Content(
+        _checkpoint(source.folder) | {name: text.encode() for name, text in texts.items()},
+        f"glueft: {record['task']}, {stage}",
+    )
+
+
+def record_after(record: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, Any]:
+    """Return the record of a run that goes on as it is after an epoch with these metrics."""
+    return copy.deepcopy(dict(record)) | {"metrics": dict(metrics)}
+
+
+def is_stale(name: str, new: Mapping[str, Any]) -> bool:
+    """Whether a file of a repository is of the checkpoint before, which must not be mixed with the new one."""
+    return name not in new and (is_checkpoint_file(name) or ("/" not in name and name.endswith(PICKLES)))
+
+
+def is_checkpoint_file(name: str) -> bool:
+    """Whether glueft or transformers may read a checkpoint from a file of this name."""
+    return name in (CONFIG, WEIGHTS, INDEX, *TOKENIZER_FILES) or SHARD.fullmatch(name) is not None
+
+
+def _checkpoint(folder: Path) -> dict[str, bytes | Path]:
+    """A checkpoint's files and no others that may lie beside them."""
+    files: dict[str, bytes | Path] = {}
+    for path in sorted(folder.iterdir()):
+        if is_checkpoint_file(path.name) and path.is_file():
+            files[path.name] = public_settings(path.read_bytes()) if path.name in SETTINGS else path
+    return files

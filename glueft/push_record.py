@@ -1,0 +1,41 @@
+"""What run.json says of pushes: `hub`, with one entry a push."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import GlueftError
+from glueft.run_folder import write_whole
+
+if TYPE_CHECKING:
+    from glueft.push import Pushed, Target
+    from glueft.saved_run import SavedRun
+
+
+def hub_record(target: Target, when: str) -> dict[str, Any]:
+    """Return `hub` before the first push.
+
+    Args:
+        target: where to.
+        when: "end", "epoch", or "command" where the recipe did not ask for it.
+    """
+    return {"repository": target.repository, "revision": target.branch, "when": when, "pushes": []}
+
+
+def failed(error: GlueftError | str, status: str = "failed") -> dict[str, Any]:
+    """Return the entry of a push that did not work: "failed", "skipped", "unfinished" or "interrupted"."""
+    if isinstance(error, str):
+        return {"status": status, "reason": error}
+    return {"status": status, "reason": error.message, "received": error.received, "mend": error.mend}
+
+
+def note_push(run: SavedRun, pushed: Pushed, say: Callable[[str], None]) -> None:
+    """Add a push to the run.json of a finished run. Where that cannot be written, say so: the push stands anyway."""
+    hub = run.record.setdefault("hub", hub_record(pushed.target, "command"))
+    hub["pushes"].append(pushed.as_record())
+    try:
+        write_whole(run.folder / "run.json", json.dumps(run.record, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        say(f"warning: {run.folder / 'run.json'} cannot be written to ({error.strerror}); it does not name this push")
