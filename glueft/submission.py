@@ -121,7 +121,7 @@ def make_predictions(
     for file in files:
         with progress.phase(f"{file.split} rows of {file.task.name}"):
             rows = load_split(file.made_task, source_of(run, file.task, data_dir), file.split)
-        refuse_count(file, len(rows), "rows")
+        refuse_count(file, counted(len(rows), "row"), len(rows))
         before = run.record["data"]["splits"].get(file.split, {}).get("sha256")
         if before not in (None, rows.sha256):
             notes.append(f"the {file.split} rows are other ones than those that {run.folder.name} had found")
@@ -143,19 +143,19 @@ def read(run: SavedRun, file: UploadFile) -> list[str]:
     """
     path = run.folder / "predictions" / f"{file.split}.tsv"
     predictions = read_predictions(path, run.labels, None).predictions
-    refuse_count(file, len(predictions), f"predictions in {path}")
+    received = f"{counted(len(predictions), 'prediction')} in {path}"
+    refuse_count(file, received, len(predictions), "; first move that file of predictions away")
     return predictions
 
 
-def refuse_count(file: UploadFile, rows: int, what: str) -> None:
-    """Raise SubmissionError unless a file has as many rows as the benchmark expects."""
+def refuse_count(file: UploadFile, received: str, rows: int, besides: str = "") -> None:
+    """Raise SubmissionError unless there are as many rows as the benchmark expects."""
     if rows != file.rows:
         raise SubmissionError(
             f"{file.name}: the {file.split} split does not have the rows that {file.submission.benchmark} expects",
-            expected=f"{file.rows:,} rows",
-            received=f"{rows:,} {what}",
-            mend="predict the benchmark's own file: --data-dir names the folder that has it"
-            + (", once that file of predictions is gone" if what.startswith("predictions") else ""),
+            expected=counted(file.rows, "row"),
+            received=received,
+            mend=f"predict the benchmark's own file: --data-dir names the folder that has it{besides}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -13,15 +14,19 @@ from typing import Any
 
 import pytest
 
-from glue_files import write_file
+from glue_files import DIAGNOSTIC_FULL, write_file
+from glueft import runner
 from glueft.data.rows import load_split
 from glueft.data.sources import FolderSource, SampleSource
 from glueft.errors import GlueftError
+from glueft.recipe import load_recipe
 from glueft.saved_model import load_saved_model
 from glueft.split_predictions import predict_split
 from glueft.submission import submit
 from glueft.submission_files import UploadFile
+from glueft_tasks.ax import AX
 from glueft_tasks.qqp import QQP
+from glueft_tasks.stsb import STSB
 from submission_runs import OFFICIAL_ROWS, TASKS, make_run
 
 
@@ -314,6 +319,94 @@ def test_a_run_without_test_predictions_makes_them(small_qqp: None, finished_run
     assert again["sha256"] == result["sha256"]
 
 
+def test_the_run_of_mnli_predicts_the_diagnostic_set(small_qqp: None, tiny_bert: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("mnli", ["training.epochs=1", "data.limit_train=8"], checkpoint=str(tiny_bert), sample=True)
+    run = runner.run_recipe(recipe, output_dir=tmp_path / "runs").folder
+    made = make_run(tmp_path, "mnli")
+    for split in ("test_matched", "test_mismatched"):
+        shutil.copy(made / "predictions" / f"{split}.tsv", run / "predictions")
+    glue = tmp_path / "glue"
+    glue.mkdir()
+    with pytest.raises(GlueftError) as error:
+        submit([run], tmp_path / "zip", data_dir=glue)
+    assert f"none for AX.tsv (ax: no diagnostic rows in {glue}), CoLA.tsv (cola)" in error.value.received
+    assert "AX.tsv" in submit([run], tmp_path / "filled", fill_missing=True, data_dir=glue)["filled"]
+    rows = [("", "", "", "", "", f"It rains {row}.", "It pours.", "neutral") for row in range(1104)]
+    write_file(glue / "diagnostic" / "diagnostic-full.tsv", DIAGNOSTIC_FULL, rows)
+    result = submit([run], tmp_path / "zip", fill_missing=True, data_dir=glue)
+    assert not {"AX.tsv", "MNLI-m.tsv", "MNLI-mm.tsv"} & {*result["filled"]}
+    giver = {file["file"]: (file["run"], file["predicted_now"]) for file in result["files"]}
+    assert giver["AX.tsv"] == (str(run), True) and giver["MNLI-m.tsv"] == (str(run), False)
+    kept = [line.split("\t") for line in (run / "predictions" / "diagnostic.tsv").read_text().splitlines()]
+    assert {line[1] for line in kept[1:]} == {"neutral"}
+    assert [line[2] for line in kept[1:]] == [text for _, text in rows_of(tmp_path / "zip", "AX.tsv")[1:]]
+
+
+def test_a_task_with_other_labels_is_not_predicted_by_a_run(
+    tmp_path: Path, small_qqp: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AX, "submission", dataclasses.replace(AX.submission, predicted_by="wnli"))
+    (tmp_path / "glue" / "diagnostic").mkdir(parents=True)
+    (tmp_path / "glue" / "diagnostic" / "diagnostic.tsv").touch()
+    with pytest.raises(GlueftError, match='the task "ax" cannot be predicted by runs of "wnli"') as error:
+        submit([make_run(tmp_path, "wnli")], tmp_path / "zip", fill_missing=True, data_dir=tmp_path / "glue")
+    assert error.value.received == "rows with 2 text(s), entailment, neutral, contradiction"
+
+
+def test_an_upload_is_to_one_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AX, "submission", dataclasses.replace(AX.submission, benchmark="Probes", predicted_by=None))
+    runs = [make_run(tmp_path, "wnli"), make_run(tmp_path, "ax")]
+    with pytest.raises(GlueftError, match="uploads to different benchmarks") as error:
+        submit(runs, tmp_path / "zip", fill_missing=True)
+    assert error.value.received.startswith("GLUE (wnli in ") and "Probes (ax in " in error.value.received
+    result = submit(runs[1:], tmp_path / "zip")
+    assert [file["file"] for file in result["files"]] == ["AX.tsv"] and result["benchmark"] == "Probes"
+
+
+def test_a_run_folder_that_cannot_be_written_to(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    saved = load_saved_model(run)
+    shutil.rmtree(run / "predictions")
+    (run / "predictions").touch()
+    assert saved.task is not None
+    with pytest.raises(GlueftError, match="the predictions cannot be written") as error:
+        predict_split(saved, load_split(saved.task, SampleSource(), "validation"))
+    assert error.value.mend == "copy the run folder to where you may write, and name the copy"
+
+
+WRONG_FILES = {
+    "header": (b"id\tprediction\n", "its lines are not those of an upload"),
+    "cut off": (b"index\tprediction\n0\t1", "its lines are not those of an upload"),
+    "rows": (b"index\tprediction\n0\t1\n", "the number of rows is wrong"),
+    "index": (b"index\tprediction\n1\t1\n2\t1\n", "an index is wrong"),
+    "label": (b"index\tprediction\n0\t1\n1\tentailment\n", "a prediction is wrong"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_a_file_that_the_benchmark_would_not_take(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, told = WRONG_FILES[case]
+    monkeypatch.setattr(QQP, "sizes", {"test": 2})
+    file = UploadFile("QQP.tsv", QQP, "test")
+    with pytest.raises(GlueftError, match=f"QQP.tsv: {told}"):
+        file.check(content)
+    file.check(file.content(["duplicate", "not_duplicate"]))
+
+
+def test_a_score_that_the_benchmark_would_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STSB, "sizes", {"test": 1})
+    file = UploadFile("STS-B.tsv", STSB, "test")
+    for score in ("5.001", "4.5", "nan", "-0.001", ""):
+        with pytest.raises(GlueftError, match=r"STS-B.tsv: a prediction is wrong"):
+            file.check(f"index\tprediction\n0\t{score}\n".encode())
+    assert [file.written(score) for score in ("-0.000000", "-1.5", "2.71828", "6")] == [
+        "0.000",
+        "0.000",
+        "2.718",
+        "5.000",
+    ]
+
+
 def test_the_real_test_file(small_qqp: None, finished_run: Path, glue_data: Path, tmp_path: Path) -> None:
     run = shutil.copytree(finished_run, tmp_path / "run")
     result = submit([run], tmp_path / "zip", fill_missing=True, data_dir=glue_data)
@@ -330,4 +423,4 @@ def test_rows_of_another_number_are_refused_before_the_model_is_loaded(
     write_file(tmp_path / "MRPC" / "test.tsv", header, [("0", "1", "2", "a", "b")])
     with pytest.raises(GlueftError, match="does not have the rows that GLUE expects") as error:
         submit([run], tmp_path / "zip", fill_missing=True, data_dir=tmp_path / "MRPC")
-    assert (error.value.expected, error.value.received) == ("1,725 rows", "1 rows")
+    assert (error.value.expected, error.value.received) == ("1,725 rows", "1 row")

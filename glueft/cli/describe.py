@@ -39,7 +39,7 @@ def describe(
     """Describe a plugin and its options.
 
     Options with what they accept, their bounds and defaults; of a task also where its rows can come from, the columns
-    of its files, labels, metrics, official sizes and published scores.
+    of its files, labels, metrics, official sizes, published scores and what a benchmark wants uploaded.
     """
     from glueft.cli.describe_text import show
 
@@ -128,7 +128,23 @@ def _task(task: type[Task]) -> dict[str, Any]:
         if task.labels
         else "the mean score of the training rows",
         "published": [dataclasses.asdict(score) | {"metrics": dict(score.metrics)} for score in task.published],
+        "submission": _submission(task),
         "data": _data(task),
+    }
+
+
+def _submission(task: type[Task]) -> dict[str, Any] | None:
+    """What is uploaded to a benchmark."""
+    submission = task.submission
+    if submission is None:
+        return None
+    return {
+        "benchmark": submission.benchmark,
+        "files": dict(submission.files),
+        "label_text": dict(submission.label_text or {label: label for label in task.labels}),
+        "score_range": submission.score_range,
+        "majority": submission.majority,
+        "predicted_by": submission.predicted_by,
     }
 
 

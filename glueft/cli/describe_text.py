@@ -37,6 +37,17 @@ def _show_task(task: dict[str, Any]) -> None:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in score["metrics"].items())
         split = f" on {score['split']}" if score["split"] else ""
         _line("published", f"{score['model']}{split}: {numbers} ({score['source']})")
+    if task["submission"]:
+        _line("submission", _submission(task["submission"]))
+
+
+def _submission(submission: dict[str, Any]) -> str:
+    files = ", ".join(f"{name} of {split}" for split, name in submission["files"].items())
+    written = [f"{label} as {text}" for label, text in submission["label_text"].items() if label != text]
+    if submission["score_range"]:
+        written = ["from {:g} to {:g}".format(*submission["score_range"])]
+    by = f"; runs of {submission['predicted_by']} give it too" if submission["predicted_by"] else ""
+    return f"{submission['benchmark']}: {files}{_in_brackets(written)}{by}"
 
 
 def _show_data(data: dict[str, Any]) -> None:

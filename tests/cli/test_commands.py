@@ -129,6 +129,7 @@ def test_describe_a_task(capsys: Captured) -> None:
         'MRPC/dev.tsv, MRPC/test.tsv: sentence1 in "#1 String", sentence2 in "#2 String", label in "Quality"\n',
         "sample      ships with it\n",
         "sizes       train 3,668, validation 408, test 1,725\n",
+        "submission  GLUE: MRPC.tsv of test (not_equivalent as 0, equivalent as 1)\n",
         "It has no options.\n",
     ):
         assert words in told
@@ -141,6 +142,7 @@ def test_describe_a_task(capsys: Captured) -> None:
     assert (data["sample"], data["label_text"], data["reads_own_files"]) == (True, None, False)
     assert described["sizes"]["train"] == 3668 and described["validation_splits"] == ["validation"]
     assert all({"model", "metrics", "source", "split"} == set(score) for score in described["published"])
+    assert described["submission"]["files"] == {"test": "MRPC.tsv"}
     assert (described["inputs"], described["labels"]) == (["sentence1", "sentence2"], ["not_equivalent", "equivalent"])
     assert described["options"] == []
 
