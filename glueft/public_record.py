@@ -103,8 +103,10 @@ def _public_text(text: str, *, inside: bool) -> str:
     if _ADDRESS.match(text):
         return LEFT_OUT
     if is_local(text):
-        name = (PureWindowsPath(text) if "\\" in text else Path(text)).name
-        return f"./{name}" if name not in ("", "~", "..") and Path(text) != Path.home() else "./folder"
+        path = PureWindowsPath(text) if "\\" in text else Path(text)
+        # A home folder bears its owner's name.
+        nameless = path.name in ("", "~", "..") or path.parent.name in ("home", "Users") or path == Path.home()
+        return "./folder" if nameless else f"./{path.name}"
     return _INSIDE.sub(LEFT_OUT, text) if inside else text
 
 

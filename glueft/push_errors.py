@@ -35,10 +35,10 @@ def of_client(error: BaseException, name: str, *, user: str = "", begun: bool = 
         return no_permission(name, user, described(error))
     if status == 429 or (status or 0) >= 500:
         return away(name, described(error), begun=begun)
-    if isinstance(error, (httpx.TransportError, OSError, OfflineModeIsEnabled)):
-        return away(name, described(error), begun=begun)
     if status:
         return not_taken(name, error)
+    if isinstance(error, (httpx.TransportError, OSError, OfflineModeIsEnabled)):
+        return away(name, described(error), begun=begun)
     if begun:  # The storage of large files has a client of its own, whose errors have no classes.
         return away(name, described(error), begun=True)
     return away(name, f"an answer that is not the hub's ({described(error)})")
