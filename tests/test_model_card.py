@@ -1,0 +1,133 @@
+"""The model card: its metadata as the hub reads it, and texts of others as they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from glueft.markdown import code, escaped
+from glueft.model_card import CardSource, model_card
+from glueft.public_record import public_record
+from glueft.push_content import content_of, source_of
+from glueft.saved_run import open_run
+
+SPLITS = {"train": {"rows": 3668, "sha256": "a"}, "validation": {"rows": 408, "sha256": "b"}}
+HUB = {
+    "source": "hub",
+    "dataset": "nyu-mll/glue",
+    "config": "mrpc",
+    "revision": "c" * 40,
+    "validation_split": "validation",
+    "max_length": 128,
+    "splits": SPLITS,
+    "notes": [],
+}
+
+
+@pytest.fixture(scope="module")
+def source(finished_run: Path) -> CardSource:
+    """Of a run on all of the hub's rows, from a checkpoint of the hub."""
+    record = json.loads((finished_run / "run.json").read_text())
+    record |= {"data": HUB, "checkpoint": {"name": "google-bert/bert-base-uncased", "revision": "d" * 40}}
+    return CardSource(
+        repository="alice/mrpc",
+        branch=None,
+        record=public_record(record),
+        recipe="[task]\n",
+        left_out=[],
+        labels=("not_equivalent", "equivalent"),
+        pair=True,
+        description="Paraphrase or not.",
+        data_set=("nyu-mll/glue", "mrpc"),
+    )
+
+
+def with_record(source: CardSource, **changes: Any) -> CardSource:
+    return replace(source, record={**source.record, **changes})
+
+
+def test_the_metadata_comes_back_as_the_hub_reads_it(source: CardSource) -> None:
+    card = ModelCard(str(model_card(source)))
+    data = card.data
+    assert (data.base_model, data.datasets) == ("google-bert/bert-base-uncased", ["nyu-mll/glue"])
+    assert (data.library_name, data.pipeline_tag, data.model_name) == ("transformers", "text-classification", "mrpc")
+    assert data.metrics == ["accuracy", "f1"]
+    results = {result.metric_type: result for result in data.eval_results}
+    assert {name: result.metric_value for name, result in results.items()} == source.record["metrics"]
+    for result in results.values():
+        assert (result.dataset_type, result.dataset_config, result.dataset_split) == (
+            "nyu-mll/glue",
+            "mrpc",
+            "validation",
+        )
+        assert (result.dataset_revision, result.dataset_args) == ("c" * 40, {"rows": 408})
+        assert not result.verified
+
+
+@pytest.mark.parametrize("change", [{"official_rows": 408}, {"limited_from": 408}])
+def test_a_part_of_the_rows_does_not_bear_the_data_sets_name(source: CardSource, change: dict[str, int]) -> None:
+    splits = SPLITS | {"validation": {"rows": 40, "sha256": "b"} | change}
+    card = model_card(with_record(source, data=HUB | {"splits": splits}))
+    assert {result.dataset_type for result in card.data.eval_results} == {"mrpc-hub"}
+
+
+def test_several_splits_scores_and_the_hubs_names_of_metrics(source: CardSource) -> None:
+    by_split = {"validation": {"pearson": 0.5, "spearmanr": 0.25}, "other": {"pearson": -0.5, "spearmanr": 0.0}}
+    splits = SPLITS | {"other": {"rows": 9, "sha256": "d"}}
+    changed = with_record(source, metrics_by_split=by_split, data=HUB | {"splits": splits}, baseline={"pearson": 0.0})
+    card = model_card(replace(changed, labels=(), pair=False))
+    values = {(result.dataset_split, result.metric_type): result.metric_value for result in card.data.eval_results}
+    assert values["validation", "pearsonr"] == 0.5 and values["other", "pearsonr"] == -0.5
+    assert "print(float(model(**inputs).logits[0, 0]))" in card.text
+    assert "| `validation` | pearson | 0.5000 | 0.0000 |" in card.text
+    assert "| `other` | pearson | -0.5000 |  |" in card.text
+    assert 'tokenizer("The text.", truncation' in card.text
+
+
+def test_what_the_card_says_of_an_epoch_and_a_branch(source: CardSource) -> None:
+    text = model_card(replace(source, branch="trial", epoch=(1, 3))).text
+    assert "this is the model after epoch 1 of 3" in text
+    assert 'from_pretrained("alice/mrpc", revision="trial")' in text
+    assert "--set 'model.revision=\"trial\"'" in text
+
+
+def test_texts_of_others_are_shown_and_not_run(source: CardSource) -> None:
+    labels = ("<script>alert(1)</script>", "a|b", "`x`", "[link](http://evil)", "line\nbreak", "")
+    changed = with_record(source, task="</code><b>", data=HUB | {"notes": ["<img src=x> | *bold*"]})
+    text = model_card(replace(changed, labels=labels, recipe='x = "```"\n', description="<i>")).text
+    assert "`<script>alert(1)</script>`" in text and "a|b" not in text and "a&#124;b" in text
+    assert "&lt;img src=x&gt; \\| \\*bold\\*." in text and "<i>" not in text
+    assert "line break" in text
+    assert '````toml\nx = "```"\n````' in text
+
+
+@pytest.mark.parametrize("text", ["plain", "<b>", "a_b", "a*b", "a\\b", "`", "|", "&amp;", "a  b"])
+def test_code_and_escapes_stay_in_their_cell(text: str) -> None:
+    for shown in (code(text), escaped(text)):
+        assert "\n" not in shown and "|" not in shown.replace("\\|", "")
+    assert "<b>" not in escaped(text)
+
+
+def test_the_content_of_a_run_is_the_same_each_time(finished_run: Path, finished_regression_run: Path) -> None:
+    for folder in (finished_run, finished_regression_run):
+        one, other = (content_of(source_of(open_run(folder)), "alice/x", None) for _ in range(2))
+        assert one == other
+        card = one.files["README.md"]
+        assert isinstance(card, bytes) and b"## Limits" in card
+        assert set(one.sizes()) == set(one.files)
+
+
+def test_a_run_whose_plugin_is_elsewhere_can_be_pushed(finished_run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    for name in ("recipe.toml", "run.json"):
+        text = (run / name).read_text().replace('plugin = "mrpc"', 'plugin = "gone"').replace('"mrpc"', '"gone"')
+        (run / name).write_text(text)
+    card = content_of(source_of(open_run(run)), "alice/x", None).files["README.md"]
+    assert isinstance(card, bytes) and b"fine-tuned on the task `gone`" in card
