@@ -72,9 +72,9 @@ def _table(result: dict[str, Any]) -> Table:
     for file in result["files"]:
         said = file["predicted"]
         if isinstance(said, dict):
-            predicted = ", ".join(f"{label} {count:,}" for label, count in said.items())
+            predicted = ", ".join(f"{label}: {count:,}" for label, count in said.items())
         else:
-            predicted = f"{said[0]:g} to {said[1]:g}"
+            predicted = f"{said[0]:g} to {said[1]:g}" if said[0] != said[1] else f"always {said[0]:g}"
             moved = file["moved_into_range"]
             predicted += f" ({moved:,} moved into the range)" if moved else ""
         run = Path(file["run"]).name if file["run"] else "none: filled"

@@ -28,9 +28,9 @@ def test_it_prints_what_is_in_the_upload(tmp_path: Path, capsys: Captured) -> No
     told = capsys.readouterr()
     lines = [line.split() for line in told.out.splitlines()]
     assert told.err == "" and lines[:2] == [["upload", "to", "GLUE"], ["file", "rows", "run", "predicted"]]
-    assert ["MRPC.tsv", "1,725", "mrpc-run", "0", "863,", "1", "862"] in lines
+    assert ["MRPC.tsv", "1,725", "mrpc-run", "0:", "863,", "1:", "862"] in lines
     assert ["STS-B.tsv", "1,379", "stsb-run", "0", "to", "5", "(230", "moved", "into", "the", "range)"] in lines
-    assert ["WNLI.tsv", "146", "none:", "filled", "0", "146,", "1", "0"] in lines
+    assert ["WNLI.tsv", "146", "none:", "filled", "0:", "146,", "1:", "0"] in lines
     assert "note: filled with the commonest label, for want of a run: AX.tsv (ax), CoLA.tsv (cola), " in told.out
     assert told.out.endswith(f"{path}: 11 files, {path.stat().st_size:,} bytes; read back and checked\n")
 
