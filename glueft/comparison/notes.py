@@ -6,29 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glueft.comparison.verdict import significant
+from glueft.splits import counted
 
 # Scores are stored with six digits after the point, so that correlations of them are off by less.
 _ROUNDING = 1e-4
 
 
 def answer_sentences(comparison: Mapping[str, Any]) -> list[str]:
-    """Return what can be said of one run against the first: one sentence if the predictions are the same."""
+    """Return what can be said of one run against the first: a single sentence if the predictions are the same."""
     other, first = comparison["run"], comparison["to"]
     if comparison["same_predictions"]:
         return [f"{other}: the predictions are the same as those of {first}"]
-    sentences = []
     if comparison["rows_that_differ"] == 0:
         apart = comparison["largest_probability_difference"]
-        sentences.append(
+        return [
             f"{other}: every row has the same prediction as in {first}; the probabilities differ by up to {apart:.2g}"
-        )
-    else:
-        sentences += [f"{other}: {metric['sentence']}" for metric in comparison["metrics"].values()]
+        ]
+    sentences = [f"{other}: {metric['sentence']}" for metric in comparison["metrics"].values()]
     test = comparison["mcnemar"]
     if test is not None:
         sentences.append(
-            f"{other}: {test['only_first']} rows are right in {first} alone, {test['only_other']} in {other} alone; "
-            f"McNemar's exact test gives p = {significant(test['p'])}".replace("p = <", "p <")
+            f"{other}: right in {first} alone {counted(test['only_first'], 'row')}, in {other} alone "
+            f"{counted(test['only_other'], 'row')}; McNemar's exact test: {significant(test['p'])}"
         )
     return sentences
 
@@ -41,7 +40,9 @@ def general_notes(compared: Mapping[str, Any]) -> list[str]:
         notes.append(f"{listed(group['runs'])} differ in the seed alone ({seeds}): what sets them apart is chance")
     different = [pair for pair in compared["comparisons"] if not pair["same_predictions"]]
     if different and not any(compared["differences"].values()):
-        notes.append("nothing that is recorded differs, and the predictions do: steps on this machine do not repeat")
+        notes.append(
+            "nothing that is recorded differs, and yet the predictions do: a training is not repeated exactly here"
+        )
     notes += _undefined(compared)
     if not different:
         return notes
@@ -49,7 +50,7 @@ def general_notes(compared: Mapping[str, Any]) -> list[str]:
     if count > 1:
         notes.append(
             f"with {count} comparisons at 95 % the chance that some interval leaves out 0 by luck is up to "
-            f"{min(1.0, 0.05 * count):.0%}; a difference is claimed only where it holds at {1 - 0.05 / count:.1%}"
+            f"{min(100, 5 * count)} %; a difference is claimed only where it holds at {100 - 5 / count:.4g} %"
         )
     bootstrap = compared["bootstrap"]
     notes.append(

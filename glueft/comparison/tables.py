@@ -11,6 +11,7 @@ from rich.text import Text
 
 from glueft.progress import duration
 from glueft.run_list_table import printable, short_checkpoint
+from glueft.splits import counted
 
 _SHA256_SHOWN = 12
 
@@ -20,7 +21,7 @@ def tables(compared: Mapping[str, Any]) -> list[Table]:
     shown = [run_table(compared)]
     if any(compared["differences"].values()):
         shown.append(difference_table(compared))
-    if not all(pair["same_predictions"] for pair in compared["comparisons"]):
+    if any(pair["rows_that_differ"] for pair in compared["comparisons"]):
         shown.append(metric_table(compared))
     if compared["seeds"]:
         shown.append(seed_table(compared))
@@ -29,7 +30,7 @@ def tables(compared: Mapping[str, Any]) -> list[Table]:
 
 def run_table(compared: Mapping[str, Any]) -> Table:
     """Return a row a run: folder, checkpoint, metrics, time, seed."""
-    rows = f"{compared['rows']:,} {compared['split']} row" + ("s" if compared["rows"] > 1 else "")
+    rows = counted(compared["rows"], f"{compared['split']} row")
     table = _table(f"{compared['task']}: {rows}", "", "run", "checkpoint")
     metrics = list(compared["runs"][0]["metrics"])
     for name in (*metrics, "time", "seed"):
@@ -58,12 +59,12 @@ def difference_table(compared: Mapping[str, Any]) -> Table:
 
 
 def metric_table(compared: Mapping[str, Any]) -> Table:
-    """Return a row a metric of each run, as its difference to the first."""
+    """Return a row a metric of each run that says other things than the first, as its difference to that."""
     table = _table(f"differences to {compared['comparisons'][0]['to']}", "", "metric")
     for name in ("difference", "95 % interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for pair in compared["comparisons"]:
-        for name, metric in pair["metrics"].items():
+        for name, metric in pair["metrics"].items() if pair["rows_that_differ"] else ():
             interval = f"{metric['low']:+.4f} to {metric['high']:+.4f}"
             table.add_row(pair["run"], name, f"{metric['difference']:+.4f}", interval)
     return table
@@ -89,7 +90,7 @@ def shown(key: str, value: Any) -> str:
         return str(value).lower()
     if "sha256" in key and isinstance(value, str):
         return f"{value[:_SHA256_SHOWN]}…"
-    return value if isinstance(value, str) else str(value)
+    return str(value)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from glueft.comparison.bootstrap import LEVEL, Difference
 from glueft.comparison.mcnemar import McNemar
+from glueft.splits import counted
 
-# Below this many rows the percentile interval is clearly too narrow, see tests/benchmarks/NOTES.md.
+# Measured on drawn rows, 600 intervals each. Of a difference of Pearson correlations, those from 6 to 20 rows held the
+# true one in 86 to 98 % of the cases (mostly about 90), from 30 rows in 91 to 94 %, from 100 in 93 to 94 %. Of a
+# difference of F1 from 30 rows, of which one or two differed, in 75 %; from 100 rows in 94 %.
 FEWEST_ROWS = 30
 # Were two runs equally good, five rows on which they differ would all go the same way once in 16 times (two-sided):
 # more often than 5 %. So fewer than six can show nothing, whatever the resamples say.
@@ -61,14 +64,13 @@ def verdict(pair: Pair, metric: str, difference: Difference, test: McNemar | Non
     doubt = _doubt(pair, difference, test)
     if doubt is None:
         kind = "better" if difference.difference > 0 else "worse"
-        return Verdict(kind, f"{kind} than {pair.first} by {abs(difference.difference):.4f} {metric}")
-    rows = f"{pair.rows:,} row" + ("s" if pair.rows > 1 else "")
-    return Verdict("no_difference", f"no difference in {metric} that {rows} can show{doubt}")
+        return Verdict(kind, f"{kind} than {pair.first} in {metric}, by {abs(difference.difference):.4f}")
+    return Verdict("no_difference", f"no difference in {metric} that {counted(pair.rows, 'row')} can show{doubt}")
 
 
 def significant(p: float) -> str:
-    """Write a p-value with two digits that count, and a very small one as a bound: `0.86`, `0.0031`, `< 0.0001`."""
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
+    """Write a p-value with two digits that count, and a very small one as a bound: `p = 0.86`, `p < 0.0001`."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
 def _doubt(pair: Pair, difference: Difference, test: McNemar | None) -> str | None:

