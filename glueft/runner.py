@@ -219,17 +219,20 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
     from glueft import engine
     from glueft.checkpoint import save_classifier
     from glueft.checkpoint_finder import fingerprints
+    from glueft.encoder.lora import merge_lora
     from glueft.encoder.word_embeddings import widen_vocabulary
 
     judged, encoded = judged_by(run), prepared.tokens.encoded
     with progress.phase("predictions"):
+        # Merged before anything is predicted: the numbers of the record are those of the model that is saved.
+        known = None if merge_lora(prepared.model) else trained.validation_logits
         logits = {
             name: engine.predict(prepared.model, batches, prepared.times)
             for name, batches in prepared.batches.evaluation.items()
-            if name != judged or trained.validation_logits is None
+            if name != judged or known is None
         }
-        if trained.validation_logits is not None:
-            logits[judged] = trained.validation_logits
+        if known is not None:
+            logits[judged] = known
         labelled = [name for name in prepared.batches.evaluation if is_labelled(encoded[name].labels)]
         by_split = {name: score(run, logits[name], encoded[name]) for name in labelled}
         run.record["metrics"] = by_split[judged]

@@ -18,13 +18,13 @@ Examples:
   glueft evaluate runs/mnli-20260131-120000-a1b2c3 --split validation_mismatched --json > result.json
   glueft evaluate --task mrpc --checkpoint ./some-classifier --data-dir glue_data
   glueft evaluate --task rte --checkpoint ./another --sample --label entailment --label not_entailment
-  glueft evaluate --task table --checkpoint ./mine --set task.train=train.csv --set task.validation=dev.csv ...
+  glueft evaluate runs/table-20260131-120000-a1b2c3 --split test --set task.test=holdout.csv
 """
 
 
 def evaluate(
     context: typer.Context,
-    run: Annotated[str | None, typer.Argument(help="A run folder, or its model/.", show_default=False)] = None,
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run folder, or its model/.")] = None,
     splits: Annotated[
         list[str] | None,
         typer.Option(

@@ -65,3 +65,20 @@ def merged_kernel(layer: Any) -> FloatArray:
     kernel, a, b = (numpy.asarray(variable) for variable in (layer._kernel, layer.lora_kernel_a, layer.lora_kernel_b))
     merged: FloatArray = kernel + numpy.float32(layer.lora_alpha / layer.lora_rank) * (a @ b)
     return merged
+
+
+def merge_lora(model: Classifier) -> bool:
+    """Put what LoRA has learnt into the kernels themselves, float32, as the saved model has them.
+
+    A forward pass adds the parts up in the compute dtype of the precision policy: in bfloat16 that is not the same.
+    The matrices stay, the second of zeros.
+
+    Returns:
+        Whether there was anything to merge.
+    """
+    layers = [getattr(block, name) for block in model.encoder.blocks for name in ADAPTED]
+    adapted = [layer for layer in layers if layer.lora_enabled]
+    for layer in adapted:
+        layer._kernel.assign(merged_kernel(layer))
+        layer.lora_kernel_b.assign(numpy.zeros(layer.lora_kernel_b.shape, numpy.float32))
+    return bool(adapted)

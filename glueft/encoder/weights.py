@@ -144,14 +144,14 @@ def read_weights(
     Raises:
         CheckpointError: tensors have another shape than the config says; all of them are named.
     """
-    wrong = [
-        f"{found[name]}: {list(stored[found[name]].shape)}, not {list(slot.shape)}"
+    wrong = {
+        f"{found[name]}: {list(stored[found[name]].shape)}, not {list(slot.shape)}": stored[found[name]].path
         for name, slot in table.items()
         if name in found and stored[found[name]].shape != slot.shape
-    ]
+    }
     if wrong:
         raise CheckpointError(
-            "the weights do not have the shapes that config.json says",
+            f"{next(iter(wrong.values()))}: the weights do not have the shapes that config.json says",
             expected="tensors of the shapes that follow from config.json",
             received="; ".join(wrong),
             mend="use the config.json that belongs to these weights",
