@@ -70,7 +70,7 @@ def plan_recipe(
     if not probe:
         decision = decide_jit_compile(recipe.engine.jit_compile)
         batches = plan_batches(recipe, tokens.encoded, decision)
-        return describe(recipe, tokens, batches) | {"engine": describe_engine(recipe, decision)}
+        return describe(recipe, tokens, batches) | {"engine": describe_engine(recipe, decision, batches)}
     with progress.phase("model"), nullcontext() if verbose else captured_stderr():
         ready = load_model(recipe, tokens)
         setup = time.perf_counter() - begin

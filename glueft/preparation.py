@@ -78,7 +78,6 @@ class Ready:
         """Return what run.json says of the checkpoint, the model and its steps."""
         from glueft import engine
 
-        widths = self.batches.training.widths
         return {
             "checkpoint": {
                 "name": checkpoint.name,
@@ -88,8 +87,7 @@ class Ready:
                 "new": list(self.report.new),
                 "left_over": list(self.report.left_over),
             },
-            "engine": describe_engine(recipe, self.jit_compile)
-            | {"jit_compile": bool(self.model.jit_compile), "widths": None if widths is None else widths.tolist()},
+            "engine": describe_engine(recipe, self.jit_compile, self.batches),
             "parameters": engine.all_parameters(self.model),
             "trainable_parameters": engine.trainable_parameters(self.model),
             "num_train_steps": self.batches.training.num_train_steps,
@@ -186,14 +184,18 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
         splits = tokens.encoded.values()
         narrow_vocabulary(model, [split.ids for split in splits], [split.pad_id for split in splits])
     engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
+    if decision.compiled and not model.jit_compile:
+        decision = JitDecision(False, "this process has trained without XLA before, and TensorFlow cannot undo that")
     return Ready(model, loaded.report, batches, decision)
 
 
-def describe_engine(recipe: Recipe, decision: JitDecision) -> dict[str, Any]:
+def describe_engine(recipe: Recipe, decision: JitDecision, batches: Batches) -> dict[str, Any]:
     """Return what run.json says of how the numbers are computed."""
+    widths = batches.training.widths
     return {
         "backend": keras_backend(),
         "precision": recipe.engine.precision,
         "jit_compile": decision.compiled,
         "jit_compile_reason": decision.reason,
+        "widths": None if widths is None else widths.tolist(),
     }

@@ -16,9 +16,10 @@ from glueft.data.widths import choose_widths, padded_width
 Inputs = dict[str, NDArray[np.int32]]
 Plan = list[NDArray[np.int64]]
 
-# Batches are cut from pools of this many batches' rows, each pool drawn at random and sorted by length within. 50 is
-# what the Hugging Face Trainer uses to group by length: padding all but vanishes, and a batch is still a random draw.
-POOL_BATCHES = 50
+# Batches are cut from pools of this many batches' rows, each pool drawn at random and sorted by length within. The
+# Hugging Face Trainer takes 50 to group by length; with 200 the padding of SST-2, batches of 32, falls from 4.6 to 1.3 %
+# of the tokens. A batch is still a random draw: among the rows of one length, and those are most of a batch.
+POOL_BATCHES = 200
 
 
 def plan_training(lengths: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int) -> Plan:
