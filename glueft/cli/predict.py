@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +15,8 @@ from glueft.cli.recipe_options import AsJson, Verbose
 
 if TYPE_CHECKING:
     from glueft.prediction.chunks import RowSource
-    from glueft.prediction.predictor import Predictor
-    from glueft.prediction.progress import PredictionProgress
-    from glueft.prediction.stream import Summary, Target
-    from glueft.prediction.text_columns import TextChoice
-    from glueft.saved_model import SavedModel
+    from glueft.prediction.opening import OpenedModel
+    from glueft.prediction.stream import Target
 
 EPILOG = """\b
 Examples:
@@ -82,163 +79,59 @@ def predict(
     without text are errors, all found before the first is predicted. An output file appears when it is whole.
     """
     from glueft.prediction.interruption import ended_by_sigterm
+    from glueft.prediction.opening import OpenedModel, rows_asked_for
+    from glueft.prediction.printing import print_texts
     from glueft.prediction.progress import PredictionProgress
+    from glueft.prediction.stream import Target, check_rows
     from glueft.quiet import hush_libraries
 
     asked = {"TEXT": bool(texts), "--input": input_file is not None, "--interactive": interactive}
     _check_one(asked)
     if interactive:
         _check_talk(output, skipped, as_json=as_json, skip_bad=skip_bad)
-    if output is not None and str(output) == "-":
+    if str(output) == "-":
         output = None
-    skip_bad = skip_bad or skipped is not None
     read = None if input_file in (None, "-") else Path(str(input_file))
-    side = _side_file(output, input_file, skipped) if skip_bad else None
-    for path in filter(None, (output, side)):
-        _check_file(path, force=force, read=read)
+    side = _side_file(output, read, skipped) if skip_bad or skipped is not None else None
+    _check_files(output, side, force=force, read=read)
     if not verbose:
         hush_libraries()
     progress = PredictionProgress()
     with ended_by_sigterm():
-        opened = _Opened(run, progress, text=text, text_pair=text_pair, delimiter=delimiter, quotes=quotes)
+        opened = OpenedModel(run, progress, text=text, text_pair=text_pair, delimiter=delimiter, quotes=quotes)
         if interactive:
             _talk(opened)
             return
-        choice = opened.choice(texts)
-        source = _source(texts, input_file, read, choice)
-        from glueft.prediction.stream import Target, check_rows
-
+        source = rows_asked_for(texts, read, opened.choice(texts))
         count = None
         if source.repeats:
             with progress.counting("checking", None):
-                count = check_rows(source, skip_bad=skip_bad, on_rows=progress.rows)
+                count = check_rows(source, skip_bad=side is not None, on_rows=progress.rows)
         if texts and output is None:
-            _print_texts(opened.predictor(), source, as_json=as_json)
+            print_texts(opened.predictor(), source, as_json=as_json)
             return
-        kind = _kind(input_file)
-        target = Target(output, None if output else sys.stdout.buffer, kind, side)
-        summary = _predict(opened, source, target, count, as_json=as_json)
-        _tell(progress, summary, target, source)
+        target = Target(output, None if output else sys.stdout.buffer, _kind(read), side)
+        _predict(opened, source, target, count, as_json=as_json)
 
 
-class _Opened:
-    """The run, and what it takes to predict with it. The model is loaded when it is asked for."""
-
-    def __init__(self, run: Path, progress: PredictionProgress, **columns: Any) -> None:
-        from glueft.saved_run import find_run_folder, open_run
-
-        self.path, self.progress, self.columns = run, progress, columns
-        self.saved: SavedModel | None = None
-        self.run = None
-        if find_run_folder(run) is not None or not (run / "config.json").is_file():
-            self.run = open_run(run)
-
-    def choice(self, texts: list[str] | None) -> TextChoice:
-        """What a row's texts are called, and how many there are."""
-        from glueft.errors import DataError
-        from glueft.plugin import TableLayout
-        from glueft.prediction.text_columns import USUAL_NAMES, TextChoice
-
-        if self.run is not None:
-            task = self.run.task
-            choice = TextChoice(tuple(task.inputs), task.table_layout(), task, **self.columns)
-        else:
-            pair = self.columns["text_pair"] is not None or len(texts or ()) == 2
-            inputs = ("text", "text_pair") if pair else ("text",)
-            choice = TextChoice(inputs, TableLayout({"text": USUAL_NAMES, "text_pair": ("text_pair",)}), **self.columns)
-        if len(choice.inputs) == 1 and self.columns["text_pair"] is not None:
-            raise DataError(
-                "--text-pair names the second text of a row, and this model reads one",
-                expected="--text alone",
-                received=f"--text-pair {self.columns['text_pair']}",
-                mend="leave --text-pair out",
-            )
-        return choice
-
-    def predictor(self) -> Predictor:
-        """Load the model."""
-        from glueft.prediction.predictor import Predictor
-        from glueft.saved_model import load_saved_model
-
-        with self.progress.phase("model"):
-            self.saved = load_saved_model(self.path)
-        return Predictor(self.saved)
-
-
-def _predict(opened: _Opened, source: RowSource, target: Target, count: int | None, *, as_json: bool) -> Summary:
+def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int | None, *, as_json: bool) -> None:
     """Predict all rows; with --json, print the one object at the end, the rows in it if there is no file for them."""
-    from dataclasses import replace
-
+    from glueft.prediction.printing import print_object, summary_record, tell
     from glueft.prediction.stream import predict_rows
 
     predictor = opened.predictor()
     predictor.on_rows = opened.progress.rows
-    with ExitStack() as stack:
-        held = stack.enter_context(tempfile.TemporaryFile()) if as_json and target.path is None else None
+    with tempfile.TemporaryFile() if as_json and target.path is None else nullcontext() as held:
         if held is not None:
             target = replace(target, stream=held, kind="jsonl")
-        stack.enter_context(opened.progress.counting("predicting", count))
-        summary = predict_rows(source, predictor, target, opened.progress, rows_in_all=count)
+        with opened.progress.counting("predicting", count):
+            summary = predict_rows(source, predictor, target, opened.progress, rows_in_all=count)
         if as_json:
-            record = {
-                "input": source.name,
-                "output": None if target.path is None else str(target.path),
-                "columns": list(summary.names),
-                "rows": summary.rows,
-                "skipped": summary.skipped,
-                "skipped_file": str(target.skipped) if summary.skipped else None,
-                "truncated": summary.truncated,
-                "seconds": round(summary.seconds, 3),
-                "rows_per_second": round(summary.rows / summary.seconds, 3),
-            }
-            _print_object(record, held)
-    return summary
+            print_object(summary_record(summary, target, source), held)
+    tell(opened.progress, summary, target)
 
 
-def _print_object(record: dict[str, Any], held: Any) -> None:
-    """Print one object, with the lines of a held file as its `predictions`: they may be more than fit in memory."""
-    text = json.dumps(record, ensure_ascii=False)
-    if held is None:
-        print(text)
-        return
-    sys.stdout.flush()
-    held.seek(0)
-    out = sys.stdout.buffer
-    out.write(text[:-1].encode("utf-8") + b', "predictions": [')
-    for number, line in enumerate(held):
-        out.write((b", " if number else b"") + line.rstrip(b"\n"))
-    out.write(b"]}\n")
-    out.flush()
-
-
-def _print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> None:
-    from glueft.prediction.answer_text import answer_lines, answer_object
-
-    found: list[dict[str, Any]] = []
-    labels = predictor.saved.labels
-    for chunk in source.chunks():
-        answers = predictor.answer(chunk.texts)
-        rows = list(zip(*chunk.texts, strict=True))
-        if as_json:
-            found += [answer_object(answers, labels, texts, row) for row, texts in enumerate(rows)]
-            continue
-        for row, texts in enumerate(rows):
-            if len(rows) > 1:
-                from glueft.data.lines import shown
-
-                print(("" if row == 0 else "\n") + shown(texts[0]))
-            print("\n".join(answer_lines(answers, labels, row)))
-        if answers.truncated:
-            print(
-                f"note: {answers.truncated} of {len(rows)} cut to the first {predictor.saved.max_length} tokens, "
-                "all that this model reads",
-                file=sys.stderr,
-            )
-    if as_json:
-        print(json.dumps({"predictions": found}, ensure_ascii=False))
-
-
-def _talk(opened: _Opened) -> None:
+def _talk(opened: OpenedModel) -> None:
     from glueft.prediction.interactive import HELP, converse
 
     with suppress(ImportError):
@@ -249,52 +142,40 @@ def _talk(opened: _Opened) -> None:
     converse(predictor, choice, input, print)
 
 
-def _source(texts: list[str] | None, input_file: str | None, read: Path | None, choice: TextChoice) -> RowSource:
-    from glueft.errors import DataError
-    from glueft.prediction.tables import open_lines, open_table, open_texts
-
-    if read is not None:
-        return open_table(read, choice)
-    if input_file == "-":
-        return open_lines(sys.stdin.buffer, choice)
-    assert texts
-    if len(choice.inputs) == 2:
-        if len(texts) != 2:
-            raise DataError(
-                "this model reads two texts at once",
-                expected=f"two texts: {' and '.join(choice.inputs)}",
-                received="one text" if len(texts) == 1 else f"{len(texts)} texts",
-                mend='give both, each in quotes: glueft predict RUN "..." "..."; for many pairs, --input FILE',
-            )
-        return open_texts([texts], choice)
-    return open_texts([[text] for text in texts], choice)
-
-
-def _kind(input_file: str | None) -> str:
+def _kind(read: Path | None) -> str:
     """How results are written to standard output: as the input is, but Parquet as JSON Lines, and lines as TSV."""
     from glueft.data.table_format import table_format
 
-    if input_file in (None, "-"):
+    if read is None:
         return "tsv"
-    kind = table_format(str(input_file)).kind
+    kind = table_format(read).kind
     return "jsonl" if kind == "parquet" else kind
 
 
-def _side_file(output: Path | None, input_file: str | None, skipped: Path | None) -> Path:
+def _side_file(output: Path | None, read: Path | None, skipped: Path | None) -> Path:
     """Where bad rows go: beside the output, or into the working folder."""
     if skipped is not None:
         return skipped
     if output is not None:
         return output.with_name(f"{output.name}.skipped.jsonl")
-    name = "input" if input_file in (None, "-") else Path(str(input_file)).name
-    return Path(f"{name}.skipped.jsonl")
+    return Path(f"{read.name if read else 'input'}.skipped.jsonl")
 
 
-def _check_file(path: Path, *, force: bool, read: Path | None) -> None:
+def _check_files(output: Path | None, side: Path | None, *, force: bool, read: Path | None) -> None:
+    """Refuse files that cannot be written, before anything is read."""
+    from glueft.errors import OutputError
     from glueft.prediction.output_file import check_place, output_format
 
-    output_format(path)
-    check_place(path, force=force, read=read if read is not None and read.exists() else None)
+    for path in filter(None, (output, side)):
+        kind = output_format(path).kind
+        check_place(path, force=force, read=read if read is not None and read.exists() else None)
+    if side is not None and (kind != "jsonl" or side == output):
+        raise OutputError(
+            f"{side} cannot take the rows that are left out",
+            expected="a file of its own, JSON Lines, whose name ends in .jsonl",
+            received=f"--skipped {side}",
+            mend="name another file, or leave --skipped out",
+        )
 
 
 def _check_one(asked: dict[str, bool]) -> None:
@@ -323,16 +204,3 @@ def _check_talk(output: Path | None, skipped: Path | None, *, as_json: bool, ski
             received=" and ".join(["--interactive", *wrong]),
             mend="for a file, give the texts as lines: --input - --output FILE",
         )
-
-
-def _tell(progress: PredictionProgress, summary: Summary, target: Target, source: RowSource) -> None:
-    """Say in the end what was done, unless the rows themselves went to the terminal."""
-    rate = summary.rows / max(summary.seconds, 1e-9)
-    where = "" if target.path is None else f" to {target.path}"
-    progress.say(f"{summary.rows:,} rows{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")
-    if not {"label", "score"} & set(summary.names):
-        progress.say(f"the input has columns of the same names: the prediction is in {', '.join(summary.names)}")
-    if summary.skipped:
-        progress.say(f"{summary.skipped:,} rows that cannot be predicted are in {target.skipped}")
-    if summary.truncated:
-        progress.say(f"{summary.truncated:,} rows are longer than the model reads, and were cut")

@@ -1,0 +1,107 @@
+"""The run that a prediction is made with, and the rows that were asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import DataError
+from glueft.plugin import TableLayout
+from glueft.prediction.chunks import RowSource
+from glueft.prediction.tables import open_lines, open_table, open_texts
+from glueft.prediction.text_columns import USUAL_NAMES, TextChoice
+from glueft.saved_model import load_saved_model
+from glueft.saved_run import find_run_folder, open_run
+
+if TYPE_CHECKING:
+    from glueft.prediction.predictor import Predictor
+    from glueft.prediction.progress import PredictionProgress
+
+
+class OpenedModel:
+    """A run, or a bare classifier, and what it takes to predict with it. The model is loaded when it is asked for.
+
+    Args:
+        run: the folder.
+        progress: is told of the loading.
+        columns: what was asked of tables: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
+
+    Raises:
+        RunFolderError: the folder is neither.
+        DataError: the delimiter is no single character.
+    """
+
+    def __init__(self, run: Path, progress: PredictionProgress, **columns: Any) -> None:
+        self.path, self.progress = run, progress
+        self.columns = columns | {"delimiter": _delimiter(columns["delimiter"])}
+        self.run = None
+        if find_run_folder(run) is not None or not (run / "config.json").is_file():
+            self.run = open_run(run)
+
+    def choice(self, texts: Sequence[str] | None) -> TextChoice:
+        """Return what a row's texts are called, and how many there are.
+
+        Args:
+            texts: those of the command line. Of a bare classifier nobody knows how many it reads: two are a pair.
+
+        Raises:
+            DataError: a second column is named and there is no second text.
+        """
+        if self.run is not None:
+            task = self.run.task
+            choice = TextChoice(tuple(task.inputs), task.table_layout(), task, **self.columns)
+        else:
+            pair = self.columns["text_pair"] is not None or len(texts or ()) == 2
+            inputs = ("text", "text_pair") if pair else ("text",)
+            choice = TextChoice(inputs, TableLayout({"text": USUAL_NAMES, "text_pair": ("text_pair",)}), **self.columns)
+        if len(choice.inputs) == 1 and self.columns["text_pair"] is not None:
+            raise DataError(
+                "--text-pair names the second text of a row, and this model reads one",
+                expected="--text alone",
+                received=f"--text-pair {self.columns['text_pair']}",
+                mend="leave --text-pair out",
+            )
+        return choice
+
+    def predictor(self) -> Predictor:
+        """Load the model."""
+        from glueft.prediction.predictor import Predictor
+
+        with self.progress.phase("model"):
+            return Predictor(load_saved_model(self.path))
+
+
+def rows_asked_for(texts: Sequence[str] | None, read: Path | None, choice: TextChoice) -> RowSource:
+    """Open what was asked for: a file, texts, or with neither standard input.
+
+    Raises:
+        DataError: it cannot be read, or the texts are not as many as the model reads.
+    """
+    if read is not None:
+        return open_table(read, choice)
+    if not texts:
+        return open_lines(sys.stdin.buffer, choice)
+    if len(choice.inputs) == 2:
+        if len(texts) != 2:
+            raise DataError(
+                "this model reads two texts at once",
+                expected=f"two texts: {' and '.join(choice.inputs)}",
+                received="one text" if len(texts) == 1 else f"{len(texts)} texts",
+                mend='give both, each in quotes: glueft predict RUN "..." "..."; for many pairs, --input FILE',
+            )
+        return open_texts([texts], choice)
+    return open_texts([[text] for text in texts], choice)
+
+
+def _delimiter(given: str | None) -> str | None:
+    mark = {"\\t": "\t", "tab": "\t"}.get(given or "", given)
+    if mark is not None and (len(mark) != 1 or mark in '"\r\n'):
+        raise DataError(
+            "--delimiter is not one character",
+            expected='one character that stands between fields, such as ";", or "\\t" for a tab',
+            received=repr(given),
+            mend="correct it, or leave it out for a comma in CSV and a tab in TSV",
+        )
+    return mark

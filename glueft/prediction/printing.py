@@ -1,0 +1,84 @@
+"""What a prediction prints: answers to texts, one object of JSON, and a few lines at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+from glueft.data.lines import shown
+from glueft.prediction.answer_text import answer_lines, answer_object
+
+if TYPE_CHECKING:
+    from glueft.prediction.chunks import RowSource
+    from glueft.prediction.predictor import Predictor
+    from glueft.prediction.progress import PredictionProgress
+    from glueft.prediction.stream import Summary, Target
+
+
+def print_object(record: dict[str, Any], held: IO[bytes] | None) -> None:
+    """Print one object, with the lines of a held file as its `predictions`: they may be more than fit in memory."""
+    text = json.dumps(record, ensure_ascii=False)
+    if held is None:
+        print(text)
+        return
+    sys.stdout.flush()
+    held.seek(0)
+    out = sys.stdout.buffer
+    out.write(text[:-1].encode("utf-8") + b', "predictions": [')
+    for number, line in enumerate(held):
+        out.write((b", " if number else b"") + line.rstrip(b"\n"))
+    out.write(b"]}\n")
+    out.flush()
+
+
+def summary_record(summary: Summary, target: Target, source: RowSource) -> dict[str, Any]:
+    """Return what `--json` says of a file or stream."""
+    return {
+        "input": source.name,
+        "output": None if target.path is None else str(target.path),
+        "columns": list(summary.names),
+        "rows": summary.rows,
+        "skipped": summary.skipped,
+        "skipped_file": str(target.skipped) if summary.skipped else None,
+        "truncated": summary.truncated,
+        "seconds": round(summary.seconds, 3),
+        "rows_per_second": round(summary.rows / max(summary.seconds, 1e-9), 3),
+    }
+
+
+def print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> None:
+    """Print the answer to each text."""
+    found: list[dict[str, Any]] = []
+    labels = predictor.saved.labels
+    for chunk in source.chunks():
+        answers = predictor.answer(chunk.texts)
+        rows = list(zip(*chunk.texts, strict=True))
+        if as_json:
+            found += [answer_object(answers, labels, texts, row) for row, texts in enumerate(rows)]
+            continue
+        for row, texts in enumerate(rows):
+            if len(rows) > 1:
+                print(("" if row == 0 else "\n") + shown(texts[0]))
+            print("\n".join(answer_lines(answers, labels, row)))
+        if answers.truncated:
+            print(
+                f"note: {answers.truncated} of {len(rows)} cut to the first {predictor.saved.max_length} tokens, "
+                "all that this model reads",
+                file=sys.stderr,
+            )
+    if as_json:
+        print(json.dumps({"predictions": found}, ensure_ascii=False))
+
+
+def tell(progress: PredictionProgress, summary: Summary, target: Target) -> None:
+    """Say in the end what was done, and what of it may surprise."""
+    rate = summary.rows / max(summary.seconds, 1e-9)
+    where = "" if target.path is None else f" to {target.path}"
+    progress.say(f"{summary.rows:,} rows{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")
+    if not {"label", "score"} & set(summary.names):
+        progress.say(f"the input has columns of the same names: the prediction is in {', '.join(summary.names)}")
+    if summary.skipped:
+        progress.say(f"{summary.skipped:,} rows that cannot be predicted are in {target.skipped}")
+    if summary.truncated:
+        progress.say(f"{summary.truncated:,} rows are longer than the model reads, and were cut")

@@ -1,0 +1,166 @@
+"""What is written beside the input's columns, in every format; and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import gzip
+import io
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from glueft.errors import OutputError
+from glueft.prediction import writers
+from glueft.prediction.chunks import Chunk
+from glueft.prediction.output_file import OutputFile, cannot_write, check_place, output_format
+from glueft.prediction.results import Answers, result_names
+from glueft.prediction.writers import make_writer
+
+LABELS = ("=1+1", "<script>")
+RESULTS = ("label", "probability_=1+1", "probability_<script>")
+SAID = Answers(list(LABELS), np.array([[0.75, 0.25], [0.1234567, 0.8765433]]), 0)
+TEXT = pyarrow.string()
+
+
+def write(kind: str, rows: Sequence[dict[str, Any]], schema: Any, *, raw: bool = False, arrow: Any = None) -> bytes:
+    file = io.BytesIO()
+    writer = make_writer(kind, file, schema.names, RESULTS, lambda: schema, raw=raw)
+    writer.write(Chunk(numbers=[1, 2], cells=[] if arrow else list(rows), arrow=arrow), SAID.columns())
+    writer.close()
+    return file.getvalue()
+
+
+def test_formulas_quotes_and_script_tags_are_written_as_they_are() -> None:
+    rows = [{"text": '=cmd|"x"!A1'}, {"text": "<script>alert(1)</script>\r,\n"}]
+    content = write("csv", rows, pyarrow.schema([("text", TEXT)]))
+    read = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    assert [row["text"] for row in read] == [row["text"] for row in rows]
+    assert [row["label"] for row in read] == list(LABELS)
+    assert read[1]["probability_<script>"] == "0.876543"
+    assert content.count(b"\r") == 1  # The text's own; lines end with LF.
+
+
+def test_tsv_is_raw_where_the_input_is() -> None:
+    rows = [{"text": '"No.'}, {"text": "b"}]
+    schema = pyarrow.schema([("text", TEXT)])
+    assert write("tsv", rows, schema, raw=True).splitlines()[1] == b'"No.\t=1+1\t0.750000\t0.250000'
+    assert write("tsv", rows, schema).splitlines()[1] == b'"""No."\t=1+1\t0.750000\t0.250000'
+    assert write("csv", rows, schema, raw=True).splitlines()[1] == b'"""No.",=1+1,0.750000,0.250000'
+
+
+def test_cells_of_json_in_other_formats() -> None:
+    rows = [
+        {"text": "é", "n": 1, "more": {"a": [True]}, "none": None, "half": "\ud800", "big": 2**70, "nan": float("nan")},
+        {"text": "b", "n": 2.5},
+    ]
+    plain = [json.loads(line) for line in write("jsonl", rows, pyarrow.schema([])).splitlines()]
+    assert plain[0] == {
+        "text": "é",
+        "n": 1,
+        "more": {"a": [True]},
+        "none": None,
+        "half": "\ud800",
+        "big": 2**70,
+        "nan": None,
+        "label": "=1+1",
+        "probability_=1+1": 0.75,
+        "probability_<script>": 0.25,
+    }
+    kinds = [("text", TEXT), ("n", pyarrow.float64()), ("more", TEXT), ("none", TEXT), ("half", TEXT), ("big", TEXT)]
+    schema = pyarrow.schema(kinds)
+    read = list(csv.DictReader(io.StringIO(write("csv", rows, schema).decode())))
+    assert [read[0][name] for name in schema.names] == ["é", "1", '{"a": [true]}', "", "\\ud800", str(2**70)]
+    assert read[1]["more"] == ""
+    table = pyarrow.parquet.read_table(io.BytesIO(write("parquet", rows, schema)))
+    assert table.column("n").to_pylist() == [1.0, 2.5]
+    assert table.column("more").to_pylist() == ['{"a": [true]}', None]
+    assert table.column("half").to_pylist() == ["\\ud800", None]
+    assert table.column("probability_<script>").to_pylist() == [0.25, 0.876543]
+
+
+def test_parquet_keeps_its_types() -> None:
+    when = datetime(2026, 1, 31, 12)
+    arrow = pyarrow.table(
+        {
+            "text": pyarrow.array(["a", "b"]).dictionary_encode(),
+            "when": pyarrow.array([when, None], pyarrow.timestamp("ns")),
+            "bytes": [b"\xff", b"x"],
+            "list": [[1], []],
+        }
+    )
+    table = pyarrow.parquet.read_table(io.BytesIO(write("parquet", [], arrow.schema, arrow=arrow)))
+    assert table.select(arrow.schema.names).cast(arrow.schema).equals(arrow)
+    assert table.column("label").to_pylist() == list(LABELS)
+    lines = [json.loads(line) for line in write("jsonl", [], arrow.schema, arrow=arrow).splitlines()]
+    assert lines[0]["when"] == when.isoformat() and lines[0]["bytes"] == "\\xff" and lines[1]["when"] is None
+    assert write("csv", [], arrow.schema, arrow=arrow).splitlines()[1].startswith(b"a,2026-01-31T12:00:00,\\xff,[1],")
+
+
+def test_parquet_writes_few_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "GROUP_ROWS", 3)
+    file = io.BytesIO()
+    schema = pyarrow.schema([("text", TEXT)])
+    writer = make_writer("parquet", file, ["text"], RESULTS, lambda: schema, raw=False)
+    for _ in range(3):
+        writer.write(Chunk(numbers=[1, 2], cells=[{"text": "a"}, {"text": "b"}]), SAID.columns())
+    writer.close()
+    assert pyarrow.parquet.ParquetFile(file).metadata.num_row_groups == 2
+
+
+def test_result_names_leave_the_inputs_columns_alone() -> None:
+    assert result_names(["a", "b"]) == ("label", "probability_a", "probability_b")
+    assert result_names(["a"], {"label"}) == ("predicted_label", "predicted_probability_a")
+    assert result_names(["a"], {"label", "predicted_label"}) == ("predicted_2_label", "predicted_2_probability_a")
+    assert result_names([], {"label"}) == ("score",) and result_names([], {"score"}) == ("predicted_score",)
+
+
+def test_a_file_appears_when_it_is_finished(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_text("old")
+    with OutputFile(path, "gzip") as file:
+        file.content.write(b"new")
+        assert path.read_text() == "old"
+        file.finish()
+    assert gzip.decompress(path.read_bytes()) == b"new" and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(KeyboardInterrupt), OutputFile(tmp_path / "b.csv") as file:
+        file.content.write(b"half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("x")
+
+    def refused(place: Path, **options: Any) -> OutputError:
+        with pytest.raises(OutputError) as caught:
+            check_place(place, **{"force": False} | options)
+        return caught.value
+
+    assert "--force" in refused(path).mend
+    check_place(path, force=True)
+    assert refused(path, force=True, read=path).message == f"{path} is the file that is read"
+    assert refused(tmp_path).message == f"{tmp_path} is a folder"
+    assert "mkdir -p" in refused(tmp_path / "none" / "a.csv").mend
+    with pytest.raises(OutputError, match="its name does not say how to write it"):
+        output_format(tmp_path / "a.xlsx")
+    with pytest.raises(OutputError, match="cannot be written"), OutputFile(path / "a.csv"):
+        pass
+    full = cannot_write(path, OSError(errno.ENOSPC, "No space left on device"))
+    assert full.received == "No space left on device" and "nothing was left behind" in full.mend
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_place(tmp_path / "a.csv", force=False)
