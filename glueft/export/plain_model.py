@@ -18,7 +18,7 @@ class _Held:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.values.shape
+        return tuple(self.values.shape)
 
     def read(self) -> FloatArray:
         return self.values

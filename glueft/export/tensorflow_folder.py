@@ -49,8 +49,8 @@ class TensorFlowFolder(Format):
         def serve(input_ids: Any, attention_mask: Any, token_type_ids: Any) -> dict[str, Any]:
             return {"logits": plain_logits(model, input_ids, attention_mask, token_type_ids)}
 
+        # It finds the variables by itself; tracking the model as well would write each of them twice.
         archive = keras.export.ExportArchive()
-        archive.track(model)
         signature = [tf.TensorSpec((None, None), tf.int32, name=name) for name in INPUT_NAMES]
         archive.add_endpoint("serve", serve, input_signature=signature)
         archive.write_out(str(folder), verbose=False)
