@@ -8,7 +8,11 @@ from pathlib import Path
 import keras
 import pytest
 
+from glueft import engine
 from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
+from glueft.preparation import load_model, read_tokens
+from glueft.progress import Silent
+from glueft.recipe import load_recipe
 
 
 def test_what_is_compiled() -> None:
@@ -17,6 +21,17 @@ def test_what_is_compiled() -> None:
     assert keras.backend.backend() in decision.reason.lower()
     for wish in (True, False):
         assert decide_jit_compile(wish) == JitDecision(wish, "the recipe says so")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's switch for results that repeat")
+def test_a_process_that_cannot_compile_says_why(tiny_bert: Path) -> None:
+    wish = ["engine.jit_compile=true", "data.limit_train=8", "data.limit_validation=8"]
+    recipe = load_recipe("mrpc", wish, checkpoint=str(tiny_bert), sample=True)
+    engine.prepare_backend(0, jit_compile=False)
+    ready = load_model(recipe, read_tokens(recipe, Silent()))
+    assert not ready.model.jit_compile
+    assert not ready.jit_compile.compiled
+    assert "without XLA before" in ready.jit_compile.reason
 
 
 @pytest.mark.parametrize(
