@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ Examples:
   glueft run mrpc --sample                     no network: shipped rows, packaged encoder
   glueft run mrpc --data-dir glue_data --checkpoint ./bert
   glueft run sst2 --set training.epochs=1 --set optimizer.plugin=adamw
+  glueft run mrpc --sample --report            with report.html at the end
   glueft run mrpc --sample --json > result.json
   glueft run mrpc --plugin my_task.py --set task.plugin=my_task --data-dir DATA
 """
@@ -42,6 +44,9 @@ def run(
     sample: Sample = False,
     plugins: PluginFiles = None,
     output_dir: Annotated[str, typer.Option(metavar="DIR", help="Where the run folder is made.")] = "runs",
+    report: Annotated[
+        bool, typer.Option("--report", help="Write report.html into the run folder at the end, as `glueft report`.")
+    ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -53,5 +58,23 @@ def run(
     checked = read_recipe(recipe, overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, plugins=plugins)
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)
+    if report:
+        _write_report(result.folder, progress.say)
     if as_json:
         print(json.dumps(result.record, ensure_ascii=False))
+
+
+def _write_report(folder: Path, say: Callable[[str], None]) -> None:
+    """Write the report of a run that is done; the run is done whatever becomes of it."""
+    from glueft.errors import GlueftError
+    from glueft.report.write import write_report
+
+    try:
+        written = write_report(folder)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if isinstance(error, GlueftError) else f"{type(error).__name__}: {error}"
+        say(f"warning: the report could not be written, the run is done all the same: {reason}")
+        return
+    for note in written.notes:
+        say(f"report: {note}")
+    say(f"report: {written.path}")

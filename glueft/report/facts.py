@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from glueft.report.words import count, duration, listed, row_text
+from glueft.report.words import count, duration, listed, percent, row_text
 from glueft.result_tables import size
 
 Facts = list[tuple[str, str]]
@@ -55,17 +55,17 @@ def source(data: Mapping[str, Any]) -> str:
 def ending(record: Mapping[str, Any], last_step: int) -> str:
     """Return what there is to say of a run that is not done; nothing of one that is."""
     planned = record.get("num_train_steps")
-    reached = f" after step {last_step:,}" if last_step else " before the first step that was logged"
+    reached = f"to step {last_step:,}" if last_step else "to no step that was logged"
     reached += f" of {planned:,}" if planned and last_step else ""
     if record["status"] == "done":
         done = record["epochs"][-1]["step"] if record["epochs"] else 0
         stopped = planned and done < planned
         return f"The training was stopped early, after step {done:,} of {planned:,}." if stopped else ""
     if record["status"] == "failed":
-        return f"The run failed{reached}: {row_text(str(record.get('error', 'it does not say why')))}"
+        return f"The run came {reached} and failed: {row_text(str(record.get('error', 'it does not say why')))}"
     if record["status"] == "interrupted":
-        return f"The run was interrupted{reached}."
-    return f"The run has not said that it is over: it is still going on, or it was killed. It has come{reached}."
+        return f"The run was interrupted; it came {reached}."
+    return f"The run has not said that it is over: it is still going on, or it was killed. It has come {reached}."
 
 
 def speed(record: Mapping[str, Any]) -> list[str]:
@@ -82,18 +82,16 @@ def speed(record: Mapping[str, Any]) -> list[str]:
 
 
 def padding(record: Mapping[str, Any]) -> list[str]:
-    """Return what of the training went into padding, and what it would have been without sorting by length."""
+    """Return what of the training went into padding, and what would have if every row were padded alike."""
     lines = []
     if "padding_waste" in record:
-        lines.append(
-            f"Padding waste: {record['padding_waste']:.1%} of the tokens that training batches held were padding."
-        )
+        waste = percent(record["padding_waste"])
+        lines.append(f"Padding waste: {waste} of the tokens that the training batches held were padding.")
     train = record.get("data", {}).get("splits", {}).get("train", {})
     if "tokens" in train:
-        full = train["rows"] * record["data"]["max_length"]
-        lines.append(
-            f"Padded to data.max_length = {record['data']['max_length']}, it would be {1 - train['tokens'] / full:.1%}."
-        )
+        longest = record["data"]["max_length"]
+        waste = percent(1 - train["tokens"] / (train["rows"] * longest))
+        lines.append(f"Were every row padded to data.max_length = {longest}, it would be {waste}.")
     return lines
 
 
@@ -129,7 +127,8 @@ def _model(record: Mapping[str, Any]) -> Facts:
     if checkpoint.get("revision"):
         table.append(("commit", checkpoint["revision"]))
     table.append(("head", "new" if checkpoint["head"] == "new" else "the checkpoint's own"))
-    table.append(("parameters", f"{record['parameters']:,}, of which {record['trainable_parameters']:,} were trained"))
+    every, trained = record["parameters"], record["trainable_parameters"]
+    table.append(("parameters", f"{every:,}, {'all' if trained == every else f'{trained:,} of them'} trained"))
     table.append(("steps", f"{record['num_train_steps']:,} planned"))
     compiled = "compiled by XLA" if engine.get("jit_compile") else "not compiled by XLA"
     table.append(("engine", f"{engine.get('backend')}, {engine.get('precision')}, {compiled}"))
@@ -145,7 +144,7 @@ def _environment(record: Mapping[str, Any]) -> Facts:
     if record.get("finished"):
         table.append(("finished", record["finished"]))
     table.append(("host", f"{host.get('name')}, {host.get('cpus')} CPUs, {host.get('system')}"))
-    table.append(("Python", str(host.get("python"))))
-    table += [(name, str(version)) for name, version in versions.items()]
+    packages = {"Python": host.get("python")} | dict(versions)
+    table.append(("packages", ", ".join(f"{name} {version}" for name, version in packages.items())))
     files: Sequence[Mapping[str, str]] = record.get("plugins", {}).get("files", [])
     return table + [("plugin file", f"{file['path']}; SHA-256 {file['sha256']}") for file in files]

@@ -29,7 +29,7 @@ VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"} |
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D")
 
-WIDTH, HEIGHT = 360, 250  # in the SVG's own units, about CSS pixels on a phone
+WIDTH, HEIGHT = 330, 235  # in the SVG's own units, about CSS pixels on a phone
 FONT_SIZE = 10
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from glueft.report.plot import INK, MUTED, SERIES, DataTable, Plot, legend_above, new_figure, to_svg
 from glueft.report.scores import Bin, Classified, Regressed, calibration, confusion
 from glueft.report.training_plots import share
+from glueft.report.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
@@ -138,7 +139,8 @@ def calibration_plot(key: str, scores: Classified) -> Plot:
     shape += "right. On the dashed diagonal both are the same."
     mean, right = float(scores.confidence[known].mean()), float((~scores.wrong[known]).mean())
     leaning = "more" if mean > right else "less"
-    caption = f"Expected calibration error {error:.3f}. On average the model is {mean:.1%} sure and {right:.1%} right: "
+    caption = f"Expected calibration error {error:.3f}. On average the model is {percent(mean)} sure and "
+    caption += f"{percent(right)} right: "
     caption += (
         f"it is {leaning} sure than it should be." if abs(mean - right) >= 0.005 else "about as sure as it should be."
     )

@@ -47,22 +47,23 @@ def results(record: Mapping[str, Any]) -> Result:
     for name, value in metrics.items():
         notes = []
         if name in baseline:
-            notes.append(f"{value - baseline[name]:+.4f} against always the same answer")
+            notes.append(f"{value - baseline[name]:+.4f} over always the same answer")
         if name == "accuracy":
             low, high = wilson(round(value * rows), rows)
-            notes.append(f"{low:.3f} to {high:.3f} is the 95 % interval that {rows:,} rows allow (Wilson)")
+            notes.append(f"95 % interval {low:.3f} to {high:.3f} (Wilson, {rows:,} rows)")
         tiles.append(Tile(name, f"{value:.4f}", notes))
     published, notes = _published(record)
     table = _table(record.get("metrics_by_split") or {judged: metrics}, judged, baseline, published)
-    return Result(tiles, table, notes + list(data.get("notes", [])))
+    rows_notes = [f"Rows: {'; '.join(data['notes'])}."] if data.get("notes") else []
+    return Result(tiles, table, notes + rows_notes)
 
 
 def _published(record: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[str]]:
     published = record.get("published", [])
     if published and record["data"]["source"] == "sample":
         return [], ["Published scores are left out: they are of the whole data, and this run used the shipped sample."]
-    sources = dict.fromkeys(f"{score['model']}: {score['source']}" for score in published)
-    return published, [f"Published by {source}." for source in sources]
+    sources = dict.fromkeys(f"{score['model']} in {score['source']}" for score in published)
+    return published, [f"Published: {'; '.join(sources)}."] if sources else []
 
 
 def _table(

@@ -23,27 +23,34 @@ if TYPE_CHECKING:
 
     from glueft.report.training import Curves
 
+# Points of the loss that are averaged for its strong line.
+SMOOTHED = 10
+
 
 def loss_plot(curves: Curves) -> Plot:
     """Draw the training loss over the steps, and the validation loss of each epoch."""
     figure, axes = new_figure()
     steps, losses = zip(*curves.loss, strict=True)
-    axes.plot(steps, losses, color=SERIES[0], label="training")
+    axes.plot(steps, losses, color=SERIES[0], linewidth=1, alpha=0.35)
+    axes.plot(steps, _smoothed(losses), color=SERIES[0], label="training")
     ends = [epoch["step"] for epoch in curves.epochs]
     validation = [epoch["validation_loss"] for epoch in curves.epochs]
     if ends:
         axes.plot(ends, validation, color=SERIES[1], marker=MARKERS[1], linestyle="--", label="validation")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(*losses, *validation, 1e-6))
     _over_steps(axes, "loss")
     legend_above(axes)
     title = "Loss"
     shape = f"Line chart. Horizontal: optimizer step, 0 to {curves.last_step:,}. Vertical: loss, from 0."
-    caption = f"Training loss went from {losses[0]:.3f} to {losses[-1]:.3f}; each point is the mean of the steps since "
-    caption += "the point before."
+    caption = (
+        f"The pale line has the mean loss since the point before, the strong one the mean of {SMOOTHED} such points."
+    )
     if ends:
-        best = min(range(len(ends)), key=validation.__getitem__)
-        caption += f" Validation loss was lowest after epoch {curves.epochs[best]['epoch']}: {validation[best]:.3f}"
-        caption += "." if best == len(ends) - 1 else f"; after the last it was {validation[-1]:.3f}."
+        first, last = curves.epochs[0], curves.epochs[-1]
+        caption = f"Mean training loss was {first['loss']:.3f} in epoch {first['epoch']}" + (
+            f" and {last['loss']:.3f} in epoch {last['epoch']}. {caption}" if last is not first else f". {caption}"
+        )
+        caption += " " + _best("Validation loss", "lowest", curves.epochs, validation, ".3f")
     by_step: dict[int, list[str]] = {step: [f"{loss:.4f}", ""] for step, loss in curves.loss}
     for step, loss in zip(ends, validation, strict=True):
         by_step.setdefault(step, ["", ""])[1] = f"{loss:.4f}"
@@ -64,7 +71,8 @@ def metrics_plot(curves: Curves, baseline: Mapping[str, float]) -> Plot:
             axes.axhline(baseline[name], color=colour, linewidth=1, linestyle=(0, (1, 2)))
     if baseline:
         axes.plot([], [], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="same answer always")
-    axes.locator_params(axis="x", integer=True)
+    if len(epochs) <= 10:
+        axes.set_xticks(epochs)
     axes.set_xlim(0.5, epochs[-1] + 0.5)
     axes.margins(y=0.15)
     axes.set_xlabel("epoch")
@@ -74,9 +82,7 @@ def metrics_plot(curves: Curves, baseline: Mapping[str, float]) -> Plot:
     shape = f"Line chart. Horizontal: epoch, 1 to {epochs[-1]}. Vertical: {' and '.join(curves.metrics)}."
     first = curves.metrics[0]
     values = [epoch["metrics"][first] for epoch in curves.epochs]
-    best = max(range(len(values)), key=values.__getitem__)
-    caption = f"{first} was best after epoch {epochs[best]}: {values[best]:.4f}"
-    caption += "." if best == len(values) - 1 else f"; after the last it was {values[-1]:.4f}."
+    caption = _best(first, "highest", curves.epochs, values, ".4f")
     rows = [(str(epoch["epoch"]), *(f"{value:.4f}" for value in epoch["metrics"].values())) for epoch in curves.epochs]
     if baseline:
         rows.append(("same answer always", *(f"{baseline.get(name, float('nan')):.4f}" for name in curves.metrics)))
@@ -176,6 +182,21 @@ def share(part: float, whole: float) -> str:
     """Return `12 %`, with a decimal below 10."""
     value = 100 * part / whole if whole else 0.0
     return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
+
+
+def _smoothed(values: Sequence[float]) -> list[float]:
+    """The mean of each value and those before it, `SMOOTHED` together."""
+    parts = [values[max(0, end - SMOOTHED) : end] for end in range(1, len(values) + 1)]
+    return [sum(part) / len(part) for part in parts]
+
+
+def _best(name: str, wanted: str, epochs: Sequence[Mapping[str, Any]], values: Sequence[float], digits: str) -> str:
+    """A sentence on the epoch with the best value, and the last one's."""
+    if len(values) == 1:
+        return f"{name} was {values[0]:{digits}} after epoch {epochs[0]['epoch']}."
+    best = (max if wanted == "highest" else min)(range(len(values)), key=values.__getitem__)
+    told = f"{name} was {wanted} after epoch {epochs[best]['epoch']}: {values[best]:{digits}}"
+    return told + ("." if best == len(values) - 1 else f"; after the last it was {values[-1]:{digits}}.")
 
 
 def _over_steps(axes: Axes, vertical: str) -> None:

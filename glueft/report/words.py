@@ -34,14 +34,19 @@ def label_text(label: str) -> str:
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 
+def percent(share: float) -> str:
+    """Return a share as `12.3 %`."""
+    return f"{100 * share:.1f} %"
+
+
 def duration(seconds: float) -> str:
     """Write seconds for a reader: `12.3 s`, `4 min 5 s`, `2 h 7 min`."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}\u00a0s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return f"{minutes}\u00a0min {rest}\u00a0s"
+    return f"{minutes // 60}\u00a0h {minutes % 60}\u00a0min"
 
 
 def count(number: int, thing: str) -> str:

@@ -57,7 +57,15 @@ def write_report(
     from glueft.report.content import collect
     from glueft.report.html import render
 
-    content = collect(opened, None if data_dir is None else Path(data_dir))
+    try:
+        content = collect(opened, None if data_dir is None else Path(data_dir))
+    except KeyError as error:
+        raise RunFolderError(
+            f"{opened.folder}: its record lacks what a report needs",
+            expected="run.json, recipe.toml and history.jsonl as glueft run writes them",
+            received=f"nothing at {error}",
+            mend="repeat the run (glueft run with its recipe.toml), or restore the folder from a copy",
+        ) from error
     try:
         write_whole(path, render(content))
     except OSError as error:
