@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from glueft.checkpoint_files import WEIGHTS
 from glueft.markdown import code, escaped, number, table
+from glueft.public_record import is_local
 
 if TYPE_CHECKING:
     from glueft.model_card import CardSource
@@ -17,6 +19,9 @@ def body(source: CardSource) -> str:
     record = source.record
     checkpoint = record["checkpoint"]
     at = f" at revision `{checkpoint['revision']}`" if checkpoint.get("revision") else ""
+    if is_local(str(checkpoint.get("name"))):
+        weights = checkpoint.get("sha256", {}).get(WEIGHTS)
+        at = " (a folder of whoever trained it" + (f"; SHA-256 of its weights: `{weights}`)" if weights else ")")
     kind = "is a regression: one score" if not source.labels else "gives one of " + ", ".join(map(code, source.labels))
     stage = ""
     if source.epoch:

@@ -47,7 +47,9 @@ class BackgroundPush:
         self.target = Target(hub.push, private=hub.private, revision=hub.revision)
         self.each_epoch = hub.when == "epoch"
         run.record["hub"] = hub_record(self.target, hub.when)
-        self.thread: threading.Thread | None = None
+        # Set when no thread is at work. Not the thread's own `join`: Python 3.11 takes a thread for ended once Ctrl-C
+        # has interrupted that.
+        self.idle = threading.Event()
         self.given_up = threading.Event()
         self.refusal: GlueftError | None = None
         self.ended: list[dict[str, Any]] = []
@@ -64,7 +66,7 @@ class BackgroundPush:
         if not self.each_epoch or epoch >= epochs:
             return
         reason = None
-        if self.thread is not None:
+        if not self.idle.is_set():
             reason = "the push before it was still going on"
         elif self.refusal is not None:
             reason = self.refusal.message
@@ -94,7 +96,7 @@ class BackgroundPush:
                     self._start(self._push, self._source(self.run.folder / "model"))
                     waited = self._wait(seconds)
         except KeyboardInterrupt:
-            self.stop("interrupted")
+            self.stop("interrupted", "nobody wanted to wait for it")
             raise
         if waited:
             self.stop()
@@ -103,7 +105,7 @@ class BackgroundPush:
 
     def stop(self, status: str | None = None, reason: str = "the run was stopped") -> None:
         """Let no push go on that has not committed yet, and write run.json with what has become of all."""
-        going_on = self.thread is not None and self.thread.is_alive()
+        going_on = not self.idle.is_set()
         self.given_up.set()
         self._collect()
         if going_on:
@@ -130,15 +132,14 @@ class BackgroundPush:
 
     def _start(self, work: Any, source: Source | None) -> None:
         # Nobody waits for the thread at the end of the process.
-        self.thread = threading.Thread(target=self._guarded, args=(work, source), name="glueft-push", daemon=True)
-        self.thread.start()
+        self.idle.clear()
+        threading.Thread(target=self._guarded, args=(work, source), name="glueft-push", daemon=True).start()
 
     def _wait(self, seconds: float) -> bool:
         """Wait for the thread; return whether it has ended."""
-        if self.thread is not None:
-            self.thread.join(seconds)
+        ended = self.idle.wait(seconds)
         self._collect()
-        return self.thread is None
+        return ended
 
     def _guarded(self, work: Any, source: Source | None) -> None:
         """Nothing that goes wrong here reaches the training."""
@@ -162,6 +163,7 @@ class BackgroundPush:
         finally:
             if epoch is not None and source is not None:
                 shutil.rmtree(source.folder.parent, ignore_errors=True)
+            self.idle.set()
 
     def _ask(self, _: Source | None) -> None:
         log_in(make_api(), self.target)
@@ -188,9 +190,8 @@ class BackgroundPush:
 
     def _collect(self) -> None:
         """Once the thread has ended, take over what it leaves."""
-        if self.thread is not None and self.thread.is_alive():
+        if not self.idle.is_set():
             return
-        self.thread = None
         new, self.ended = self.ended, []
         if new:
             self.run.record["hub"]["pushes"] += new
@@ -200,7 +201,8 @@ class BackgroundPush:
         self.run.record["hub"]["pushes"].append(self._of_epoch(entry, epoch))
         at = f" of epoch {epoch}" if epoch else ""
         name = self.target.repository
-        self.run.say(f"warning: the push{at} to {name} is {entry['status']}: {entry['reason']}")
+        again = "" if epoch else f"; to repeat it: glueft push {self.run.folder} {name}"
+        self.run.say(f"warning: the push{at} to {name} is {entry['status']}: {entry['reason']}{again}")
 
     @staticmethod
     def _of_epoch(entry: dict[str, Any], epoch: int | None) -> dict[str, Any]:

@@ -51,8 +51,18 @@ def result_table(record: dict[str, Any]) -> Table:
     table.add_row("padding waste", f"{record['padding_waste']:.1%} of all tokens")
     if record["peak_memory_bytes"] is not None:
         table.add_row("peak memory", size(record["peak_memory_bytes"]))
+    if "hub" in record:
+        table.add_row("hub", hub_line(record))
     table.add_row("run folder", record["run_dir"])
     return table
+
+
+def hub_line(record: dict[str, Any]) -> str:
+    """Return what became of the push at the end of a run, and how to repeat it where it did not work."""
+    last = record["hub"]["pushes"][-1]
+    if last["status"] == "done":
+        return f"{last['url']} (commit {last['commit'][:7]})"
+    return f"{last['status']}; to repeat it: glueft push {record['run_dir']} {record['hub']['repository']}"
 
 
 def numbers(metrics: dict[str, float]) -> str:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glueft.result_tables import hub_line
 from hub_fixtures import Worker, worker
 from hub_server import HubServer, running_hub
 from hub_uploads import Account
@@ -125,6 +132,46 @@ def test_the_wait_at_the_end_is_bounded_and_nothing_comes_later(
     (push,) = answer["record"]["hub"]["pushes"]
     assert push["status"] == "unfinished" and "was given up" in push["reason"]
     assert len(hub.repositories["models", "alice/late"].commits) == 1  # the empty one
+    assert answer["said"][-1].endswith(f"to repeat it: glueft push {answer['folder']} alice/late")
+
+
+def test_the_last_table_says_what_became_of_it() -> None:
+    record = {"run_dir": "/runs/x", "hub": {"repository": "alice/x", "pushes": [{"status": "failed"}]}}
+    assert hub_line(record) == "failed; to repeat it: glueft push /runs/x alice/x"
+    record["hub"] = {
+        "pushes": [{"status": "failed"}, {"status": "done", "url": "http://hub/x", "commit": "0123456789"}]
+    }
+    assert hub_line(record) == "http://hub/x (commit 0123456)"
+
+
+@pytest.mark.slow  # a process of its own, which must import the backend: a signal would end the one of the others
+def test_ctrl_c_in_the_wait_at_the_end(hub: HubServer, tiny_bert: Path, tmp_path: Path) -> None:
+    hub.failure = "hang:/xorbs/"
+    hub.requests.clear()
+    arguments = ["--sample", "--checkpoint", str(tiny_bert), "--set", "hub.push=alice/stopped"]
+    arguments += ["--set", "training.epochs=1", "--set", "data.limit_train=16", "--set", "data.limit_validation=16"]
+    foreign = re.compile(r"HF_|HUGGING|TRANSFORMERS_|.*PROXY$", re.IGNORECASE)
+    inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "glueft.cli.main", "run", "mrpc", *arguments],
+        cwd=tmp_path,
+        env=inherited | XET | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": ALICE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        while not any("/xorbs/" in request for request in hub.requests) and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and out.endswith("interrupted\n"), out
+    record = json.loads(next((tmp_path / "runs").glob("*/run.json")).read_text())
+    # The run itself was done.
+    assert record["status"] == "done" and record["metrics"]
+    assert record["hub"]["pushes"] == [
+        {"epoch": None, "status": "interrupted", "reason": "nobody wanted to wait for it"}
+    ]
 
 
 def test_a_refusal_of_the_hub(hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path) -> None:
