@@ -255,7 +255,9 @@ def measure(
             "sha256": saved.checkpoint.fingerprints,
         },
         "data": rows.provenance | {"max_length": saved.max_length, "splits": described, "notes": rows.notes},
-        "published": [asdict(score) for score in task.published],
+        "published": [
+            asdict(score) for score in task.published if (score.split or task.validation_splits[0]) in by_split
+        ],
         "engine": {
             "backend": keras_backend(),
             "precision": saved.classifier.dtype_policy.name,

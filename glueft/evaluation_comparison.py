@@ -44,9 +44,10 @@ def compare_with_run(
         logits: those of now, (rows, labels) or (rows, 1).
 
     Returns:
-        `splits`, and for each the rows, the fingerprints and the metrics of both and how many predictions are others;
-        `equal`, whether everything that both have is the same, None if they have nothing in common; `differences`, a
-        line for each thing that is not; and the `summary` in a sentence.
+        `splits`, and for each the rows, the fingerprints and the metrics of both, how many predicted labels are others
+        (`other_labels`) and how far probabilities or scores are apart at most (`furthest_apart`); `equal`, whether
+        everything that both have is the same, None if they have nothing in common; `differences`, a line for each thing
+        that is not; and the `summary` in a sentence.
     """
     record = run.record
     measured = record.get("metrics_by_split") or {record["data"]["validation_split"]: record["metrics"]}
@@ -54,6 +55,9 @@ def compare_with_run(
     for name, metrics in result["metrics_by_split"].items():
         then, now = record["data"]["splits"].get(name, {}), result["data"]["splits"][name]
         same = then.get("sha256") == now["sha256"] if then else None
+        others, apart = None, None
+        if same and name in own:
+            others, apart = compare_predictions(own[name], logits[name], result["labels"])
         splits[name] = {
             "rows": {"run": then.get("rows"), "now": now["rows"]},
             "sha256": {"run": then.get("sha256"), "now": now["sha256"]},
@@ -61,9 +65,8 @@ def compare_with_run(
             "metrics": {
                 metric: _difference(measured.get(name, {}).get(metric), value) for metric, value in metrics.items()
             },
-            "other_predictions": other_predictions(own[name], logits[name], result["labels"])
-            if same and name in own
-            else None,
+            "other_labels": others,
+            "furthest_apart": apart,
         }
     differences = [*_rows(splits), *_circumstances(run, recipe, result)]
     return {
@@ -74,16 +77,20 @@ def compare_with_run(
     }
 
 
-def other_predictions(own: Predictions, logits: NDArray[np.float32], labels: list[str]) -> int:
-    """Count the rows whose prediction or probabilities are others than the run's, to the six digits of its file."""
+def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: list[str]) -> tuple[int, float]:
+    """Return how many predicted labels are others than the run's, and how far numbers are apart at most.
+
+    The numbers are probabilities, or scores in regression, to the six digits of the run's file: 0 if all are the same.
+    """
     import numpy as np
 
-    if not labels:
-        return sum(f"{score:.6f}" != text for score, text in zip(logits[:, 0].tolist(), own.predictions, strict=True))
-    said = np.array([labels[index] != text for index, text in zip(logits.argmax(axis=1), own.predictions, strict=True)])
-    # Both are rounded to six digits, so that what differs there differs by a millionth and not by rounding.
-    moved = np.abs(np.round(softmax(logits), 6) - own.probabilities).max(axis=1) > 5e-7
-    return int((said | moved).sum())
+    if labels:
+        others = sum(labels[index] != text for index, text in zip(logits.argmax(axis=1), own.predictions, strict=True))
+        apart = np.abs(np.round(softmax(logits), 6) - own.probabilities)
+    else:
+        others = 0
+        apart = np.abs([float(f"{score:.6f}") for score in logits[:, 0]] - np.array(own.predictions, np.float64))
+    return others, round(float(apart.max()), 6)
 
 
 def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
@@ -94,13 +101,16 @@ def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
     if not all(split["same_rows"] for split in measured.values()):
         return "other rows than the run's own: the numbers are not about the same thing"
     if all(map(_is_equal, measured.values())):
-        rows = sum(split["rows"]["now"] for split in measured.values() if split["other_predictions"] == 0)
+        rows = sum(split["rows"]["now"] for split in measured.values() if split["furthest_apart"] == 0)
         also = f", and so are the predictions of all {counted(rows, 'row')}" if rows else ""
         return f"equal to the run's own numbers to the last digit{also}"
-    moved = sum(split["other_predictions"] or 0 for split in measured.values())
-    changed = f"; {counted(moved, 'row')} predicted otherwise" if moved else ""
     reason = "the differences below may be why" if differences else "nothing that run.json holds says why"
-    return f"not equal to the run's own numbers{changed}: {reason}"
+    moved = sum(split["other_labels"] or 0 for split in measured.values())
+    apart = max(split["furthest_apart"] or 0 for split in measured.values())
+    if all(metric["difference"] in (None, 0.0) for split in measured.values() for metric in split["metrics"].values()):
+        same = "" if moved else " and predicted label"
+        return f"equal to the run's own in every metric{same}, while predictions are up to {apart:.6f} apart: {reason}"
+    return f"not equal to the run's own numbers; predicted labels that changed: {moved:,}; {reason}"
 
 
 def known(splits: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +129,8 @@ def _difference(run: float | None, now: float) -> dict[str, float | None]:
 def _is_equal(split: Mapping[str, Any]) -> bool:
     return (
         split["same_rows"] is not False
-        and not split["other_predictions"]
+        and not split["other_labels"]
+        and not split["furthest_apart"]
         and all(metric["difference"] in (None, 0.0) for metric in split["metrics"].values())
     )
 

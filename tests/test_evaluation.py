@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
@@ -62,7 +63,8 @@ def assert_equal(folder: Path, **options: Any) -> dict[str, Any]:
     assert result["metrics"] == run.record["metrics"]
     comparison = result["comparison"]
     assert comparison["equal"] is True and comparison["differences"] == []
-    assert all(split["other_predictions"] == 0 and split["same_rows"] for split in comparison["splits"].values())
+    assert all(split["other_labels"] == split["furthest_apart"] == 0 for split in comparison["splits"].values())
+    assert all(split["same_rows"] for split in comparison["splits"].values())
     assert comparison["summary"].startswith("equal to the run's own numbers to the last digit")
     return result
 
@@ -108,7 +110,9 @@ def test_every_validation_split_is_measured_or_one_of_them(tiny_bert: Path, tmp_
     assert one["metrics_by_split"] == {"validation_mismatched": by_split["validation_mismatched"]}
     assert one["split"] == "validation_mismatched" and one["comparison"]["equal"] is True
     # Rows that the run has read, but not measured.
-    trained_on = evaluate_run(open_run(folder), ["train"])["comparison"]
+    result = evaluate_run(open_run(folder), ["train"])
+    trained_on = result["comparison"]
+    assert result["published"] == [] and {score["split"] for score in one["published"]} == {"validation_mismatched"}
     assert trained_on["equal"] is None and trained_on["summary"] == "the run itself did not measure train"
     assert trained_on["splits"]["train"]["same_rows"] is True
     with pytest.raises(DataError, match='the test_matched split of task "mnli" has no labels') as caught:
@@ -124,7 +128,7 @@ def test_rows_are_read_from_another_folder_without_the_other_splits(finished_run
     split = comparison["splits"]["validation"]
     own = open_run(finished_run).record["data"]["splits"]["validation"]
     assert split["rows"] == {"run": own["rows"], "now": 3}
-    assert split["same_rows"] is False and split["other_predictions"] is None
+    assert split["same_rows"] is False and split["other_labels"] is None and split["furthest_apart"] is None
     assert split["sha256"]["run"] == own["sha256"] != split["sha256"]["now"]
     assert comparison["equal"] is False
     assert comparison["summary"] == "other rows than the run's own: the numbers are not about the same thing"
@@ -213,13 +217,22 @@ def test_another_model_s_numbers_are_told(finished_run: Path, tmp_path: Path) ->
     save_file(tensors | {"classifier.weight": tensors["classifier.weight"][::-1].copy()}, weights)
     comparison = evaluate_run(open_run(folder))["comparison"]
     assert comparison["equal"] is False
-    assert comparison["splits"]["validation"]["other_predictions"] == 153
-    assert "; 153 rows predicted otherwise: the differences below may be why" in comparison["summary"]
+    assert comparison["splits"]["validation"]["other_labels"] == 153
+    assert comparison["splits"]["validation"]["furthest_apart"] > 0
+    assert "predicted labels that changed: 153; the differences below may be why" in comparison["summary"]
     assert comparison["differences"] == ["model folder: model.safetensors changed since the run"]
     record = json.loads((folder / "run.json").read_text())
     del record["model"]
     (folder / "run.json").write_text(json.dumps(record))
-    assert evaluate_run(open_run(folder))["comparison"]["summary"].endswith("nothing that run.json holds says why")
+    # The last bits alone: as another backend or machine has them.
+    save_file(tensors | {"classifier.bias": tensors["classifier.bias"] + np.float32([0, 4e-6])}, weights)
+    comparison = evaluate_run(open_run(folder))["comparison"]
+    apart = comparison["splits"]["validation"]["furthest_apart"]
+    assert 0 < apart <= 2e-6 and comparison["equal"] is False
+    assert comparison["summary"] == (
+        "equal to the run's own in every metric and predicted label, while predictions are up to "
+        f"{apart:.6f} apart: nothing that run.json holds says why"
+    )
 
 
 @pytest.fixture
