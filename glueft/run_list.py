@@ -90,8 +90,8 @@ def listed(folder: Path) -> ListedRun:
     try:
         record = open_run(folder, finished=False).record
     except RunFolderError as error:
-        note = str(error.message).removeprefix(f"{path}/").removeprefix(f"{path}: ")
-        return ListedRun(name, path, "broken", f"{note} (expected {error.expected}; received {error.received})")
+        what = error.message.removeprefix(f"{path}/").removeprefix(f"{path}: ")
+        return ListedRun(name, path, "broken", f"{what} (expected {error.expected}; received {error.received})")
     except OSError as error:
         return ListedRun(name, path, "broken", error.strerror or str(error))
     status, note = _status(folder, record)

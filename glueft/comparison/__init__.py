@@ -79,9 +79,14 @@ def compare_runs(
         ],
     }
     compared["sentences"] = [sentence for pair in compared["comparisons"] for sentence in answer_sentences(pair)]
-    compared["notes"] = general_notes(compared)
-    for run, name, scores in zip(runs, names, metrics, strict=True):
-        compared["notes"] += unlike_the_record(name, scores, _recorded(run, answers.split))
+    compared["notes"] = [
+        *(
+            note
+            for run, name, scores in zip(runs, names, metrics, strict=True)
+            for note in unlike_the_record(name, scores, _recorded(run, answers.split))
+        ),
+        *general_notes(compared),
+    ]
     return compared
 
 
