@@ -22,8 +22,8 @@ from glueft.errors import GlueftError
 from glueft.recipe import load_recipe
 from glueft.saved_model import load_saved_model
 from glueft.split_predictions import predict_split
-from glueft.submission import submit
-from glueft.submission_files import UploadFile
+from glueft.submission.files import UploadFile
+from glueft.submission.submit import submit
 from glueft_tasks.ax import AX
 from glueft_tasks.qqp import QQP
 from glueft_tasks.stsb import STSB
@@ -264,10 +264,10 @@ def test_nothing_is_left_where_the_writing_fails(
 
 
 def test_what_is_read_back_is_checked(small_qqp: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glueft import submission_zip
+    from glueft.submission import zip_file
 
     run = make_run(tmp_path, "wnli")
-    monkeypatch.setattr(submission_zip, "read_zip", lambda path: {"WNLI.tsv": b"index\tprediction\n"})
+    monkeypatch.setattr(zip_file, "read_zip", lambda path: {"WNLI.tsv": b"index\tprediction\n"})
     with pytest.raises(GlueftError, match="cannot be written") as error:
         submit([run], tmp_path / "zip", fill_missing=True)
     assert error.value.received == "what was read back is not what was written"

@@ -38,7 +38,7 @@ def submit(
     diagnostic set. Any other benchmark whose tasks are installed is written likewise.
     """
     from glueft.progress import make_progress
-    from glueft.submission import submit
+    from glueft.submission.submit import submit
 
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = submit(

@@ -12,7 +12,7 @@ from glueft.plugin import Task
 from glueft.registry import load_registry
 from glueft.saved_run import SavedRun
 from glueft.split_predictions import refuse_other_task
-from glueft.submission_files import UploadFile
+from glueft.submission.files import UploadFile
 
 
 @dataclass(frozen=True)

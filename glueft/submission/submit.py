@@ -14,9 +14,9 @@ from glueft.saved_predictions import read_predictions
 from glueft.saved_run import SavedRun, open_run
 from glueft.split_predictions import predict_split
 from glueft.splits import counted
-from glueft.submission_files import UploadFile
-from glueft.submission_plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
-from glueft.submission_zip import refuse_output, write_zip
+from glueft.submission.files import UploadFile
+from glueft.submission.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
+from glueft.submission.zip_file import refuse_output, write_zip
 
 
 def submit(
