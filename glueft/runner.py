@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from glueft.data.encoding import Encoded
     from glueft.encoder.classifier import Classifier
     from glueft.plugin import Callback
-    from glueft.push_background import BackgroundPush
+    from glueft.push.background import BackgroundPush
     from glueft.recipe import Recipe
     from glueft.step_times import StepTimes
 
@@ -160,7 +160,7 @@ def begin_pushes(run: Run, prepared: Prepared) -> BackgroundPush | None:
     """Return what pushes to the hub while the run goes on, if the recipe says so."""
     if run.recipe.hub.push is None:
         return None
-    from glueft.push_background import BackgroundPush
+    from glueft.push.background import BackgroundPush
 
     return BackgroundPush(run, prepared.tokens.tokenizer)
 

@@ -124,7 +124,7 @@ def set_environment(**variables: str) -> dict[str, Any]:
 
 
 def push(run: str, name: str, **options: Any) -> dict[str, Any]:
-    from glueft.push import Target, push_run
+    from glueft.push.push import Target, push_run
     from glueft.saved_run import open_run
 
     return push_run(open_run(run), Target(name, **options)).as_record()
@@ -133,8 +133,8 @@ def push(run: str, name: str, **options: Any) -> dict[str, Any]:
 def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> dict[str, Any]:
     """Run a recipe on MRPC's sample, and return its record and the lines that it said."""
     import glueft
-    from glueft import push_background
     from glueft.progress import Silent
+    from glueft.push import background as push_background
     from glueft.runner import run_recipe
 
     class Lines(Silent):
@@ -153,7 +153,7 @@ def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> 
 
 def break_pushes() -> dict[str, Any]:
     """From now on, what pushes while a run goes on has a bug, in whose message the token stands."""
-    from glueft import push_background
+    from glueft.push import background as push_background
 
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError(f"in the card, with {os.environ['HF_TOKEN']}")

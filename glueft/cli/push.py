@@ -14,7 +14,7 @@ from glueft.cli.recipe_options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from glueft.push import Pushed
+    from glueft.push.push import Pushed
 
 EPILOG = """\b
 Examples:
@@ -49,8 +49,8 @@ def push(
     wrong leaves nothing half pushed.
     """
     from glueft.progress import make_progress
-    from glueft.push import Target, push_run
-    from glueft.push_record import note_push
+    from glueft.push.push import Target, push_run
+    from glueft.push.record import note_push
     from glueft.saved_run import open_run
 
     target = Target(repository, private=private, revision=revision, force=force)

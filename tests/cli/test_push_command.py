@@ -115,8 +115,8 @@ def test_errors_are_sentences(hub: HubServer, run: Path, tmp_path: Path) -> None
 def test_a_record_that_cannot_be_written_does_not_hide_the_push(
     hub: HubServer, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from glueft import push_record
-    from glueft.push import Pushed, Target
+    from glueft.push import record as push_record
+    from glueft.push.push import Pushed, Target
     from glueft.saved_run import open_run
 
     def full(*_: object) -> None:

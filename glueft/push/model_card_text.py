@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from glueft.checkpoint_files import WEIGHTS
-from glueft.markdown import code, escaped, number, table
-from glueft.public_record import is_local
+from glueft.push.markdown import code, escaped, number, table
+from glueft.push.public_record import is_local
 
 if TYPE_CHECKING:
-    from glueft.model_card import CardSource
+    from glueft.push.model_card import CardSource
 
 
 def body(source: CardSource) -> str:

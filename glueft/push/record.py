@@ -10,7 +10,7 @@ from glueft.errors import GlueftError
 from glueft.run_folder import write_whole
 
 if TYPE_CHECKING:
-    from glueft.push import Pushed, Target
+    from glueft.push.push import Pushed, Target
     from glueft.saved_run import SavedRun
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.errors import GlueftError
-from glueft.model_card import CardSource, model_card
-from glueft.public_record import public_recipe, public_record, public_settings
+from glueft.push.model_card import CardSource, model_card
+from glueft.push.public_record import public_recipe, public_record, public_settings
 
 if TYPE_CHECKING:
     from glueft.plugin import Task

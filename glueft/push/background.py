@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.hub_client import quiet_client_in_threads
-from glueft.push import GivenUpError, Pushed, Target, log_in, make_api, push
-from glueft.push_content import Source, content_of, record_after
-from glueft.push_errors import without_token
-from glueft.push_record import failed, hub_record
+from glueft.push.content import Source, content_of, record_after
+from glueft.push.errors import without_token
+from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, push
+from glueft.push.record import failed, hub_record
 from glueft.result_tables import size
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.model_card_text import body
-from glueft.public_record import is_local
+from glueft.push.model_card_text import body
+from glueft.push.public_record import is_local
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
