@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -118,7 +119,7 @@ def collect(run: SavedRun, data_dir: str | Path | None = None) -> Content:
         RunFolderError: a file of a run that is done is missing or broken. Of another run it becomes a note.
     """
     record, reader = run.record, Reader(run)
-    settings = reader.read(run.recipe_settings, {})
+    settings: dict[str, Any] = reader.read(run.recipe_settings, {})
     history = reader.read(lambda: _curves(run), Curves())
     with style():
         return Content(
@@ -189,11 +190,11 @@ def _splits(run: SavedRun, reader: Reader, settings: Mapping[str, Any], data_dir
     names = run.splits()
     if run.record["status"] == "done" and not names and settings.get("data", {}).get("predict"):
         run.predictions(run.record["data"]["validation_split"])  # says that the file is missing
-    splits = [
-        reader.read(lambda name=name, number=number: _split(run, f"split-{number}", name, data_dir), None)
-        for number, name in enumerate(names, start=1)
-    ]
-    return [split for split in splits if split is not None]
+    splits = []
+    for number, name in enumerate(names, start=1):
+        split: Split | None = reader.read(partial(_split, run, f"split-{number}", name, data_dir), None)
+        splits += [split] if split else []
+    return splits
 
 
 def _split(run: SavedRun, key: str, name: str, data_dir: str | Path | None) -> Split:

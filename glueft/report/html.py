@@ -34,4 +34,5 @@ def render(content: Content) -> str:
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    return environment.get_template("report.html").render(content=content, policy=policy, script=script, style=style)
+    template = environment.get_template("report.html")
+    return template.render(content=content, policy=policy, script=script, style=style).lstrip() + "\n"

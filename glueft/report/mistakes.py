@@ -60,6 +60,8 @@ class Mistakes:
 def mistakes_of(scores: Classified | Regressed, texts: SplitTexts) -> Mistakes:
     """Return the rows of a labelled split that the model gets most wrong."""
     chosen, of = worst(scores, MOST)
+    groups: list[tuple[str, ...]]
+    filters: list[tuple[str, list[str]]]
     if isinstance(scores, Classified):
         names = [label_text(label) for label in scores.labels]
         true, predicted = ([names[index] for index in column[chosen]] for column in (scores.true, scores.predicted))

@@ -127,11 +127,9 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
         title: of the plot, for who cannot see it.
         shape: likewise, what it is.
     """
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
     with io.BytesIO() as content:
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(content, metadata=nothing)
+        figure.savefig(content, format="svg", metadata=nothing)
         root = ElementTree.fromstring(content.getvalue())
     for element in list(root.iter()):
         for part in list(element):

@@ -144,7 +144,7 @@ def calibration_plot(key: str, scores: Classified) -> Plot:
     caption += (
         f"it is {leaning} sure than it should be." if abs(mean - right) >= 0.005 else "about as sure as it should be."
     )
-    return Plot(name, title, shape, caption, to_svg(figure, name, title, shape), DataTable(*_calibration_rows(bins)))
+    return Plot(name, title, shape, caption, to_svg(figure, name, title, shape), _calibration_table(bins))
 
 
 def scatter_plot(key: str, scores: Regressed) -> Plot:
@@ -250,14 +250,14 @@ def _commonest(off: NDArray[np.int64], counts: NDArray[np.int64], labels: tuple[
         (
             f"{labels[row]} taken for {labels[column]}",
             f"{off[row, column]:,}",
-            share(off[row, column], counts[row].sum()),
+            share(int(off[row, column]), int(counts[row].sum())),
         )
         for row, column in found
         if off[row, column]
     ]
 
 
-def _calibration_rows(bins: list[Bin]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _calibration_table(bins: list[Bin]) -> DataTable:
     rows = [
         (
             f"{item.low:.1f} to {item.high:.1f}",
@@ -269,7 +269,7 @@ def _calibration_rows(bins: list[Bin]) -> tuple[tuple[str, ...], list[tuple[str,
         for item in bins
         if item.rows
     ]
-    return ("confidence", "rows", "mean confidence", "share right", "95 % interval"), rows
+    return DataTable(("confidence", "rows", "mean confidence", "share right", "95 % interval"), rows)
 
 
 def _short(label: str) -> str:

@@ -43,7 +43,8 @@ class Classified:
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """Which rows have another label than the predicted one, (rows,)."""
-        return self.labelled & (self.true != self.predicted)
+        wrong: NDArray[np.bool_] = self.labelled & (self.true != self.predicted)
+        return wrong
 
 
 def classified(predictions: Predictions, labels: Sequence[str]) -> Classified:

@@ -1,0 +1,230 @@
+"""The page of a report, read as text: what it says of runs of every kind, and what it does without."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from glueft.errors import RunFolderError
+from glueft.report.write import write_report
+from report_runs import change_record, make_table_run
+
+ROWS = [("good day", "hello", "yes"), ("bad day", "again", "no"), ("fine day", "so", "yes"), ("rain", "sun", "no")]
+
+
+class Structure(HTMLParser):
+    """The ids, references and headings of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name == "id":
+                self.ids.append(value or "")
+            elif name in ("href", "xlink:href") and (value or "").startswith("#"):
+                self.references.append((value or "")[1:])
+            elif name in ("aria-labelledby", "aria-describedby"):
+                self.references += (value or "").split()
+            else:
+                self.references += re.findall(r"url\(#([^)]*)\)", value or "")
+
+
+def page_of(run: Path, **options: object) -> str:
+    return write_report(run, run.parent / "page.html", force=True, **options).path.read_text("utf-8")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def table_run(tmp_path: Path) -> Path:
+    return make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 1, 0, 0])
+
+
+def test_a_real_run(finished_run: Path, tmp_path: Path) -> None:
+    written = write_report(finished_run / "model", tmp_path / "page.html")
+    record = json.loads((finished_run / "run.json").read_text())
+    assert (written.status, written.texts, written.notes) == ("done", {"validation": True}, [])
+    page = written.path.read_text("utf-8")
+    for metric, value in record["metrics"].items():
+        assert f'<dt>{metric}</dt><dd class="value">{value:.4f}</dd>' in page
+        assert f"<td>{record['baseline'][metric]:.4f}</td>" in page
+    assert (finished_run / "recipe.toml").read_text() in html.unescape(page)
+    assert "Published scores are left out" in page and "bert-base-cased" not in page
+    for title in ("Loss", "Validation metrics", "Learning rate", "Confusion matrix", "Confidence", "Calibration"):
+        assert f"{title}</h3>" in page
+    for title in ("Token lengths", "Seconds by phase"):
+        assert f"{title}</h3>" in page
+    assert "the sample that ships with the task" in page and "data-texts" in page
+    structure = Structure(page)
+    assert len(structure.ids) == len(set(structure.ids)), "an id occurs twice"
+    assert set(structure.references) <= set(structure.ids), "a reference leads nowhere"
+    assert "#0000" not in page, "a colour was not turned into one of the page's"
+    addresses = set(re.findall(r"https?://[^\"' ]+", page)) - {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert page.startswith("<!doctype html>") and addresses == set()
+
+
+def test_a_regression(finished_regression_run: Path) -> None:
+    written = write_report(finished_regression_run)
+    assert written.path == finished_regression_run / "report.html"
+    page = written.path.read_text("utf-8")
+    written.path.unlink()
+    assert "Predicted against true score</h3>" in page and "Confusion" not in page
+    assert "Farthest from the true score" in page and "too low" in page
+
+
+def test_several_splits_and_a_table_of_many_labels(tmp_path: Path) -> None:
+    labels = [f"kind {number}" for number in range(30)]
+    rows = [(f"text {number}", "more", labels[number]) for number in range(30)]
+    run = make_table_run(tmp_path, rows, labels, [(number + 1) % 30 for number in range(30)])
+    record = json.loads((run / "run.json").read_text())
+    described = record["data"]["splits"]
+    change_record(
+        run,
+        data=record["data"] | {"splits": described | {"test": described["validation"]}},
+        metrics_by_split={"validation": {"accuracy": 0.0}, "test": {"accuracy": 0.25}},
+        published=[{"model": "other", "metrics": {"accuracy": 0.75}, "source": "a book", "split": "test"}],
+    )
+    shutil.copy(run / "predictions" / "validation.tsv", run / "predictions" / "test.tsv")
+    page = page_of(run)
+    assert '<h2 id="split-1-heading">Predictions: validation</h2>' in page
+    assert '<h2 id="split-2-heading">Predictions: test</h2>' in page
+    assert "30 labels are too many to draw" in page and "kind 3 taken for kind 4" in page
+    assert '<th scope="row">accuracy (test)</th><td>0.2500</td><td>–</td><td>0.7500</td>' in page  # noqa: RUF001
+    assert "Published: other in a book." in page
+    assert len(Structure(page).ids) == len(set(Structure(page).ids))
+
+
+def test_rows_without_labels(tmp_path: Path) -> None:
+    page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 1, 0, 0], unlabelled=True))
+    assert "4 rows, without labels." in page and "Confidence</h3>" in page
+    assert (
+        "Confusion" not in page and "calibration error" not in page and "data-mistakes" not in page.split("<script>")[0]
+    )
+
+
+def test_a_run_without_mistakes(tmp_path: Path) -> None:
+    page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 0, 1, 0]))
+    assert "0 of 4 rows are wrong" in page and "The commonest mistake" not in page
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda data: data.write_text(data.read_text().replace("bad day", "bad days")), "their SHA-256 differs"),
+        (lambda data: data.unlink(), "the rows cannot be read"),
+        (lambda data: data.write_bytes(b"\x00\xff\x00"), "the rows cannot be read"),
+    ],
+)
+def test_texts_are_shown_of_the_very_rows_only(table_run: Path, spoil: Callable[[Path], None], reason: str) -> None:
+    assert "bad day" in page_of(table_run)
+    spoil(table_run.parent / "rows.csv")
+    written = write_report(table_run)
+    page = written.path.read_text("utf-8")
+    assert "bad day" not in page and f"Their texts are not shown: the rows {reason.removeprefix('the rows ')}" in (
+        page.replace("the rows that are there now are not those of the run: their", "the rows their")
+    )
+    assert written.texts == {"validation": False} and reason in written.notes[0]
+    assert '<span class="row">row 1</span>' in page, "the rows themselves are still listed"
+
+
+def test_rows_from_another_folder(finished_run: Path, tmp_path: Path) -> None:
+    from glueft_tasks import mrpc
+
+    samples = Path(mrpc.__file__).parent / "samples"
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    recipe = run / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('source = "sample"', 'source = "folder"\nfolder = "/nowhere/at/all"'))
+    assert write_report(run).texts == {"validation": False}
+    assert write_report(run, data_dir=samples, force=True).texts == {"validation": True}
+
+
+def test_a_hub_run_reads_the_cache_and_opens_no_connection(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import socket
+
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    recipe = run / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('source = "sample"', 'source = "hub"'))
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a connection was opened"))
+    written = write_report(run)
+    assert written.texts == {"validation": False} and "nyu-mll/glue" in written.notes[0]
+
+
+def test_a_run_that_failed_in_mid_training(table_run: Path) -> None:
+    shutil.rmtree(table_run / "model")
+    shutil.rmtree(table_run / "predictions")
+    change_record(
+        table_run, status="failed", metrics={}, seconds={"setup": 1.0, "total": 2.0}, error="loss is NaN\n  <b>"
+    )
+    page = page_of(table_run)
+    assert "The run came to step 4 of 4 and failed: loss is NaN\n  &lt;b&gt;" in page
+    assert "There is no result" in page and "Loss</h3>" in page and "Confusion" not in page
+
+
+def test_a_run_that_was_killed_before_its_first_step(table_run: Path) -> None:
+    for name in ("model", "predictions"):
+        shutil.rmtree(table_run / name)
+    (table_run / "history.jsonl").unlink()
+    gone = dict.fromkeys(("data", "checkpoint", "engine", "baseline", "published", "parameters", "num_train_steps"))
+    change_record(table_run, status="running", metrics={}, epochs=[], seconds={}, **gone)
+    page = page_of(table_run)
+    assert "still going on, or it was killed. It has come to no step" in page and "Loss</h3>" not in page
+
+
+def test_a_broken_line_of_an_interrupted_run_is_a_note(table_run: Path) -> None:
+    change_record(table_run, status="interrupted")
+    with (table_run / "history.jsonl").open("a") as history:
+        history.write('{"kind": "st')
+    written = write_report(table_run)
+    assert "line 5 cannot be read" in written.notes[0]
+    assert "The run was interrupted" in written.path.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda run: (run / "history.jsonl").unlink(), "history.jsonl: it cannot be read"),
+        (lambda run: (run / "recipe.toml").unlink(), "recipe.toml: it cannot be read"),
+        (lambda run: shutil.rmtree(run / "predictions"), "validation.tsv: there is no such file"),
+        (lambda run: (run / "predictions" / "validation.tsv").write_text("id\tlabel"), "it is cut off"),
+        (lambda run: (run / "run.json").write_text("{"), "run.json: it is cut off"),
+        (lambda run: change_record(run, parameters=None), "its record lacks what a report needs"),
+    ],
+)
+def test_a_broken_folder_of_a_finished_run_is_refused(
+    table_run: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    spoil(table_run)
+    with pytest.raises(RunFolderError) as caught:
+        write_report(table_run)
+    assert message in caught.value.message
+    assert not list(table_run.glob("*report*")), "nothing is left behind"
+
+
+def test_what_is_there_is_not_overwritten(table_run: Path, tmp_path: Path) -> None:
+    path = write_report(table_run).path
+    before = path.read_bytes()
+    with pytest.raises(RunFolderError, match="exists already"):
+        write_report(table_run)
+    assert write_report(table_run, force=True).path.read_bytes() == before, "the same run gives the same page"
+    for output in (tmp_path, tmp_path / "none" / "page.html"):
+        with pytest.raises(RunFolderError, match="cannot be written there"):
+            write_report(table_run, output)
