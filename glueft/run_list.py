@@ -104,10 +104,8 @@ def listed(folder: Path) -> ListedRun:
         note,
         task=record["task"],
         checkpoint=named if isinstance(named, str) else None,
-        metrics={key: value for key, value in metrics.items() if _is_number(value)}
-        if isinstance(metrics, dict)
-        else {},
-        seconds=total if _is_number(total) else None,
+        metrics={key: value for key, value in metrics.items() if is_number(value)} if isinstance(metrics, dict) else {},
+        seconds=total if is_number(total) else None,
         seed=record["seed"],
         started=record["started"],
     )
@@ -216,5 +214,6 @@ def _table(record: dict[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value from JSON is a finite number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -16,6 +16,7 @@ from glueft.comparison.notes import answer_sentences, general_notes, unlike_the_
 from glueft.comparison.seeds import seed_groups, spreads
 from glueft.comparison.verdict import Pair, verdict
 from glueft.errors import ComparisonError
+from glueft.run_list import is_number
 from glueft.saved_run import SavedRun, open_run
 
 __all__ = ["compare_runs"]
@@ -99,12 +100,13 @@ def name_of(number: int) -> str:
 
 def _described(run: SavedRun, name: str, metrics: dict[str, float]) -> dict[str, Any]:
     record = run.record
+    seconds = record["seconds"].get("total")
     return {
         "name": name,
         "folder": str(run.folder),
         "checkpoint": record["checkpoint"].get("name"),
         "seed": record["seed"],
-        "seconds": record["seconds"].get("total"),
+        "seconds": seconds if is_number(seconds) else None,
         "metrics": metrics,
     }
 

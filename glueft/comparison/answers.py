@@ -22,7 +22,7 @@ class Answers:
     Attributes:
         split: its name.
         labels: the label names in index order; () in regression.
-        metrics: the task's, those of run.json.
+        metrics: the task's, as run.json has them; one that glueft or these labels do not have is left out.
         given: (rows,), the right labels by index, or the scores.
         said: for each run (rows,), likewise.
         predictions: for each run what its file holds.
@@ -55,7 +55,7 @@ def read_answers(runs: Sequence[SavedRun], split: str | None) -> Answers:
     return Answers(
         split,
         labels,
-        tuple(name for name in runs[0].record["metrics"] if name in METRICS),
+        tuple(name for name in runs[0].record["metrics"] if _suits(name, labels)),
         _values(predictions[0].labels, labels),
         tuple(_values(answers.predictions, labels) for answers in predictions),
         predictions,
@@ -124,7 +124,7 @@ def _refuse_other_rows(runs: Sequence[SavedRun], predictions: Sequence[Predictio
                 f"the {split} rows have no labels to hold the predictions against",
                 "a label in every row",
                 f"none in row {answers.labels.index('')}",
-                f"compare on a labelled split: {', '.join(first.record.get('metrics_by_split') or ['validation'])}",
+                f"compare on a labelled split, such as {first.record['data']['validation_split']}",
             )
     if not predictions[0].labels:
         _refuse(f"the {split} split has no rows", "at least one row", "none", "compare on another split")
@@ -137,6 +137,12 @@ def _fingerprint(run: SavedRun, split: str) -> str | None:
 
 def _rows(predictions: Predictions, fingerprint: str | None) -> str:
     return f"{len(predictions.labels):,} rows" + (f" with the SHA-256 {fingerprint[:12]}..." if fingerprint else "")
+
+
+def _suits(metric: str, labels: tuple[str, ...]) -> bool:
+    if metric in ("pearson", "spearmanr"):
+        return not labels
+    return metric in METRICS and len(labels) > 1 and (metric != "f1" or len(labels) == 2)
 
 
 def _values(texts: Sequence[str], labels: tuple[str, ...]) -> NDArray[Any]:

@@ -8,8 +8,10 @@ from typing import Any
 from glueft.comparison.verdict import significant
 from glueft.splits import counted
 
-# Scores are stored with six digits after the point, so that correlations of them are off by less.
-_ROUNDING = 1e-4
+# Scores are stored with six digits after the point: where a run says nearly the same of all rows, correlations of them
+# are off by some 1e-5. Labels are stored as they are.
+_ROUNDING = {"pearson": 1e-3, "spearmanr": 1e-3}
+_EXACT = 1e-9
 
 
 def answer_sentences(comparison: Mapping[str, Any]) -> list[str]:
@@ -37,7 +39,10 @@ def general_notes(compared: Mapping[str, Any]) -> list[str]:
     notes = [f"{key} is written differently, and {reason}" for key, reason in compared["same_in_fact"].items()]
     for group in compared["seeds"]:
         seeds = ", ".join(map(str, group["seeds"]))
-        notes.append(f"{listed(group['runs'])} differ in the seed alone ({seeds}): what sets them apart is chance")
+        notes.append(
+            f"{listed(group['runs'])} differ in the seed alone ({seeds}): a difference between them is the "
+            "seed's luck, not a better recipe"
+        )
     different = [pair for pair in compared["comparisons"] if not pair["same_predictions"]]
     if different and not any(compared["differences"].values()):
         notes.append(
@@ -55,19 +60,20 @@ def general_notes(compared: Mapping[str, Any]) -> list[str]:
     bootstrap = compared["bootstrap"]
     notes.append(
         f"intervals: paired bootstrap over the rows, {bootstrap['resamples']:,} resamples (seed {bootstrap['seed']}), "
-        "percentiles; they tell what other rows would change, not what another seed would"
+        "percentiles; they tell what other rows would change; what other seeds would, several runs of each recipe tell"
     )
     return notes
 
 
 def unlike_the_record(name: str, metrics: Mapping[str, float], recorded: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each metric that the predictions give otherwise than run.json has it."""
-    return [
-        f"{name}: run.json has {metric} {recorded[metric]:.4f}, its predictions give {value:.4f}; "
-        "the predictions are what is compared"
-        for metric, value in metrics.items()
-        if isinstance(recorded.get(metric), (int, float)) and not abs(recorded[metric] - value) < _ROUNDING
-    ]
+    sentences = []
+    for metric, value in metrics.items():
+        said = recorded.get(metric)
+        if isinstance(said, (int, float)) and not abs(said - value) <= _ROUNDING.get(metric, _EXACT):
+            told = f"{name}: run.json has {metric} {said:.4f}, its predictions give {value:.4f}"
+            sentences.append(f"{told}; the predictions are what is compared")
+    return sentences
 
 
 def listed(names: Sequence[str]) -> str:
