@@ -18,7 +18,8 @@ Examples:
 
 def compare(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN...", help="Finished run folders; all are held against the first.")
+        list[str],
+        typer.Argument(metavar="RUN", help="Two finished run folders or more; all are held against the first."),
     ],
     split: Annotated[
         str | None,
