@@ -52,8 +52,10 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
 def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
     """What export.json says of a model, but for the check."""
     import glueft
+    from glueft.push.public_record import public_record
 
-    record = saved.run.record if saved.run else {}
+    # An export is made to be given away.
+    record = public_record(saved.run.record) if saved.run else {}
     return {
         "format": form.name,
         "glueft": glueft.__version__,
