@@ -43,17 +43,17 @@ READER_GONE = 141
 COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("run", run.run, run.EPILOG),
     ("plan", plan.plan, plan.EPILOG),
+    ("validate", validate.validate, validate.EPILOG),
+    ("show", show.show, show.EPILOG),
+    ("list-runs", list_runs.list_runs, list_runs.EPILOG),
     ("evaluate", evaluate.evaluate, evaluate.EPILOG),
     ("predict", predict.predict, predict.EPILOG),
     ("report", report.report, report.EPILOG),
-    ("export", export.export, export.EPILOG),
-    ("validate", validate.validate, validate.EPILOG),
-    ("show", show.show, show.EPILOG),
-    ("list", list_plugins.list_plugins, list_plugins.EPILOG),
-    ("list-runs", list_runs.list_runs, list_runs.EPILOG),
     ("compare", compare.compare, compare.EPILOG),
+    ("export", export.export, export.EPILOG),
     ("push", push.push, push.EPILOG),
     ("submit", submit.submit, submit.EPILOG),
+    ("list", list_plugins.list_plugins, list_plugins.EPILOG),
     ("describe", describe.describe, describe.EPILOG),
     ("schema", schema.schema, schema.EPILOG),
 )
@@ -66,7 +66,9 @@ Examples:
   glueft run mrpc --sample           the main job, without a network
   glueft run recipes/mrpc.toml --set training.epochs=1
   glueft plan recipes/mrpc.toml      what that would take
-  glueft validate recipes/*.toml
+  glueft predict RUN "A text." "Another text."
+  glueft report RUN                  RUN is a run folder, such as runs/mrpc-20261122-154647-e0c87d
+  glueft compare RUN RUN
   glueft list task
   glueft describe mrpc
 """
