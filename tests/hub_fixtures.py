@@ -88,3 +88,18 @@ def worker(hub: HubServer | str, home: Path, cwd: Path | None = None, **environm
     finally:
         process.kill()
         process.wait()
+
+
+def push_command(hub: HubServer, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `glueft push` in a folder, with this hub as the one that there is; `HF_TOKEN` must be in `environment`."""
+    foreign = re.compile(r"HF_|HUGGING|TRANSFORMERS_|.*PROXY$", re.IGNORECASE)
+    inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
+    hub_s = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(folder / "home"),
+        "HF_XET_DATA_XORB_COMPRESSION_POLICY": "none",
+    }
+    command = [sys.executable, "-m", "glueft.cli.main", "push", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=inherited | hub_s | environment, capture_output=True, text=True, timeout=120
+    )

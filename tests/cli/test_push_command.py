@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from glueft.cli.main import command_line
+from hub_fixtures import push_command
 from hub_server import HubServer, running_hub
 from hub_uploads import Account
 
@@ -27,24 +26,13 @@ def hub() -> Iterator[HubServer]:
         yield hub
 
 
+def push(hub: HubServer, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return push_command(hub, folder, *arguments, **{"HF_TOKEN": TOKEN} | environment)
+
+
 @pytest.fixture
 def run(finished_run: Path, tmp_path: Path) -> Path:
     return shutil.copytree(finished_run, tmp_path / "run")
-
-
-def push(hub: HubServer, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    foreign = re.compile(r"HF_|HUGGING|TRANSFORMERS_|.*PROXY$", re.IGNORECASE)
-    inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-    hub_s = {
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(folder / "home"),
-        "HF_TOKEN": TOKEN,
-        "HF_XET_DATA_XORB_COMPRESSION_POLICY": "none",
-    }
-    command = [sys.executable, "-m", "glueft.cli.main", "push", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=inherited | hub_s | environment, capture_output=True, text=True, timeout=120
-    )
 
 
 def test_what_a_user_sees(hub: HubServer, run: Path, tmp_path: Path) -> None:
