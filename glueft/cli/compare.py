@@ -35,7 +35,7 @@ def compare(
     """
     import sys
 
-    from glueft.comparison import compare_runs
+    from glueft.comparison.compare import compare_runs
 
     compared = compare_runs(runs, split=split)
     if as_json:

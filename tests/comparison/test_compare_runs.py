@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from comparison_answers import label_rows, score_rows
-from glueft.comparison import compare_runs, name_of
+from glueft.comparison.compare import compare_runs, name_of
 from glueft.errors import ComparisonError, GlueftError, RunFolderError
 from run_folders import change_record, make_run
 

@@ -1,0 +1,150 @@
+"""Compares runs by their folders: the corridor from paths to what `glueft compare` prints."""
+
+from __future__ import annotations
+
+import os
+import string
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from glueft.comparison.answers import Answers, read_answers
+from glueft.comparison.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
+from glueft.comparison.differences import differences, ingredients, same_in_fact
+from glueft.comparison.mcnemar import mcnemar
+from glueft.comparison.notes import answer_sentences, general_notes, unlike_the_record
+from glueft.comparison.seeds import seed_groups, spreads
+from glueft.comparison.verdict import Pair, verdict
+from glueft.errors import ComparisonError
+from glueft.run_list import is_number
+from glueft.saved_run import SavedRun, open_run
+
+__all__ = ["compare_runs"]
+
+
+def compare_runs(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    split: str | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> dict[str, Any]:
+    """Compare runs by their folders alone.
+
+    Args:
+        paths: two run folders or more; all are held against the first. A folder may come twice.
+        split: whose predictions are compared; None for the split that the runs are judged by.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        What `glueft compare --json` prints. `runs` are named A, B, ... in their order; `differences` has the dotted
+        keys that differ, with a value a run; `comparisons` holds each run against the first; `seeds` has mean and
+        standard error of runs that differ in the seed alone; `sentences` say what the numbers allow to be said, `notes`
+        what must be known to read them rightly.
+
+    Raises:
+        ComparisonError: there is one run only, or they are of different tasks, labels, splits or rows.
+        RunFolderError: a path is no finished run, or a file of it is missing or broken.
+    """
+    if len(paths) < 2:
+        raise ComparisonError(
+            "there is nothing to compare with",
+            expected="two runs or more",
+            received=f"{len(paths)}",
+            mend="name another run; `glueft list-runs` shows them",
+        )
+    runs = [open_run(path) for path in paths]
+    answers = read_answers(runs, split)
+    made_of = [ingredients(run) for run in runs]
+    found = differences(made_of)
+    names = [name_of(number) for number in range(len(runs))]
+    metrics = [metrics_of(answers, number) for number in range(len(runs))]
+    groups = seed_groups(made_of, [run.record["seed"] for run in runs])
+    compared: dict[str, Any] = {
+        "task": runs[0].record["task"],
+        "split": answers.split,
+        "rows": len(answers.given),
+        "runs": [_described(run, name, scores) for run, name, scores in zip(runs, names, metrics, strict=True)],
+        "differences": found,
+        "same_in_fact": same_in_fact(found),
+        "bootstrap": {"method": "paired, percentile", "resamples": resamples, "seed": seed, "level": LEVEL},
+        "comparisons": [_compared(answers, names, number, resamples, seed) for number in range(1, len(runs))],
+        "seeds": [
+            {
+                "runs": [names[run] for run in group.runs],
+                "seeds": list(group.seeds),
+                "metrics": {name: asdict(spread) for name, spread in spreads(group, metrics).items()},
+            }
+            for group in groups
+        ],
+    }
+    compared["sentences"] = [sentence for pair in compared["comparisons"] for sentence in answer_sentences(pair)]
+    compared["notes"] = [
+        *(
+            note
+            for run, name, scores in zip(runs, names, metrics, strict=True)
+            for note in unlike_the_record(name, scores, _recorded(run, answers.split))
+        ),
+        *general_notes(compared),
+    ]
+    return compared
+
+
+def name_of(number: int) -> str:
+    """Return A, B, ... Z, AA, AB, ... for 0, 1, ..."""
+    letters = string.ascii_uppercase
+    before, last = divmod(number, len(letters))
+    return (name_of(before - 1) if before else "") + letters[last]
+
+
+def _described(run: SavedRun, name: str, metrics: dict[str, float]) -> dict[str, Any]:
+    record = run.record
+    seconds = record["seconds"].get("total")
+    return {
+        "name": name,
+        "folder": str(run.folder),
+        "checkpoint": record["checkpoint"].get("name"),
+        "seed": record["seed"],
+        "seconds": seconds if is_number(seconds) else None,
+        "metrics": metrics,
+    }
+
+
+def _recorded(run: SavedRun, split: str) -> dict[str, Any]:
+    """The metrics of a split that run.json has; none where it has none."""
+    if split == run.record["data"]["validation_split"]:
+        return run.record["metrics"]  # type: ignore[no-any-return]
+    by_split = run.record.get("metrics_by_split")
+    found = by_split.get(split) if isinstance(by_split, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _compared(answers: Answers, names: Sequence[str], run: int, resamples: int, seed: int) -> dict[str, Any]:
+    """One run held against the first."""
+    first, other = answers.predictions[0], answers.predictions[run]
+    differing = sum(one != two for one, two in zip(first.predictions, other.predictions, strict=True))
+    pair = Pair(names[0], len(answers.given), differing, len(names) - 1)
+    test = mcnemar(answers.given, answers.said[0], answers.said[run]) if answers.labels else None
+    metrics = {}
+    for name, difference in paired_bootstrap(answers, run, resamples=resamples, seed=seed).items():
+        said = verdict(pair, name, difference, test if name == "accuracy" else None)
+        low, high = difference.interval()
+        metrics[name] = {
+            "difference": difference.difference,
+            "low": low,
+            "high": high,
+            "undefined_resamples": difference.undefined,
+            "verdict": said.kind,
+            "sentence": said.sentence,
+        }
+    apart = abs(first.probabilities - other.probabilities).max(initial=0.0)
+    return {
+        "run": names[run],
+        "to": names[0],
+        "rows_that_differ": differing,
+        "same_predictions": differing == 0 and not apart,
+        "largest_probability_difference": float(apart) if answers.labels else None,
+        "mcnemar": None if test is None else asdict(test),
+        "metrics": metrics,
+    }
