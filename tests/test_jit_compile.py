@@ -24,6 +24,7 @@ def test_what_is_compiled() -> None:
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's switch for results that repeat")
+@pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
 def test_a_process_that_cannot_compile_says_why(tiny_bert: Path) -> None:
     wish = ["engine.jit_compile=true", "data.limit_train=8", "data.limit_validation=8"]
     recipe = load_recipe("mrpc", wish, checkpoint=str(tiny_bert), sample=True)

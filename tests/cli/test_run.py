@@ -145,6 +145,7 @@ def test_xla_on_demand(tiny_bert: Path, tmp_path: Path) -> None:
     assert records[0]["epochs"][0]["loss"] == records[1]["epochs"][0]["loss"]
 
 
+@pytest.mark.slow  # JAX is imported and compiles in a process of its own
 def test_jax_trains_as_well(tiny_bert: Path, tmp_path: Path) -> None:
     pytest.importorskip("jax", reason="needs JAX: pip install 'glueft[jax]'")
     arguments = ("mrpc", "--sample", "--checkpoint", str(tiny_bert), "--json", *FAST)

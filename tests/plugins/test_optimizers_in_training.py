@@ -63,6 +63,7 @@ def compare(folder: Path, backend: str, names: list[str]) -> None:
     assert not arrays
 
 
+@pytest.mark.slow  # JAX is imported and compiles in a process of its own
 def test_steps_are_the_same_on_jax(folder: Path) -> None:
     """Clipped, decayed and with layer-wise rates; the ones whose code is not Keras's alone."""
     compare(folder, "jax", ["adamw", "muon"])
