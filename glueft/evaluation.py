@@ -231,6 +231,7 @@ def measure(
     from glueft import engine
     from glueft.data.encoding import encode
     from glueft.jit_compile import keras_backend
+    from glueft.tensorflow_settings import onednn_setting
 
     by_split, described, logits = {}, {}, {}
     with clock.phase("evaluate"):
@@ -260,6 +261,7 @@ def measure(
         ],
         "engine": {
             "backend": keras_backend(),
+            "onednn": onednn_setting(),
             "precision": saved.classifier.dtype_policy.name,
             "jit_compile": bool(saved.classifier.jit_compile),
         },

@@ -24,7 +24,7 @@ _READ: dict[str, tuple[str, ...]] = {
 }
 
 # What run.json has of the machine and of the way of computing that can change a last digit.
-_CIRCUMSTANCES = {"engine": ("backend", "jit_compile"), "host": ("name", "system", "cpus", "python")}
+_CIRCUMSTANCES = {"engine": ("backend", "jit_compile", "onednn"), "host": ("name", "system", "cpus", "python")}
 
 
 def compare_with_run(

@@ -9,6 +9,7 @@ from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
 from glueft.plugin_blame import blaming
 from glueft.splits import describe_split, predicted_splits, size_notes
+from glueft.tensorflow_settings import onednn_setting, prepare_tensorflow
 
 if TYPE_CHECKING:
     from glueft.checkpoint import Checkpoint, LoadReport
@@ -151,6 +152,7 @@ def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecis
 
 def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     """Load and compile the classifier, and plan its batches. Imports Keras and its backend."""
+    prepare_tensorflow()
     from glueft import engine
     from glueft.checkpoint import load_classifier
     from glueft.encoder.freezing import freeze
@@ -194,6 +196,7 @@ def describe_engine(recipe: Recipe, decision: JitDecision, batches: Batches) -> 
     widths = batches.training.widths
     return {
         "backend": keras_backend(),
+        "onednn": onednn_setting(),
         "precision": recipe.engine.precision,
         "jit_compile": decision.compiled,
         "jit_compile_reason": decision.reason,

@@ -139,12 +139,13 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     run.record["baseline"] = baseline(run.task, tokens.encoded["train"].labels, labels)
     run.record["published"] = [asdict(score) for score in run.task.published]
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
-        from glueft import engine  # Keras: its time is this phase's, and its backend's greeting is held back
-
-        ready = load_model(recipe, tokens)
+        ready = load_model(recipe, tokens)  # Keras: its time is this phase's, and its backend's greeting is held back
         run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
         run.record |= ready.describe(recipe, tokens.checkpoint)
         callbacks = [build_callback(callback, run) for callback in recipe.callbacks]
+
+        from glueft import engine
+
         times = engine.step_times(ready.model)
     run.write_record()
     return Prepared(tokens, ready.model, ready.batches, callbacks, times)

@@ -41,7 +41,7 @@ class SavedModel:
         pair: whether a row is two texts; None where nobody knows, for a checkpoint that is no run's.
         run: None for a checkpoint that is no run's.
         checkpoint: the model folder, with the SHA-256 of its files.
-        widths: the widths that the run padded its batches to, in rising order, where each is compiled apart.
+        widths: the widths that the run padded its batches to, in rising order; None for each batch's own.
     """
 
     classifier: Classifier
@@ -60,7 +60,8 @@ class SavedModel:
         from glueft.data.batches import EvaluationBatches, keep_widths
 
         batches = EvaluationBatches(encoded, batch_size=self.evaluation_batch_size)
-        if self.classifier.jit_compile:
+        # A run that was to be compiled has chosen its widths before it learnt that its process could not.
+        if self.classifier.jit_compile or self.widths is not None:
             keep_widths(batches, self.widths)
         return batches
 
@@ -196,7 +197,9 @@ def load_for_prediction(
     """
     from glueft.jit_compile import decide_jit_compile
     from glueft.quiet import captured_stderr
+    from glueft.tensorflow_settings import prepare_tensorflow
 
+    prepare_tensorflow()
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)
     with captured_stderr() if quiet else nullcontext():

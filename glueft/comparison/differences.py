@@ -36,7 +36,7 @@ def ingredients(run: SavedRun) -> Ingredients:
         "checkpoint": flatten(_kept(record, "checkpoint", "revision", "sha256", "head")),
         "data": _rows_used(record),
         "plugins": _plugin_files(record),
-        "engine": _kept(record, "engine", "backend", "precision", "jit_compile"),
+        "engine": _kept(record, "engine", "backend", "precision", "jit_compile", "onednn"),
         "host": _kept(record, "host", "name", "system", "cpus"),
     }
 
