@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 import glueft
 from glue_files import FILES, write_file, write_glue
+from glueft import engine
 from glueft.errors import CheckpointError, DataError, RunFolderError
 from glueft.evaluation import choose_splits, evaluate_checkpoint, evaluate_run
 from glueft.recipe import RecipeError, load_recipe
@@ -25,6 +27,7 @@ TASK_FILE = '''
 """Rain or not."""
 import datasets
 import glueft
+from glueft import engine
 
 class Rain(glueft.Task):
     """Does it rain?"""
@@ -100,6 +103,19 @@ def test_so_are_those_of_a_run_in_another_precision_or_compiled(
 ) -> None:
     few = ("data.limit_train=16", "data.limit_validation=24")
     assert_equal(train(tiny_bert, tmp_path, "stsb", *few, *overrides, sample=True))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's switch for results that repeat")
+@pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
+def test_so_are_those_of_a_run_that_was_to_be_compiled_in_a_process_that_cannot(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    engine.prepare_backend(0, jit_compile=False)
+    few = ("data.limit_train=16", "data.limit_validation=24")
+    folder = train(tiny_bert, tmp_path, "stsb", *few, "engine.jit_compile=true", sample=True)
+    described = open_run(folder).record["engine"]
+    assert described["widths"] and not described["jit_compile"]
+    assert_equal(folder)
 
 
 def test_every_validation_split_is_measured_or_one_of_them(tiny_bert: Path, tmp_path: Path) -> None:
