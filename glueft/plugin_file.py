@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import sys
 from dataclasses import dataclass, field
@@ -70,7 +71,8 @@ def read_plugin_file(path: str | Path) -> PluginFile:
     if place.suffix != ".py":
         raise _unusable(path, "this is not a Python file", f"a name that ends in {place.suffix or 'no suffix'}", mend)
     try:
-        return PluginFile(str(place.absolute()), place.read_bytes())
+        # `recipes/../mood.py` and `mood.py` are one file. A file that is a link stays the link that the user named.
+        return PluginFile(str(Path(os.path.realpath(place.parent), place.name)), place.read_bytes())
     except FileNotFoundError:
         beside = sorted(file.name for file in place.parent.glob("*.py")) if place.parent.is_dir() else []
         listing = f"Python files in that folder: {', '.join(beside[:5])}{', ...' if len(beside) > 5 else ''}"

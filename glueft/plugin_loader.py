@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,21 +21,42 @@ from glueft.plugin_records import Failure, Point
 KNOWN_HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What became of an entry point or a file.
+
+    Attributes:
+        module: None if it cannot be used.
+        offered: each kind and class that its hooks returned.
+        failures: what went wrong.
+    """
+
+    module: ModuleType | None
+    offered: list[tuple[str, Any]]
+    failures: list[Failure]
+
+
 class Loader:
     """Loads modules one by one.
 
     Args:
         manager: pluggy's, which gets the modules.
         patience: how many seconds an import, or a hook that lists plugins, may take.
-        failures: where what goes wrong is noted.
     """
 
-    def __init__(self, manager: pluggy.PluginManager, patience: float, failures: list[Failure]) -> None:
+    def __init__(self, manager: pluggy.PluginManager, patience: float) -> None:
         self.manager = manager
         self.patience = patience
-        self.failures = failures
+        self.failures: list[Failure] = []
 
-    def register(self, point: Point) -> ModuleType | None:
+    def load(self, point: Point) -> Loaded:
+        """Import a module, hand it to pluggy, and ask what it offers."""
+        self.failures = []
+        module = self._register(point)
+        offered = [] if module is None else list(self._offered(point, module))
+        return Loaded(module, offered, self.failures)
+
+    def _register(self, point: Point) -> ModuleType | None:
         """Import an entry point's module, or a file, and hand it to pluggy; None if it cannot be used."""
         try:
             module: ModuleType = within(self.patience, point.load, f"importing {point.failure('').origin}")
@@ -53,7 +75,7 @@ class Loader:
         except Exception as error:
             if self.manager.has_plugin(point.id):
                 self.manager.unregister(name=point.id)
-            self.failures.append(point.failure(f"breaks a hook's contract: {said(error)}"))
+            self.failures.append(point.failure(f"breaks a hook's contract: {_breach(error)}"))
             return None
         self._check_hooks(point, module)
         return module
@@ -80,7 +102,7 @@ class Loader:
                 mend = f"; add @glueft.hookimpl and below it a {HOOK_OF_KIND[kind]}() that returns [{cls.__name__}]"
             self.failures.append(point.failure(f"has no hooks{mend}"))
 
-    def offered(self, point: Point, module: ModuleType) -> Iterator[tuple[str, Any]]:
+    def _offered(self, point: Point, module: ModuleType) -> Iterator[tuple[str, Any]]:
         """Yield each kind and class that a module offers: what its hooks return.
 
         A file needs no hook: where it has none for a kind, its own public classes of that kind are its plugins.
@@ -112,7 +134,10 @@ class Loader:
         offered = answers[0] if answers else None  # pluggy leaves None out
         if isinstance(offered, (list, tuple)):
             return offered
-        given = "nothing" if offered is None else f"a {type(offered).__name__}"
+        if isinstance(offered, type):
+            given = f"a class; put it in a list: return [{offered.__name__}]"
+        else:
+            given = "nothing" if offered is None else f"a {type(offered).__name__}"
         reason = f"its {hook} must return a list of classes, and returned {given}"
         self.failures.append(point.failure(reason))
         return []
@@ -135,6 +160,14 @@ def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:
         and name == value.__name__
         and not name.startswith("_")
     ]
+
+
+def _breach(error: Exception) -> str:
+    """What pluggy says of a hook that is written wrongly: its first line names the plugin, the others the fault."""
+    if not isinstance(error, pluggy.PluginValidationError):
+        return said(error)
+    first, *others = str(error).splitlines()
+    return "; ".join(others) or first
 
 
 def _hint(point: Point, error: BaseException) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from glueft.patience import import_seconds
 from glueft.plugin_blame import remember, said
 from glueft.plugin_contract import BASES, NAME, breach
 from glueft.plugin_file import PluginFile
-from glueft.plugin_loader import Loader, hook_of_one
+from glueft.plugin_loader import Loaded, Loader, hook_of_one
 from glueft.plugin_records import EntryPoint, Failure, FilePoint, Point, Registered
 from glueft.plugin_trace import trace_if_asked
 
@@ -41,12 +41,14 @@ class Registry:
         points: the entry point or file of each of those modules, by the name under which the manager has it.
         plugins: what the modules offer, by kind and name.
         failures: what could not be used, and why.
+        loaded: what became of each entry point and file, by the same name.
     """
 
     manager: pluggy.PluginManager
     points: dict[str, Point] = field(default_factory=dict)
     plugins: dict[tuple[str, str], Registered] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    loaded: dict[str, Loaded] = field(default_factory=dict)
 
     @property
     def file_failures(self) -> list[Failure]:
@@ -132,21 +134,34 @@ def load_registry(*files: PluginFile) -> Registry:
     """
     # Sorted, so that what is told first does not hang on the order of folders on the disk.
     entries = sorted(map(EntryPoint, importlib.metadata.entry_points(group=GROUP)), key=lambda point: point.id)
-    return registry_of([*entries, *map(FilePoint, files)])
+    # With files, the packages are those of the registry without: none is imported, asked or waited for a second time.
+    known = load_registry().loaded if files else {}
+    return registry_of([*entries, *map(FilePoint, files)], known)
 
 
-def registry_of(points: Iterable[Point]) -> Registry:
-    """Load the plugins of some entry points and files, and of no others."""
+def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = None) -> Registry:
+    """Load the plugins of some entry points and files, and of no others.
+
+    Args:
+        points: where to load them from.
+        known: what became of some of them before, by their `id`; they are not loaded again.
+    """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     trace_if_asked(manager)
     registry = Registry(manager)
-    loader = Loader(manager, import_seconds(), registry.failures)
-    modules = [(point, module) for point in points if (module := loader.register(point)) is not None]
+    loader = Loader(manager, import_seconds())
     claims: dict[tuple[str, str], list[Registered]] = {}
-    for point, module in modules:
+    for point in points:
+        before = (known or {}).get(point.id)
+        if before is not None and before.module is not None:
+            manager.register(before.module, name=point.id)
+        loaded = registry.loaded[point.id] = before or loader.load(point)
+        registry.failures.extend(loaded.failures)
+        if loaded.module is None:
+            continue
         registry.points[point.id] = point
-        for kind, cls in loader.offered(point, module):
+        for kind, cls in loaded.offered:
             _claim(registry, claims, point, kind, cls)
     for claimants in claims.values():
         _settle(registry, claimants)

@@ -85,6 +85,9 @@ def test_a_recipe_names_files_relative_to_itself(tmp_path: Path, monkeypatch: py
     both = load_recipe(path, plugins=["other.py", str(file)])
     assert both.plugins.files == (str(file), str(tmp_path / "other.py"), str(file))
     assert [Path(plugin.path).name for plugin in both.plugin_files] == ["mood.py", "other.py"]
+    # However its path is spelt.
+    again = load_recipe(path, plugins=["recipes/../recipes/mood.py"])
+    assert [plugin.path for plugin in again.plugin_files] == [str(file)]
     assert load_recipe("mrpc").tables().get("plugins") is None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from glueft.errors import PluginError
+from glueft.plugin_file import read_plugin_file
 from glueft.recipe import RecipeError, load_recipe
 from glueft.registry import Registry, load_registry
 from plugin_packages import GOOD_TASK, glueft, install
@@ -110,7 +111,8 @@ BREACHES = {
     ),
     "argument": (
         GOOD_TASK.replace("def glueft_tasks()", "def glueft_tasks(registry)"),
-        "breaks a hook's contract: PluginValidationError",
+        "breaks a hook's contract: hookimpl definition: glueft_tasks(registry); "
+        "Argument(s) {'registry'} are declared in the hookimpl but can not be found in the hookspec",
     ),
     "no marker": (GOOD_TASK.replace("@glueft.hookimpl", ""), "has no hooks; put @glueft.hookimpl above glueft_tasks"),
     "no hook": (
@@ -119,7 +121,7 @@ BREACHES = {
     ),
     "empty": ("", "has no hooks"),
     "raises": (task_class("", returned="[Mood, Moot]"), "its glueft_tasks failed: NameError: name 'Moot'"),
-    "not a list": (task_class("", returned="Mood"), "must return a list of classes, and returned a type"),
+    "not a list": (task_class("", returned="Mood"), "and returned a class; put it in a list: return [Mood]"),
     "nothing": (task_class("", returned="None"), "must return a list of classes, and returned nothing"),
     "generator": (
         GOOD_TASK.replace("return [Mood]", "yield Mood"),
@@ -196,6 +198,24 @@ def test_a_plugin_that_goes_wrong_is_named_and_the_others_go_on(packages: Path, 
     assert "\n" not in told and not told.endswith(".")
     assert {"mrpc", "sst2", "other-mood"} <= set(registry.names("task"))
     assert load_recipe("mrpc").task.name == "mrpc"
+
+
+def test_a_file_beside_them_has_no_package_loaded_a_second_time(packages: Path) -> None:
+    (packages / "mood.py").write_text(GOOD_TASK)
+    noted = packages / "noted.txt"
+    note = f"\nwith open({str(noted)!r}, 'a') as file:\n    file.write('{{}}\\n')\n"
+    install(packages, "glueft-bad", note.format("bad is imported") + "raise RuntimeError('no weights here')")
+    asked = "def glueft_tasks():" + note.format("good is asked").replace("\n", "\n    ")
+    good = GOOD_TASK.replace('"mood"', '"other-mood"').replace("def glueft_tasks():", asked)
+    install(packages, "glueft-good", good)
+    file = read_plugin_file(packages / "mood.py")
+    for files in [(), (file,)]:
+        registry = load_registry(*files)
+        assert {"mrpc", "other-mood"} <= set(registry.names("task"))
+        assert len(registry.failures) == 1 and "no weights here" in str(registry.failures[0])
+        assert "glueft-good:glueft_good" in [point.id for point in registry.implementing("glueft_tasks")]
+    assert "mood" in registry.names("task")
+    assert noted.read_text().splitlines() == ["bad is imported", "good is asked"]
 
 
 def test_a_keyboard_interrupt_is_not_swallowed(packages: Path) -> None:
