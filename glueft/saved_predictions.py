@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("id", "label", "prediction")
 PREFIX = "probability_"
-MEND = "predict the split again with glueft predict, or repeat the run: glueft run recipe.toml"
+MEND = "restore the file from a copy, or repeat the run: glueft run recipe.toml"
 
 
 @dataclass(frozen=True)

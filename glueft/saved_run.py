@@ -205,9 +205,10 @@ def find_run_folder(path: str | os.PathLike[str]) -> Path | None:
     """Return the run folder that a path means, itself or as its `model/`; None if it is neither."""
     # Not resolved: a link named model may point anywhere, and the run folder is where the link is.
     folder = Path(os.path.abspath(path))  # noqa: PTH100
-    if (folder / "run.json").exists():
+    # A link that leads nowhere counts: it is then the file that cannot be read, and not a folder without one.
+    if os.path.lexists(folder / "run.json"):
         return folder
-    if folder.name == "model" and folder.is_dir() and (folder.parent / "run.json").exists():
+    if folder.name == "model" and folder.is_dir() and os.path.lexists(folder.parent / "run.json"):
         return folder.parent
     return None
 

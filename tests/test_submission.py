@@ -203,8 +203,9 @@ def test_a_truncated_predictions_file_is_refused(small_qqp: None, tmp_path: Path
     run = make_run(tmp_path, "wnli")
     predictions = run / "predictions" / "test.tsv"
     predictions.write_text(predictions.read_text()[:-9])
-    with pytest.raises(GlueftError, match="it is cut off"):
+    with pytest.raises(GlueftError, match="it is cut off") as caught:
         submit([run], tmp_path / "zip", fill_missing=True)
+    assert "glueft predict" not in caught.value.mend  # It writes another table, and not there.
 
 
 def test_a_run_without_predictions_and_without_rows_is_refused(small_qqp: None, tmp_path: Path) -> None:

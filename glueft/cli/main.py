@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -38,6 +40,8 @@ from glueft.registry import load_registry
 DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
 # What a shell reports of a program whose reader went away (128 + SIGPIPE), as in `glueft schema | head -1`.
 READER_GONE = 141
+# What a system says of a path that the user can mend, wherever it was met: nobody asks each file for all of it.
+PATH_FAULTS = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.ENOSPC)
 
 # Name, function, and the text below its help. Their modules are cheap to import: the functions import what works.
 COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
@@ -57,6 +61,8 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("describe", describe.describe, describe.EPILOG),
     ("schema", schema.schema, schema.EPILOG),
 )
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 # Those that are over at once; all others, plugins' too, may run for long.
 LIGHT = ("validate", "show", "list", "list-runs", "describe", "schema")
@@ -115,7 +121,9 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
         if isinstance(leave.__context__, BrokenPipeError):
             return _reader_gone()
         return leave.code if isinstance(leave.code, int) else DONE if leave.code is None else BUG
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in PATH_FAULTS and error.filename is not None:
+            return _tell(str(_path_fault(error)), MENDABLE)
         traceback.print_exc()
         return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
     if code == INTERRUPTED:
@@ -156,8 +164,19 @@ def _glueft(
 
 def _tell(message: str, code: int) -> int:
     sys.stdout.flush()
-    print(message, file=sys.stderr)
+    # What a message quotes from a file must not steer the terminal.
+    print(_CONTROL.sub(lambda found: repr(found[0])[1:-1], message), file=sys.stderr)
     return code
+
+
+def _path_fault(error: OSError) -> GlueftError:
+    path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
+    return GlueftError(
+        f"{path if len(path) <= 200 else path[:200] + '...'} cannot be used",
+        expected="a path that can be read, or written where something is written",
+        received=error.strerror or str(error),
+        mend="look at the path and its permissions, or name another",
+    )
 
 
 def _reader_gone() -> int:

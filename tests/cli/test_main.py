@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import statistics
@@ -234,3 +235,28 @@ def test_a_plugin_whose_commands_go_wrong(tmp_path: Path, source: str, reason: s
             ": division by zero\n" if "Zero" in reason else "\n"
         )
         assert "hello" not in glueft("--help", packages=tmp_path).stdout
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare", "submit", "report"])
+def test_a_path_that_the_system_refuses_is_a_sentence(command: str, tmp_path: Path) -> None:
+    """A folder that may not be entered fails in the same place, but not for root, who runs tests in containers."""
+    folder = "x" * 300
+    done = glueft(command, folder, *([folder] if command == "compare" else []), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and "received: File name too long" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_message_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    record = {"status": "failed", "task": "mrpc", "seed": 1, "started": "", "run_dir": "", "error": "\x1b[2J\rgone"}
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    done = glueft("evaluate", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert '"failed": \\x1b[2J\\rgone' in done.stderr
+
+
+def test_a_record_that_is_a_loop_of_links(tmp_path: Path) -> None:
+    (tmp_path / "run.json").symlink_to("run.json")
+    done = glueft("evaluate", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "run.json: it cannot be read" in done.stderr and "Too many levels of symbolic links" in done.stderr
