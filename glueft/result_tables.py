@@ -6,6 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from glueft.push.record import push_options
+
 
 def epoch_table(record: dict[str, Any]) -> Table:
     """Return the table of validation metrics, a row an epoch."""
@@ -59,10 +61,11 @@ def result_table(record: dict[str, Any]) -> Table:
 
 def hub_line(record: dict[str, Any]) -> str:
     """Return what became of the push at the end of a run, and how to repeat it where it did not work."""
-    last = record["hub"]["pushes"][-1]
+    hub = record["hub"]
+    last = hub["pushes"][-1]
     if last["status"] == "done":
         return f"{last['url']} (commit {last['commit'][:7]})"
-    return f"{last['status']}; to repeat it: glueft push {record['run_dir']} {record['hub']['repository']}"
+    return f"{last['status']}; to repeat it: glueft push {record['run_dir']} {hub['repository']}{push_options(hub)}"
 
 
 def numbers(metrics: dict[str, float]) -> str:

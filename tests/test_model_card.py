@@ -69,6 +69,14 @@ def test_the_metadata_comes_back_as_the_hub_reads_it(source: CardSource) -> None
         assert not result.verified
 
 
+def test_all_rows_of_a_data_set_bear_its_name_from_a_folder_too(source: CardSource) -> None:
+    data = {key: value for key, value in HUB.items() if key not in ("dataset", "config", "revision")}
+    data["source"] = "folder"
+    assert model_card(with_record(source, data=data)).data.datasets == ["nyu-mll/glue"]
+    part = data | {"splits": SPLITS | {"train": {"rows": 40, "sha256": "a", "official_rows": 3668}}}
+    assert model_card(with_record(source, data=part)).data.datasets is None
+
+
 @pytest.mark.parametrize("change", [{"official_rows": 408}, {"limited_from": 408}])
 def test_a_part_of_the_rows_does_not_bear_the_data_sets_name(source: CardSource, change: dict[str, int]) -> None:
     splits = SPLITS | {"validation": {"rows": 40, "sha256": "b"} | change}

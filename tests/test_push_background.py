@@ -138,6 +138,8 @@ def test_the_wait_at_the_end_is_bounded_and_nothing_comes_later(
 def test_the_last_table_says_what_became_of_it() -> None:
     record = {"run_dir": "/runs/x", "hub": {"repository": "alice/x", "pushes": [{"status": "failed"}]}}
     assert hub_line(record) == "failed; to repeat it: glueft push /runs/x alice/x"
+    record["hub"] |= {"private": True, "revision": "trial"}  # type: ignore[operator]
+    assert hub_line(record) == "failed; to repeat it: glueft push /runs/x alice/x --private --revision trial"
     record["hub"] = {
         "pushes": [{"status": "failed"}, {"status": "done", "url": "http://hub/x", "commit": "0123456789"}]
     }

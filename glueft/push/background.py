@@ -7,6 +7,7 @@ forgot to log in learns it then, and an epoch whose push could not arrive is not
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 import tempfile
 import threading
@@ -19,7 +20,7 @@ from glueft.hub_client import quiet_client_in_threads
 from glueft.push.content import Source, content_of, record_after
 from glueft.push.errors import without_token
 from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, push
-from glueft.push.record import failed, hub_record
+from glueft.push.record import failed, hub_record, push_options
 from glueft.result_tables import size
 
 if TYPE_CHECKING:
@@ -185,7 +186,10 @@ class BackgroundPush:
             self.ended.append(self._of_epoch(failed(error), epoch))
         if pushing or not told_before:
             end = "" if pushing else "; the run goes on"
-            mend = error.mend.replace("push RUN", f"push {self.run.folder}")
+            options = push_options(self.run.record["hub"])  # A private model must not come out public by a repetition.
+            mend = re.sub(
+                r"push RUN (\S+/[\w.-]+)", lambda found: f"push {self.run.folder} {found[1]}{options}", error.mend
+            )
             self.run.say(f"warning: {error.message}{end} ({error.received}; to mend: {mend})")
 
     def _collect(self) -> None:
@@ -201,7 +205,11 @@ class BackgroundPush:
         self.run.record["hub"]["pushes"].append(self._of_epoch(entry, epoch))
         at = f" of epoch {epoch}" if epoch else ""
         name = self.target.repository
-        again = "" if epoch else f"; to repeat it: glueft push {self.run.folder} {name}"
+        again = (
+            ""
+            if epoch
+            else f"; to repeat it: glueft push {self.run.folder} {name}{push_options(self.run.record['hub'])}"
+        )
         self.run.say(f"warning: the push{at} to {name} is {entry['status']}: {entry['reason']}{again}")
 
     @staticmethod

@@ -49,13 +49,13 @@ def model_card(source: CardSource) -> ModelCard:
     """Write the card."""
     from huggingface_hub import ModelCard, ModelCardData
 
-    record, data = source.record, source.record["data"]
+    record = source.record
     results = list(eval_results(source))
     metadata = ModelCardData(
         library_name="transformers",
         pipeline_tag="text-classification",
         base_model=base_model(record),
-        datasets=[data["dataset"]] if data.get("dataset") else None,
+        datasets=data_sets(source),
         metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
         model_name=source.repository.partition("/")[2],
         eval_results=results or None,
@@ -88,6 +88,15 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
                 metric_name=metric,
                 metric_value=value,
             )
+
+
+def data_sets(source: CardSource) -> list[str] | None:
+    """Return the data sets of the hub that it was trained on, also where all rows of one came from a folder."""
+    data = source.record["data"]
+    if data.get("dataset"):
+        return [data["dataset"]]
+    partial = any({"official_rows", "limited_from"} & set(split) for split in data["splits"].values())
+    return [source.data_set[0]] if source.data_set and data["source"] == "folder" and not partial else None
 
 
 def base_model(record: Mapping[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
@@ -21,7 +21,19 @@ def hub_record(target: Target, when: str) -> dict[str, Any]:
         target: where to.
         when: "end", "epoch", or "command" where the recipe did not ask for it.
     """
-    return {"repository": target.repository, "revision": target.branch, "when": when, "pushes": []}
+    return {
+        "repository": target.repository,
+        "revision": target.branch,
+        "private": target.private,
+        "when": when,
+        "pushes": [],
+    }
+
+
+def push_options(hub: Mapping[str, Any]) -> str:
+    """Return the options with which `glueft push` does what `hub` of run.json says: " --private", or none."""
+    revision = hub.get("revision", "main")
+    return (" --private" if hub.get("private") else "") + (f" --revision {revision}" if revision != "main" else "")
 
 
 def failed(error: GlueftError | str, status: str = "failed") -> dict[str, Any]:

@@ -60,7 +60,7 @@ def confusion_plot(key: str, scores: Classified) -> Plot:
     names = [_short(label) for label in labels]
     slanted = size > 4 or sum(map(len, names)) > 34
     axes.set_xticks(range(size), names, rotation=35 if slanted else 0, ha="right" if slanted else "center")
-    axes.set_yticks(range(size), names, rotation=90 if size <= 3 else 0, va="center")
+    axes.set_yticks(range(size), names, rotation=90 if size <= 3 and not slanted else 0, va="center")
     axes.tick_params(length=0)
     shape = (
         f"Matrix of {size} by {size} cells: a row a true label, a column a predicted one, each cell a count of rows, "

@@ -17,6 +17,7 @@ from glueft.report.plot import (
     new_figure,
     to_svg,
 )
+from glueft.report.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Points of the loss that are averaged for its strong line.
 SMOOTHED = 10
+# The metrics' axis is at least so high, or else the noise of the last digit fills it.
+LEAST_SPAN = 0.02
 
 
 def loss_plot(curves: Curves) -> Plot:
@@ -75,6 +78,10 @@ def metrics_plot(curves: Curves, baseline: Mapping[str, float]) -> Plot:
         axes.set_xticks(epochs)
     axes.set_xlim(0.5, epochs[-1] + 0.5)
     axes.margins(y=0.15)
+    low, high = axes.get_ylim()
+    if high - low < LEAST_SPAN:  # Matplotlib would go down to 1e-17.
+        middle = (low + high) / 2
+        axes.set_ylim(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation metric")
     legend_above(axes)
@@ -153,7 +160,7 @@ def lengths_plot(splits: Mapping[str, Mapping[str, Any]], max_length: int) -> Pl
     edges = [index * width for index in range(bins + 1)]
     for number, (name, counts) in enumerate(shares.items()):
         whole = sum(counts)
-        values = [100 * count / whole for count in counts] + [0.0] * (bins - len(counts))
+        values = [100 * rows / whole for rows in counts] + [0.0] * (bins - len(counts))
         colour = SERIES[number % len(SERIES)]
         if number == 0:
             axes.stairs(values, edges, color=colour, alpha=0.35, fill=True)
@@ -167,7 +174,7 @@ def lengths_plot(splits: Mapping[str, Mapping[str, Any]], max_length: int) -> Pl
     means = [f"{name} rows have {split['tokens'] / split['rows']:.1f} tokens" for name, split in splits.items()]
     caption = f"On average {' and '.join(means)}. "
     cut = {name: split["truncated_rows"] for name, split in splits.items() if split["truncated_rows"]}
-    parts = [f"{count:,} {name} rows ({share(count, splits[name]['rows'])})" for name, count in cut.items()]
+    parts = [f"{count(rows, f'{name} row')} ({share(rows, splits[name]['rows'])})" for name, rows in cut.items()]
     caption += f"Cut to data.max_length = {max_length}: {', '.join(parts) or 'no row'}."
     rows = [
         (f"{edges[index] + 1} to {edges[index + 1]}", *(f"{_at(counts, index):,}" for counts in shares.values()))

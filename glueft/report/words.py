@@ -6,6 +6,8 @@ import re
 
 # What XML cannot hold, and HTML does not show: control characters, halves of surrogate pairs, non-characters.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+# What turns the direction of the text that follows, which for a label is the page's own sentence.
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # A text of a row is shown up to here: one cell of megabytes would make the page useless.
 LONGEST_TEXT = 3000
 LONGEST_LABEL = 80
@@ -29,8 +31,8 @@ def row_text(text: str) -> str:
 
 
 def label_text(label: str) -> str:
-    """Return a label's name as it is shown: visible, on one line, not too long."""
-    label = visible(" ".join(re.split(r"[\r\n\t]", label)))
+    """Return a label's name as it is shown: visible, on one line, turning no direction but its own, not too long."""
+    label = _DIRECTIONS.sub("\ufffd", visible(" ".join(re.split(r"[\r\n\t]", label))))
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 

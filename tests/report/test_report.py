@@ -116,6 +116,14 @@ def test_rows_without_labels(tmp_path: Path) -> None:
     )
 
 
+def test_a_label_does_not_turn_the_sentence_that_names_it(tmp_path: Path) -> None:
+    labels = ("\u202eon", "yes\u2066")
+    rows = [(first, second, {"no": labels[0], "yes": labels[1]}[label]) for first, second, label in ROWS]
+    page = page_of(make_table_run(tmp_path, rows, labels, [1, 1, 0, 0]))
+    assert "\ufffdon taken for yes\ufffd" in page
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.partition('id="recipe"')[0])
+
+
 def test_a_run_without_mistakes(tmp_path: Path) -> None:
     page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 0, 1, 0]))
     assert "0 of 4 rows are wrong" in page and "The commonest mistake" not in page

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from glueft.report.write import write_report
-from report_runs import make_table_run
+from report_runs import change_record, make_table_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Rows whose texts and labels would do harm, or make the page too wide, if they were taken for markup.
 SCRIPT = "<script>document.title = 'taken over'; fetch('https://example.com')</script>"
 IMAGE = '"><img src=https://example.com/a.png onerror="document.title=1">'
-LABELS = ("<b>bold</b>", "=1+1", "$x$ & \"quotes\" 'too'")
+LABELS = ("<b>bold</b>", "=1+1", "$x$ & \"quotes\" 'too' ".ljust(80, "w"))
 ROWS = [
     (SCRIPT, "</script></style><h1>big</h1>", LABELS[0]),
     (IMAGE, "{{ 7 * 7 }} {% raw %}", LABELS[1]),
@@ -110,6 +110,30 @@ def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.locator("details").evaluate_all("all => all.forEach((one) => (one.open = true))")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_no_text_of_a_plot_lies_on_another(browser: Browser, tmp_path: Path) -> None:
+    """Also where three labels are long, and where a metric is a zero with the noise of its last digit.
+
+    Slanted texts are left out: their boxes overlap where they do not.
+    """
+    labels = ("a_long_label_of_a", "b_long_label_of_b", "c_long_label_of_c")
+    run = make_table_run(tmp_path, [("text", "text", label) for label in labels], labels, [0, 1, 2])
+    history = run / "history.jsonl"
+    history.write_text(history.read_text().replace('"accuracy": 1.0', '"accuracy": -1e-17'))
+    change_record(run, baseline={"accuracy": 0.0})
+    page = browser.new_page()
+    page.goto(write_report(run).path.as_uri())
+    overlaps = """all => {
+        const texts = all.map((one) => [one.textContent, one.ownerSVGElement, one.getBoundingClientRect()]);
+        return texts.flatMap(([text, plot, box], index) => texts.slice(index + 1)
+            .filter(([, other, its]) => plot === other
+                && Math.min(box.right, its.right) - Math.max(box.left, its.left) > 1
+                && Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top) > 1)
+            .map(([other]) => `${text} / ${other}`));
+    }"""
+    assert page.locator('svg text:not([transform*="rotate(-35"])').evaluate_all(overlaps) == []
+    page.close()
 
 
 def test_dark_mode_and_print_have_colours_of_their_own(page: Page) -> None:
