@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from glueft.jit_compile import decide_jit_compile
+from glueft.plugin_build import build
 from glueft.preparation import Batches, Ready, Tokens, describe_engine, load_model, plan_batches, read_tokens
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
@@ -134,7 +135,7 @@ def learning_rates(recipe: Recipe, steps: int, warmup_steps: int) -> dict[str, A
     import keras
     import numpy as np
 
-    schedule = recipe.schedule.build(steps)
+    schedule = build(recipe.schedule, steps)
     looked_up = {*np.linspace(0, steps - 1, min(LOOKED_UP, steps)).astype(int).tolist(), min(warmup_steps, steps - 1)}
     # float32 has some seven digits; what comes after them is not the schedule's.
     rates = {step: float(f"{float(keras.ops.convert_to_numpy(schedule(step))):.6g}") for step in sorted(looked_up)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
-from glueft.plugin_blame import blaming
+from glueft.plugin_build import build
 from glueft.splits import describe_split, predicted_splits, size_notes
 from glueft.tensorflow_settings import onednn_setting, prepare_tensorflow
 
@@ -178,10 +178,7 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     batches = plan_batches(recipe, tokens.encoded, decision)
     if training.gradient_accumulation_steps > 1:
         model.rows_at_once = training.batch_size
-    with blaming(recipe.schedule, "build"):
-        schedule = recipe.schedule.build(batches.training.num_train_steps)
-    with blaming(recipe.optimizer, "build"):
-        optimizer = recipe.optimizer.build(schedule)
+    optimizer = build(recipe.optimizer, build(recipe.schedule, batches.training.num_train_steps))
     if recipe.optimizer.leaves_unused_weights:
         splits = tokens.encoded.values()
         narrow_vocabulary(model, [split.ids for split in splits], [split.pad_id for split in splits])

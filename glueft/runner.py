@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.baseline import baseline, majority_accuracy
 from glueft.errors import GlueftError
 from glueft.metrics import compute_metrics
-from glueft.plugin_blame import blaming
+from glueft.plugin_build import build
 from glueft.preparation import Batches, Tokens, load_model, read_tokens
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from glueft import engine
     from glueft.data.encoding import Encoded
     from glueft.encoder.classifier import Classifier
-    from glueft.plugin import Callback
     from glueft.push.background import BackgroundPush
     from glueft.recipe import Recipe
     from glueft.step_times import StepTimes
@@ -142,19 +141,13 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
         ready = load_model(recipe, tokens)  # Keras: its time is this phase's, and its backend's greeting is held back
         run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
         run.record |= ready.describe(recipe, tokens.checkpoint)
-        callbacks = [build_callback(callback, run) for callback in recipe.callbacks]
+        callbacks = [build(callback, run) for callback in recipe.callbacks]
 
         from glueft import engine
 
         times = engine.step_times(ready.model)
     run.write_record()
     return Prepared(tokens, ready.model, ready.batches, callbacks, times)
-
-
-def build_callback(callback: Callback, run: Run) -> keras.callbacks.Callback:
-    """Build one callback; what it raises is told as its own."""
-    with blaming(callback, "build"):
-        return callback.build(run)
 
 
 def begin_pushes(run: Run, prepared: Prepared) -> BackgroundPush | None:

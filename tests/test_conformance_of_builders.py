@@ -183,7 +183,7 @@ class Clumsy(Nobody):
 
 
 def test_a_wrong_callback() -> None:
-    assert "must return a keras.callbacks.Callback, and returned a NoneType" in broken(Nobody, "builds")
+    assert "must return a keras.callbacks.Callback, and returned nothing" in broken(Nobody, "builds")
     told = broken(Clumsy, "builds")
     assert "it raised AttributeError: 'Run' object has no attribute 'no_such_thing', in " in told
     assert "test_conformance_of_builders.py, line" in told

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from glueft.data.lines import shown
 from glueft.prediction.answer_text import answer_lines, answer_object
+from glueft.splits import counted
 
 if TYPE_CHECKING:
     from glueft.prediction.chunks import RowSource
@@ -75,10 +76,10 @@ def tell(progress: PredictionProgress, summary: Summary, target: Target) -> None
     """Say in the end what was done, and what of it may surprise."""
     rate = summary.rows / max(summary.seconds, 1e-9)
     where = "" if target.path is None else f" to {target.path}"
-    progress.say(f"{summary.rows:,} rows{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")
+    progress.say(f"{counted(summary.rows, 'row')}{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")
     if not {"label", "score"} & set(summary.names):
         progress.say(f"the input has columns of the same names: the prediction is in {', '.join(summary.names)}")
     if summary.skipped:
-        progress.say(f"{summary.skipped:,} rows that cannot be predicted are in {target.skipped}")
+        progress.say(f"{counted(summary.skipped, 'row')} that cannot be predicted: see {target.skipped}")
     if summary.truncated:
-        progress.say(f"{summary.truncated:,} rows are longer than the model reads, and were cut")
+        progress.say(f"{counted(summary.truncated, 'row')} longer than the model reads, and cut")

@@ -6,14 +6,12 @@ import tempfile
 from pathlib import Path
 
 from glueft.data.rows import Rows
-from glueft.testing.check import ContractBrokenError
+from glueft.testing.check import require_built
 from glueft.testing.subject import Subject
 
 
 def builds(subject: Subject) -> str:
     """`build` returns a Keras callback for a run of MRPC's recipe, before its first step."""
-    import keras
-
     from glueft.recipe import load_recipe
     from glueft.run_folder import Run
     from glueft.testing.learning import tiny_classifier
@@ -27,10 +25,7 @@ def builds(subject: Subject) -> str:
         run.num_train_steps = 10
         run.model = tiny_classifier(Path(folder) / "bert", _rows(WORDS))[0]
         built = callback.build(run)
-    if not isinstance(built, keras.callbacks.Callback):
-        raise ContractBrokenError(
-            f"`build` must return a keras.callbacks.Callback, and returned a {type(built).__name__}"
-        )
+    require_built("callback", built)
     return type(built).__name__
 
 

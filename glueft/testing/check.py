@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError
 from glueft.plugin_blame import place, said
+from glueft.plugin_build import KERAS_CLASS, is_built, told
 
 if TYPE_CHECKING:
     from glueft.testing.subject import Subject
@@ -70,6 +71,12 @@ class Check:
             raise ContractBrokenError(sentence(error)) from error
         except Exception as error:
             raise ContractBrokenError(f"it raised {said(error)}{place(self.subject.cls, error)}") from error
+
+
+def require_built(kind: str, built: object) -> None:
+    """Raise ContractBrokenError unless the `build` of a plugin of this kind may return this."""
+    if not is_built(kind, built):
+        raise ContractBrokenError(f"`build` must return a {KERAS_CLASS[kind]}, and returned {told(built)}")
 
 
 def sentence(error: GlueftError) -> str:

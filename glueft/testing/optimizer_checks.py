@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from glueft.testing.check import ContractBrokenError
+from glueft.testing.check import ContractBrokenError, require_built
 from glueft.testing.subject import Subject
 
 RATES = (1e-2, 1e-1, 1e-3)
@@ -74,13 +74,8 @@ def is_saved(subject: Subject) -> str:
 
 def built(subject: Subject, learning_rate: Any) -> Any:
     """The optimizer, which must be Keras's."""
-    import keras
-
     optimizer = subject.plugin.build(learning_rate)
-    if not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ContractBrokenError(
-            f"`build` must return a keras.optimizers.Optimizer, and returned a {type(optimizer).__name__}"
-        )
+    require_built("optimizer", optimizer)
     return optimizer
 
 

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from glueft.testing.check import ContractBrokenError
+from glueft.testing.check import ContractBrokenError, require_built
 from glueft.testing.subject import Subject
 
 LENGTHS = (1, 2, 7, 100, 5000)
@@ -66,14 +66,8 @@ def is_saved(subject: Subject) -> str:
 
 
 def _built(subject: Subject, total_steps: int) -> Any:
-    import keras
-
     schedule = subject.plugin.build(total_steps)
-    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-        raise ContractBrokenError(
-            "`build` must return a keras.optimizers.schedules.LearningRateSchedule, and returned a "
-            f"{type(schedule).__name__}"
-        )
+    require_built("schedule", schedule)
     return schedule
 
 

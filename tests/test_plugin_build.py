@@ -1,0 +1,102 @@
+"""An optimizer, schedule or callback that does not build what it is for is named, and nothing is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import glueft
+from glueft.errors import PluginError
+from glueft.plan import plan_recipe
+from glueft.recipe import Recipe, load_recipe
+
+SOURCE = '''
+import glueft
+
+
+class Nothing(glueft.Optimizer):
+    """Forgets to return."""
+
+    name = "nothing"
+
+    def build(self, learning_rate):
+        pass
+
+
+class Number(glueft.Schedule):
+    """A number instead of a schedule."""
+
+    name = "number"
+
+    class Options(glueft.Options):
+        initial_learning_rate: float = glueft.Field(1e-3, description="The rate.")
+
+    def build(self, total_steps):
+        return self.options.initial_learning_rate
+
+
+class Uncalled(glueft.Callback):
+    """A class instead of an object."""
+
+    name = "uncalled"
+
+    def build(self, run):
+        import keras
+
+        return keras.callbacks.TerminateOnNaN
+
+
+class Raising(glueft.Schedule):
+    """Divides by zero."""
+
+    name = "raising"
+
+    def build(self, total_steps):
+        return 1 / 0
+'''
+
+WRONG = [
+    ("optimizer={plugin='nothing'}", 'the optimizer "nothing"', "keras.optimizers.Optimizer", "nothing"),
+    (
+        "schedule={plugin='number'}",
+        'the schedule "number"',
+        "keras.optimizers.schedules.LearningRateSchedule",
+        "a float",
+    ),
+    (
+        "callbacks=[{plugin='uncalled'}]",
+        'the callback "uncalled"',
+        "keras.callbacks.Callback",
+        "the class TerminateOnNaN, not an object of it",
+    ),
+]
+
+
+def recipe_with(tmp_path: Path, tiny_bert: Path, override: str) -> tuple[Recipe, Path]:
+    file = tmp_path / "wrong.py"
+    file.write_text(SOURCE)
+    overrides = [override, "data.limit_train=8", "data.limit_validation=8"]
+    return load_recipe("mrpc", overrides, plugins=[str(file)], checkpoint=str(tiny_bert), sample=True), file
+
+
+@pytest.mark.parametrize(("override", "plugin", "wanted", "received"), WRONG)
+def test_a_build_that_returns_the_wrong_thing(
+    tmp_path: Path, tiny_bert: Path, override: str, plugin: str, wanted: str, received: str
+) -> None:
+    recipe, file = recipe_with(tmp_path, tiny_bert, override)
+    with pytest.raises(PluginError) as caught:
+        glueft.run(recipe, output_dir=tmp_path / "runs")
+    error = caught.value
+    assert error.message.startswith(plugin) and str(file) in error.message
+    assert error.message.endswith("did not build what it is for")
+    assert (error.expected, error.received) == (f"a {wanted} from its `build`", received)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_build_that_raises(tmp_path: Path, tiny_bert: Path) -> None:
+    recipe, file = recipe_with(tmp_path, tiny_bert, "schedule={plugin='raising'}")
+    for work in (glueft.run, plan_recipe):
+        with pytest.raises(PluginError, match="failed in its `build`: ZeroDivisionError") as caught:
+            work(recipe)
+        assert f"{file}, line" in caught.value.received
