@@ -42,7 +42,8 @@ def test_a_relative_folder_is_found_before_a_hub_name(folder: Path, monkeypatch:
     assert find_checkpoint("./tiny").folder == folder.resolve()
 
 
-def test_no_such_folder(folder: Path) -> None:
+def test_no_such_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
     for name in ("./no/such", "/no/such", "~/no/such/folder", "a/b/c", "../x"):
         assert refused(name).message == "there is no such checkpoint folder"
     assert "(a file)" in refused(str(folder / "config.json")).received

@@ -135,7 +135,8 @@ def test_bad_rows(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
     assert not output.exists()
     out, err = predict(capsys, finished_run, "--input", source, "--output", output, "--skip-bad", "--json")
     side = tmp_path / "out.csv.skipped.jsonl"
-    assert [row["sentence1"] for row in table(output)] == ["a", "last"] and f"are in {side}" in err
+    assert [row["sentence1"] for row in table(output)] == ["a", "last"] and "2 rows to" in err
+    assert f"3 rows that cannot be predicted: see {side}" in err
     skipped = [json.loads(line) for line in side.read_text().splitlines()]
     assert [row["line"] for row in skipped] == [3, 4, 5]
     assert skipped[0]["row"] == {"sentence1": " ", "sentence2": "c"} and skipped[1]["row"] == ["d"]

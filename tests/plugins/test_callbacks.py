@@ -108,7 +108,7 @@ def test_what_is_saved_is_what_was_best(stopped: runner.Result) -> None:
     logits = batches.restore(np.concatenate([np.asarray(model(inputs)) for inputs in batches]))
     loss = mean_loss(logits, tokens.labels, regression=False)
     assert loss == pytest.approx(best["validation_loss"], abs=1e-6)
-    assert abs(loss - epochs[-1]["validation_loss"]) > 1e-4  # the last epoch is another
+    assert abs(loss - epochs[-1]["validation_loss"]) > 1e-5  # the last epoch is another: further than the line above
     assert compute_metrics(recipe.task.metrics, logits.argmax(axis=1), tokens.labels) == best["metrics"]
     lines = (stopped.folder / "predictions" / "validation.tsv").read_text().splitlines()[1:]
     predicted = [recipe.task.labels.index(line.split("\t")[2]) for line in lines]
