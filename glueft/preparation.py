@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glueft.backend_import import import_backend
 from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
 from glueft.plugin_build import build
 from glueft.splits import describe_split, predicted_splits, size_notes
-from glueft.tensorflow_settings import onednn_setting, prepare_tensorflow
+from glueft.tensorflow_settings import onednn_setting
 
 if TYPE_CHECKING:
     from glueft.checkpoint import Checkpoint, LoadReport
@@ -152,7 +153,7 @@ def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecis
 
 def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     """Load and compile the classifier, and plan its batches. Imports Keras and its backend."""
-    prepare_tensorflow()
+    import_backend()
     from glueft import engine
     from glueft.checkpoint import load_classifier
     from glueft.encoder.freezing import freeze

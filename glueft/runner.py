@@ -135,7 +135,6 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     run.record["data"] = tokens.describe(run.task, recipe.data.max_length)
     labels = tokens.encoded[judged_by(run)].labels
     run.record["majority_accuracy"] = majority_accuracy(run.task, labels)
-    run.record["baseline"] = baseline(run.task, tokens.encoded["train"].labels, labels)
     run.record["published"] = [asdict(score) for score in run.task.published]
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
         ready = load_model(recipe, tokens)  # Keras: its time is this phase's, and its backend's greeting is held back
@@ -172,6 +171,9 @@ def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: Backgroun
             run.log(kind="step", step=report.step, loss=report.loss, learning_rate=report.learning_rate)
 
     def on_epoch(report: engine.EpochReport) -> None:
+        if not run.record["epochs"]:
+            # Not sooner: the metrics' libraries take seconds to import, and the first step need not wait for them.
+            run.record["baseline"] = baseline(run.task, prepared.tokens.encoded["train"].labels, validation.labels)
         progress.epoch(report)
         entry = {
             "epoch": report.epoch,
@@ -235,10 +237,11 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
         for name in prepared.tokens.predicted:
             path = run.folder / "predictions" / f"{name}.tsv"
             write_predictions(path, encoded[name].labels, logits[name], run.task.labels)
-    widen_vocabulary(prepared.model)
     with progress.phase("model folder"):
         save_classifier(prepared.model, run.folder / "model", prepared.tokens.tokenizer)
         run.record["model"] = {"sha256": fingerprints(run.folder / "model")}
+    # Last, for a second table of all words beside the saved one would be the peak of the run's memory.
+    widen_vocabulary(prepared.model)
 
 
 def score(run: Run, logits: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:

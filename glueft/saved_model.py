@@ -195,15 +195,15 @@ def load_for_prediction(
     Raises:
         CheckpointError: the checkpoint has no head, or one with other labels.
     """
+    from glueft.backend_import import import_backend
     from glueft.jit_compile import decide_jit_compile
     from glueft.quiet import captured_stderr
-    from glueft.tensorflow_settings import prepare_tensorflow
 
-    prepare_tensorflow()
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)
-    with captured_stderr() if quiet else nullcontext():
-        from glueft import engine  # Keras: its backend's greeting is held back
+    with captured_stderr() if quiet else nullcontext():  # the backend's greeting
+        import_backend()
+        from glueft import engine
         from glueft.checkpoint import load_classifier
 
         engine.prepare_backend(0, jit_compile=decision.compiled)

@@ -186,11 +186,15 @@ def initial_tensor(name: str, slot: Slot, seed: int, initializer_range: float) -
 
 def export_weights(table: Mapping[str, Slot]) -> dict[str, FloatArray]:
     """Every tensor of the model in PyTorch's layout, float32, by transformers' name."""
-    arrays: dict[int, Any] = {}
-    tensors: dict[str, FloatArray] = {}
+    # A variable at a time: each is copied out of the backend, and its tensors out of that copy.
+    by_variable: dict[int, dict[str, Slot]] = {}
     for name, slot in table.items():
-        if id(slot.variable) not in arrays:
-            arrays[id(slot.variable)] = slot.value() if slot.value else numpy.asarray(slot.variable)
-        array = arrays[id(slot.variable)][..., slot.columns]
-        tensors[name] = numpy.ascontiguousarray(array.T if slot.transpose else array, dtype=numpy.float32)
-    return tensors
+        by_variable.setdefault(id(slot.variable), {})[name] = slot
+    tensors: dict[str, FloatArray] = {}
+    for slots in by_variable.values():
+        first = next(iter(slots.values()))
+        array = first.value() if first.value else numpy.asarray(first.variable)
+        for name, slot in slots.items():
+            part = array[..., slot.columns]
+            tensors[name] = numpy.ascontiguousarray(part.T if slot.transpose else part, dtype=numpy.float32)
+    return {name: tensors[name] for name in table}
