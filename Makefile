@@ -14,7 +14,8 @@ test: .venv/installed-dev
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: .venv/installed-dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 -m slow --ignore tests/benchmarks
+	$(BIN)/pytest -m slow tests/benchmarks
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

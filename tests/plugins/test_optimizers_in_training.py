@@ -18,7 +18,7 @@ from glueft.cli.main import command_line
 from optimizer_checks import NAMES, OPTIONS, built, classifier, moved
 from tiny_checkpoint import make_tiny_bert
 
-# Rates at which a tiny encoder learns 16 rows in 32 steps.
+# Rates at which a tiny encoder learns 16 rows in 64 steps.
 RATES = {
     "adafactor": 2e-2,
     "adam": 2e-3,
@@ -76,7 +76,7 @@ def test_steps_of_all_are_the_same_on_the_other_backends(folder: Path, backend: 
 
 
 def run(
-    name: str, schedule: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, epochs: int = 16
+    name: str, schedule: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, epochs: int
 ) -> Any:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
@@ -121,8 +121,9 @@ def test_a_whole_run(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.slow  # a trained model for each optimizer
 @pytest.mark.parametrize("name", NAMES)
 def test_a_whole_run_of_each(name: str, quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record, steps = run(name, 'plugin = "inverse_sqrt"\nwarmup_steps = 4\ntimescale = 100', quick, tmp_path, capsys)
-    assert record["plugins"]["optimizer"] == name and len(steps) == 32
+    schedule = 'plugin = "inverse_sqrt"\nwarmup_steps = 4\ntimescale = 100'
+    record, steps = run(name, schedule, quick, tmp_path, capsys, epochs=32)
+    assert record["plugins"]["optimizer"] == name and len(steps) == 64
     losses = [epoch["loss"] for epoch in record["epochs"]]
-    # In so few steps SGD gets no further than the shares of the labels.
-    assert losses[-1] < (0.97 if name == "sgd" else 0.9) * losses[0], losses
+    # The others are at a hundredth to a third of it by then; SGD gets no further than the shares of the labels.
+    assert losses[-1] < (0.97 if name == "sgd" else 0.6) * losses[0], losses
