@@ -30,7 +30,8 @@ def import_backend() -> None:
 def missing(*names: str) -> Iterator[None]:
     """Have packages look as if they were not installed, for as long as it lasts; those imported before stay."""
     held = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(held))  # type: ignore[arg-type]  # None there is an ImportError: the import system's reference
+    # None in a module's place makes its import an ImportError (the language reference, section 5.3.1).
+    sys.modules.update(dict.fromkeys(held))  # type: ignore[arg-type]
     try:
         yield
     finally:

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from typing import Any
 
 import pytest
 
 from glueft.backend_import import missing
-from glueft.testing.target import python_environment
+from python_process import run_python
 
 IMPORTED = """
 import json, sys
 from glueft.backend_import import SIDE_PACKAGES, import_backend
 import_backend()
 import_backend()
-print(json.dumps([sys.modules["keras"].backend.backend(), [name for name in SIDE_PACKAGES if name in sys.modules]]))
+told = [sys.modules["keras"].backend.backend(), [name for name in SIDE_PACKAGES if name in sys.modules]]
 """
 USABLE = """
 import keras, matplotlib.pyplot, sklearn.metrics
-print(json.dumps([sklearn.metrics.accuracy_score([1, 0], [1, 1]), keras.visualization is not None]))
+print(json.dumps([told, [sklearn.metrics.accuracy_score([1, 0], [1, 1]), keras.visualization is not None]]))
 """
-
-
-def run_python(code: str, **environment: str) -> list[Any]:
-    environment = python_environment() | environment
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_tensorflow_comes_alone_and_the_others_can_be_imported_after_it() -> None:
@@ -37,14 +28,14 @@ def test_tensorflow_comes_alone_and_the_others_can_be_imported_after_it() -> Non
 
 
 def test_a_package_that_was_imported_before_stays_and_keras_finds_it() -> None:
-    found = 'print(json.dumps(sys.modules["keras.src.visualization.plot_image_gallery"].plt is before))'
+    found = 'print(json.dumps([told, sys.modules["keras.src.visualization.plot_image_gallery"].plt is before]))'
     code = f"import matplotlib.pyplot as before\n{IMPORTED}\n{found}"
     assert run_python(code) == [["tensorflow", ["matplotlib"]], True]
 
 
 def test_jax_is_imported_where_it_is_the_backend() -> None:
     pytest.importorskip("jax")
-    assert run_python(IMPORTED, KERAS_BACKEND="jax") == [["jax", ["jax"]]]
+    assert run_python(f"{IMPORTED}\nprint(json.dumps([told]))", KERAS_BACKEND="jax") == [["jax", ["jax"]]]
 
 
 def test_missing_lasts_as_long_as_its_block(monkeypatch: pytest.MonkeyPatch) -> None:

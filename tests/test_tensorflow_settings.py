@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-from typing import Any
 
 import pytest
 
-from glueft.testing.target import python_environment
+from python_process import run_python
 
 PREPARED = "from glueft.tensorflow_settings import prepare_tensorflow; prepare_tensorflow()"
 
@@ -41,15 +38,6 @@ from glueft.tensorflow_settings import onednn_setting
 from tensorflow.python.util import _pywrap_util_port
 print(json.dumps([onednn_setting(), _pywrap_util_port.IsMklEnabled()]))
 """
-
-
-def run_python(code: str, **environment: str) -> Any:
-    clean = {name: value for name, value in python_environment().items() if name != "TF_ENABLE_ONEDNN_OPTS"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=clean | environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's mallopt")
