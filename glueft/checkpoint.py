@@ -147,9 +147,8 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
     Raises:
         CheckpointError: there is something in the folder's place.
     """
-    import safetensors.numpy
-
-    from glueft.encoder.weights import export_weights, tensor_table
+    from glueft.encoder.tensor_files import write_tensors
+    from glueft.encoder.weights import exported_weights, tensor_table
 
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -162,9 +161,9 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        tensors = export_weights(tensor_table(model))
-        # transformers reads no file whose metadata lacks the format.
-        safetensors.numpy.save_file(tensors, unfinished / WEIGHTS, metadata={"format": "pt"})
+        table = tensor_table(model)
+        shapes = {name: slot.shape for name, slot in table.items()}
+        write_tensors(unfinished / WEIGHTS, shapes, exported_weights(table))
         save_config_and_tokenizer(model, unfinished, tokenizer)
         _open_permissions(unfinished)
         unfinished.replace(folder)

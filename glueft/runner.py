@@ -240,7 +240,6 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
     with progress.phase("model folder"):
         save_classifier(prepared.model, run.folder / "model", prepared.tokens.tokenizer)
         run.record["model"] = {"sha256": fingerprints(run.folder / "model")}
-    # Last, for a second table of all words beside the saved one would be the peak of the run's memory.
     widen_vocabulary(prepared.model)
 
 

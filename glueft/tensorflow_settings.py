@@ -12,13 +12,12 @@ from glueft.jit_compile import keras_backend
 # oneDNN on Intel's newer processors only.
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
-# glibc's mallopt(3): numbers of its parameters from malloc.h, and values in bytes. A step frees tensors of some 10 MB,
-# which glibc would hand back to the system and ask for again, page by page, in the next step.
-MALLOC_SETTINGS = {
-    -3: 32 << 20,  # M_MMAP_THRESHOLD: from this size on a block has pages of its own; glibc takes no more
-    -1: 1 << 30,  # M_TRIM_THRESHOLD: so much unused memory is kept
-    -2: 64 << 20,  # M_TOP_PAD: and a heap that is empty (64 MiB) is kept too
-}
+# glibc's mallopt(3): the number of a parameter from malloc.h, and its value in bytes. A step frees small blocks by the
+# thousand, and the threads' heaps (64 MiB each) that they leave empty would go back to the system and be asked for
+# again, page by page, in the next step. The size from which on a block has pages of its own cannot be set as well:
+# TensorFlow sets it (to 128 KiB) with every generator that feeds it.
+M_TOP_PAD = -2
+HEAP_KEPT = 64 << 20
 
 
 def prepare_tensorflow() -> None:
@@ -33,8 +32,7 @@ def prepare_tensorflow() -> None:
         os.environ.setdefault(ONEDNN, "1")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        for parameter, value in MALLOC_SETTINGS.items():
-            mallopt(parameter, value)
+        mallopt(M_TOP_PAD, HEAP_KEPT)
 
 
 def onednn_setting() -> str | None:

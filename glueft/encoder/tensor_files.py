@@ -1,4 +1,4 @@
-"""Reads the tensors of a checkpoint folder: safetensors, whole or sharded, as float32 arrays.
+"""Reads and writes the tensors of a checkpoint folder: safetensors, whole or sharded, as float32 arrays.
 
 Pickles (`pytorch_model.bin` and the like) are never opened: unpickling can run any code.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,40 @@ def read_headers(folder: Path) -> dict[str, StoredTensor]:
                 mend="download or copy the checkpoint again, all of its files",
             )
     return tensors
+
+
+def write_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: Iterable[tuple[str, FloatArray]]) -> None:
+    """Write a safetensors file of float32 tensors, holding one at a time; the library's own writer takes all at once.
+
+    The layout is the format's: the header's length in 8 bytes, the header in JSON, filled up with spaces to a multiple
+    of 8 bytes, and the tensors' bytes without gaps.
+
+    Args:
+        path: the file.
+        shapes: of each tensor by its name, in the order that the file is to have.
+        tensors: each of them once with its name, in any order.
+
+    Raises:
+        ValueError: a tensor is missing or has another shape.
+    """
+    # transformers reads no file whose metadata lacks the format.
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    missing = dict(shapes)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name, tensor in tensors:
+            if tensor.shape != missing.pop(name, None):
+                raise ValueError(f"{name} {tensor.shape} came, where {shapes.get(name)} belongs")
+            file.seek(8 + len(text) + header[name]["data_offsets"][0])
+            file.write(tensor.astype("<f4", order="C", copy=False).data)
+    if missing:
+        raise ValueError(f"no {', '.join(missing)} came")
 
 
 def _read_index(path: Path) -> dict[str, str]:

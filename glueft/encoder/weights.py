@@ -7,7 +7,7 @@ kernel is the transpose of PyTorch's, and query, key and value are thirds of one
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ class Slot:
         old_name: what files of before 2019 call it: gamma and beta for a norm's weight and bias.
         value: gives what the variable stands for, where that is more than it holds: with LoRA's matrices, or with the
             word embeddings that are not trained.
+        whole: the variable's shape with what is not trained, where it may hold a part.
     """
 
     variable: keras.Variable
@@ -45,11 +46,12 @@ class Slot:
     initial: str
     old_name: str | None = None
     value: Callable[[], FloatArray] | None = None
+    whole: tuple[int, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The tensor's shape in the file."""
-        *rows, columns = self.variable.shape
+        *rows, columns = self.whole or self.variable.shape
         shape = (*rows, len(range(*self.columns.indices(columns))))
         return shape[::-1] if self.transpose else shape
 
@@ -71,8 +73,10 @@ def tensor_table(model: Classifier) -> dict[str, Slot]:
         table[f"{module}.bias"] = Slot(layer.bias, columns, False, role, "zeros")
 
     def embedding(module: str, layer: Any) -> None:
-        value = getattr(layer, "table", None)
-        table[f"{module}.weight"] = Slot(layer.embeddings, slice(None), False, "encoder", "normal", value=value)
+        value, whole = getattr(layer, "table", None), (layer.input_dim, layer.output_dim)
+        table[f"{module}.weight"] = Slot(
+            layer.embeddings, slice(None), False, "encoder", "normal", value=value, whole=whole
+        )
 
     def norm(module: str, layer: Any) -> None:
         table[f"{module}.weight"] = Slot(layer.gamma, slice(None), False, "encoder", "ones", f"{module}.gamma")
@@ -156,20 +160,16 @@ def read_weights(
             received="; ".join(wrong),
             mend="use the config.json that belongs to these weights",
         )
-    # A fused kernel is set once, when its three thirds are there.
-    values: dict[int, tuple[keras.Variable, FloatArray]] = {}
-    for name, slot in table.items():
-        if name in found:
-            tensor = stored[found[name]].read()
-            if order is not None and slot.role == "output":
-                tensor = tensor[order]
-        else:
-            tensor = initial_tensor(name, slot, seed, initializer_range)
-        _, array = values.setdefault(
-            id(slot.variable), (slot.variable, numpy.empty(slot.variable.shape, dtype=numpy.float32))
-        )
-        array[..., slot.columns] = tensor.T if slot.transpose else tensor
-    for variable, array in values.values():
+    for variable, slots in by_variable(table):
+        array = numpy.empty(variable.shape, dtype=numpy.float32)
+        for name, slot in slots.items():
+            if name in found:
+                tensor = stored[found[name]].read()
+                if order is not None and slot.role == "output":
+                    tensor = tensor[order]
+            else:
+                tensor = initial_tensor(name, slot, seed, initializer_range)
+            array[..., slot.columns] = tensor.T if slot.transpose else tensor
         variable.assign(array)
 
 
@@ -185,16 +185,28 @@ def initial_tensor(name: str, slot: Slot, seed: int, initializer_range: float) -
 
 
 def export_weights(table: Mapping[str, Slot]) -> dict[str, FloatArray]:
-    """Every tensor of the model in PyTorch's layout, float32, by transformers' name."""
-    # A variable at a time: each is copied out of the backend, and its tensors out of that copy.
-    by_variable: dict[int, dict[str, Slot]] = {}
-    for name, slot in table.items():
-        by_variable.setdefault(id(slot.variable), {})[name] = slot
-    tensors: dict[str, FloatArray] = {}
-    for slots in by_variable.values():
+    """Every tensor of the model in PyTorch's layout, float32, by transformers' name: copies, all of them at once."""
+    tensors = {name: numpy.array(tensor, order="C") for name, tensor in exported_weights(table)}
+    return {name: tensors[name] for name in table}
+
+
+def exported_weights(table: Mapping[str, Slot]) -> Iterator[tuple[str, FloatArray]]:
+    """Give each tensor with its name as `export_weights` does, one after the other, for a model that fills the memory.
+
+    A tensor may be a view of the model's own memory: it is to be used before the training goes on.
+    """
+    for variable, slots in by_variable(table):
         first = next(iter(slots.values()))
-        array = first.value() if first.value else numpy.asarray(first.variable)
+        array = first.value() if first.value else numpy.asarray(variable)
         for name, slot in slots.items():
             part = array[..., slot.columns]
-            tensors[name] = numpy.ascontiguousarray(part.T if slot.transpose else part, dtype=numpy.float32)
-    return {name: tensors[name] for name in table}
+            yield name, numpy.ascontiguousarray(part.T if slot.transpose else part, dtype=numpy.float32)
+
+
+def by_variable(table: Mapping[str, Slot]) -> Iterator[tuple[keras.Variable, dict[str, Slot]]]:
+    """Give each variable of the table with the tensors that it is made of: three for a fused kernel, one elsewhere."""
+    slots: dict[int, dict[str, Slot]] = {}
+    for name, slot in table.items():
+        slots.setdefault(id(slot.variable), {})[name] = slot
+    for parts in slots.values():
+        yield next(iter(parts.values())).variable, parts

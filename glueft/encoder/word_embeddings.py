@@ -50,13 +50,13 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
             self._replace(table)
 
     def table(self) -> NDArray[np.float32]:
-        """Return all rows, (vocabulary, size), with what has been learnt."""
+        """Return all rows, (vocabulary, size), with what has been learnt so far; the next call may change them."""
         values = np.asarray(self._embeddings, np.float32)
         if self.whole is None:
             return values
-        table = self.whole.copy()
-        table[self.rows] = values
-        return table
+        # No copy: a second table would be the peak of a run's memory.
+        self.whole[self.rows] = values
+        return self.whole
 
     def save_own_variables(self, store: Any) -> None:
         """Save all rows into a .keras or weights file, for a model that knows nothing of the narrowing."""
@@ -76,11 +76,15 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         trainable = self._embeddings.trainable
         self._untrack_variable(self._embeddings)
         self._tracker.unlock()
+
+        def initial(shape: tuple[int, ...], dtype: Any) -> Any:
+            return ops.convert_to_tensor(values, dtype)
+
+        # Not zeros to begin with and the values assigned: that is a table more in memory.
         self._embeddings = self.add_weight(
-            shape=values.shape, initializer="zeros", name="embeddings", trainable=trainable
+            shape=values.shape, initializer=initial, name="embeddings", trainable=trainable
         )
         self._tracker.lock()
-        self._embeddings.assign(values)
 
 
 def narrow_vocabulary(model: Classifier, *token_ids: Iterable[NDArray[Any] | int]) -> int:

@@ -10,7 +10,7 @@ import safetensors
 import safetensors.numpy
 
 from glueft.checkpoint_files import INDEX
-from glueft.encoder.tensor_files import read_headers, weight_files
+from glueft.encoder.tensor_files import read_headers, weight_files, write_tensors
 from glueft.errors import CheckpointError
 from reference_checkpoints import REFERENCE, read_tensors
 
@@ -110,3 +110,39 @@ def test_a_shard_that_is_cut_off(tmp_path: Path) -> None:
     shard = tmp_path / "model-00003-of-00003.safetensors"
     shard.write_bytes(shard.read_bytes()[:-1])
     assert "model-00003-of-00003.safetensors: the weights cannot be read" in refused(tmp_path).message
+
+
+def some_tensors() -> dict[str, Any]:
+    generator = numpy.random.default_rng(1)
+    shapes = {"b.weight": (3, 5), "a": (2,), "none": (0, 4), "one": ()}
+    return {name: generator.normal(size=shape).astype(numpy.float32) for name, shape in shapes.items()}
+
+
+def shapes_of(tensors: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def test_what_is_written_is_read_by_the_library(tmp_path: Path) -> None:
+    tensors, path = some_tensors(), tmp_path / "model.safetensors"
+    tensors["turned"] = tensors["b.weight"].T  # not contiguous
+    write_tensors(path, shapes_of(tensors), reversed(tensors.items()))
+    read = safetensors.numpy.load_file(path)
+    assert read.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert read[name].dtype == numpy.float32
+        numpy.testing.assert_array_equal(read[name], tensor, err_msg=name)
+    with safetensors.safe_open(path, framework="numpy") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_a_file_is_written_of_all_its_tensors_alone(tmp_path: Path) -> None:
+    tensors, path = some_tensors(), tmp_path / "model.safetensors"
+    shapes = shapes_of(tensors)
+    with pytest.raises(ValueError, match=r"no a, one came"):
+        write_tensors(path, shapes, ((name, tensors[name]) for name in ("none", "b.weight")))
+    with pytest.raises(ValueError, match=r"b.weight \(5, 3\) came, where \(3, 5\) belongs"):
+        write_tensors(path, shapes, [("b.weight", tensors["b.weight"].T)])
+    with pytest.raises(ValueError, match=r"a \(2,\) came"):
+        write_tensors(path, shapes, [("a", tensors["a"]), ("a", tensors["a"])])
+    with pytest.raises(ValueError, match=r"new \(2,\) came, where None belongs"):
+        write_tensors(path, shapes, [("new", tensors["a"])])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy
 import pytest
+from safetensors.numpy import load_file
 
 from glueft import engine
 from glueft.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
 from glueft.encoder.freezing import freeze
 from glueft.encoder.lora import enable_lora
-from glueft.encoder.weights import export_weights, tensor_table
+from glueft.encoder.tensor_files import write_tensors
+from glueft.encoder.weights import export_weights, exported_weights, tensor_table
 from glueft.encoder.word_embeddings import narrow_vocabulary, weights_left_out, widen_vocabulary
 from glueft.registry import load_registry
 from reference_checkpoints import REFERENCE, labels_of, reference
@@ -125,3 +128,20 @@ def test_frozen_word_embeddings_are_left_alone() -> None:
     for model in (frozen, adapted):
         assert narrow_vocabulary(model, [words("bert")]) == 0
         assert weights_left_out(model) == 0
+
+
+def test_weights_taken_before_a_step_stay_as_they_were(tmp_path: Path) -> None:
+    """One table in memory serves all of them."""
+    model = load("bert")
+    narrow_vocabulary(model, [words("bert")])
+    before, table = weights(model), tensor_table(model)
+    shapes = {name: slot.shape for name, slot in table.items()}
+    assert shapes == {name: tensor.shape for name, tensor in before.items()}
+    write_tensors(tmp_path / "model.safetensors", shapes, exported_weights(table))
+    fit(model, "bert")
+    written, after = load_file(tmp_path / "model.safetensors"), weights(model)
+    name = next(name for name in before if name.endswith("word_embeddings.weight"))
+    assert (before[name] != after[name]).any()
+    assert all((before[name] == written[name]).all() for name in before)
+    widen_vocabulary(model)
+    numpy.testing.assert_array_equal(weights(model)[name], after[name])
