@@ -39,7 +39,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     samples = CHECKOUT / "plugins" / "glueft_tasks" / "samples"
     texts = [path.read_text(encoding="utf-8") for path in sorted(samples.glob("*/train.tsv"))]
-    return make_tiny_bert(tmp_path_factory.mktemp("tiny") / "bert", texts=texts, vocab_size=1000)
+    return make_tiny_bert(tmp_path_factory.mktemp("tiny") / "bert", texts=texts, vocab_size=1000, layers=1)
 
 
 @pytest.fixture(scope="session")

@@ -230,7 +230,8 @@ def test_another_model_s_numbers_are_told(finished_run: Path, tmp_path: Path) ->
     weights = folder / "model" / "model.safetensors"
     tensors = load_file(weights)
     # The head's rows exchanged: every answer is the other one.
-    save_file(tensors | {"classifier.weight": tensors["classifier.weight"][::-1].copy()}, weights)
+    head = {name: tensors[name][::-1].copy() for name in ("classifier.weight", "classifier.bias")}
+    save_file(tensors | head, weights)
     comparison = evaluate_run(open_run(folder))["comparison"]
     assert comparison["equal"] is False
     assert comparison["splits"]["validation"]["other_labels"] == 153
