@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from glueft.collector import collector_off
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import weights_left_out
 from glueft.errors import TrainingError
@@ -210,15 +211,17 @@ def train(
         TrainingError: the loss or a logit is no longer a finite number.
     """
     epochs = len(batches.plans)
-    monitor = Monitor(batches, validation, regression, score, on_step, on_epoch, times)
-    model.fit(
-        feed(batches),
-        epochs=epochs,
-        steps_per_epoch=batches.steps_per_epoch,
-        callbacks=[monitor, *callbacks],
-        shuffle=False,
-        verbose=0,
-    )
+    with ExitStack() as tracing:
+        tracing.enter_context(collector_off())
+        monitor = Monitor(batches, validation, regression, score, on_step, on_epoch, times, tracing.close)
+        model.fit(
+            feed(batches),
+            epochs=epochs,
+            steps_per_epoch=batches.steps_per_epoch,
+            callbacks=[monitor, *callbacks],
+            shuffle=False,
+            verbose=0,
+        )
     return Trained(
         epochs=monitor.epochs,
         steps=monitor.step,
@@ -240,6 +243,7 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         on_step: Callable[[StepReport], None],
         on_epoch: Callable[[EpochReport], None],
         times: StepTimes,
+        after_first_step: Callable[[], None],
     ) -> None:
         super().__init__()
         self.validation = validation
@@ -248,6 +252,7 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         self.on_step = on_step
         self.on_epoch = on_epoch
         self.times = times
+        self.after_first_step = after_first_step
         self.shapes = batches.measures()[:, :2]
         self.examples = np.cumsum(self.shapes[:, 0])
         self.num_train_steps = batches.num_train_steps
@@ -274,6 +279,7 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         self.step += 1
         if self.step == 1:
             self.first_step_end = now
+            self.after_first_step()
         finite = np.isfinite(loss)
         for_history = self.step % self.history_stride == 0 or self.step in (1, self.num_train_steps)
         if finite and not for_history and now - self.reported < REPORT_SECONDS:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.baseline import baseline, majority_accuracy
+from glueft.collector import collector_off
 from glueft.errors import GlueftError
 from glueft.metrics import compute_metrics
 from glueft.plugin_build import build
@@ -99,7 +100,7 @@ def run_recipe(
     try:
         write_whole(run.folder / "recipe.toml", recipe.to_toml())
         run.write_record()
-        with clock.phase("setup", clock.begin):
+        with clock.phase("setup", clock.begin), collector_off():
             prepared = prepare(run, progress, quiet=not verbose)
         training = True
         pushes = begin_pushes(run, prepared)

@@ -196,12 +196,13 @@ def load_for_prediction(
         CheckpointError: the checkpoint has no head, or one with other labels.
     """
     from glueft.backend_import import import_backend
+    from glueft.collector import collector_off
     from glueft.jit_compile import decide_jit_compile
     from glueft.quiet import captured_stderr
 
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)
-    with captured_stderr() if quiet else nullcontext():  # the backend's greeting
+    with captured_stderr() if quiet else nullcontext(), collector_off():  # the backend's greeting is held back
         import_backend()
         from glueft import engine
         from glueft.checkpoint import load_classifier

@@ -34,7 +34,8 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         Args:
             rows: the ids to keep, in rising order.
         """
-        self.whole = np.array(self._embeddings, np.float32)  # a copy: JAX lends its arrays for reading alone
+        # A copy: JAX lends its arrays for reading alone.
+        self.whole = np.asarray(self._embeddings, np.float32).copy()
         self.rows = rows
         # Looking up an id that was left out goes past the end: an error on TensorFlow and PyTorch, NaN on JAX.
         places = np.full(len(self.whole), len(rows), np.int32)
