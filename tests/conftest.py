@@ -13,8 +13,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-# A worker holds a million objects that stay, and tracing a graph makes thousands: by default each look for garbage among
-# all of them takes half a second.
+# A worker holds a million objects that stay, and tracing a graph makes thousands: by default they are looked through
+# for garbage again and again.
 gc.set_threshold(100_000, 20, 10)
 
 CHECKOUT = Path(__file__).parent.parent
