@@ -54,15 +54,19 @@ def test_a_step_gets_the_memory_of_the_step_before_it() -> None:
 
 @pytest.mark.parametrize(
     ("environment", "setting"),
-    [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")],
+    [
+        ({}, "1"),
+        ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0"),
+        pytest.param({"TF_ENABLE_ONEDNN_OPTS": "1"}, "1", marks=pytest.mark.slow),
+    ],
 )
 def test_onednn_is_used_unless_the_user_says_no(environment: dict[str, str], setting: str) -> None:
     assert run_python(PREPARED + ONEDNN_IN_USE, **environment) == [setting, setting == "1"]
 
 
+@pytest.mark.slow
 def test_a_tensorflow_that_is_imported_already_is_left_alone() -> None:
-    imported = "import sys, types\nsys.modules['tensorflow'] = types.ModuleType('tensorflow')"
-    code = f"{imported}\n{PREPARED}\nimport json, os\nprint(json.dumps(os.environ.get('TF_ENABLE_ONEDNN_OPTS')))"
+    code = f"import tensorflow\n{PREPARED}\nimport json, os\nprint(json.dumps(os.environ.get('TF_ENABLE_ONEDNN_OPTS')))"
     assert run_python(code) is None
 
 
