@@ -35,6 +35,7 @@ class LabelledRows:
     splits: dict[str, Rows]
     provenance: dict[str, Any]
     notes: list[str]
+    warnings: list[str]
 
 
 def evaluate_run(
@@ -206,6 +207,7 @@ def read_rows(
     rows: dict[str, Rows] = {}
     left_out: dict[str, int] = {}
     provenance: dict[str, Any] = {}
+    warnings: dict[str, None] = {}
     for split in splits:
         source = make_source(data, task)  # a source that has been asked for one split has no other
         with progress.phase(f"{split} rows of {task.name} ({source.kind})"):
@@ -213,11 +215,12 @@ def read_rows(
         _refuse_unlabelled(task, rows[split])
         provenance = source.provenance
         left_out |= provenance.pop("left_out", {})
+        warnings |= dict.fromkeys(source.warnings)
     check_metrics(task.name, task.metrics, labels=len(task.labels))
     notes = size_notes(task, rows, left_out)
-    for note in notes:
-        progress.say(note)
-    return LabelledRows(rows, provenance | ({"left_out": left_out} if left_out else {}), notes)
+    for line in (*notes, *(f"warning: {text}" for text in warnings)):
+        progress.say(line)
+    return LabelledRows(rows, provenance | ({"left_out": left_out} if left_out else {}), notes, list(warnings))
 
 
 def measure(
@@ -256,6 +259,7 @@ def measure(
             "sha256": saved.checkpoint.fingerprints,
         },
         "data": rows.provenance | {"max_length": saved.max_length, "splits": described, "notes": rows.notes},
+        "warnings": rows.warnings,
         "published": [
             asdict(score) for score in task.published if (score.split or task.validation_splits[0]) in by_split
         ],

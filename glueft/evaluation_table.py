@@ -51,6 +51,8 @@ def _facts(result: dict[str, Any]) -> Table:
         table.add_row("rows", f"{split['rows']:,} {name} rows{_whose(comparison, name)}")
     for note in data["notes"]:
         table.add_row("rows", note)
+    for text in result["warnings"]:
+        table.add_row("warning", text)
     for difference in comparison["differences"] if comparison else ():
         table.add_row("differs", difference)
     if data["source"] != "sample":  # Other rows than those that the others' scores are about.

@@ -37,7 +37,7 @@ def plan_recipe(
     """Return what a run of a recipe would do. Nothing is trained that anyone keeps, and no file is written.
 
     The keys that run.json has too mean what they mean there: `task`, `seed`, `data`, `engine`, `num_train_steps`,
-    `padding_waste`, `parameters`, `trainable_parameters`. The others:
+    `padding_waste`, `parameters`, `trainable_parameters`, `warnings`. The others:
 
     - `recipe`: where it was read from; `checkpoint`: its name.
     - `epochs`, `batch_size`, `gradient_accumulation_steps`: as the recipe has them.
@@ -96,6 +96,7 @@ def describe(recipe: Recipe, tokens: Tokens, batches: Batches) -> dict[str, Any]
         "seed": training.seed,
         "checkpoint": tokens.checkpoint.name,
         "data": tokens.describe(recipe.task, recipe.data.max_length),
+        "warnings": list(tokens.warnings),
         "epochs": training.epochs,
         "batch_size": training.batch_size,
         "gradient_accumulation_steps": training.gradient_accumulation_steps,

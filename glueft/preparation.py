@@ -35,6 +35,7 @@ class Tokens:
         encoded: the tokens of each split that is trained on, validated on or predicted.
         predicted: the splits whose predictions are written.
         notes: a line for each split whose rows are not all that it officially has.
+        warnings: what to know of the rows before training on them; see `Source.warn`.
     """
 
     checkpoint: Checkpoint
@@ -44,6 +45,7 @@ class Tokens:
     encoded: dict[str, Encoded]
     predicted: tuple[str, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def describe(self, task: Task, max_length: int) -> dict[str, Any]:
         """Return what run.json says of the data."""
@@ -125,7 +127,11 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     with progress.phase("tokens"):
         read = dict.fromkeys(["train", *task.validation_splits, *predicted])
         encoded = {name: encode(splits[name], tokenizer, data.max_length) for name in read}
-    return Tokens(checkpoint, tokenizer, source.provenance, splits, encoded, predicted, tuple(notes))
+    for text in source.warnings:
+        progress.say(f"warning: {text}")
+    return Tokens(
+        checkpoint, tokenizer, source.provenance, splits, encoded, predicted, tuple(notes), tuple(source.warnings)
+    )
 
 
 def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecision) -> Batches:

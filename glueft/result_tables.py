@@ -40,6 +40,8 @@ def result_table(record: dict[str, Any]) -> Table:
             table.add_row("published", f"{numbers(score['metrics'])}{split} ({score['model']})")
     for note in data["notes"]:
         table.add_row("rows", note)
+    for text in record.get("warnings", []):
+        table.add_row("warning", text)
     seconds = record["seconds"]
     done, planned = record["epochs"][-1]["step"], record["num_train_steps"]
     table.add_row("steps", f"{done:,}" if done == planned else f"{done:,} of {planned:,}; stopped early")

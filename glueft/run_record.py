@@ -74,6 +74,7 @@ def open_record(run: Run) -> None:
         "host": describe_host(),
         "process": process_identity(),
         "versions": installed_versions(),
+        "warnings": [],
         "metrics": {},
         "epochs": [],
         "seconds": {},

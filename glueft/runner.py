@@ -134,6 +134,7 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     recipe = run.recipe
     tokens = read_tokens(recipe, progress)
     run.record["data"] = tokens.describe(run.task, recipe.data.max_length)
+    run.record["warnings"] = list(tokens.warnings)
     labels = tokens.encoded[judged_by(run)].labels
     run.record["majority_accuracy"] = majority_accuracy(run.task, labels)
     run.record["published"] = [asdict(score) for score in run.task.published]

@@ -21,6 +21,7 @@ RECORD: dict[str, Any] = {
         "splits": {"train": {"rows": 3000}, "validation": {"rows": 408}},
         "notes": ["train has 3,000 rows; officially it has 3,668"],
     },
+    "warnings": ["two labels look alike"],
     "metrics": {"accuracy": 0.8578, "f1": 0.8999},
     "majority_accuracy": 0.6838,
     "baseline": {"accuracy": 0.6838, "f1": 0.8122},
@@ -84,6 +85,7 @@ def test_a_run_shows_phases_steps_epochs_and_the_result(terminal: bool) -> None:
         ("compiling", "4.7 s"),
         ("throughput", "60.1 examples/s, 3,200 tokens/s"),
         ("padding waste", "3.1% of all tokens"),
+        ("warning", "two labels look alike"),
         ("peak memory", "1.8 GiB"),
     ):
         assert re.search(rf"{name} +(\S+ )?{value}", text), name

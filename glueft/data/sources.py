@@ -22,6 +22,7 @@ class Source:
         kind: "hub", "folder" or "sample".
         only: the one split that `read` shall return, where it has it; None for all. A task of other splits gets none.
         provenance: after `read`, where the rows came from and how many broken lines were left out, for the run record.
+        warnings: what `warn` was told so far, each once.
     """
 
     kind: str
@@ -29,6 +30,20 @@ class Source:
     def __init__(self) -> None:
         self.only: str | None = None
         self.provenance: dict[str, Any] = {"source": self.kind}
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        """Say what whoever trains on these rows should know before: a label without rows, labels that look alike.
+
+        `glueft run` and `plan` show it as "warning: ..." before the training, run.json keeps it in `warnings`, and the
+        report and a model card repeat it. What makes the rows unusable is a DataError instead.
+
+        Args:
+            text: a sentence or two on one line, without a full stop at the end. Rows are named by their numbers, not
+                by their texts, as a model card may be public.
+        """
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def read(self, task: Task) -> datasets.DatasetDict:
         """Read every split of a task, as its class attributes say.

@@ -130,6 +130,8 @@ def limits(source: CardSource) -> Iterable[str]:
     )
     if data["source"] == "sample" or any("official_rows" in split for split in data["splits"].values()):
         yield "It has not seen all rows of the task, so its scores do not compare with those of others."
+    for text in record.get("warnings", []):
+        yield f"A warning from before the training: {escaped(text)}."
     length = data.get("max_length")
     cut = sum(split.get("truncated_rows", 0) for split in data["splits"].values())
     yield (

@@ -63,6 +63,7 @@ class Content:
         facts: tables of names and values by heading.
         recipe: its text.
         notes: what could not be shown, and why.
+        warnings: what the run was told of before its training.
         version: of the glueft that wrote the page.
     """
 
@@ -82,6 +83,7 @@ class Content:
     facts: dict[str, facts.Facts]
     recipe: str
     notes: list[str]
+    warnings: list[str]
     version: str = glueft.__version__
 
 
@@ -139,6 +141,7 @@ def collect(run: SavedRun, data_dir: str | Path | None = None) -> Content:
             facts=facts.facts(record),
             recipe=visible(reader.read(lambda: _recipe(run), "")),
             notes=reader.notes,
+            warnings=[visible(text) for text in record.get("warnings", [])],
         )
 
 
