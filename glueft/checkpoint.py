@@ -6,9 +6,6 @@ Importing this module is cheap; Keras is imported when a classifier is loaded or
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from glueft.checkpoint_finder import Checkpoint, check_max_length, find_checkpoi
 from glueft.encoder.labels import head_rows
 from glueft.encoder.tensor_files import read_headers
 from glueft.errors import CheckpointError
+from glueft.files import whole_folder
 from glueft.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.tokenizer import load_tokenizer
 
@@ -158,18 +156,11 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
             received="a folder with files in it" if folder.is_dir() else "a file",
             mend="choose another folder, or move that one away",
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with whole_folder(folder) as unfinished:
         table = tensor_table(model)
         shapes = {name: slot.shape for name, slot in table.items()}
         write_tensors(unfinished / WEIGHTS, shapes, exported_weights(table))
         save_config_and_tokenizer(model, unfinished, tokenizer)
-        _open_permissions(unfinished)
-        unfinished.replace(folder)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
 
 
 def save_config_and_tokenizer(model: Classifier, folder: Path, tokenizer: Any) -> None:
@@ -194,15 +185,6 @@ def saved_config(model: Classifier) -> dict[str, Any]:
     config.pop("torch_dtype", None)
     config["dtype"] = "float32"
     return config
-
-
-def _open_permissions(folder: Path) -> None:
-    """Give a folder and its files what any new one has: mkdtemp and safetensors let nobody but the owner read."""
-    umask = os.umask(0)
-    os.umask(umask)
-    folder.chmod(0o777 & ~umask)
-    for file in folder.iterdir():
-        file.chmod(0o666 & ~umask)
 
 
 def _forget_padding(tokenizer: Any) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from glueft.files import size
 from glueft.progress import duration
-from glueft.result_tables import size
 
 
 def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:

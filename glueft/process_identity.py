@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,32 @@ def is_alive(identity: Any) -> bool | None:
         return False if (PROC / "1").exists() else None
     except (OSError, IndexError, ValueError):
         return None
+
+
+def process_mark() -> str:
+    """Return what names this process within the name of a file: number, start, and a hash of where the number holds.
+
+    `<pid>-<start_ticks>-<hash>`, with zeros for what the system does not say.
+    """
+    identity = process_identity()
+    here = _hash({key: value for key, value in identity.items() if key not in ("pid", "start_ticks")})
+    return f"{identity['pid']}-{identity.get('start_ticks', 0)}-{here}"
+
+
+def process_mark_is_alive(mark: str) -> bool | None:
+    """Tell as `is_alive` does whether the process of a `process_mark` still runs; None too for any other text."""
+    found = re.fullmatch(r"(\d+)-(\d+)-([0-9a-f]{8})", mark)
+    try:
+        here = _here()
+    except OSError:
+        return None
+    if not found or found[3] != _hash(here):
+        return None
+    return is_alive({"pid": int(found[1]), "start_ticks": int(found[2]), **here})
+
+
+def _hash(here: dict[str, str]) -> str:
+    return hashlib.sha256("\0".join(f"{key}={value}" for key, value in sorted(here.items())).encode()).hexdigest()[:8]
 
 
 def _here() -> dict[str, str]:

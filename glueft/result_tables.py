@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
+from glueft.files import size
 from glueft.push.record import push_options
 
 
@@ -73,9 +74,3 @@ def hub_line(record: dict[str, Any]) -> str:
 def numbers(metrics: dict[str, float]) -> str:
     """Return `accuracy 0.8578, f1 0.8997`."""
     return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-
-
-def size(count: float) -> str:
-    """Write a number of bytes in binary units: `850 MiB`, `1.8 GiB`."""
-    mebibytes = count / 2**20
-    return f"{mebibytes:.0f} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:.1f} GiB"

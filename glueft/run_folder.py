@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import RunFolderError
+from glueft.files import write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ class Run:
 
     def write_record(self) -> None:
         """Write run.json."""
-        write_whole(self.folder / "run.json", json.dumps(self.record, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.folder / "run.json", json.dumps(self.record, indent=2, ensure_ascii=False) + "\n")
 
     def log(self, **entry: Any) -> None:
         """Add a line to history.jsonl, the one file that grows while the run goes on."""
@@ -84,19 +84,6 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
     return folder
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it appears whole or not at all."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def write_predictions(
     path: Path, labels: NDArray[Any], logits: NDArray[np.float32], label_names: Sequence[str]
 ) -> None:
@@ -121,7 +108,7 @@ def write_predictions(
     rows = zip(map(str, range(len(labels))), given, predicted, probabilities, strict=True)
     lines = ["\t".join(header), *("\t".join([row, label, guess, *shares]) for row, label, guess, shares in rows)]
     path.parent.mkdir(exist_ok=True)
-    write_whole(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

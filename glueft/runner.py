@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from glueft.baseline import baseline, majority_accuracy
 from glueft.collector import collector_off
 from glueft.errors import GlueftError
+from glueft.files import write_text
 from glueft.metrics import compute_metrics
 from glueft.plugin_build import build
 from glueft.preparation import Batches, Tokens, load_model, read_tokens
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
-from glueft.run_folder import Run, new_run_folder, write_predictions, write_whole
+from glueft.run_folder import Run, new_run_folder, write_predictions
 from glueft.run_record import Clock, close_record, open_record
 from glueft.splits import is_labelled
 
@@ -98,7 +99,7 @@ def run_recipe(
     open_record(run)
     training, pushes = False, None
     try:
-        write_whole(run.folder / "recipe.toml", recipe.to_toml())
+        write_text(run.folder / "recipe.toml", recipe.to_toml())
         run.write_record()
         with clock.phase("setup", clock.begin), collector_off():
             prepared = prepare(run, progress, quiet=not verbose)

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from glueft.engine import EpochReport, StepReport
 from glueft.progress import PlainProgress, RichProgress, duration, make_progress, seconds_left
-from glueft.result_tables import size
 
 RECORD: dict[str, Any] = {
     "task": "mrpc",
@@ -100,12 +99,6 @@ def test_memory_that_the_system_does_not_tell_is_left_out() -> None:
     PlainProgress(stream).finished(RECORD | {"peak_memory_bytes": None})
     assert "padding waste" in stream.getvalue()
     assert "memory" not in stream.getvalue()
-
-
-def test_sizes() -> None:
-    assert [size(count) for count in (0, 5 * 2**20, 999.4 * 2**20, 1000 * 2**20, 17.26 * 2**30)] == [
-        "0 MiB", "5 MiB", "999 MiB", "1.0 GiB", "17.3 GiB",
-    ]  # fmt: skip
 
 
 def test_plain_steps_are_some_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> None:

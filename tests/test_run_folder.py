@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from glueft.errors import RunFolderError
-from glueft.run_folder import new_run_folder, write_predictions, write_whole
+from glueft.run_folder import new_run_folder, write_predictions
 
 
 def test_a_run_folder_is_named_for_task_and_time(tmp_path: Path) -> None:
@@ -25,20 +24,6 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         new_run_folder(tmp_path / "file", "mrpc")
     assert "--output-dir" in str(caught.value)
     assert str(tmp_path / "file") in str(caught.value)
-
-
-def test_a_file_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "run.json"
-    write_whole(path, "first\n")
-
-    def fail(descriptor: int) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="no space left"):
-        write_whole(path, "second\n")
-    assert path.read_text() == "first\n"
-    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_predictions_name_labels_and_give_a_probability_each(tmp_path: Path) -> None:

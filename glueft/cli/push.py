@@ -68,7 +68,7 @@ def push(
 def _table(pushed: Pushed) -> Table:
     from rich.table import Table
 
-    from glueft.result_tables import size
+    from glueft.files import size
 
     table = Table(title=pushed.target.repository, title_justify="left", show_header=False)
     table.add_column("name")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.export.check import check_export
 from glueft.export.format import INPUT_NAMES, Format
-from glueft.export.place import DESCRIPTION, refuse_taken, whole_folder
+from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
 from glueft.export.readme import write_readme
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
     form.refuse_if_unwritable()
     refuse_taken(folder, force=force, source=saved.run.folder if saved.run else saved.checkpoint.folder)
     model = plain_copy(saved.classifier)
-    with whole_folder(folder) as unfinished:
+    with export_folder(folder) as unfinished:
         form.write(model, saved.tokenizer, unfinished)
         check = check_export(form, unfinished, model, saved.tokenizer, saved.max_length)
         record = describe(saved, form) | {"check": asdict(check)}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from glueft import files
 from glueft.errors import ExportError
 
 # The file by which an export is known for one: `--force` replaces nothing else.
@@ -67,7 +66,7 @@ def is_export(folder: Path) -> bool:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def export_folder(folder: Path) -> Iterator[Path]:
     """Give a new, empty folder; put it in its place if the block succeeds, and leave nothing of it if not.
 
     Args:
@@ -76,33 +75,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Raises:
         ExportError: nothing can be written there.
     """
-    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(3)}")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside.mkdir()
+    expected = "a place that can be written to, with room for the model"
+    mend = "name another folder, or make room; nothing was left there"
+    with (
+        files.writing(folder, ExportError, expected=expected, mend=mend),
+        files.whole_folder(folder, replace=True) as beside,
+    ):
         yield beside
-        _put(beside, folder)
-    except OSError as error:
-        raise ExportError(
-            f"{folder}: the export cannot be written",
-            expected="a place that can be written to, with room for the model",
-            received=error.strerror or str(error),
-            mend="name another folder, or make room; nothing was left there",
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _put(beside: Path, folder: Path) -> None:
-    """Move a finished folder into its place; an earlier export there goes once it is done."""
-    if not folder.exists():
-        beside.rename(folder)
-        return
-    earlier = folder.with_name(f"{beside.name}-earlier")
-    folder.rename(earlier)
-    try:
-        beside.rename(folder)
-    except BaseException:
-        earlier.rename(folder)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)

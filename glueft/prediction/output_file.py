@@ -6,19 +6,17 @@ import bz2
 import gzip
 import lzma
 import os
-import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from glueft.data.table_format import SUFFIXES, TableFormat, table_format
 from glueft.errors import OutputError
+from glueft.files import WholeFile, writing
 
 
 class OutputFile:
-    """A file in the making, beside its place, under another name. Use as a context manager.
-
-    Nothing is left of it after an error, Ctrl-C or SIGTERM; after SIGKILL, a hidden file beside its place.
+    """A file in the making, compressed where that is asked for. Use as a context manager; see `WholeFile`.
 
     Args:
         path: its place.
@@ -31,37 +29,26 @@ class OutputFile:
     content: IO[bytes]
 
     def __init__(self, path: Path, compression: str | None = None) -> None:
-        self.path = path
         self.compression = compression
-        self.beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(3)}")
+        self.whole = WholeFile(path)
 
     def __enter__(self) -> OutputFile:
-        try:
-            self.file = self.beside.open("xb")
-        except OSError as error:
-            raise cannot_write(self.path, error) from None
+        with writing(self.whole.path):
+            file = self.whole.__enter__().file
         opener = {"gzip": gzip.open, "bz2": bz2.open, "lzma": lzma.open}.get(self.compression or "")
-        self.content = self.file if opener is None else opener(self.file, "wb")  # type: ignore[operator]
+        self.content = file if opener is None else opener(file, "wb")  # type: ignore[operator]
         return self
 
     def finish(self) -> None:
         """Put the file in its place."""
-        if self.content is not self.file:
+        if self.content is not self.whole.file:
             self.content.close()
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        self.beside.replace(self.path)
+        self.whole.finish()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self.file.close()
-        except OSError:
-            pass  # A full disk says so again.
-        finally:
-            self.beside.unlink(missing_ok=True)
+        self.whole.__exit__(kind, error, trace)
 
 
 def output_format(path: Path) -> TableFormat:
@@ -127,13 +114,3 @@ def check_place(path: Path, *, force: bool, read: Path | None = None) -> None:
             received=f"no permission to write in {path.parent}",
             mend="name another place",
         )
-
-
-def cannot_write(path: Path | str, error: OSError) -> OutputError:
-    """The error for a file that cannot be made or written."""
-    return OutputError(
-        f"{path} cannot be written",
-        expected="a place with room where files can be made",
-        received=error.strerror or str(error),
-        mend="make room, or name another place; nothing was left behind",
-    )

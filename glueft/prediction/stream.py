@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from glueft.errors import DataError
+from glueft.files import writing
 from glueft.prediction.bad_rows import BadRows, write_bad_row
 from glueft.prediction.chunks import RowSource
-from glueft.prediction.output_file import OutputFile, cannot_write, output_format
+from glueft.prediction.output_file import OutputFile, output_format
 from glueft.prediction.results import result_names
 from glueft.prediction.writers import TableWriter, make_writer
 
@@ -172,12 +173,6 @@ def _writer(source: RowSource, target: Target, main: OutputFile | None, names: t
     return make_writer(kind, file, source.names, names, source.schema, raw=source.raw)
 
 
-@contextmanager
-def _writing(target: Target) -> Iterator[None]:
+def _writing(target: Target) -> AbstractContextManager[None]:
     """Tell of a full disk and the like in a sentence; a reader that went away is no error of ours."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise cannot_write(target.path or "standard output", error) from None
+    return writing(target.path or "standard output")

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
+from glueft.files import size
 from glueft.hub_client import quiet_client_in_threads
 from glueft.push.content import Source, content_of, record_after
 from glueft.push.errors import without_token
 from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, push
 from glueft.push.record import failed, hub_record, push_options
-from glueft.result_tables import size
 
 if TYPE_CHECKING:
     from glueft.progress import RunProgress

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from glueft.files import size
 from glueft.report.words import count, duration, listed, percent, row_text
-from glueft.result_tables import size
 
 Facts = list[tuple[str, str]]
 

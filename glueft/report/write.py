@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glueft.errors import RunFolderError
-from glueft.run_folder import write_whole
+from glueft.files import write_text, writing
 from glueft.saved_run import open_run
 
 FILE_NAME = "report.html"
+_EXPECTED, _MEND = "a file in a folder that can be written to", "name another file with --output"
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,8 @@ def write_report(
             received=f"nothing at {error}",
             mend="repeat the run (glueft run with its recipe.toml), or restore the folder from a copy",
         ) from error
-    try:
-        write_whole(path, render(content))
-    except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
+    with writing(path, RunFolderError, expected=_EXPECTED, mend=_MEND):
+        write_text(path, render(content))
     listed = [split for split in content.splits if split.mistakes is not None and split.mistakes.rows]
     notes = list(content.notes)
     reasons = {split.mistakes.missing: None for split in listed if split.mistakes and split.mistakes.missing}
@@ -95,7 +94,7 @@ def _check_output(path: Path, force: bool) -> None:
 def _unwritable(path: Path, received: str) -> RunFolderError:
     return RunFolderError(
         f"{path}: the report cannot be written there",
-        expected="a file in a folder that can be written to",
+        expected=_EXPECTED,
         received=received,
-        mend="name another file with --output",
+        mend=_MEND,
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from glueft.errors import SubmissionError
+from glueft.files import WholeFile, writing
 
 # The earliest that a zip file can say: what is in it does not depend on when it was written.
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
@@ -60,33 +59,25 @@ def write_zip(path: Path, files: Mapping[str, bytes], check: Callable[[dict[str,
     Raises:
         SubmissionError: it cannot be written, or what was read back is not what was written.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
-    try:
-        with beside.open("wb") as stream:
-            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name in sorted(files):
-                    entry = zipfile.ZipInfo(name, TIMESTAMP)
-                    entry.create_system, entry.external_attr = UNIX, PLAIN_FILE
-                    entry.compress_type = zipfile.ZIP_DEFLATED
-                    archive.writestr(entry, files[name])
-            stream.flush()
-            os.fsync(stream.fileno())
-        read_back = read_zip(beside)
+    expected, mend = "a folder that can be written to, with room for the file", "name another file with --output"
+    with writing(path, SubmissionError, expected=expected, mend=mend), WholeFile(path) as whole:
+        with zipfile.ZipFile(whole.file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(files):
+                entry = zipfile.ZipInfo(name, TIMESTAMP)
+                entry.create_system, entry.external_attr = UNIX, PLAIN_FILE
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, files[name])
+        whole.close()
+        try:
+            read_back = read_zip(whole.beside)
+        except zipfile.BadZipFile as error:
+            raise OSError(str(error)) from error
         if read_back != dict(files):
             raise OSError("what was read back is not what was written")
         check(read_back)
-        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+        digest = hashlib.sha256(whole.beside.read_bytes()).hexdigest()
         refuse_output(path, force=force)
-        beside.replace(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise SubmissionError(
-            f"{path} cannot be written",
-            expected="a folder that can be written to, with room for the file",
-            received=(error.strerror if isinstance(error, OSError) else None) or str(error),
-            mend="name another file with --output",
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
+        whole.finish()
     return digest
 
 

@@ -110,7 +110,7 @@ def test_a_record_that_cannot_be_written_does_not_hide_the_push(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(push_record, "write_whole", full)
+    monkeypatch.setattr(push_record, "write_text", full)
     said: list[str] = []
     push_record.note_push(
         open_run(run), Pushed(Target("alice/x"), hub.url, "0" * 40, True, False, {}, (), 1.0), said.append
