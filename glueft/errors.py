@@ -6,6 +6,8 @@ from __future__ import annotations
 class GlueftError(Exception):
     """A failure that the user can mend. The command line prints it without a traceback and exits with 2.
 
+    What is left out below is the empty text, and is left out where the error is shown.
+
     Args:
         message: one line that names the thing that is wrong (a file, a key, a plugin) and says what is wrong with it.
         expected: what would have been right.
@@ -13,7 +15,7 @@ class GlueftError(Exception):
         mend: what to do now; the most useful of the four.
     """
 
-    def __init__(self, message: str, *, expected: str, received: str, mend: str) -> None:
+    def __init__(self, message: str, *, expected: str = "", received: str = "", mend: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.expected = expected
@@ -21,7 +23,15 @@ class GlueftError(Exception):
         self.mend = mend
 
     def __str__(self) -> str:
-        return f"{self.message}\n  expected: {self.expected}\n  received: {self.received}\n  to mend:  {self.mend}"
+        lines = {"expected": self.expected, "received": self.received, "to mend": self.mend}
+        return "\n".join([self.message, *(f"  {f'{name}:':<9} {text}" for name, text in lines.items() if text)])
+
+    @property
+    def in_one_line(self) -> str:
+        """`MESSAGE (expected E; received R): MEND`, without what is left out."""
+        facts = {"expected": self.expected, "received": self.received}
+        inner = "; ".join(f"{name} {text}" for name, text in facts.items() if text)
+        return self.message + (f" ({inner})" if inner else "") + (f": {self.mend}" if self.mend else "")
 
 
 class PluginError(GlueftError):

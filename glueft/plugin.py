@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
 
+from glueft.option_types import take_lists
+
 if TYPE_CHECKING:
     import datasets
     import keras
+    from pydantic_core import CoreSchema
 
     from glueft.data.sources import Source
     from glueft.run_folder import Run
@@ -28,6 +31,11 @@ class Options(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(
         extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False, defer_build=True
     )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
+        # TOML has neither tuples nor sets nor enums: its lists and plain values serve for them.
+        return take_lists(handler(source), handler)
 
 
 class Plugin:

@@ -65,10 +65,7 @@ def options_breach(cls: type[Plugin]) -> str | None:
         return f"every option needs a description, and {where} gives none for {', '.join(silent)}"
     changeable = _changeable_default(options)
     if changeable:
-        return (
-            f"an option's default must be a value that cannot be changed, and that of {changeable} in {where} can be; "
-            'give a tuple: `words: tuple[str, ...] = glueft.Field((), strict=False, description="...")`'
-        )
+        return f"an option's default must be a value that cannot be changed; in {where}, {changeable}"
     if "plugin" in options.model_fields:
         return f'{where} has an option "plugin", the key by which a recipe names the plugin itself'
     return None
@@ -80,9 +77,17 @@ def _changeable_default(options: type[Options]) -> str | None:
         if field.default_factory_takes_validated_data:
             continue
         default = field.get_default(call_default_factory=True)
-        if isinstance(default, (MutableSequence, MutableMapping, MutableSet)):
-            return f"`{name}`, {_short(default)},"
+        instead = next((instead for kind, instead in _CHANGEABLE.items() if isinstance(default, kind)), None)
+        if instead:
+            return f"`{name}` has {_short(default)}: give {instead}"
     return None
+
+
+_CHANGEABLE = {
+    MutableSequence: 'a tuple, as in `words: tuple[str, ...] = glueft.Field((), description="...")`',
+    MutableMapping: 'None, as in `words: dict[str, int] | None = glueft.Field(None, description="...")`',
+    MutableSet: 'a frozenset, as in `words: frozenset[str] = glueft.Field(frozenset(), description="...")`',
+}
 
 
 def work_breach(cls: type[Plugin]) -> str | None:

@@ -34,8 +34,8 @@ class Smooth(glueft.Schedule):
         """A table in a table, lists, and a check that goes wrong."""
         initial_learning_rate: float = glueft.Field(1.0, description="The rate.")
         window: Window | None = glueft.Field(None, description="A window.")
-        windows: tuple[Window, ...] = glueft.Field((), strict=False, description="More windows.")
-        steps: tuple[int, ...] = glueft.Field((), strict=False, description="Steps.")
+        windows: tuple[Window, ...] = glueft.Field((), description="More windows.")
+        steps: tuple[int, ...] = glueft.Field((), description="Steps.")
         anything: Any = glueft.Field(None, description="Anything.")
 
         @glueft_validator("steps")

@@ -39,7 +39,7 @@ class Findings:
             kind = findings[0]["type"]
             if kind == "extra_forbidden":
                 self._unknown_key(at)
-            elif kind == "missing":
+            elif kind == "missing" and self._is_key(at):
                 self._missing(at)
             elif kind in ("value_error", "assertion_error"):
                 self._own_words(at, str(findings[0]["ctx"]["error"]), findings[0]["input"])
@@ -61,6 +61,10 @@ class Findings:
                 continue
             path = (*path, part)
         return path
+
+    def _is_key(self, at: Path) -> bool:
+        """Whether a path ends in a key that is not there; what a list lacks has no place in it."""
+        return isinstance(self._value(at[:-1]), dict) and at[-1] not in self._value(at[:-1])
 
     def _unknown_key(self, at: Path) -> None:
         key = str(at[-1])
@@ -159,7 +163,8 @@ class Findings:
         for example in [*(schema.get("examples") or []), schema.get("default")]:
             if example is not None:
                 return f"for example: {self._assigned(at, example)}", None
-        return f"give {expected(schema)}, or leave {dotted(at)} out", None
+        key = at[: max(place for place, part in enumerate(at, 1) if isinstance(part, str))]
+        return f"give {expected(schema)}, or leave {dotted(key)} out", None
 
     def _assigned(self, at: Path, value: object) -> str:
         """`batch_size = 8`, or the whole argument where it comes from one."""
@@ -195,8 +200,13 @@ class Findings:
         schema: Schema = root
         for part in at:
             schema = _resolved(root, schema)
-            inner = schema.get("items") if isinstance(part, int) else schema.get("properties", {}).get(part)
-            schema = inner or {}
+            if isinstance(part, int):
+                places = schema.get("prefixItems", [])
+                inner = places[part] if part < len(places) else schema.get("items")
+            else:
+                # A table with keys of the user's own has one schema for all of them.
+                inner = schema.get("properties", {}).get(part, schema.get("additionalProperties"))
+            schema = inner if isinstance(inner, dict) else {}
         return _resolved(root, schema)
 
     def _add(self, at: Path, message: str, wanted: str, got: str, mend: str, suggestion: str | None = None) -> None:

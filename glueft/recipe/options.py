@@ -10,6 +10,7 @@ from typing import Any
 import pydantic
 
 from glueft.errors import GlueftError
+from glueft.option_types import plain_values, unwritable
 from glueft.plugin import Options
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
@@ -44,7 +45,8 @@ class Table:
     def check(self) -> tuple[Any, list[Problem]]:
         """Return the table as its Options, or None, and everything that is wrong with it."""
         try:
-            return self.model.model_validate(self.values, context=self._folder_of), []
+            good = self.model.model_validate(self.values, context=self._folder_of)
+            return good, self._unwritable(good)
         except pydantic.ValidationError as error:
             # Imported where something is wrong only: a good recipe is checked the faster for it.
             from glueft.recipe.findings import Findings
@@ -59,6 +61,17 @@ class Table:
             mend = f"report it to the authors of {self.plugin.origin}"
             wanted = "options that the plugin can check"
             return None, [self._as_a_whole(failure, wanted, "a failure inside the plugin", mend)]
+
+    def _unwritable(self, good: Options) -> list[Problem]:
+        """A plugin's own code may make of a value what no recipe can hold, and a run writes its recipe down."""
+        if self.plugin is None:
+            return []
+        found = unwritable(plain_values(good.model_dump(exclude_none=True)))
+        if found is None:
+            return []
+        message = f"{self.owner} has an option that a recipe cannot hold"
+        mend = f"tell the authors of {self.plugin.origin}; `glueft plugin check {self.plugin.name}` names the option"
+        return [self._as_a_whole(message, "text, numbers, true, false, dates, lists, tables", f"a {found}", mend)]
 
     def _folder_of(self, key: str) -> FilePath:
         """Where the relative paths of an option begin; `glueft.LocalPath` asks."""

@@ -57,15 +57,18 @@ class RecipeError(GlueftError):
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         super().__init__(
             f"{recipe}: {count}, nothing was run",
-            expected="; ".join(problem.expected for problem in self.problems),
-            received="; ".join(problem.received for problem in self.problems),
-            mend="; ".join(problem.mend for problem in self.problems),
+            expected="; ".join(problem.expected for problem in self.problems if problem.expected),
+            received="; ".join(problem.received for problem in self.problems if problem.received),
+            mend="; ".join(problem.mend for problem in self.problems if problem.mend),
         )
 
     def __str__(self) -> str:
         shown, more = self.problems[:MOST_SHOWN], len(self.problems) - MOST_SHOWN
         width = min(48, max(len(problem.place) for problem in shown))
-        blocks = [f"  {problem.place:<{width}}   {problem.message}\n      {problem.mend}" for problem in shown]
+        blocks = [
+            f"  {problem.place:<{width}}   {problem.message}" + (f"\n      {problem.mend}" if problem.mend else "")
+            for problem in shown
+        ]
         return "\n\n".join([self.message, *blocks, *([f"  and {more} more"] if more > 0 else [])])
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from glueft.local_path import absolute
+from glueft.option_types import plain_values
 from glueft.plugin import Callback, Optimizer, Plugin, Schedule, Task
 from glueft.plugin_file import PluginFile
 from glueft.recipe.check import RecipeCheck
@@ -60,11 +60,11 @@ class Recipe:
             if isinstance(part, Plugin):
                 tables[name] = _plugin_table(part)
             elif name == "plugins":
-                tables |= {name: _plain(part.model_dump())} if part.files else {}
+                tables |= {name: plain_values(part.model_dump())} if part.files else {}
             elif name == "hub" and part.push is None:
                 continue
             elif name != "callbacks":
-                tables[name] = _plain(part.model_dump(exclude_none=True, exclude=self._unread(name)))
+                tables[name] = plain_values(part.model_dump(exclude_none=True, exclude=self._unread(name)))
             elif part:
                 tables[name] = [_plugin_table(callback) for callback in part]
         return tables
@@ -137,16 +137,5 @@ def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], ori
 
 
 def _plugin_table(plugin: Plugin) -> dict[str, Any]:
-    options = _plain(plugin.options.model_dump(exclude_none=True))
+    options = plain_values(plugin.options.model_dump(exclude_none=True))
     return {"plugin": plugin.name, **options}
-
-
-def _plain(value: Any) -> Any:
-    """Values as TOML has them: lists for tuples and sets, a member of an Enum by its value."""
-    if isinstance(value, dict):
-        return {key: _plain(element) for key, element in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(element) for element in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(_plain(element) for element in value)
-    return value.value if isinstance(value, Enum) else value

@@ -73,7 +73,7 @@ class Data(Options):
     max_length: int = Field(128, ge=8, le=1_000_000, description="Longest row in tokens; what is longer is cut.")
     limit_train: int | None = Field(None, ge=1, description="Use only the first rows of the train split, for trials.")
     limit_validation: int | None = Field(None, ge=1, description="Use only the first rows of each validation split.")
-    predict: Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_each_once)] = Field(
+    predict: Annotated[tuple[Text, ...], AfterValidator(_each_once)] = Field(
         ("validation",),
         description='Splits whose predictions are written: "validation" and "test", each meaning all of its sort, or '
         "single ones by their full names.",
@@ -112,7 +112,7 @@ class Engine(Options):
 class Plugins(Options):
     """Plugins of the user's own, beside those of the installed packages."""
 
-    files: Annotated[tuple[LocalPath, ...], Field(strict=False)] = Field(
+    files: tuple[LocalPath, ...] = Field(
         (),
         description="Python files with plugins, relative to the recipe; their code is run when the recipe is read.",
         examples=[["my_task.py"]],

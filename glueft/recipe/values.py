@@ -78,7 +78,11 @@ def expected(schema: Schema) -> str:
     if kind == "string":
         return "text in quotes"
     if kind == "array":
-        items = schema.get("items") or {}
+        places, items = schema.get("prefixItems"), schema.get("items") or {}
+        if places:
+            kinds = [expected(place) for place in places]
+            of = f"each {kinds[0]}" if len({*kinds}) == 1 else ", ".join(kinds)
+            return f"a list of {len(places)}, {of}"
         return f"a list, each {expected(items)}" if items else "a list"
     if kind == "object" or "$ref" in schema:
         return "a table"

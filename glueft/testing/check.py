@@ -68,7 +68,7 @@ class Check:
         except (ContractBrokenError, NotCheckedError):
             raise
         except GlueftError as error:
-            raise ContractBrokenError(sentence(error)) from error
+            raise ContractBrokenError(error.in_one_line) from error
         except Exception as error:
             raise ContractBrokenError(f"it raised {said(error)}{place(self.subject.cls, error)}") from error
 
@@ -77,8 +77,3 @@ def require_built(kind: str, built: object) -> None:
     """Raise ContractBrokenError unless the `build` of a plugin of this kind may return this."""
     if not is_built(kind, built):
         raise ContractBrokenError(f"`build` must return a {KERAS_CLASS[kind]}, and returned {told(built)}")
-
-
-def sentence(error: GlueftError) -> str:
-    """An error with its remedy in one line."""
-    return f"{error.message} (expected {error.expected}; received {error.received}): {error.mend}"

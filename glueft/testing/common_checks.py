@@ -11,6 +11,7 @@ import pydantic
 from glueft.errors import GlueftError
 from glueft.plugin_contract import PARTS
 from glueft.testing.check import ContractBrokenError
+from glueft.testing.option_types import unsettable
 from glueft.testing.subject import Subject
 from glueft.testing.target import Target, last_line, run_python
 
@@ -31,7 +32,7 @@ def docstring(subject: Subject) -> str:
 
 
 def options(subject: Subject) -> str:
-    """The options are strict, each has a description, and no default can be changed; what is wrong is refused."""
+    """Options are strict and described, a recipe can set each, no default can be changed; what is wrong is refused."""
     _keeps("options", subject)
     plugin = subject.plugin
     model = subject.cls.Options
@@ -40,6 +41,9 @@ def options(subject: Subject) -> str:
     for option in model.model_fields:
         for wrong in WRONG:
             _survives(subject, option, wrong)
+    reason = unsettable(model)
+    if reason:
+        raise ContractBrokenError(reason)
     shown = ", ".join(f"{option} = {getattr(plugin.options, option)!r}" for option in model.model_fields)
     return shown or "none"
 

@@ -13,7 +13,7 @@ import pydantic
 
 from glueft.errors import DataError, GlueftError
 from glueft.plugin import Plugin, Task
-from glueft.testing.check import ContractBrokenError, NotCheckedError, sentence
+from glueft.testing.check import ContractBrokenError, NotCheckedError
 from glueft.testing.offline import offline
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Subject:
             reason = f"its options refuse {at} = {first['input']!r}: {first['msg']}" if at else first["msg"]
             whole = not at
         except GlueftError as error:
-            reason, whole = sentence(error), True
+            reason, whole = error.in_one_line, True
         if whole and guessed and not self.given:
             raise NotCheckedError(f"values for its options cannot be guessed, give them with --set KEY=VALUE: {reason}")
         raise ContractBrokenError(f"{reason}; give the option another default or other `examples`")

@@ -51,7 +51,6 @@ class MLflow(glueft.Callback):
         every_steps: int = glueft.Field(10, ge=1, description="Send the numbers of the first step and every so many.")
         artifacts: tuple[str, ...] = glueft.Field(
             (),
-            strict=False,
             description="Files and folders of the run folder to upload at its end.",
             examples=[["run.json", "recipe.toml", "predictions", "model"]],
         )
