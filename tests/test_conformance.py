@@ -138,7 +138,7 @@ class Idle(glueft.Optimizer):
         (Undescribed, "docstring", "class Undescribed needs a docstring"),
         (Loose, "options", "must stay strict and refuse unknown keys; they set extra='allow'"),
         (Silent, "options", "every option needs a description, and class Silent gives none for words"),
-        (Changeable, "options", "that of `words`, [], in class Changeable can be"),
+        (Changeable, "options", "in class Changeable, `words` has []: give a tuple"),
         (Idle, "declaration", "class Idle needs a `build` method"),
     ],
 )
