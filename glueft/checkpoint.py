@@ -18,7 +18,7 @@ from glueft.encoder.tensor_files import read_headers
 from glueft.errors import CheckpointError
 from glueft.files import whole_folder
 from glueft.sample_encoder import SAMPLE_CHECKPOINT
-from glueft.tokenizer import load_tokenizer
+from glueft.tokenizer import load_tokenizer, save_tokenizer
 
 if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
@@ -167,8 +167,7 @@ def save_config_and_tokenizer(model: Classifier, folder: Path, tokenizer: Any) -
     """Write all of a checkpoint but its weights into a folder that exists: config.json and the tokenizer's files."""
     config = json.dumps(saved_config(model), indent=2, sort_keys=True) + "\n"
     (folder / CONFIG).write_text(config, encoding="utf-8")
-    _forget_padding(tokenizer)
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
 
 
 def saved_config(model: Classifier) -> dict[str, Any]:
@@ -185,11 +184,3 @@ def saved_config(model: Classifier) -> dict[str, Any]:
     config.pop("torch_dtype", None)
     config["dtype"] = "float32"
     return config
-
-
-def _forget_padding(tokenizer: Any) -> None:
-    """A fast tokenizer would save the length it last cut and padded to, and cut to it wherever it is loaded."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:
-        backend.no_truncation()
-        backend.no_padding()

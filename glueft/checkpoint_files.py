@@ -18,6 +18,7 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "bpe.codes",
     "sentencepiece.bpe.model",
     "spiece.model",
     "spm.model",

@@ -127,7 +127,7 @@ def evaluate_checkpoint(
         with progress.phase(f"checkpoint {parts.model.checkpoint}"):
             checkpoint = rename_labels(find_checkpoint(parts.model.checkpoint, parts.model.revision), labels)
             check_max_length(parts.data.max_length, checkpoint)
-            tokenizer = load_tokenizer(checkpoint)
+            tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
         if not task.reads_own_files:
             refuse_other_labels(checkpoint, task)
         rows = read_rows(parts, chosen, progress)
@@ -232,7 +232,6 @@ def measure(
         What there is to tell, and the logits of each split, (rows, labels) or (rows, 1).
     """
     from glueft import engine
-    from glueft.data.encoding import encode
     from glueft.jit_compile import keras_backend
     from glueft.tensorflow_settings import onednn_setting
 
@@ -241,7 +240,7 @@ def measure(
         for name, split in rows.splits.items():
             labels = saved.label_indices(split)
             with progress.phase(f"{counted(len(split), name + ' row')}"):
-                encoded = encode(split, saved.tokenizer, saved.max_length)
+                encoded = saved.encode(split)
                 logits[name] = engine.predict(saved.classifier, saved.batches(encoded))
             predictions = logits[name].argmax(axis=1) if saved.labels else logits[name][:, 0]
             by_split[name] = compute_metrics(task.metrics, predictions, labels)

@@ -112,7 +112,7 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     with progress.phase(f"checkpoint {recipe.model.checkpoint}"):
         checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision)
         check_max_length(data.max_length, checkpoint)
-        tokenizer = load_tokenizer(checkpoint)
+        tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
         splits = load_rows(task, source, limit_train=data.limit_train, limit_validation=data.limit_validation)

@@ -55,6 +55,20 @@ class SavedModel:
     checkpoint: Checkpoint
     widths: tuple[int, ...] | None = None
 
+    def encode(self, rows: Rows) -> Encoded:
+        """Return the tokens of rows, as long as the model may read them.
+
+        Raises:
+            CheckpointError: they are pairs, and the tokenizer puts nothing between the two texts.
+            DataError: `max_length` leaves no room for text.
+        """
+        from glueft.data.encoding import encode
+        from glueft.tokenizer import refuse_joined_pairs
+
+        if self.pair is None and len(rows.texts) == 2:
+            refuse_joined_pairs(self.tokenizer, self.checkpoint.name)
+        return encode(rows, self.tokenizer, self.max_length)
+
     def batches(self, encoded: Encoded) -> EvaluationBatches:
         """Return rows as batches like those of the run's own evaluation: same sizes, same widths."""
         from glueft.data.batches import EvaluationBatches, keep_widths
@@ -93,9 +107,8 @@ class SavedModel:
             TrainingError: a logit is not a finite number.
         """
         from glueft import engine
-        from glueft.data.encoding import encode
 
-        return engine.predict(self.classifier, self.batches(encode(rows, self.tokenizer, self.max_length)))
+        return engine.predict(self.classifier, self.batches(self.encode(rows)))
 
 
 def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
@@ -124,7 +137,7 @@ def load_run_model(run: SavedRun, *, quiet: bool = True) -> SavedModel:
     check_model_folder(run)
     checkpoint = find_checkpoint(str(run.model_folder))
     check_max_length(recipe.data.max_length, checkpoint)
-    tokenizer = load_tokenizer(checkpoint)
+    tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
     widths = run.record["engine"].get("widths")
     return SavedModel(
         classifier=load_for_prediction(
@@ -167,12 +180,21 @@ def load_classification_checkpoint(name: str, revision: str | None = None) -> Sa
         tokenizer=tokenizer,
         labels=labels,
         task=None,
-        max_length=min(checkpoint.encoder_config.max_positions, int(tokenizer.model_max_length)),
+        max_length=_longest_row(checkpoint, tokenizer),
         evaluation_batch_size=BATCH_SIZE,
         pair=None,
         run=None,
         checkpoint=checkpoint,
     )
+
+
+def _longest_row(checkpoint: Checkpoint, tokenizer: Any) -> int:
+    """As many tokens as the encoder has positions, or fewer where the tokenizer says so."""
+    positions, told = checkpoint.encoder_config.max_positions, tokenizer.model_max_length
+    special = tokenizer.num_special_tokens_to_add(pair=True)
+    # A number that leaves no room for two texts is a slip, not a length.
+    said = isinstance(told, int | float) and special + 2 <= told < positions
+    return int(told) if said else positions
 
 
 def load_for_prediction(

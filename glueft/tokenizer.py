@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from glueft.checkpoint_files import TOKENIZER_FILES
@@ -11,16 +12,27 @@ from glueft.errors import CheckpointError
 # One of these holds the vocabulary.
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 
+# transformers 5.24 writes the merges of BERTweet and PhoBERT in a form that it reads as others. So a tokenizer in
+# Python keeps the vocabulary files that it was read from, by name, in this attribute.
+_VOCABULARY_FILES = "glueft_vocabulary_files"
 
-def load_tokenizer(checkpoint: Checkpoint) -> Any:
+
+def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
     """Load the tokenizer of a checkpoint folder; no code of the checkpoint's is run.
 
+    It pads on the right, as glueft does, whatever side its files name, and is saved so. It cuts on its own side.
+
+    Args:
+        checkpoint: from `find_checkpoint`.
+        pair: whether rows of two texts are to be read.
+
     Returns:
-        A transformers tokenizer.
+        A transformers tokenizer: one in Rust, or one that transformers has in Python alone (BERTweet's, PhoBERT's,
+        that of Japanese BERT).
 
     Raises:
-        CheckpointError: there are no tokenizer files, they cannot be read, or the tokenizer makes ids that the encoder
-            has no embeddings for.
+        CheckpointError: there are no tokenizer files, they cannot be read, or the tokenizer does not serve the encoder:
+            it makes ids without embeddings, adds no special tokens, or puts nothing between the texts of a pair.
     """
     folder = checkpoint.folder
     if not any((folder / name).is_file() for name in _VOCABULARIES):
@@ -33,27 +45,91 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, config=_dispatch_config(checkpoint), local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # the tokenizer classes raise whatever their files make them stumble over
         raise CheckpointError(
             f"{checkpoint.name}: the tokenizer cannot be read",
             expected="tokenizer files that transformers can load",
-            received=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-            mend=f"download or copy the tokenizer files again ({folder})",
+            received=_first_line(error),
+            mend="install the package that it asks for into glueft's environment, or choose another checkpoint"
+            if isinstance(error, ImportError)
+            else f"download or copy the tokenizer files again ({folder}), or choose another checkpoint",
         ) from error
     _check_tokenizer(tokenizer, checkpoint)
+    if pair:
+        refuse_joined_pairs(tokenizer, checkpoint.name)
+    tokenizer.padding_side = "right"
+    # What was read from tokenizer.json's own truncation is lost there with the next call: it is saved from here.
+    tokenizer.init_kwargs |= {"padding_side": "right", "truncation_side": tokenizer.truncation_side}
+    if not tokenizer.is_fast:
+        names = [name for name in tokenizer.vocab_files_names.values() if (folder / name).is_file()]
+        setattr(tokenizer, _VOCABULARY_FILES, {name: (folder / name).read_bytes() for name in names})
     return tokenizer
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write the files of a tokenizer into a folder that exists; transformers reads the same tokenizer from them."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        # It would save the length it last cut and padded to, and cut to it wherever it is loaded.
+        backend.no_truncation()
+        backend.no_padding()
+    tokenizer.save_pretrained(folder)
+    for name, content in getattr(tokenizer, _VOCABULARY_FILES, {}).items():
+        (folder / name).write_bytes(content)
+
+
+def refuse_joined_pairs(tokenizer: Any, name: str) -> None:
+    """Raise CheckpointError if nothing stands between the two texts of a pair; `name` is the checkpoint's."""
+    if _joins_pairs(tokenizer):
+        pair = tokenizer.convert_ids_to_tokens(tokenizer("a", "b")["input_ids"])
+        raise CheckpointError(
+            f"{name}: the tokenizer puts nothing between the two texts of a pair",
+            expected="a special token between them, such as [SEP]: [CLS] a [SEP] b [SEP]",
+            received=f'"a" and "b" become {" ".join(pair)}',
+            mend="give tokenizer.json a post_processor with a template for pairs, or choose another checkpoint",
+        )
+
+
+def _joins_pairs(tokenizer: Any) -> bool:
+    if not getattr(tokenizer, "is_fast", False):
+        ids = tokenizer.build_inputs_with_special_tokens([-1], [-2])
+        return bool(ids.index(-2) == ids.index(-1) + 1)
+    sequences = tokenizer("a", "b").sequence_ids()
+    # A vocabulary that knows neither letter says nothing.
+    return any(sequences[place : place + 2] == [0, 1] for place in range(len(sequences)))
+
+
+def _dispatch_config(checkpoint: Checkpoint) -> Any:
+    """What of config.json chooses the tokenizer's class; faults in the rest are not the tokenizer's."""
+    from transformers import AutoConfig
+
+    named = checkpoint.config.get("tokenizer_class")
+    config = AutoConfig.for_model(
+        checkpoint.encoder_config.family.model_type, tokenizer_class=named if isinstance(named, str) else None
+    )
+    config.name_or_path = str(checkpoint.folder)
+    return config
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).split("\n")
+    return f"{type(error).__name__}: {next((line for line in lines if line.strip()), '').strip()}"
 
 
 def _check_tokenizer(tokenizer: Any, checkpoint: Checkpoint) -> None:
     config = checkpoint.encoder_config
 
-    def mismatch(expected: str, received: str) -> CheckpointError:
+    def mismatch(
+        expected: str, received: str, mend: str = "use the tokenizer files that belong to these weights"
+    ) -> CheckpointError:
         return CheckpointError(
             f"{checkpoint.name}: the tokenizer does not match the encoder",
             expected=expected,
             received=received,
-            mend="use the tokenizer files that belong to these weights",
+            mend=mend,
         )
 
     vocabulary = tokenizer.get_vocab()
@@ -74,14 +150,29 @@ def _check_tokenizer(tokenizer: Any, checkpoint: Checkpoint) -> None:
             f"{tokenizer.pad_token!r} with id {tokenizer.pad_token_id}",
         )
     try:
-        pair = tokenizer("a", "b", return_token_type_ids=True)
+        special = tokenizer.num_special_tokens_to_add(pair=False)
+        pair = tokenizer("a", "b")
     except Exception as error:  # as above
-        raise mismatch("a tokenizer that can encode a pair of texts", f"{type(error).__name__}: {error}") from error
-    ids, types = pair["input_ids"], pair["token_type_ids"]
+        raise mismatch("a tokenizer that can encode a pair of texts", _first_line(error)) from error
+    if not special:
+        raise mismatch(
+            "special tokens around a text, such as [CLS] and [SEP]: the classifier reads the first of them",
+            "a tokenizer that adds none",
+            "give tokenizer.json the post_processor that the encoder was trained with, or choose another checkpoint",
+        )
+    ids = pair["input_ids"]
     if max(ids) >= config.vocab_size:
         raise mismatch(f"token ids below {config.vocab_size}", f"the id {max(ids)} in an encoded pair")
+    # A tokenizer whose model_input_names lack them gives none: they are zeros.
+    types = pair.get("token_type_ids", [0])
     if config.type_vocab_size and max(types) >= config.type_vocab_size:
         raise mismatch(
             f"token type ids below {config.type_vocab_size} (type_vocab_size of config.json)",
             f"the token type id {max(types)} in an encoded pair",
+        )
+    if getattr(tokenizer, "normalization", False) and getattr(tokenizer, "demojizer", True) is None:
+        raise mismatch(
+            "the package emoji, by which this tokenizer turns emoji into words",
+            "none in this Python environment",
+            "install it: pip install emoji",
         )

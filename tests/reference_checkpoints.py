@@ -90,3 +90,23 @@ def make_tokenizer(config: dict[str, Any]) -> PreTrainedTokenizerFast:
         sep_token="[SEP]",
         model_max_length=config["max_position_embeddings"],
     )
+
+
+def edit_tokenizer(folder: Path, file: str = "tokenizer_config.json", **changes: Any) -> None:
+    """Set keys of tokenizer_config.json, or of another JSON file of the tokenizer."""
+    content = json.loads((folder / file).read_text(encoding="utf-8"))
+    (folder / file).write_text(json.dumps({**content, **changes}), encoding="utf-8")
+
+
+def copy_with_python_tokenizer(kind: str, folder: Path, **settings: Any) -> Path:
+    """Copy a case with a tokenizer that transformers has in Python alone: "Bertweet", "Phobert" or "BertJapanese"."""
+    copy_checkpoint("bert" if kind == "BertJapanese" else "roberta", folder)
+    (folder / "tokenizer.json").unlink()
+    if kind == "BertJapanese":
+        (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdeghi"]) + "\n")
+    else:
+        (folder / "vocab.txt").write_text("a 9\nb 9\nc 9\nd 9\ne 9\na@@ 9\nb@@ 9\nab 9\nba@@ 9\n")
+        (folder / "bpe.codes").write_text("a b</w> 5\nb a 4\n")
+    settings = {"tokenizer_class": f"{kind}Tokenizer", "model_max_length": 40, **settings}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import pytest
 
 from glueft.checkpoint import find_checkpoint, load_tokenizer
 from glueft.errors import CheckpointError
-from reference_checkpoints import FAMILIES, copy_checkpoint, edit_config
+from glueft.tokenizer import save_tokenizer
+from reference_checkpoints import FAMILIES, copy_checkpoint, copy_with_python_tokenizer, edit_config, edit_tokenizer
 
 
 @pytest.fixture
@@ -99,7 +102,92 @@ def test_another_padding_token_than_roberta_counts_from(tmp_path: Path) -> None:
 
 def test_token_types_that_the_encoder_does_not_have(folder: Path) -> None:
     edit_config(folder, type_vocab_size=1)
+    edit_tokenizer(folder, model_input_names=["input_ids", "token_type_ids", "attention_mask"])
     assert refused(folder).received == "the token type id 1 in an encoded pair"
+
+
+def test_token_types_that_the_tokenizer_does_not_give_are_zeros(folder: Path) -> None:
+    edit_config(folder, type_vocab_size=1)
+    edit_tokenizer(folder, model_input_names=["input_ids", "attention_mask"])
+    assert "token_type_ids" not in load_tokenizer(find_checkpoint(str(folder)))("w4", "w5")
+
+
+def test_no_special_tokens(folder: Path) -> None:
+    edit_tokenizer(folder, "tokenizer.json", post_processor=None)
+    error = refused(folder)
+    assert error.expected.startswith("special tokens around a text")
+    assert error.received == "a tokenizer that adds none"
+    assert "post_processor" in error.mend
+
+
+def test_nothing_between_the_texts_of_a_pair(folder: Path) -> None:
+    # What the tokenizers library makes of a template for single texts alone.
+    template = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["post_processor"]
+    template["pair"] = [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}]
+    edit_tokenizer(folder, "tokenizer.json", post_processor=template)
+    checkpoint = find_checkpoint(str(folder))
+    assert len(load_tokenizer(checkpoint)("w4")["input_ids"]) == 3
+    with pytest.raises(CheckpointError, match="nothing between the two texts") as caught:
+        load_tokenizer(checkpoint, pair=True)
+    assert caught.value.received == '"a" and "b" become [UNK] [UNK]'
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pairs_are_told_apart(family: str, tmp_path: Path) -> None:
+    load_tokenizer(find_checkpoint(str(copy_checkpoint(family, tmp_path / family))), pair=True)
+
+
+@pytest.mark.parametrize("kind", ["Bertweet", "Phobert", "BertJapanese"])
+def test_a_tokenizer_in_python_is_saved_as_it_was_read(kind: str, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    folder = copy_with_python_tokenizer(kind, tmp_path / kind, truncation_side="left", padding_side="left")
+    checkpoint = find_checkpoint(str(folder))
+    assert {"vocab.txt"} | ({"bpe.codes"} if kind != "BertJapanese" else set()) <= checkpoint.fingerprints.keys()
+    tokenizer = load_tokenizer(checkpoint, pair=True)
+    again = saved(tokenizer, folder, tmp_path / "saved")
+    texts = ["ab abba a", "b", "c d e"]
+    assert (
+        again(texts, texts[::-1])["input_ids"] == AutoTokenizer.from_pretrained(folder)(texts, texts[::-1])["input_ids"]
+    )
+    assert (again.truncation_side, again.padding_side) == ("left", "right")
+
+
+def test_a_package_that_a_tokenizer_needs(tmp_path: Path) -> None:
+    error = refused(copy_with_python_tokenizer("BertJapanese", tmp_path / "tiny", word_tokenizer_type="jumanpp"))
+    assert "rhoknp" in error.received
+    assert error.mend.startswith("install the package")
+
+
+def test_emoji_without_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "emoji", None)
+    error = refused(copy_with_python_tokenizer("Bertweet", tmp_path / "tiny", normalization=True))
+    assert error.mend == "install it: pip install emoji"
+
+
+def saved(tokenizer: Any, folder: Path, place: Path) -> Any:
+    """The tokenizer as transformers reads it from where glueft has saved it."""
+    from transformers import AutoTokenizer
+
+    place.mkdir()
+    save_tokenizer(tokenizer, place)
+    shutil.copy(folder / "config.json", place)
+    return AutoTokenizer.from_pretrained(place)
+
+
+def test_the_saved_tokenizer_pads_on_the_right_and_cuts_on_its_own_side(folder: Path, tmp_path: Path) -> None:
+    edit_tokenizer(folder, padding_side="left")
+    truncation = {"direction": "Left", "max_length": 7, "strategy": "LongestFirst", "stride": 0}
+    edit_tokenizer(folder, "tokenizer.json", truncation=truncation)
+    again = saved(load_tokenizer(find_checkpoint(str(folder))), folder, tmp_path / "saved")
+    assert (again.truncation_side, again.padding_side) == ("left", "right")
+    assert len(again("w4 w5 w6 w7 w8 w9 w4 w5")["input_ids"]) == 10
+
+
+@pytest.mark.parametrize("fault", [{"problem_type": "single_label_classification", "num_labels": 1}, {"dtype": 3}])
+def test_faults_of_config_json_are_none_of_the_tokenizer(folder: Path, fault: dict[str, Any]) -> None:
+    edit_config(folder, id2label=None, label2id=None, **fault)
+    assert len(load_tokenizer(find_checkpoint(str(folder)))("w4")["input_ids"]) == 3
 
 
 def test_an_empty_vocabulary(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,7 @@ class Encoded:
     """The tokens of one split; row `i` is `ids[offsets[i]:offsets[i + 1]]`.
 
     Attributes:
-        ids: token ids, (tokens,), uint16 where the vocabulary fits and int32 elsewhere.
+        ids: token ids, (tokens,), uint16 where all of them fit and int32 elsewhere.
         token_types: the tokenizer's segments, mostly 0 for the first text of a row and 1 for the second, (tokens,),
             uint8; zeros where the tokenizer's model has none.
         offsets: where each row begins, (rows + 1,), int64.
@@ -58,9 +60,12 @@ class Encoded:
 def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
     """Tokenize one split as `tokenizer(*texts, truncation=True, max_length=max_length)` does.
 
+    The tokens are cut on the tokenizer's own side (`truncation_side`). Every command that reads texts comes through
+    here.
+
     Args:
         rows: the split, with one or two texts a row.
-        tokenizer: a fast (Rust) tokenizer of transformers.
+        tokenizer: a tokenizer of transformers, from `load_tokenizer`.
         max_length: the most tokens of a row, special tokens counted. Of a pair the longer text is cut first.
 
     Raises:
@@ -74,36 +79,96 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
             received=str(max_length),
             mend="raise data.max_length; 128 suits most GLUE tasks",
         )
-    # The Rust tokenizer itself, without the lists of Python integers that the transformers call builds around it.
-    backend = tokenizer.backend_tokenizer
-    backend.no_padding()
-    backend.enable_truncation(max_length=max_length, strategy="longest_first")
-    # A tokenizer may count segments that its model does not tell apart; transformers then leaves them out.
-    has_types = "token_type_ids" in tokenizer.model_input_names
-    ids_type = np.uint16 if len(tokenizer) <= np.iinfo(np.uint16).max + 1 else np.int32
-    ids: list[NDArray[Any]] = []
-    token_types: list[NDArray[np.uint8]] = []
-    lengths: list[NDArray[np.int64]] = []
-    truncated = 0
-    for start in range(0, len(rows), CHUNK_ROWS):
-        columns = [texts[start : start + CHUNK_ROWS] for texts in rows.texts]
-        inputs = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-        encodings = backend.encode_batch_fast(inputs)
-        lengths.append(np.fromiter(map(len, encodings), np.int64, len(encodings)))
-        tokens = int(lengths[-1].sum())
-        # Read row by row into one array a chunk: no more than one row's Python integers at a time, and no array a row.
-        ids.append(np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), ids_type, tokens))
-        if has_types:
-            types = chain.from_iterable(encoding.type_ids for encoding in encodings)
-            token_types.append(np.fromiter(types, np.uint8, tokens))
-        else:
-            token_types.append(np.zeros(tokens, np.uint8))
-        truncated += sum(bool(encoding.overflowing) for encoding in encodings)
+    encode_chunk = _rust_encoder(tokenizer, max_length) or partial(_encode_in_python, tokenizer, max_length)
+    chunks = [
+        encode_chunk([texts[start : start + CHUNK_ROWS] for texts in rows.texts])
+        for start in range(0, len(rows), CHUNK_ROWS)
+    ]
     return Encoded(
-        ids=np.concatenate(ids),
-        token_types=np.concatenate(token_types),
-        offsets=np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64),
+        ids=np.concatenate([chunk.ids for chunk in chunks]),
+        token_types=np.concatenate([chunk.token_types for chunk in chunks]),
+        offsets=np.concatenate([[0], np.cumsum(np.concatenate([chunk.lengths for chunk in chunks]))]).astype(np.int64),
         labels=rows.labels,
         pad_id=tokenizer.pad_token_id,
-        truncated=truncated,
+        truncated=sum(chunk.truncated for chunk in chunks),
     )
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """The tokens of a few rows: those of all rows one after the other, and how many each row has."""
+
+    ids: NDArray[Any]
+    token_types: NDArray[np.uint8]
+    lengths: NDArray[np.int64]
+    truncated: int
+
+    @classmethod
+    def of(
+        cls,
+        rows: Sequence[Sized],
+        ids: Iterable[Sequence[int]],
+        types: Iterable[Sequence[int]] | None,
+        truncated: int,
+    ) -> _Chunk:
+        """Join the ids and the token types of rows, whose lengths are those of `rows`; no types are zeros."""
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        tokens = int(lengths.sum())
+        # Read row by row into one array a chunk: no more than one row's Python integers at a time, and no array a row.
+        flat = np.fromiter(chain.from_iterable(ids), np.int32, tokens)
+        if not tokens or flat.max() <= np.iinfo(np.uint16).max:
+            flat = flat.astype(np.uint16)
+        if types is None:
+            return cls(flat, np.zeros(tokens, np.uint8), lengths, truncated)
+        return cls(flat, np.fromiter(chain.from_iterable(types), np.uint8, tokens), lengths, truncated)
+
+
+def _rust_encoder(tokenizer: Any, max_length: int) -> Callable[[Sequence[Sequence[str]]], _Chunk] | None:
+    """What the call does in the Rust tokenizer, without the lists of Python integers that it builds around it.
+
+    Returns:
+        None for a tokenizer that is written in Python, and for one whose call does more than to ask the Rust one.
+    """
+    from transformers import PreTrainedTokenizerBase, TokenizersBackend
+
+    own = type(tokenizer)
+    if (
+        not isinstance(tokenizer, TokenizersBackend)
+        or own.__call__ is not PreTrainedTokenizerBase.__call__
+        or own._encode_plus is not TokenizersBackend._encode_plus
+    ):
+        return None
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.enable_truncation(max_length=max_length, strategy="longest_first", direction=tokenizer.truncation_side)
+    backend.encode_special_tokens = tokenizer.split_special_tokens
+    # Fast is without offsets; tokenizers 0.23 then loses the segments too where there is no post-processor.
+    encode_batch = backend.encode_batch if backend.post_processor is None else backend.encode_batch_fast
+    # A tokenizer may count segments that its model does not tell apart; transformers then leaves them out.
+    has_types = "token_type_ids" in tokenizer.model_input_names
+
+    def encode_chunk(texts: Sequence[Sequence[str]]) -> _Chunk:
+        inputs = texts[0] if len(texts) == 1 else list(zip(*texts, strict=True))
+        encodings = encode_batch(inputs)
+        return _Chunk.of(
+            encodings,
+            (encoding.ids for encoding in encodings),
+            (encoding.type_ids for encoding in encodings) if has_types else None,
+            sum(bool(encoding.overflowing) for encoding in encodings),
+        )
+
+    return encode_chunk
+
+
+def _encode_in_python(tokenizer: Any, max_length: int, texts: Sequence[Sequence[str]]) -> _Chunk:
+    """The call itself."""
+    columns = [list(column) for column in texts]
+    tokens = tokenizer(*columns, truncation=True, max_length=max_length, return_attention_mask=False)
+    ids = tokens["input_ids"]
+    # Such a tokenizer does not say what it has cut, and a row of just so many tokens may be whole.
+    longest = [row for row, row_ids in enumerate(ids) if len(row_ids) == max_length]
+    truncated = 0
+    if longest:
+        whole = tokenizer(*([column[row] for row in longest] for column in columns), return_attention_mask=False)
+        truncated = sum(len(row_ids) > max_length for row_ids in whole["input_ids"])
+    return _Chunk.of(ids, ids, tokens.get("token_type_ids"), truncated)

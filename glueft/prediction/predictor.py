@@ -38,17 +38,17 @@ class Predictor:
             rows_in_all: how many rows there are to come, these among them, where that is known.
 
         Raises:
+            CheckpointError: they are pairs, and the tokenizer puts nothing between the two texts.
             TrainingError: a logit is not a finite number.
         """
         from glueft import engine
         from glueft.data.batches import EvaluationBatches
-        from glueft.data.encoding import encode
         from glueft.data.rows import Rows
         from glueft.prediction.row_ticks import RowTicks
 
         saved, count = self.saved, len(texts[0])
         rows = Rows("input", tuple(texts), np.full(count, -1, np.int32), saved.labels)
-        encoded = encode(rows, saved.tokenizer, saved.max_length)
+        encoded = saved.encode(rows)
         batches = EvaluationBatches(encoded, batch_size=saved.evaluation_batch_size)
         if saved.classifier.jit_compile:
             self._pad(batches, rows_in_all or count)
