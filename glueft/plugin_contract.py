@@ -24,6 +24,9 @@ def breach(kind: str, cls: Any) -> str | None:
         cls: what the plugin's hook returned in its list.
     """
     base = BASES[kind]
+    if isinstance(cls, Plugin):
+        name = type(cls).__name__
+        return f"{HOOK_OF_KIND[kind]} must return classes, and gives an object of one: return [{name}], not [{name}()]"
     if not isinstance(cls, type):
         return f"{HOOK_OF_KIND[kind]} must return classes, and {_short(cls)} is not one"
     if not issubclass(cls, base):

@@ -16,7 +16,7 @@ from glueft.patience import OutOfPatienceError, within
 from glueft.plugin import Plugin
 from glueft.plugin_blame import said
 from glueft.plugin_contract import BASES, HOOK_OF_KIND
-from glueft.plugin_records import Failure, Point
+from glueft.plugin_records import EntryPoint, Failure, Point
 
 KNOWN_HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
 
@@ -87,6 +87,9 @@ class Loader:
                 hint = did_you_mean(caller.name, KNOWN_HOOKS) or f"the hooks are {', '.join(KNOWN_HOOKS)}"
                 self.failures.append(point.failure(f'there is no hook "{caller.name}"; {hint.strip()}'))
         if callers:
+            return
+        if isinstance(point, EntryPoint) and not isinstance(module, ModuleType):
+            self.failures.append(point.failure(_no_module(point, module)))
             return
         unmarked = [name for name in KNOWN_HOOKS if hasattr(module, name)]
         own = [(kind, cls) for kind, base in BASES.items() for cls in own_classes(module, base)]
@@ -160,6 +163,20 @@ def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:
         and name == value.__name__
         and not name.startswith("_")
     ]
+
+
+def _no_module(point: EntryPoint, named: object) -> str:
+    """What to do about an entry point that names a class, a function or anything else within a module."""
+    what, mend = f"a {type(named).__name__}", ""
+    if isinstance(named, type):
+        what = f"the class {named.__name__}"
+        kind = next((kind for kind, base in BASES.items() if issubclass(named, base)), None)
+        if kind:
+            hook = f"a {HOOK_OF_KIND[kind]}() under @glueft.hookimpl"
+            mend = f", and give that module {hook} that returns [{named.__name__}]"
+    elif callable(named):
+        what = f"the function {getattr(named, '__name__', named)}"
+    return f"its entry point names {what}, and glueft needs the module: write {point.right_line}{mend}"
 
 
 def _breach(error: Exception) -> str:

@@ -11,6 +11,9 @@ from typing import Protocol
 from glueft.plugin import Plugin
 from glueft.plugin_file import PluginFile
 
+# The group of entry points that glueft looks into.
+GROUP = "glueft"
+
 
 class Point(Protocol):
     """Where plugins come in: an entry point of an installed package, or a file that the user named."""
@@ -60,6 +63,11 @@ class EntryPoint:
     def id(self) -> str:
         """Package and entry point: two packages may use the same name for an entry point."""
         return f"{self.package}:{self.entry.name}"
+
+    @property
+    def right_line(self) -> str:
+        """How pyproject.toml declares it: the group, and the module alone."""
+        return f'{self.entry.name} = "{self.entry.module}" below [project.entry-points.{GROUP}] in pyproject.toml'
 
     def load(self) -> ModuleType:
         """Import the module that the entry point names."""

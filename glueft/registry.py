@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,11 +25,12 @@ from glueft.plugin_blame import remember, said
 from glueft.plugin_contract import BASES, NAME, breach
 from glueft.plugin_file import PluginFile
 from glueft.plugin_loader import Loaded, Loader, hook_of_one
-from glueft.plugin_records import EntryPoint, Failure, FilePoint, Point, Registered
+from glueft.plugin_records import GROUP, EntryPoint, Failure, FilePoint, Point, Registered
 from glueft.plugin_trace import trace_if_asked
 
-GROUP = "glueft"
 KINDS = tuple(BASES)
+# What follows "glueft" in the name of a group that somebody has guessed.
+MEANT = re.compile(rf"(?i)glueft[._-]?({'|'.join(KINDS)}|plugin|hook|command)s?$")
 
 __all__ = ["KINDS", "Failure", "Registered", "Registry", "load_registry"]
 
@@ -42,6 +45,7 @@ class Registry:
         plugins: what the modules offer, by kind and name.
         failures: what could not be used, and why.
         loaded: what became of each entry point and file, by the same name.
+        replaced: each plugin of a file that stands in the place of a package's, and that one.
     """
 
     manager: pluggy.PluginManager
@@ -49,6 +53,7 @@ class Registry:
     plugins: dict[tuple[str, str], Registered] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     loaded: dict[str, Loaded] = field(default_factory=dict)
+    replaced: list[tuple[Registered, Registered]] = field(default_factory=list)
 
     @property
     def file_failures(self) -> list[Failure]:
@@ -126,17 +131,24 @@ class Registry:
 def load_registry(*files: PluginFile) -> Registry:
     """Load the plugins of all installed packages, and of some files; once for the process and the same files.
 
-    `load_registry.cache_clear()` forgets them.
+    A file's plugin that takes the place of a package's is told on standard error. `load_registry.cache_clear()` forgets
+    them.
 
     Args:
         files: one-off plugins that the user named, from `read_plugin_file`. What cannot be used of a package is passed
             over; what cannot be used of these is for the caller to refuse, by `Registry.file_failures`.
     """
     # Sorted, so that what is told first does not hang on the order of folders on the disk.
-    entries = sorted(map(EntryPoint, importlib.metadata.entry_points(group=GROUP)), key=lambda point: point.id)
+    declared = importlib.metadata.entry_points()
+    entries = sorted(map(EntryPoint, declared.select(group=GROUP)), key=lambda point: point.id)
     # With files, the packages are those of the registry without: none is imported, asked or waited for a second time.
     known = load_registry().loaded if files else {}
-    return registry_of([*entries, *map(FilePoint, files)], known)
+    registry = registry_of([*entries, *map(FilePoint, files)], known)
+    registry.failures.extend(_misplaced(declared))
+    for plugin, other in registry.replaced:
+        told = f'the {plugin.kind} "{plugin.name}" of {plugin.package} takes the place of that of {other.origin}'
+        print(f"note: {told}", file=sys.stderr)
+    return registry
 
 
 def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = None) -> Registry:
@@ -168,6 +180,26 @@ def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = No
     return registry
 
 
+def _misplaced(declared: Any) -> list[Failure]:
+    """Entry points that are meant for glueft and stand in another group, such as "glueft.tasks" or "glueft_plugins".
+
+    A package that is found may have groups of its own, for plugins of its own: they are left alone.
+
+    Args:
+        declared: every entry point, as `importlib.metadata.entry_points` has them; its type is Python's version's.
+    """
+    found = {EntryPoint(entry).package for entry in declared.select(group=GROUP)}
+    groups = [group for group in sorted(declared.groups) if group != GROUP and GROUP in group.lower()]
+    points = [point for group in groups for point in map(EntryPoint, declared.select(group=group))]
+    return [
+        point.failure(
+            f'its entry point stands in the group "{point.entry.group}", where nobody looks: write {point.right_line}'
+        )
+        for point in sorted(points, key=lambda point: (point.id, point.entry.group))
+        if point.package not in found or MEANT.search(point.entry.group)
+    ]
+
+
 def _claim(
     registry: Registry, claims: dict[tuple[str, str], list[Registered]], point: Point, kind: str, cls: Any
 ) -> None:
@@ -189,9 +221,11 @@ def _claim(
 
 
 def _settle(registry: Registry, claimants: list[Registered]) -> None:
-    """Give a name to the one class that claims it; what is installed keeps it against a file."""
+    """Give a name to the one class that claims it; a file takes it from a package, but not from glueft itself."""
     kind, name = claimants[0].kind, claimants[0].name
     installed = [claimant for claimant in claimants if not claimant.point.file]
+    own = [claimant for claimant in installed if claimant.package == "glueft"]
+    files = [claimant for claimant in claimants if claimant.point.file]
     # The newcomer is told of it: not glueft, where another package takes a name of glueft's.
     last = next((claimant for claimant in reversed(claimants) if claimant.package != "glueft"), claimants[-1]).point
     packages = list(dict.fromkeys(claimant.package for claimant in claimants))
@@ -199,14 +233,16 @@ def _settle(registry: Registry, claimants: list[Registered]) -> None:
     if len(claimants) == 1:
         registry.plugins[kind, name] = claimants[0]
         return
+    if len(files) == len(installed) == 1 and not own:
+        registry.plugins[kind, name] = files[0]
+        registry.replaced.append((files[0], installed[0]))
+        return
     if len(packages) == 1:
         reason = f'it brings {len(claimants)} {kind} classes called "{name}"; each needs a name of its own'
-    elif last.file and len(installed) == 1:
-        registry.plugins[kind, name] = installed[0]
-        reason = (
-            f'package {installed[0].origin} has {article} {kind} called "{name}" already; give this one another name'
-        )
+    elif files and own and own == installed:
+        registry.plugins[kind, name] = own[0]
+        reason = f'package {own[0].origin} has {article} {kind} called "{name}" already; give this one another name'
     else:
-        mend = "name one of the files" if not installed else "uninstall one of them"
+        mend = "uninstall one of them" if len(files) < 2 else "name one of the files"
         reason = f'{" and ".join(packages)} each bring {article} {kind} called "{name}"; {mend}'
     registry.failures.append(last.failure(reason, kind, name))

@@ -27,7 +27,14 @@ def glueft_tasks():
 '''
 
 
-def install(folder: Path, package: str, source: str, version: str = "1.0", entry_point: str | None = None) -> None:
+def install(
+    folder: Path,
+    package: str,
+    source: str,
+    version: str = "1.0",
+    entry_point: str | None = None,
+    group: str = "glueft",
+) -> None:
     """Put a distribution into a folder that is, or will be, on `sys.path`.
 
     Args:
@@ -36,6 +43,7 @@ def install(folder: Path, package: str, source: str, version: str = "1.0", entry
         source: of the module.
         version: of the distribution.
         entry_point: the whole line of the entry point; by default the package's own name and its module.
+        group: of the entry point.
     """
     module = package.replace("-", "_")
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +51,7 @@ def install(folder: Path, package: str, source: str, version: str = "1.0", entry
     info = folder / f"{module}-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-    (info / "entry_points.txt").write_text(f"[glueft]\n{entry_point or f'{module} = {module}'}\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entry_point or f'{module} = {module}'}\n")
 
 
 def glueft(*arguments: str, packages: Path | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -127,7 +127,11 @@ BREACHES = {
         GOOD_TASK.replace("return [Mood]", "yield Mood"),
         "must return a list of classes, and returned a generator",
     ),
-    "instance": (task_class("", returned="[Mood()]"), "glueft_tasks must return classes, and <"),
+    "instance": (
+        task_class("", returned="[Mood()]"),
+        "glueft_tasks must return classes, and gives an object of one: return [Mood], not [Mood()]",
+    ),
+    "text": (task_class("", returned="['mood']"), "glueft_tasks must return classes, and 'mood' is not one"),
     "wrong kind": (task_class("", returned="[glueft.Optimizer]"), "class Optimizer is not a glueft.Task"),
     "no name": (task_class("    del name"), "class Mood needs a `name` of lower-case letters"),
     "bad name": (task_class("", name="My Mood"), "a letter first, and has 'My Mood'"),
@@ -243,6 +247,80 @@ def test_a_plugin_that_is_known_but_broken_says_why_when_it_is_needed(packages: 
     assert caught.value.mend == "mend or uninstall the package"
     with pytest.raises(RecipeError, match="needs `metrics`"):
         load_recipe("mrpc", ["task.plugin=mood"])
+
+
+@pytest.mark.parametrize("group", ["glueft_tasks", "glueft.plugins", "Glueft", "glueft-mood"])
+def test_an_entry_point_in_a_wrong_group(packages: Path, group: str) -> None:
+    install(packages, "glueft-mood", "raise RuntimeError('imported')", group=group)
+    registry = load_registry()
+    assert reasons(registry) == [
+        "package glueft-mood 1.0, entry point glueft_mood: "
+        f'its entry point stands in the group "{group}", where nobody looks: '
+        'write glueft_mood = "glueft_mood" below [project.entry-points.glueft] in pyproject.toml'
+    ]
+    with pytest.raises(RecipeError, match="where nobody looks"):
+        load_recipe("mrpc", ["task.plugin=mood"])
+
+
+def test_a_package_that_is_found_may_have_groups_of_its_own(packages: Path) -> None:
+    install(packages, "glueft-mood", GOOD_TASK)
+    declared = packages / "glueft_mood-1.0.dist-info" / "entry_points.txt"
+    declared.write_text(declared.read_text() + "[glueft_mood.readers]\ncsv = csv\n[other]\njson = json\n")
+    load_registry.cache_clear()
+    assert reasons(load_registry()) == []
+    declared.write_text(declared.read_text() + "[glueft_callbacks]\nmood = glueft_mood:Bell\n")
+    load_registry.cache_clear()
+    (reason,) = reasons(load_registry())
+    assert 'stands in the group "glueft_callbacks", where nobody looks: write mood = "glueft_mood" below' in reason
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (
+            "Mood",
+            'its entry point names the class Mood, and glueft needs the module: write mood = "glueft_mood" below '
+            "[project.entry-points.glueft] in pyproject.toml, and give that module a glueft_tasks() under "
+            "@glueft.hookimpl that returns [Mood]",
+        ),
+        ("glueft_tasks", "its entry point names the function glueft_tasks, and glueft needs the module: write mood ="),
+        ("NUMBER", "its entry point names a int, and glueft needs the module: write mood ="),
+    ],
+)
+def test_an_entry_point_that_names_no_module(packages: Path, named: str, told: str) -> None:
+    install(packages, "glueft-mood", f"NUMBER = 3\n{GOOD_TASK}", entry_point=f"mood = glueft_mood:{named}")
+    (reason,) = reasons(load_registry())
+    assert told in reason
+
+
+def test_an_object_with_hooks_serves_as_a_module_does(packages: Path) -> None:
+    source = GOOD_TASK[: GOOD_TASK.index("@glueft.hookimpl")] + (
+        "class Hooks:\n    @glueft.hookimpl\n    def glueft_tasks(self):\n        return [Mood]\n\nhooks = Hooks()\n"
+    )
+    install(packages, "glueft-mood", source, entry_point="mood = glueft_mood:hooks")
+    assert reasons(load_registry()) == []
+    assert load_registry().find("task", "mood").package == "glueft-mood"
+
+
+def test_a_file_takes_the_place_of_a_package(
+    packages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(packages, "glueft-mood", GOOD_TASK)
+    file = tmp_path / "newer.py"
+    file.write_text(GOOD_TASK.replace("words", "letters"))
+    recipe = load_recipe("mrpc", ["task.plugin=mood", "task.letters=3"], plugins=[file])
+    assert recipe.registry.find("task", "mood").origin == str(file)
+    assert capsys.readouterr().err == (f'note: the task "mood" of {file} takes the place of that of glueft-mood 1.0\n')
+    assert load_recipe("mrpc", ["task.plugin=mood", "task.words=3"]).task.options.words == 3
+    assert capsys.readouterr().err == ""
+    again = tmp_path / "again.py"
+    again.write_text(file.read_text())
+    with pytest.raises(RecipeError, match='each bring a task called "mood"; name one of the files'):
+        load_recipe("mrpc", ["task.plugin=mood"], plugins=[file, again])
+    install(packages, "another-mood", GOOD_TASK)
+    load_registry.cache_clear()
+    with pytest.raises(RecipeError, match='each bring a task called "mood"; uninstall one of them'):
+        load_recipe("mrpc", ["task.plugin=mood"], plugins=[file])
 
 
 def test_a_name_that_two_packages_bring(packages: Path) -> None:

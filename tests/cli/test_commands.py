@@ -74,7 +74,7 @@ def test_list(capsys: Captured) -> None:
 
 
 def test_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda: importlib.metadata.EntryPoints())
     load_registry.cache_clear()
     try:
         assert command_line(["list", "callback"]) == 0
