@@ -177,7 +177,10 @@ def predict(model: keras.Model, batches: EvaluationBatches, times: StepTimes | N
             "the model's logits are not finite numbers",
             expected="a finite logit for every row and label",
             received=f"{int((~np.isfinite(logits)).any(axis=1).sum())} of {len(logits)} rows with NaN or infinity",
-            mend='lower the learning rate, or use engine.precision = "float32"',
+            mend='lower the learning rate, or use engine.precision = "float32"'
+            if model.loss
+            else "choose another model: the weights of this one are finite numbers, but too large; or use "
+            'engine.precision = "float32" where it is another',
         )
     return logits
 

@@ -242,7 +242,7 @@ def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
     Raises:
         CheckpointError: there is no classification head, or one that gives a row several labels.
     """
-    from glueft.encoder.labels import label_names
+    from glueft.encoder.labels import label_names, refuse_one_class
 
     rows = refuse_headless(checkpoint)
     kind = checkpoint.config.get("problem_type")
@@ -253,6 +253,7 @@ def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
             received=f"problem_type {kind}",
             mend="choose another checkpoint",
         )
+    refuse_one_class(checkpoint.config, rows)
     names = label_names(checkpoint.config, rows)
     return () if rows == 1 and kind in (None, "regression") else tuple(names)
 
@@ -273,7 +274,9 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
             received=_listed(labels),
             mend="give --label once for each output, in the order of the head",
         )
-    config = checkpoint.config | {"id2label": {str(index): name for index, name in enumerate(labels)}}
+    # The old names are no longer anybody's.
+    config = {key: value for key, value in checkpoint.config.items() if key != "label2id"}
+    config["id2label"] = {str(index): name for index, name in enumerate(labels)}
     return replace(checkpoint, config=config)
 
 
@@ -283,18 +286,19 @@ def refuse_headless(checkpoint: Checkpoint) -> int:
     Raises:
         CheckpointError: it has none.
     """
-    from glueft.encoder.tensor_files import read_headers
+    from glueft.encoder.tensor_files import read_headers, without_wrappers
 
     name = f"{checkpoint.encoder_config.family.head.output}.bias"
     stored = read_headers(checkpoint.folder)
-    if name not in stored:
+    names = without_wrappers(stored)
+    if name not in names:
         raise CheckpointError(
             f"{checkpoint.name}: there is no classification head in the weights",
             expected=f"the tensor {name}, as a fine-tuned classifier has it",
             received=f"{len(stored)} tensors, and none of that name",
             mend="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
         )
-    return int(stored[name].shape[0])
+    return int(stored[names[name]].shape[0])
 
 
 def check_model_folder(run: SavedRun) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
 from glueft.saved_predictions import Predictions, read_label_names, read_predictions
 
@@ -113,7 +114,16 @@ class SavedRun:
                 received=f"id2label = {settings.get('id2label')!r}",
                 mend=REPEAT,
             )
-        return tuple(names[index] for index in range(len(names)))
+        labels = tuple(names[index] for index in range(len(names)))
+        fault = contradiction(labels, settings)
+        if fault:
+            raise RunFolderError(
+                f"{config}: it contradicts itself about the labels",
+                expected="one name for each output, the same in id2label and label2id",
+                received=fault,
+                mend=REPEAT,
+            )
+        return labels
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of history.jsonl: one a logged step (`kind` "step") and one an epoch ("epoch")."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from glueft.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
 from glueft.errors import CheckpointError
+from glueft.saved_model import head_labels, rename_labels
 from reference_checkpoints import (
     CASES,
     FAMILIES,
@@ -69,6 +71,80 @@ def test_every_tensor_is_used(case: str) -> None:
     assert (loaded.report.head, loaded.report.new, loaded.report.left_over) == ("checkpoint", (), ())
     weights = sum(tensor.size for tensor in read_tensors(REFERENCE / case).values())
     assert loaded.model.count_params() == weights
+
+
+WRAPPERS: dict[str, Callable[[str], str]] = {
+    "DataParallel": lambda name: f"module.{name}",
+    "torch.compile": lambda name: f"_orig_mod.{name}",
+    "both": lambda name: f"_orig_mod.module.{name}",
+    "Lightning": lambda name: f"model._orig_mod.{name}",
+    "layers": lambda name: name.replace("layer.0.", "layer.0._orig_mod."),
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_wrapper_s_name_is_no_part_of_a_tensor_s(wrapper: str, tmp_path: Path) -> None:
+    folder = copy_checkpoint("bert", tmp_path / "tiny", lambda file: {WRAPPERS[wrapper](k): v for k, v in file.items()})
+    loaded = load(folder)
+    assert (loaded.report.head, loaded.report.new) == ("checkpoint", ())
+    assert not any("bert." in name for name in loaded.report.left_over)
+    numpy.testing.assert_allclose(logits_of(loaded, "bert"), reference("bert")[2], atol=1e-5)
+    assert head_labels(find_checkpoint(str(folder))) == labels_of(folder)
+
+
+def test_a_tensor_with_a_wrapper_beside_the_same_without(tmp_path: Path) -> None:
+    folder = copy_checkpoint(
+        "bert", tmp_path / "tiny", lambda file: file | {f"module.{k}": v + 1 for k, v in file.items()}
+    )
+    numpy.testing.assert_allclose(logits_of(load(folder), "bert"), reference("bert")[2], atol=1e-5)
+
+
+def test_a_tensor_in_two_wrappers(tmp_path: Path) -> None:
+    def twice(file: dict[str, Any]) -> dict[str, Any]:
+        return {f"{wrapper}.{name}": value for wrapper in ("module", "_orig_mod") for name, value in file.items()}
+
+    error = refused(copy_checkpoint("bert", tmp_path / "tiny", twice))
+    assert error.message == "two tensors of the weights are the same one of the model"
+    assert error.received.startswith(("module.", "_orig_mod."))
+
+
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+def test_weights_that_are_no_numbers_are_named(value: float, tmp_path: Path) -> None:
+    def spoil(file: dict[str, Any]) -> dict[str, Any]:
+        bias = file["classifier.bias"].copy()
+        bias[0] = value
+        return file | {"classifier.bias": bias}
+
+    folder = copy_checkpoint("bert", tmp_path / "tiny", spoil)
+    error = refused(folder)
+    assert error.message == f"{folder / 'model.safetensors'}: the weights hold numbers that are not finite"
+    assert error.received == f"1 of {len(labels_of(folder))} in classifier.bias are NaN or infinite"
+    assert "learning rate" not in error.mend
+    # A head that is not used is not read.
+    assert load(folder, new_head=True).report.head == "new"
+
+
+def test_large_weights_are_numbers(tmp_path: Path) -> None:
+    folder = copy_checkpoint(
+        "bert",
+        tmp_path / "tiny",
+        lambda file: file | {"classifier.weight": numpy.full_like(file["classifier.weight"], 3e38)},
+    )
+    assert load(folder).report.head == "checkpoint"
+
+
+@pytest.mark.parametrize("names", [{"0": "no", "1": "no"}, {"0": "yes", "1": "no"}])
+def test_label_names_that_contradict_each_other_matter_where_the_head_is_used(
+    names: dict[str, str], tmp_path: Path
+) -> None:
+    folder = copy_checkpoint("bert", tmp_path / "tiny")
+    edit_config(folder, id2label=names, label2id={"no": 0, "yes": 1}, problem_type=None)
+    assert refused(folder, labels=("no", "yes")).message == "config.json contradicts itself about the labels"
+    checkpoint = find_checkpoint(str(folder))
+    with pytest.raises(CheckpointError, match="contradicts itself"):
+        head_labels(checkpoint)
+    assert head_labels(rename_labels(checkpoint, ["good", "bad"])) == ("good", "bad")
+    assert load(folder, labels=("no", "yes"), new_head=True).report.head == "new"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -203,3 +203,13 @@ def test_a_model_without_label_names_is_told(folder: Path, names: object) -> Non
     path.write_text(json.dumps(json.loads(path.read_text()) | {"id2label": names}))
     with pytest.raises(RunFolderError, match="it does not name the labels"):
         _ = open_run(folder).labels
+
+
+@pytest.mark.parametrize(
+    "names", [{"id2label": {"0": "no", "1": "no"}}, {"label2id": {"equivalent": 0, "not_equivalent": 1}}]
+)
+def test_a_model_whose_label_names_contradict_each_other_is_told(folder: Path, names: dict[str, object]) -> None:
+    path = folder / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | names))
+    with pytest.raises(RunFolderError, match="it contradicts itself about the labels"):
+        _ = open_run(folder).labels

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glueft.encoder.family import Family
 from glueft.errors import CheckpointError
 
+_UNNAMED = re.compile(r"LABEL_\d+")
 _NEW_HEAD = "set new_head = true in [model] to start a new head on this encoder, or choose another checkpoint"
 
 
@@ -27,6 +29,7 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
         CheckpointError: the head has other labels (both lists are shown) or was trained for another kind of task.
     """
     names = label_names(config, rows)
+    refuse_one_class(config, rows)
     kind = config.get("problem_type")
     architectures = config.get("architectures") or [family.architecture]
     received = f"the checkpoint's head: {_listed(names)}"
@@ -53,7 +56,7 @@ def label_names(config: Mapping[str, Any], rows: int) -> list[str]:
     """The name of each row of the head; as in transformers, LABEL_0, LABEL_1, ... where config.json has none.
 
     Raises:
-        CheckpointError: config.json names another number of labels.
+        CheckpointError: config.json names another number of labels, or contradicts itself.
     """
     given = config.get("id2label")
     if given is None:
@@ -69,7 +72,55 @@ def label_names(config: Mapping[str, Any], rows: int) -> list[str]:
             received=f"id2label = {given!r}",
             mend=f"mend id2label in the checkpoint's config.json, or {_NEW_HEAD}",
         )
-    return [names[index] for index in range(rows)]
+    listed = [names[index] for index in range(rows)]
+    fault = contradiction(listed, config)
+    if fault:
+        raise CheckpointError(
+            "config.json contradicts itself about the labels",
+            expected="one name for each output, the same in id2label and label2id",
+            received=fault,
+            mend=f"mend id2label and label2id in the checkpoint's config.json, or {_NEW_HEAD}",
+        )
+    return listed
+
+
+def contradiction(names: Sequence[str], config: Mapping[str, Any]) -> str | None:
+    """Say where the names of a head's outputs contradict each other or config.json's label2id; None where they do not.
+
+    Names that nobody gave, LABEL_0 and the like, say nothing; nor does a second name for an output in label2id. The one
+    output of a regression needs no name.
+    """
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            return f'outputs {names.index(name)} and {index} are both called "{name}"'
+    label2id = config.get("label2id")
+    if len(names) < 2 or not isinstance(label2id, Mapping):
+        return None
+    named: dict[int, list[str]] = {}
+    for name, index in label2id.items():
+        if not _UNNAMED.fullmatch(str(name)) and str(index).isdecimal():
+            named.setdefault(int(index), []).append(str(name))
+    for index, others in sorted(named.items()):
+        own = names[index] if index < len(names) else None
+        if own is not None and _UNNAMED.fullmatch(own):
+            continue
+        if own not in others or any(name in names for name in others if name != own):
+            called = f'"{own}" in id2label' if own is not None else "no output of the head"
+            return f"output {index} is {_listed(others)} in label2id and {called}"
+    return None
+
+
+def refuse_one_class(config: Mapping[str, Any], rows: int) -> None:
+    """Raise CheckpointError if a head is said to choose among classes and has one output, with which it cannot."""
+    kind = config.get("problem_type")
+    if rows == 1 and kind == "single_label_classification":
+        raise CheckpointError(
+            "the checkpoint's classification head has one output, so it always gives the same answer",
+            expected="an output for each class, or problem_type regression",
+            received=f"one output and problem_type {kind}",
+            mend="if the output is a score, write problem_type = regression into the checkpoint's config.json; or "
+            + _NEW_HEAD,
+        )
 
 
 def _misfit(labels: Sequence[str], received: str, mend: str) -> CheckpointError:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     FloatArray = numpy.ndarray[Any, numpy.dtype[numpy.float32]]
 
+# The names under which PyTorch's wrappers hold the model.
+_WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -44,7 +47,7 @@ class StoredTensor:
         """The values as float32; every float16 and bfloat16 value is kept exactly.
 
         Raises:
-            CheckpointError: it holds something other than float32, float16, bfloat16 or float64.
+            CheckpointError: it holds something other than float32, float16, bfloat16 or float64, or NaN or infinity.
         """
         import numpy
 
@@ -58,10 +61,28 @@ class StoredTensor:
             )
         count = math.prod(self.shape)
         values = numpy.fromfile(self.path, dtype=stored, count=count, offset=self.offset).reshape(self.shape)
-        if self.dtype == "BF16":
-            # bfloat16 is the upper half of a float32.
-            return (values.astype(numpy.uint32) << 16).view(numpy.float32)
-        return values.astype(numpy.float32, copy=False)
+        with numpy.errstate(over="ignore", invalid="ignore"):
+            if self.dtype == "BF16":
+                # bfloat16 is the upper half of a float32.
+                values = (values.astype(numpy.uint32) << 16).view(numpy.float32)
+            values = values.astype(numpy.float32, copy=False)
+            # A sum takes a tenth of the time of the reading, a test of each value as long again.
+            if not numpy.isfinite(values.sum()):
+                self._refuse_unless_finite(values)
+        return values
+
+    def _refuse_unless_finite(self, values: FloatArray) -> None:
+        import numpy
+
+        wrong = values.size - int(numpy.isfinite(values).sum())
+        if wrong:
+            raise CheckpointError(
+                f"{self.path}: the weights hold numbers that are not finite",
+                expected="finite float32 numbers in every tensor",
+                received=f"{wrong} of {values.size} in {self.name} are NaN or infinite",
+                mend="a training that went wrong has left them, or the file is damaged: choose another checkpoint, or "
+                "an earlier one of that training",
+            )
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -119,6 +140,35 @@ def read_headers(folder: Path) -> dict[str, StoredTensor]:
                 mend="download or copy the checkpoint again, all of its files",
             )
     return tensors
+
+
+def without_wrappers(names: Iterable[str]) -> dict[str, str]:
+    """Map the name that each tensor has in the model itself to the one that it has in the file.
+
+    A model that was wrapped to be trained is often saved with the wrapper's name in those of its tensors, before all or
+    before a layer that was wrapped alone: `module` is DataParallel's of PyTorch, `_orig_mod` that of torch.compile;
+    FSDP and activation checkpointing have theirs, and a Lightning module calls what it trains `model`.
+
+    A name without a wrapper goes before the same one with it.
+
+    Raises:
+        CheckpointError: two wrappers hold a tensor of one name.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        parts = [part for part in name.split(".") if part not in _WRAPPERS]
+        plain = ".".join(parts[1:] if parts[0] == "model" else parts)
+        if found.get(plain) == plain:
+            continue
+        if plain in found and plain != name:
+            raise CheckpointError(
+                "two tensors of the weights are the same one of the model",
+                expected="each tensor once, whatever wrapper's name it has, such as module. or _orig_mod.",
+                received=f"{found[plain]} and {name}",
+                mend="save the weights again from the model alone, without its wrapper",
+            )
+        found[plain] = name
+    return found
 
 
 def write_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: Iterable[tuple[str, FloatArray]]) -> None:

@@ -17,6 +17,7 @@ import numpy
 
 from glueft.encoder.classifier import Classifier
 from glueft.encoder.lora import merged_kernel
+from glueft.encoder.tensor_files import without_wrappers
 from glueft.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -109,19 +110,20 @@ def tensor_table(model: Classifier) -> dict[str, Slot]:
 def match_names(table: Mapping[str, Slot], stored: Iterable[str], prefix: str) -> dict[str, str]:
     """Find each tensor of the table in a file, whatever variant of its name the file uses.
 
-    Files of the bare encoder leave out the prefix (`bert.`); old ones say gamma and beta for a norm's weight and bias.
+    Files of the bare encoder leave out the prefix (`bert.`); old ones say gamma and beta for a norm's weight and bias;
+    those of a wrapped model have the wrapper's names before or within, see `without_wrappers`.
 
     Returns:
         The name in the file for each of the table's names that is there.
     """
-    stored = set(stored)
+    stored = without_wrappers(stored)
     found: dict[str, str] = {}
     for name, slot in table.items():
         variants = [name] if slot.old_name is None else [name, slot.old_name]
         variants += [variant.removeprefix(prefix) for variant in variants if variant.startswith(prefix)]
         for variant in variants:
             if variant in stored:
-                found[name] = variant
+                found[name] = stored[variant]
                 break
     return found
 

@@ -31,7 +31,7 @@ def test_rows_are_found_by_name_whatever_their_order() -> None:
 
 @pytest.mark.parametrize(
     "theirs",
-    [("POSITIVE", "NEGATIVE"), ("no", "yes"), ("negative", "neutral", "positive"), ("negative",), ("negative",) * 2],
+    [("POSITIVE", "NEGATIVE"), ("no", "yes"), ("negative", "neutral", "positive"), ("negative",)],
 )
 def test_other_labels_are_refused_with_both_lists(theirs: tuple[str, ...]) -> None:
     error = refused({"id2label": names(*theirs)}, len(theirs), ("negative", "positive"))
@@ -39,6 +39,46 @@ def test_other_labels_are_refused_with_both_lists(theirs: tuple[str, ...]) -> No
     assert error.expected == 'the task\'s labels: "negative", "positive"'
     assert error.received == "the checkpoint's head: " + ", ".join(f'"{name}"' for name in theirs)
     assert "new_head = true" in error.mend
+
+
+@pytest.mark.parametrize(
+    ("theirs", "label2id", "received"),
+    [
+        (("no", "no"), None, 'outputs 0 and 1 are both called "no"'),
+        (("no", "yes"), {"no": 1, "yes": 0}, 'output 0 is "yes" in label2id and "no" in id2label'),
+        (("no", "yes"), {"yes": 0}, 'output 0 is "yes" in label2id and "no" in id2label'),
+        (("no", "yes"), {"negative": 0, "positive": 1}, 'output 0 is "negative" in label2id and "no" in id2label'),
+        (("no", "yes"), {"no": 0, "yes": 0}, 'output 0 is "no", "yes" in label2id and "no" in id2label'),
+        (("no", "yes"), {"no": 0, "yes": 1, "may be": 2}, 'output 2 is "may be" in label2id and no output of the head'),
+    ],
+)
+def test_names_that_contradict_each_other(
+    theirs: tuple[str, ...], label2id: dict[str, int] | None, received: str
+) -> None:
+    error = refused({"id2label": names(*theirs), "label2id": label2id}, 2, ("no", "yes"))
+    assert error.message == "config.json contradicts itself about the labels"
+    assert error.received == received
+    assert "new_head = true" in error.mend
+
+
+@pytest.mark.parametrize(
+    "label2id", [None, {}, {"LABEL_0": 1, "LABEL_1": 0}, {"no": 0}, {"no": 0, "none": 0, "yes": "1"}, ["no", "yes"]]
+)
+def test_a_label2id_that_says_no_other_thing(label2id: Any) -> None:
+    assert head_rows({"id2label": names("no", "yes"), "label2id": label2id}, 2, ("yes", "no"), BERT) == [1, 0]
+
+
+def test_names_that_were_never_given_contradict_none() -> None:
+    config = {"id2label": names("LABEL_0", "LABEL_1"), "label2id": {"no": 0, "yes": 1}}
+    assert head_rows(config, 2, ("LABEL_0", "LABEL_1"), BERT) == [0, 1]
+    assert head_rows({"id2label": names("score"), "label2id": {"rank": 0}}, 1, (), BERT) == [0]
+
+
+@pytest.mark.parametrize("labels", [(), ("yes",), ("no", "yes")])
+def test_one_class_is_no_choice(labels: tuple[str, ...]) -> None:
+    error = refused({"id2label": names("yes"), "problem_type": "single_label_classification"}, 1, labels)
+    assert error.received == "one output and problem_type single_label_classification"
+    assert "problem_type = regression" in error.mend
 
 
 @pytest.mark.parametrize("config", [{}, {"id2label": names("LABEL_0", "LABEL_1")}])
