@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from glueft.text import printable, printable_line
+
+_BREAK = re.compile(r"\n(?! {4})")
+
 
 class GlueftError(Exception):
     """A failure that the user can mend. The command line prints it without a traceback and exits with 2.
@@ -23,15 +29,19 @@ class GlueftError(Exception):
         self.mend = mend
 
     def __str__(self) -> str:
-        lines = {"expected": self.expected, "received": self.received, "to mend": self.mend}
-        return "\n".join([self.message, *(f"  {f'{name}:':<9} {text}" for name, text in lines.items() if text)])
+        named = {"expected": self.expected, "received": self.received, "to mend": self.mend}
+        # Whatever is quoted in it cannot begin a line that looks like one of these.
+        lines = (
+            "  " + f"{name}:".ljust(10) + _BREAK.sub("\n    ", printable(text)) for name, text in named.items() if text
+        )
+        return "\n".join([printable_line(self.message), *lines])
 
     @property
     def in_one_line(self) -> str:
         """`MESSAGE (expected E; received R): MEND`, without what is left out."""
         facts = {"expected": self.expected, "received": self.received}
         inner = "; ".join(f"{name} {text}" for name, text in facts.items() if text)
-        return self.message + (f" ({inner})" if inner else "") + (f": {self.mend}" if self.mend else "")
+        return printable_line(self.message + (f" ({inner})" if inner else "") + (f": {self.mend}" if self.mend else ""))
 
 
 class PluginError(GlueftError):

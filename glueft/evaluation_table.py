@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.table import Table
-
+from glueft.console import Table
 from glueft.result_tables import numbers
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glueft.errors import PluginError
+from glueft.text import say
 
 # The contract has a plugin import nothing heavy; one that does, on a slow disk, still comes to an end in this time.
 DEFAULT_SECONDS = 30.0
@@ -71,7 +72,7 @@ def within(seconds: float, work: Callable[[], Any], doing: str) -> Any:
     thread.start()
     thread.join(min(TOLD_AFTER, seconds))
     if thread.is_alive() and seconds > TOLD_AFTER:
-        print(f"still {doing}; given up after {seconds:g} s, Ctrl-C stops at once", file=sys.stderr, flush=True)
+        say(f"still {doing}; given up after {seconds:g} s, Ctrl-C stops at once", stream=sys.stderr)
         thread.join(seconds - TOLD_AFTER)
     if "error" in outcome:
         raise outcome["error"]

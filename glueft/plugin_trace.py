@@ -11,6 +11,8 @@ from typing import Any
 
 import pluggy
 
+from glueft.text import say
+
 VARIABLE = "GLUEFT_TRACE_PLUGINS"
 LONGEST = 60
 
@@ -44,7 +46,7 @@ def trace_if_asked(manager: pluggy.PluginManager) -> None:
 
 
 def _tell(line: str) -> None:
-    print(f"trace: {line}", file=sys.stderr, flush=True)
+    say(f"trace: {line}", stream=sys.stderr)
 
 
 def _call(hook: str, implementations: Sequence[pluggy.HookImpl], arguments: Mapping[str, Any]) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
+from rich.text import Text
 
+from glueft.console import PlainConsole, Table, cell, plain_column
 from glueft.result_tables import epoch_table, result_table
+from glueft.text import say
 
 if TYPE_CHECKING:
     from glueft.engine import EpochReport, StepReport
@@ -48,7 +48,7 @@ class RunProgress(Protocol):
 
 def make_progress(stream: IO[str]) -> RunProgress:
     """Return the progress for a stream: rich if it is a terminal, plain lines if not."""
-    console = Console(file=stream, highlight=False)
+    console = PlainConsole(stream)
     return RichProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(stream)
 
 
@@ -84,7 +84,7 @@ class Silent:
 class RichProgress:
     """Phases with a spinner, a bar while training, tables at the end."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: PlainConsole) -> None:
         self.console = console
         self.epochs = 0
         self.bar: Progress | None = None
@@ -93,24 +93,24 @@ class RichProgress:
     def phase(self, name: str) -> Iterator[None]:
         """Spin while the phase goes on, then leave a line with its seconds."""
         begin = time.perf_counter()
-        name = escape(name)
-        with self.console.status(f"{name} ..."):
+        with self.console.status(cell(f"{name} ...")):
             yield
-        self.console.print(f"[green]✓[/] {name} [dim]({time.perf_counter() - begin:.1f} s)[/]")
+        seconds = (f" ({time.perf_counter() - begin:.1f} s)", "dim")
+        self.console.print(Text.assemble(("✓ ", "green"), cell(name), seconds))
 
     def say(self, text: str) -> None:
         """Print a line, as it is."""
-        self.console.print(text, markup=False)
+        self.console.print(text)
 
     @contextmanager
     def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
         """Show the bar while the training goes on."""
         self.epochs = epochs
         columns = (
-            TextColumn("{task.description}"),
+            plain_column("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
+            plain_column("{task.fields[state]}"),
         )
         with Progress(*columns, console=self.console, expand=True) as self.bar:
             self.bar.add_task(f"epoch 1/{epochs}", total=num_train_steps, state="first step: tracing the model ...")
@@ -130,7 +130,7 @@ class RichProgress:
     def epoch(self, report: EpochReport) -> None:
         """Leave a line for the epoch above the bar."""
         assert self.bar is not None
-        self.bar.console.print(f"[green]✓[/] {escape(epoch_line(report, self.epochs))}")
+        self.console.print(Text.assemble(("✓ ", "green"), cell(epoch_line(report, self.epochs))))
         upcoming = min(report.epoch + 1, self.epochs)
         self.bar.update(self.bar.task_ids[0], description=f"epoch {upcoming}/{self.epochs}")
 
@@ -162,7 +162,7 @@ class PlainProgress:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        print(text, file=self.stream, flush=True)
+        say(*text.split("\n"), stream=self.stream)
 
     @contextmanager
     def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
@@ -196,12 +196,12 @@ class PlainProgress:
     def tables(self, *tables: Table) -> None:
         """Print tables, without a frame."""
         # Wide enough for any path: a console that wraps would break the run folder's name in two.
-        console = Console(file=self.stream, no_color=True, force_terminal=False, width=400, highlight=False)
+        console = PlainConsole(self.stream, no_color=True, force_terminal=False, width=400)
         for table in tables:
             table.box = None
             with console.capture() as captured:
                 console.print(table)
-            self.say("\n".join(line.rstrip() for line in captured.get().splitlines()))
+            say(*(line.rstrip() for line in captured.get().splitlines()), stream=self.stream)
 
 
 def seconds_left(report: StepReport, num_train_steps: int) -> float:

@@ -27,6 +27,7 @@ from glueft.plugin_file import PluginFile
 from glueft.plugin_loader import Loaded, Loader, hook_of_one
 from glueft.plugin_records import GROUP, EntryPoint, Failure, FilePoint, Point, Registered
 from glueft.plugin_trace import trace_if_asked
+from glueft.text import say
 
 KINDS = tuple(BASES)
 # What follows "glueft" in the name of a group that somebody has guessed.
@@ -147,7 +148,7 @@ def load_registry(*files: PluginFile) -> Registry:
     registry.failures.extend(_misplaced(declared))
     for plugin, other in registry.replaced:
         told = f'the {plugin.kind} "{plugin.name}" of {plugin.package} takes the place of that of {other.origin}'
-        print(f"note: {told}", file=sys.stderr)
+        say(f"note: {told}", stream=sys.stderr)
     return registry
 
 

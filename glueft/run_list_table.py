@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from rich.table import Table
 from rich.text import Text
 
+from glueft.console import Table
 from glueft.progress import duration
 from glueft.run_list import ListedRun, metric_names
+from glueft.text import printable_line
 
 _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}
 
@@ -35,21 +36,16 @@ def run_table(runs: Sequence[ListedRun]) -> Table:
             "" if run.seconds is None else duration(run.seconds),
             "" if run.seed is None else str(run.seed),
         )
-        table.add_row(*(Text(printable(cell)) for cell in cells), Text(run.status, style=_STYLES[run.status]))
+        table.add_row(*cells, Text(run.status, style=_STYLES[run.status]))
     return table
 
 
 def notes(runs: Sequence[ListedRun]) -> list[str]:
     """Return a line for each run that there is more to say of: why it is broken, or thought dead."""
-    return [printable(f"{run.folder}: {run.status}: {run.note}") for run in runs if run.note is not None]
+    return [printable_line(f"{run.folder}: {run.status}: {run.note}") for run in runs if run.note is not None]
 
 
 def short_checkpoint(name: str) -> str:
     """Return a checkpoint's name; of a path its last two parts, for the rest is mostly the same in all."""
     path = PurePath(name)
     return "…/" + "/".join(path.parts[-2:]) if path.is_absolute() and len(path.parts) > 3 else name
-
-
-def printable(text: str) -> str:
-    """Return a text from a file with all that could steer a terminal written out, as `\\x1b` is."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -13,7 +13,8 @@ import pytest
 from glueft.errors import GlueftError, RunFolderError
 from glueft.process_identity import process_identity
 from glueft.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
-from glueft.run_list_table import notes, printable, short_checkpoint
+from glueft.run_list_table import notes, short_checkpoint
+from glueft.text import printable_line
 from run_folders import make_run, write_record
 
 BEGUN: dict[str, Any] = {
@@ -198,7 +199,7 @@ def test_a_wrong_key_and_a_wrong_status(three: Path) -> None:
 
 
 def test_what_is_shown_cannot_steer_a_terminal(tmp_path: Path) -> None:
-    assert printable("a\x1b[2Jb\nc ä 猫") == "a\\x1b[2Jb\\nc ä 猫"
+    assert printable_line("a\x1b[2Jb\nc ä 猫") == "a\\x1b[2Jb\\nc ä 猫"
     write_record(tmp_path / "r", BEGUN | {"status": "failed", "error": "\x1b[31mred"})
     assert notes(list_runs(tmp_path)) == ["r: failed: \\x1b[31mred"]
 

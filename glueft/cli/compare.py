@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -39,7 +40,7 @@ def compare(
 
     compared = compare_runs(runs, split=split)
     if as_json:
-        print(json.dumps(compared, ensure_ascii=False))
+        say(json_text(compared))
         return
     from glueft.comparison.tables import tables
     from glueft.progress import make_progress

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glueft.cli.plugin_option import PluginFiles, registry_with
+from glueft.text import json_text, say
 
 if TYPE_CHECKING:
     from glueft.plugin import Task
@@ -45,7 +45,7 @@ def describe(
 
     description = description_of(find_plugin(name, registry_with(files)))
     if as_json:
-        print(json.dumps(description, ensure_ascii=False))
+        say(json_text(description))
     else:
         show(description)
 

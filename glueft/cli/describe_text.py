@@ -5,18 +5,20 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from glueft.text import say
+
 INDENT = 12
 
 
 def show(description: dict[str, Any]) -> None:
     """Print a description from `describe.description_of`."""
     origin = description["file"] or f"{description['package']} {description['version']}"
-    print(f"{description['name']}, a plugin of kind {description['kind']} from {origin}\n")
-    print(description["documentation"])
+    say(f"{description['name']}, a plugin of kind {description['kind']} from {origin}", "")
+    say(*description["documentation"].split("\n"))
     if description["kind"] == "task":
-        print()
+        say()
         _show_task(description)
-    print()
+    say()
     _show_options(description["options"])
 
 
@@ -82,20 +84,20 @@ def _in_brackets(words: list[str]) -> str:
 
 
 def _line(name: str, text: str) -> None:
-    print(f"{name:<{INDENT}}{text}")
+    say(f"{name:<{INDENT}}{text}")
 
 
 def _show_options(options: list[dict[str, Any]]) -> None:
     from glueft.recipe.values import as_toml
 
     if not options:
-        print("It has no options.")
+        say("It has no options.")
         return
-    print("Options:")
+    say("Options:")
     for option in options:
         default = option["default"]
         state = (
             "must be given" if option["required"] else "not set" if default is None else f"default {as_toml(default)}"
         )
-        print(f"\n  {option['name']}: {option['expected']}; {state}")
-        print(textwrap.indent(option["description"], " " * 6))
+        say("", f"  {option['name']}: {option['expected']}; {state}")
+        say(*textwrap.indent(option["description"], " " * 6).split("\n"))

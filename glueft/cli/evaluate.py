@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from glueft.cli.plugin_option import PluginFiles
 from glueft.cli.recipe_options import AsJson, DataDir, Overrides, Verbose, begin_of
+from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -93,7 +93,7 @@ def evaluate(
             parts, splits or [], labels=labels or [], progress=progress, verbose=verbose, begin=begin
         )
     if as_json:
-        print(json.dumps(result, ensure_ascii=False))
+        say(json_text(result))
     else:
         progress.tables(*evaluation_tables(result))
 

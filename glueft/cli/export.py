@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from glueft.cli.recipe_options import Verbose
+from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -77,22 +77,22 @@ def export(
 
         written = write_export(saved, place, form, force=force)
     if as_json:
-        print(json.dumps(written, ensure_ascii=False))
+        say(json_text(written))
     else:
         _tell(written, folder)
 
 
 def _tell(written: dict[str, Any], folder: str) -> None:
     check = written["check"]
-    print(
+    say(
         f"{folder}: {written['architecture']} in the format {written['format']}, "
         f"{sum(written['files'].values()) / 1e6:.1f} MB, for rows of up to {written['max_length']} tokens"
     )
-    print("labels: " + (", ".join(written["labels"]) or "none (a score)"))
-    print(
+    say("labels: " + (", ".join(written["labels"]) or "none (a score)"))
+    say(
         f"read back by {check['consumer']} {check['version']}: the same logits on {check['rows']} rows "
         f"(largest difference {check['largest_difference']:.1g})"
     )
     if check["missing"]:
-        print(f"{check['missing']} is not installed, so it was not read back by its own consumer")
-    print(f"{folder}/README.md says how to call it")
+        say(f"{check['missing']} is not installed, so it was not read back by its own consumer")
+    say(f"{folder}/README.md says how to call it")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glueft.cli.plugin_option import PluginFiles, registry_with
+from glueft.text import json_text, printable_line, say
 
 if TYPE_CHECKING:
     from glueft.registry import Registered
@@ -54,15 +54,15 @@ def list_plugins(
     ]
     if as_json:
         failures = [dataclasses.asdict(failure) for failure in registry.failures]
-        print(json.dumps({"plugins": plugins, "failures": failures}, ensure_ascii=False))
+        say(json_text({"plugins": plugins, "failures": failures}))
         return
     _print_table(registry.all(wanted))
     if not plugins:
-        print(f"no {wanted or 'plugin'} is installed")
+        say(f"no {wanted or 'plugin'} is installed")
     if registry.failures:
-        print("\ncannot be used:")
+        say("", "cannot be used:")
         for failure in registry.failures:
-            print(f"  {failure}")
+            say(f"  {failure}")
 
 
 def source_of(plugin: Registered) -> dict[str, str | None]:
@@ -98,7 +98,10 @@ def the_kind(kind: str | None) -> str | None:
 
 
 def _print_table(plugins: list[Registered]) -> None:
-    rows = [(plugin.kind, plugin.name, plugin.origin, plugin.cls.description()) for plugin in plugins]
+    rows = [
+        tuple(map(printable_line, (plugin.kind, plugin.name, plugin.origin, plugin.cls.description())))
+        for plugin in plugins
+    ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row in rows:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) + f"  {row[3]}")
+        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) + f"  {row[3]}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -74,7 +75,7 @@ def list_runs(
             "runs": [*map(dataclasses.asdict, runs)],
             "left_out": left_out,
         }
-        print(json.dumps(listed, ensure_ascii=False))
+        say(json_text(listed))
         return
     from glueft.progress import make_progress
     from glueft.run_list_table import notes, run_table

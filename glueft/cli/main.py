@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import gc
+import io
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -36,6 +36,7 @@ from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.process_start import process_start
 from glueft.errors import GlueftError
 from glueft.registry import load_registry
+from glueft.text import say
 
 DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
 # What a shell reports of a program whose reader went away (128 + SIGPIPE), as in `glueft schema | head -1`.
@@ -61,8 +62,6 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("describe", describe.describe, describe.EPILOG),
     ("schema", schema.schema, schema.EPILOG),
 )
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 # Those that are over at once; all others, plugins' too, may run for long.
 LIGHT = ("validate", "show", "list", "list-runs", "describe", "schema")
@@ -111,7 +110,9 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
         return _tell(str(error), MENDABLE)
     except typer.TyperException as error:
         # Usage errors know how to show themselves, with the command's usage line.
-        error.show() if hasattr(error, "show") else print(error, file=sys.stderr)
+        told = io.StringIO()
+        error.show(file=told) if hasattr(error, "show") else told.write(str(error))
+        say(*told.getvalue().rstrip("\n").split("\n"), stream=sys.stderr)
         return MENDABLE
     except (KeyboardInterrupt, typer.Abort):
         return _tell("interrupted", INTERRUPTED)
@@ -124,7 +125,7 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
     except Exception as error:
         if isinstance(error, OSError) and error.errno in PATH_FAULTS and error.filename is not None:
             return _tell(str(_path_fault(error)), MENDABLE)
-        traceback.print_exc()
+        say(*traceback.format_exc().rstrip("\n").split("\n"), stream=sys.stderr)
         return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
     if code == INTERRUPTED:
         return _tell("interrupted", INTERRUPTED)
@@ -141,13 +142,13 @@ def make_app() -> typer.Typer:
     app.add_typer(plugin_app(), name="plugin")
     for failure in add_plugin_commands(app, load_registry()):
         if "_GLUEFT_COMPLETE" not in os.environ:  # set by the shell while it completes a line
-            print(f"warning: {failure}", file=sys.stderr)
+            say(f"warning: {failure}", stream=sys.stderr)
     return app
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"glueft {glueft.__version__}")
+        say(f"glueft {glueft.__version__}")
         raise typer.Exit
 
 
@@ -164,8 +165,7 @@ def _glueft(
 
 def _tell(message: str, code: int) -> int:
     sys.stdout.flush()
-    # What a message quotes from a file must not steer the terminal.
-    print(_CONTROL.sub(lambda found: repr(found[0])[1:-1], message), file=sys.stderr)
+    say(*message.split("\n"), stream=sys.stderr)
     return code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -20,6 +19,7 @@ from glueft.cli.recipe_options import (
     begin_of,
     read_recipe,
 )
+from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -58,6 +58,6 @@ def plan(
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     planned = plan_recipe(checked, probe=probe, progress=progress, verbose=verbose, begin=begin)
     if as_json:
-        print(json.dumps(planned, ensure_ascii=False))
+        say(json_text(planned))
     else:
         progress.tables(*plan_tables(planned))

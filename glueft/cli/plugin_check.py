@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from glueft.cli.describe import plugin_names
 from glueft.cli.plugin_option import PluginFiles
+from glueft.text import json_text, say
 
 if TYPE_CHECKING:
     from glueft.registry import Failure, Registered, Registry
@@ -67,9 +67,9 @@ def check(
         reports.append(_report(plugin, found, quiet=as_json))
     passed = all(report["passed"] for report in reports)
     if as_json:
-        print(json.dumps({"passed": passed, "plugins": reports}, ensure_ascii=False))
+        say(json_text({"passed": passed, "plugins": reports}))
     elif not reports:
-        print("no plugin but glueft's own is installed; name one to check it: glueft plugin check mrpc")
+        say("no plugin but glueft's own is installed; name one to check it: glueft plugin check mrpc")
     if not passed:
         raise typer.Exit(2)
 
@@ -140,17 +140,17 @@ def _report(plugin: Registered, found: Iterable[Finding], *, quiet: bool) -> dic
 
     marks = _marks()
     if not quiet:
-        print(f"{plugin.name}, a plugin of kind {plugin.kind} from {plugin.origin}", flush=True)
+        say(f"{plugin.name}, a plugin of kind {plugin.kind} from {plugin.origin}")
     kept = []
     for finding in found:
         kept.append(finding)
         if not quiet:
-            print(f"  {marks[finding.state]} {finding.check:<13} {finding.said}", flush=True)
+            say(f"  {marks[finding.state]} {finding.check:<13} {finding.said}")
     failed = sum(finding.state == "failed" for finding in kept)
     if not quiet:
         left_out = sum(finding.state == "not checked" for finding in kept)
         done = f"{failed} of {len(kept)} checks failed" if failed else f"{len(kept) - left_out} checks passed"
-        print(f"{plugin.name}: {done}{f', {left_out} left out' if left_out else ''}\n")
+        say(f"{plugin.name}: {done}{f', {left_out} left out' if left_out else ''}", "")
     return {
         "kind": plugin.kind,
         "name": plugin.name,
@@ -164,8 +164,8 @@ def _failure_report(failure: Failure, *, quiet: bool) -> dict[str, Any]:
     """What could not even be found as a plugin."""
     if not quiet:
         called = f"{failure.name}, a plugin of kind {failure.kind} from {failure.origin}"
-        print(called if failure.name else failure.origin)
-        print(f"  {_marks()['failed']} {'found':<13} {failure.reason}\n")
+        say(called if failure.name else failure.origin)
+        say(f"  {_marks()['failed']} {'found':<13} {failure.reason}", "")
     return {
         "kind": failure.kind,
         "name": failure.name,

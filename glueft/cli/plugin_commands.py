@@ -9,6 +9,7 @@ import typer
 
 from glueft.plugin_records import Failure
 from glueft.registry import Registry, load_registry
+from glueft.text import say
 
 
 def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
@@ -34,7 +35,7 @@ def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
 def warn_of_failures() -> None:
     """Tell on standard error which plugins cannot be used; the others go on."""
     for failure in load_registry().failures:
-        print(f"warning: {failure}", file=sys.stderr)
+        say(f"warning: {failure}", stream=sys.stderr)
 
 
 def _names(app: typer.Typer) -> list[str]:

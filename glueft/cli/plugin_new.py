@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from glueft.cli.list_plugins import kinds
+from glueft.text import say
 
 EPILOG = """\b
 Examples:
@@ -35,11 +36,18 @@ def new(
     place = Path(directory).expanduser()
     written = make_package(name, the_kind(kind) or "task", place, load_registry())
     folder = place / written[0].relative_to(place).parts[0]
-    print(f"{folder} holds a package with the {the_kind(kind)} {name}:\n")
+    say(f"{folder} holds a package with the {the_kind(kind)} {name}:", "")
     for file in written:
-        print(f"  {file.relative_to(place)}")
+        say(f"  {file.relative_to(place)}")
     shown = folder if folder.is_absolute() else f"./{folder}"
-    print(
-        f"\nIt works as it is:\n\n  pip install {shown}\n  glueft plugin check {name}\n  pytest {folder}\n"
-        f"  glueft run {folder}/recipe.toml\n\n{folder}/README.md says what to change."
+    say(
+        "",
+        "It works as it is:",
+        "",
+        f"  pip install {shown}",
+        f"  glueft plugin check {name}",
+        f"  pytest {folder}",
+        f"  glueft run {folder}/recipe.toml",
+        "",
+        f"{folder}/README.md says what to change.",
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glueft.cli.recipe_options import AsJson, Verbose
+from glueft.text import say
 
 if TYPE_CHECKING:
     from glueft.prediction.chunks import RowSource
@@ -139,7 +140,7 @@ def _talk(opened: OpenedModel) -> None:
     choice = opened.choice(None)
     predictor = opened.predictor()
     opened.progress.say(HELP)
-    converse(predictor, choice, input, print)
+    converse(predictor, choice, input, say)
 
 
 def _kind(read: Path | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glueft.cli.recipe_options import AsJson
+from glueft.text import json_text, say
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from glueft.console import Table
     from glueft.push.push import Pushed
 
 EPILOG = """\b
@@ -60,14 +59,13 @@ def push(
         pushed = push_run(saved, target)
     note_push(saved, pushed, progress.say)
     if as_json:
-        print(json.dumps(pushed.as_record(), ensure_ascii=False))
+        say(json_text(pushed.as_record()))
     else:
         progress.tables(_table(pushed))
 
 
 def _table(pushed: Pushed) -> Table:
-    from rich.table import Table
-
+    from glueft.console import Table
     from glueft.files import size
 
     table = Table(title=pushed.target.repository, title_justify="left", show_header=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -48,11 +49,11 @@ def report(
             "texts": written.texts,
             "notes": written.notes,
         }
-        print(json.dumps(told, ensure_ascii=False))
+        say(json_text(told))
         return
     for note in written.notes:
-        print(f"note: {note}", file=sys.stderr)
-    print(f"report written: {shown(written.path)} ({written.path.stat().st_size / 1024:,.0f} KiB)")
+        say(f"note: {note}", stream=sys.stderr)
+    say(f"report written: {shown(written.path)} ({written.path.stat().st_size / 1024:,.0f} KiB)")
 
 
 def shown(path: Path) -> str:

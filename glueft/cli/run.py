@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from glueft.cli.recipe_options import (
     begin_of,
     read_recipe,
 )
+from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -61,7 +61,7 @@ def run(
     if report:
         _write_report(result.folder, progress.say)
     if as_json:
-        print(json.dumps(result.record, ensure_ascii=False))
+        say(json_text(result.record))
 
 
 def _write_report(folder: Path, say: Callable[[str], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glueft.cli.plugin_option import PluginFiles, registry_with
+from glueft.text import say
 
 EPILOG = """\b
 Examples:
@@ -21,4 +22,4 @@ def schema(plugins: PluginFiles = None) -> None:
     from glueft.recipe.schema import recipe_schema, to_json
 
     warn_of_failures()
-    print(to_json(recipe_schema(registry_with(plugins))))
+    say(*to_json(recipe_schema(registry_with(plugins))).split("\n"))

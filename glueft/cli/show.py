@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from glueft.cli.plugin_option import PluginFiles
+from glueft.text import say
 
 EPILOG = """\b
 Examples:
@@ -31,4 +32,4 @@ def show(
     from glueft.recipe import load_recipe
 
     warn_of_failures()
-    print(load_recipe(recipe, overrides or [], plugins=plugins or []).to_toml(), end="")
+    say(*load_recipe(recipe, overrides or [], plugins=plugins or []).to_toml().rstrip("\n").split("\n"))

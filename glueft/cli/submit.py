@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glueft.cli.recipe_options import AsJson, DataDir, Verbose
+from glueft.text import json_text, say
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from glueft.console import Table
 
 EPILOG = """\b
 Examples:
@@ -51,7 +51,7 @@ def submit(
         verbose=verbose,
     )
     if as_json:
-        print(json.dumps(result, ensure_ascii=False))
+        say(json_text(result))
         return
     progress.tables(_table(result))
     for note in result["notes"]:
@@ -62,7 +62,7 @@ def submit(
 def _table(result: dict[str, Any]) -> Table:
     from pathlib import Path
 
-    from rich.table import Table
+    from glueft.console import Table
 
     table = Table(title=f"upload to {result['benchmark']}", title_justify="left")
     table.add_column("file")

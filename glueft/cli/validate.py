@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from glueft.cli.plugin_option import PluginFiles
+from glueft.text import say
 
 EPILOG = """\b
 Examples:
@@ -42,9 +43,9 @@ def validate(
         except RecipeError as error:
             bad += 1
             sys.stdout.flush()
-            print(error, end="\n\n", file=sys.stderr, flush=True)
+            say(*str(error).split("\n"), "", stream=sys.stderr)
         else:
             parts = f"task {recipe.task.name}, optimizer {recipe.optimizer.name}, schedule {recipe.schedule.name}"
-            print(f"{name}: good ({parts})")
+            say(f"{name}: good ({parts})")
     if bad:
         raise typer.Exit(2)

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
+from glueft.console import Table
 from glueft.progress import duration
-from glueft.run_list_table import printable, short_checkpoint
+from glueft.run_list_table import short_checkpoint
 from glueft.splits import counted
 
 _SHA256_SHOWN = 12
@@ -38,8 +36,8 @@ def run_table(compared: Mapping[str, Any]) -> Table:
     for run in compared["runs"]:
         table.add_row(
             run["name"],
-            _text(Path(run["folder"]).name),
-            _text(short_checkpoint(str(run["checkpoint"] or ""))),
+            Path(run["folder"]).name,
+            short_checkpoint(str(run["checkpoint"] or "")),
             *(f"{run['metrics'][name]:.4f}" for name in metrics),
             "" if run["seconds"] is None else duration(run["seconds"]),
             str(run["seed"]),
@@ -52,9 +50,8 @@ def difference_table(compared: Mapping[str, Any]) -> Table:
     table = _table("what differs", "key", *(run["name"] for run in compared["runs"]))
     for part, keys in compared["differences"].items():
         for key, values in keys.items():
-            table.add_row(
-                _text(key if part == "recipe" else f"{part}: {key}"), *(_text(shown(key, value)) for value in values)
-            )
+            named = key if part == "recipe" else f"{part}: {key}"
+            table.add_row(named, *(shown(key, value) for value in values))
     return table
 
 
@@ -98,7 +95,3 @@ def _table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
-
-
-def _text(value: str) -> Text:
-    return Text(printable(value))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from glueft.data.table_cells import CellError
 from glueft.prediction.answer_text import answer_lines
 from glueft.prediction.text_columns import TextChoice
+from glueft.text import printable_line
 
 if TYPE_CHECKING:
     from glueft.prediction.predictor import Predictor
@@ -30,7 +31,7 @@ def converse(predictor: Predictor, choice: TextChoice, ask: Callable[[str], str]
         cells: dict[str, str] = {}
         for name in choice.inputs:
             try:
-                line = ask(f"{name}> ")
+                line = ask(f"{printable_line(name)}> ")
             except EOFError:
                 say("")  # The prompt's line has no end yet.
                 return answered

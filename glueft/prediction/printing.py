@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
 from glueft.data.lines import shown
 from glueft.prediction.answer_text import answer_lines, answer_object
 from glueft.splits import counted
+from glueft.text import json_printable, json_text, say
 
 if TYPE_CHECKING:
     from glueft.prediction.chunks import RowSource
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 def print_object(record: dict[str, Any], held: IO[bytes] | None) -> None:
     """Print one object, with the lines of a held file as its `predictions`: they may be more than fit in memory."""
-    text = json.dumps(record, ensure_ascii=False)
+    text = json_text(record)
     if held is None:
-        print(text)
+        say(text)
         return
     sys.stdout.flush()
     held.seek(0)
     out = sys.stdout.buffer
     out.write(text[:-1].encode("utf-8") + b', "predictions": [')
     for number, line in enumerate(held):
-        out.write((b", " if number else b"") + line.rstrip(b"\n"))
+        row = json_printable(line.decode("utf-8").rstrip("\n")).encode("utf-8")
+        out.write((b", " if number else b"") + row)
     out.write(b"]}\n")
     out.flush()
 
@@ -60,16 +61,16 @@ def print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> No
             continue
         for row, texts in enumerate(rows):
             if len(rows) > 1:
-                print(("" if row == 0 else "\n") + shown(texts[0]))
-            print("\n".join(answer_lines(answers, labels, row)))
+                say(*[""][: row > 0], shown(texts[0]))
+            say(*answer_lines(answers, labels, row))
         if answers.truncated:
-            print(
+            say(
                 f"note: {answers.truncated} of {len(rows)} cut to the first {predictor.saved.max_length} tokens, "
                 "all that this model reads",
-                file=sys.stderr,
+                stream=sys.stderr,
             )
     if as_json:
-        print(json.dumps({"predictions": found}, ensure_ascii=False))
+        say(json_text({"predictions": found}))
 
 
 def tell(progress: PredictionProgress, summary: Summary, target: Target) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
+from glueft.console import PlainConsole, cell, plain_column
 from glueft.progress import PLAIN_SECONDS, duration
 
 
@@ -18,7 +18,7 @@ class PredictionProgress:
     """Phases, and how far the rows are. Short ones pass without a word where no terminal shows them."""
 
     def __init__(self) -> None:
-        self.console = Console(file=sys.stderr, highlight=False)
+        self.console = PlainConsole(sys.stderr)
         self.live = self.console.is_terminal and not self.console.is_dumb_terminal
         self.bar: Progress | None = None
         self.done = 0
@@ -27,7 +27,7 @@ class PredictionProgress:
 
     def say(self, text: str) -> None:
         """Show a line."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -35,7 +35,7 @@ class PredictionProgress:
         if not self.live:
             yield
             return
-        with self.console.status(f"{name} ..."):
+        with self.console.status(cell(f"{name} ...")):
             yield
 
     @contextmanager
@@ -46,7 +46,7 @@ class PredictionProgress:
         if not self.live:
             yield
             return
-        columns: list[Any] = [TextColumn("{task.description}"), TextColumn("{task.fields[state]}")]
+        columns: list[Any] = [plain_column("{task.description}"), plain_column("{task.fields[state]}")]
         columns[1:1] = [SpinnerColumn()] if total is None else [BarColumn(bar_width=None), MofNCompleteColumn()]
         with Progress(*columns, console=self.console, expand=total is not None, transient=True) as self.bar:
             self.bar.add_task(what, total=total, state="")

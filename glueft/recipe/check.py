@@ -10,11 +10,12 @@ from glueft.nearest import nearest
 from glueft.plugin import Callback, Options, Plugin, Task
 from glueft.recipe.options import Table
 from glueft.recipe.origins import Origins
-from glueft.recipe.problems import Problem, quoted
+from glueft.recipe.problems import Problem
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
 from glueft.registry import Registered, Registry
+from glueft.text import quoted
 
 TABLES = (*PLUGIN_TABLES, *SECTIONS)
 KNOWN = (*TABLES, "callbacks")

@@ -9,8 +9,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.nearest import nearest
-from glueft.recipe.problems import Problem, RecipeError, quoted
+from glueft.recipe.problems import Problem, RecipeError
 from glueft.recipe.values import is_deep
+from glueft.text import quoted
 
 # A recipe is written by hand; what is larger is some other file.
 LARGEST = 100_000

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from glueft.errors import GlueftError
 from glueft.recipe.toml_lines import Path
+from glueft.text import printable_line, quoted
 
 # So many problems are no recipe but some other file; the rest is counted.
 MOST_SHOWN = 50
@@ -64,12 +65,12 @@ class RecipeError(GlueftError):
 
     def __str__(self) -> str:
         shown, more = self.problems[:MOST_SHOWN], len(self.problems) - MOST_SHOWN
-        width = min(48, max(len(problem.place) for problem in shown))
+        told = [tuple(map(printable_line, (each.place, each.message, each.mend))) for each in shown]
+        width = min(48, max(len(place) for place, _, _ in told))
         blocks = [
-            f"  {problem.place:<{width}}   {problem.message}" + (f"\n      {problem.mend}" if problem.mend else "")
-            for problem in shown
+            f"  {place:<{width}}   {message}" + (f"\n      {mend}" if mend else "") for place, message, mend in told
         ]
-        return "\n\n".join([self.message, *blocks, *([f"  and {more} more"] if more > 0 else [])])
+        return "\n\n".join([printable_line(self.message), *blocks, *([f"  and {more} more"] if more > 0 else [])])
 
 
 def dotted(path: Path) -> str:
@@ -80,19 +81,3 @@ def dotted(path: Path) -> str:
 def quoted_key(key: str) -> str:
     """A key as TOML writes it: bare where it can be, else in quotes."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", key) else quoted(key)
-
-
-def quoted(text: str, longest: int = 60) -> str:
-    """A text in double quotes, on one line, shortened if it is long."""
-    if len(text) > longest:
-        text = text[: longest - 3] + "..."
-    shown = "".join(_visible(character) for character in text)
-    return f'"{shown}"'
-
-
-def _visible(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character.isprintable():
-        return character
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")

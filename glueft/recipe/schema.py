@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pydantic
@@ -10,6 +9,7 @@ import pydantic
 from glueft.plugin import Options
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.registry import Registered, Registry
+from glueft.text import json_text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -105,4 +105,4 @@ def _without_null(schema: Any) -> Any:
 
 def to_json(schema: dict[str, Any]) -> str:
     """The schema as text, indented for readers."""
-    return json.dumps(schema, indent=2, ensure_ascii=False)
+    return json_text(schema, indent=2)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from glueft.recipe.problems import dotted, quoted, quoted_key
+from glueft.recipe.problems import dotted, quoted_key
 from glueft.recipe.toml_lines import Places, locate
+from glueft.text import quoted
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from glueft.recipe.problems import quoted, quoted_key
+from glueft.recipe.problems import quoted_key
+from glueft.text import quoted
 
 Schema = Mapping[str, Any]
 

@@ -1,0 +1,154 @@
+"""Texts as they may be shown: what comes from outside is never markup, never control of a terminal, never a secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import sys
+import urllib.parse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+# What a terminal obeys instead of showing it, and what changes the order of letters or hides: controls (C0, DEL, C1),
+# soft hyphen, marks and overrides of direction, breaks of lines and paragraphs, zero-width spaces and joins, halves of
+# characters, tags. The joiners U+200C and U+200D stay: Persian, Hindi and emoji are written with them.
+_UNSEEN = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
+_CONTROL = re.compile(f"[{_UNSEEN}]")
+_CONTROL_OR_BREAK = re.compile(f"[\t\n{_UNSEEN}]")
+
+_USER_INFO = re.compile(r"(?<=://)[^/\s\"'<>]{1,300}@")
+_TOKEN_OF_THE_HUB = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
+# A shorter one may be an ordinary word: it is masked where it stands alone.
+_SURELY_SECRET = 8
+
+
+def printable(text: object) -> str:
+    """A text from outside as it may be shown: without secrets, and with all that would not be seen written out.
+
+    ESC becomes `\\x1b`, an override of direction `\\u202e`. Line feeds and tabs stay.
+    """
+    return _CONTROL.sub(_written_out, without_secrets(str(text)))
+
+
+def printable_line(text: object) -> str:
+    """The same on one line, for a name, a path or a cell of a table: a line feed becomes `\\n`, a tab `\\t`."""
+    return _CONTROL_OR_BREAK.sub(_written_out, without_secrets(str(text)))
+
+
+def say(*lines: object, stream: IO[str] | None = None) -> None:
+    """Print lines as `printable` has them: the one way in which glueft prints, but for rich's tables and bars.
+
+    Args:
+        lines: each of glueft and of others; a line feed within one is written out, so that no name can forge a line.
+        stream: standard output by default.
+    """
+    for line in lines or ("",):
+        text = printable(line).replace("\n", "\\n")
+        print(text, file=sys.stdout if stream is None else stream, flush=True)
+
+
+def json_text(value: Any, **options: Any) -> str:
+    """Return a value as JSON on one line that reads back to the same value, and can be shown on a terminal.
+
+    Letters of all scripts stay as they are; what `printable` writes out is an escape of JSON. Secrets are masked.
+    """
+    return json_printable(json.dumps(masked(value), ensure_ascii=False, **options))
+
+
+def json_printable(text: str) -> str:
+    """Return JSON with all that a terminal would obey, or that would not be seen, as escapes; it says the same."""
+    return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def quoted(text: str, longest: int = 60) -> str:
+    """A text in double quotes, on one line, shortened if it is long."""
+    text = without_secrets(text)  # before the cut, which would leave half of one
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
+    shown = "".join(_visible(character) for character in text)
+    return f'"{shown}"'
+
+
+def without_secrets(text: str) -> str:
+    """A text in which no token and no password stands: whatever a library or a server writes, it is not for others.
+
+    Masked are the tokens that the hub's tools would send (HF_TOKEN, HUGGING_FACE_HUB_TOKEN, that of `hf auth login`),
+    whatever looks like a token of the hub, and in an address the user and the password; of HF_ENDPOINT's these also
+    where they stand by themselves, and as the header that sends them.
+    """
+    return _mask(text, _secrets())
+
+
+def masked(value: Any) -> Any:
+    """A value of JSON with all its texts, keys too, as `without_secrets` has them."""
+    secrets = _secrets()
+
+    def of(value: Any) -> Any:
+        if isinstance(value, str):
+            return _mask(value, secrets)
+        if isinstance(value, dict):
+            return {of(key): of(item) for key, item in value.items()}
+        return [*map(of, value)] if isinstance(value, (list, tuple)) else value
+
+    return of(value)
+
+
+def _mask(text: str, secrets: Sequence[tuple[str, str]]) -> str:
+    if "://" in text:
+        text = _USER_INFO.sub("(password)@", text)
+    for secret, name in secrets:
+        if secret in text:
+            pattern = re.escape(secret)
+            text = re.sub(pattern if len(secret) >= _SURELY_SECRET else rf"(?<!\w){pattern}(?!\w)", name, text)
+    return _TOKEN_OF_THE_HUB.sub("(token)", text)
+
+
+def _secrets() -> list[tuple[str, str]]:
+    """The secrets that this process may send, each with what stands in its place; the longest first."""
+    found: dict[str, str] = {}
+    for token in (os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN"), _stored_token()):
+        found |= {part: "(token)" for part in (token or "").split() if part}
+    for variable in ("HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"):
+        user_info, at, _ = os.environ.get(variable, "").partition("://")[2].partition("/")[0].rpartition("@")
+        user, _, password = user_info.partition(":")
+        plain = urllib.parse.unquote(password)
+        if at and password:
+            pair = f"{urllib.parse.unquote(user)}:{plain}"
+            header = base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode("ascii")
+            found |= dict.fromkeys((user_info, pair, header, password, plain), "(password)")
+    return sorted(found.items(), key=lambda secret: -len(secret[0]))
+
+
+def _stored_token() -> str | None:
+    """What `hf auth login` has stored, read without the hub's client: importing it takes longer than most commands."""
+    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")  # noqa: PTH118
+    path = os.environ.get("HF_TOKEN_PATH") or os.path.join(home, "token")  # noqa: PTH118
+    try:
+        return _read_small(Path(path).expanduser())
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def _read_small(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", errors="surrogateescape") as file:
+        return file.read(4096)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return repr(found[0])[1:-1] if not found[0].isprintable() else f"\\u{ord(found[0]):04x}"
+
+
+def _visible(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
