@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Container, Iterable
+from itertools import islice
 
 # How other tools call what glueft calls otherwise.
 OTHER_NAMES = {
@@ -14,6 +15,10 @@ OTHER_NAMES = {
     "bs": "batch_size",
     "max_len": "max_length",
 }
+
+# What is compared: a table may have a hundred thousand columns, and a name of theirs may be a book.
+LONGEST = 100
+MOST = 1000
 
 
 def nearest(name: str, valid: Iterable[str], cutoff: float = 0.6, favoured: Container[str] = ()) -> str | None:
@@ -25,10 +30,10 @@ def nearest(name: str, valid: Iterable[str], cutoff: float = 0.6, favoured: Cont
         cutoff: the least likeness that counts, from 0 to 1; `difflib`'s ratio.
         favoured: names that win a close race, such as keys that must be given.
     """
-    name = OTHER_NAMES.get(name.lower(), name.lower())[:100]
+    name = OTHER_NAMES.get(name.lower(), name.lower())[:LONGEST]
     best, best_score = None, 0.0
-    for candidate in sorted(valid):
-        score = _likeness(name, candidate.lower())
+    for candidate in sorted(islice(valid, MOST)):
+        score = _likeness(name, candidate[:LONGEST].lower())
         if score < cutoff:
             continue
         score += 0.1 * (candidate in favoured)

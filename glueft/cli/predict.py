@@ -60,7 +60,8 @@ def predict(
         bool | None,
         typer.Option(
             "--quotes/--no-quotes",
-            help="Whether fields of CSV and TSV may stand in double quotes; by default yes, but not in GLUE's own TSV.",
+            help="Whether fields of CSV and TSV may stand in double quotes; by default yes, but not in GLUE's own TSV, "
+            "and a field that seems to have swallowed the rows behind it is an error.",
         ),
     ] = None,
     skip_bad: Annotated[
@@ -108,6 +109,8 @@ def predict(
         if source.repeats:
             with progress.counting("checking", None):
                 count = check_rows(source, skip_bad=side is not None, on_rows=progress.rows)
+            for warning in source.warnings:
+                progress.say(f"warning: {warning}")
         if texts and output is None:
             print_texts(opened.predictor(), source, as_json=as_json)
             return

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from glueft.data import limits
 from glueft.errors import DataError
 
 PROBLEMS_SHOWN = 5
@@ -39,6 +40,7 @@ def read_lines(path: Path, *, carriage_returns: bool = False) -> list[str]:
         DataError: the file cannot be read, is empty, or has lines that are not text.
     """
     try:
+        _check_ends(path)
         content = path.read_bytes()
     except OSError as error:
         raise DataError(
@@ -65,6 +67,26 @@ def read_lines(path: Path, *, carriage_returns: bool = False) -> list[str]:
     if b"\r" in content:
         lines = [line.removesuffix("\r") for line in lines]
     return lines
+
+
+def _check_ends(path: Path) -> None:
+    """Raise DataError if a line does not end, before the file is read into memory."""
+    if path.stat().st_size <= limits.LONGEST_LINE:
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(limits.LONGEST_LINE + 1), b""), start=1):
+            if len(line) > limits.LONGEST_LINE:
+                raise endless(path, number)
+
+
+def endless(path: Path, number: int) -> DataError:
+    """The error for a line that is longer than a line can be."""
+    return DataError(
+        f"{path}, line {number}: it does not end",
+        expected=f"lines of at most {limits.LONGEST_LINE:,} bytes",
+        received="more than that without a line feed",
+        mend="check that the file is text with a row a line, and that its lines end with LF or CRLF",
+    )
 
 
 def _unreadable(content: bytes) -> list[Problem]:

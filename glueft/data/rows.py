@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from glueft.data import limits
 from glueft.errors import DataError
 from glueft.nearest import nearest
 from glueft.plugin_blame import blaming, named
@@ -226,6 +227,14 @@ def _texts(where: str, column: str, texts: list[str | None], empty: bool) -> lis
             expected="a text that is more than white space in every row",
             received=_row_list(bad, texts),
             mend="restore the texts, or leave such rows out in the plugin's `load` on purpose",
+        )
+    long = next((row for row, text in enumerate(texts) if text is not None and len(text) > limits.LONGEST_TEXT), None)
+    if long is not None:
+        raise DataError(
+            f'the column "{column}" of {where} has a text without end',
+            expected=f"texts of at most {limits.LONGEST_TEXT:,} characters",
+            received=f"{len(texts[long] or ''):,} in row {long} (counted from 0)",
+            mend="cut such texts in the plugin's `load`: a model reads the first some hundred words",
         )
     return texts  # type: ignore[return-value]  # no None left
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from glueft.data import limits
 from glueft.data.lines import Problem, listed, malformed, shown
+from glueft.data.plain_numbers import plain_number
 from glueft.data.table_columns import Columns
 from glueft.nearest import nearest
 
@@ -52,7 +52,7 @@ def read_cells(columns: Columns, column: str, read: Callable[[str, Any], Read]) 
 
 
 def text(column: str, cell: Any) -> str:
-    """A cell of a text column: any text that is more than white space, kept as it is."""
+    """A cell of a text column: any text that is more than white space, and not endless, kept as it is."""
     if not isinstance(cell, str) and cell is not None:
         raise CellError(f"{shown(column)} is not text", "text", _seen(cell), "write it as text, in quotes in JSON")
     if cell is None or not cell or cell.isspace():
@@ -62,7 +62,19 @@ def text(column: str, cell: Any) -> str:
             "null" if cell is None else shown(cell),
             "restore the text, or remove the row on purpose",
         )
+    check_length(column, cell)
     return _unicode(column, cell)
+
+
+def check_length(column: str, cell: str) -> None:
+    """Raise CellError if a text is longer than a text can be."""
+    if len(cell) > limits.LONGEST_TEXT:
+        raise CellError(
+            f"{shown(column)} is too long",
+            f"a text of at most {limits.LONGEST_TEXT:,} characters",
+            f"{len(cell):,} characters: {shown(cell)}",
+            "cut the text: a model reads its first some hundred words; perhaps a quote is not closed",
+        )
 
 
 def label_name(column: str, cell: Any) -> str | None:
@@ -109,14 +121,6 @@ def score(column: str, cell: Any) -> float:
             "correct the number; without regression = true, the column may hold names of labels",
         )
     return value
-
-
-def plain_number(name: str) -> float | None:
-    """The number that a text plainly is, spaces around it aside; None for any other, such as "nan", "1_0" or "1,5"."""
-    if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", name, re.ASCII):
-        return None
-    value = float(name)
-    return value if math.isfinite(value) else None
 
 
 def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:

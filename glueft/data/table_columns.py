@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glueft.data.table_csv import read_csv
+from glueft.data.table_csv import Delimited, read_csv
 from glueft.data.table_format import table_format
 from glueft.data.table_json_lines import read_json_lines
 from glueft.data.table_parquet import read_parquet
@@ -38,7 +38,7 @@ def read_columns(
     *,
     optional: Sequence[str] = (),
     delimiter: str | None = None,
-    quotes: bool = True,
+    quotes: bool | None = None,
 ) -> Columns:
     """Read columns of a file, in the format of its suffix.
 
@@ -47,8 +47,7 @@ def read_columns(
         wanted: the columns that it must have.
         optional: columns that it may have.
         delimiter: one character between the fields of CSV or TSV; None for a comma or a tab.
-        quotes: whether a field of CSV or TSV may stand in double quotes, which are then not part of it; a quoted one
-            may hold separators and line breaks, and `""` for a quote.
+        quotes: whether a field of CSV or TSV may stand in double quotes; see `Delimited`.
 
     Raises:
         DataError: the file cannot be read, lacks a column, has no rows, or has malformed ones: the first few are named
@@ -63,7 +62,7 @@ def read_columns(
         numbers, cells = read_json_lines(path, wanted, optional)
     else:
         separator = delimiter or {"csv": ",", "tsv": "\t"}[kind]
-        numbers, cells = read_csv(path, wanted, optional, separator, quotes=quotes)
+        numbers, cells = read_csv(path, wanted, optional, Delimited(separator, quotes))
     if not numbers:
         raise DataError(
             f"{path} has no rows",

@@ -3,101 +3,204 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from glueft.data.lines import Problem, listed, malformed
+from glueft.data import limits
+from glueft.data.lines import Problem, listed, malformed, shown
 from glueft.data.table_missing import check_columns
+from glueft.data.table_quotes import ColumnLooks, as_wide, spans_lines
 from glueft.data.table_text import TextLines
 
 
+@dataclass(frozen=True)
+class Delimited:
+    """How a CSV or TSV file is written.
+
+    Attributes:
+        delimiter: one character between the fields.
+        quotes: whether a field may stand in double quotes, which are then not part of it; a quoted one may hold
+            separators and line breaks, and `""` for a quote. None for yes, but a field that seems to have swallowed the
+            rows behind it is an error.
+        no_quotes: how the user says that quotes are mere text, for messages.
+        with_quotes: how the user says that they are not, come what may.
+    """
+
+    delimiter: str
+    quotes: bool | None = None
+    no_quotes: str = "add quotes = false to [task]"
+    with_quotes: str = "add quotes = true to [task]"
+
+
+class Record(NamedTuple):
+    """A row as it is written.
+
+    Attributes:
+        line: on which it begins, from 1.
+        fields: its fields; as many as the first record has, unless there is a problem.
+        problem: what is wrong with it.
+        last: whether nothing can be read behind it.
+    """
+
+    line: int
+    fields: list[str]
+    problem: Problem | None = None
+    last: bool = False
+
+
+def csv_records(path: Path, form: Delimited) -> Generator[Record, None, None]:
+    """Yield the rows of a file, the names of its columns first; empty lines hold none.
+
+    Raises:
+        DataError: the file cannot be opened or decompressed, is in UTF-16, or a line does not end.
+    """
+    width = 0
+    looks: ColumnLooks | None = None
+    with closing(_parsed(path, form)) as records:
+        for record, behind in records:
+            line, fields, problem, _ = record
+            if not fields and problem is None:
+                continue
+            if problem is None and width:
+                if form.quotes is None and behind - line > 1 and spans_lines(fields):
+                    if looks is None and as_wide(fields, form.delimiter, width):
+                        looks = _looks(path, form, width)
+                    if looks is not None and looks.swallowed(fields):
+                        problem = _swallowed(line, behind - 1, fields, form)
+                if problem is None and len(fields) != width:
+                    problem = _wrong_width(line, behind - 1, fields, width, form)
+                if problem is not None:
+                    record = Record(line, fields, problem)
+            width = width or len(fields)
+            yield record
+
+
 def read_csv(
-    path: Path, wanted: Sequence[str], optional: Sequence[str], delimiter: str, *, quotes: bool
+    path: Path, wanted: Sequence[str], optional: Sequence[str], form: Delimited
 ) -> tuple[list[int], dict[str, list[Any]]]:
     """Return the line on which each row begins, and the cells of each column; see `read_columns`."""
-    limit = csv.field_size_limit(2**31 - 1)  # A text may be long. The limit is the whole module's: it is set back.
-    try:
-        text = TextLines(path)
-        return _rows(
-            text,
-            csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE, strict=True),
-            wanted,
-            optional,
-            delimiter,
-        )
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _rows(
-    text: TextLines, reader: Any, wanted: Sequence[str], optional: Sequence[str], delimiter: str
-) -> tuple[list[int], dict[str, list[Any]]]:
-    names: list[str] = []
     numbers: list[int] = []
     cells: dict[str, list[Any]] = {}
     kept: list[tuple[int, list[Any]]] = []
     problems: list[Problem] = []
-    number = 1
-    try:
-        for row in reader:
-            if not row:
-                pass  # An empty line holds no row; there may be some at the end of a file.
+    names: list[str] = []
+    with closing(csv_records(path, form)) as records:
+        for line, fields, problem, _ in records:
+            if problem is not None:
+                problems.append(problem)
+                if not names:
+                    break
             elif not names:
-                text.check()
-                names = row
-                check_columns(text.path, [*wanted, *(column for column in optional if column in names)], names)
+                names = fields
+                check_columns(path, [*wanted, *(column for column in optional if column in names)], names)
                 cells = {column: [] for column in (*wanted, *optional) if column in names}
                 kept = [(names.index(column), cells[column]) for column in cells]
-            elif len(row) != len(names):
-                problems.append(_wrong_width(number, row, len(names), delimiter))
             else:
-                numbers.append(number)
+                numbers.append(line)
                 for position, column in kept:
-                    column.append(row[position])
-            number = reader.line_num + 1
-    except csv.Error as error:
-        problems.append(_unreadable(number, str(error)))
-    text.check()
+                    column.append(fields[position])
     if problems:
-        raise malformed(text.path, problems)
+        raise malformed(path, problems)
     return numbers, cells
 
 
-def _wrong_width(number: int, row: list[str], width: int, delimiter: str) -> Problem:
-    count = f"{len(row)} field" + ("s" if len(row) > 1 else "")
-    separator = "tab" if delimiter == "\t" else delimiter
+def _parsed(path: Path, form: Delimited) -> Generator[tuple[Record, int], None, None]:
+    """Yield every record, and the number of the line behind it."""
+    before = csv.field_size_limit(limits.LONGEST_FIELD)  # The whole module's: it is set back.
+    try:
+        text = TextLines(path)
+        quoting: Any = csv.QUOTE_NONE if form.quotes is False else csv.QUOTE_MINIMAL
+        reader = csv.reader(text, delimiter=form.delimiter, quoting=quoting, strict=True)
+        line = 1
+        while True:
+            fields: list[str] = []
+            problem, last = None, False
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                problem = _unreadable(line, str(error), form)
+                last = "new-line character" not in str(error)
+            if text.problems:
+                problem = text.problems[0]
+                text.problems.clear()
+            behind = reader.line_num + 1
+            yield Record(line, fields, problem, last), behind
+            if last:
+                return
+            line = behind
+    finally:
+        csv.field_size_limit(before)
+
+
+def _looks(path: Path, form: Delimited, width: int) -> ColumnLooks:
+    """How the columns look in the rows that stand on one line each."""
+    with closing(_parsed(path, form)) as records:
+        whole = (
+            record.fields
+            for record, behind in records
+            if record.problem is None and len(record.fields) == width and behind - record.line == 1
+        )
+        next(whole, None)  # the names of the columns
+        return ColumnLooks(whole, width, form.delimiter)
+
+
+def _swallowed(line: int, last: int, fields: list[str], form: Delimited) -> Problem:
+    cell = next(field for field in fields if "\n" in field)
+    begin, end = cell.splitlines()[0], cell.splitlines()[-1]
     return Problem(
-        number,
-        f"{count} instead of {width}",
-        f"{width} fields in each row, as in the first line",
-        f"{count}: {listed(row)}",
-        "restore the field that is missing"
-        if len(row) < width
-        else f'put a field that holds a {separator} in double quotes: "..."',
+        line,
+        f"a quote opens here and closes in line {last}, and the lines it takes in look like rows of their own",
+        "a quoted field that holds a text, not the rows behind it",
+        f"one field from {shown(begin)} to {shown(end)}, {cell.count(chr(10)) + 1} lines",
+        f"where quotes are mere text, {form.no_quotes}; if this is one text over several lines, {form.with_quotes}",
     )
 
 
-def _unreadable(number: int, error: str) -> Problem:
-    """The module's four complaints in the user's words; it cannot go on after one."""
+def _wrong_width(line: int, last: int, fields: list[str], width: int, form: Delimited) -> Problem:
+    count = f"{len(fields)} field" + ("s" if len(fields) > 1 else "")
+    separator = "tab" if form.delimiter == "\t" else form.delimiter
+    mend = (
+        "restore the field that is missing"
+        if len(fields) < width
+        else f'put a field that holds a {separator} in double quotes: "..."'
+    )
+    message = f"{count} instead of {width}"
+    if spans_lines(fields):
+        message += f", in a row that a quote extends to line {last}"
+        mend = f"correct the quotes; where they are mere text in every row, {form.no_quotes}"
+    return Problem(
+        line, message, f"{width} fields in each row, as in the first line", f"{count}: {listed(fields)}", mend
+    )
+
+
+def _unreadable(line: int, error: str, form: Delimited) -> Problem:
+    """The module's complaints in the user's words; but for the first it cannot go on after one."""
     if "new-line character" in error:
         return Problem(
-            number,
+            line,
             "a carriage return that ends no line",
             "lines that end with LF or CRLF",
             "byte 0x0d without a byte 0x0a behind it",
             "take the carriage return out, or convert the file's line ends to LF",
         )
-    if error == "unexpected end of data":
+    quotes = form.quotes is not False
+    mend = "correct the quotes"
+    expected = 'a field that holds a double quote stands in double quotes itself, and has "" for each one in it'
+    if "field larger" in error:
+        message = f"a field of more than {limits.LONGEST_FIELD:,} characters begins here"
+        expected, received = "fields of a text's length", "a field that goes on and on"
+        mend = "close the quote" if quotes else "shorten the field"
+    elif error == "unexpected end of data":
         message, received = "a double quote opens a field here and none closes it", "the end of the file in this field"
     elif "expected after" in error:
         message, received = "text behind the double quote that closes a field", error
     else:
-        message, received = "this row cannot be read", error
-    return Problem(
-        number,
-        message,
-        'a field that holds a double quote stands in double quotes itself, and has "" for each one in it',
-        received,
-        "correct the quotes; where quotes are mere text in every row, add quotes = false to [task]",
-    )
+        message, received = "this row cannot be read", shown(error)
+    if quotes:
+        mend += f"; where quotes are mere text in every row, {form.no_quotes}"
+    return Problem(line, message, expected, received, mend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,13 @@ class _Object(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        keys = [key for key, _ in pairs] if len(self) < len(pairs) else []
-        self.twice = {key for key in keys if keys.count(key) > 1}
+        self.twice = keys_twice(pairs) if len(self) < len(pairs) else {}
+
+
+def keys_twice(pairs: list[tuple[str, Any]]) -> dict[str, None]:
+    """The keys that an object gives more than once, in the order of their coming."""
+    counts = Counter(key for key, _ in pairs)
+    return {key: None for key, count in counts.items() if count > 1}
 
 
 def read_json_lines(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from glueft.data.lines import listed, shown
-from glueft.data.table_cells import plain_number
+from glueft.data.plain_numbers import plain_number
 from glueft.data.table_columns import Columns
 from glueft.errors import DataError
 

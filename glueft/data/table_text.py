@@ -12,13 +12,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
-from glueft.data.lines import Problem, malformed
+from glueft.data import limits
+from glueft.data.lines import Problem, endless, malformed
 from glueft.data.table_format import table_format
 from glueft.data.table_missing import unreadable
 from glueft.errors import DataError
-
-# A line of so many bytes is no row; a file without line ends is not read into memory.
-LONGEST_LINE = 2**26
 
 # Before UTF-8 text there may be its own mark. Those of other encodings say what the file is.
 OTHER_MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -47,9 +45,9 @@ class TextLines:
         compression = None if self.content else table_format(self.path).compression
         try:
             with nullcontext(self.content) if self.content else _open(self.path, compression) as file:
-                for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
-                    if len(line) > LONGEST_LINE:
-                        raise self._endless(number)
+                for number, line in enumerate(iter(lambda: file.readline(limits.LONGEST_LINE + 1), b""), start=1):
+                    if len(line) > limits.LONGEST_LINE:
+                        raise endless(self.path, number)
                     yield self._text(number, line)
         except (EOFError, zlib.error, lzma.LZMAError) as error:
             raise self._damaged(error) from None
@@ -100,14 +98,6 @@ class TextLines:
                     mend=f"convert the file: iconv -f {encoding} -t UTF-8; in Excel, save as CSV UTF-8",
                 )
         return line.removeprefix(codecs.BOM_UTF8)
-
-    def _endless(self, number: int) -> DataError:
-        return DataError(
-            f"{self.path}, line {number}: it does not end",
-            expected=f"lines of at most {LONGEST_LINE:,} bytes",
-            received="more than that without a line feed",
-            mend="check that the file is text with a row a line, and that its lines end with LF or CRLF",
-        )
 
     def _damaged(self, error: Exception) -> DataError:
         return DataError(

@@ -43,7 +43,7 @@ def read_tables(
     validation_fraction: float | None = None,
     split_seed: int = 42,
     delimiter: str | None = None,
-    quotes: bool = True,
+    quotes: bool | None = None,
 ) -> Tables:
     """Read CSV, TSV, JSON Lines or Parquet files, as their suffixes say.
 
@@ -58,7 +58,8 @@ def read_tables(
             no file; each label gets its share.
         split_seed: of that choice.
         delimiter: of CSV and TSV, one character; None for a comma or a tab.
-        quotes: whether a field of CSV or TSV may stand in double quotes.
+        quotes: whether a field of CSV or TSV may stand in double quotes; None for yes, but one that seems to have
+            swallowed the rows behind it is an error.
 
     Raises:
         DataError: a file or a row is not in order; names the file, and the columns that it has or the lines.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from glueft.data import limits
 from glueft.data.lines import Problem, listed, malformed, read_lines, shown
 from glueft.errors import DataError, PluginError
 from glueft.nearest import nearest
@@ -97,6 +98,8 @@ def _columns(
             text = fields[position]
             if not empty and (not text or text.isspace()):
                 problems.append(_empty_text(number, position, row))
+            if len(text) > limits.LONGEST_TEXT:
+                problems.append(_long_text(number, position, text))
             column.append(text)
         if label is None:
             labels.append(UNLABELLED)
@@ -251,4 +254,14 @@ def _empty_text(number: int, position: int, row: str) -> Problem:
         "a text that is more than white space",
         f"an empty field {position + 1} in {shown(row)}",
         "restore the text, or remove the row on purpose",
+    )
+
+
+def _long_text(number: int, position: int, text: str) -> Problem:
+    return Problem(
+        number,
+        f"the text in field {position + 1} is too long",
+        f"a text of at most {limits.LONGEST_TEXT:,} characters",
+        f"{len(text):,} characters: {shown(text)}",
+        "cut the text: a model reads its first some hundred words",
     )

@@ -16,9 +16,6 @@ CHUNK_ROWS = 8192
 # Fewer rows make a chunk where they are long: a tokenizer takes some 25 bytes for each character while it works.
 CHUNK_CHARACTERS = 2**23
 
-# A text of so many characters is a mistake: a model reads some hundreds of tokens of it. Tokenizers read it all.
-LONGEST_TEXT = 1_000_000
-
 Texts = tuple[str, ...]
 
 
@@ -84,12 +81,14 @@ class RowSource(Protocol):
         names: the columns; of JSON Lines those that were met so far.
         raw: whether fields are written as they are, without quotes around them, and hold no tabs.
         repeats: whether `chunks` may be called again, and gives the same rows.
+        warnings: once they were read to their end, what the user should know of the rows.
     """
 
     name: str
     unit: str
     raw: bool
     repeats: bool
+    warnings: tuple[str, ...]
 
     @property
     def names(self) -> Sequence[str]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from glueft.data.lines import Problem, listed, malformed, shown
+from glueft.data.lines import malformed
+from glueft.data.table_csv import Delimited, csv_records
 from glueft.data.table_format import TableFormat
-from glueft.data.table_text import TextLines
+from glueft.data.table_quotes import spans_lines
 from glueft.errors import DataError
 from glueft.plugin import Task, TSVFile
 from glueft.prediction.chunks import Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice, check_once
-
-# Beyond this a quote was opened and never closed: what follows is not read into memory.
-LONGEST_FIELD = 2**24
+from glueft.splits import counted
 
 
 class DelimitedTable:
@@ -42,11 +41,11 @@ class DelimitedTable:
         first = self._first(quotes=False)
         self.headerless = headerless_file(choice.task, path.name, first) if tabs else None
         own = tabs and (self.headerless is not None or is_own_header(choice.task, first))
-        wish = choice.quotes if choice.quotes is not None else choice.layout.quotes
-        self.quotes = wish if wish is not None else not own
-        self.raw = tabs and not self.quotes
-        if self.quotes:
-            first = self._first(quotes=True)
+        self.warnings: tuple[str, ...] = ()
+        self.quotes = _quotes(choice, own=own)
+        self.raw = tabs and self.quotes is False
+        if self.quotes is not False:
+            first = self._first(quotes=self.quotes)
         self._names = tuple(first) if self.headerless is None else _names(self.headerless, len(first))
         check_once(self.name, self._names)
         if self.headerless is None:
@@ -69,17 +68,16 @@ class DelimitedTable:
         """Yield all rows, checked."""
         yield from gather(self._rows(), len(self.columns), self.choice.reader(self.columns))
 
-    def _first(self, *, quotes: bool) -> list[str]:
+    def _form(self, *, quotes: bool | None) -> Delimited:
+        return Delimited(self.delimiter, quotes, "add --no-quotes", "add --quotes")
+
+    def _first(self, *, quotes: bool | None) -> list[str]:
         """The fields of the first line that has any."""
-        lines = self._fields(quotes=quotes)
-        try:
-            for _, fields, problem in lines:
-                if problem is not None:
-                    raise malformed(self.path, [problem])
-                if fields:
-                    return fields
-        finally:
-            lines.close()
+        with closing(csv_records(self.path, self._form(quotes=quotes))) as records:
+            for record in records:
+                if record.problem is not None:
+                    raise malformed(self.path, [record.problem])
+                return record.fields
         raise DataError(
             f"{self.name} has no rows",
             expected="a line that names the columns, and a row or more below it",
@@ -89,51 +87,36 @@ class DelimitedTable:
 
     def _rows(self) -> Iterator[Row]:
         named = self.headerless is not None
-        width = len(self._names)
-        lines = self._fields(quotes=self.quotes)
-        try:
-            for number, fields, problem in lines:
-                if not fields and problem is None:
-                    continue  # An empty line holds no row; there may be some at the end of a file.
+        over_lines: list[int] = []
+        with closing(csv_records(self.path, self._form(quotes=self.quotes))) as records:
+            for line, fields, problem, last in records:
                 if not named:
                     named = True
                     continue
+                if problem is not None and last:
+                    raise malformed(self.path, [problem])
                 size = sum(map(len, fields))
-                if problem is None and len(fields) != width:
-                    problem = _wrong_width(number, fields, width, self.delimiter)
+                if self.quotes is None and len(fields) == 1 and problem is None and spans_lines(fields):
+                    over_lines.append(line)
                 if problem is None:
-                    yield Row(number, dict(zip(self._names, fields, strict=True)), size)
+                    yield Row(line, dict(zip(self._names, fields, strict=True)), size)
                 else:
-                    yield Row(number, None, size, content=fields, problem=problem)
-        finally:
-            lines.close()
+                    yield Row(line, None, size, content=fields, problem=problem)
+        # In a file of one column any line would be a row: nothing tells what the quotes are for.
+        self.warnings = (_over_lines(over_lines),) if over_lines else ()
 
-    def _fields(self, *, quotes: bool) -> Generator[tuple[int, list[str], Problem | None], None, None]:
-        """A generator of each row's first line, its fields, and what is wrong with its lines."""
-        limit = csv.field_size_limit(LONGEST_FIELD)  # The whole module's: it is set back.
-        number = 1
-        try:
-            text = TextLines(self.path)
-            quoting: Any = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-            reader = csv.reader(text, delimiter=self.delimiter, quoting=quoting, strict=True)
-            while True:
-                fields: list[str] = []
-                problem = None
-                try:
-                    fields = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    problem = _unreadable(number, str(error), quotes=quotes)
-                    if "new-line character" not in str(error):
-                        raise malformed(self.path, [problem]) from None
-                if text.problems:
-                    problem = text.problems[0]
-                    text.problems.clear()
-                yield number, fields, problem
-                number = reader.line_num + 1
-        finally:
-            csv.field_size_limit(limit)
+
+def _quotes(choice: TextChoice, *, own: bool) -> bool | None:
+    """Whether fields may stand in quotes: as asked for, else as usual, and then rows that a quote swallows are errors.
+
+    Args:
+        choice: says what was asked for, and what the task's files have.
+        own: whether the file is one of the benchmark's.
+    """
+    if choice.quotes is not None:
+        return choice.quotes
+    usual = choice.layout.quotes if choice.layout.quotes is not None else not own
+    return None if usual else False
 
 
 def headerless_file(task: Task | None, name: str, first: list[str]) -> TSVFile | None:
@@ -164,52 +147,14 @@ def is_own_header(task: Task | None, first: list[str]) -> bool:
     return any(all(file.columns is not None and file.columns[name] in first for name in task.inputs) for file in files)
 
 
+def _over_lines(lines: list[int]) -> str:
+    return (
+        f"quotes make one text of several lines in {counted(len(lines), 'row')}, first in line {lines[0]}; "
+        "where quotes are mere text, add --no-quotes"
+    )
+
+
 def _names(file: TSVFile, width: int) -> tuple[str, ...]:
     """Names for the columns of a file without a header line: the task's where it has one, else their numbers."""
     named = {position: name for name, position in (file.columns or {}).items()}
     return tuple(named.get(position, f"column_{position + 1}") for position in range(width))
-
-
-def _wrong_width(number: int, fields: list[str], width: int, delimiter: str) -> Problem:
-    count = f"{len(fields)} field" + ("s" if len(fields) > 1 else "")
-    separator = "tab" if delimiter == "\t" else delimiter
-    return Problem(
-        number,
-        f"{count} instead of {width}",
-        f"{width} fields in each row, as in the first line",
-        f"{count}: {listed(fields)}",
-        "restore the field that is missing"
-        if len(fields) < width
-        else f'put a field that holds a {separator} in double quotes: "..."',
-    )
-
-
-def _unreadable(number: int, error: str, *, quotes: bool) -> Problem:
-    """The csv module's complaints in the user's words."""
-    if "new-line character" in error:
-        return Problem(
-            number,
-            "a carriage return that ends no line",
-            "lines that end with LF or CRLF",
-            "byte 0x0d without a byte 0x0a behind it",
-            "take the carriage return out, or convert the file's line ends to LF",
-        )
-    mend = "close the quote" if quotes else "shorten the field"
-    if "field larger" in error:
-        message = f"a field of more than {LONGEST_FIELD:,} characters begins here"
-        expected, received = "fields of a text's length", "a field that goes on and on"
-    else:
-        expected = 'a field that holds a double quote stands in double quotes itself, and has "" for each one in it'
-        mend = "correct the quotes"
-        if error == "unexpected end of data":
-            message, received = (
-                "a double quote opens a field here and none closes it",
-                "the end of the file in this field",
-            )
-        elif "expected after" in error:
-            message, received = "text behind the double quote that closes a field", error
-        else:
-            message, received = "this row cannot be read", shown(error)
-    if quotes:
-        mend += "; where quotes are mere text in every row, add --no-quotes"
-    return Problem(number, message, expected, received, mend)

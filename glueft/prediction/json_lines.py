@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.data.lines import Problem, shown
+from glueft.data.table_json_lines import keys_twice
 from glueft.data.table_text import TextLines
 from glueft.prediction.chunks import Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice
@@ -37,6 +38,7 @@ class JsonLinesTable:
     unit = "line"
     raw = False
     repeats = True
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, path: Path, choice: TextChoice) -> None:
         self.path, self.name, self.choice = path, str(path), choice
@@ -92,8 +94,7 @@ def _object(number: int, line: str) -> dict[str, Any]:
     def paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         unique = dict(pairs)
         if len(unique) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice.extend(key for key in unique if keys.count(key) > 1)
+            twice.extend(keys_twice(pairs))
         return unique
 
     try:

@@ -15,6 +15,8 @@ from glueft.prediction.text_columns import TextChoice
 class _Plain:
     """What both have in common: the columns are the task's own."""
 
+    warnings: tuple[str, ...] = ()
+
     def __init__(self, choice: TextChoice) -> None:
         self.choice = choice
         self.columns = choice.inputs

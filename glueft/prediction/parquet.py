@@ -30,6 +30,7 @@ class ParquetTable:
     unit = "row"
     raw = False
     repeats = True
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, path: Path, choice: TextChoice) -> None:
         self.path, self.name, self.choice = path, str(path), choice

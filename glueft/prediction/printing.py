@@ -44,6 +44,7 @@ def summary_record(summary: Summary, target: Target, source: RowSource) -> dict[
         "skipped": summary.skipped,
         "skipped_file": str(target.skipped) if summary.skipped else None,
         "truncated": summary.truncated,
+        "warnings": list(source.warnings),
         "seconds": round(summary.seconds, 3),
         "rows_per_second": round(summary.rows / max(summary.seconds, 1e-9), 3),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from glueft.data.table_cells import CellError
 from glueft.data.table_missing import SEPARATORS
 from glueft.errors import DataError
 from glueft.nearest import nearest
-from glueft.prediction.chunks import LONGEST_TEXT, Texts
+from glueft.prediction.chunks import Texts
 
 if TYPE_CHECKING:
     from glueft.plugin import TableLayout, Task
@@ -114,15 +115,7 @@ class _TextReader:
         cell = cells[column]
         if self.empty and isinstance(cell, str) and (not cell or cell.isspace()):
             return cell
-        text = table_cells.text(column, cell)
-        if len(text) > LONGEST_TEXT:
-            raise CellError(
-                f"{shown(column)} is too long",
-                f"a text of at most {LONGEST_TEXT:,} characters",
-                f"{len(text):,} characters: {shown(text)}",
-                "cut the text: a model reads its first some hundred words; perhaps a quote is not closed",
-            )
-        return text
+        return table_cells.text(column, cell)
 
 
 def _other_column(candidates: Sequence[str], names: Sequence[str], option: str, *, separated: bool) -> str:
@@ -139,7 +132,8 @@ def _other_column(candidates: Sequence[str], names: Sequence[str], option: str, 
 
 def check_once(path: str, names: Sequence[str]) -> None:
     """Raise DataError if a table names a column twice."""
-    twice = next((name for name in names if names.count(name) > 1), None)
+    counts = Counter(names)
+    twice = next((name for name, count in counts.items() if count > 1), None)
     if twice is not None:
         raise DataError(
             f"{path} has {names.count(twice)} columns called {shown(twice)}",

@@ -82,8 +82,10 @@ class Table(glueft.Task):
         delimiter: Delimiter | None = glueft.Field(
             None, description="What stands between the fields of CSV and TSV; by default a comma, or a tab."
         )
-        quotes: bool = glueft.Field(
-            True, description="Whether fields of CSV and TSV may stand in double quotes; false: quotes are mere text."
+        quotes: bool | None = glueft.Field(
+            None,
+            description="Whether fields of CSV and TSV may stand in double quotes; false: quotes are mere text. By "
+            "default they may, but a field that seems to have swallowed the rows behind it is an error.",
         )
 
         @pydantic.model_validator(mode="after")

@@ -11,9 +11,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from glueft.data import limits
 from glueft.errors import DataError
 from glueft.plugin import TableLayout
-from glueft.prediction import chunks, delimited
+from glueft.prediction import chunks
 from glueft.prediction.chunks import Chunk, RowSource
 from glueft.prediction.stream import check_rows
 from glueft.prediction.tables import open_lines, open_table
@@ -80,6 +81,28 @@ def test_glue_files_have_no_quotes_and_sometimes_no_header(tmp_path: Path) -> No
     own = written(tmp_path / "dev.tsv", 'sentence\n"He ""rode""."\n')
     assert whole(open_table(own, task_choice("cola"))).texts == (['"He ""rode""."'],)
     assert whole(open_table(own, task_choice("cola", quotes=True))).texts == (['He "rode".'],)
+
+
+def test_rows_swallowed_by_a_quote(tmp_path: Path) -> None:
+    content = 'text\tn\n"Come in, she said.\t1\nthe soup was cold\t2\nand home happy"\t3\na bike\t4\n'
+    path = written(tmp_path / "a.tsv", content)
+    error = refused(path)
+    assert error.message.startswith(f"{path}, line 2: a quote opens here and closes in line 4, and the lines")
+    assert "where quotes are mere text, add --no-quotes; if this is one text" in error.mend
+    assert whole(open_table(path, one_text(quotes=False))).texts[0][0] == '"Come in, she said.'
+    assert len(whole(open_table(path, one_text(quotes=True)))) == 2
+    # What the recipe says of its own files says nothing of these.
+    layout = TableLayout({"text": ("text",)}, quotes=True)
+    assert "add --no-quotes" in refused(path, TextChoice(("text",), layout)).mend
+    assert len(whole(open_table(path, TextChoice(("text",), TableLayout({"text": ("text",)}, quotes=False))))) == 4
+
+
+def test_in_one_column_quotes_over_lines_are_pointed_out(tmp_path: Path) -> None:
+    source = open_table(written(tmp_path / "a.csv", 'text\n"Come in.\nGo."\nfine\n"a\nb"\n'), one_text())
+    assert check_rows(source, skip_bad=False) == 3
+    assert source.warnings == (
+        "quotes make one text of several lines in 2 rows, first in line 2; where quotes are mere text, add --no-quotes",
+    )
 
 
 def test_columns_by_option_and_by_the_tasks_names(tmp_path: Path) -> None:
@@ -197,12 +220,11 @@ def test_truncated_and_damaged_parquet(tmp_path: Path) -> None:
 
 
 def test_a_field_or_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "LONGEST_FIELD", 1000)
+    monkeypatch.setattr(limits, "LONGEST_FIELD", 1000)
     path = written(tmp_path / "a.csv", 'text\nfine\n"abc\n' + "some more\n" * 500)
     assert refused(path).message == f"{path}, line 3: a field of more than 1,000 characters begins here"
-    from glueft.data import table_text
 
-    monkeypatch.setattr(table_text, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(limits, "LONGEST_LINE", 1000)
     path = written(tmp_path / "a.jsonl", '{"text": "a"}\n' + "[" * 2000)
     assert refused(path).message == f"{path}, line 2: it does not end"
 

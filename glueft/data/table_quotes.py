@@ -1,0 +1,154 @@
+"""Rows swallowed by a quote: one cell over several lines, which look like rows of their own.
+
+A text that begins with a double quote, in a file whose quotes are mere text, opens a cell that ends where some later
+text happens to end with one. A cell that was quoted on purpose may hold line breaks too. The two are told apart by what
+the rows would be if quotes were mere text: as wide as the table, with cells like those of the rows around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from glueft.data.plain_numbers import plain_number
+
+# Fewer cells say nothing of how a column looks.
+ENOUGH = 3
+
+# Labels and the like: a few short values that come again and again.
+FEW_VALUES = 20
+SHORT = 50
+
+
+def spans_lines(fields: Iterable[str]) -> bool:
+    """Whether a cell of a row holds a line break."""
+    return any("\n" in field for field in fields)
+
+
+def rows_within(fields: Sequence[str], delimiter: str) -> list[list[str]]:
+    """The rows that a row with line breaks in its cells would be if its quotes were mere text; empty lines left out."""
+    rows: list[list[str]] = [[]]
+    for field in fields:
+        first, *others = field.split("\n")
+        if not others:
+            rows[-1].append(field)
+            continue
+        rows[-1] += first.removesuffix("\r").split(delimiter)
+        rows += [line.removesuffix("\r").split(delimiter) for line in others]
+    return [row for row in rows if row != [""]]
+
+
+def as_wide(fields: Sequence[str], delimiter: str, width: int) -> bool:
+    """Whether the first and the last line of a row have the fields of a whole one. Of a single column any line has.
+
+    Nothing is taken apart for it: most rows with line breaks are told by this alone.
+    """
+    if width < 2:
+        return False
+    over_lines = [column for column, field in enumerate(fields) if "\n" in field]
+    first, last = over_lines[0], over_lines[-1]
+    opens = first + 1 + fields[first].partition("\n")[0].count(delimiter)
+    closes = len(fields) - last + fields[last].rpartition("\n")[2].count(delimiter)
+    return opens == closes == width
+
+
+class ColumnLooks:
+    """How the columns of a file look: what tells a row of it from a line of prose.
+
+    Args:
+        rows: of the file, whole ones without line breaks.
+        width: fields of a row.
+        delimiter: between them.
+    """
+
+    def __init__(self, rows: Iterable[Sequence[str]], width: int, delimiter: str) -> None:
+        self.delimiter = delimiter
+        self.columns = [_Look() for _ in range(width)]
+        for row in rows:
+            for look, cell in zip(self.columns, row, strict=True):
+                look.add(cell)
+
+    def swallowed(self, fields: Sequence[str]) -> bool:
+        """Whether a row with line breaks in its cells holds rows of the file.
+
+        The first and the last line must look like rows, and at least half of those between: a comma too many may stand
+        in one of them. In a file of one column nothing tells.
+        """
+        if not as_wide(fields, self.delimiter, len(self.columns)):
+            return False
+        rows = rows_within(fields, self.delimiter)
+        texts = [column for column, field in enumerate(fields) if "\n" in field]
+        like = [self._like_a_row(row, texts) for row in rows]
+        return len(rows) > 1 and like[0] and like[-1] and 2 * sum(like[1:-1]) >= len(like[1:-1])
+
+    def _like_a_row(self, row: Sequence[str], texts: Sequence[int]) -> bool:
+        if len(row) != len(self.columns):
+            return False
+        # No prose has so many tabs, or commas, in each of its lines; but a letter begins with "Dear all," and a break.
+        telling = self.delimiter == "\t" or len(row) > 3
+        return all(
+            look.like(cell, blank=telling, text=column in texts)
+            for column, (look, cell) in enumerate(zip(self.columns, row, strict=True))
+        )
+
+
+class _Look:
+    """What the cells of a column have in common; spaces around them do not count, nor do blank ones."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.blank = False
+        self.padded = False  # some begin with a space
+        self.spaces = False  # some hold a space between words
+        self.numbers = True  # all are numbers
+        self.words = True  # none is a number
+        self.longest = 0
+        self.values: set[str] | None = set()  # None where they are many, or long
+
+    def add(self, value: str) -> None:
+        cell = value.strip()
+        if not cell:
+            self.blank = True
+            return
+        self.count += 1
+        self.padded = self.padded or value[0] == " "
+        self.spaces = self.spaces or _has_spaces(cell)
+        self.longest = max(self.longest, len(cell))
+        if self.numbers or self.words:
+            number = plain_number(cell) is not None
+            self.numbers &= number
+            self.words &= not number
+        if self.values is not None:
+            self.values.add(cell)
+            if len(self.values) > FEW_VALUES or self.longest > SHORT:
+                self.values = None
+
+    def like(self, value: str, *, blank: bool, text: bool) -> bool:
+        """Whether a value looks like one of the column.
+
+        Args:
+            value: a cell.
+            blank: whether a blank one may count.
+            text: whether the column is known to hold texts, which look like nothing in particular.
+        """
+        cell = value.strip()
+        if not cell:
+            return blank and self.blank
+        if value[0] == " " and not self.padded:
+            return False  # What follows the comma of a sentence.
+        if text or self.count < ENOUGH:
+            return True
+        if self.values is not None and self.count >= max(8, 3 * len(self.values)):
+            return cell in self.values
+        if self.spaces:
+            return True
+        number = plain_number(cell) is not None
+        return (
+            not (self.numbers and not number)
+            and not (self.words and number)
+            and not _has_spaces(cell)
+            and len(cell) <= 3 * self.longest + 10
+        )
+
+
+def _has_spaces(cell: str) -> bool:
+    return " " in cell or any(map(str.isspace, cell))
