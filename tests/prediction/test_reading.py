@@ -11,7 +11,6 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from glueft.data import limits
 from glueft.errors import DataError
 from glueft.plugin import TableLayout
 from glueft.prediction import chunks
@@ -217,16 +216,6 @@ def test_truncated_and_damaged_parquet(tmp_path: Path) -> None:
     assert refused(path).message == f"{path} cannot be read as Parquet"
     written(path, content[:200] + bytes(200) + content[400:])
     assert refused(path).message == f"{path} cannot be read as Parquet"
-
-
-def test_a_field_or_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "LONGEST_FIELD", 1000)
-    path = written(tmp_path / "a.csv", 'text\nfine\n"abc\n' + "some more\n" * 500)
-    assert refused(path).message == f"{path}, line 3: a field of more than 1,000 characters begins here"
-
-    monkeypatch.setattr(limits, "LONGEST_LINE", 1000)
-    path = written(tmp_path / "a.jsonl", '{"text": "a"}\n' + "[" * 2000)
-    assert refused(path).message == f"{path}, line 2: it does not end"
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
