@@ -29,7 +29,7 @@ from glueft.errors import (
     TrainingError,
 )
 from glueft.local_path import LocalPath
-from glueft.metrics import MetricName, check_metrics
+from glueft.metrics import MetricName, check_metrics, lower_is_better
 from glueft.plugin import (
     Callback,
     HubDataset,
@@ -84,6 +84,7 @@ __all__ = [
     "check_metrics",
     "hookimpl",
     "load_recipe",
+    "lower_is_better",
     "read_tables",
     "run",
 ]

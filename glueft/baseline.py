@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glueft.metrics import compute_metrics
+from glueft.metrics import compute_metrics, other_metrics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def baseline(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> dict[str, float]:
-    """Return each of a task's metrics of saying the same of every validation row.
+    """Return each of a task's metrics, and of the others that are shown, of saying the same of every validation row.
 
     That is the commonest label of the training rows (the first of several), or in regression the mean of their scores.
     A correlation with a constant is not defined and counts as 0, as GLUE has it for Matthews.
@@ -25,8 +25,11 @@ def baseline(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> dict[
     """
     import numpy as np
 
-    said = np.bincount(train).argmax() if task.labels else train.mean()
-    return compute_metrics(task.metrics, np.full(len(validation), said, train.dtype), validation)
+    # float64: the sum of many float32 labels is not exact.
+    said = np.bincount(train).argmax() if task.labels else train.mean(dtype=np.float64)
+    names = (*task.metrics, *other_metrics(task.metrics, len(task.labels)))
+    answers = np.full(len(validation), said, train.dtype)
+    return compute_metrics(names, answers, validation, positive_label=task.positive_index)
 
 
 def majority_accuracy(task: Task, validation: NDArray[Any]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import CheckpointError, DataError
 from glueft.evaluation_comparison import compare_with_run
-from glueft.metrics import check_metrics, compute_metrics
+from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics
 from glueft.nearest import did_you_mean
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import hush_libraries
@@ -235,15 +236,20 @@ def measure(
     from glueft.jit_compile import keras_backend
     from glueft.tensorflow_settings import onednn_setting
 
-    by_split, described, logits = {}, {}, {}
+    task = copy.copy(task)
+    task.labels = saved.labels  # In the order of the logits.
+    by_split, others, described, logits = {}, {}, {}, {}
     with clock.phase("evaluate"):
         for name, split in rows.splits.items():
             labels = saved.label_indices(split)
             with progress.phase(f"{counted(len(split), name + ' row')}"):
                 encoded = saved.encode(split)
                 logits[name] = engine.predict(saved.classifier, saved.batches(encoded))
-            predictions = logits[name].argmax(axis=1) if saved.labels else logits[name][:, 0]
-            by_split[name] = compute_metrics(task.metrics, predictions, labels)
+            predictions = logits[name].argmax(axis=1) if task.labels else logits[name][:, 0]
+            by_split[name], others[name] = (
+                compute_metrics(names, predictions, labels, positive_label=task.positive_index)
+                for names in (task.metrics, other_metrics(task.metrics, len(task.labels)))
+            )
             described[name] = describe_split(task, split, encoded)
     judged = next(iter(by_split))
     result = {
@@ -251,6 +257,8 @@ def measure(
         "split": judged,
         "metrics": by_split[judged],
         "metrics_by_split": by_split,
+        "metric_labels": metric_labels(task.metrics, task.labels, task.positive_index),
+        "other_metrics_by_split": others,
         "labels": list(saved.labels),
         "checkpoint": {
             "name": saved.checkpoint.name,

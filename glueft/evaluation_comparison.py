@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from glueft.recipe import Recipe
     from glueft.saved_run import Predictions, SavedRun
 
+# Of the numbers in predictions/, before they had all their digits.
+EARLIER_DECIMALS = 6
+
 # The keys of a recipe that an evaluation reads; where the rows come from is told by their fingerprint.
 _READ: dict[str, tuple[str, ...]] = {
     "task": (),
@@ -43,6 +46,8 @@ def compare_with_run(
         own: the run's predictions of each split that it predicted.
         logits: those of now, (rows, labels) or (rows, 1).
 
+    A metric that is of another label than the run's has no value of the run to stand beside.
+
     Returns:
         `splits`, and for each the rows, the fingerprints and the metrics of both, how many predicted labels are others
         (`other_labels`) and how far probabilities or scores are apart at most (`furthest_apart`); `equal`, whether
@@ -50,9 +55,17 @@ def compare_with_run(
         that is not; and the `summary` in a sentence.
     """
     record = run.record
-    measured = record.get("metrics_by_split") or {record["data"]["validation_split"]: record["metrics"]}
+    of_others = {
+        name: (label, result["metric_labels"][name])
+        for name, label in record.get("metric_labels", {}).items()
+        if result["metric_labels"].get(name, label) != label
+    }
+    measured = {
+        split: {name: value for name, value in metrics.items() if name not in of_others}
+        for split, metrics in all_metrics(record, record["data"]["validation_split"]).items()
+    }
     splits = {}
-    for name, metrics in result["metrics_by_split"].items():
+    for name, metrics in all_metrics(result, result["split"]).items():
         then, now = record["data"]["splits"].get(name, {}), result["data"]["splits"][name]
         same = then.get("sha256") == now["sha256"] if then else None
         others, apart = None, None
@@ -68,7 +81,8 @@ def compare_with_run(
             "other_labels": others,
             "furthest_apart": apart,
         }
-    differences = [*_rows(splits), *_circumstances(run, recipe, result)]
+    labels = (f'{name}: of "{then}" in the run, of "{now}" now' for name, (then, now) in of_others.items())
+    differences = [*_rows(splits), *labels, *_circumstances(run, recipe, result)]
     return {
         "splits": splits,
         "equal": all(map(_is_equal, known(splits).values())) if known(splits) else None,
@@ -80,17 +94,31 @@ def compare_with_run(
 def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: list[str]) -> tuple[int, float]:
     """Return how many predicted labels are others than the run's, and how far numbers are apart at most.
 
-    The numbers are probabilities, or scores in regression, to the six digits of the run's file: 0 if all are the same.
+    The numbers are probabilities, or scores in regression. The files of earlier versions have six decimals of them: one
+    that is rounded to the run's is the run's.
     """
     import numpy as np
 
     if labels:
         others = sum(labels[index] != text for index, text in zip(logits.argmax(axis=1), own.predictions, strict=True))
-        apart = np.abs(np.round(softmax(logits), 6) - own.probabilities)
+        now, then = softmax(logits), own.probabilities
     else:
         others = 0
-        apart = np.abs([float(f"{score:.6f}") for score in logits[:, 0]] - np.array(own.predictions, np.float64))
-    return others, round(float(apart.max()), 6)
+        now, then = logits[:, 0].astype(np.float64), np.array(own.predictions, np.float32).astype(np.float64)
+    apart = np.where(np.round(now, EARLIER_DECIMALS) == then, 0, np.abs(now - then))
+    return others, float(apart.max())
+
+
+def all_metrics(measured: Mapping[str, Any], judged: str) -> dict[str, dict[str, float]]:
+    """Return the metrics by split of a run's record or an evaluation, with those that are shown beside them.
+
+    Args:
+        measured: either.
+        judged: the split of `metrics`.
+    """
+    by_split = measured.get("metrics_by_split") or {judged: measured["metrics"]}
+    others = measured.get("other_metrics_by_split") or {judged: measured.get("other_metrics", {})}
+    return {split: metrics | others.get(split, {}) for split, metrics in by_split.items()}
 
 
 def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
@@ -109,7 +137,7 @@ def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
     apart = max(split["furthest_apart"] or 0 for split in measured.values())
     if all(metric["difference"] in (None, 0.0) for split in measured.values() for metric in split["metrics"].values()):
         same = "" if moved else " and predicted label"
-        return f"equal to the run's own in every metric{same}, while predictions are up to {apart:.6f} apart: {reason}"
+        return f"equal to the run's own in every metric{same}, while predictions are up to {apart:.2g} apart: {reason}"
     return f"not equal to the run's own numbers; predicted labels that changed: {moved:,}; {reason}"
 
 

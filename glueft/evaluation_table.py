@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from glueft.console import Table
+from glueft.metrics import metric_title, titled
 from glueft.result_tables import numbers
 
 
@@ -23,8 +24,8 @@ def _metrics(result: dict[str, Any]) -> Table:
         table.add_column("the run's own", justify="right")
         table.add_column("difference", justify="right")
     for split, metrics in result["metrics_by_split"].items():
-        for name, value in metrics.items():
-            cells = [split, name, f"{value:.4f}"]
+        for name, value in (metrics | result["other_metrics_by_split"][split]).items():
+            cells = [split, metric_title(name, result["metric_labels"]), f"{value:.4f}"]
             if comparison:
                 run = comparison["splits"][split]["metrics"][name]
                 cells += ["none", ""] if run["run"] is None else [f"{run['run']:.4f}", _difference(run["difference"])]
@@ -57,7 +58,8 @@ def _facts(result: dict[str, Any]) -> Table:
     if data["source"] != "sample":  # Other rows than those that the others' scores are about.
         for score in result["published"]:
             split = f" on {score['split']}" if score["split"] else ""
-            table.add_row("published", f"{numbers(score['metrics'])}{split} ({score['model']})")
+            published = numbers(titled(score["metrics"], result["metric_labels"]))
+            table.add_row("published", f"{published}{split} ({score['model']})")
     seconds = result["seconds"]
     table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in ("setup", "evaluate", "total")))
     table.add_row("model", result["run_dir"] or result["checkpoint"]["name"])

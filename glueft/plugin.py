@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pydantic
 
+from glueft.errors import PluginError
 from glueft.option_types import take_lists
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ class Task(Plugin):
         labels: the label names, in the order of their indices; empty for regression. A task that learns them from its
             rows sets them on itself in `load`.
         metrics: names of metrics in `glueft.metrics`; the first is the one a run is judged by. Likewise.
+        positive_label: the label that F1 is of, by name; None for the second one, as GLUE has it. Likewise.
         reads_own_files: whether the task's options name its files, so that [data] has no say in where rows come from.
             `load` says in `source.provenance` what it read.
         hub: where the rows live on the hub, if they do.
@@ -217,6 +219,7 @@ class Task(Plugin):
     inputs: tuple[str, ...]
     labels: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ("accuracy",)
+    positive_label: str | None = None
     reads_own_files: ClassVar[bool] = False
     hub: ClassVar[HubDataset | None] = None
     tsv: ClassVar[TSVLayout | None] = None
@@ -227,6 +230,26 @@ class Task(Plugin):
     published: ClassVar[tuple[PublishedScore, ...]] = ()
     submission: ClassVar[Submission | None] = None
     empty_text: ClassVar[bool] = False
+
+    @property
+    def positive_index(self) -> int:
+        """The index of the label that F1 is of.
+
+        Raises:
+            PluginError: `positive_label` is none of `labels`.
+        """
+        if self.positive_label is None:
+            return 1
+        if self.positive_label not in self.labels:
+            raise PluginError(
+                f'the positive label of task "{self.name}" is none of its labels',
+                expected="one of " + ", ".join(f'"{label}"' for label in self.labels)
+                if self.labels
+                else "no such label",
+                received=f'"{self.positive_label}"',
+                mend="correct the task's `positive_label`",
+            )
+        return self.labels.index(self.positive_label)
 
     def load(self, source: Source) -> datasets.DatasetDict:
         """Read the rows, every split of them.

@@ -6,13 +6,15 @@ from typing import Any
 
 from glueft.console import Table
 from glueft.files import size
+from glueft.metrics import titled
 from glueft.push.record import push_options
 
 
 def epoch_table(record: dict[str, Any]) -> Table:
     """Return the table of validation metrics, a row an epoch."""
     table = Table(title="validation by epoch", title_justify="left")
-    for name in ("epoch", "loss", "validation loss", *record["metrics"], "seconds"):
+    metrics = titled(record["metrics"], record.get("metric_labels", {}))
+    for name in ("epoch", "loss", "validation loss", *metrics, "seconds"):
         table.add_column(name, justify="right")
     for epoch in record["epochs"]:
         values = [epoch["loss"], epoch["validation_loss"], *epoch["metrics"].values()]
@@ -28,16 +30,18 @@ def result_table(record: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column("name")
     table.add_column("value", overflow="fold")
-    for name, value in record["metrics"].items():
+    labels, others = record.get("metric_labels", {}), record.get("other_metrics_by_split", {})
+    for name, value in titled(record["metrics"] | record.get("other_metrics", {}), labels).items():
         table.add_row(name, f"{value:.4f}")
     for split, metrics in record.get("metrics_by_split", {}).items():
         if split != judged:
-            table.add_row(split, numbers(metrics))
-    table.add_row("baseline", f"{numbers(record['baseline'])} (always the same answer)")
+            table.add_row(split, numbers(titled(metrics | others.get(split, {}), labels)))
+    table.add_row("baseline", f"{numbers(titled(record['baseline'], labels))} (always the same answer)")
     if data["source"] != "sample":  # Other rows than those that the others' scores are about.
         for score in record["published"]:
             split = f" on {score['split']}" if score["split"] else ""
-            table.add_row("published", f"{numbers(score['metrics'])}{split} ({score['model']})")
+            published = numbers(titled(score["metrics"], labels))
+            table.add_row("published", f"{published}{split} ({score['model']})")
     for note in data["notes"]:
         table.add_row("rows", note)
     for text in record.get("warnings", []):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.digits import number_text, shortest
 from glueft.errors import RunFolderError
 from glueft.files import write_text
 
@@ -89,6 +90,9 @@ def write_predictions(
 ) -> None:
     """Write one split's predictions as TSV: id, label, prediction, and a `probability_<label>` column a label.
 
+    Numbers have all their digits: scores read back to the same float32, probabilities to the same float64, so that the
+    metrics of the file are those of the run, and the largest probability of a row is that of its prediction.
+
     Args:
         path: the file; its folder is made if need be.
         labels: (rows,), label indices with -1 for an unlabelled row, or scores with NaN for one.
@@ -99,11 +103,11 @@ def write_predictions(
         header = ["id", "label", "prediction", *(f"probability_{name}" for name in label_names)]
         given = [label_names[label] if label >= 0 else "" for label in labels]
         predicted = [label_names[label] for label in logits.argmax(axis=1)]
-        probabilities = [[f"{value:.6f}" for value in row] for row in softmax(logits)]
+        probabilities = [[number_text(value) for value in row] for row in softmax(logits).tolist()]
     else:
         header = ["id", "label", "prediction"]
-        given = ["" if label != label else f"{label:g}" for label in labels]
-        predicted = [f"{score:.6f}" for score in logits[:, 0]]
+        given = ["" if label != label else number_text(label) for label in shortest(labels)]
+        predicted = [number_text(score) for score in shortest(logits[:, 0])]
         probabilities = [[] for _ in labels]
     rows = zip(map(str, range(len(labels))), given, predicted, probabilities, strict=True)
     lines = ["\t".join(header), *("\t".join([row, label, guess, *shares]) for row, label, guess, shares in rows)]
@@ -112,8 +116,13 @@ def write_predictions(
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the probability of each label, (rows, labels)."""
+    """Return the probability of each label, (rows, labels); the largest is that of the largest logit."""
     import numpy as np
 
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    predicted = logits.argmax(axis=1)
+    # Logits that are closer than float64 can tell apart after the exponential have the same share.
+    tied = np.flatnonzero(shares.argmax(axis=1) != predicted)
+    shares[tied, predicted[tied]] = np.nextafter(shares[tied].max(axis=1), 2)
+    return shares

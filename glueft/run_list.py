@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.errors import GlueftError, RunFolderError
-from glueft.metrics import METRICS
+from glueft.metrics import METRICS, metric_title
 from glueft.nearest import did_you_mean
 from glueft.process_identity import is_alive
 from glueft.saved_run import open_run
@@ -43,6 +43,7 @@ class ListedRun:
         task: of the recipe; None, as all that follows, where it is not known.
         checkpoint: as the recipe names it.
         metrics: name -> value, of the split that the run is judged by; empty until the run is done.
+        metric_labels: the label that a metric is of, for those that are of one; empty where the run has not said so.
         seconds: the whole run's; None until it is over.
         seed: of the training.
         started: in UTC, ISO 8601.
@@ -55,6 +56,7 @@ class ListedRun:
     task: str | None = None
     checkpoint: str | None = None
     metrics: dict[str, float] | None = None
+    metric_labels: dict[str, str] | None = None
     seconds: float | None = None
     seed: int | None = None
     started: str | None = None
@@ -95,7 +97,9 @@ def listed(folder: Path) -> ListedRun:
     except OSError as error:
         return ListedRun(name, path, "broken", error.strerror or str(error))
     status, note = _status(folder, record)
-    checkpoint, metrics, seconds = (_table(record, key) for key in ("checkpoint", "metrics", "seconds"))
+    checkpoint, metrics, labels, seconds = (
+        _table(record, key) for key in ("checkpoint", "metrics", "metric_labels", "seconds")
+    )
     named, total = checkpoint.get("name"), seconds.get("total")
     return ListedRun(
         name,
@@ -105,6 +109,7 @@ def listed(folder: Path) -> ListedRun:
         task=record["task"],
         checkpoint=named if isinstance(named, str) else None,
         metrics={key: value for key, value in metrics.items() if is_number(value)} if isinstance(metrics, dict) else {},
+        metric_labels={key: label for key, label in labels.items() if isinstance(label, str)},
         seconds=total if is_number(total) else None,
         seed=record["seed"],
         started=record["started"],
@@ -160,6 +165,17 @@ def metric_names(runs: Iterable[ListedRun]) -> list[str]:
     """Return the metrics that the runs have, glueft's own in their usual order first."""
     found = {name for run in runs for name in run.metrics or {}}
     return [*(name for name in METRICS if name in found), *sorted(found.difference(METRICS))]
+
+
+def metric_titles(runs: Iterable[ListedRun]) -> list[str]:
+    """Return the metrics as people are shown them: with their label where all runs that have the metric agree on it."""
+    runs = [run for run in runs if run.metrics]
+    titles = []
+    for name in metric_names(runs):
+        labels = {(run.metric_labels or {}).get(name) for run in runs if name in (run.metrics or {})}
+        label = labels.pop() if len(labels) == 1 else None
+        titles.append(metric_title(name, {} if label is None else {name: label}))
+    return titles
 
 
 def _is_meant_to_be_a_run(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from glueft.console import Table
 from glueft.progress import duration
-from glueft.run_list import ListedRun, metric_names
+from glueft.run_list import ListedRun, metric_names, metric_titles
 from glueft.text import printable_line
 
 _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}
@@ -23,7 +23,7 @@ def run_table(runs: Sequence[ListedRun]) -> Table:
     table.add_column("run", no_wrap=True)
     table.add_column("task", no_wrap=True)
     table.add_column("checkpoint", overflow="ellipsis", min_width=6)
-    for name in (*metrics, "time", "seed"):
+    for name in (*metric_titles(runs), "time", "seed"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for run in runs:

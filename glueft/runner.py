@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from glueft.baseline import baseline, majority_accuracy
 from glueft.collector import collector_off
 from glueft.errors import GlueftError
 from glueft.files import write_text
-from glueft.metrics import compute_metrics
+from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
 from glueft.plugin_build import build
 from glueft.preparation import Batches, Tokens, load_model, read_tokens
 from glueft.progress import RunProgress, Silent
@@ -136,6 +137,7 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     tokens = read_tokens(recipe, progress)
     run.record["data"] = tokens.describe(run.task, recipe.data.max_length)
     run.record["warnings"] = list(tokens.warnings)
+    run.record["metric_labels"] = metric_labels(run.task.metrics, run.task.labels, run.task.positive_index)
     labels = tokens.encoded[judged_by(run)].labels
     run.record["majority_accuracy"] = majority_accuracy(run.task, labels)
     run.record["published"] = [asdict(score) for score in run.task.published]
@@ -177,7 +179,7 @@ def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: Backgroun
         if not run.record["epochs"]:
             # Not sooner: the metrics' libraries take seconds to import, and the first step need not wait for them.
             run.record["baseline"] = baseline(run.task, prepared.tokens.encoded["train"].labels, validation.labels)
-        progress.epoch(report)
+        progress.epoch(replace(report, metrics=titled(report.metrics, run.record["metric_labels"])))
         entry = {
             "epoch": report.epoch,
             "step": report.step,
@@ -235,8 +237,11 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
         labelled = [name for name in prepared.batches.evaluation if is_labelled(encoded[name].labels)]
         by_split = {name: score(run, logits[name], encoded[name]) for name in labelled}
         run.record["metrics"] = by_split[judged]
+        others = {name: score(run, logits[name], encoded[name], other_metrics_of(run)) for name in labelled}
+        run.record["other_metrics"] = others[judged]
         if len(by_split) > 1:
             run.record["metrics_by_split"] = by_split
+            run.record["other_metrics_by_split"] = others
         for name in prepared.tokens.predicted:
             path = run.folder / "predictions" / f"{name}.tsv"
             write_predictions(path, encoded[name].labels, logits[name], run.task.labels)
@@ -246,10 +251,18 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
     widen_vocabulary(prepared.model)
 
 
-def score(run: Run, logits: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:
-    """Return the task's metrics of a labelled split."""
+def score(
+    run: Run, logits: NDArray[np.float32], encoded: Encoded, names: Sequence[str] | None = None
+) -> dict[str, float]:
+    """Return metrics of a labelled split: the task's, unless others are named."""
+    names = run.task.metrics if names is None else names
     predictions = logits.argmax(axis=1) if run.task.labels else logits[:, 0]
-    return compute_metrics(run.task.metrics, predictions, encoded.labels)
+    return compute_metrics(names, predictions, encoded.labels, positive_label=run.task.positive_index)
+
+
+def other_metrics_of(run: Run) -> tuple[str, ...]:
+    """Return what is shown beside the metrics that the run is judged by."""
+    return other_metrics(run.task.metrics, len(run.task.labels))
 
 
 def judged_by(run: Run) -> str:

@@ -248,7 +248,7 @@ def test_another_model_s_numbers_are_told(finished_run: Path, tmp_path: Path) ->
     assert 0 < apart <= 2e-6 and comparison["equal"] is False
     assert comparison["summary"] == (
         "equal to the run's own in every metric and predicted label, while predictions are up to "
-        f"{apart:.6f} apart: nothing that run.json holds says why"
+        f"{apart:.2g} apart: nothing that run.json holds says why"
     )
 
 

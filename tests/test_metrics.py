@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from glueft.errors import PluginError
-from glueft.metrics import METRICS, check_metrics, compute_metrics
+from glueft.metrics import METRICS, check_metrics, compute_metrics, metric_labels, other_metrics, titled
 
 RIGHT = [1, 1, 1, 0, 0, 1]
 GUESS = [1, 0, 1, 0, 1, 1]
@@ -99,7 +99,30 @@ def test_a_metric_that_does_not_exist_is_named() -> None:
         check_metrics("demo", ["acuracy"], labels=2)
 
 
-@pytest.mark.parametrize(("metric", "labels"), [("pearson", 2), ("accuracy", 0), ("f1", 3)])
+def test_f1_of_either_label_and_their_mean() -> None:
+    # Of label 0: 1 true positive, 1 false positive, 1 false negative.
+    first, second = 2 / 4, 6 / 8
+    assert compute_metrics(["f1"], GUESS, RIGHT, positive_label=0) == {"f1": first}
+    assert compute_metrics(["f1"], GUESS, RIGHT) == {"f1": second}
+    assert compute_metrics(["f1_macro"], GUESS, RIGHT) == {"f1_macro": (first + second) / 2}
+    # A label that is neither given nor said is left out; one that is said alone counts 0.
+    assert compute_metrics(["f1_macro"], [0, 0, 2], [0, 0, 0]) == {"f1_macro": pytest.approx((4 / 5 + 0) / 2)}
+
+
+def test_errors_by_hand() -> None:
+    values = compute_metrics(["mae", "rmse"], [1e6 + 1, 1e6, 1e6 + 2], [1e6, 1e6, 1e6])
+    assert values == {"mae": 1.0, "rmse": pytest.approx(math.sqrt(5 / 3))}
+
+
+def test_the_label_of_a_metric_is_named() -> None:
+    labels = metric_labels(["accuracy", "f1"], ("ok", "alarm"), 1)
+    assert labels == {"f1": "alarm"}
+    assert titled({"accuracy": 0.5, "f1": 0.25}, labels) == {"accuracy": 0.5, "f1 of alarm": 0.25}
+    assert titled({"f1": 0.25}, {}) == {"f1": 0.25}
+    assert other_metrics(("pearson", "mae"), 0) == ("rmse",) and other_metrics(("accuracy",), 2) == ()
+
+
+@pytest.mark.parametrize(("metric", "labels"), [("f1_macro", 0), ("mae", 2), ("pearson", 2), ("f1", 3)])
 def test_a_metric_that_does_not_suit_the_labels_is_named(metric: str, labels: int) -> None:
     with pytest.raises(PluginError, match="does not suit"):
         check_metrics("demo", [metric], labels=labels)

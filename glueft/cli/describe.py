@@ -119,8 +119,9 @@ def _task(task: type[Task]) -> dict[str, Any]:
     return {
         "inputs": list(task.inputs),
         "labels": list(task.labels),
+        "positive_label": task.positive_label,
         "metrics": list(task.metrics),
-        "metric_descriptions": {name: METRICS[name] for name in task.metrics},
+        "metric_descriptions": {name: METRICS[name].description for name in task.metrics},
         "validation_splits": list(task.validation_splits),
         "test_splits": list(task.test_splits),
         "sizes": dict(task.sizes),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from glueft.errors import ComparisonError
@@ -26,6 +26,7 @@ class Answers:
         given: (rows,), the right labels by index, or the scores.
         said: for each run (rows,), likewise.
         predictions: for each run what its file holds.
+        metric_labels: for each metric that is about one label that label, as the first run has it.
     """
 
     split: str
@@ -34,6 +35,13 @@ class Answers:
     given: NDArray[Any]
     said: tuple[NDArray[Any], ...]
     predictions: tuple[Predictions, ...]
+    metric_labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def positive_label(self) -> int:
+        """The index of the label that F1 is of."""
+        label = self.metric_labels.get("f1")
+        return self.labels.index(label) if label in self.labels else 1
 
 
 def read_answers(runs: Sequence[SavedRun], split: str | None) -> Answers:
@@ -59,6 +67,15 @@ def read_answers(runs: Sequence[SavedRun], split: str | None) -> Answers:
         _values(predictions[0].labels, labels),
         tuple(_values(answers.predictions, labels) for answers in predictions),
         predictions,
+        labels_of_metrics(runs[0]),
+    )
+
+
+def labels_of_metrics(run: SavedRun) -> dict[str, str]:
+    """Return for each metric of a run that is about one label that label; nothing of a run that has not recorded it."""
+    recorded = run.record.get("metric_labels")
+    return (
+        {name: label for name, label in recorded.items() if label in run.labels} if isinstance(recorded, dict) else {}
     )
 
 
@@ -140,16 +157,15 @@ def _rows(predictions: Predictions, fingerprint: str | None) -> str:
 
 
 def _suits(metric: str, labels: tuple[str, ...]) -> bool:
-    if metric in ("pearson", "spearmanr"):
-        return not labels
-    return metric in METRICS and len(labels) > 1 and (metric != "f1" or len(labels) == 2)
+    return metric in METRICS and METRICS[metric].fits(len(labels)) and len(labels) != 1
 
 
 def _values(texts: Sequence[str], labels: tuple[str, ...]) -> NDArray[Any]:
     import numpy as np
 
     if not labels:
-        return np.array([float(text) for text in texts])
+        # What the model said, and what the run was measured by, is float32.
+        return np.array([float(text) for text in texts], np.float32).astype(np.float64)
     index = {name: number for number, name in enumerate(labels)}
     return np.array([index[text] for text in texts])
 

@@ -141,4 +141,14 @@ def _resampled(
 def _scores(answers: Answers, runs: tuple[int, ...], kinds: _Kinds) -> list[dict[str, Scores]]:
     if not answers.labels:
         return score_metrics(answers.metrics, kinds.counts, kinds.given, kinds.said)
-    return [label_metrics(answers.metrics, kinds.counts, kinds.given, said, len(answers.labels)) for said in kinds.said]
+    return [
+        label_metrics(
+            answers.metrics,
+            kinds.counts,
+            kinds.given,
+            said,
+            len(answers.labels),
+            positive_label=answers.positive_label,
+        )
+        for said in kinds.said
+    ]

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glueft.comparison.answers import Answers, read_answers
+from glueft.comparison.answers import Answers, labels_of_metrics, read_answers
 from glueft.comparison.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
 from glueft.comparison.differences import differences, ingredients, same_in_fact
 from glueft.comparison.mcnemar import mcnemar
-from glueft.comparison.notes import answer_sentences, general_notes, unlike_the_record
+from glueft.comparison.notes import answer_sentences, general_notes, of_other_labels, other_labels, unlike_the_record
 from glueft.comparison.seeds import seed_groups, spreads
 from glueft.comparison.verdict import Pair, verdict
 from glueft.errors import ComparisonError
+from glueft.metrics import metric_title
 from glueft.run_list import is_number
 from glueft.saved_run import SavedRun, open_run
 
@@ -65,6 +66,7 @@ def compare_runs(
         "task": runs[0].record["task"],
         "split": answers.split,
         "rows": len(answers.given),
+        "metric_labels": dict(answers.metric_labels),
         "runs": [_described(run, name, scores) for run, name, scores in zip(runs, names, metrics, strict=True)],
         "differences": found,
         "same_in_fact": same_in_fact(found),
@@ -84,7 +86,12 @@ def compare_runs(
         *(
             note
             for run, name, scores in zip(runs, names, metrics, strict=True)
-            for note in unlike_the_record(name, scores, _recorded(run, answers.split))
+            for note in unlike_the_record(name, scores, _recorded(run, answers))
+        ),
+        *(
+            note
+            for run, name in zip(runs, names, strict=True)
+            for note in of_other_labels(name, labels_of_metrics(run), answers.metric_labels)
         ),
         *general_notes(compared),
     ]
@@ -111,24 +118,26 @@ def _described(run: SavedRun, name: str, metrics: dict[str, float]) -> dict[str,
     }
 
 
-def _recorded(run: SavedRun, split: str) -> dict[str, Any]:
-    """The metrics of a split that run.json has; none where it has none."""
-    if split == run.record["data"]["validation_split"]:
-        return run.record["metrics"]  # type: ignore[no-any-return]
-    by_split = run.record.get("metrics_by_split")
-    found = by_split.get(split) if isinstance(by_split, dict) else None
-    return found if isinstance(found, dict) else {}
+def _recorded(run: SavedRun, answers: Answers) -> dict[str, Any]:
+    """The metrics of the split that run.json has, those of another label left out."""
+    found = run.record["metrics"]
+    if answers.split != run.record["data"]["validation_split"]:
+        by_split = run.record.get("metrics_by_split")
+        found = by_split.get(answers.split) if isinstance(by_split, dict) else None
+    others = other_labels(labels_of_metrics(run), answers.metric_labels)
+    return {name: value for name, value in found.items() if name not in others} if isinstance(found, dict) else {}
 
 
 def _compared(answers: Answers, names: Sequence[str], run: int, resamples: int, seed: int) -> dict[str, Any]:
     """One run held against the first."""
     first, other = answers.predictions[0], answers.predictions[run]
-    differing = sum(one != two for one, two in zip(first.predictions, other.predictions, strict=True))
+    differing = int((answers.said[0] != answers.said[run]).sum())
     pair = Pair(names[0], len(answers.given), differing, len(names) - 1)
     test = mcnemar(answers.given, answers.said[0], answers.said[run]) if answers.labels else None
     metrics = {}
     for name, difference in paired_bootstrap(answers, run, resamples=resamples, seed=seed).items():
-        said = verdict(pair, name, difference, test if name == "accuracy" else None)
+        shown = metric_title(name, answers.metric_labels)
+        said = verdict(pair, name, difference, test if name == "accuracy" else None, shown)
         low, high = difference.interval()
         metrics[name] = {
             "difference": difference.difference,

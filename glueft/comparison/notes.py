@@ -8,8 +8,8 @@ from typing import Any
 from glueft.comparison.verdict import significant
 from glueft.splits import counted
 
-# Scores are stored with six digits after the point: where a run says nearly the same of all rows, correlations of them
-# are off by some 1e-5. Labels are stored as they are.
+# Earlier versions stored scores with six digits after the point: where such a run says nearly the same of all rows,
+# correlations of them are off by some 1e-5. Labels are stored as they are.
 _ROUNDING = {"pearson": 1e-3, "spearmanr": 1e-3}
 _EXACT = 1e-9
 
@@ -74,6 +74,24 @@ def unlike_the_record(name: str, metrics: Mapping[str, float], recorded: Mapping
             told = f"{name}: run.json has {metric} {said:.4f}, its predictions give {value:.4f}"
             sentences.append(f"{told}; the predictions are what is compared")
     return sentences
+
+
+def other_labels(of_run: Mapping[str, str], compared: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the metrics that are of another label in a run than in the comparison, with both labels.
+
+    Args:
+        of_run: the label that each metric of the run is of; of a run that has not recorded it, nothing.
+        compared: likewise in the comparison.
+    """
+    return {name: (of_run[name], label) for name, label in compared.items() if of_run.get(name, label) != label}
+
+
+def of_other_labels(name: str, of_run: Mapping[str, str], compared: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each metric that is of another label in run.json than in the comparison."""
+    return [
+        f'{name}: run.json has {metric} of "{then}"; here it is of "{now}" for all'
+        for metric, (then, now) in other_labels(of_run, compared).items()
+    ]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""GLUE's metrics on many resamples of the same rows at once.
+"""The metrics on many resamples of the same rows at once.
 
 A resample draws rows with replacement. It is told here by how often it has each row, so that one product of matrices
 gives the sums of thousands of resamples. The numbers are those of `glueft.metrics`: a metric that a resample leaves
@@ -33,8 +33,10 @@ class Scores:
     defined: Bools
 
 
-def label_metrics(names: Sequence[str], counts: Floats, given: Ints, said: Ints, labels: int) -> dict[str, Scores]:
-    """Return accuracy, F1 and Matthews correlation of each resample.
+def label_metrics(
+    names: Sequence[str], counts: Floats, given: Ints, said: Ints, labels: int, *, positive_label: int = 1
+) -> dict[str, Scores]:
+    """Return accuracy, F1, macro F1 and Matthews correlation of each resample.
 
     Args:
         names: the metrics that are wanted.
@@ -42,6 +44,7 @@ def label_metrics(names: Sequence[str], counts: Floats, given: Ints, said: Ints,
         given: (kinds,), the right label of each kind of row, by index.
         said: (kinds,), what the run said.
         labels: how many there are.
+        positive_label: the index of the one that F1 is of.
     """
     import numpy as np
 
@@ -54,8 +57,14 @@ def label_metrics(names: Sequence[str], counts: Floats, given: Ints, said: Ints,
             scores[name] = _ratio(right, rows)
         elif name == "f1":
             # 2 TP / (2 TP + FP + FN): van Rijsbergen 1979, Information Retrieval, chapter 7.
-            second = counts @ ((given == 1) & (said == 1))
-            scores[name] = _ratio(2 * second, was_given[:, 1] + was_said[:, 1])
+            found = counts @ ((given == positive_label) & (said == positive_label))
+            scores[name] = _ratio(2 * found, was_given[:, positive_label] + was_said[:, positive_label])
+        elif name == "f1_macro":
+            # Of the labels that a resample has, given or said; as scikit-learn has it.
+            found = counts @ ((given == said)[:, None] & (given[:, None] == np.arange(labels)))
+            there = was_given + was_said
+            each = np.divide(2 * found, there, out=np.zeros_like(there), where=there > 0)
+            scores[name] = _ratio(each.sum(axis=1), (there > 0).sum(axis=1).astype(np.float64))
         else:
             # Of any number of labels: Gorodkin 2004, Comparing two K-category assignments by a K-category
             # correlation coefficient; with two labels Matthews 1975.
@@ -68,7 +77,7 @@ def label_metrics(names: Sequence[str], counts: Floats, given: Ints, said: Ints,
 def score_metrics(
     names: Sequence[str], counts: Floats, given: Floats, said: Sequence[Floats]
 ) -> list[dict[str, Scores]]:
-    """Return Pearson's and Spearman's correlation of each resample, for each of several runs.
+    """Return correlations and errors of each resample, for each of several runs.
 
     Args:
         names: the metrics that are wanted.
@@ -76,8 +85,17 @@ def score_metrics(
         given: (rows,), the right scores.
         said: for each run (rows,), what it said.
     """
+    import numpy as np
+
     results: list[dict[str, Scores]] = [{} for _ in said]
     for name in names:
+        if name in ("mae", "rmse"):
+            rows = counts.sum(axis=1)
+            for result, column in zip(results, said, strict=True):
+                errors = np.abs(column - given)
+                mean = _ratio(counts @ (errors if name == "mae" else errors**2), rows)
+                result[name] = Scores(mean.values if name == "mae" else np.sqrt(mean.values), mean.defined)
+            continue
         if name == "pearson":
             columns = [column - column.mean() for column in (given, *said)]
             right, *guesses = (column[None, :] for column in columns)

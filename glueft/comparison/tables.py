@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.console import Table
+from glueft.metrics import metric_title
 from glueft.progress import duration
 from glueft.run_list_table import short_checkpoint
 from glueft.splits import counted
@@ -31,7 +32,7 @@ def run_table(compared: Mapping[str, Any]) -> Table:
     rows = counted(compared["rows"], f"{compared['split']} row")
     table = _table(f"{compared['task']}: {rows}", "", "run", "checkpoint")
     metrics = list(compared["runs"][0]["metrics"])
-    for name in (*metrics, "time", "seed"):
+    for name in (*(metric_title(name, compared["metric_labels"]) for name in metrics), "time", "seed"):
         table.add_column(name, justify="right", no_wrap=True)
     for run in compared["runs"]:
         table.add_row(
@@ -63,7 +64,8 @@ def metric_table(compared: Mapping[str, Any]) -> Table:
     for pair in compared["comparisons"]:
         for name, metric in pair["metrics"].items() if pair["rows_that_differ"] else ():
             interval = f"{metric['low']:+.4f} to {metric['high']:+.4f}"
-            table.add_row(pair["run"], name, f"{metric['difference']:+.4f}", interval)
+            shown_name = metric_title(name, compared["metric_labels"])
+            table.add_row(pair["run"], shown_name, f"{metric['difference']:+.4f}", interval)
     return table
 
 
@@ -75,7 +77,8 @@ def seed_table(compared: Mapping[str, Any]) -> Table:
     for group in compared["seeds"]:
         for name, spread in group["metrics"].items():
             numbers = (spread[key] for key in ("mean", "standard_error", "standard_deviation"))
-            table.add_row(", ".join(group["runs"]), name, *(f"{number:.4f}" for number in numbers))
+            shown_name = metric_title(name, compared["metric_labels"])
+            table.add_row(", ".join(group["runs"]), shown_name, *(f"{number:.4f}" for number in numbers))
     return table
 
 

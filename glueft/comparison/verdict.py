@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from glueft.comparison.bootstrap import LEVEL, Difference
 from glueft.comparison.mcnemar import McNemar
+from glueft.metrics import lower_is_better
 from glueft.splits import counted
 
 # Measured on drawn rows, 600 intervals each. Of a difference of Pearson correlations, those from 6 to 20 rows held the
@@ -47,7 +48,7 @@ class Pair:
     comparisons: int
 
 
-def verdict(pair: Pair, metric: str, difference: Difference, test: McNemar | None) -> Verdict:
+def verdict(pair: Pair, metric: str, difference: Difference, test: McNemar | None, shown: str | None = None) -> Verdict:
     """Say what the numbers allow.
 
     A difference is claimed where the interval leaves out 0, with all that several comparisons ask for (Bonferroni:
@@ -58,12 +59,14 @@ def verdict(pair: Pair, metric: str, difference: Difference, test: McNemar | Non
         metric: its name.
         difference: the other run less the first.
         test: McNemar's, for accuracy; None for other metrics.
+        shown: the name of the metric that people are shown; its own if None.
     """
+    better_below, metric = lower_is_better(metric), shown or metric
     if not pair.differing:
         return Verdict("same", f"{metric} is the same, for every row has the same prediction")
     doubt = _doubt(pair, difference, test)
     if doubt is None:
-        kind = "better" if difference.difference > 0 else "worse"
+        kind = "better" if (difference.difference > 0) != better_below else "worse"
         return Verdict(kind, f"{kind} than {pair.first} in {metric}, by {abs(difference.difference):.4f}")
     return Verdict("no_difference", f"no difference in {metric} that {counted(pair.rows, 'row')} can show{doubt}")
 

@@ -68,6 +68,7 @@ def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
         "inputs": list(INPUT_NAMES),
         "outputs": ["logits"],
         "metrics": record.get("metrics"),
+        "metric_labels": record.get("metric_labels", {}),
         "metrics_of": record.get("data", {}).get("validation_split"),
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glueft.export.format import Format
+from glueft.metrics import metric_title
 
 TEXTS = ("The council voted to widen the old bridge.", "A dull and needlessly long film.")
 SECOND_TEXTS = ("The old bridge will be made wider.", "Nobody minded how long it was.")
@@ -62,7 +63,8 @@ def _facts(record: Mapping[str, Any]) -> list[str]:
         for index, label in enumerate(record["labels"])
     ]
     for name, value in (record["metrics"] or {}).items():
-        lines.append(f"    {name:<13} {value:.4f} ({record['metrics_of']})")
+        shown = metric_title(name, record["metric_labels"])
+        lines.append(f"    {shown:<13} {value:.4f} ({record['metrics_of']})")
     return lines
 
 

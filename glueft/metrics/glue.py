@@ -1,17 +1,17 @@
-"""GLUE's metrics as `evaluate.Metric` classes over scikit-learn and scipy.
+"""The metrics as `evaluate.Metric` classes over scikit-learn and scipy.
 
-`evaluate.load("glue", ...)` fetches code from the hub and runs it; these are the same numbers, shipped.
+`evaluate.load("glue", ...)` fetches code from the hub and runs it; GLUE's are the same numbers, shipped.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import datasets
 import evaluate
-from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from glueft.metrics.scores import SCORE_METRICS
 
 CITATION = "Wang et al. 2019, GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Language Understanding"
 
@@ -55,13 +55,23 @@ class Accuracy(GlueMetric):
 
 
 class F1(GlueMetric):
-    """F1 of label 1; 0.0 when it is neither predicted nor right anywhere."""
+    """F1 of the positive label, the harmonic mean of precision and recall; 0.0 when the label is nowhere."""
 
     name = "f1"
 
+    def _compute(self, predictions: Any, references: Any, positive_label: int = 1) -> dict[str, float]:
+        value = f1_score(references, predictions, pos_label=positive_label, zero_division=0.0)
+        return {self.name: float(value)}
+
+
+class MacroF1(GlueMetric):
+    """Mean of the F1 of each label that is given or predicted, all labels counted alike."""
+
+    name = "f1_macro"
+
     def value(self, predictions: Any, references: Any) -> float:
-        """Return the harmonic mean of precision and recall, 0 to 1."""
-        return f1_score(references, predictions, zero_division=0.0)  # type: ignore[no-any-return]
+        """Return the mean, 0 to 1."""
+        return f1_score(references, predictions, average="macro", zero_division=0.0)  # type: ignore[no-any-return]
 
 
 class MatthewsCorrelation(GlueMetric):
@@ -76,36 +86,50 @@ class MatthewsCorrelation(GlueMetric):
         return matthews_corrcoef(references, predictions)  # type: ignore[no-any-return]
 
 
-class Pearson(GlueMetric):
+class ScoreMetric(GlueMetric):
+    """A metric of scores; `scores.py` computes it."""
+
+    dtype = "float32"
+
+    def value(self, predictions: Any, references: Any) -> float:
+        """Return the number."""
+        return SCORE_METRICS[self.name](predictions, references)
+
+
+class Pearson(ScoreMetric):
     """Pearson correlation of predicted and given scores."""
 
     name = "pearson"
-    dtype = "float32"
-
-    def value(self, predictions: Any, references: Any) -> float:
-        """Return the correlation, -1 to 1; 0 where it is not defined."""
-        return correlation(pearsonr, predictions, references)
 
 
-class Spearman(GlueMetric):
+class Spearman(ScoreMetric):
     """Spearman rank correlation of predicted and given scores."""
 
     name = "spearmanr"
-    dtype = "float32"
-
-    def value(self, predictions: Any, references: Any) -> float:
-        """Return the correlation, -1 to 1; 0 where it is not defined."""
-        return correlation(spearmanr, predictions, references)
 
 
-def correlation(function: Any, predictions: Any, references: Any) -> float:
-    """Apply a scipy correlation; 0.0 where it is not defined: fewer than two rows, or one side constant."""
-    if len(predictions) < 2 or len(set(predictions)) == 1 or len(set(references)) == 1:
-        return 0.0
-    value = float(function(predictions, references)[0])
-    return 0.0 if math.isnan(value) else value
+class MeanAbsoluteError(ScoreMetric):
+    """Mean absolute error of predicted scores."""
+
+    name = "mae"
+
+
+class RootMeanSquaredError(ScoreMetric):
+    """Root of the mean squared error of predicted scores."""
+
+    name = "rmse"
 
 
 CLASSES: dict[str, type[GlueMetric]] = {
-    metric.name: metric for metric in (Accuracy, F1, MatthewsCorrelation, Pearson, Spearman)
+    metric.name: metric
+    for metric in (
+        Accuracy,
+        F1,
+        MacroF1,
+        MatthewsCorrelation,
+        Pearson,
+        Spearman,
+        MeanAbsoluteError,
+        RootMeanSquaredError,
+    )
 }

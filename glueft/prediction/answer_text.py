@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.lines import shown
+from glueft.digits import number_text
 
 if TYPE_CHECKING:
     from glueft.prediction.results import Answers
@@ -16,7 +17,7 @@ def answer_lines(answers: Answers, labels: tuple[str, ...], row: int = 0) -> lis
     """Return the labels of a row with their probabilities, the highest first, or its score."""
     numbers = answers.probabilities[row].tolist()
     if not labels:
-        return [f"score {numbers[0]:.4f}"]
+        return [f"score {number_text(numbers[0])}"]
     ranked = sorted(zip(numbers, map(_name, labels), strict=True), key=lambda pair: -pair[0])
     width = max(len(name) for _, name in ranked[:LABELS_SHOWN])
     lines = [f"{name:{width}}  {number:.4f}" for number, name in ranked[:LABELS_SHOWN]]
@@ -25,7 +26,7 @@ def answer_lines(answers: Answers, labels: tuple[str, ...], row: int = 0) -> lis
 
 def answer_object(answers: Answers, labels: tuple[str, ...], texts: tuple[str, ...], row: int) -> dict[str, Any]:
     """Return a row's answer for JSON."""
-    numbers = [round(number, 6) for number in answers.probabilities[row].tolist()]
+    numbers = answers.probabilities[row].tolist()
     if not labels:
         return {"texts": list(texts), "score": numbers[0]}
     return {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glueft.digits import shortest
 from glueft.prediction.results import Answers
 from glueft.run_folder import softmax
 
@@ -54,7 +55,7 @@ class Predictor:
             self._pad(batches, rows_in_all or count)
         logits = engine.predict(saved.classifier, batches, RowTicks(self.on_rows))
         if not saved.labels:
-            return Answers([], logits.astype(np.float64), encoded.truncated)
+            return Answers([], shortest(logits[:, 0])[:, None], encoded.truncated)
         labels = [saved.labels[index] for index in logits.argmax(axis=1)]
         return Answers(labels, softmax(logits), encoded.truncated)
 

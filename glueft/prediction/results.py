@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DECIMALS = 6  # as in a run's own predictions/
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -19,7 +17,8 @@ class Answers:
 
     Attributes:
         labels: the label of each row by name; () in regression.
-        probabilities: (rows, labels); in regression the score of each row, (rows, 1).
+        probabilities: (rows, labels); in regression the score of each row, (rows, 1). They are written with all their
+            digits, as in a run's own predictions/.
         truncated: how many rows lost tokens to the longest length that the model reads.
     """
 
@@ -29,7 +28,7 @@ class Answers:
 
     def columns(self) -> list[list[Any]]:
         """Return the cells of each result column, in the order of `result_names`."""
-        numbers = [[round(value, DECIMALS) for value in column] for column in self.probabilities.T.tolist()]
+        numbers = self.probabilities.T.tolist()
         return [self.labels, *numbers] if self.labels else numbers
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import IO, Any, Protocol
 
+from glueft.digits import number_text
 from glueft.prediction.chunks import Chunk
-from glueft.prediction.results import DECIMALS
 
 # A row group of Parquet has costs of its own for whoever reads it: it has this many rows, or bytes, at least.
 GROUP_ROWS = 2**16
@@ -72,7 +72,7 @@ class DelimitedWriter:
         """Write rows."""
         for cells, *said in zip(chunk.rows(), *results, strict=True):
             row = [field_text(cells.get(name)) for name in self.names]
-            self._line(row + [f"{cell:.{DECIMALS}f}" if isinstance(cell, float) else cell for cell in said])
+            self._line(row + [number_text(cell) if isinstance(cell, float) else cell for cell in said])
 
     def close(self) -> None:
         """Leave the file open for its owner."""

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glueft.metrics import METRICS, metric_title
 from glueft.push.model_card_text import body
 from glueft.push.public_record import is_local
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
-
-# The hub's own names of metrics, where they differ.
-HUB_METRICS = {"pearson": "pearsonr", "spearman": "spearmanr"}
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,8 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
                 dataset_split=split,
                 dataset_revision=data.get("revision") if official else None,
                 dataset_args={"rows": described.get("rows")},
-                metric_type=HUB_METRICS.get(metric, metric),
-                metric_name=metric,
+                metric_type=(metric in METRICS and METRICS[metric].hub_name) or metric,
+                metric_name=metric_title(metric, record.get("metric_labels", {})),
                 metric_value=value,
             )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from glueft.checkpoint_files import WEIGHTS
+from glueft.metrics import metric_title
 from glueft.push.markdown import code, escaped, number, table
 from glueft.push.public_record import is_local
 
@@ -66,11 +67,18 @@ def metrics_text(record: Mapping[str, Any]) -> str:
     """Return a table of the metrics by split, beside what always giving the same answer reaches."""
     judged = record["data"]["validation_split"]
     baseline = record.get("baseline", {})
+    labels = record.get("metric_labels", {})
     by_split = record.get("metrics_by_split") or {judged: record["metrics"]}
+    others = record.get("other_metrics_by_split") or {judged: record.get("other_metrics", {})}
     rows = [
-        (code(split), escaped(name), number(value), number(baseline.get(name)) if split == judged else "")
+        (
+            code(split),
+            escaped(metric_title(name, labels)),
+            number(value),
+            number(baseline.get(name)) if split == judged else "",
+        )
         for split, metrics in by_split.items()
-        for name, value in metrics.items()
+        for name, value in (metrics | others.get(split, {})).items()
     ]
     text = table(("split", "metric", "value", "always the same answer"), rows)
     if "epochs" in record and len(record["epochs"]) > 1:
@@ -81,7 +89,8 @@ def metrics_text(record: Mapping[str, Any]) -> str:
             + [number(epoch["metrics"][name]) for name in names]
             for epoch in record["epochs"]
         ]
-        text += "\n\n" + table(("epoch", "training loss", "validation loss", *map(escaped, names)), epochs)
+        shown = [escaped(metric_title(name, labels)) for name in names]
+        text += "\n\n" + table(("epoch", "training loss", "validation loss", *shown), epochs)
     return text
 
 

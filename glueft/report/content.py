@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import glueft
 from glueft.errors import GlueftError
+from glueft.metrics import metric_title
 from glueft.report import facts, prediction_plots, training_plots
 from glueft.report.mistakes import Mistakes, mistakes_of
 from glueft.report.plot import DataTable, Plot, style
-from glueft.report.results import Result, results
+from glueft.report.results import Result, results, shown_labels
 from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, classified, regressed
 from glueft.report.texts import read_texts
 from glueft.report.training import Curves, curves
@@ -131,8 +132,8 @@ def collect(run: SavedRun, data_dir: str | Path | None = None) -> Content:
             ending=facts.ending(record, history.last_step),
             summary=facts.summary(record, settings),
             results=results(record),
-            training=_training(history, record.get("baseline", {})),
-            epochs=_epochs(history),
+            training=_training(history, record.get("baseline", {}), shown_labels(record)),
+            epochs=_epochs(history, shown_labels(record)),
             splits=_splits(run, reader, settings, data_dir),
             lengths=_lengths(record.get("data", {})),
             padding=facts.padding(record),
@@ -155,21 +156,22 @@ def _recipe(run: SavedRun) -> str:
     return (run.folder / "recipe.toml").read_text("utf-8")
 
 
-def _training(history: Curves, baseline: Mapping[str, float]) -> list[Plot]:
+def _training(history: Curves, baseline: Mapping[str, float], labels: Mapping[str, str]) -> list[Plot]:
     plots = []
     if history.loss:
         plots.append(training_plots.loss_plot(history))
     if history.metrics:
-        plots.append(training_plots.metrics_plot(history, baseline))
+        plots.append(training_plots.metrics_plot(history, baseline, labels))
     if history.learning_rate:
         plots.append(training_plots.learning_rate_plot(history))
     return plots
 
 
-def _epochs(history: Curves) -> DataTable | None:
+def _epochs(history: Curves, labels: Mapping[str, str]) -> DataTable | None:
     if not history.epochs:
         return None
-    columns = ("epoch", "step", "training loss", "validation loss", *history.metrics, "seconds")
+    metrics = (metric_title(name, labels) for name in history.metrics)
+    columns = ("epoch", "step", "training loss", "validation loss", *metrics, "seconds")
     rows = [
         (
             str(epoch["epoch"]),

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from glueft.metrics import metric_title
 from glueft.report.plot import DataTable
 from glueft.report.scores import wilson
+from glueft.report.words import label_text
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def results(record: Mapping[str, Any]) -> Result:
     data = record["data"]
     judged = data["validation_split"]
     rows = data["splits"][judged]["rows"]
-    baseline = record.get("baseline", {})
+    baseline, labels = record.get("baseline", {}), shown_labels(record)
+    others = record.get("other_metrics_by_split") or {judged: record.get("other_metrics", {})}
     tiles = []
     for name, value in metrics.items():
         notes = []
@@ -51,11 +54,18 @@ def results(record: Mapping[str, Any]) -> Result:
         if name == "accuracy":
             low, high = wilson(round(value * rows), rows)
             notes.append(f"95 % interval {low:.3f} to {high:.3f} (Wilson, {rows:,} rows)")
-        tiles.append(Tile(name, f"{value:.4f}", notes))
+        tiles.append(Tile(metric_title(name, labels), f"{value:.4f}", notes))
     published, notes = _published(record)
-    table = _table(record.get("metrics_by_split") or {judged: metrics}, judged, baseline, published)
+    by_split = record.get("metrics_by_split") or {judged: metrics}
+    by_split = {split: found | others.get(split, {}) for split, found in by_split.items()}
+    table = _table(by_split, judged, baseline, published, labels)
     rows_notes = [f"Rows: {'; '.join(data['notes'])}."] if data.get("notes") else []
     return Result(tiles, table, notes + rows_notes)
+
+
+def shown_labels(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return for each metric that is about one label that label, as it is shown."""
+    return {name: label_text(label) for name, label in record.get("metric_labels", {}).items()}
 
 
 def _published(record: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[str]]:
@@ -71,6 +81,7 @@ def _table(
     judged: str,
     baseline: Mapping[str, float],
     published: list[Mapping[str, Any]],
+    labels: Mapping[str, str],
 ) -> DataTable:
     models = list(dict.fromkeys(score["model"] for score in published))
     several = len(by_split) > 1
@@ -86,5 +97,6 @@ def _table(
                 ]
                 others.append(f"{found[0]:.4f}" if found else "")
             same = f"{baseline[name]:.4f}" if split == judged and name in baseline else ""
-            rows.append((f"{name} ({split})" if several else name, f"{value:.4f}", same, *others))
+            shown = metric_title(name, labels)
+            rows.append((f"{shown} ({split})" if several else shown, f"{value:.4f}", same, *others))
     return DataTable(("metric", "this run", "always the same answer", *models), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from glueft.metrics import lower_is_better, metric_title
 from glueft.report.plot import (
     DASHES,
     INK,
@@ -62,14 +63,22 @@ def loss_plot(curves: Curves) -> Plot:
     return Plot("loss", title, shape, caption, to_svg(figure, "loss", title, shape), table)
 
 
-def metrics_plot(curves: Curves, baseline: Mapping[str, float]) -> Plot:
-    """Draw the validation metrics of each epoch, beside what always giving the same answer gives."""
+def metrics_plot(curves: Curves, baseline: Mapping[str, float], labels: Mapping[str, str]) -> Plot:
+    """Draw the validation metrics of each epoch, beside what always giving the same answer gives.
+
+    Args:
+        curves: of the training.
+        baseline: what always giving the same answer gives.
+        labels: for each metric that is about one label that label.
+    """
     figure, axes = new_figure()
+    titles = {name: metric_title(name, labels) for name in curves.metrics}
     epochs = [epoch["epoch"] for epoch in curves.epochs]
     for number, name in enumerate(curves.metrics):
         colour = SERIES[number % len(SERIES)]
         values = [epoch["metrics"][name] for epoch in curves.epochs]
-        axes.plot(epochs, values, color=colour, marker=MARKERS[number % 4], linestyle=DASHES[number % 4], label=name)
+        marker, dashes = MARKERS[number % 4], DASHES[number % 4]
+        axes.plot(epochs, values, color=colour, marker=marker, linestyle=dashes, label=titles[name])
         if name in baseline:
             axes.axhline(baseline[name], color=colour, linewidth=1, linestyle=(0, (1, 2)))
     if baseline:
@@ -86,14 +95,15 @@ def metrics_plot(curves: Curves, baseline: Mapping[str, float]) -> Plot:
     axes.set_ylabel("validation metric")
     legend_above(axes)
     title = "Validation metrics"
-    shape = f"Line chart. Horizontal: epoch, 1 to {epochs[-1]}. Vertical: {' and '.join(curves.metrics)}."
+    shape = f"Line chart. Horizontal: epoch, 1 to {epochs[-1]}. Vertical: {' and '.join(titles.values())}."
     first = curves.metrics[0]
     values = [epoch["metrics"][first] for epoch in curves.epochs]
-    caption = _best(first, "highest", curves.epochs, values, ".4f")
+    best = "lowest" if lower_is_better(first) else "highest"
+    caption = _best(titles[first], best, curves.epochs, values, ".4f")
     rows = [(str(epoch["epoch"]), *(f"{value:.4f}" for value in epoch["metrics"].values())) for epoch in curves.epochs]
     if baseline:
         rows.append(("same answer always", *(f"{baseline.get(name, float('nan')):.4f}" for name in curves.metrics)))
-    table = DataTable(("epoch", *curves.metrics), rows)
+    table = DataTable(("epoch", *titles.values()), rows)
     return Plot("metrics", title, shape, caption, to_svg(figure, "metrics", title, shape), table)
 
 

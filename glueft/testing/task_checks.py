@@ -13,16 +13,20 @@ from glueft.testing.subject import Subject
 from glueft.testing.target import Target, last_line, run_python
 
 # References, predictions and the value that follows, worked by hand. Of the two labels: 3 rows of label 1 are found,
-# one is missed, none is said wrongly: accuracy is 5/6, F1 2*3/(2*3+1) and Matthews (3*2-0*1)/sqrt(3*4*2*3). Of the
-# scores: the products of the deviations sum to 4, the squares to 5 on each side; the ranks are the scores themselves.
+# one is missed, none is said wrongly: accuracy is 5/6, F1 2*3/(2*3+1), that of label 0 2*2/(2*2+1), and Matthews
+# (3*2-0*1)/sqrt(3*4*2*3). Of the scores: the products of the deviations sum to 4, the squares to 5 on each side; the
+# ranks are the scores themselves; two of four are 1 off.
 LABELS, SAID = [0, 1, 1, 0, 1, 1], [0, 1, 0, 0, 1, 1]
 SCORES, GUESSED = [1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0]
 WORKED = {
     "accuracy": (LABELS, SAID, 5 / 6),
     "f1": (LABELS, SAID, 6 / 7),
+    "f1_macro": (LABELS, SAID, (6 / 7 + 4 / 5) / 2),
     "matthews_correlation": (LABELS, SAID, 6 / 72**0.5),
     "pearson": (SCORES, GUESSED, 0.8),
     "spearmanr": (SCORES, GUESSED, 0.8),
+    "mae": (SCORES, GUESSED, 0.5),
+    "rmse": (SCORES, GUESSED, 0.5**0.5),
 }
 
 
@@ -79,7 +83,7 @@ def pair_order(subject: Subject) -> str:
 
 def metrics(subject: Subject) -> str:
     """Each metric gives what was worked out by hand, and its best where every prediction is right."""
-    from glueft.metrics import check_metrics, compute_metrics
+    from glueft.metrics import check_metrics, compute_metrics, lower_is_better
 
     task = subject.task
     check_metrics(task.name, task.metrics, labels=len(task.labels))
@@ -92,8 +96,9 @@ def metrics(subject: Subject) -> str:
         told.append(f"{metric} {got:.3f}")
     for split in task.validation_splits:
         rows = subject.rows[split]
-        for metric, best in compute_metrics(task.metrics, rows.labels, rows.labels).items():
-            if abs(best - 1) > 1e-6:
+        best_values = compute_metrics(task.metrics, rows.labels, rows.labels, positive_label=task.positive_index)
+        for metric, best in best_values.items():
+            if abs(best - (0 if lower_is_better(metric) else 1)) > 1e-6:
                 raise ContractBrokenError(
                     f"{metric} of the {split} split is {best:g} even where every prediction is right: "
                     + _why_not_one(metric, task, rows)
@@ -192,8 +197,9 @@ def _why_not_one(metric: str, task: Task, rows: Rows) -> str:
     if not task.labels:
         return "all its scores are the same"
     there = sorted({task.labels[int(label)] for label in rows.labels})
-    if metric == "f1" and task.labels[1] not in there:
-        return f'no row has the label "{task.labels[1]}", which F1 is of'
+    positive = task.labels[task.positive_index]
+    if metric == "f1" and positive not in there:
+        return f'no row has the label "{positive}", which F1 is of'
     return f"its rows have {'the label' if len(there) == 1 else 'the labels'} {', '.join(there)} alone"
 
 

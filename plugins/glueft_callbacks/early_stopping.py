@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class EarlyStopping(glueft.Callback):
     """Stops when the validation metric no longer gets better, and keeps the best epoch.
 
-    After each epoch it looks at one number of the validation split: a metric of the task, where more is better, or
-    "loss", where less is. Once that has not got better for `patience` epochs in a row, the training ends.
+    After each epoch it looks at one number of the validation split: a metric of the task, where more is better (of mae
+    and rmse less), or "loss", where less is. Once that has not got better for `patience` epochs in a row, the training
+    ends.
 
     What the run leaves behind is its best epoch, whether it stopped early or not: the weights of the epoch with the
     best number (the first, of equals) are put back before anything is predicted or saved, so that the metrics in

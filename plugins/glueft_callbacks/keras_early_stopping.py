@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+import glueft
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -27,11 +29,9 @@ class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
     """
 
     def __init__(self, run: Run, metric: str, patience: int, min_delta: float) -> None:
-        # The metrics that a task may have are shares and correlations: more is better.
-        self.sign = -1 if metric == "loss" else 1
-        super().__init__(
-            monitor=f"val_{metric}", mode="min" if metric == "loss" else "max", patience=patience, min_delta=min_delta
-        )
+        less = glueft.lower_is_better(metric)
+        self.sign = -1 if less else 1
+        super().__init__(monitor=f"val_{metric}", mode="min" if less else "max", patience=patience, min_delta=min_delta)
         self.run = run
         self.metric = metric
         self.kept: list[NDArray[Any]] = []

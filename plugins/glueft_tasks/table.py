@@ -37,7 +37,9 @@ class Table(glueft.Task):
     as the text it is: "NA", "null" and "1" are names like any other. A wrong row is an error that names its line.
 
     The labels are those of the training rows, numbers in the order of their size and others in that of their letters,
-    unless `labels` gives them in another order. Of two labels, F1 is that of the second.
+    unless `labels` gives them in another order. Of two labels, F1 is that of the second, or of `positive_label`; macro
+    F1 (`metrics = ["f1_macro"]`) is the mean over all labels. A regression shows the mean absolute error and the root
+    of the mean squared error (MAE, RMSE) beside its correlations.
     """
 
     name = "table"
@@ -78,6 +80,9 @@ class Table(glueft.Task):
             None,
             description="The first one judges the run; by default accuracy, with f1 for two labels, or pearson and "
             "spearmanr in regression.",
+        )
+        positive_label: str | None = glueft.Field(
+            None, description="Of two labels the one that f1 is of; by default the second.", examples=["alarm"]
         )
         delimiter: Delimiter | None = glueft.Field(
             None, description="What stands between the fields of CSV and TSV; by default a comma, or a tab."
@@ -128,6 +133,7 @@ class Table(glueft.Task):
                     "remove one of them",
                 )
             if self.regression or self.labels:
+                _check_positive_label(self.positive_label, self.labels or ())
                 _check_metrics(self.metrics, len(self.labels or ()))
             return self
 
@@ -135,6 +141,7 @@ class Table(glueft.Task):
         super().__init__(options)
         if self.options.text_pair is None:
             self.inputs = ("text",)
+        self.positive_label = self.options.positive_label
         self._take(self.options.labels or ())
 
     def load(self, source: Any) -> datasets.DatasetDict:
@@ -153,6 +160,7 @@ class Table(glueft.Task):
             delimiter=options.delimiter,
             quotes=options.quotes,
         )
+        _check_positive_label(options.positive_label, tables.labels)
         _check_metrics(options.metrics, len(tables.labels))
         self._take(tables.labels)
         source.provenance |= {"files": tables.files, "labels": list(tables.labels)}
@@ -187,6 +195,18 @@ def _check_metrics(metrics: tuple[str, ...] | None, labels: int) -> None:
                 f'"{name}"',
                 "correct metrics below [task], or leave it out",
             ) from None
+
+
+def _check_positive_label(name: str | None, labels: tuple[str, ...]) -> None:
+    if name is None or (len(labels) == 2 and name in labels):
+        return
+    listed = ", ".join(f'"{label}"' for label in labels)
+    raise _contradiction(
+        "positive_label names no label" if len(labels) == 2 else "positive_label is for tasks of two labels",
+        f"one of {listed}" if len(labels) == 2 else "two labels, of which f1 is that of the positive one",
+        f'positive_label = "{name}"' + ("" if len(labels) == 2 else f" with {listed or 'a regression'}"),
+        "correct positive_label below [task]" if len(labels) == 2 else "leave it out",
+    )
 
 
 def _contradiction(message: str, expected: str, received: str, mend: str) -> glueft.DataError:

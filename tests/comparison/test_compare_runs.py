@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from comparison_answers import label_rows, score_rows
 from glueft.comparison.compare import compare_runs, name_of
 from glueft.errors import ComparisonError, GlueftError, RunFolderError
+from glueft.metrics import compute_metrics
 from run_folders import change_record, make_run
 
 GIVEN, FIRST, OTHER = (column.tolist() for column in label_rows(60, seed=12))
@@ -257,3 +259,45 @@ def test_a_dozen_seeds(tmp_path: Path) -> None:
     compared = compare_runs(paths, resamples=100)
     assert len(compared["comparisons"]) == 11 and compared["runs"][-1]["name"] == "L"
     assert compared["seeds"][0]["seeds"] == list(range(12))
+
+
+def test_f1_is_of_the_label_that_the_first_run_names(tmp_path: Path) -> None:
+    """Both are measured alike; what run.json has of another label is told and not held against it."""
+    alarm = {"metric_labels": {"f1": "not_equivalent"}}
+    paths = [
+        make_run(tmp_path / "one", GIVEN, FIRST, **alarm),
+        make_run(tmp_path / "two", GIVEN, FIRST, metric_labels={"f1": "equivalent"}),
+        make_run(tmp_path / "old", GIVEN, FIRST),
+    ]
+    compared = compare_runs(paths, resamples=10)
+    expected = f1_score(GIVEN, FIRST, pos_label=0)
+    assert [run["metrics"]["f1"] for run in compared["runs"]] == pytest.approx([expected] * 3)
+    assert compared["metric_labels"] == {"f1": "not_equivalent"}
+    assert 'B: run.json has f1 of "equivalent"; here it is of "not_equivalent" for all' in compared["notes"]
+    assert not any("B: run.json has f1 0.5" in note for note in compared["notes"])
+    usual = compare_runs(paths[1:], resamples=10)["runs"]
+    assert [run["metrics"]["f1"] for run in usual] == pytest.approx([f1_score(GIVEN, FIRST)] * 2)
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e6])
+def test_scores_of_any_scale_give_what_the_run_reports(tmp_path: Path, scale: float) -> None:
+    given, first, other = ((column * scale).astype(np.float32) for column in score_rows(60, seed=2))
+    measured = [compute_metrics(["pearson", "spearmanr"], said, given) for said in (first, other)]
+    paths = [
+        make_run(tmp_path / str(number), given, said, task="stsb", metrics=metrics)
+        for number, (said, metrics) in enumerate(zip((first, other), measured, strict=True))
+    ]
+    compared = compare_runs(paths, resamples=10)
+    assert [run["metrics"] for run in compared["runs"]] == [pytest.approx(metrics, rel=1e-12) for metrics in measured]
+    assert not any("run.json has" in note for note in compared["notes"])
+
+
+def test_less_error_is_better(tmp_path: Path) -> None:
+    given, first, _ = score_rows(60, seed=2)
+    metrics = {"mae": 0.5, "rmse": 0.5}
+    paths = [
+        make_run(tmp_path / str(number), given, said, task="stsb", metrics=metrics)
+        for number, said in enumerate((first + 3, first))
+    ]
+    (comparison,) = compare_runs(paths, resamples=200)["comparisons"]
+    assert [metric["verdict"] for metric in comparison["metrics"].values()] == ["better", "better"]

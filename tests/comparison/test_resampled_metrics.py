@@ -27,12 +27,14 @@ def drawn(rows: int, resamples: int, seed: int = 0) -> tuple[Any, Any]:
 def test_label_metrics(labels: int, rows: int) -> None:
     given, said, _ = label_rows(rows, seed=labels, labels=labels)
     picks, counts = drawn(rows, 50)
-    names = ["accuracy", "matthews_correlation", *["f1"] * (labels == 2)]
-    found = label_metrics(names, counts, given, said, labels)
+    names = ["accuracy", "matthews_correlation", "f1_macro", *["f1"] * (labels == 2)]
+    positive = rows % 3 % 2  # of 60 rows the first label, of 4 the second
+    found = label_metrics(names, counts, given, said, labels, positive_label=positive)
     reference = {
         "accuracy": sklearn.accuracy_score,
         "matthews_correlation": sklearn.matthews_corrcoef,
-        "f1": lambda right, guess: sklearn.f1_score(right, guess, zero_division=0.0),
+        "f1": lambda right, guess: sklearn.f1_score(right, guess, pos_label=positive, zero_division=0.0),
+        "f1_macro": lambda right, guess: sklearn.f1_score(right, guess, average="macro", zero_division=0.0),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns of resamples with one label
@@ -57,17 +59,31 @@ def test_score_metrics(rows: int, digits: int) -> None:
                 assert value == pytest.approx(expected, abs=1e-12)
 
 
+def test_errors_of_scores() -> None:
+    given, *said = score_rows(80, seed=3)
+    picks, counts = drawn(80, 20)
+    found = score_metrics(["mae", "rmse"], counts, given, said)
+    for run in range(2):
+        for name, power in (("mae", 1), ("rmse", 2)):
+            errors = [np.mean(np.abs(given[pick] - said[run][pick]) ** power) ** (1 / power) for pick in picks]
+            np.testing.assert_allclose(found[run][name].values, errors, rtol=1e-12)
+            assert found[run][name].defined.all()
+
+
 def test_the_rows_themselves_give_what_the_run_reports() -> None:
     given, said, _ = label_rows(101, seed=1)
     once = np.ones((1, 101))
-    names = ["accuracy", "f1", "matthews_correlation"]
-    values = {name: scores.values[0] for name, scores in label_metrics(names, once, given, said, 2).items()}
-    assert values == pytest.approx(compute_metrics(names, said, given), abs=1e-15)
-    right, guess, _ = score_rows(101, seed=1)
-    found = score_metrics(["pearson", "spearmanr"], once, right, [guess])[0]
-    values = {name: scores.values[0] for name, scores in found.items()}
-    # The run computes with float32.
-    assert values == pytest.approx(compute_metrics(["pearson", "spearmanr"], guess, right), abs=1e-6)
+    names = ["accuracy", "f1", "f1_macro", "matthews_correlation"]
+    for positive in (0, 1):
+        scores = label_metrics(names, once, given, said, 2, positive_label=positive)
+        values = {name: score.values[0] for name, score in scores.items()}
+        assert values == pytest.approx(compute_metrics(names, said, given, positive_label=positive), abs=1e-15)
+    names = ["pearson", "spearmanr", "mae", "rmse"]
+    for scale in (1e-20, 1, 1e6):
+        right, guess, _ = ((column * scale).astype(np.float32).astype(float) for column in score_rows(101, seed=1))
+        found = score_metrics(names, once, right, [guess])[0]
+        values = {name: scores.values[0] for name, scores in found.items()}
+        assert values == pytest.approx(compute_metrics(names, guess, right), rel=1e-12)
 
 
 def test_rows_of_one_kind_may_be_counted_together() -> None:

@@ -244,12 +244,12 @@ def test_which_epoch_is_kept(case: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_more_is_better_of_every_metric(metric: str) -> None:
-    """As early_stopping takes for granted."""
+def test_which_way_every_metric_is_better(metric: str) -> None:
+    """As early_stopping and compare take for granted."""
     references = [0, 1, 1, 0, 1, 1]
     wrong = [1 - label for label in references]
     scores = [compute_metrics([metric], guesses, references)[metric] for guesses in (references, wrong)]
-    assert scores[0] > scores[1]
+    assert scores[0] < scores[1] if glueft.lower_is_better(metric) else scores[0] > scores[1]
 
 
 def test_early_stopping_follows_the_first_metric_unless_told() -> None:

@@ -135,6 +135,17 @@ def test_the_metrics_fit_the_labels() -> None:
         task_of(metrics=(name,))  # whether it suits is known once the labels are
 
 
+def test_the_positive_label_is_one_of_two() -> None:
+    assert task_of(labels=("b", "a"), positive_label="b").positive_index == 0
+    assert task_of(labels=("b", "a")).positive_index == 1
+    with pytest.raises(glueft.DataError, match="positive_label names no label"):
+        task_of(labels=("b", "a"), positive_label="c")
+    with pytest.raises(glueft.DataError, match="positive_label is for tasks of two labels"):
+        task_of(labels=("a", "b", "c"), positive_label="a")
+    with pytest.raises(glueft.DataError, match="positive_label is for tasks of two labels"):
+        task_of(regression=True, positive_label="a")
+
+
 def test_metrics_that_do_not_fit_the_labels_that_are_found(tmp_path: Path) -> None:
     path = write_rows(tmp_path, 12)
     task = task_of(train=str(path), text="text", label="label", validation_fraction=0.5, metrics=("f1",))
