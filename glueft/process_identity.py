@@ -40,7 +40,7 @@ def is_alive(identity: Any) -> bool | None:
         if {key: identity[key] for key in here} != here:
             return None
         pid, ticks = int(identity["pid"]), int(identity["start_ticks"])
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, OverflowError):
         return None
     try:
         fields = _stat(pid)

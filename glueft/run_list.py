@@ -14,12 +14,12 @@ from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import METRICS, metric_title
 from glueft.nearest import did_you_mean
 from glueft.process_identity import is_alive
-from glueft.saved_run import open_run
+from glueft.saved_run import has_died, open_run
 
 STATUSES = {
     "done": "over, and all of it is there",
     "running": "run.json says so, and nothing that can be known from here speaks against it",
-    "died": "run.json says running, but the process is gone: killed, or out of memory",
+    "died": "run.json says running, but the process is gone: killed, or out of memory; or it never wrote run.json",
     "interrupted": "stopped by Ctrl-C",
     "failed": "ended by an error",
     "broken": "the folder cannot be read",
@@ -28,6 +28,8 @@ STATUSES = {
 KEYS = ("folder", "task", "checkpoint", "time", "seed", "status", "started")
 # What a run makes in its folder; one of these alone shows that a folder was meant to be a run.
 _TRACES = ("recipe.toml", "history.jsonl", "predictions", "model")
+# Seconds from a run's folder to its first record, with time to spare.
+_MOMENT = 10.0
 _NAME = re.compile(r".+-\d{8}-\d{6}-[0-9a-f]{6}")
 
 
@@ -89,8 +91,14 @@ def listed(folder: Path) -> ListedRun:
     """Read one run folder; whatever is wrong with it makes it "broken"."""
     path = str(folder.absolute())
     name = folder.name or path
+    if _has_only_begun(folder):
+        # What has just begun writes its first record within a moment.
+        begun = _last_sign(folder, ("recipe.toml", "."))
+        if time.time() - begun < _MOMENT:
+            return ListedRun(name, path, "running", "it has not written run.json yet")
+        return ListedRun(name, path, "died", f"it was ended before it wrote run.json, {_ago(begun)} ago")
     try:
-        record = open_run(folder, finished=False).record
+        record = open_run(folder, finished=False, whole=False).record
     except RunFolderError as error:
         what = error.message.removeprefix(f"{path}/").removeprefix(f"{path}: ")
         return ListedRun(name, path, "broken", f"{what} (expected {error.expected}; received {error.received})")
@@ -190,25 +198,33 @@ def _is_meant_to_be_a_run(folder: Path) -> bool:
     return "run.json" in names or ("recipe.toml" in traces and len(traces) > 1) or bool(_NAME.fullmatch(folder.name))
 
 
+def _has_only_begun(folder: Path) -> bool:
+    """Whether a run's folder holds nothing of it but its recipe: the record is what is written next."""
+    try:
+        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    except OSError:
+        return False
+    return names <= {"recipe.toml"}
+
+
 def _status(folder: Path, record: dict[str, Any]) -> tuple[str, str | None]:
     status = record["status"]
     if status == "failed":
         return status, (str(record.get("error") or "").strip().splitlines() or ["run.json does not say why"])[0]
     if status != "running":
         return (status, None) if status in STATUSES else ("broken", f"run.json has the unknown status {status!r}")
-    alive = is_alive(record.get("process"))
     heard = f"last wrote {_ago(_last_sign(folder))} ago"
-    if alive is False:
+    if has_died(record):
         return "died", f"its process is gone; it {heard}"
-    if alive is None:
+    if is_alive(record.get("process")) is None:
         return status, f"{heard}; whether its process still lives cannot be known from here"
     return status, heard
 
 
-def _last_sign(folder: Path) -> float:
+def _last_sign(folder: Path, names: Sequence[str] = ("run.json", "history.jsonl")) -> float:
     """When the run last wrote, in seconds since the epoch."""
     times = []
-    for name in ("run.json", "history.jsonl"):
+    for name in names:
         try:
             times.append((folder / name).stat().st_mtime)
         except OSError:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
+from glueft.plain_file import UnreadableError, parse_json, read_text
+from glueft.process_identity import is_alive
 from glueft.saved_predictions import Predictions, read_label_names, read_predictions
 
 if TYPE_CHECKING:
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Predictions", "SavedRun", "find_run_folder", "open_run"]
 
-# What run.json of every run has, and what that of a finished one has besides: the keys that its readers count on.
+_SECTIONS = ("task", "model", "data", "optimizer", "schedule", "training", "engine")
+# What run.json of every run has, and what that of a finished one has besides.
 _KEYS = {"status": str, "task": str, "seed": int, "started": str, "run_dir": str}
 _FINISHED_KEYS = {"metrics": dict, "epochs": list, "seconds": dict, "data": dict, "checkpoint": dict, "engine": dict}
-_SECTIONS = ("task", "model", "data", "optimizer", "schedule", "training", "engine")
 REPEAT = "repeat the run (glueft run with its recipe.toml), or restore the folder from a copy"
 
 
@@ -176,12 +178,14 @@ class SavedRun:
         return self.folder / "predictions" / f"{split}.tsv"
 
 
-def open_run(path: str | os.PathLike[str], *, finished: bool = True) -> SavedRun:
+def open_run(path: str | os.PathLike[str], *, finished: bool = True, whole: bool = True) -> SavedRun:
     """Open a run folder.
 
     Args:
         path: the folder, or its `model/`.
         finished: refuse a run that is not done.
+        whole: refuse a record with any value that its readers cannot use; else only one whose main keys are missing or
+            of the wrong kind, for readers that look at each other value before they use it.
 
     Raises:
         RunFolderError: this is no run folder, its run.json is missing, cut off or not a run's, or the run is not done.
@@ -190,24 +194,18 @@ def open_run(path: str | os.PathLike[str], *, finished: bool = True) -> SavedRun
     if folder is None:
         raise _no_run(Path(path))
     record = _read_object(folder / "run.json", "the record of a run")
-    keys = _KEYS | (_FINISHED_KEYS if record.get("status") == "done" else {})
-    wrong = [key for key, kind in keys.items() if not isinstance(record.get(key), kind)]
-    if not wrong and record["status"] == "done":
-        wrong = [] if _describes_splits(record["data"]) else ["data.splits"]
+    wrong = _wrong_keys(record, whole)
     if wrong:
+        few = ", ".join([*wrong][:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        wanted = "; ".join(f"{key}: {reason}" for key, reason in [*wrong.items()][:5])
         raise RunFolderError(
             f"{folder / 'run.json'}: it is not the record of a run",
-            expected=f"the keys {', '.join(keys)}",
-            received=f"nothing of use at {', '.join(wrong)}",
+            expected=wanted,
+            received=f"nothing of use at {few}",
             mend=REPEAT,
         )
     if finished and record["status"] != "done":
-        raise RunFolderError(
-            f"{folder}: the run is not done",
-            expected='a run whose run.json says "done"',
-            received=f'"{record["status"]}"' + (f": {record['error']}".split("\n")[0] if "error" in record else ""),
-            mend="wait until it is done" if record["status"] == "running" else REPEAT,
-        )
+        raise _not_done(folder, record)
     return SavedRun(folder, record)
 
 
@@ -223,12 +221,54 @@ def find_run_folder(path: str | os.PathLike[str]) -> Path | None:
     return None
 
 
+def _wrong_keys(record: dict[str, Any], whole: bool) -> dict[str, str]:
+    keys = _KEYS | (_FINISHED_KEYS if record.get("status") == "done" else {})
+    wrong = {
+        key: f"a {'whole number' if kind is int else 'table' if kind is dict else 'list' if kind is list else 'text'}"
+        for key, kind in keys.items()
+        if not isinstance(record.get(key), kind)
+    }
+    if not wrong and record["status"] == "done" and not _describes_splits(record["data"]):
+        return {"data.splits": "a table of the splits, with their rows"}
+    if not wrong and whole:
+        from glueft.record_shape import wrong_keys
+
+        return wrong_keys(record)
+    return wrong
+
+
 def _describes_splits(data: dict[str, Any]) -> bool:
     splits = data.get("splits")
     return (
         isinstance(splits, dict)
-        and data.get("validation_split") in splits
+        and isinstance(data.get("validation_split"), str)
+        and data["validation_split"] in splits
         and all(isinstance(split, dict) and isinstance(split.get("rows"), int) for split in splits.values())
+    )
+
+
+def has_died(record: Mapping[str, Any]) -> bool:
+    """Whether a record says that its run goes on while its process is known to be gone."""
+    return record["status"] == "running" and is_alive(record.get("process")) is False
+
+
+def _not_done(folder: Path, record: Mapping[str, Any]) -> RunFolderError:
+    status = str(record["status"])
+    received, mend = f'"{status}"', REPEAT
+    if "error" in record:
+        received += ": " + next(iter(record["error"].splitlines()), "")
+    if has_died(record):
+        received += ", while its process is gone: it has died, killed or out of memory"
+    elif status == "running":
+        mend = "wait until it is done"
+        if is_alive(record.get("process")) is None:
+            received += "; whether its process still lives cannot be known from here"
+            mend += f"; if it has died, {REPEAT}"
+    return RunFolderError(
+        f"{folder}: the run has died" if has_died(record) else f"{folder}: the run is not done",
+        expected='a run whose run.json says "done"',
+        received=received,
+        mend=mend,
     )
 
 
@@ -256,25 +296,23 @@ def _no_run(path: Path) -> RunFolderError:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_text(path)
     except FileNotFoundError:
         received = "no such file"
-    except UnicodeDecodeError as error:
-        received = f"a byte that is not UTF-8, number {error.start + 1}"
-    except OSError as error:
-        received = error.strerror or str(error)
+    except UnreadableError as error:
+        received = str(error)
     raise RunFolderError(f"{path}: it cannot be read", expected="a text file", received=received, mend=REPEAT)
 
 
 def _read_object(path: Path, what: str) -> dict[str, Any]:
     text = _read_text(path)
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except UnreadableError as error:
         raise RunFolderError(
             f"{path}: it is cut off or broken",
             expected=f"{what}, a JSON object",
-            received=str(error) if text else "an empty file",
+            received=str(error),
             mend=REPEAT,
         ) from None
     if not isinstance(content, dict):

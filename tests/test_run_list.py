@@ -118,9 +118,20 @@ def test_what_is_no_run_is_left_out_and_what_was_meant_to_be_one_is_not(tmp_path
     (tmp_path / "mrpc-20260131-120000-a1b2c3").mkdir()
     assert [(run.folder, run.status) for run in list_runs(tmp_path)] == [
         ("lost", "broken"),
-        ("mrpc-20260131-120000-a1b2c3", "broken"),
+        ("mrpc-20260131-120000-a1b2c3", "running"),
     ]
     assert "expected a folder with the run.json of a run" in str(list_runs(tmp_path)[0].note)
+
+
+def test_a_run_that_was_killed_before_its_first_record_has_died(tmp_path: Path) -> None:
+    folder = tmp_path / "mrpc-20260131-120000-a1b2c3"
+    folder.mkdir()
+    (folder / "recipe.toml").write_text("")
+    assert [(run.status, run.note) for run in list_runs(tmp_path)] == [("running", "it has not written run.json yet")]
+    for path in (folder / "recipe.toml", folder):
+        os.utime(path, (time.time() - 600,) * 2)
+    died = ("died", "it was ended before it wrote run.json, 10 minutes ago")
+    assert [(run.status, run.note) for run in list_runs(tmp_path)] == [died]
 
 
 def test_a_folder_that_cannot_be_entered_is_listed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

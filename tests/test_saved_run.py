@@ -6,12 +6,15 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from glueft.errors import RunFolderError
+from glueft.process_identity import process_identity
 from glueft.recipe import RecipeError
 from glueft.saved_run import open_run
+from run_folders import change_record, make_run
 
 HEADER = "id\tlabel\tprediction\tprobability_not_equivalent\tprobability_equivalent\n"
 
@@ -213,3 +216,40 @@ def test_a_model_whose_label_names_contradict_each_other_is_told(folder: Path, n
     path.write_text(json.dumps(json.loads(path.read_text()) | names))
     with pytest.raises(RunFolderError, match="it contradicts itself about the labels"):
         _ = open_run(folder).labels
+
+
+def test_a_dead_run_is_called_dead(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [0, 1], [0, 1])
+    gone = process_identity() | {"start_ticks": 1}
+    change_record(folder, status="running", process=gone)
+    with pytest.raises(RunFolderError, match="the run has died") as caught:
+        open_run(folder)
+    assert "while its process is gone" in caught.value.received and "repeat the run" in caught.value.mend
+    change_record(folder, process=process_identity())
+    with pytest.raises(RunFolderError, match="the run is not done") as caught:
+        open_run(folder)
+    assert caught.value.mend == "wait until it is done"
+    change_record(folder, process={"boot_id": "of another machine"})
+    with pytest.raises(RunFolderError) as caught:
+        open_run(folder)
+    assert "cannot be known from here" in caught.value.received and "if it has died, repeat" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"host": 5}, "host: a valid dictionary"),
+        ({"epochs": [{"epoch": 1}]}, "epochs.0.step: Field required"),
+        ({"seconds": {"total": 1e400}}, "seconds.total: a finite number"),
+        ({"metrics": {"accuracy": "0.9"}}, "metrics.accuracy: a valid number"),
+        ({"versions": None}, "versions: a valid dictionary"),
+        ({"task": "mrpc\n```"}, "task: match pattern"),
+        ({"data": {"validation_split": "dev"}}, "data.splits: a table of the splits"),
+    ],
+)
+def test_a_record_that_no_reader_can_use_is_refused(tmp_path: Path, changes: dict[str, Any], wanted: str) -> None:
+    folder = make_run(tmp_path / "run", [0, 1], [0, 1])
+    change_record(folder, **changes)
+    with pytest.raises(RunFolderError, match="it is not the record of a run") as caught:
+        open_run(folder)
+    assert wanted in caught.value.expected

@@ -55,7 +55,7 @@ def compare_runs(
             received=f"{len(paths)}",
             mend="name another run; `glueft list-runs` shows them",
         )
-    runs = [open_run(path) for path in paths]
+    runs = [open_run(path, whole=False) for path in paths]
     answers = read_answers(runs, split)
     made_of = [ingredients(run) for run in runs]
     found = differences(made_of)

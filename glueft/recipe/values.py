@@ -113,21 +113,6 @@ def _number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
 
 
-def is_deep(value: object, most: int = 20) -> bool:
-    """Whether lists and tables are nested in each other more than `most` times. It does not recurse itself."""
-    layer = [value]
-    for _ in range(most + 1):
-        layer = [
-            inner
-            for outer in layer
-            if isinstance(outer, (list, dict))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not layer:
-            return False
-    return True
-
-
 def choices(schema: Schema) -> list[str]:
     """The texts that an option accepts by name, if it accepts only some."""
     if "anyOf" in schema:

@@ -37,7 +37,7 @@ def runs(tmp_path: Path) -> Path:
     make_run(folder / "mrpc-2", GIVEN, OTHER, seed=43, metrics=scores | {"accuracy": 0.7}, metric_labels=of)
     begun = {"task": "cola", "seed": 7, "started": "2026-02-01T10:00:00+00:00", "run_dir": "x"}
     write_record(folder / "cola-1", {**begun, "status": "failed", "error": "the loss is NaN"})
-    (folder / "mrpc-20260131-120000-a1b2c3").mkdir()
+    (folder / "mrpc-20260131-120000-a1b2c3" / "model").mkdir(parents=True)
     return folder
 
 
