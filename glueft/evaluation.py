@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import CheckpointError, DataError
+from glueft.errors import CheckpointError, DataError, PluginError
 from glueft.evaluation_comparison import compare_with_run
 from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics
 from glueft.nearest import did_you_mean
+from glueft.plugin_origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import hush_libraries
 from glueft.run_record import Clock, describe_host, installed_versions
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from glueft.data.rows import Rows
     from glueft.plugin import Task
-    from glueft.recipe import Recipe
     from glueft.recipe.task_parts import TaskParts
     from glueft.saved_model import SavedModel
     from glueft.saved_run import SavedRun
@@ -47,6 +47,7 @@ def evaluate_run(
     data_dir: str | None = None,
     sample: bool = False,
     plugins: Sequence[str] = (),
+    trust: bool = False,
     progress: RunProgress | None = None,
     verbose: bool = False,
     begin: float | None = None,
@@ -62,7 +63,8 @@ def evaluate_run(
         overrides: changes of the run's recipe, as `--set` takes them.
         data_dir: read the rows from this folder, in the benchmark's own layout.
         sample: read the rows that ship with the task.
-        plugins: plugin files, beside those of the run's recipe.
+        plugins: plugin files, beside those of the run's recipe; one of the same name takes the place of the run's.
+        trust: run the plugin files that the run's recipe names, even if no run of this user has.
         progress: who watches; nobody if None.
         verbose: let the libraries' own log lines through.
         begin: `time.perf_counter()` at which the clock starts; now if None.
@@ -78,10 +80,11 @@ def evaluate_run(
     from glueft.saved_model import check_model_folder, load_run_model
 
     with clock.phase("setup", clock.begin):
-        recipe = run.load_recipe(overrides, data_dir=data_dir, sample=sample, plugins=plugins)
+        recipe = run.load_recipe(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
         run = run.with_recipe(recipe)
         chosen = choose_splits(recipe.task, splits)
         check_model_folder(run)
+        refuse_other_task_labels(run, recipe)
         own = {split: run.predictions(split) for split in chosen if split in run.splits() or _promised(run, split)}
         revision = run.record["data"].get("revision") if _same_hub_dataset(run, recipe) else None
         rows = read_rows(recipe, chosen, progress, revision=revision)
@@ -90,7 +93,12 @@ def evaluate_run(
         with progress.phase(f"model {run.model_folder}"):
             saved = load_run_model(run, quiet=not verbose)
     result, logits = measure(saved, task, rows, clock, progress)
-    result |= {"run_dir": str(run.folder), "comparison": compare_with_run(run, recipe, result, own, logits)}
+    given = {
+        name: [split.label_names[index] for index in split.labels]
+        for name, split in rows.splits.items()
+        if split.label_names
+    }
+    result |= {"run_dir": str(run.folder), "comparison": compare_with_run(run, recipe, result, own, logits, given)}
     return result | {"seconds": clock.readings()}
 
 
@@ -145,7 +153,6 @@ def evaluate_checkpoint(
         classifier=classifier,
         tokenizer=tokenizer,
         labels=task.labels,
-        task=task,
         max_length=parts.data.max_length,
         evaluation_batch_size=parts.training.evaluation_batch_size,
         pair=len(task.inputs) == 2,
@@ -184,7 +191,7 @@ def choose_splits(task: Task, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_rows(
-    settings: Recipe | TaskParts, splits: Sequence[str], progress: RunProgress, *, revision: str | None = None
+    settings: TaskParts, splits: Sequence[str], progress: RunProgress, *, revision: str | None = None
 ) -> LabelledRows:
     """Read the rows of some splits, and no others where their source can be read in parts.
 
@@ -282,6 +289,20 @@ def measure(
     return result, logits
 
 
+def refuse_other_task_labels(run: SavedRun, recipe: TaskParts) -> None:
+    """Raise PluginError unless the task that is there has the labels of the run's model, in any order."""
+    task, labels = recipe.task, run.labels
+    if task.reads_own_files or (len(labels) == len(task.labels) and set(labels) == set(task.labels)):
+        return
+    then, now = recorded_origins(run.record).get(("task", task.name), {}), origin_of(task)
+    raise PluginError(
+        f'the task "{task.name}" that is here ({in_words(now)}) has other labels than the run had',
+        expected=_listed(labels),
+        received=_listed(task.labels),
+        mend=how_to_get(then) if then not in ({}, now) else "evaluate with the version of the plugin that the run had",
+    )
+
+
 def refuse_other_labels(checkpoint: Any, task: Task) -> None:
     """Raise CheckpointError unless the labels of a checkpoint's head are the task's, by name and in any order."""
     from glueft.saved_model import head_labels
@@ -313,7 +334,7 @@ def _promised(run: SavedRun, split: str) -> bool:
     return split in predict or ("validation" in predict and split in run.recipe.task.validation_splits)
 
 
-def _same_hub_dataset(run: SavedRun, recipe: Recipe) -> bool:
+def _same_hub_dataset(run: SavedRun, recipe: TaskParts) -> bool:
     data, hub = run.record["data"], recipe.task.hub
     if hub is None or recipe.data.source != "hub" or recipe.data.revision is not None:
         return False

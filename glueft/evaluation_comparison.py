@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from glueft.plugin_origin import in_words, origin_of, recorded_origins
 from glueft.run_folder import softmax
 from glueft.splits import counted
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from glueft.recipe import Recipe
+    from glueft.recipe.task_parts import TaskParts
     from glueft.saved_run import Predictions, SavedRun
 
 # Of the numbers in predictions/, before they had all their digits.
@@ -32,10 +33,11 @@ _CIRCUMSTANCES = {"engine": ("backend", "jit_compile", "onednn"), "host": ("name
 
 def compare_with_run(
     run: SavedRun,
-    recipe: Recipe,
+    recipe: TaskParts,
     result: Mapping[str, Any],
     own: Mapping[str, Predictions],
     logits: Mapping[str, NDArray[np.float32]],
+    labels: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     """Compare what was measured now with what the run measured.
 
@@ -45,6 +47,7 @@ def compare_with_run(
         result: `measure`'s.
         own: the run's predictions of each split that it predicted.
         logits: those of now, (rows, labels) or (rows, 1).
+        labels: the labels that each row is given now, by name; none in regression.
 
     A metric that is of another label than the run's has no value of the run to stand beside.
 
@@ -81,8 +84,8 @@ def compare_with_run(
             "other_labels": others,
             "furthest_apart": apart,
         }
-    labels = (f'{name}: of "{then}" in the run, of "{now}" now' for name, (then, now) in of_others.items())
-    differences = [*_rows(splits), *labels, *_circumstances(run, recipe, result)]
+    positive = (f'{name}: of "{then}" in the run, of "{now}" now' for name, (then, now) in of_others.items())
+    differences = [*_rows(splits), *_given(own, labels), *positive, *_circumstances(run, recipe, result)]
     return {
         "splits": splits,
         "equal": all(map(_is_equal, known(splits).values())) if known(splits) else None,
@@ -173,17 +176,24 @@ def _rows(splits: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _circumstances(run: SavedRun, recipe: Recipe, result: Mapping[str, Any]) -> Iterator[str]:
+def _given(own: Mapping[str, Predictions], labels: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Rows that are given another label than the run read for them."""
+    for name, now in labels.items():
+        then = own[name].labels if name in own else []
+        others = sum(before != after for before, after in zip(then, now, strict=False)) if len(then) == len(now) else 0
+        if others:
+            yield f"{name} labels: {others:,} of {counted(len(now), 'row')} are given another label than the run read"
+
+
+def _circumstances(run: SavedRun, recipe: TaskParts, result: Mapping[str, Any]) -> Iterator[str]:
     """What may make other numbers of the same rows."""
     record = run.record
     saved = record.get("model", {}).get("sha256", {})
     changed = [name for name, sha256 in saved.items() if result["checkpoint"]["sha256"].get(name) != sha256]
     if changed:
         yield f"model folder: {', '.join(changed)} changed since the run"
-    files = {file["path"]: file["sha256"] for file in record.get("plugins", {}).get("files", [])}
-    for file in recipe.plugin_files:
-        if files.get(file.path, file.sha256) != file.sha256:
-            yield f"plugin file {file.path}: changed since the run"
+    yield from _origin(run, recipe)
+    yield from _labels(run, recipe)
     before, after = run.recipe_settings(), recipe.tables()
     for section, keys in _READ.items():
         for key in keys or dict.fromkeys([*before[section], *after[section]]):
@@ -198,6 +208,31 @@ def _circumstances(run: SavedRun, recipe: Recipe, result: Mapping[str, Any]) -> 
     for package, version in record.get("versions", {}).items():
         if result["versions"].get(package) != version:
             yield f"{package}: the run had {version}, now {result['versions'].get(package, 'none')}"
+
+
+def _origin(run: SavedRun, recipe: TaskParts) -> Iterator[str]:
+    """Whether what brought the task is what brought it for the run."""
+    task, record = recipe.task, run.record
+    then, now = recorded_origins(record).get(("task", task.name)), origin_of(task)
+    files = {file["path"]: file["sha256"] for file in record.get("plugins", {}).get("files", [])}
+    changed = [file.path for file in recipe.plugin_files if files.get(file.path, file.sha256) != file.sha256]
+    yield from (f"plugin file {path}: changed since the run" for path in changed)
+    if then is None or now.get("file") in changed:
+        return
+    # Of a file it is the content that counts, wherever it lies; and glueft's own version is told with the others.
+    same = then.get("sha256") == now.get("sha256") if "file" in then else then == now
+    if not same and {then.get("package"), now.get("package")} != {"glueft"}:
+        yield f"task {task.name}: the run had it from {in_words(then)}, now it is from {in_words(now)}"
+
+
+def _labels(run: SavedRun, recipe: TaskParts) -> Iterator[str]:
+    """Whether the labels of the task are still in the order that they had in the run."""
+    task = recipe.task
+    if not task.reads_own_files and tuple(task.labels) != run.labels:
+        yield (
+            f"labels of {task.name}: the run had {', '.join(run.labels)}, now they are {', '.join(task.labels)}: "
+            "what a file or the hub gives by number has another name"
+        )
 
 
 def _shown(value: Any) -> str:

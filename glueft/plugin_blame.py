@@ -28,6 +28,11 @@ def remember(cls: type[Plugin], point: Point) -> None:
     _BROUGHT_BY[cls] = point
 
 
+def brought_by(plugin: Plugin) -> Point | None:
+    """Return the entry point or file that a plugin came by; None for a class that was never registered."""
+    return _BROUGHT_BY.get(type(plugin))
+
+
 def named(plugin: Plugin) -> str:
     """A plugin in a message: `the task "mood" (glueft-mood 1.0)`; without the brackets if it is glueft's own."""
     called = f'the {plugin.kind} "{plugin.name}"'
@@ -67,7 +72,7 @@ def said(error: BaseException) -> str:
 
 def _stranger(plugin: Plugin) -> Point | None:
     """What brought a plugin, if it is known and not glueft itself."""
-    point = _BROUGHT_BY.get(type(plugin))
+    point = brought_by(plugin)
     return None if point is None or point.package == "glueft" else point
 
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import re
+import stat
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from glueft.errors import PluginError
 from glueft.nearest import did_you_mean
 
 PREFIX = "glueft_plugin_file_"
+# A plugin is written by hand; what is larger is some other file.
+LARGEST = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,13 @@ def read_plugin_file(path: str | Path) -> PluginFile:
     mend = "name a Python file that defines a task, optimizer, schedule or callback; CONTRIBUTING shows one"
     if place.is_dir():
         raise _unusable(path, "this is a folder", "a folder", mend)
+    if place.exists() and not stat.S_ISREG(place.stat().st_mode):  # a pipe, a device: reading it might never end
+        raise _unusable(path, "this is no file that can be read to its end", "a pipe, a device or the like", mend)
     if place.suffix != ".py":
         raise _unusable(path, "this is not a Python file", f"a name that ends in {place.suffix or 'no suffix'}", mend)
     try:
-        # `recipes/../mood.py` and `mood.py` are one file. A file that is a link stays the link that the user named.
-        return PluginFile(str(Path(os.path.realpath(place.parent), place.name)), place.read_bytes())
+        with place.open("rb") as file:
+            source = file.read(LARGEST + 1)
     except FileNotFoundError:
         beside = sorted(file.name for file in place.parent.glob("*.py")) if place.parent.is_dir() else []
         listing = f"Python files in that folder: {', '.join(beside[:5])}{', ...' if len(beside) > 5 else ''}"
@@ -81,6 +86,10 @@ def read_plugin_file(path: str | Path) -> PluginFile:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise _unusable(path, f"it cannot be read: {reason}", reason, "look at its permissions and its path") from None
+    if len(source) > LARGEST:
+        raise _unusable(path, "it is too large for a plugin", f"more than {LARGEST:,} bytes", mend)
+    # `recipes/../mood.py` and `mood.py` are one file. A file that is a link stays the link that the user named.
+    return PluginFile(str(Path(os.path.realpath(place.parent), place.name)), source)
 
 
 def _unusable(path: str | Path, message: str, received: str, mend: str) -> PluginError:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
+from glueft.plugin_origin import origin_of
 from glueft.process_identity import process_identity
 
 if TYPE_CHECKING:
@@ -69,6 +70,12 @@ def open_record(run: Run) -> None:
             "optimizer": run.recipe.optimizer.name,
             "schedule": run.recipe.schedule.name,
             "callbacks": [callback.name for callback in run.recipe.callbacks],
+            "packages": {
+                "task": origin_of(run.task),
+                "optimizer": origin_of(run.recipe.optimizer),
+                "schedule": origin_of(run.recipe.schedule),
+                "callbacks": [origin_of(callback) for callback in run.recipe.callbacks],
+            },
             "files": [{"path": file.path, "sha256": file.sha256} for file in run.recipe.plugin_files],
         },
         "host": describe_host(),

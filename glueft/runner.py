@@ -16,12 +16,14 @@ from glueft.errors import GlueftError
 from glueft.files import write_text
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
 from glueft.plugin_build import build
+from glueft.plugin_trust import remember_trusted
 from glueft.preparation import Batches, Tokens, load_model, read_tokens
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
 from glueft.run_folder import Run, new_run_folder, write_predictions
 from glueft.run_record import Clock, close_record, open_record
 from glueft.splits import is_labelled
+from glueft.task_description import describe_task
 
 if TYPE_CHECKING:
     import keras
@@ -98,6 +100,7 @@ def run_recipe(
         hush_libraries()
     run = Run(recipe, new_run_folder(Path(output_dir), recipe.task.name), progress.say)
     open_record(run)
+    remember_trusted(recipe.plugin_files)
     training, pushes = False, None
     try:
         write_text(run.folder / "recipe.toml", recipe.to_toml())
@@ -138,6 +141,7 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     run.record["data"] = tokens.describe(run.task, recipe.data.max_length)
     run.record["warnings"] = list(tokens.warnings)
     run.record["metric_labels"] = metric_labels(run.task.metrics, run.task.labels, run.task.positive_index)
+    run.record["task_description"] = describe_task(run.task).as_record()  # Now it knows its labels.
     labels = tokens.encoded[judged_by(run)].labels
     run.record["majority_accuracy"] = majority_accuracy(run.task, labels)
     run.record["published"] = [asdict(score) for score in run.task.published]

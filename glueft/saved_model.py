@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import CheckpointError, DataError, RunFolderError
+from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
+from glueft.recipe.problems import RecipeError
 from glueft.saved_run import REPEAT, SavedRun, find_run_folder, open_run
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
     from glueft.plugin import Task
+    from glueft.task_description import TaskDescription
 
 # Rows a step for a checkpoint that no recipe says it of; the recipes' own default.
 BATCH_SIZE = 64
@@ -35,10 +37,10 @@ class SavedModel:
         classifier: the Keras model.
         tokenizer: the model folder's own.
         labels: the label names in the order of the logits; () in regression.
-        task: the run's; None for a checkpoint that is no run's.
         max_length: the longest row in tokens; what is longer is cut.
         evaluation_batch_size: rows a step.
-        pair: whether a row is two texts; None where nobody knows, for a checkpoint that is no run's.
+        pair: whether a row is two texts; None where nobody knows: for a checkpoint that is no run's, and for a run that
+            has not recorded it and whose task's plugin is not there.
         run: None for a checkpoint that is no run's.
         checkpoint: the model folder, with the SHA-256 of its files.
         widths: the widths that the run padded its batches to, in rising order; None for each batch's own.
@@ -47,7 +49,6 @@ class SavedModel:
     classifier: Classifier
     tokenizer: Any
     labels: tuple[str, ...]
-    task: Task | None
     max_length: int
     evaluation_batch_size: int
     pair: bool | None
@@ -68,6 +69,11 @@ class SavedModel:
         if self.pair is None and len(rows.texts) == 2:
             refuse_joined_pairs(self.tokenizer, self.checkpoint.name)
         return encode(rows, self.tokenizer, self.max_length)
+
+    @property
+    def task(self) -> Task | None:
+        """The run's task, whose plugin must be there; None for a checkpoint that is no run's."""
+        return None if self.run is None else self.run.task
 
     def batches(self, encoded: Encoded) -> EvaluationBatches:
         """Return rows as batches like those of the run's own evaluation: same sizes, same widths."""
@@ -121,7 +127,7 @@ def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
     Raises:
         RunFolderError: the run folder is not whole, or its model is that of another task.
         CheckpointError: the model folder cannot be read, or holds no classifier.
-        RecipeError: the run's recipe cannot be used any more, as when its plugin is not installed.
+        RecipeError: what the run's recipe says of its model cannot be used.
     """
     path = Path(path)
     if find_run_folder(path) is None and (path / "config.json").is_file():
@@ -133,26 +139,27 @@ def load_run_model(run: SavedRun, *, quiet: bool = True) -> SavedModel:
     """Load the model that a run has saved, `quiet` without what the libraries say of it; see `load_saved_model`."""
     from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
 
-    recipe, task = run.recipe, run.task
+    sections = run.sections
     check_model_folder(run)
     checkpoint = find_checkpoint(str(run.model_folder))
-    check_max_length(recipe.data.max_length, checkpoint)
-    tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
+    check_max_length(sections.data.max_length, checkpoint)
+    described = described_if_known(run)
+    pair = None if described is None else len(described.inputs) == 2
+    tokenizer = load_tokenizer(checkpoint, pair=bool(pair))
     widths = run.record["engine"].get("widths")
     return SavedModel(
         classifier=load_for_prediction(
             checkpoint,
-            task.labels,
-            precision=recipe.engine.precision,
-            jit_compile=recipe.engine.jit_compile,
+            run.labels,
+            precision=sections.engine.precision,
+            jit_compile=sections.engine.jit_compile,
             quiet=quiet,
         ),
         tokenizer=tokenizer,
-        labels=task.labels,
-        task=task,
-        max_length=recipe.data.max_length,
-        evaluation_batch_size=recipe.training.evaluation_batch_size,
-        pair=len(task.inputs) == 2,
+        labels=run.labels,
+        max_length=sections.data.max_length,
+        evaluation_batch_size=sections.training.evaluation_batch_size,
+        pair=pair,
         run=run,
         checkpoint=checkpoint,
         widths=None if widths is None else tuple(widths),
@@ -179,7 +186,6 @@ def load_classification_checkpoint(name: str, revision: str | None = None) -> Sa
         classifier=load_for_prediction(checkpoint, labels),
         tokenizer=tokenizer,
         labels=labels,
-        task=None,
         max_length=_longest_row(checkpoint, tokenizer),
         evaluation_batch_size=BATCH_SIZE,
         pair=None,
@@ -302,7 +308,7 @@ def refuse_headless(checkpoint: Checkpoint) -> int:
 
 
 def check_model_folder(run: SavedRun) -> None:
-    """Raise RunFolderError unless a run has a model folder, of the labels of its task in any order."""
+    """Raise RunFolderError unless a run has a model folder, of the labels of its task in any order, as far as known."""
     if not run.model_folder.is_dir():
         raise RunFolderError(
             f"{run.folder}: the model is missing",
@@ -310,14 +316,25 @@ def check_model_folder(run: SavedRun) -> None:
             received=", ".join(sorted(entry.name for entry in run.folder.iterdir())),
             mend=REPEAT,
         )
-    labels, wanted = run.labels, run.task.labels
+    described = described_if_known(run)
+    if described is None:
+        return
+    labels, wanted = run.labels, described.labels
     if len(labels) != len(wanted) or set(labels) != set(wanted):
         raise RunFolderError(
             f"{run.model_folder}: the model is that of another task",
-            expected=f'the labels of the task "{run.task.name}": {_listed(wanted)}',
+            expected=f'the labels of the task "{run.record["task"]}": {_listed(wanted)}',
             received=_listed(labels),
             mend="put the run's own model folder back, or " + REPEAT,
         )
+
+
+def described_if_known(run: SavedRun) -> TaskDescription | None:
+    """Return what the task of a run is; None where the run has not recorded it and the task's plugin is not there."""
+    try:
+        return run.task_description
+    except (PluginError, RecipeError):
+        return None
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
 from glueft.plain_file import UnreadableError, parse_json, read_text
+from glueft.plugin_origin import recorded_origins
 from glueft.process_identity import is_alive
 from glueft.saved_predictions import Predictions, read_label_names, read_predictions
+from glueft.task_description import TaskDescription, describe_task, read_description
 
 if TYPE_CHECKING:
     from glueft.plugin import Task
-    from glueft.recipe import Recipe
+    from glueft.recipe.task_parts import Sections, TaskParts
 
 __all__ = ["Predictions", "SavedRun", "find_run_folder", "open_run"]
 
@@ -32,16 +34,26 @@ REPEAT = "repeat the run (glueft run with its recipe.toml), or restore the folde
 class SavedRun:
     """What a run has left in its folder. Nothing is read before it is asked for, but run.json.
 
+    None of its plugins is needed but for `recipe` and `task`, and for `task_description` where it was not recorded.
+
     Every attribute and method raises RunFolderError where its file is missing, cut off, or not what it should be.
 
     Attributes:
         folder: absolute.
         record: the content of run.json.
+
+    Args:
+        folder, record: as above.
+        plugins: plugin files that the user has named; one of the name of a file of the run takes its place.
+        trust: run the plugin files that its recipe names, even if no run of this user has.
     """
 
-    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, record: dict[str, Any], plugins: Sequence[str] = (), *, trust: bool = False
+    ) -> None:
         self.folder = folder
         self.record = record
+        self._plugins = {"plugins": plugins, "trust": trust}
 
     def __repr__(self) -> str:
         return f"SavedRun({self.folder.name})"
@@ -52,41 +64,49 @@ class SavedRun:
         return self.folder / "model"
 
     @cached_property
-    def recipe(self) -> Recipe:
-        """The recipe of the run; see `load_recipe`."""
+    def recipe(self) -> TaskParts:
+        """What the recipe of the run says but for its training; see `load_recipe`."""
         return self.load_recipe()
 
-    def load_recipe(self, overrides: Sequence[str] = (), **options: Any) -> Recipe:
-        """Load the recipe of the run; its plugin files are run for what they define.
+    def load_recipe(self, overrides: Sequence[str] = (), **options: Any) -> TaskParts:
+        """Load what the recipe of the run says but for its training. The task's plugin must be there, and no other.
 
         Args:
             overrides: texts as `--set` takes them.
-            options: `data_dir`, `sample` and `plugins`, as in `glueft.load_recipe`.
+            options: those of `load_run_parts`; `plugins` and `trust` as they were given to `open_run`, if not here.
 
         Raises:
             RunFolderError: recipe.toml is missing, cut off, or that of another task.
-            RecipeError: it cannot be used, as when a plugin is no longer installed.
+            RecipeError: it cannot be used, as when the task's plugin is no longer installed.
         """
-        from glueft.recipe import load_recipe
+        from glueft.recipe.task_parts import load_run_parts
 
         settings = self.recipe_settings()
         # `--sample` alone would name another checkpoint too; the run's is not another one for being read elsewhere.
         options |= {"checkpoint": settings["model"].get("checkpoint")} if options.get("sample") else {}
-        recipe = load_recipe(self.folder / "recipe.toml", overrides, **options)
-        if recipe.task.name != self.record["task"]:
-            raise RunFolderError(
-                f"{self.folder}: recipe.toml and run.json are of different runs",
-                expected=f'the task "{self.record["task"]}", which run.json names',
-                received=f'recipe.toml with the task "{recipe.task.name}"',
-                mend=REPEAT,
-            )
+        options = {**self._plugins, "brought": recorded_origins(self.record), **options}
+        recipe = load_run_parts(self.folder / "recipe.toml", overrides, **options)
+        self._check_task(recipe.task.name)
         return recipe
 
-    def with_recipe(self, recipe: Recipe) -> SavedRun:
+    def with_recipe(self, recipe: TaskParts) -> SavedRun:
         """Return the run as if this had been its recipe: for settings of its prediction that shall be others."""
         other = SavedRun(self.folder, self.record)
-        other.__dict__["recipe"] = recipe  # where `cached_property` keeps it
+        # Where `cached_property` keeps them.
+        other.__dict__ |= {"recipe": recipe, "sections": recipe}
         return other
+
+    @cached_property
+    def sections(self) -> Sections:
+        """What the recipe says of checkpoint, data, batches and engine; no plugin is needed for it.
+
+        Raises:
+            RecipeError: one of these sections cannot be used.
+        """
+        from glueft.recipe.task_parts import load_sections
+
+        self._check_task(self.recipe_settings()["task"].get("plugin"))
+        return load_sections(self.folder / "recipe.toml")
 
     @cached_property
     def task(self) -> Task:
@@ -95,6 +115,35 @@ class SavedRun:
         if task.reads_own_files:
             task.labels, task.metrics = self.labels, tuple(self.record["metrics"]) or task.metrics
         return task
+
+    @cached_property
+    def task_description(self) -> TaskDescription:
+        """The task as the run has recorded it; of a run from before it was recorded, as its plugin describes it.
+
+        Raises:
+            RecipeError: the run has not recorded it, and the plugin is not there.
+        """
+        recorded = self.record.get("task_description")
+        if recorded is None:
+            return describe_task(self.task)
+        try:
+            return read_description(recorded)
+        except ValueError as error:
+            raise RunFolderError(
+                f"{self.folder / 'run.json'}: what it says of the task cannot be used",
+                expected="task_description as glueft run writes it",
+                received=str(error),
+                mend=REPEAT,
+            ) from None
+
+    def _check_task(self, name: object) -> None:
+        if name != self.record["task"]:
+            raise RunFolderError(
+                f"{self.folder}: recipe.toml and run.json are of different runs",
+                expected=f'the task "{self.record["task"]}", which run.json names',
+                received=f'recipe.toml with the task "{name}"',
+                mend=REPEAT,
+            )
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -178,7 +227,14 @@ class SavedRun:
         return self.folder / "predictions" / f"{split}.tsv"
 
 
-def open_run(path: str | os.PathLike[str], *, finished: bool = True, whole: bool = True) -> SavedRun:
+def open_run(
+    path: str | os.PathLike[str],
+    *,
+    finished: bool = True,
+    whole: bool = True,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
+) -> SavedRun:
     """Open a run folder.
 
     Args:
@@ -186,6 +242,7 @@ def open_run(path: str | os.PathLike[str], *, finished: bool = True, whole: bool
         finished: refuse a run that is not done.
         whole: refuse a record with any value that its readers cannot use; else only one whose main keys are missing or
             of the wrong kind, for readers that look at each other value before they use it.
+        plugins, trust: as in `SavedRun`.
 
     Raises:
         RunFolderError: this is no run folder, its run.json is missing, cut off or not a run's, or the run is not done.
@@ -206,7 +263,7 @@ def open_run(path: str | os.PathLike[str], *, finished: bool = True, whole: bool
         )
     if finished and record["status"] != "done":
         raise _not_done(folder, record)
-    return SavedRun(folder, record)
+    return SavedRun(folder, record, plugins, trust=trust)
 
 
 def find_run_folder(path: str | os.PathLike[str]) -> Path | None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Where glueft notes the plugin files that it has run: not in the home folder of whoever runs the tests.
+_state = tempfile.TemporaryDirectory(prefix="glueft-tests-")
+os.environ["XDG_STATE_HOME"] = _state.name
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 

@@ -213,7 +213,10 @@ def test_a_task_from_a_file_and_what_has_changed_since_the_run(tiny_bert: Path, 
     (folder / "run.json").write_text(json.dumps(record))
     with (folder / "model" / "tokenizer_config.json").open("a") as file:
         file.write("\n")
-    result = evaluate_run(open_run(folder), overrides=["data.max_length=16"])
+    with pytest.raises(RecipeError, match="it is not run, for a run folder names it") as caught:
+        evaluate_run(open_run(folder))
+    assert f"add --trust, or --plugin {plugin}" in caught.value.mend
+    result = evaluate_run(open_run(folder), overrides=["data.max_length=16"], trust=True)
     rows, *others = result["comparison"]["differences"]
     assert rows.startswith("validation rows: the run had 3 (SHA-256 ")
     assert others == [

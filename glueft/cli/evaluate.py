@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import AsJson, DataDir, Overrides, Verbose, begin_of
 from glueft.text import json_text, say
 
@@ -53,6 +53,7 @@ def evaluate(
     ] = None,
     overrides: Overrides = None,
     plugins: PluginFiles = None,
+    trust: Trust = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -80,6 +81,7 @@ def evaluate(
             data_dir=data_dir,
             sample=sample,
             plugins=plugins or [],
+            trust=trust,
             progress=progress,
             verbose=verbose,
             begin=begin,

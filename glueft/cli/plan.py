@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import (
     AsJson,
     CheckpointName,
@@ -39,6 +39,7 @@ def plan(
     checkpoint: CheckpointName = None,
     sample: Sample = False,
     plugins: PluginFiles = None,
+    trust: Trust = False,
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Time a few steps to estimate a run's time and memory.")
     ] = True,
@@ -54,7 +55,15 @@ def plan(
     from glueft.plan_table import plan_tables
     from glueft.progress import make_progress
 
-    checked = read_recipe(recipe, overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, plugins=plugins)
+    checked = read_recipe(
+        recipe,
+        overrides,
+        data_dir=data_dir,
+        checkpoint=checkpoint,
+        sample=sample,
+        plugins=plugins,
+        trust=trust,
+    )
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     planned = plan_recipe(checked, probe=probe, progress=progress, verbose=verbose, begin=begin)
     if as_json:

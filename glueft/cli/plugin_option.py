@@ -17,6 +17,11 @@ PluginFiles = Annotated[
     ),
 ]
 
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the plugin files that a run folder names, even if no run of yours here has."),
+]
+
 
 def registry_with(files: Sequence[str] | None) -> Registry:
     """The installed plugins, and those of the files that `--plugin` names.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import AsJson, Verbose
 from glueft.text import say
 
@@ -72,6 +73,8 @@ def predict(
         typer.Option(metavar="FILE", help="That side file, JSON Lines; by default OUTPUT.skipped.jsonl or the like."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace output files that exist.")] = False,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -100,7 +103,8 @@ def predict(
         hush_libraries()
     progress = PredictionProgress()
     with ended_by_sigterm():
-        opened = OpenedModel(run, progress, text=text, text_pair=text_pair, delimiter=delimiter, quotes=quotes)
+        columns = {"text": text, "text_pair": text_pair, "delimiter": delimiter, "quotes": quotes}
+        opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, **columns)
         if interactive:
             _talk(opened)
             return

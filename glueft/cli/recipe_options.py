@@ -44,6 +44,7 @@ def read_recipe(
     checkpoint: str | None,
     sample: bool,
     plugins: list[str] | None,
+    trust: bool,
 ) -> Recipe:
     """Read and check the recipe; tell of plugins that cannot be used.
 
@@ -55,5 +56,5 @@ def read_recipe(
     from glueft.recipe import load_recipe
 
     warn_of_failures()
-    options: dict[str, Any] = {"data_dir": data_dir, "checkpoint": checkpoint, "sample": sample}
+    options: dict[str, Any] = {"data_dir": data_dir, "checkpoint": checkpoint, "sample": sample, "trust": trust}
     return load_recipe(name, overrides or [], plugins=plugins or [], **options)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.text import json_text, say
 
 EPILOG = """\b
@@ -30,6 +31,8 @@ def report(
             metavar="DIR", help="Read the texts of the mistakes from this folder, where the run's own source is gone."
         ),
     ] = None,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write what a run did and what came out as one HTML page.
@@ -39,7 +42,7 @@ def report(
     """
     from glueft.report.write import write_report
 
-    written = write_report(run, output, data_dir=data_dir, force=force)
+    written = write_report(run, output, data_dir=data_dir, force=force, plugins=plugins or [], trust=trust)
     if as_json:
         told = {
             "report": str(written.path),

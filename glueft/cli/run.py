@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import (
     AsJson,
     CheckpointName,
@@ -43,6 +43,7 @@ def run(
     checkpoint: CheckpointName = None,
     sample: Sample = False,
     plugins: PluginFiles = None,
+    trust: Trust = False,
     output_dir: Annotated[str, typer.Option(metavar="DIR", help="Where the run folder is made.")] = "runs",
     report: Annotated[
         bool, typer.Option("--report", help="Write report.html into the run folder at the end, as `glueft report`.")
@@ -55,7 +56,15 @@ def run(
     from glueft.progress import make_progress
     from glueft.runner import run_recipe
 
-    checked = read_recipe(recipe, overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, plugins=plugins)
+    checked = read_recipe(
+        recipe,
+        overrides,
+        data_dir=data_dir,
+        checkpoint=checkpoint,
+        sample=sample,
+        plugins=plugins,
+        trust=trust,
+    )
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)
     if report:
@@ -70,7 +79,7 @@ def _write_report(folder: Path, say: Callable[[str], None]) -> None:
     from glueft.report.write import write_report
 
     try:
-        written = write_report(folder)
+        written = write_report(folder, trust=True)  # its plugin files have just been run
     except Exception as error:
         reason = str(error).splitlines()[0] if isinstance(error, GlueftError) else f"{type(error).__name__}: {error}"
         say(f"warning: the report could not be written, the run is done all the same: {reason}")

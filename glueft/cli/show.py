@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.text import say
 
 EPILOG = """\b
@@ -23,6 +23,7 @@ def show(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; VALUE is TOML. Repeatable."),
     ] = None,
     plugins: PluginFiles = None,
+    trust: Trust = False,
 ) -> None:
     """Print a recipe with every default.
 
@@ -32,4 +33,5 @@ def show(
     from glueft.recipe import load_recipe
 
     warn_of_failures()
-    say(*load_recipe(recipe, overrides or [], plugins=plugins or []).to_toml().rstrip("\n").split("\n"))
+    complete = load_recipe(recipe, overrides or [], plugins=plugins or [], trust=trust).to_toml()
+    say(*complete.rstrip("\n").split("\n"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import AsJson, DataDir, Verbose
 from glueft.text import json_text, say
 
@@ -29,6 +30,8 @@ def submit(
     ] = False,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the zip file if there is one.")] = False,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
@@ -47,6 +50,8 @@ def submit(
         fill_missing=fill_missing,
         data_dir=data_dir,
         force=force,
+        plugins=plugins or [],
+        trust=trust,
         progress=progress,
         verbose=verbose,
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.text import say
 
 EPILOG = """\b
@@ -24,6 +24,7 @@ def validate(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of each recipe; VALUE is TOML. Repeatable."),
     ] = None,
     plugins: PluginFiles = None,
+    trust: Trust = False,
 ) -> None:
     """Check recipes without running them.
 
@@ -39,7 +40,7 @@ def validate(
     bad = 0
     for name in recipes:
         try:
-            recipe = load_recipe(name, overrides or [], plugins=plugins or [])
+            recipe = load_recipe(name, overrides or [], plugins=plugins or [], trust=trust)
         except RecipeError as error:
             bad += 1
             sys.stdout.flush()

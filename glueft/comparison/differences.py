@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from glueft.plugin_origin import in_words, recorded_origins
+
 if TYPE_CHECKING:
     from glueft.saved_run import SavedRun
 
@@ -35,7 +37,7 @@ def ingredients(run: SavedRun) -> Ingredients:
         "versions": {**flatten(_table(record, "versions")), **_kept(record, "host", "python")},
         "checkpoint": flatten(_kept(record, "checkpoint", "revision", "sha256", "head")),
         "data": _rows_used(record),
-        "plugins": _plugin_files(record),
+        "plugins": _plugin_files(record) | _packages(record),
         "engine": _kept(record, "engine", "backend", "precision", "jit_compile", "onednn"),
         "host": _kept(record, "host", "name", "system", "cpus"),
     }
@@ -97,6 +99,15 @@ def _plugin_files(record: Mapping[str, Any]) -> dict[str, Any]:
     files = _table(record, "plugins").get("files")
     named = [file for file in files if isinstance(file, Mapping)] if isinstance(files, list) else []
     return {f"files.{number}.sha256": file.get("sha256") for number, file in enumerate(named)}
+
+
+def _packages(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What brought each plugin, where it is a package; glueft's own version is among the versions."""
+    return {
+        f"{kind}.{name}": in_words(origin)
+        for (kind, name), origin in recorded_origins(record).items()
+        if "package" in origin and origin["package"] != "glueft"
+    }
 
 
 def _kept(record: Mapping[str, Any], table: str, *keys: str) -> dict[str, Any]:

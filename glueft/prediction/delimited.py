@@ -12,10 +12,11 @@ from glueft.data.table_csv import Delimited, csv_records
 from glueft.data.table_format import TableFormat
 from glueft.data.table_quotes import spans_lines
 from glueft.errors import DataError
-from glueft.plugin import Task, TSVFile
+from glueft.plugin import TSVFile
 from glueft.prediction.chunks import Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice, check_once
 from glueft.splits import counted
+from glueft.task_description import TaskDescription
 
 
 class DelimitedTable:
@@ -119,7 +120,7 @@ def _quotes(choice: TextChoice, *, own: bool) -> bool | None:
     return None if usual else False
 
 
-def headerless_file(task: Task | None, name: str, first: list[str]) -> TSVFile | None:
+def headerless_file(task: TaskDescription | None, name: str, first: list[str]) -> TSVFile | None:
     """Return the file of a task's own layout that has no header line and this name; None if there is none.
 
     A file of that name whose first line does name the task's columns has a header after all.
@@ -139,7 +140,7 @@ def headerless_file(task: Task | None, name: str, first: list[str]) -> TSVFile |
     return None
 
 
-def is_own_header(task: Task | None, first: list[str]) -> bool:
+def is_own_header(task: TaskDescription | None, first: list[str]) -> bool:
     """Tell whether a header line is one of the task's own TSV files, in which a quote is a character like any other."""
     if task is None or task.tsv is None:
         return False

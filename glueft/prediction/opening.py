@@ -26,6 +26,7 @@ class OpenedModel:
     Args:
         run: the folder.
         progress: is told of the loading.
+        plugins, trust: of `open_run`; for a run that has not recorded what its task reads.
         columns: what was asked of tables: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
 
     Raises:
@@ -33,12 +34,20 @@ class OpenedModel:
         DataError: the delimiter is no single character.
     """
 
-    def __init__(self, run: Path, progress: PredictionProgress, **columns: Any) -> None:
+    def __init__(
+        self,
+        run: Path,
+        progress: PredictionProgress,
+        *,
+        plugins: Sequence[str] = (),
+        trust: bool = False,
+        **columns: Any,
+    ) -> None:
         self.path, self.progress = run, progress
         self.columns = columns | {"delimiter": _delimiter(columns["delimiter"])}
         self.run = None
         if find_run_folder(run) is not None or not (run / "config.json").is_file():
-            self.run = open_run(run)
+            self.run = open_run(run, plugins=plugins, trust=trust)
 
     def choice(self, texts: Sequence[str] | None) -> TextChoice:
         """Return what a row's texts are called, and how many there are.
@@ -50,8 +59,8 @@ class OpenedModel:
             DataError: a second column is named and there is no second text.
         """
         if self.run is not None:
-            task = self.run.task
-            choice = TextChoice(tuple(task.inputs), task.table_layout(), task, **self.columns)
+            task = self.run.task_description
+            choice = TextChoice(task.inputs, task.table_layout, task, **self.columns)
         else:
             pair = self.columns["text_pair"] is not None or len(texts or ()) == 2
             inputs = ("text", "text_pair") if pair else ("text",)

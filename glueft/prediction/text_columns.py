@@ -16,7 +16,8 @@ from glueft.nearest import nearest
 from glueft.prediction.chunks import Texts
 
 if TYPE_CHECKING:
-    from glueft.plugin import TableLayout, Task
+    from glueft.plugin import TableLayout
+    from glueft.task_description import TaskDescription
 
 # Where no task says what columns are called.
 USUAL_NAMES = ("text", "sentence")
@@ -29,7 +30,7 @@ class TextChoice:
     Attributes:
         inputs: the names of the one or two texts of a row.
         layout: the columns of the task, or the usual ones.
-        task: the run's; None for a checkpoint that is no run's.
+        task: of the run; None for a checkpoint that is no run's.
         text: the column of the first text, as asked for.
         text_pair: that of the second.
         delimiter: between fields of CSV and TSV, as asked for.
@@ -38,7 +39,7 @@ class TextChoice:
 
     inputs: tuple[str, ...]
     layout: TableLayout
-    task: Task | None = None
+    task: TaskDescription | None = None
     text: str | None = None
     text_pair: str | None = None
     delimiter: str | None = None

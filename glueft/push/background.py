@@ -22,6 +22,7 @@ from glueft.push.content import Source, content_of, record_after
 from glueft.push.errors import without_token
 from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, push
 from glueft.push.record import failed, hub_record, push_options
+from glueft.task_description import describe_task
 
 if TYPE_CHECKING:
     from glueft.progress import RunProgress
@@ -128,8 +129,8 @@ class BackgroundPush:
         self, folder: Path, epoch: tuple[int, int] | None = None, metrics: dict[str, float] | None = None
     ) -> Source:
         record = copy.deepcopy(self.run.record) if metrics is None else record_after(self.run.record, metrics)
-        task = self.run.task
-        return Source(folder, record, self.run.recipe.tables(), tuple(task.labels), task, epoch)
+        task = describe_task(self.run.task)
+        return Source(folder, record, self.run.recipe.tables(), task.labels, task, epoch)
 
     def _start(self, work: Any, source: Source | None) -> None:
         # Nobody waits for the thread at the end of the process.

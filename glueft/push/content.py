@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
-from glueft.errors import GlueftError
 from glueft.push.model_card import CardSource, model_card
 from glueft.push.public_record import public_recipe, public_record, public_settings
 
 if TYPE_CHECKING:
-    from glueft.plugin import Task
     from glueft.saved_run import SavedRun
+    from glueft.task_description import TaskDescription
 
 CARD, RECIPE, RECORD = "README.md", "recipe.toml", "run.json"
 # By these a repository is known that glueft has pushed to.
@@ -53,7 +52,7 @@ class Source:
         record: run.json.
         recipe: the tables of recipe.toml.
         labels: in index order; () in regression.
-        task: None where its plugin is not at hand.
+        task: None where nobody knows it.
         epoch: the epoch after which it is pushed, of how many; None when the run is done.
     """
 
@@ -61,7 +60,7 @@ class Source:
     record: Mapping[str, Any]
     recipe: Mapping[str, Any]
     labels: tuple[str, ...]
-    task: Task | None
+    task: TaskDescription | None
     epoch: tuple[int, int] | None = None
 
 
@@ -73,12 +72,11 @@ def source_of(run: SavedRun) -> Source:
         CheckpointError: the model is missing or broken.
     """
     from glueft.checkpoint_finder import find_checkpoint
+    from glueft.saved_model import described_if_known
 
     find_checkpoint(str(run.model_folder))
-    try:
-        task: Task | None = run.task
-    except GlueftError:  # Its plugin may be on another machine; the card has a sentence less then.
-        task = None
+    # An older run has not described its task, and the plugin may be on another machine: a card with a sentence less.
+    task = described_if_known(run)
     return Source(run.model_folder, run.record, run.recipe_settings(), run.labels, task)
 
 
@@ -104,7 +102,7 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
             left_out=left_out,
             labels=source.labels,
             pair=len(task.inputs) == 2 if task else None,
-            description=type(task).description() if task else None,
+            description=task.description if task else None,
             data_set=(task.hub.path, task.hub.config) if task and task.hub else None,
             epoch=source.epoch,
         )

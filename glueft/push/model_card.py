@@ -26,7 +26,7 @@ class CardSource:
         left_out: the recipe's keys whose values are not shown.
         labels: in index order; () in regression.
         pair: whether the texts come in twos; None where nobody knows.
-        description: the task in a sentence; None where its plugin is not at hand.
+        description: the task in a sentence; None where nobody knows it.
         data_set: the task's own data set on the hub: its name and configuration.
         epoch: the epoch after which it is pushed, of how many; None when the run is done.
     """

@@ -53,6 +53,11 @@ def public_record(record: Mapping[str, Any]) -> dict[str, Any]:
         {"name": Path(str(file.get("path"))).name, "sha256": file.get("sha256")} for file in plugins.get("files", [])
     ]
     shown["plugins"] = _only(plugins, _PLUGINS) | {"files": files}
+    if "packages" in plugins:
+        shown["plugins"]["packages"] = {
+            kind: list(map(_origin, brought)) if isinstance(brought, list) else _origin(brought)
+            for kind, brought in plugins["packages"].items()
+        }
     public: dict[str, Any] = _public(shown)
     return public
 
@@ -82,6 +87,12 @@ def public_settings(text: bytes) -> bytes:
 def is_local(name: str) -> bool:
     """Whether a name is that of a file or folder of this machine."""
     return _PATH.match(name) is not None
+
+
+def _origin(brought: Mapping[str, Any]) -> dict[str, Any]:
+    """What brought a plugin; a file without its folder."""
+    shown = _only(brought, ("package", "version", "sha256"))
+    return shown | ({"file": Path(str(brought["file"])).name} if "file" in brought else {})
 
 
 def _only(table: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

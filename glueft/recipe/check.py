@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from glueft.errors import GlueftError, PluginError
 from glueft.nearest import nearest
 from glueft.plugin import Callback, Options, Plugin, Task
+from glueft.plugin_origin import Origin, how_to_get
 from glueft.recipe.options import Table
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
@@ -31,6 +32,7 @@ class RecipeCheck:
         lacking: whether plugins are missing there, which is a problem told elsewhere: a name that is not found is then
             no problem of its own.
         optional: the tables of plugins that need not be there, for what is not trained.
+        brought: what brought each plugin of the run that the recipe is of, by kind and name: told where one is missing.
 
     Attributes:
         parts: what was made of each table that is in order: a plugin, a section's Options, or the callbacks' plugins.
@@ -44,12 +46,14 @@ class RecipeCheck:
         registry: Registry,
         lacking: bool = False,
         optional: Collection[str] = (),
+        brought: Mapping[tuple[str, str], Origin] | None = None,
     ) -> None:
         self.tables = tables
         self.origins = origins
         self.registry = registry
         self.lacking = lacking
         self.optional = optional
+        self.brought = brought or {}
         self.parts: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self.homes: dict[str, list[str]] = {}
@@ -175,14 +179,16 @@ class RecipeCheck:
         except PluginError as error:
             if self.lacking:
                 return None
-            meant = nearest(name, self.registry.names(kind))
+            brought = self.brought.get((kind, name))
+            meant = None if brought else nearest(name, self.registry.names(kind))
+            mend = f"{error.received}.  {error.mend}" if "cannot be used" in error.message else error.mend
             self.problems.append(
                 self.origins.problem(
                     where,
                     error.message,
                     expected=error.expected,
                     received=error.received,
-                    mend=f"{error.received}.  {error.mend}" if "cannot be used" in error.message else error.mend,
+                    mend=f"{how_to_get(brought)}.  {mend}" if brought else mend,
                     suggestion=meant,
                 )
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from glueft.errors import PluginError
 from glueft.local_path import absolute
 from glueft.plugin_file import PluginFile, read_plugin_file
+from glueft.plugin_trust import is_trusted
 from glueft.recipe.origins import Origins
 from glueft.recipe.overrides import NOT_UNICODE, is_unicode, shown
 from glueft.recipe.problems import Problem
@@ -16,27 +18,46 @@ from glueft.recipe.toml_lines import Path
 from glueft.registry import load_registry
 
 
-def name_files(tables: dict[str, Any], files: Sequence[str]) -> dict[Path, str]:
-    """Add the files of `--plugin` to the recipe's own; return the argument of each by its path in the recipe."""
+def name_files(tables: dict[str, Any], files: Sequence[str], *, foreign: bool = False) -> dict[Path, str]:
+    """Add the files of `--plugin` to the recipe's own; return the argument of each by its path in the recipe.
+
+    Args:
+        tables: the recipe's.
+        files: of `--plugin`.
+        foreign: whether the recipe is that of a run folder. A file of `--plugin` then takes the place of the one of the
+            same name that the run had: it is the same plugin, at another place or in another version.
+    """
     if not files:
         return {}
     section = tables.setdefault("plugins", {})
     named = section.setdefault("files", []) if isinstance(section, dict) else None
     if not isinstance(named, list):
         return {}  # The recipe's own table is wrong, which is told.
+    before = [FilePath(file).name if foreign and isinstance(file, str) else None for file in named]
     origins: dict[Path, str] = {}
     for file in files:
-        origins["plugins", "files", len(named)] = f"--plugin {shown(file)}"
+        name = FilePath(file).name
+        place = before.index(name) if name in before else len(named)
+        before[place : place + 1] = [None]
+        origins["plugins", "files", place] = f"--plugin {shown(file)}"
         # Absolute at once: in the recipe's own list a relative path would begin at the recipe's folder.
-        named.append(absolute(file, FilePath()) if file.strip() else file)
+        named[place : place + 1] = [absolute(file, FilePath()) if file.strip() else file]
     return origins
 
 
-def read_files(tables: dict[str, Any], origins: Origins) -> tuple[tuple[PluginFile, ...], list[Problem]]:
+def read_files(
+    tables: dict[str, Any], origins: Origins, *, foreign: bool = False
+) -> tuple[tuple[PluginFile, ...], list[Problem]]:
     """Read the files that a recipe names, and run them.
 
+    Args:
+        tables: the recipe's.
+        origins: of its values.
+        foreign: whether the recipe is that of a run folder, which runs no code by itself: of the files that it names
+            itself, only those are run that `is_trusted` knows.
+
     Returns:
-        Those that can be read, each once, and a problem for each that cannot be used.
+        Those that can be read and may be run, each once, and a problem for each that cannot be used.
     """
     section = tables.get("plugins")
     named = section.get("files") if isinstance(section, dict) else None
@@ -53,15 +74,34 @@ def read_files(tables: dict[str, Any], origins: Origins) -> tuple[tuple[PluginFi
         if not is_unicode(file):
             problems.append(_problem(origins, path, NOT_UNICODE[0], "a path in UTF-8", shown(file), NOT_UNICODE[1]))
             continue
+        of_the_folder = foreign and not origins.argument(path)
         try:
-            found.setdefault(read_plugin_file(absolute(file, origins.folder_of(path))), path)
+            read = read_plugin_file(absolute(file, origins.folder_of(path)))
         except PluginError as error:
-            problems.append(_problem(origins, path, error.message, error.expected, error.received, error.mend))
+            mend = "name the file that you have with --plugin FILE.py" if of_the_folder else error.mend
+            problems.append(_problem(origins, path, error.message, error.expected, error.received, mend))
+            continue
+        if of_the_folder and not is_trusted(read):
+            problems.append(_untrusted(origins, path, read))
+        else:
+            found.setdefault(read, path)
     for failure in load_registry(*found).file_failures:
         path = next(path for file, path in found.items() if file.path == failure.file)
         wanted, mend = "a file whose plugins can all be used", "mend the file, or leave it out"
         problems.append(_problem(origins, path, str(failure), wanted, failure.reason, mend))
     return tuple(found), problems
+
+
+def _untrusted(origins: Origins, path: Path, file: PluginFile) -> Problem:
+    return _problem(
+        origins,
+        path,
+        f"plugin file {file.path}: it is not run, for a run folder names it, and no run of yours on this machine has "
+        "run it as it is now",
+        "a file that a run of yours has run, with the same content at the same path",
+        f"SHA-256 {file.sha256}, of which nothing is known here",
+        f"read the file; if you trust it, add --trust, or --plugin {shlex.quote(file.path)}",
+    )
 
 
 def _problem(origins: Origins, path: Path, message: str, expected: str, received: str, mend: str) -> Problem:

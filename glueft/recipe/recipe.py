@@ -18,6 +18,7 @@ from glueft.recipe.overrides import apply, flags, parse
 from glueft.recipe.plugin_files import name_files, read_files
 from glueft.recipe.problems import RecipeError
 from glueft.recipe.rules import contradictions
+from glueft.recipe.run_folder import lies_in_run_folder, origins_beside
 from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Training
 from glueft.recipe.toml_lines import locate
 from glueft.registry import Registry, load_registry
@@ -58,7 +59,7 @@ class Recipe:
         for name in ORDER:
             part = getattr(self, name)
             if isinstance(part, Plugin):
-                tables[name] = _plugin_table(part)
+                tables[name] = plugin_table(part)
             elif name == "plugins":
                 tables |= {name: plain_values(part.model_dump())} if part.files else {}
             elif name == "hub" and part.push is None:
@@ -66,7 +67,7 @@ class Recipe:
             elif name != "callbacks":
                 tables[name] = plain_values(part.model_dump(exclude_none=True, exclude=self._unread(name)))
             elif part:
-                tables[name] = [_plugin_table(callback) for callback in part]
+                tables[name] = [plugin_table(callback) for callback in part]
         return tables
 
     def _unread(self, name: str) -> set[str]:
@@ -93,10 +94,12 @@ def load_recipe(
     checkpoint: str | None = None,
     sample: bool = False,
     plugins: Sequence[str | os.PathLike[str]] = (),
+    trust: bool = False,
 ) -> Recipe:
     """Read and check a recipe; nothing is downloaded and neither Keras nor TensorFlow is imported.
 
-    The plugin files that the recipe or the caller names are run, for what they define.
+    The plugin files that the recipe or the caller names are run, for what they define; but of those that the recipe of
+    a run folder names, only the ones that a run of this user has run before, unless `trust` is given.
 
     Args:
         path: a TOML file, or the name of a packaged recipe such as "mrpc".
@@ -106,6 +109,7 @@ def load_recipe(
         sample: read the rows that ship with the task; with the small encoder that ships with glueft, unless
             `checkpoint` says otherwise.
         plugins: plugin files, beside those of the recipe's own [plugins].
+        trust: run the plugin files that the recipe of a run folder names, whoever wrote it.
 
     Raises:
         RecipeError: the recipe cannot be used; it holds every problem.
@@ -115,10 +119,12 @@ def load_recipe(
     by_flags, problems = flags(data_dir, checkpoint, sample)
     by_set, malformed = parse(overrides)
     arguments, misfits = apply(tables, [*by_flags, *by_set])
-    arguments |= name_files(tables, [os.fspath(file) for file in plugins])
+    of_a_run = lies_in_run_folder(os.fspath(path))
+    arguments |= name_files(tables, [os.fspath(file) for file in plugins], foreign=of_a_run)
     origins = Origins(shown, locate(text).lines, arguments, folder_of(os.fspath(path)))
-    files, unusable = read_files(tables, origins)
-    check = RecipeCheck(tables, origins, load_registry(*files), lacking=bool(unusable))
+    files, unusable = read_files(tables, origins, foreign=of_a_run and not trust)
+    brought = origins_beside(os.fspath(path)) if of_a_run else {}
+    check = RecipeCheck(tables, origins, load_registry(*files), lacking=bool(unusable), brought=brought)
     problems += malformed + misfits + unusable + check.problems + contradictions(check.parts, origins)
     if problems:
         raise RecipeError(shown, sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
@@ -136,6 +142,7 @@ def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], ori
     return Recipe(path=path, model=model, plugin_files=files, **parts)
 
 
-def _plugin_table(plugin: Plugin) -> dict[str, Any]:
+def plugin_table(plugin: Plugin) -> dict[str, Any]:
+    """The table of a plugin as plain values: its name and its options, with every default."""
     options = plain_values(plugin.options.model_dump(exclude_none=True))
     return {"plugin": plugin.name, **options}

@@ -1,32 +1,60 @@
-"""A task by its name, and the parts of a recipe that say how to read and to predict it: for what is not trained."""
+"""The parts of a recipe for what is not trained: a task, and the sections that say how to read and predict its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from glueft.option_types import plain_values
 from glueft.plugin import Task
 from glueft.plugin_file import PluginFile
+from glueft.plugin_origin import Origin, how_to_get, in_words, origin_of_point
 from glueft.recipe.check import RecipeCheck
+from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.origins import Origins
 from glueft.recipe.overrides import Override, apply, flags, parse, shown
 from glueft.recipe.plugin_files import name_files, read_files
-from glueft.recipe.problems import RecipeError
+from glueft.recipe.problems import Problem, RecipeError
+from glueft.recipe.recipe import plugin_table
 from glueft.recipe.rules import contradictions
-from glueft.recipe.sections import Data, Engine, Model, Training
-from glueft.registry import load_registry
+from glueft.recipe.sections import PLUGIN_TABLES, Data, Engine, Model, Training
+from glueft.recipe.toml_lines import locate
+from glueft.registry import Registry, load_registry, registry_of
+
+# Of a run, what is not trained again: its plugins need not be there.
+_TRAINING_ALONE = ("optimizer", "schedule", "callbacks", "hub")
 
 
 @dataclass(frozen=True)
-class TaskParts:
-    """What there is of a recipe where nothing is trained; the attributes are those of a `Recipe`."""
+class Sections:
+    """The sections that a prediction reads; the attributes are those of a `Recipe`."""
 
-    task: Task
     model: Model
     data: Data
     training: Training
     engine: Engine
+
+
+@dataclass(frozen=True)
+class TaskParts(Sections):
+    """What there is of a recipe where nothing is trained; the attributes are those of a `Recipe`."""
+
+    task: Task
     plugin_files: tuple[PluginFile, ...]
+
+    @property
+    def registry(self) -> Registry:
+        """The plugins that there are: all that are installed, and those of the files."""
+        return load_registry(*self.plugin_files)
+
+    def tables(self) -> dict[str, Any]:
+        """These parts as plain values, complete."""
+        sections = {name: getattr(self, name) for name in Sections.__dataclass_fields__}
+        return {"task": plugin_table(self.task)} | {
+            name: plain_values(section.model_dump(exclude_none=True)) for name, section in sections.items()
+        }
 
 
 def load_task_parts(
@@ -65,5 +93,104 @@ def load_task_parts(
     problems += malformed + misfits + unusable + check.problems + contradictions(check.parts, origins)
     if problems:
         raise RecipeError(name, problems)
-    parts = check.parts
-    return TaskParts(parts["task"], parts["model"], parts["data"], parts["training"], parts["engine"], files)
+    return _task_parts(check.parts, files)
+
+
+def load_run_parts(
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    *,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    sample: bool = False,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
+    brought: Mapping[tuple[str, str], Origin] | None = None,
+) -> TaskParts:
+    """Load what the recipe of a run says but for its training, whose plugins need not be there any more.
+
+    Of the plugin files that the recipe names, those are run that a run of this user has run before, or all of them with
+    `trust`. One that is not run or not there is a problem only where the task is not found without it.
+
+    Args:
+        path: recipe.toml of a run folder.
+        overrides: "table.key=VALUE" texts as `--set` takes them.
+        data_dir: read the rows from this folder, in the benchmark's own layout.
+        checkpoint: as `[model] checkpoint` has it.
+        sample: read the rows that ship with the task.
+        plugins: plugin files; one of the name of a file of the run takes its place.
+        trust: run the recipe's own plugin files, whoever wrote it.
+        brought: what brought each plugin of the run, by kind and name.
+
+    Raises:
+        RecipeError: it cannot be used; it holds every problem.
+    """
+    name, text = read_text(os.fspath(path))
+    tables = parse_text(name, text)
+    by_flags, problems = flags(data_dir, checkpoint, sample)
+    by_set, malformed = parse(overrides)
+    # What the command line says of the training has no effect, and is checked all the same.
+    asked = {override.path[0] for override in by_set}
+    for table in _TRAINING_ALONE:
+        if table not in asked:
+            tables.pop(table, None)
+    arguments, misfits = apply(tables, [*by_flags, *by_set])
+    arguments |= name_files(tables, plugins, foreign=True)
+    origins = Origins(name, locate(text).lines, arguments, folder_of(os.fspath(path)))
+    files, unusable = read_files(tables, origins, foreign=not trust)
+    registry = load_registry(*files)
+    named = tables.get("task")
+    task = named.get("plugin") if isinstance(named, dict) else None
+    found = isinstance(task, str) and ("task", task) in registry.plugins
+    if found:
+        unusable = [problem for problem in unusable if problem.where.startswith("--")]
+    check = RecipeCheck(
+        tables,
+        origins,
+        registry,
+        lacking=bool(unusable),
+        optional=tuple(table for table in PLUGIN_TABLES if table != "task"),
+        brought=brought,
+    )
+    for problem in check.problems:
+        if isinstance(task, str) and found and problem.path.startswith("task."):
+            problem = replace(problem, mend=problem.mend + _other_origin(registry, task, brought or {}))
+        problems.append(problem)
+    problems += malformed + misfits + unusable + contradictions(check.parts, origins)
+    if problems:
+        raise RecipeError(name, sorted(problems, key=_place))
+    return _task_parts(check.parts, files)
+
+
+def load_sections(path: str | os.PathLike[str]) -> Sections:
+    """Load the sections of a run's recipe that a prediction reads. No plugin is looked for, and no plugin file read.
+
+    Args:
+        path: recipe.toml of a run folder.
+
+    Raises:
+        RecipeError: one of them cannot be used; it holds every problem.
+    """
+    name, text = read_text(os.fspath(path))
+    tables = parse_text(name, text)
+    kept = {section: tables[section] for section in Sections.__dataclass_fields__ if section in tables}
+    origins = Origins(name, locate(text).lines, folder=folder_of(os.fspath(path)))
+    check = RecipeCheck(kept, origins, registry_of([]), optional=PLUGIN_TABLES)
+    if check.problems:
+        raise RecipeError(name, sorted(check.problems, key=_place))
+    return Sections(**{section: check.parts[section] for section in Sections.__dataclass_fields__})
+
+
+def _task_parts(parts: Mapping[str, Any], files: tuple[PluginFile, ...]) -> TaskParts:
+    sections = {name: parts[name] for name in Sections.__dataclass_fields__}
+    return TaskParts(**sections, task=parts["task"], plugin_files=files)
+
+
+def _other_origin(registry: Registry, task: str, brought: Mapping[tuple[str, str], Origin]) -> str:
+    """What is to be added where a task refuses its own run's options: that it is not the one that the run had."""
+    then, now = brought.get(("task", task)), origin_of_point(registry.plugins["task", task].point)
+    return f"; this is {in_words(now)}, and {how_to_get(then)}" if then and then != now else ""
+
+
+def _place(problem: Problem) -> tuple[bool, int]:
+    return problem.line is None, problem.line or 0

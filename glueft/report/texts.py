@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, PluginError
+from glueft.recipe.problems import RecipeError
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
@@ -44,7 +45,9 @@ def read_texts(run: SavedRun, split: str, data_dir: str | Path | None = None) ->
         rows = _read(task, _source(run, task, data_dir), split)
     except GlueftError as error:
         lines = str(error).splitlines()
-        return SplitTexts(missing=f"the rows cannot be read: {lines[0]}" + _received(error))
+        problem = error.problems[0] if isinstance(error, RecipeError) else None
+        reason = f"{problem.message}; {problem.mend}" if problem else lines[0] + _received(error)
+        return SplitTexts(missing=f"the rows cannot be read: {reason}")
     first = described.get("rows", len(rows))
     if first < len(rows):  # data.limit_validation: the run's are the first of them.
         rows = replace(rows, texts=tuple(texts[:first] for texts in rows.texts), labels=rows.labels[:first])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def write_report(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     force: bool = False,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
 ) -> Written:
     """Write the report of a run: one HTML file that needs no other and no network.
 
@@ -47,12 +50,13 @@ def write_report(
         output: the file to write; `report.html` in the run folder if None.
         data_dir: where the rows are, in the benchmark's own layout, if not where the run had them.
         force: overwrite the file if it exists.
+        plugins, trust: of `open_run`; to read the texts of the mistakes, which takes the run's task.
 
     Raises:
         RunFolderError: this is no run folder, or one with broken files; or the file exists already, or cannot be
             written.
     """
-    opened = open_run(run, finished=False)
+    opened = open_run(run, finished=False, plugins=plugins, trust=trust)
     path = (opened.folder / FILE_NAME) if output is None else Path(output).absolute()
     _check_output(path, force)
     from glueft.report.content import collect

@@ -26,6 +26,8 @@ def submit(
     fill_missing: bool = False,
     data_dir: str | Path | None = None,
     force: bool = False,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
     progress: RunProgress | None = None,
     verbose: bool = False,
 ) -> dict[str, Any]:
@@ -41,6 +43,8 @@ def submit(
         data_dir: read the rows to predict from this folder in the benchmark's own layout; None for where each run's
             came from.
         force: replace the zip file if there is one.
+        plugins: plugin files with the tasks of runs; one of the name of a file of a run takes its place.
+        trust: run the plugin files that the runs' recipes name, even if no run of this user has.
         progress: who watches; nobody if None.
         verbose: let the libraries' own log lines through.
 
@@ -57,7 +61,7 @@ def submit(
     progress = Silent() if progress is None else progress
     output = Path(output).expanduser().absolute()
     refuse_output(output, force=force)
-    opened = [open_run(run) for run in runs]
+    opened = [open_run(run, plugins=plugins, trust=trust) for run in runs]
     plan = plan_submission(opened, data_dir)
     if not fill_missing:
         refuse_missing(plan)
@@ -113,7 +117,7 @@ def make_predictions(
         What is to be noted of the rows.
     """
     from glueft.data.rows import load_split
-    from glueft.saved_model import load_saved_model
+    from glueft.saved_model import load_run_model
 
     if not verbose:
         hush_libraries()
@@ -127,7 +131,7 @@ def make_predictions(
             notes.append(f"the {file.split} rows are other ones than those that {run.folder.name} had found")
         splits.append(rows)
     with progress.phase(f"model of {run.folder.name}"):
-        saved = load_saved_model(run.folder)
+        saved = load_run_model(run)
     for file, rows in zip(files, splits, strict=True):
         with progress.phase(f"{file.name}: {counted(len(rows), 'prediction')}"):
             predict_split(saved, rows)

@@ -1,0 +1,38 @@
+"""A recipe that lies in a run folder: somebody else may have written it, and run.json beside it names its packages."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from glueft.plugin_origin import Origin, recorded_origins
+
+RECORD = "run.json"
+# A record of a run is some tens of kilobytes; what is much larger is not read for a hint.
+_LARGEST = 10_000_000
+
+
+def lies_in_run_folder(recipe: str) -> bool:
+    """Whether a recipe's file lies in a run folder, itself or what it is a link to: a folder with a run.json."""
+    path = Path(recipe)
+    if not path.is_file():  # a packaged recipe, or nothing
+        return False
+    # Also where run.json is a link that leads nowhere, or no file: whoever made the folder has a say in that.
+    return any(os.path.lexists(folder / RECORD) for folder in (path.absolute().parent, path.resolve().parent))
+
+
+def origins_beside(recipe: str) -> dict[tuple[str, str], Origin]:
+    """Return what brought each plugin of the run that a recipe is of, by kind and name; {} where nothing says it."""
+    return recorded_origins(_record(Path(recipe).absolute().parent / RECORD))
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            return {}
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}

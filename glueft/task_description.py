@@ -1,0 +1,86 @@
+"""What predicting, pushing and measuring need to know of a task, as run.json keeps it: its plugin need not be there."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+
+from glueft.plugin import HubDataset, TableLayout, Task, TSVLayout
+from glueft.plugin_blame import blaming
+
+
+@dataclass(frozen=True)
+class TaskDescription:
+    """A task in plain data; the attributes are those of a `Task`, unless something else is said.
+
+    Attributes:
+        description: the first line of the task's docstring.
+        inputs, labels, metrics: those that the run had, also where the task learns them from its rows.
+        validation_splits, test_splits, reads_own_files, empty_text, hub, tsv: the task's.
+        table_layout: what the task's `table_layout` returned.
+    """
+
+    description: str
+    inputs: tuple[str, ...]
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    validation_splits: tuple[str, ...]
+    test_splits: tuple[str, ...]
+    reads_own_files: bool
+    empty_text: bool
+    hub: HubDataset | None
+    tsv: TSVLayout | None
+    table_layout: TableLayout
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it as run.json has it."""
+        recorded: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return recorded
+
+
+def describe_task(task: Task) -> TaskDescription:
+    """Describe a task, once its rows have been read: then it knows its labels.
+
+    Raises:
+        PluginError: its `table_layout` fails; the message names the plugin.
+    """
+    with blaming(task, "table_layout"):
+        layout = task.table_layout()
+    return TaskDescription(
+        description=type(task).description(),
+        inputs=tuple(task.inputs),
+        labels=tuple(task.labels),
+        metrics=tuple(task.metrics),
+        validation_splits=tuple(task.validation_splits),
+        test_splits=tuple(task.test_splits),
+        reads_own_files=task.reads_own_files,
+        empty_text=task.empty_text,
+        hub=task.hub,
+        tsv=task.tsv,
+        table_layout=layout,
+    )
+
+
+def read_description(recorded: Any) -> TaskDescription:
+    """Return a description from run.json.
+
+    Raises:
+        ValueError: it is not one; the message says what is wrong, in a line.
+    """
+    try:
+        found = _adapter().validate_python(recorded)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}" if place else str(first["msg"])) from None
+    if len(found.inputs) not in (1, 2) or not set(found.inputs) <= set(found.table_layout.columns):
+        raise ValueError("inputs: one or two names, each with its columns in table_layout")
+    return found
+
+
+@functools.cache
+def _adapter() -> pydantic.TypeAdapter[TaskDescription]:
+    return pydantic.TypeAdapter(TaskDescription)
