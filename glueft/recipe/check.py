@@ -177,9 +177,9 @@ class RecipeCheck:
         try:
             found = self.registry.find(kind, name)
         except PluginError as error:
-            if self.lacking:
-                return None
             brought = self.brought.get((kind, name))
+            if self.lacking and not (brought and "package" in brought):
+                return None
             meant = None if brought else nearest(name, self.registry.names(kind))
             mend = f"{error.received}.  {error.mend}" if "cannot be used" in error.message else error.mend
             self.problems.append(

@@ -140,9 +140,10 @@ def load_run_parts(
     files, unusable = read_files(tables, origins, foreign=not trust)
     registry = load_registry(*files)
     named = tables.get("task")
-    task = named.get("plugin") if isinstance(named, dict) else None
-    found = isinstance(task, str) and ("task", task) in registry.plugins
-    if found:
+    task = str(named.get("plugin")) if isinstance(named, dict) else ""
+    found = ("task", task) in registry.plugins
+    # Where a package brought the task, no file would.
+    if found or "package" in (brought or {}).get(("task", task), {}):
         unusable = [problem for problem in unusable if problem.where.startswith("--")]
     check = RecipeCheck(
         tables,
@@ -153,7 +154,7 @@ def load_run_parts(
         brought=brought,
     )
     for problem in check.problems:
-        if isinstance(task, str) and found and problem.path.startswith("task."):
+        if found and problem.path.startswith("task."):
             problem = replace(problem, mend=problem.mend + _other_origin(registry, task, brought or {}))
         problems.append(problem)
     problems += malformed + misfits + unusable + contradictions(check.parts, origins)
