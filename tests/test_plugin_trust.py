@@ -1,8 +1,7 @@
-"""A run folder runs no code by itself: of the plugin files that it names, only those that a run of this user has run."""
+"""A run folder runs no code by itself: of the plugin files that it names, only those that this user has run before."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +12,6 @@ from glueft.cli.main import command_line
 from glueft.plugin_file import PluginFile, read_plugin_file
 from glueft.plugin_trust import is_trusted, remember_trusted, state_folder
 from glueft.recipe import RecipeError, load_recipe
-from glueft.run_record import open_record
 from glueft.saved_run import open_run
 from run_folders import change_record, make_run
 
