@@ -6,7 +6,6 @@ import functools
 import hashlib
 import os
 import re
-import stat
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import ModuleType
 
 from glueft.errors import PluginError
 from glueft.nearest import did_you_mean
+from glueft.plain_file import UnreadableError, read_bytes
 
 PREFIX = "glueft_plugin_file_"
 # A plugin is written by hand; what is larger is some other file.
@@ -71,23 +71,18 @@ def read_plugin_file(path: str | Path) -> PluginFile:
     mend = "name a Python file that defines a task, optimizer, schedule or callback; CONTRIBUTING shows one"
     if place.is_dir():
         raise _unusable(path, "this is a folder", "a folder", mend)
-    if place.exists() and not stat.S_ISREG(place.stat().st_mode):  # a pipe, a device: reading it might never end
-        raise _unusable(path, "this is no file that can be read to its end", "a pipe, a device or the like", mend)
     if place.suffix != ".py":
         raise _unusable(path, "this is not a Python file", f"a name that ends in {place.suffix or 'no suffix'}", mend)
     try:
-        with place.open("rb") as file:
-            source = file.read(LARGEST + 1)
+        source = read_bytes(place, LARGEST)
     except FileNotFoundError:
         beside = sorted(file.name for file in place.parent.glob("*.py")) if place.parent.is_dir() else []
         listing = f"Python files in that folder: {', '.join(beside[:5])}{', ...' if len(beside) > 5 else ''}"
         mend = did_you_mean(place.name, beside) + listing if beside else "check the path"
         raise _unusable(path, "there is no such file", "nothing", mend) from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise _unusable(path, f"it cannot be read: {reason}", reason, "look at its permissions and its path") from None
-    if len(source) > LARGEST:
-        raise _unusable(path, "it is too large for a plugin", f"more than {LARGEST:,} bytes", mend)
+    except UnreadableError as error:
+        mend = "look at its permissions and its path"
+        raise _unusable(path, f"it cannot be read: {error}", str(error), mend) from None
     # `recipes/../mood.py` and `mood.py` are one file. A file that is a link stays the link that the user named.
     return PluginFile(str(Path(os.path.realpath(place.parent), place.name)), source)
 

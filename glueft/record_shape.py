@@ -115,6 +115,24 @@ class File(Part):
     sha256: str
 
 
+class Origin(Part):
+    """What brought a plugin, as `plugin_origin.origin_of` returns it."""
+
+    package: str = MISSING
+    version: str = MISSING
+    file: str = MISSING
+    sha256: str = MISSING
+
+
+class Packages(Part):
+    """`plugins.packages`."""
+
+    task: Origin = Origin()
+    optimizer: Origin = Origin()
+    schedule: Origin = Origin()
+    callbacks: list[Origin] = []
+
+
 class Plugins(Part):
     """`plugins`."""
 
@@ -123,6 +141,7 @@ class Plugins(Part):
     schedule: str = MISSING
     callbacks: list[str] = []
     files: list[File] = []
+    packages: Packages = Packages()
 
 
 class Host(Part):

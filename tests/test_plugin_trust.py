@@ -197,10 +197,10 @@ def test_a_pipe_or_a_huge_file_in_place_of_a_plugin_is_not_waited_for(run: Path)
     file = run / "evil.py"
     file.unlink()
     os.mkfifo(file)
-    with pytest.raises(RecipeError, match="no file that can be read to its end"):
+    with pytest.raises(RecipeError, match="a named pipe in place of a file"):
         load_recipe(run / "recipe.toml", trust=True)
     file.unlink()
     with file.open("wb") as sparse:
         sparse.truncate(2**32)
-    with pytest.raises(RecipeError, match="too large for a plugin"):
+    with pytest.raises(RecipeError, match="more than 10,000,000 bytes"):
         load_recipe(run / "recipe.toml", trust=True)

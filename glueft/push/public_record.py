@@ -56,7 +56,7 @@ def public_record(record: Mapping[str, Any]) -> dict[str, Any]:
     if "packages" in plugins:
         shown["plugins"]["packages"] = {
             kind: list(map(_origin, brought)) if isinstance(brought, list) else _origin(brought)
-            for kind, brought in plugins["packages"].items()
+            for kind, brought in _only(plugins["packages"], _PLUGINS).items()
         }
     public: dict[str, Any] = _public(shown)
     return public

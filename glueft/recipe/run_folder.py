@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
+from glueft.plain_file import UnreadableError, read_json
 from glueft.plugin_origin import Origin, recorded_origins
 
 RECORD = "run.json"
-# A record of a run is some tens of kilobytes; what is much larger is not read for a hint.
-_LARGEST = 10_000_000
 
 
 def lies_in_run_folder(recipe: str) -> bool:
@@ -30,9 +28,7 @@ def origins_beside(recipe: str) -> dict[tuple[str, str], Origin]:
 
 def _record(path: Path) -> dict[str, Any]:
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST:
-            return {}
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        record = read_json(path)
+    except (FileNotFoundError, UnreadableError):
         return {}
     return record if isinstance(record, dict) else {}
