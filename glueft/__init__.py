@@ -90,20 +90,26 @@ __all__ = [
 ]
 
 
-def load_recipe(path: str, overrides: list[str] | None = None, plugins: list[str] | None = None) -> Recipe:
+def load_recipe(
+    path: str,
+    overrides: list[str] | None = None,
+    plugins: list[str] | None = None,
+    unset: list[str] | None = None,
+) -> Recipe:
     """Read a recipe file, or a packaged recipe by its name, and check all of it.
 
     Args:
         path: a TOML file, or the name of a packaged recipe ("mrpc").
         overrides: `KEY=VALUE` texts as `glueft run --set` takes them; values are TOML.
         plugins: plugin files, as `glueft run --plugin` takes them.
+        unset: keys to take out of the recipe first, as `glueft run --unset` takes them.
 
     Raises:
         glueft.recipe.RecipeError: with every problem of the recipe at once.
     """
     from glueft.recipe import load_recipe
 
-    return load_recipe(path, overrides or [], plugins=plugins or [])
+    return load_recipe(path, overrides or [], plugins=plugins or [], unset=unset or [])
 
 
 def read_tables(files: Mapping[str, str | Path], **options: Any) -> Tables:

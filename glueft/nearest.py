@@ -9,19 +9,33 @@ from itertools import islice
 
 # How other tools call what glueft calls otherwise.
 OTHER_NAMES = {
+    "acc": "accuracy",
+    "eps": "epsilon",
     "lr": "learning_rate",
     "name": "plugin",
     "wd": "weight_decay",
     "bs": "batch_size",
     "max_len": "max_length",
+    "max_seq_len": "max_length",
+    "mcc": "matthews_correlation",
+    "torch_compile": "jit_compile",
 }
 
 # What is compared: a table may have a hundred thousand columns, and a name of theirs may be a book.
 LONGEST = 100
 MOST = 1000
 
+# Words that others put around a name without meaning another thing by it: `num_train_epochs`, `text_column`.
+FILLERS = {
+    *("adam", "col", "column", "data", "device", "encoder", "field", "file", "hub", "lr", "mixed", "n", "name", "num"),
+    *("number", "of", "path", "per", "score", "seq", "the", "to", "train", "training"),
+}
 
-def nearest(name: str, valid: Iterable[str], cutoff: float = 0.6, favoured: Container[str] = ()) -> str | None:
+# A slip of the hand leaves more than this of a name as it was; what is less alike is another name.
+SLIP = 0.85
+
+
+def nearest(name: str, valid: Iterable[str], cutoff: float = 0.65, favoured: Container[str] = ()) -> str | None:
     """Return the one of `valid` that looks most like `name`, or None if none comes near.
 
     Args:
@@ -50,13 +64,30 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 
 def _likeness(name: str, candidate: str) -> float:
     ratio = difflib.SequenceMatcher(None, name, candidate).ratio()
-    # "per_device_train_batch_size" holds all the words of "batch_size", and all the words of "lerning_rate", or nearly,
-    # stand in "initial_learning_rate": near, however long the rest.
-    few, many = sorted((_words(name), _words(candidate)), key=len)
-    if few and all(difflib.get_close_matches(word, many, n=1, cutoff=0.8) for word in few):
-        return max(ratio, 0.75 + ratio / 5)
-    return ratio
+    near = 0.75 + ratio / 5
+    if ratio >= SLIP:
+        return near
+    said, meant = _words(name), _words(candidate)
+    new = [word for word in said if not _stands_in(word, meant)]
+    if len(new) == len(said) or len(said) == len(meant) == 1:
+        return ratio  # Not a word in common: as near as the letters are.
+    left = [word for word in meant if not any(_stands_in(word, [other]) or _stands_in(other, [word]) for other in said)]
+    # All the words of "lerning_rate", or nearly, stand in "initial_learning_rate": near, however long the rest.
+    if not new:
+        return near
+    # "per_device_train_batch_size" holds all the words of "batch_size", and none that means another thing.
+    if not left and all(word in FILLERS for word in new):
+        return near
+    # "label_smoothing" says more than "label", and "save_steps" another thing than "warmup_steps".
+    misspelt, right = "".join(new), "".join(left)
+    return ratio if left and (right.startswith(misspelt) or _stands_in(misspelt, [right])) else 0.0
+
+
+def _stands_in(word: str, words: list[str]) -> bool:
+    """Whether a word, or nearly it, or a longer one that begins so, is one of some words."""
+    begun = len(word) > 2 and any(other.startswith(word) for other in words)
+    return begun or bool(difflib.get_close_matches(word, words, 1, 0.8))
 
 
 def _words(name: str) -> list[str]:
-    return re.findall(r"[a-z0-9]+", name)
+    return [{"one": "1", "two": "2"}.get(word, word) for word in re.findall(r"[a-z]+|[0-9]+", name)]

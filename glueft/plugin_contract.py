@@ -123,7 +123,7 @@ def _task_breach(where: str, cls: type[Task]) -> str | None:
     try:
         check_metrics(cls.name, cls.metrics, labels=len(cls.labels))
     except PluginError as error:
-        return f"{error.message}: {error.received}; expected {error.expected}"
+        return f"{error.message}: {error.received}; expected {error.expected}; {error.mend}"
     if cls.positive_label is not None and cls.labels and cls.positive_label not in cls.labels:
         return f"the `positive_label` of {where}, {_short(cls.positive_label)}, is none of its `labels`"
     if cls.tsv is not None and not {*inputs, "label"} <= set(cls.tsv.columns):

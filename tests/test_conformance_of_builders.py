@@ -151,6 +151,43 @@ class Nothing(Scheduled):
         return Rates(lambda step: 0.0)
 
 
+class Silent(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A schedule that does not say how it was made."""
+
+    def __init__(self, peak: float, total_steps: int) -> None:
+        self.peak, self.total_steps = peak, total_steps
+
+    def __call__(self, step: Any) -> Any:
+        return self.peak
+
+
+class NoConfig(Scheduled):
+    """Cannot be saved."""
+
+    def build(self, total_steps: int) -> Any:
+        return Silent(1.0, total_steps)
+
+
+class Forgetful(NoConfig):
+    """Returns nothing from its get_config."""
+
+    def build(self, total_steps: int) -> Any:
+        return type("Silent", (Silent,), {"get_config": lambda self: None})(1.0, total_steps)
+
+
+class Misnamed(NoConfig):
+    """Says another name than its constructor."""
+
+    def build(self, total_steps: int) -> Any:
+        return type("Silent", (Silent,), {"get_config": lambda self: {"top": self.peak}})(1.0, total_steps)
+
+
+MUST_RETURN = (
+    "it must return the arguments of its constructor by name: "
+    'return {"peak": self.peak, "total_steps": self.total_steps}'
+)
+
+
 @pytest.mark.parametrize(
     ("schedule", "check", "told"),
     [
@@ -159,6 +196,9 @@ class Nothing(Scheduled):
         (Undefined, "rates", "the learning rate of step 0 is nan"),
         (Short, "whole run", "in a run of 5000 steps the learning rate is 0 after step 996 already"),
         (Nothing, "whole run", "in a run of 7 steps every learning rate is 0"),
+        (NoConfig, "is saved", f"its class Silent has no get_config; {MUST_RETURN}"),
+        (Forgetful, "is saved", f"its get_config returned nothing; {MUST_RETURN}"),
+        (Misnamed, "is saved", MUST_RETURN),
         (Scheduled, "is saved", "after from_config the rate of step 1 is 1 and was 0.99"),
     ],
 )

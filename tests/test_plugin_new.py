@@ -38,7 +38,7 @@ def test_it_says_what_it_has_made(capsys: Captured) -> None:
         "  glueft-demo/recipe.toml\n"
         "  glueft-demo/tests/test_glueft_demo.py\n\n"
         "It works as it is:\n\n"
-        "  pip install ./glueft-demo\n"
+        "  pip install './glueft-demo[test]'\n"
         "  glueft plugin check demo\n"
         "  pytest glueft-demo\n"
         "  glueft run glueft-demo/recipe.toml\n\n"

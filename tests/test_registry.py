@@ -141,6 +141,11 @@ BREACHES = {
         "must stay strict and refuse unknown keys; they set extra='allow', strict=False",
     ),
     "foreign options": (task_class("    class Options: pass"), "class Mood needs `class Options(glueft.Options)`"),
+    "misspelt metric": (
+        task_class("    metrics = ('acuracy',)"),
+        "names a metric that glueft does not have: 'acuracy'; expected one of accuracy, f1",
+    ),
+    "metric by another name": (task_class("    metrics = ('mcc',)"), 'did you mean "matthews_correlation"?'),
     "silent option": (
         task_class("    class Options(glueft.Options):\n        words: int = 3\n        letters: int = 4"),
         "every option needs a description, and class Mood gives none for words, letters",

@@ -15,6 +15,7 @@ from glueft.cli.recipe_options import (
     Overrides,
     RecipeName,
     Sample,
+    Unset,
     Verbose,
     begin_of,
     read_recipe,
@@ -35,6 +36,7 @@ def plan(
     context: typer.Context,
     recipe: RecipeName,
     overrides: Overrides = None,
+    unset: Unset = None,
     data_dir: DataDir = None,
     checkpoint: CheckpointName = None,
     sample: Sample = False,
@@ -63,6 +65,7 @@ def plan(
         sample=sample,
         plugins=plugins,
         trust=trust,
+        unset=unset,
     )
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     planned = plan_recipe(checked, probe=probe, progress=progress, verbose=verbose, begin=begin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,8 @@ def new(
     say(f"{folder} holds a package with the {the_kind(kind)} {name}:", "")
     for file in written:
         say(f"  {file.relative_to(place)}")
-    shown = folder if folder.is_absolute() else f"./{folder}"
+    # With a path before it: `glueft-demo[test]` alone would be a package of the registry.
+    shown = shlex.quote(f"{folder if folder.is_absolute() else f'./{folder}'}[test]")
     say(
         "",
         "It works as it is:",

@@ -15,6 +15,12 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; VALUE is TOML. Repeatable."),
 ]
+Unset = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unset", metavar="KEY", help="Take one key of the recipe back, before --set; or a whole table. Repeatable."
+    ),
+]
 DataDir = Annotated[
     str | None,
     typer.Option(metavar="DIR", help="Read the rows from a folder in GLUE's own TSV layout (DIR/MRPC/train.tsv)."),
@@ -45,6 +51,7 @@ def read_recipe(
     sample: bool,
     plugins: list[str] | None,
     trust: bool,
+    unset: list[str] | None,
 ) -> Recipe:
     """Read and check the recipe; tell of plugins that cannot be used.
 
@@ -57,4 +64,4 @@ def read_recipe(
 
     warn_of_failures()
     options: dict[str, Any] = {"data_dir": data_dir, "checkpoint": checkpoint, "sample": sample, "trust": trust}
-    return load_recipe(name, overrides or [], plugins=plugins or [], **options)
+    return load_recipe(name, overrides or [], plugins=plugins or [], unset=unset or [], **options)

@@ -17,6 +17,7 @@ from glueft.cli.recipe_options import (
     Overrides,
     RecipeName,
     Sample,
+    Unset,
     Verbose,
     begin_of,
     read_recipe,
@@ -39,6 +40,7 @@ def run(
     context: typer.Context,
     recipe: RecipeName,
     overrides: Overrides = None,
+    unset: Unset = None,
     data_dir: DataDir = None,
     checkpoint: CheckpointName = None,
     sample: Sample = False,
@@ -64,6 +66,7 @@ def run(
         sample=sample,
         plugins=plugins,
         trust=trust,
+        unset=unset,
     )
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)

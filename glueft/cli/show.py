@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from glueft.cli.plugin_option import PluginFiles, Trust
+from glueft.cli.recipe_options import Unset
 from glueft.text import say
 
 EPILOG = """\b
 Examples:
   glueft show mrpc
   glueft show recipes/mrpc.toml --set training.epochs=1 > mine.toml
+  glueft show mine.toml --unset task.validation --set task.validation_fraction=0.1
 """
 
 
@@ -22,6 +24,7 @@ def show(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; VALUE is TOML. Repeatable."),
     ] = None,
+    unset: Unset = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
 ) -> None:
@@ -33,5 +36,5 @@ def show(
     from glueft.recipe import load_recipe
 
     warn_of_failures()
-    complete = load_recipe(recipe, overrides or [], plugins=plugins or [], trust=trust).to_toml()
+    complete = load_recipe(recipe, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust).to_toml()
     say(*complete.rstrip("\n").split("\n"))

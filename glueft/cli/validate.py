@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from glueft.cli.plugin_option import PluginFiles, Trust
+from glueft.cli.recipe_options import Unset
 from glueft.text import say
 
 EPILOG = """\b
@@ -23,6 +24,7 @@ def validate(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of each recipe; VALUE is TOML. Repeatable."),
     ] = None,
+    unset: Unset = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
 ) -> None:
@@ -40,7 +42,7 @@ def validate(
     bad = 0
     for name in recipes:
         try:
-            recipe = load_recipe(name, overrides or [], plugins=plugins or [], trust=trust)
+            recipe = load_recipe(name, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust)
         except RecipeError as error:
             bad += 1
             sys.stdout.flush()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from glueft.errors import PluginError
+from glueft.nearest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def check_metrics(task_name: str, names: Sequence[str], *, labels: int) -> None:
                 f"task {task_name!r} names a metric that glueft does not have",
                 expected=f"one of {', '.join(METRICS)}",
                 received=repr(name),
-                mend="correct the task's `metrics`",
+                mend=did_you_mean(name, METRICS).strip() or "correct the task's `metrics`",
             )
         if not METRICS[name].fits(labels):
             kind = f"a task with {labels} labels" if labels else "a regression task"

@@ -86,14 +86,14 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
     for argument in arguments:
         where = f"--set {shown(argument)}"
         key, equals, text = argument.partition("=")
-        parts = [part.strip() for part in key.split(".")]
+        path = key_path(key)
         if not is_unicode(argument):
             problems.append(_malformed(where, *NOT_UNICODE, argument))
         elif not equals:
             problems.append(_malformed(where, "there is no = in it", "write --set KEY=VALUE", argument))
         elif not key.strip():
             problems.append(_malformed(where, "there is no key before the =", "write --set KEY=VALUE", argument))
-        elif len(parts) > 9 or not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
+        elif path is None:
             problems.append(
                 _malformed(
                     where,
@@ -103,7 +103,6 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
                 )
             )
         else:
-            path = tuple(int(part) if part.isdigit() and depth else part for depth, part in enumerate(parts))
             try:
                 overrides.append(Override(path, _value(text), where))
             except ValueError as error:
@@ -116,10 +115,19 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
                         expected="a TOML value after the =",
                         received=quoted(text),
                         mend="write a number, true, false, a word, or a text in quotes; single quotes around the whole "
-                        f"argument keep the shell off them: --set '{key.strip()}=\"some text\"'",
+                        f"argument keep the shell off them: --set '{key.strip()}=\"some text\"'"
+                        + ("" if text.strip() else f"; to take the key back: --unset {dotted(path)}"),
                     )
                 )
     return overrides, problems
+
+
+def key_path(key: str) -> Path | None:
+    """The path of a dotted key, `("callbacks", 0, "patience")`; None if it is not one."""
+    parts = [part.strip() for part in key.split(".")]
+    if len(parts) > 9 or not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts):
+        return None
+    return tuple(int(part) if part.isdigit() and depth else part for depth, part in enumerate(parts))
 
 
 def is_unicode(text: str) -> bool:

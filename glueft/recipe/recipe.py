@@ -21,6 +21,7 @@ from glueft.recipe.rules import contradictions
 from glueft.recipe.run_folder import lies_in_run_folder, origins_beside
 from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Training
 from glueft.recipe.toml_lines import locate
+from glueft.recipe.unset import moved_up, take_back
 from glueft.registry import Registry, load_registry
 
 
@@ -95,6 +96,7 @@ def load_recipe(
     sample: bool = False,
     plugins: Sequence[str | os.PathLike[str]] = (),
     trust: bool = False,
+    unset: Sequence[str] = (),
 ) -> Recipe:
     """Read and check a recipe; nothing is downloaded and neither Keras nor TensorFlow is imported.
 
@@ -110,22 +112,24 @@ def load_recipe(
             `checkpoint` says otherwise.
         plugins: plugin files, beside those of the recipe's own [plugins].
         trust: run the plugin files that the recipe of a run folder names, whoever wrote it.
+        unset: keys to take out of the recipe before all else, as `--unset` takes them.
 
     Raises:
         RecipeError: the recipe cannot be used; it holds every problem.
     """
     shown, text = read_text(os.fspath(path))
     tables = parse_text(shown, text)
+    gone, not_there = take_back(tables, unset)
     by_flags, problems = flags(data_dir, checkpoint, sample)
     by_set, malformed = parse(overrides)
     arguments, misfits = apply(tables, [*by_flags, *by_set])
     of_a_run = lies_in_run_folder(os.fspath(path))
     arguments |= name_files(tables, [os.fspath(file) for file in plugins], foreign=of_a_run)
-    origins = Origins(shown, locate(text).lines, arguments, folder_of(os.fspath(path)))
+    origins = Origins(shown, moved_up(locate(text).lines, gone), arguments, folder_of(os.fspath(path)))
     files, unusable = read_files(tables, origins, foreign=of_a_run and not trust)
     brought = origins_beside(os.fspath(path)) if of_a_run else {}
     check = RecipeCheck(tables, origins, load_registry(*files), lacking=bool(unusable), brought=brought)
-    problems += malformed + misfits + unusable + check.problems + contradictions(check.parts, origins)
+    problems += not_there + malformed + misfits + unusable + check.problems + contradictions(check.parts, origins)
     if problems:
         raise RecipeError(shown, sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
     return _recipe(shown, check.parts, files, origins)

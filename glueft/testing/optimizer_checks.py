@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
-from glueft.testing.check import ContractBrokenError, require_built
+from glueft.testing.check import ContractBrokenError, from_config, require_built, saved_config
 from glueft.testing.subject import Subject
 
 RATES = (1e-2, 1e-1, 1e-3)
@@ -61,8 +60,8 @@ def lowers_a_loss(subject: Subject) -> str:
 def is_saved(subject: Subject) -> str:
     """The optimizer's configuration goes through JSON and back."""
     optimizer = built(subject, 0.125)
-    config = _config(optimizer)
-    again = _config(type(optimizer).from_config(json.loads(json.dumps(config))))
+    config = saved_config(optimizer)
+    again = saved_config(from_config(optimizer, config))
     differing = sorted(key for key in {*config, *again} if config.get(key) != again.get(key))
     if differing:
         raise ContractBrokenError(
@@ -77,12 +76,3 @@ def built(subject: Subject, learning_rate: Any) -> Any:
     optimizer = subject.plugin.build(learning_rate)
     require_built("optimizer", optimizer)
     return optimizer
-
-
-def _config(optimizer: Any) -> dict[str, Any]:
-    config = dict(optimizer.get_config())
-    try:
-        json.dumps(config)
-    except TypeError as error:
-        raise ContractBrokenError(f"its get_config holds what JSON cannot say: {error}") from error
-    return config

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
-from glueft.testing.check import ContractBrokenError, require_built
+from glueft.testing.check import ContractBrokenError, from_config, require_built, saved_config
 from glueft.testing.subject import Subject
 
 LENGTHS = (1, 2, 7, 100, 5000)
@@ -51,11 +50,8 @@ def whole_run(subject: Subject) -> str:
 def is_saved(subject: Subject) -> str:
     """The schedule's configuration goes through JSON and back, to the same rates."""
     schedule = _built(subject, 100)
-    try:
-        config = json.loads(json.dumps(schedule.get_config()))
-    except TypeError as error:
-        raise ContractBrokenError(f"its get_config holds what JSON cannot say: {error}") from error
-    again = type(schedule).from_config(config)
+    config = saved_config(schedule)
+    again = from_config(schedule, config)
     for step in _steps(100):
         if not math.isclose(_rate(schedule, step), _rate(again, step), rel_tol=1e-6, abs_tol=1e-12):
             raise ContractBrokenError(
