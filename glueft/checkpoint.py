@@ -6,6 +6,7 @@ Importing this module is cheap; Keras is imported when a classifier is loaded or
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,8 @@ from glueft.checkpoint_files import CONFIG, WEIGHTS
 from glueft.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
 from glueft.encoder.labels import head_rows
 from glueft.encoder.tensor_files import read_headers
-from glueft.errors import CheckpointError
-from glueft.files import whole_folder
+from glueft.errors import CheckpointError, RunFolderError
+from glueft.files import whole_folder, writing
 from glueft.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.tokenizer import load_tokenizer, save_tokenizer
 
@@ -144,6 +145,7 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
 
     Raises:
         CheckpointError: there is something in the folder's place.
+        RunFolderError: it cannot be written: the disk is full, for one.
     """
     from glueft.encoder.tensor_files import write_tensors
     from glueft.encoder.weights import exported_weights, tensor_table
@@ -156,9 +158,10 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
             received="a folder with files in it" if folder.is_dir() else "a file",
             mend="choose another folder, or move that one away",
         )
-    with whole_folder(folder) as unfinished:
-        table = tensor_table(model)
-        shapes = {name: slot.shape for name, slot in table.items()}
+    table = tensor_table(model)
+    shapes = {name: slot.shape for name, slot in table.items()}
+    needed = sum(4 * math.prod(shape) for shape in shapes.values())
+    with writing(folder, RunFolderError, needed=needed), whole_folder(folder) as unfinished:
         write_tensors(unfinished / WEIGHTS, shapes, exported_weights(table))
         save_config_and_tokenizer(model, unfinished, tokenizer)
 

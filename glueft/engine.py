@@ -19,6 +19,7 @@ from glueft.collector import collector_off
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import weights_left_out
 from glueft.errors import TrainingError
+from glueft.interruption import check
 from glueft.step_times import StepTimes, Stopwatch
 
 if TYPE_CHECKING:
@@ -269,10 +270,12 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock of the steps."""
+        check()
         self.step_end = self.epoch_begin = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Stop at a loss that is no number; report now and then."""
+        """Stop at a loss that is no number, or when a signal has asked for it; report now and then."""
+        check()
         loss = float((logs or {})["loss"])
         now = time.perf_counter()
         rows, width = self.shapes[self.step]

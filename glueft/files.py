@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from types import TracebackType
 from typing import IO
 
 from glueft.errors import GlueftError, OutputError
+from glueft.interruption import at_the_end, held
 from glueft.process_identity import process_mark, process_mark_is_alive
 
 # A hidden name: how that of its place begins (the whole of it may be too long), what it is ("new", or "earlier": what
@@ -32,6 +34,9 @@ _HIDDEN = re.compile(
 # Where it cannot be known whether a process lives (it was another machine's), what nobody has touched for so long is
 # left over: no file takes a day to write.
 _FORGOTTEN_SECONDS = 86_400.0
+
+# Enough for a long run.json.
+_RESERVE_BYTES = 2**18
 
 # What a system says when nothing can be written, whatever the file: no room, no quota, too large, read-only, broken.
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
@@ -89,6 +94,30 @@ class WholeFile:
             _discard(self.beside)
 
 
+class Reserve:
+    """Room on the disk of a folder, held by a file without a name: nothing is left of it, however the process ends.
+
+    Where there is no such room, none is held.
+
+    Args:
+        folder: where.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file: IO[bytes] | None = None
+        with suppress(OSError):
+            self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # held beyond this block
+            # Bytes by chance, for some disks take no room for zeros.
+            self.file.write(os.urandom(_RESERVE_BYTES))
+            self.file.flush()
+
+    def release(self) -> None:
+        """Give the room back."""
+        if self.file is not None:
+            with suppress(OSError):
+                self.file.close()
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that it appears whole or not at all.
 
@@ -103,10 +132,31 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file in UTF-8 so that it appears whole or not at all.
 
+    The bytes of a path that are not UTF-8 become `\\udc80` to `\\udcff`, from which JSON gives the path back.
+
     Raises:
         OSError: it cannot be written; `cannot_write` tells it in a sentence.
     """
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, _encoded(text))
+
+
+def add_line(path: Path, line: str) -> None:
+    """Add a line to a file that grows, all of it or nothing; the file is made if need be.
+
+    Raises:
+        OSError: it cannot be written; `cannot_write` tells it in a sentence.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        before, rest = os.fstat(file).st_size, _encoded(line + "\n")
+        try:
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        except BaseException:
+            os.ftruncate(file, before)
+            raise
+    finally:
+        os.close(file)
 
 
 @contextmanager
@@ -174,6 +224,9 @@ def remove_unfinished() -> None:
         _discard(path)
 
 
+at_the_end(remove_unfinished)
+
+
 def hidden_name(path: Path, kind: str = "new") -> Path:
     """Return the hidden name under which this process makes what is to stand at a path."""
     return path.with_name(
@@ -219,6 +272,8 @@ def cannot_write(
         needed: how many bytes all of it takes, where that is known.
     """
     received = error.strerror or str(error)
+    if error.errno == errno.ENOENT and isinstance(path, Path) and not path.parent.exists():
+        received = f"the folder {path.parent} is gone"
     if error.errno in NO_ROOM and isinstance(path, Path):
         room = free_bytes(path)
         sizes = [f"{size(needed)} needed"] if needed else []
@@ -275,13 +330,13 @@ def _exchange(beside: Path, folder: Path) -> None:
     if not _swap(beside, folder):
         # Between these two names nothing is in the place; whoever is killed there leaves it to `restore`.
         earlier = hidden_name(folder, "earlier")
-        folder.rename(earlier)
-        try:
-            beside.rename(folder)
-        except BaseException:
-            if not folder.exists():
+        with held():
+            folder.rename(earlier)
+            try:
+                beside.rename(folder)
+            except OSError:
                 earlier.rename(folder)
-            raise
+                raise
         _discard(earlier)
 
 
@@ -328,6 +383,10 @@ def _discard(path: Path) -> None:
         with suppress(OSError):
             path.unlink(missing_ok=True)
     _unfinished.discard(path)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _hash(path: Path) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.disk_space import disk_of_plan
 from glueft.jit_compile import decide_jit_compile
 from glueft.plugin_build import build
 from glueft.preparation import Batches, Ready, Tokens, describe_engine, load_model, plan_batches, read_tokens
@@ -29,6 +31,7 @@ LOOKED_UP = 200
 def plan_recipe(
     recipe: Recipe,
     *,
+    output_dir: str | Path = "runs",
     probe: bool = True,
     progress: RunProgress | None = None,
     verbose: bool = False,
@@ -43,6 +46,8 @@ def plan_recipe(
     - `epochs`, `batch_size`, `gradient_accumulation_steps`: as the recipe has them.
     - `steps_per_epoch`, `warmup_steps`; `train_tokens`: those of all epochs, padding not counted.
     - `learning_rate`: `first`, `peak` and `last`, and `peak_step`, from 1.
+    - `disk`: `folder`, where the run folder would be made, `needed_bytes`, about what the run would write there
+      (callbacks' own files not counted), and `free_bytes`, None where the system does not say.
     - `batches`: of the training. `shapes`: how many pairs of rows and width there are; `widths`: a list of ranges,
       each with `from`, `to` (both included) and `batches`.
     - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` as run.json
@@ -55,6 +60,7 @@ def plan_recipe(
 
     Args:
         recipe: from `load_recipe`.
+        output_dir: where the run folder would be made.
         probe: load the model and time a few steps of it.
         progress: who watches; nobody if None.
         verbose: let the libraries' own log lines through.
@@ -71,11 +77,13 @@ def plan_recipe(
     if not probe:
         decision = decide_jit_compile(recipe.engine.jit_compile)
         batches = plan_batches(recipe, tokens.encoded, decision)
-        return describe(recipe, tokens, batches) | {"engine": describe_engine(recipe, decision, batches)}
+        return describe(recipe, tokens, batches, Path(output_dir)) | {
+            "engine": describe_engine(recipe, decision, batches)
+        }
     with progress.phase("model"), nullcontext() if verbose else captured_stderr():
         ready = load_model(recipe, tokens)
         setup = time.perf_counter() - begin
-        plan = describe(recipe, tokens, ready.batches)
+        plan = describe(recipe, tokens, ready.batches, Path(output_dir))
         described = ready.describe(recipe, tokens.checkpoint)
         plan |= {key: described[key] for key in ("engine", "parameters", "trainable_parameters")}
         plan["learning_rate"] = learning_rates(recipe, plan["num_train_steps"], plan["warmup_steps"])
@@ -84,7 +92,7 @@ def plan_recipe(
     return plan
 
 
-def describe(recipe: Recipe, tokens: Tokens, batches: Batches) -> dict[str, Any]:
+def describe(recipe: Recipe, tokens: Tokens, batches: Batches, output_dir: Path) -> dict[str, Any]:
     """Return what is known without Keras."""
     training = recipe.training
     steps = batches.training.num_train_steps
@@ -97,6 +105,7 @@ def describe(recipe: Recipe, tokens: Tokens, batches: Batches) -> dict[str, Any]
         "checkpoint": tokens.checkpoint.name,
         "data": tokens.describe(recipe.task, recipe.data.max_length),
         "warnings": list(tokens.warnings),
+        "disk": disk_of_plan(recipe, tokens, output_dir),
         "epochs": training.epochs,
         "batch_size": training.batch_size,
         "gradient_accumulation_steps": training.gradient_accumulation_steps,

@@ -56,9 +56,17 @@ def step_table(plan: dict[str, Any]) -> Table:
         table.add_row("parameters", f"{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained")
     engine = plan["engine"]
     table.add_row("precision", engine["precision"])
+    table.add_row("disk", disk(plan["disk"]))
     compiled = "yes" if engine["jit_compile"] else "no"
     table.add_row("compiled (XLA)", f"{compiled}: {engine['jit_compile_reason']} ({engine['backend']})")
     return table
+
+
+def disk(planned: dict[str, Any]) -> str:
+    """Return the room that a run needs, and that there is, in words."""
+    needed, free = planned["needed_bytes"], planned["free_bytes"]
+    there = "" if free is None else f", {size(free)} free" + (": too little" if free < needed else "")
+    return f"{size(needed)} to be written in {planned['folder']}{there}"
 
 
 def width_table(plan: dict[str, Any]) -> Table:

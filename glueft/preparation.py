@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.backend_import import import_backend
+from glueft.interruption import check
 from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
 from glueft.plugin_build import build
@@ -113,12 +114,14 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
         checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision)
         check_max_length(data.max_length, checkpoint)
         tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
+    check()
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
         splits = load_rows(task, source, limit_train=data.limit_train, limit_validation=data.limit_validation)
         if task.reads_own_files:  # Such a task may learn its labels from its rows.
             check_metrics(task.name, task.metrics, labels=len(task.labels))
         predicted = predicted_splits(task, data.predict, splits)
+    check()
     notes = size_notes(task, splits, source.provenance.get("left_out", {}))
     for line in (", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()), *notes):
         progress.say(line)
@@ -160,6 +163,7 @@ def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecis
 def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     """Load and compile the classifier, and plan its batches. Imports Keras and its backend."""
     import_backend()
+    check()
     from glueft import engine
     from glueft.checkpoint import load_classifier
     from glueft.encoder.freezing import freeze
@@ -178,6 +182,7 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
             seed=training.seed,
             new_head=recipe.model.new_head,
         )
+    check()
     model = loaded.model
     freeze(model, embeddings=recipe.model.freeze.embeddings, layers=recipe.model.freeze.layers)
     if recipe.model.lora_rank is not None:
@@ -190,6 +195,7 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
         splits = tokens.encoded.values()
         narrow_vocabulary(model, [split.ids for split in splits], [split.pad_id for split in splits])
     engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
+    check()
     if decision.compiled and not model.jit_compile:
         decision = JitDecision(False, "this process has trained without XLA before, and TensorFlow cannot undo that")
     return Ready(model, loaded.report, batches, decision)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.digits import number_text, shortest
-from glueft.errors import RunFolderError
-from glueft.files import write_text
+from glueft.errors import GlueftError, RunFolderError
+from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
     from glueft.plugin import Task
     from glueft.recipe import Recipe
+
+_EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
+_MEND = "make room, or name another place with --output-dir; what is in the run folder is whole"
 
 
 class Run:
@@ -32,6 +37,7 @@ class Run:
         num_train_steps: optimizer steps of the whole run; 0 until the batches are planned.
         model: the Keras classifier; None until it is loaded.
         say: shows a line to whoever watches the run; any thread may call it.
+        reserve: room on the disk for the last run.json, kept while the run goes on.
     """
 
     def __init__(self, recipe: Recipe, folder: Path, say: Callable[[str], None] = lambda line: None) -> None:
@@ -41,6 +47,7 @@ class Run:
         self.record: dict[str, Any] = {}
         self.num_train_steps = 0
         self.model: Classifier | None = None
+        self.reserve: Reserve | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.folder.name})"
@@ -56,14 +63,51 @@ class Run:
 
         return engine.learning_rate(self.model, step)
 
+    def begin(self, recipe: str) -> None:
+        """Write recipe.toml and the first run.json, and keep room for the last."""
+        with self.writing("recipe.toml"):
+            write_text(self.folder / "recipe.toml", recipe)
+        self.write_record()
+        self.reserve = Reserve(self.folder)
+
     def write_record(self) -> None:
-        """Write run.json."""
-        write_text(self.folder / "run.json", json.dumps(self.record, indent=2, ensure_ascii=False) + "\n")
+        """Write run.json.
+
+        Raises:
+            RunFolderError: it cannot be written; the one before stays.
+        """
+        with self.writing("run.json"):
+            write_text(self.folder / "run.json", json.dumps(self.record, indent=2, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Write the last run.json, in the room that was kept for it."""
+        if self.reserve is not None:
+            self.reserve.release()
+        self.write_record()
+
+    def note_interruption(self) -> None:
+        """Write that the run was interrupted, if its process is ended on the spot and the record does not say so."""
+        if self.record["status"] in ("running", "interrupted"):
+            self.record["status"] = "interrupted"
+            self.close()
 
     def log(self, **entry: Any) -> None:
-        """Add a line to history.jsonl, the one file that grows while the run goes on."""
-        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as history:
-            history.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        """Add a line to history.jsonl, the one file that grows while the run goes on.
+
+        Raises:
+            RunFolderError: it cannot be written; the lines before are whole.
+        """
+        with self.writing("history.jsonl"):
+            add_line(self.folder / "history.jsonl", json.dumps(entry, ensure_ascii=False))
+
+    def writing(self, name: str, needed: int | None = None) -> AbstractContextManager[None]:
+        """Tell in a sentence of a full disk and the like that is met while a file of the run is written."""
+        return writing(self.folder / name, RunFolderError, expected=_EXPECTED, mend=_MEND, needed=needed)
+
+    def cannot_write(self, fault: OSError) -> GlueftError:
+        """Return the same for a file that glueft does not know: a callback's, for one."""
+        path = self.folder if fault.filename is None else Path(os.fsdecode(fault.filename))
+        return cannot_write(path, fault, RunFolderError, expected=_EXPECTED, mend=_MEND)
 
 
 def new_run_folder(output_dir: Path, task_name: str) -> Path:
@@ -75,6 +119,7 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
     folder = output_dir / f"{task_name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     try:
         folder.mkdir(parents=True)
+        _remove_what_killed_runs_left(output_dir)
     except OSError as error:
         raise RunFolderError(
             f"the run folder {folder} cannot be made",
@@ -83,6 +128,12 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
             mend="name another place with --output-dir",
         ) from error
     return folder
+
+
+def _remove_what_killed_runs_left(output_dir: Path) -> None:
+    for folder in output_dir.iterdir():
+        if folder.is_dir() and not folder.is_symlink():
+            remove_leftovers(folder)
 
 
 def write_predictions(
@@ -111,8 +162,10 @@ def write_predictions(
         probabilities = [[] for _ in labels]
     rows = zip(map(str, range(len(labels))), given, predicted, probabilities, strict=True)
     lines = ["\t".join(header), *("\t".join([row, label, guess, *shares]) for row, label, guess, shares in rows)]
-    path.parent.mkdir(exist_ok=True)
-    write_text(path, "\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    with writing(path, RunFolderError, expected=_EXPECTED, mend=_MEND, needed=len(text)):
+        path.parent.mkdir(exist_ok=True)
+        write_text(path, text)
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

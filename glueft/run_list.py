@@ -20,7 +20,7 @@ STATUSES = {
     "done": "over, and all of it is there",
     "running": "run.json says so, and nothing that can be known from here speaks against it",
     "died": "run.json says running, but the process is gone: killed, or out of memory; or it never wrote run.json",
-    "interrupted": "stopped by Ctrl-C",
+    "interrupted": "stopped by Ctrl-C, SIGTERM or SIGHUP",
     "failed": "ended by an error",
     "broken": "the folder cannot be read",
 }

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
+from glueft.interruption import check
 from glueft.plugin_origin import origin_of
 from glueft.process_identity import process_identity
 
@@ -47,7 +48,9 @@ class Clock:
         """Time a phase; `begin` where it began before the block."""
         begin = time.perf_counter() if begin is None else begin
         try:
+            check()
             yield
+            check()
         finally:
             self.seconds[name] = time.perf_counter() - begin
 
@@ -100,7 +103,7 @@ def close_record(run: Run, clock: Clock, error: BaseException | None = None) -> 
     run.record["finished"] = now()
     run.record["seconds"] = clock.readings()
     run.record["peak_memory_bytes"] = peak_memory()
-    run.write_record()
+    run.close()
 
 
 def describe_host() -> dict[str, Any]:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.baseline import baseline, majority_accuracy
 from glueft.collector import collector_off
-from glueft.errors import GlueftError
-from glueft.files import write_text
+from glueft.disk_space import refuse_full_disk
+from glueft.errors import GlueftError, RunFolderError
+from glueft.files import DISK_FAULTS, os_error
+from glueft.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
 from glueft.plugin_build import build
 from glueft.plugin_trust import remember_trusted
@@ -92,22 +94,32 @@ def run_recipe(
     Raises:
         GlueftError: the data, the checkpoint or the training cannot go on. An error in the set-up leaves no run
             folder behind; once the training has begun, run.json says what went wrong.
-        KeyboardInterrupt: the run was interrupted; run.json says so.
+        KeyboardInterrupt: the run was interrupted, by Ctrl-C or in a main thread by SIGTERM or SIGHUP (a
+            `TerminatedError`; the signal is handed on afterwards); run.json says so.
     """
     progress = Silent() if progress is None else progress
     clock = Clock(time.perf_counter() if begin is None else begin)
     if not verbose:
         hush_libraries()
-    run = Run(recipe, new_run_folder(Path(output_dir), recipe.task.name), progress.say)
-    open_record(run)
-    remember_trusted(recipe.plugin_files)
-    training, pushes = False, None
+    with listening():
+        return walk(recipe, Path(output_dir), progress, clock, verbose=verbose)
+
+
+def walk(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, *, verbose: bool) -> Result:
+    """Make the run folder, fill it, and leave it with a record that says how the run ended."""
+    run: Run | None = None
+    pushes: BackgroundPush | None = None
+    prepared: Prepared | None = None
+    done = False
     try:
-        write_text(run.folder / "recipe.toml", recipe.to_toml())
-        run.write_record()
+        with held():
+            run = Run(recipe, new_run_folder(output_dir, recipe.task.name), progress.say)
+            open_record(run)
+            at_the_end(run.note_interruption)
+            run.begin(recipe.to_toml())
+        remember_trusted(recipe.plugin_files)
         with clock.phase("setup", clock.begin), collector_off():
             prepared = prepare(run, progress, quiet=not verbose)
-        training = True
         pushes = begin_pushes(run, prepared)
         with clock.phase("train"):
             trained = train(run, prepared, progress, pushes)
@@ -115,17 +127,24 @@ def run_recipe(
         with clock.phase("evaluate"):
             conclude(run, prepared, trained, progress)
         clock.seconds["compile"] = prepared.times.compile_seconds()
-    except BaseException as error:
-        if isinstance(error, GlueftError) and not training:
-            shutil.rmtree(run.folder)
-        else:
-            close_record(run, clock, error)
-            if pushes:
-                pushes.stop()
-            progress.say(f"{run.record['status']}; what there is lies in {run.record['run_dir']}")
-            call_run_finished(run, progress)
-        raise
-    close_record(run, clock)
+        with held():
+            close_record(run, clock)
+            done = True
+    except BaseException as raised:
+        take()
+        error = meant(raised)
+        if run is not None and not done:
+            error = failed_write(run, error)
+            if prepared is None and isinstance(error, GlueftError):
+                shutil.rmtree(run.folder, ignore_errors=True)
+            else:
+                end_early(run, clock, error, progress, pushes)
+        if error is raised:
+            raise
+        raise error from raised
+    finally:
+        if run is not None and run.record["status"] != "running":
+            forget(run.note_interruption)
     if pushes:
         pushes.finish(progress)
     progress.finished(run.record)
@@ -134,10 +153,34 @@ def run_recipe(
     return Result(run.record, run.model, run.folder)
 
 
+def failed_write(run: Run, error: BaseException) -> BaseException:
+    """Return an error as it is, or in a sentence if a library or plugin could not write for want of room."""
+    fault = os_error(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
+    if fault is None or fault.errno not in DISK_FAULTS:
+        return error
+    return run.cannot_write(fault)
+
+
+def end_early(
+    run: Run, clock: Clock, error: BaseException, progress: RunProgress, pushes: BackgroundPush | None
+) -> None:
+    """Leave a record of how the run ended, where it can still be written, and tell all that wait for the end."""
+    try:
+        close_record(run, clock, error)
+        if pushes:
+            pushes.stop()
+        told = f"{run.record['status']}; what there is lies in {run.record['run_dir']}"
+    except RunFolderError as fault:
+        told = f"{run.record['status']}, but {fault.message} to say so: {fault.received}"
+    progress.say(told)
+    call_run_finished(run, progress)
+
+
 def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     """Do all that comes before the first step, and record what the run stands on."""
     recipe = run.recipe
     tokens = read_tokens(recipe, progress)
+    refuse_full_disk(recipe, tokens, run.folder)
     run.record["data"] = tokens.describe(run.task, recipe.data.max_length)
     run.record["warnings"] = list(tokens.warnings)
     run.record["metric_labels"] = metric_labels(run.task.metrics, run.task.labels, run.task.positive_index)

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from glueft.interruption import check
+
 
 class StepTimes:
     """The seconds of every train and predict step, by what the step was fed.
@@ -57,6 +59,7 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start the watch."""
+        check()
         self.last = time.perf_counter()
 
     on_predict_begin = on_train_begin
@@ -76,3 +79,4 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
         self.times.add(kind, self.shapes[self.step], now - self.last)
         self.step += 1
         self.last = now
+        check()

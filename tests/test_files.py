@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,18 @@ import pytest
 
 from glueft import files
 from glueft.errors import OutputError
-from glueft.files import WholeFile, cannot_write, hidden_name, os_error, size, whole_folder, write_text, writing
+from glueft.files import (
+    Reserve,
+    WholeFile,
+    add_line,
+    cannot_write,
+    hidden_name,
+    os_error,
+    size,
+    whole_folder,
+    write_text,
+    writing,
+)
 from glueft.process_identity import process_mark, process_mark_is_alive
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
@@ -133,6 +145,37 @@ def test_unfinished_things_are_removed_at_the_end(tmp_path: Path) -> None:
     assert len(names(tmp_path)) == 1
     files.remove_unfinished()
     assert names(tmp_path) == []
+
+
+def test_a_line_is_added_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, write = tmp_path / "history.jsonl", os.write
+    add_line(path, "first")
+
+    def full(file: int, content: bytes) -> int:
+        monkeypatch.setattr(os, "write", full_now)
+        return write(file, content[:3])
+
+    def full_now(file: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        add_line(path, "second")
+    assert path.read_text() == "first\n"
+
+
+def test_bytes_of_a_path_that_are_not_text_can_be_written(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff-\xc3\xa4")
+    write_text(tmp_path / "run.json", json.dumps({"run_dir": name}, ensure_ascii=False))
+    assert json.loads((tmp_path / "run.json").read_bytes().decode("utf-8")) == {"run_dir": name}
+
+
+def test_room_that_is_kept_is_nowhere_to_be_seen(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path)
+    assert reserve.file is not None and os.fstat(reserve.file.fileno()).st_size == 2**18 and names(tmp_path) == []
+    reserve.release()
+    assert reserve.file.closed
+    Reserve(tmp_path / "none").release()
 
 
 def test_a_full_disk_is_told_with_what_was_needed(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 import time
@@ -198,6 +200,20 @@ def test_an_interrupted_run_says_so(tiny_bert: Path, tmp_path: Path, where: str)
     (folder,) = folders(tmp_path)
     assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
     assert not (folder / "model").exists()
+
+
+def test_a_run_that_cannot_be_written_says_so(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, line: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("glueft.run_folder.add_line", full)
+    with pytest.raises(glueft.RunFolderError, match=r"history.jsonl cannot be written") as caught:
+        glueft.run(tiny_recipe(tiny_bert), output_dir=tmp_path)
+    (folder,) = folders(tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "failed" and record["error"] == str(caught.value)
+    assert caught.value.received.startswith("No space left on device (") and "--output-dir" in caught.value.mend
+    assert sorted(path.name for path in folder.iterdir()) == ["recipe.toml", "run.json"]
 
 
 TRACKERS = {

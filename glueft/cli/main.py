@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import io
@@ -9,11 +10,13 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 
 import glueft
+from glueft import interruption
 from glueft.cli import (
     compare,
     describe,
@@ -87,7 +90,10 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # Little of what a light command makes is garbage, and looking for it takes a tenth of the command's time.
     gc.disable()
+    interruption.own_process()
     code = command_line(sys.argv[1:], begin=process_start())
+    if interruption.exit_code() is not None:
+        _leave(code)
     if not gc.isenabled():
         gc.freeze()
     sys.exit(code)
@@ -101,13 +107,31 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
         begin: `time.perf_counter()` at which the clock of a run starts; None for when the command is reached.
 
     Returns:
-        The exit code: 0 done; 2 the user can mend it; 130 interrupted; 1 a bug, whose traceback has been printed.
+        The exit code: 0 done; 2 the user can mend it; 130 interrupted, 143 or 129 by SIGTERM or SIGHUP; 1 a bug, whose
+        traceback has been printed.
     """
+    with interruption.listening():
+        try:
+            code = _command_line(arguments, begin)
+            interruption.check()
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        interruption.take()
+        ended = interruption.exit_code()
+        if ended is None and code != INTERRUPTED:
+            return code
+        # Whatever a library made of the signal, or a command of what the library made.
+        by = "" if ended in (None, INTERRUPTED) else f" by {interruption.signal_name()}"
+        return _tell(f"interrupted{by}", INTERRUPTED if ended is None else ended)
+
+
+def _command_line(arguments: Sequence[str], begin: float | None) -> int:
+    """Run one command; say what went wrong, but for an interruption, which is told by its exit code alone."""
     try:
         code = make_app()(list(arguments), prog_name="glueft", standalone_mode=False, obj=begin)
         sys.stdout.flush()
     except GlueftError as error:
-        return _tell(str(error), MENDABLE)
+        return INTERRUPTED if interruption.exit_code() is not None else _tell(str(error), MENDABLE)
     except typer.TyperException as error:
         # Usage errors know how to show themselves, with the command's usage line.
         told = io.StringIO()
@@ -115,7 +139,7 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
         say(*told.getvalue().rstrip("\n").split("\n"), stream=sys.stderr)
         return MENDABLE
     except (KeyboardInterrupt, typer.Abort):
-        return _tell("interrupted", INTERRUPTED)
+        return INTERRUPTED
     except BrokenPipeError:
         return _reader_gone()
     except SystemExit as leave:
@@ -123,12 +147,12 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
             return _reader_gone()
         return leave.code if isinstance(leave.code, int) else DONE if leave.code is None else BUG
     except Exception as error:
+        if interruption.exit_code() is not None:
+            return INTERRUPTED
         if isinstance(error, OSError) and error.errno in PATH_FAULTS and error.filename is not None:
             return _tell(str(_path_fault(error)), MENDABLE)
         say(*traceback.format_exc().rstrip("\n").split("\n"), stream=sys.stderr)
         return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
-    if code == INTERRUPTED:
-        return _tell("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else DONE
 
 
@@ -167,6 +191,16 @@ def _tell(message: str, code: int) -> int:
     sys.stdout.flush()
     say(*message.split("\n"), stream=sys.stderr)
     return code
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process after an interruption without waiting for threads: one may be in the middle of a download."""
+    interruption.say_last()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _path_fault(error: OSError) -> GlueftError:

@@ -42,6 +42,7 @@ def plan(
     sample: Sample = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
+    output_dir: Annotated[str, typer.Option(metavar="DIR", help="Where the run folder would be made.")] = "runs",
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Time a few steps to estimate a run's time and memory.")
     ] = True,
@@ -68,7 +69,7 @@ def plan(
         unset=unset,
     )
     progress = make_progress(sys.stderr if as_json else sys.stdout)
-    planned = plan_recipe(checked, probe=probe, progress=progress, verbose=verbose, begin=begin)
+    planned = plan_recipe(checked, output_dir=output_dir, probe=probe, progress=progress, verbose=verbose, begin=begin)
     if as_json:
         say(json_text(planned))
     else:

@@ -83,7 +83,6 @@ def predict(
     A table keeps its columns and its order, and gets `label` and a `probability_...` for each label, or `score`. Rows
     without text are errors, all found before the first is predicted. An output file appears when it is whole.
     """
-    from glueft.prediction.interruption import ended_by_sigterm
     from glueft.prediction.opening import OpenedModel, rows_asked_for
     from glueft.prediction.printing import print_texts
     from glueft.prediction.progress import PredictionProgress
@@ -102,24 +101,23 @@ def predict(
     if not verbose:
         hush_libraries()
     progress = PredictionProgress()
-    with ended_by_sigterm():
-        columns = {"text": text, "text_pair": text_pair, "delimiter": delimiter, "quotes": quotes}
-        opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, **columns)
-        if interactive:
-            _talk(opened)
-            return
-        source = rows_asked_for(texts, read, opened.choice(texts))
-        count = None
-        if source.repeats:
-            with progress.counting("checking", None):
-                count = check_rows(source, skip_bad=side is not None, on_rows=progress.rows)
-            for warning in source.warnings:
-                progress.say(f"warning: {warning}")
-        if texts and output is None:
-            print_texts(opened.predictor(), source, as_json=as_json)
-            return
-        target = Target(output, None if output else sys.stdout.buffer, _kind(read), side)
-        _predict(opened, source, target, count, as_json=as_json)
+    columns = {"text": text, "text_pair": text_pair, "delimiter": delimiter, "quotes": quotes}
+    opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, **columns)
+    if interactive:
+        _talk(opened)
+        return
+    source = rows_asked_for(texts, read, opened.choice(texts))
+    count = None
+    if source.repeats:
+        with progress.counting("checking", None):
+            count = check_rows(source, skip_bad=side is not None, on_rows=progress.rows)
+        for warning in source.warnings:
+            progress.say(f"warning: {warning}")
+    if texts and output is None:
+        print_texts(opened.predictor(), source, as_json=as_json)
+        return
+    target = Target(output, None if output else sys.stdout.buffer, _kind(read), side)
+    _predict(opened, source, target, count, as_json=as_json)
 
 
 def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int | None, *, as_json: bool) -> None:

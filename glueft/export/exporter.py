@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft import interruption
 from glueft.export.check import check_export
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
@@ -40,12 +41,14 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
     model = plain_copy(saved.classifier)
     with export_folder(folder) as unfinished:
         form.write(model, saved.tokenizer, unfinished)
+        interruption.check()
         check = check_export(form, unfinished, model, saved.tokenizer, saved.max_length)
         record = describe(saved, form) | {"check": asdict(check)}
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (unfinished / DESCRIPTION).write_text(text, encoding="utf-8")
         readme = write_readme(form, record, pair=bool(saved.pair), token_types=model.config.type_vocab_size > 0)
         (unfinished / "README.md").write_text(readme, encoding="utf-8")
+        interruption.check()
     return {**record, "folder": str(folder), "files": file_sizes(folder)}
 
 

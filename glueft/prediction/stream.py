@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from glueft.errors import DataError
 from glueft.files import writing
+from glueft.interruption import check
 from glueft.prediction.bad_rows import BadRows, write_bad_row
 from glueft.prediction.chunks import RowSource
 from glueft.prediction.output_file import OutputFile, output_format
@@ -116,6 +117,7 @@ def predict_rows(
         side = _open(files, target.skipped) if target.skipped is not None else None
         writer: TableWriter | None = None
         for chunk in source.chunks():
+            check()
             bad.add(chunk.bad)
             if bad.count and side is None:
                 raise bad.error(source.name, source.unit)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import copy
 import re
 import shutil
-import tempfile
 import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
-from glueft.files import size
+from glueft.files import hidden_name, size
 from glueft.hub_client import quiet_client_in_threads
 from glueft.push.content import Source, content_of, record_after
 from glueft.push.errors import without_token
@@ -113,7 +112,7 @@ class BackgroundPush:
         if going_on:
             self._note(failed(reason, status or "interrupted"), None)
         self.quiet.__exit__(None, None, None)
-        for left in self.run.folder.glob(".push-*"):
+        for left in self.run.folder.glob(".push.*"):
             shutil.rmtree(left, ignore_errors=True)
         self.run.write_record()
 
@@ -121,7 +120,8 @@ class BackgroundPush:
         from glueft.checkpoint import save_classifier
 
         assert self.run.model is not None
-        folder = Path(tempfile.mkdtemp(prefix=".push-", dir=self.run.folder))
+        folder = hidden_name(self.run.folder / "push")
+        folder.mkdir()
         save_classifier(self.run.model, folder / "model", self.tokenizer)
         return self._source(folder / "model", (epoch, epochs), metrics)
 

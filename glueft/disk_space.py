@@ -1,0 +1,116 @@
+"""Whether there is room for what a run leaves behind: asked before the training, for afterwards it is too late."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glueft.checkpoint_files import CONFIG, TOKENIZER_FILES
+from glueft.errors import RunFolderError
+from glueft.files import free_bytes, size
+
+if TYPE_CHECKING:
+    from glueft.checkpoint import Checkpoint
+    from glueft.preparation import Tokens
+    from glueft.recipe import Recipe
+
+# run.json, recipe.toml, history.jsonl, the headers of files, and what a disk gives away in whole blocks.
+MARGIN_BYTES = 2**20
+# As many files and folders as a run makes, and some more.
+FILES = 32
+# The number of a row and the tabs, and the digits of a probability.
+ROW_BYTES, DIGITS_BYTES = 12, 9
+
+
+def bytes_of_run(recipe: Recipe, tokens: Tokens) -> int:
+    """Return about how many bytes a run writes: the model in float32, the tokenizer, the predictions, and a margin.
+
+    Callbacks that write files of their own are not in it.
+    """
+    model = weight_bytes(tokens.checkpoint)
+    if recipe.hub.push is not None and recipe.hub.when == "epoch":
+        model *= 2  # a copy to push, beside the model
+    rest = sum(file_bytes(tokens.checkpoint.folder / name) for name in (CONFIG, *TOKENIZER_FILES))
+    labels = recipe.task.labels
+    row = ROW_BYTES + 2 * max((len(name) for name in labels), default=8) + DIGITS_BYTES * len(labels)
+    rows = sum(len(tokens.encoded[name].labels) for name in tokens.predicted)
+    return model + rest + rows * row + MARGIN_BYTES
+
+
+def weight_bytes(checkpoint: Checkpoint) -> int:
+    """Return the bytes of a checkpoint's weights as the model folder will have them: in float32."""
+    from glueft.encoder.tensor_files import read_headers
+
+    return sum(4 * math.prod(tensor.shape) for tensor in read_headers(checkpoint.folder).values())
+
+
+def file_bytes(path: Path) -> int:
+    """Return the size of a file, 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def refuse_full_disk(recipe: Recipe, tokens: Tokens, folder: Path) -> None:
+    """Raise unless a folder has room for a run.
+
+    Raises:
+        RunFolderError: it has not, or its disk has no files left to give, or the process may not write one so large.
+    """
+    needed, free = bytes_of_run(recipe, tokens), free_bytes(folder)
+    mend = "make room, or name another place with --output-dir"
+    if free is not None and free < needed:
+        raise RunFolderError(
+            f"{folder}: there is no room for what the run leaves behind",
+            expected=f"{size(needed)}, most of it for the model",
+            received=f"{size(free)} free",
+            mend=mend,
+        )
+    largest, limit = weight_bytes(tokens.checkpoint), file_limit()
+    if limit is not None and limit < largest:
+        raise RunFolderError(
+            f"{folder}: the model may not be written there",
+            expected=f"files of up to {size(largest)}",
+            received=f"a limit of {size(limit)} a file, set for this process",
+            mend="raise the limit: ulimit -f unlimited",
+        )
+    files = files_left(folder)
+    if files is not None and files < FILES:
+        raise RunFolderError(
+            f"{folder}: its disk has no room for more files",
+            expected=f"{FILES} files and folders (inodes) that are free",
+            received=str(files),
+            mend=mend,
+        )
+
+
+def disk_of_plan(recipe: Recipe, tokens: Tokens, folder: Path) -> Mapping[str, int | str | None]:
+    """Return what a plan says of the disk: what a run writes, where, and the room that is there now."""
+    return {
+        "folder": str(folder),
+        "needed_bytes": bytes_of_run(recipe, tokens),
+        "free_bytes": free_bytes(folder),
+    }
+
+
+def file_limit() -> int | None:
+    """Return the size in bytes that a file of this process may have (`ulimit -f`); None if any."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def files_left(folder: Path) -> int | None:
+    """Return how many files the disk of a folder still takes; None where it has no such limit or does not say."""
+    try:
+        disk = os.statvfs(folder)
+    except (OSError, AttributeError):  # no statvfs on Windows
+        return None
+    return disk.f_favail if disk.f_files else None
