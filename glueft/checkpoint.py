@@ -92,7 +92,6 @@ def load_classifier(
     table = tensor_table(model)
     stored = read_headers(checkpoint.folder)
     found = match_names(table, stored, family.prefix)
-    _refuse_missing(checkpoint, table, found)
     order = None
     in_head = [name for name in table if table[name].role in ("head", "output")]
     if new_head or not any(name in found for name in in_head):
@@ -108,17 +107,6 @@ def load_classifier(
         left_over=tuple(sorted(stored.keys() - set(found.values()))),
     )
     return Loaded(model, report)
-
-
-def _refuse_missing(checkpoint: Checkpoint, table: Mapping[str, Slot], found: Mapping[str, str]) -> None:
-    missing = [name for name in table if name not in found and table[name].role == "encoder"]
-    if missing:
-        raise CheckpointError(
-            f"{checkpoint.name}: tensors of the encoder are missing from the weights",
-            expected="every tensor that config.json calls for, with or without the class prefix",
-            received="no " + ", ".join(missing),
-            mend="use the weights that belong to this config.json; only a classification head may be missing",
-        )
 
 
 def _refuse_incomplete_head(checkpoint: Checkpoint, table: Mapping[str, Slot], found: Mapping[str, str]) -> None:

@@ -4,18 +4,23 @@ before Keras is imported."""
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glueft.checkpoint_files import INDEX, TOKENIZER_FILES
+from glueft.checkpoint_files import CONFIG, INDEX, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.encoder.config import EncoderConfig, read_config
+from glueft.encoder.expected_tensors import check_tensors
 from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
+from glueft.plain_file import UnreadableError, read_json, why_irregular
 from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 
+# Bytes of a config.json: room for the names of a hundred thousand labels.
+MOST_CONFIG = 16 << 20
+# More labels than this without their names are a number that is wrong; transformers would make a name for each.
+MOST_LABELS = 10_000
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _FORMS = "a hub name (google-bert/bert-base-uncased), a folder, or package:module/path"
 
@@ -74,12 +79,12 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
             received=repr(name),
             mend="check the spelling; a folder's path may start with ./ to tell it from a hub name",
         )
-    config = _read_json_object(folder / "config.json")
-    read_config(config, str(folder / "config.json"))
+    _refuse_irregular(folder)
+    config = _read_config_file(folder / "config.json")
+    check_tensors(read_config(config, str(folder / "config.json")), read_headers(folder), name)
     found = fingerprints(folder)
     if name == SAMPLE_CHECKPOINT:
         verify_sample(found)
-    read_headers(folder)
     return Checkpoint(name, folder.resolve(), commit, config, found)
 
 
@@ -169,9 +174,23 @@ def _package_folder(name: str) -> Path:
     )
 
 
-def _read_json_object(path: Path) -> dict[str, Any]:
+def _refuse_irregular(folder: Path) -> None:
+    """Raise CheckpointError if a pipe, a device or a folder bears the name of one of a checkpoint's files."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        read = path.name in (CONFIG, WEIGHTS, INDEX, *TOKENIZER_FILES) or SHARD.fullmatch(path.name)
+        reason = why_irregular(path) if read else None
+        if reason:
+            raise CheckpointError(
+                f"{path}: it is no file that can be read",
+                expected="a file of the checkpoint",
+                received=reason,
+                mend="download or copy the checkpoint again",
+            )
+
+
+def _read_config_file(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, MOST_CONFIG)
     except FileNotFoundError:
         raise CheckpointError(
             f"{path.parent}: there is no config.json",
@@ -179,7 +198,7 @@ def _read_json_object(path: Path) -> dict[str, Any]:
             received=", ".join(sorted(file.name for file in path.parent.iterdir())[:10]) or "an empty folder",
             mend="name the folder that holds config.json and the weights",
         ) from None
-    except (OSError, ValueError) as error:
+    except UnreadableError as error:
         raise CheckpointError(
             f"{path}: it cannot be read",
             expected="JSON",
@@ -192,6 +211,15 @@ def _read_json_object(path: Path) -> dict[str, Any]:
             expected="a JSON object",
             received=f"a JSON {type(content).__name__}",
             mend="download or copy the checkpoint again",
+        )
+    outputs, names = content.get("num_labels"), content.get("id2label")
+    most = max(MOST_LABELS, len(names) if isinstance(names, dict) else 0)
+    if outputs is not None and (type(outputs) is not int or not 0 <= outputs <= most):
+        raise CheckpointError(
+            f"{path}: num_labels has a value that cannot be used",
+            expected=f"a whole number, at most {most:,}",
+            received=f"num_labels = {outputs!r}",
+            mend="use the config.json that belongs to these weights",
         )
     return content
 

@@ -3,9 +3,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import sys
+import time
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,3 +191,75 @@ def test_rows_longer_than_the_positions(case: str, most: int) -> None:
     with pytest.raises(CheckpointError, match=r"data\.max_length is more than") as caught:
         check_max_length(most + 1, found)
     assert f"at most {most} tokens" in caught.value.expected
+
+
+@pytest.mark.parametrize("number", [10**5, 10**12])
+@pytest.mark.parametrize(
+    ("family", "key"),
+    [
+        *(("bert", key) for key in ("num_labels", "num_hidden_layers", "vocab_size", "intermediate_size")),
+        *(("bert", key) for key in ("hidden_size", "max_position_embeddings", "type_vocab_size")),
+        *(("albert", key) for key in ("num_hidden_layers", "num_hidden_groups", "inner_group_num", "embedding_size")),
+        ("distilbert", "n_layers"),
+    ],
+)
+def test_no_number_of_a_config_makes_anything_large(family: str, key: str, number: int, tmp_path: Path) -> None:
+    folder = copy_checkpoint(family, tmp_path / "tiny")
+    config = json.loads((folder / "config.json").read_text()) | {key: number}
+    if key == "hidden_size":
+        config["num_attention_heads"] = 1
+    (folder / "config.json").write_text(json.dumps(config))
+    begin = time.perf_counter()
+    tracemalloc.start()
+    try:
+        error = refused(str(folder))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "config.json" in error.expected + error.mend
+    assert len(str(error)) < 100_000 and most < 50e6 and time.perf_counter() - begin < 5
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+@pytest.mark.parametrize("kind", ["a named pipe", "a device", "a folder"])
+def test_what_is_no_file_is_not_opened(name: str, kind: str, folder: Path) -> None:
+    (folder / name).unlink()
+    if kind == "a named pipe":
+        os.mkfifo(folder / name)
+    elif kind == "a device":
+        (folder / name).symlink_to("/dev/zero")
+    else:
+        (folder / name).mkdir()
+    error = refused(str(folder))
+    assert error.message == f"{folder / name}: it is no file that can be read"
+    assert error.received == f"{kind} in place of a file"
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors.index.json"])
+def test_nesting_for_harm_is_a_sentence(name: str, folder: Path) -> None:
+    if name != "config.json":
+        (folder / "model.safetensors").unlink()
+    (folder / name).write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
+    assert refused(str(folder)).received == "lists or tables nested more than 20 deep"
+
+
+def test_a_config_too_large_to_be_one(folder: Path) -> None:
+    (folder / "config.json").write_text('{"a": "' + "x" * (17 << 20) + '"}')
+    assert "more than 16,777,216 bytes" in refused(str(folder)).received
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}},
+        {"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 12]}},
+        {"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 2**60]}},
+        None,
+    ],
+    ids=["overlap", "overflow", "beyond the file", "a header of 2**60 bytes"],
+)  # fmt: skip
+def test_headers_that_promise_more_than_there_is(folder: Path, tensors: dict[str, Any] | None) -> None:
+    header = json.dumps(tensors).encode()
+    size = len(header) if tensors else 2**60
+    (folder / "model.safetensors").write_bytes(size.to_bytes(8, "little") + header + bytes(12))
+    assert "the weights cannot be read" in refused(str(folder)).message

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.checkpoint_files import INDEX, WEIGHTS
 from glueft.errors import CheckpointError
+from glueft.plain_file import UnreadableError, read_json
 
 if TYPE_CHECKING:
     import numpy
@@ -207,16 +208,16 @@ def write_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: It
 
 def _read_index(path: Path) -> dict[str, str]:
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = read_json(path)
         files = index["weight_map"]
         # A name with a path could point out of the folder.
         if not files or not all(isinstance(name, str) and Path(name).name == name for name in files.values()):
             raise ValueError("weight_map does not name the files of this folder")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path}: the index of the weights cannot be read",
             expected='JSON with a "weight_map" from tensor names to files of the same folder',
-            received=str(error) if isinstance(error, OSError | ValueError) else "no such map",
+            received=str(error) if isinstance(error, OSError | ValueError | UnreadableError) else "no such map",
             mend="download or copy the checkpoint again",
         ) from None
     return dict(files)

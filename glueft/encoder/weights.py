@@ -16,9 +16,9 @@ import keras
 import numpy
 
 from glueft.encoder.classifier import Classifier
+from glueft.encoder.expected_tensors import other_shapes
 from glueft.encoder.lora import merged_kernel
 from glueft.encoder.tensor_files import without_wrappers
-from glueft.errors import CheckpointError
 
 if TYPE_CHECKING:
     from glueft.encoder.tensor_files import FloatArray, StoredTensor
@@ -156,12 +156,7 @@ def read_weights(
         if name in found and stored[found[name]].shape != slot.shape
     }
     if wrong:
-        raise CheckpointError(
-            f"{next(iter(wrong.values()))}: the weights do not have the shapes that config.json says",
-            expected="tensors of the shapes that follow from config.json",
-            received="; ".join(wrong),
-            mend="use the config.json that belongs to these weights",
-        )
+        raise other_shapes(wrong)
     for variable, slots in by_variable(table):
         array = numpy.empty(variable.shape, dtype=numpy.float32)
         for name, slot in slots.items():
