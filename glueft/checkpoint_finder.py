@@ -14,7 +14,7 @@ from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.expected_tensors import check_tensors
 from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
-from glueft.plain_file import UnreadableError, read_json, why_irregular
+from glueft.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 
 # Bytes of a config.json: room for the names of a hundred thousand labels.
@@ -99,6 +99,18 @@ def fingerprints(folder: Path) -> dict[str, str]:
         names.append(INDEX)
     names += [file for file in TOKENIZER_FILES if (folder / file).is_file()]
     return {file: _sha256(folder / file) for file in names}
+
+
+def refuse_leaving_links(folder: Path) -> None:
+    """Raise CheckpointError if a link in a folder that is to be given away leads out of it."""
+    link = leaving_link(folder)
+    if link is not None:
+        raise CheckpointError(
+            f"{link}: it is a symbolic link out of its folder, and is not given away",
+            expected="files, or links to files of the same folder",
+            received=f"a link to {link.readlink()}",
+            mend="if that file belongs to the model, put a copy of it in the place of the link",
+        )
 
 
 def check_max_length(max_length: int, checkpoint: Checkpoint) -> None:

@@ -28,6 +28,28 @@ def why_irregular(path: Path) -> str | None:
     return None if stat.S_ISREG(mode) else f"{_kind(mode)} in place of a file"
 
 
+def leaving_link(folder: Path) -> Path | None:
+    """Return the first symbolic link in a folder, at any depth, that leads out of it; None if there is none.
+
+    The folder itself may be a link. In the local cache of the hub a checkpoint's files are links to the blobs beside
+    their folder: there these do not leave it.
+    """
+    home = folder.resolve()
+    blobs = home.parent.parent / "blobs" if home.parent.name == "snapshots" else None
+    for place, folders, files in os.walk(home):
+        for name in sorted([*folders, *files]):
+            path = Path(place, name)
+            if not path.is_symlink():
+                continue
+            try:
+                target = path.resolve()
+            except (OSError, RuntimeError):  # links that lead to each other
+                return path
+            if not target.is_relative_to(home) and (blobs is None or target.parent != blobs):
+                return path
+    return None
+
+
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """Return the content of a regular file.
 

@@ -251,13 +251,13 @@ def test_a_config_too_large_to_be_one(folder: Path) -> None:
 @pytest.mark.parametrize(
     "tensors",
     [
-        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}},
+        {name: {"dtype": "F32", "shape": [2], "data_offsets": [at, at + 8]} for name, at in (("a", 0), ("b", 4))},
         {"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 12]}},
         {"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 2**60]}},
         None,
     ],
     ids=["overlap", "overflow", "beyond the file", "a header of 2**60 bytes"],
-)  # fmt: skip
+)
 def test_headers_that_promise_more_than_there_is(folder: Path, tensors: dict[str, Any] | None) -> None:
     header = json.dumps(tensors).encode()
     size = len(header) if tensors else 2**60

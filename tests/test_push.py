@@ -263,6 +263,17 @@ def test_run_folders_that_cannot_be_pushed(asked: Worker, finished_run: Path, tm
     assert asked.refused("push", run=str(tmp_path), name="alice/x")["error"] == "RunFolderError"
 
 
+@pytest.mark.parametrize("name", ["merges.txt", "chat_template.jinja", "additional_chat_templates"])
+def test_no_link_out_of_the_model_is_followed(asked: Worker, finished_run: Path, tmp_path: Path, name: str) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    private = tmp_path / "diary"
+    private.mkdir() if name == "additional_chat_templates" else private.write_text("private")
+    (run / "model" / name).symlink_to(private)
+    error = asked.refused("push", run=str(run), name="alice/linked")
+    assert error["message"] == f"{run / 'model' / name}: it is a symbolic link out of its folder, and is not given away"
+    assert error["received"] == f"a link to {private}"
+
+
 def test_no_host_no_path_and_no_stray_file_is_pushed(
     hub: HubServer, asked: Worker, finished_run: Path, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft import interruption
+from glueft.checkpoint_finder import refuse_leaving_links
 from glueft.export.check import check_export
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
@@ -30,6 +31,7 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
         The content of export.json, with the `folder` and the size of its `files` in bytes.
 
     Raises:
+        CheckpointError: a link in the model's folder leads out of it.
         ExportError: the format cannot be written here, there is something in the place, or what was written does not
             give the logits of the model when its consumer reads it back.
     """
@@ -38,6 +40,7 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
     folder = Path(folder).expanduser().resolve()
     form.refuse_if_unwritable()
     refuse_taken(folder, force=force, source=saved.run.folder if saved.run else saved.checkpoint.folder)
+    refuse_leaving_links(saved.checkpoint.folder)
     model = plain_copy(saved.classifier)
     with export_folder(folder) as unfinished:
         form.write(model, saved.tokenizer, unfinished)

@@ -69,11 +69,12 @@ def source_of(run: SavedRun) -> Source:
 
     Raises:
         RunFolderError: the recipe or the model's labels cannot be read.
-        CheckpointError: the model is missing or broken.
+        CheckpointError: the model is missing or broken, or a link in its folder leads out of it.
     """
-    from glueft.checkpoint_finder import find_checkpoint
+    from glueft.checkpoint_finder import find_checkpoint, refuse_leaving_links
     from glueft.saved_model import described_if_known
 
+    refuse_leaving_links(run.model_folder)
     find_checkpoint(str(run.model_folder))
     # An older run has not described its task, and the plugin may be on another machine: a card with a sentence less.
     task = described_if_known(run)

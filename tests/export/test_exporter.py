@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import keras
 import numpy
 import pytest
 
-from glueft.errors import ExportError
+from glueft.errors import CheckpointError, ExportError
 from glueft.export.exporter import export
 from glueft.export.format import Format, Package
 from glueft.export.formats import FORMATS, find_format
@@ -96,6 +98,16 @@ def test_a_classifier_that_is_no_runs(tmp_path: Path) -> None:
     # DistilBERT's class has no such argument.
     assert "return_token_type_ids=False" in readme
     assert [*load_saved_model(tmp_path / "out").labels] == written["labels"]
+
+
+def test_a_link_out_of_the_models_folder_is_not_followed(saved: SavedModel, tmp_path: Path) -> None:
+    model = shutil.copytree(saved.checkpoint.folder, tmp_path / "model")
+    (tmp_path / "diary").write_text("private")
+    (model / "chat_template.jinja").symlink_to("../diary")
+    linked = replace(saved, checkpoint=replace(saved.checkpoint, folder=model))
+    with pytest.raises(CheckpointError, match=r"chat_template\.jinja: it is a symbolic link out of its folder"):
+        export(linked, tmp_path / "out", find_format("transformers"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
