@@ -198,8 +198,8 @@ class Task(Plugin):
 
     Attributes:
         inputs: the one or two text columns, in the order in which the encoder reads them.
-        labels: the label names, in the order of their indices; empty for regression. A task that learns them from its
-            rows sets them on itself in `load`.
+        labels: the label names, in the order of their indices; empty for regression. Where an option chooses them,
+            `__init__` sets them on the task itself; a task that learns them from files of its own does so in `load`.
         metrics: names of metrics in `glueft.metrics`; the first is the one a run is judged by. Likewise.
         positive_label: the label that F1 is of, by name; None for the second one, as GLUE has it. Likewise.
         reads_own_files: whether the task's options name its files, so that [data] has no say in where rows come from.
@@ -221,14 +221,14 @@ class Task(Plugin):
     metrics: tuple[str, ...] = ("accuracy",)
     positive_label: str | None = None
     reads_own_files: ClassVar[bool] = False
-    hub: ClassVar[HubDataset | None] = None
-    tsv: ClassVar[TSVLayout | None] = None
+    hub: HubDataset | None = None
+    tsv: TSVLayout | None = None
     sample: ClassVar[str | None] = None
     validation_splits: ClassVar[tuple[str, ...]] = ("validation",)
     test_splits: ClassVar[tuple[str, ...]] = ("test",)
-    sizes: ClassVar[Mapping[str, int]] = {}
+    sizes: Mapping[str, int] = {}
     published: ClassVar[tuple[PublishedScore, ...]] = ()
-    submission: ClassVar[Submission | None] = None
+    submission: Submission | None = None
     empty_text: ClassVar[bool] = False
 
     @property

@@ -96,7 +96,7 @@ _CHANGEABLE = {
 def work_breach(cls: type[Plugin]) -> str | None:
     """A task says all that is needed; the other kinds have a `build`."""
     if issubclass(cls, Task):
-        return _task_breach(_where(cls), cls)
+        return task_breach(cls)
     if cls.build is BASES[cls.kind].build:  # type: ignore[attr-defined]
         return f"{_where(cls)} needs a `build` method"
     return None
@@ -110,34 +110,47 @@ PARTS: dict[str, Callable[[type[Plugin]], str | None]] = {
 }
 
 
-def _task_breach(where: str, cls: type[Task]) -> str | None:
-    inputs = getattr(cls, "inputs", None)
+# What a task may set on itself in `__init__`, as its options say; evaluate and predict set some of it anew.
+_MAY_DEPEND = ("hub", "inputs", "labels", "metrics", "positive_label", "sizes", "submission", "tsv")
+_SET_IT = "def __init__(self, options=None): super().__init__(options); self.labels = ..."
+
+
+def task_breach(task: type[Task] | Task) -> str | None:
+    """How a task breaks the contract: its class, or one made with options, which may set other labels on itself."""
+    cls = task if isinstance(task, type) else type(task)
+    where = _where(cls)
+    computed = next((name for name in _MAY_DEPEND if isinstance(getattr(cls, name, None), property)), None)
+    if computed:
+        return f"{where} has a property `{computed}`; what depends on an option is set on the task itself: {_SET_IT}"
+    inputs = getattr(task, "inputs", None)
     if not _names(inputs) or len(inputs) not in (1, 2):
         return f'{where} needs `inputs`, a tuple of one or two different column names such as ("sentence",)'
     if "label" in inputs:
         return f'{where} has "label" among its `inputs`: the name is that of the column with the labels'
-    if not _names(cls.labels) or len(cls.labels) == 1:
+    if not _names(task.labels) or len(task.labels) == 1:
         return f"{where} needs `labels`, a tuple of two or more different names, or () for regression"
-    if not _names(cls.metrics) or not (cls.metrics or cls.reads_own_files):
+    if not _names(task.metrics) or not (task.metrics or task.reads_own_files):
         return f'{where} needs `metrics`, a tuple of names such as ("accuracy",)'
+    # Once it is made, a task may have metrics for labels that it has yet to learn from files of its own.
+    metrics = () if task is not cls and task.reads_own_files and not task.labels else task.metrics
     try:
-        check_metrics(cls.name, cls.metrics, labels=len(cls.labels))
+        check_metrics(cls.name, metrics, labels=len(task.labels))
     except PluginError as error:
         return f"{error.message}: {error.received}; expected {error.expected}; {error.mend}"
-    if cls.positive_label is not None and cls.labels and cls.positive_label not in cls.labels:
-        return f"the `positive_label` of {where}, {_short(cls.positive_label)}, is none of its `labels`"
-    if cls.tsv is not None and not {*inputs, "label"} <= set(cls.tsv.columns):
-        missing = ", ".join(sorted({*inputs, "label"} - set(cls.tsv.columns)))
+    if task.positive_label is not None and task.labels and task.positive_label not in task.labels:
+        return f"the `positive_label` of {where}, {_short(task.positive_label)}, is none of its `labels`"
+    if task.tsv is not None and not {*inputs, "label"} <= set(task.tsv.columns):
+        missing = ", ".join(sorted({*inputs, "label"} - set(task.tsv.columns)))
         return f"the `tsv` layout of {where} does not say in which column to find {missing}"
-    if cls.tsv is not None and cls.tsv.label_text is not None and cls.labels:
-        reason = _label_text_breach(where, cls.labels, cls.tsv.label_text)
+    if task.tsv is not None and task.tsv.label_text is not None and task.labels:
+        reason = _label_text_breach(where, task.labels, task.tsv.label_text)
         if reason:
             return reason
-    if cls.sample is not None and cls.tsv is None:
+    if task.sample is not None and task.tsv is None:
         return f"{where} has a `sample` but no `tsv` layout to read it by"
-    if cls.hub is None and cls.tsv is None and cls.load is Task.load:
+    if task.hub is None and task.tsv is None and cls.load is Task.load:
         return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
-    return submission_breach(cls)
+    return submission_breach(task)
 
 
 def _label_text_breach(where: str, labels: Sequence[str], texts: Sequence[str]) -> str | None:

@@ -118,8 +118,8 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
         splits = load_rows(task, source, limit_train=data.limit_train, limit_validation=data.limit_validation)
-        if task.reads_own_files:  # Such a task may learn its labels from its rows.
-            check_metrics(task.name, task.metrics, labels=len(task.labels))
+        # A task may learn its labels from its rows.
+        check_metrics(task.name, task.metrics, labels=len(task.labels))
         predicted = predicted_splits(task, data.predict, splits)
     check()
     notes = size_notes(task, splits, source.provenance.get("left_out", {}))

@@ -8,6 +8,7 @@ from typing import Any
 from glueft.errors import GlueftError, PluginError
 from glueft.nearest import nearest
 from glueft.plugin import Callback, Options, Plugin, Task
+from glueft.plugin_contract import task_breach
 from glueft.plugin_origin import Origin, how_to_get
 from glueft.recipe.options import Table
 from glueft.recipe.origins import Origins
@@ -198,7 +199,35 @@ class RecipeCheck:
                 self._options(found.cls.Options, path, rest, f'{kind} "{meant}"', found)
             return None
         options = self._options(found.cls.Options, path, rest, f'{kind} "{name}"', found)
-        return found.cls(options) if options is not None else None
+        return self._made(found, options, path) if options is not None else None
+
+    def _made(self, found: Registered, options: Any, path: Path) -> Plugin | None:
+        """A plugin with its options; that they do not go together is a problem."""
+        what = f'{found.kind} "{found.name}"'
+        try:
+            plugin = found.cls(options)
+            reason = task_breach(plugin) if isinstance(plugin, Task) else None
+        except GlueftError as error:
+            self.problems.append(
+                self.origins.problem(
+                    path, error.message, expected=error.expected, received=error.received, mend=error.mend
+                )
+            )
+            return None
+        except Exception as error:
+            plugin, reason = None, f"its `__init__` raised {type(error).__name__}: {error}"
+        if plugin is not None and reason is None:
+            return plugin
+        self.problems.append(
+            self.origins.problem(
+                path,
+                f"{what} cannot be used with these options: {reason}",
+                expected=f"a {found.kind} that keeps to the plugin contract, whatever its options",
+                received=f"one that does not, from {found.origin}",
+                mend=f"give it other options, or tell the authors of {found.origin}",
+            )
+        )
+        return None
 
     def _missing_plugin(self, kind: str, path: Path, rest: dict[str, Any]) -> None:
         """A plugin table without `plugin`; a misspelt key may stand in its place."""

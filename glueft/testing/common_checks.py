@@ -9,7 +9,8 @@ from typing import Any
 import pydantic
 
 from glueft.errors import GlueftError
-from glueft.plugin_contract import PARTS
+from glueft.plugin import Task
+from glueft.plugin_contract import PARTS, task_breach
 from glueft.testing.check import ContractBrokenError
 from glueft.testing.option_types import unsettable
 from glueft.testing.subject import Subject
@@ -51,6 +52,10 @@ def options(subject: Subject) -> str:
 def declaration(subject: Subject) -> str:
     """The attributes of the class say all that is needed."""
     _keeps("declaration", subject)
+    if issubclass(subject.cls, Task):
+        reason = task_breach(subject.task)
+        if reason:
+            raise ContractBrokenError(f"with the options {subject.task.options!r}: {reason}")
     return f"class {subject.cls.__name__}"
 
 
