@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from glueft.text import printable, printable_line
+from glueft.text import printable, printable_line, without_secrets
 
 _BREAK = re.compile(r"\n(?! {4})")
 
@@ -22,11 +22,13 @@ class GlueftError(Exception):
     """
 
     def __init__(self, message: str, *, expected: str = "", received: str = "", mend: str = "") -> None:
+        # What a server or a library has said may hold a token; whoever uses a part of this must not give it on.
+        message = without_secrets(message)
         super().__init__(message)
         self.message = message
-        self.expected = expected
-        self.received = received
-        self.mend = mend
+        self.expected = without_secrets(expected)
+        self.received = without_secrets(received)
+        self.mend = without_secrets(mend)
 
     def __str__(self) -> str:
         named = {"expected": self.expected, "received": self.received, "to mend": self.mend}

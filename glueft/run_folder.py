@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.digits import number_text, shortest
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
+from glueft.text import masked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +78,7 @@ class Run:
             RunFolderError: it cannot be written; the one before stays.
         """
         with self.writing("run.json"):
-            write_text(self.folder / "run.json", json.dumps(self.record, indent=2, ensure_ascii=False) + "\n")
+            write_text(self.folder / "run.json", json.dumps(masked(self.record), indent=2, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
         """Write the last run.json, in the room that was kept for it."""

@@ -86,14 +86,14 @@ def without_secrets(text: str) -> str:
 
 
 def masked(value: Any) -> Any:
-    """A value of JSON with all its texts, keys too, as `without_secrets` has them."""
+    """A value of JSON with all its texts as `without_secrets` has them; keys stay."""
     secrets = _secrets()
 
     def of(value: Any) -> Any:
         if isinstance(value, str):
             return _mask(value, secrets)
         if isinstance(value, dict):
-            return {of(key): of(item) for key, item in value.items()}
+            return {key: of(item) for key, item in value.items()}
         return [*map(of, value)] if isinstance(value, (list, tuple)) else value
 
     return of(value)

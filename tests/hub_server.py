@@ -13,6 +13,7 @@ What those ask for who upload stands in hub_uploads.py.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -59,7 +60,8 @@ class HubServer(ThreadingHTTPServer):
         requests: method and path of each request, in order.
         connections: how many were opened.
         failure: None, or "error" (each answer is a 500), "hang" (no answer at all), "resolve" (a 500 for each file),
-            "tree" (a 500 for each list of files), "nonsense" (each answer is a page of HTML), or a status code. With
+            "tree" (a 500 for each list of files), "nonsense" (each answer is a page of HTML), "echo" (a 403 that says
+            what the request's headers said), or a status code. With
             a part of an address behind a colon, only requests to such addresses fail: "hang:/commit/",
             "cut:/xorbs/" (the connection is closed), "403:/repos/create".
         accounts: who may write, by token.
@@ -246,6 +248,9 @@ class _Handler(Uploads, BaseHTTPRequestHandler):
             self._refuse(500, "InternalError", "something broke")
         elif failure == "nonsense":
             self._send(200, b"<html>Log in to this network first</html>", {"Content-Type": "text/html"})
+        elif failure == "echo":
+            said = f"{self.headers.get('Authorization')} at {self.headers.get('Host')}"
+            self._refuse(403, "", f"refused {said} ({base64.b64decode(said.split()[1] + '==')!r})")
         elif isinstance(failure, int):
             self._refuse(failure, "", "refused")
         elif not (self.upload(path, body) or self._api(path, body) or self._file(path)):

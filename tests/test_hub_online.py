@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +137,19 @@ def test_answers_of_a_hub_in_trouble(hub: HubServer, asked: Worker, failure: str
     error = asked.refused("rows", hub=["nyu-mll/other", "mrpc"])
     assert error["error"] == "HubError"
     assert error["message"].startswith(message), error
+
+
+def test_what_a_hub_says_of_a_password_or_token_is_masked(hub: HubServer, tmp_path: Path) -> None:
+    address = hub.url.replace("://", "://alice:correct-horse@")
+    header = base64.b64encode(b"alice:correct-horse").decode()
+    for token in ({}, {"HF_TOKEN": "hf_of_alice"}):
+        with worker(address, tmp_path, HF_HUB_ETAG_TIMEOUT="1", **token) as asked:
+            hub.failure = "echo"
+            answers = [asked.refused("rows", hub=["a/b", "mrpc"]), asked.refused("checkpoint", name="a/b")]
+            hub.failure = "hang"
+            for error in map(json.dumps, [*answers, asked.refused("checkpoint", name="a/b")]):
+                assert not any(secret in error for secret in ("correct-horse", "hf_of_alice", header))
+                assert "(password)" in error or "(token)" in error
 
 
 def test_a_server_error_leaves_the_cache(hub: HubServer, asked: Worker) -> None:

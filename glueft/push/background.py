@@ -18,10 +18,10 @@ from glueft.errors import GlueftError
 from glueft.files import hidden_name, size
 from glueft.hub_client import quiet_client_in_threads
 from glueft.push.content import Source, content_of, record_after
-from glueft.push.errors import without_token
 from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, push
 from glueft.push.record import failed, hub_record, push_options
 from glueft.task_description import describe_task
+from glueft.text import without_secrets
 
 if TYPE_CHECKING:
     from glueft.progress import RunProgress
@@ -154,7 +154,7 @@ class BackgroundPush:
         except GlueftError as error:
             self._refused(error, epoch, pushing=source is not None)
         except Exception as error:  # a bug, here or in the client
-            words = without_token(f"{type(error).__name__}: {error}".splitlines()[0])
+            words = without_secrets(f"{type(error).__name__}: {error}".splitlines()[0])
             unexpected = GlueftError(
                 f'"{self.target.repository}" was not pushed: {words}',
                 expected="a push",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from glueft.errors import HubError
 from glueft.hub_errors import first_line
+from glueft.text import without_secrets
 
 NOTHING_VISIBLE = "nothing of it is visible on the hub, where the commit is the last step"
 
@@ -173,30 +173,17 @@ def not_taken(name: str, error: BaseException) -> HubError:
 
 
 def described(error: BaseException) -> str:
-    """An error of the client in one line, without the token."""
+    """An error of the client in one line, without secrets."""
     status = status_of(error)
     what = f"HTTP {status}" if status else type(error).__name__
     words = getattr(error, "server_message", None)
-    return without_token(f"{what}: {words.splitlines()[0] if words else first_line(error)}")
+    return without_secrets(f"{what}: {words.splitlines()[0] if words else first_line(error)}")
 
 
 def status_of(error: BaseException) -> int | None:
     """The status code of the hub's answer, if there was one."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None
-
-
-def without_token(text: str) -> str:
-    """A text in which no token stands: whatever a library writes, it is not for others."""
-    from huggingface_hub import get_token
-
-    tokens = {os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN")}
-    with suppress(Exception):  # It may ask a server for one.
-        tokens.add(get_token())
-    for token in tokens:
-        if token and token.strip():
-            text = text.replace(token.strip(), "(token)")
-    return text
 
 
 def _token_source() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.files import write_text
+from glueft.text import masked
 
 if TYPE_CHECKING:
     from glueft.push.push import Pushed, Target
@@ -48,6 +49,6 @@ def note_push(run: SavedRun, pushed: Pushed, say: Callable[[str], None]) -> None
     hub = run.record.setdefault("hub", hub_record(pushed.target, "command"))
     hub["pushes"].append(pushed.as_record())
     try:
-        write_text(run.folder / "run.json", json.dumps(run.record, indent=2, ensure_ascii=False) + "\n")
+        write_text(run.folder / "run.json", json.dumps(masked(run.record), indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         say(f"warning: {run.folder / 'run.json'} cannot be written to ({error.strerror}); it does not name this push")
