@@ -64,10 +64,11 @@ def check(
     reports = [_failure_report(failure, quiet=as_json) for failure in failures]
     for plugin in plugins:
         found = findings(plugin.cls, given, data_folder(data_dir), time_limit)
-        reports.append(_report(plugin, found, quiet=as_json))
+        reports.append(report_of(plugin, found, quiet=as_json))
     passed = all(report["passed"] for report in reports)
     if as_json:
-        say(json_text({"passed": passed, "plugins": reports}))
+        left_out = sum(report["counts"]["not checked"] for report in reports)
+        say(json_text({"passed": passed, "left_out": left_out, "plugins": reports}))
     elif not reports:
         say("no plugin but glueft's own is installed; name one to check it: glueft plugin check mrpc")
     if not passed:
@@ -134,7 +135,7 @@ def option_values(overrides: Sequence[str]) -> dict[str, Any]:
     return {str(value.path[0]): value.value for value in values}
 
 
-def _report(plugin: Registered, found: Iterable[Finding], *, quiet: bool) -> dict[str, Any]:
+def report_of(plugin: Registered, found: Iterable[Finding], *, quiet: bool) -> dict[str, Any]:
     """Show each finding as it comes; return all of them as `--json` prints them."""
     from glueft.cli.list_plugins import source_of
 
@@ -147,15 +148,20 @@ def _report(plugin: Registered, found: Iterable[Finding], *, quiet: bool) -> dic
         if not quiet:
             say(f"  {marks[finding.state]} {finding.check:<13} {finding.said}")
     failed = sum(finding.state == "failed" for finding in kept)
+    left_out = [finding.check for finding in kept if finding.state == "not checked"]
+    passed = len(kept) - failed - len(left_out)
     if not quiet:
-        left_out = sum(finding.state == "not checked" for finding in kept)
-        done = f"{failed} of {len(kept)} checks failed" if failed else f"{len(kept) - left_out} checks passed"
-        say(f"{plugin.name}: {done}{f', {left_out} left out' if left_out else ''}", "")
+        done = f"{failed} of {len(kept)} checks failed" if failed else f"{passed} checks passed"
+        say(f"{plugin.name}: {done}")
+        if left_out:
+            say(f"{plugin.name}: {len(left_out)} of {len(kept)} checks were LEFT OUT: {', '.join(left_out)}")
+        say("")
     return {
         "kind": plugin.kind,
         "name": plugin.name,
         **source_of(plugin),
         "passed": not failed,
+        "counts": {"passed": passed, "failed": failed, "not checked": len(left_out)},
         "checks": [{"check": finding.check, "state": finding.state, "said": finding.said} for finding in kept],
     }
 
@@ -173,6 +179,7 @@ def _failure_report(failure: Failure, *, quiet: bool) -> dict[str, Any]:
         "version": failure.version,
         "file": failure.file,
         "passed": False,
+        "counts": {"passed": 0, "failed": 1, "not checked": 0},
         "checks": [{"check": "found", "state": "failed", "said": failure.reason}],
     }
 

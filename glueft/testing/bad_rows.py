@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from glueft.data.rows import load_rows
@@ -14,25 +15,29 @@ from glueft.errors import GlueftError
 from glueft.plugin import Task, TSVFile, TSVLayout
 from glueft.plugin_blame import BlamedError, place, said
 from glueft.testing.check import ContractBrokenError, NotCheckedError
+from glueft.testing.own_files import break_own_files
 from glueft.testing.subject import Subject
 
 
 def bad_rows(subject: Subject) -> str:
     """Each way to break the train file is refused."""
     task = subject.task
-    if task.tsv is None or task.reads_own_files:
+    own_load = type(task).load is not Task.load
+    if own_load and not _reads_layout(subject):
+        return _own_files(subject)
+    if task.tsv is None:
         raise NotCheckedError("it has no `tsv` layout whose files could be broken")
     folder = _files(subject, task.tsv)
     file = next((file for file in task.tsv.candidates("train") if (folder / file.name).is_file()), None)
     if file is None:
         raise NotCheckedError("its train rows are in no file of its layout")
-    _check_whole_files(subject, folder)
     refused = []
     for what, text in _broken(task, file, (folder / file.name).read_text(encoding="utf-8")):
         with tempfile.TemporaryDirectory() as copy:
             shutil.copytree(folder, Path(copy) / task.tsv.folder)
             (Path(copy) / task.tsv.folder / file.name).write_text(text, encoding="utf-8")
-            _check_refused(subject, Path(copy), what)
+            load = partial(load_rows, task, FolderSource(copy))
+            _check_refused(subject, load, f"a train file with {what}")
         refused.append(what)
     return "refused: " + ", ".join(refused)
 
@@ -46,16 +51,26 @@ def _files(subject: Subject, layout: TSVLayout) -> Path:
     return task_folder(module.parent / str(subject.task.sample), layout)
 
 
-def _check_whole_files(subject: Subject, folder: Path) -> None:
-    """A task with a `load` of its own may read something else than these files."""
-    if type(subject.task).load is Task.load:
-        return
+def _reads_layout(subject: Subject) -> bool:
+    """Whether a task's own `load` reads the files of its layout in the end, from whatever folder."""
+    task = subject.task
+    if task.tsv is None or task.reads_own_files or (task.sample is None and subject.data_dir is None):
+        return False
     try:
-        loaded = load_rows(subject.task, FolderSource(folder))
+        loaded = load_rows(task, FolderSource(_files(subject, task.tsv)))
     except Exception:
-        loaded = {}
-    if {split: rows.sha256 for split, rows in loaded.items()} != {s: r.sha256 for s, r in subject.rows.items()}:
-        raise NotCheckedError("its own `load` reads something else than a folder with the files of its layout")
+        return False
+    return {split: rows.sha256 for split, rows in loaded.items()} == {s: r.sha256 for s, r in subject.rows.items()}
+
+
+def _own_files(subject: Subject) -> str:
+    """Break the files that a task's own `load` reads."""
+    refused = []
+    for copy, mistake in break_own_files(subject):
+        what = mistake.what if "train file" in mistake.what else f"a train file with {mistake.what}"
+        _check_refused(subject, copy.load, what, may_load=mistake.may_load)
+        refused.append(mistake.what)
+    return "refused: " + ", ".join(refused)
 
 
 def _broken(task: Task, file: TSVFile, text: str) -> Iterator[tuple[str, str]]:
@@ -81,15 +96,16 @@ def _broken(task: Task, file: TSVFile, text: str) -> Iterator[tuple[str, str]]:
         yield "a missing column", "\n".join(["\t".join(gone), *lines[1:]]) + "\n"
 
 
-def _check_refused(subject: Subject, folder: Path, what: str) -> None:
+def _check_refused(subject: Subject, load: Callable[[], object], what: str, *, may_load: bool = False) -> None:
     try:
-        load_rows(subject.task, FolderSource(folder))
+        load()
     except Exception as raised:
         error = raised.__cause__ if isinstance(raised, BlamedError) and raised.__cause__ else raised
         if isinstance(error, GlueftError):
             return
         raise ContractBrokenError(
-            f"a train file with {what} gives {said(error)}{place(subject.cls, error)}; raise a glueft.DataError that "
+            f"{what} gives {said(error)}{place(subject.cls, error)}; raise a glueft.DataError that "
             "names the file and the line"
         ) from error
-    raise ContractBrokenError(f"a train file with {what} is loaded without a word; refuse it with a glueft.DataError")
+    if not may_load:
+        raise ContractBrokenError(f"{what} is loaded without a word; refuse it with a glueft.DataError")

@@ -45,7 +45,7 @@ class Subject:
         """
         guessed = {name: example(self.cls, name) for name in required(self.cls) if name not in self.given}
         try:
-            return self.cls(self.cls.Options.model_validate({**guessed, **self.given}))
+            return self.cls(self.cls.Options.model_validate({**guessed, **self.given}, context=self._folder_of))
         except pydantic.ValidationError as error:
             first = error.errors(include_url=False)[0]
             at = ".".join(map(str, first["loc"]))
@@ -56,6 +56,10 @@ class Subject:
         if whole and guessed and not self.given:
             raise NotCheckedError(f"values for its options cannot be guessed, give them with --set KEY=VALUE: {reason}")
         raise ContractBrokenError(f"{reason}; give the option another default or other `examples`")
+
+    def _folder_of(self, option: str) -> Path:
+        """Where a `glueft.LocalPath` begins: what is given, at the working folder; an example, at the plugin's file."""
+        return Path() if option in self.given or self.file is None else self.file.parent
 
     @property
     def task(self) -> Task:
