@@ -95,6 +95,8 @@ def load_recipe(
     overrides: list[str] | None = None,
     plugins: list[str] | None = None,
     unset: list[str] | None = None,
+    *,
+    trust: bool = False,
 ) -> Recipe:
     """Read a recipe file, or a packaged recipe by its name, and check all of it.
 
@@ -103,13 +105,14 @@ def load_recipe(
         overrides: `KEY=VALUE` texts as `glueft run --set` takes them; values are TOML.
         plugins: plugin files, as `glueft run --plugin` takes them.
         unset: keys to take out of the recipe first, as `glueft run --unset` takes them.
+        trust: run the plugin files that the recipe of a run folder names, whoever wrote it, as `glueft run --trust`.
 
     Raises:
         glueft.recipe.RecipeError: with every problem of the recipe at once.
     """
     from glueft.recipe import load_recipe
 
-    return load_recipe(path, overrides or [], plugins=plugins or [], unset=unset or [])
+    return load_recipe(path, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust)
 
 
 def read_tables(files: Mapping[str, str | Path], **options: Any) -> Tables:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pydantic
 
-from glueft.plugin import HubDataset, TableLayout, Task, TSVLayout
+from glueft.plugin import HubDataset, TableLayout, Task, TSVFile, TSVLayout
 from glueft.plugin_blame import blaming
 
 
@@ -78,7 +79,19 @@ def read_description(recorded: Any) -> TaskDescription:
         raise ValueError(f"{place}: {first['msg']}" if place else str(first["msg"])) from None
     if len(found.inputs) not in (1, 2) or not set(found.inputs) <= set(found.table_layout.columns):
         raise ValueError("inputs: one or two names, each with its columns in table_layout")
+    if found.tsv is not None and not all(_names_inputs(file, found.inputs) for file in _files(found.tsv)):
+        raise ValueError("tsv: files that say in which column each input stands, by number where they have no header")
     return found
+
+
+def _files(layout: TSVLayout) -> Iterator[TSVFile]:
+    for split in layout.files:
+        yield from layout.candidates(split)
+
+
+def _names_inputs(file: TSVFile, inputs: Sequence[str]) -> bool:
+    columns = [(file.columns or {}).get(name) for name in inputs]
+    return all(isinstance(column, (str, int) if file.header else int) for column in columns)
 
 
 @functools.cache

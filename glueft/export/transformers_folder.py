@@ -39,7 +39,9 @@ class TransformersFolder(Format):
         import torch
         from transformers import AutoModelForSequenceClassification
 
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True).eval()
+        model = AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        ).eval()
         left_out = () if hasattr(model.config, "type_vocab_size") else ("token_type_ids",)
 
         def logits(inputs: Inputs) -> NDArray[np.float32]:
