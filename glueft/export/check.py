@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.encoder.classifier import Classifier
+    from glueft.export.tokenizer_call import TokenizerCall
+    from glueft.saved_model import SavedModel
 
 # How far two logits may lie apart. Float32 sums of another order differ by some 1e-6; a wrong activation by 1e-3.
 TOLERANCE = 1e-4
@@ -44,8 +47,18 @@ class Check:
     missing: str | None
 
 
-def check_export(form: Format, folder: Path, model: Classifier, tokenizer: Any, max_length: int) -> Check:
-    """Compare the logits of what was written with the model's own.
+def check_export(form: Format, folder: Path, model: Classifier, saved: SavedModel, call: TokenizerCall) -> Check:
+    """Compare the logits of what was written with those that glueft gives.
+
+    Texts go through the lines that the README shows, with the tokenizer that was written, and on glueft's side through
+    its own reading of texts; rows of random tokens go to both models as they are.
+
+    Args:
+        form: of the export.
+        folder: where it was written.
+        model: what was written, from `plain_copy`.
+        saved: what it was made from.
+        call: of the README.
 
     Raises:
         ExportError: they differ, or the consumer cannot open it.
@@ -55,18 +68,24 @@ def check_export(form: Format, folder: Path, model: Classifier, tokenizer: Any, 
 
     (first, _), *_ = readers = form.readers()
     consumer, open_folder = next((package, open_folder) for package, open_folder in readers if package.installed)
-    batches = check_batches(model, tokenizer, max_length)
-    expected = [keras.ops.convert_to_numpy(model(batch)) for batch in batches]
+    columns = check_texts(saved.tokenizer, saved.max_length, pair=call.pair)
+    random = random_batches(model, saved.tokenizer.pad_token_id, saved.max_length)
+    own = [read_by_glueft(saved, texts) for texts in columns]
+    expected = [keras.ops.convert_to_numpy(model(batch)) for batch in (*own, *random)]
     try:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        given = [*(call.inputs(tokenizer, texts) for texts in columns), *random]
         read = open_folder(folder)
-        found = [read(batch) for batch in batches]
+        found = [read(batch) for batch in given]
     except Exception as error:  # whatever a consumer raises: an export that it cannot open is of no use
         raise _wrong(form, consumer, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     largest = 0.0
-    for given, wanted in zip(found, expected, strict=True):
-        if given.shape != wanted.shape:
-            raise _wrong(form, consumer, f"logits of the shape {given.shape}, not {wanted.shape}")
-        difference = np.abs(given - wanted).max()
+    for ours, wanted in zip(found, expected, strict=True):
+        if ours.shape != wanted.shape:
+            raise _wrong(form, consumer, f"logits of the shape {ours.shape}, not {wanted.shape}")
+        difference = np.abs(ours - wanted).max()
         # A difference that is no number is none that is small enough.
         if not difference <= TOLERANCE:
             raise _wrong(form, consumer, f"logits that differ by {difference:.2g}")
@@ -75,28 +94,43 @@ def check_export(form: Format, folder: Path, model: Classifier, tokenizer: Any, 
     return Check(consumer.module, consumer.version, sum(map(len, expected)), largest, missing)
 
 
-def check_batches(model: Classifier, tokenizer: Any, max_length: int) -> list[dict[str, NDArray[np.int32]]]:
-    """Make batches of several sizes and lengths, padded and not: a few texts, and rows of random tokens."""
+def check_texts(tokenizer: Any, max_length: int, *, pair: bool) -> list[list[list[str]]]:
+    """Rows for two batches, by column: a few of several lengths, and one that is cut, of the vocabulary's own words."""
+    import numpy as np
+
+    short = [[texts[column] for texts in TEXTS] for column in range(1 + pair)]
+    words = sorted(tokenizer.get_vocab().keys() - set(tokenizer.all_special_tokens)) or ["a"]
+    random = np.random.default_rng(0)
+    long = [[" ".join(words[place] for place in random.integers(len(words), size=max_length))] for _ in short]
+    return [short, long]
+
+
+def read_by_glueft(saved: SavedModel, texts: Sequence[list[str]]) -> dict[str, NDArray[np.int32]]:
+    """Return rows as one batch, as glueft trains and predicts with them."""
+    import numpy as np
+
+    from glueft.data.batches import collate
+    from glueft.data.rows import Rows
+
+    count = len(texts[0])
+    encoded = saved.encode(Rows("check", tuple(texts), np.full(count, -1, np.int32), saved.labels))
+    return dict(collate(encoded, np.arange(count)))
+
+
+def random_batches(model: Classifier, pad_id: int, max_length: int) -> list[dict[str, NDArray[np.int32]]]:
+    """Make batches of random tokens, of several sizes and lengths, padded and not."""
     import numpy as np
 
     config = model.config
-    tokens = tokenizer(
-        [first for first, _ in TEXTS],
-        [second for _, second in TEXTS],
-        truncation=True,
-        max_length=max_length,
-        padding=True,
-        return_token_type_ids=True,
-    )
-    batches = [{name: np.array(tokens[name], np.int32) for name in INPUT_NAMES}]
+    batches = []
     random = np.random.default_rng(0)
-    words = np.setdiff1d(np.arange(config.vocab_size), [tokenizer.pad_token_id])
+    words = np.setdiff1d(np.arange(config.vocab_size), [pad_id])
     for rows, length in ((1, 2), (4, min(19, max_length)), (2, max_length)):
         ids = random.choice(words, (rows, length))
         mask = np.ones((rows, length), np.int32)
         for row in range(1, rows):  # the first row has no padding
             mask[row, random.integers(1, length + 1) :] = 0
-        ids[mask == 0] = tokenizer.pad_token_id
+        ids[mask == 0] = pad_id
         types = random.integers(0, max(config.type_vocab_size, 1), (rows, length))
         batches.append(dict(zip(INPUT_NAMES, (part.astype(np.int32) for part in (ids, mask, types)), strict=True)))
     return batches

@@ -13,6 +13,7 @@ from glueft.export.check import check_export
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
 from glueft.export.readme import write_readme
+from glueft.export.tokenizer_call import TokenizerCall
 
 if TYPE_CHECKING:
     from glueft.saved_model import SavedModel
@@ -45,11 +46,18 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
     with export_folder(folder) as unfinished:
         form.write(model, saved.tokenizer, unfinished)
         interruption.check()
-        check = check_export(form, unfinished, model, saved.tokenizer, saved.max_length)
+        call = TokenizerCall.to(
+            saved.tokenizer,
+            max_length=saved.max_length,
+            pair=bool(saved.pair),
+            token_types=form.takes_all_inputs or model.config.type_vocab_size > 0,
+            model_defaults=not form.takes_all_inputs,
+        )
+        check = check_export(form, unfinished, model, saved, call)
         record = describe(saved, form) | {"check": asdict(check)}
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (unfinished / DESCRIPTION).write_text(text, encoding="utf-8")
-        readme = write_readme(form, record, pair=bool(saved.pair), token_types=model.config.type_vocab_size > 0)
+        readme = write_readme(form, record, call)
         (unfinished / "README.md").write_text(readme, encoding="utf-8")
         interruption.check()
     return {**record, "folder": str(folder), "files": file_sizes(folder)}

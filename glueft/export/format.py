@@ -55,6 +55,7 @@ class Format(ABC):
         model_file: the file, or the folder, that holds the weights.
         writer: the package that writes it, where glueft can be installed without it.
         called_with: what `pip install` needs for the README's snippet.
+        takes_all_inputs: whether the model takes each of `INPUT_NAMES`, even one that its family has no use for.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Format(ABC):
     model_file: str
     writer: Package | None = None
     called_with: str
+    takes_all_inputs: bool = True
 
     def refuse_if_unwritable(self) -> None:
         """Raise ExportError if the format cannot be written here, before anything is loaded."""
@@ -91,8 +93,8 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def snippet(self, token_types: bool) -> Snippet:
-        """Return the Python code by which the README calls the model; `token_types`: whether the family has them."""
+    def snippet(self) -> Snippet:
+        """Return the Python code by which the README calls the model."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,11 @@ class Snippet:
     Attributes:
         imports: the lines at its head, in order.
         load: the lines that open the model.
-        tokenizer_options: further arguments of the tokenizer's call.
+        tensors: the kind of tensors that the model is called with, as transformers abbreviates it.
         call: the lines that turn `inputs` into `logits`, a NumPy array.
     """
 
     imports: str
     load: str
-    tokenizer_options: str
+    tensors: str
     call: str

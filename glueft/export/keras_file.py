@@ -47,7 +47,7 @@ class KerasFile(Format):
 
         return logits
 
-    def snippet(self, token_types: bool) -> Snippet:
+    def snippet(self) -> Snippet:
         """Return Keras code, for any backend."""
         return Snippet(
             imports=(
@@ -55,6 +55,6 @@ class KerasFile(Format):
                 "import glueft.encoder.classifier  # tells Keras of the model's class"
             ),
             load='model = keras.saving.load_model("model.keras")',
-            tokenizer_options='return_token_type_ids=True, return_tensors="np"',
+            tensors="np",
             call="logits = model.predict(dict(inputs), verbose=0)",
         )

@@ -63,12 +63,12 @@ class OnnxFile(Format):
         evaluator = onnx.reference.ReferenceEvaluator(str(folder / self.model_file))
         return lambda inputs: evaluator.run(["logits"], _whole_numbers(inputs))[0]
 
-    def snippet(self, token_types: bool) -> Snippet:
+    def snippet(self) -> Snippet:
         """Return onnxruntime code."""
         return Snippet(
             imports="import onnxruntime\nfrom transformers import AutoTokenizer",
             load='session = onnxruntime.InferenceSession("model.onnx")',
-            tokenizer_options='return_token_type_ids=True, return_tensors="np"',
+            tensors="np",
             call='logits = session.run(["logits"], dict(inputs))[0]',
         )
 

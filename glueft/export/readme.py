@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glueft.export.format import Format
+from glueft.export.tokenizer_call import OPEN, TokenizerCall
 from glueft.metrics import metric_title
 
 TEXTS = ("The council voted to widen the old bridge.", "A dull and needlessly long film.")
 SECOND_TEXTS = ("The old bridge will be made wider.", "Nobody minded how long it was.")
 
 
-def write_readme(form: Format, record: Mapping[str, Any], *, pair: bool, token_types: bool) -> str:
+def write_readme(form: Format, record: Mapping[str, Any], call: TokenizerCall) -> str:
     """Return the text.
 
     Args:
         form: the export's format.
         record: export.json.
-        pair: whether the code shows rows of two texts.
-        token_types: whether the model's family tells the texts of a pair apart by token types.
+        call: how the code makes the model's inputs, as the check has done.
     """
     task = f"the task {record['task']}" if record["task"] else "one text or two"
     check = record["check"]
@@ -40,7 +40,7 @@ def write_readme(form: Format, record: Mapping[str, Any], *, pair: bool, token_t
         f"In this folder, after `pip install {form.called_with}`:",
         "",
         "```python",
-        snippet(form, record["labels"], record["max_length"], pair=pair, token_types=token_types),
+        snippet(form, record["labels"], call),
         "```",
     ]
     return "\n".join(lines) + "\n"
@@ -68,19 +68,17 @@ def _facts(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def snippet(form: Format, labels: Sequence[str], max_length: int, *, pair: bool, token_types: bool) -> str:
+def snippet(form: Format, labels: Sequence[str], call: TokenizerCall) -> str:
     """Return code that prints the prediction for two rows; it runs in the export's folder."""
-    own = form.snippet(token_types)
-    lines = [own.imports, "", 'tokenizer = AutoTokenizer.from_pretrained(".")', own.load]
+    own = form.snippet()
+    lines = [call.imports + own.imports, "", OPEN, own.load]
     if labels:
         lines.append(f"labels = {json.dumps(list(labels), ensure_ascii=False)}")
     lines.append(f"texts = {json.dumps(list(TEXTS))}")
-    if pair:
+    if call.pair:
         lines.append(f"second_texts = {json.dumps(list(SECOND_TEXTS))}")
-    given = "texts, second_texts" if pair else "texts"
     lines += [
-        f"inputs = tokenizer(\n    {given}, truncation=True, max_length={max_length}, padding=True, "
-        f"{own.tokenizer_options}\n)",
+        call.code(own.tensors),
         own.call,
         "for text, scores in zip(texts, logits):",
         "    print(text, labels[scores.argmax()], scores)" if labels else "    print(text, scores[0])",

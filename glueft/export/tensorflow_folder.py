@@ -74,11 +74,11 @@ class TensorFlowFolder(Format):
 
         return logits
 
-    def snippet(self, token_types: bool) -> Snippet:
+    def snippet(self) -> Snippet:
         """Return TensorFlow code."""
         return Snippet(
             imports="import tensorflow as tf\nfrom transformers import AutoTokenizer",
             load='model = tf.saved_model.load(".")',
-            tokenizer_options='return_token_type_ids=True, return_tensors="np"',
+            tensors="np",
             call='logits = model.signatures["serving_default"](**inputs)["logits"].numpy()',
         )

@@ -23,6 +23,7 @@ class TransformersFolder(Format):
     holds = "A checkpoint in Hugging Face layout: config.json, model.safetensors and the tokenizer's files"
     model_file = "model.safetensors"
     called_with = "torch transformers"
+    takes_all_inputs = False
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
         """Write the checkpoint."""
@@ -55,6 +56,7 @@ class TransformersFolder(Format):
     def read_with_glueft(self, folder: Path) -> Reader:
         """Open it as glueft opens any checkpoint."""
         import keras
+        import numpy as np
 
         from glueft.checkpoint import find_checkpoint, load_classifier
         from glueft.saved_model import head_labels
@@ -64,17 +66,17 @@ class TransformersFolder(Format):
         model = load_classifier(checkpoint, labels=labels, regression=not labels, seed=0).model
 
         def logits(inputs: Inputs) -> NDArray[np.float32]:
-            found: NDArray[np.float32] = keras.ops.convert_to_numpy(model(inputs))
+            zeros = {"token_type_ids": np.zeros_like(inputs["input_ids"])}
+            found: NDArray[np.float32] = keras.ops.convert_to_numpy(model(zeros | dict(inputs)))
             return found
 
         return logits
 
-    def snippet(self, token_types: bool) -> Snippet:
+    def snippet(self) -> Snippet:
         """Return PyTorch code."""
         return Snippet(
             imports="import torch\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer",
             load='model = AutoModelForSequenceClassification.from_pretrained(".")',
-            # Some tokenizers make them all the same, and DistilBERT's class refuses them.
-            tokenizer_options='return_tensors="pt"' + ("" if token_types else ", return_token_type_ids=False"),
+            tensors="pt",
             call="with torch.no_grad():\n    logits = model(**inputs).logits.numpy()",
         )

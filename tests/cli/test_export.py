@@ -24,7 +24,7 @@ def test_a_run_is_exported(finished_run: Path, tmp_path: Path, capsys: Captured)
     assert lines[2].startswith(f"{out}: BertForSequenceClassification in the format keras, 0.")
     assert lines[2].endswith("for rows of up to 128 tokens")
     assert lines[3] == "labels: not_equivalent, equivalent"
-    assert lines[4].startswith("read back by keras ") and "the same logits on 10 rows (largest difference" in lines[4]
+    assert lines[4].startswith("read back by keras ") and "the same logits on 11 rows (largest difference" in lines[4]
     assert lines[5:] == [f"{out}/README.md says how to call it"]
     assert told.err == ""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import io
 import json
 import os
 import shutil
@@ -15,16 +18,18 @@ import keras
 import numpy
 import pytest
 
+from glueft.data.rows import Rows
 from glueft.errors import CheckpointError, ExportError
 from glueft.export.exporter import export
 from glueft.export.format import Format, Package
 from glueft.export.formats import FORMATS, find_format
 from glueft.export.keras_file import KerasFile
 from glueft.export.onnx_file import OnnxFile
-from glueft.export.readme import TEXTS, snippet
+from glueft.export.readme import SECOND_TEXTS, TEXTS, snippet
+from glueft.export.tokenizer_call import TokenizerCall
 from glueft.export.transformers_folder import TransformersFolder
 from glueft.saved_model import SavedModel, load_saved_model
-from reference_checkpoints import copy_checkpoint
+from reference_checkpoints import copy_checkpoint, copy_with_python_tokenizer, edit_tokenizer
 
 SLOW_TO_START = ("transformers", "saved_model")
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -57,7 +62,7 @@ def test_the_code_of_the_readme_runs(name: str, saved: SavedModel, tmp_path: Pat
     assert "for the task mrpc" in readme and "128 tokens" in readme and 'label 1       "equivalent"' in readme
     described = json.loads((tmp_path / "out" / "export.json").read_text())
     assert described.items() <= written.items()
-    assert described["check"]["largest_difference"] <= 1e-4 and described["check"]["rows"] == 10
+    assert described["check"]["largest_difference"] <= 1e-4 and described["check"]["rows"] == 11
     # Not where it lies on this machine.
     assert described["checkpoint"] and str(tmp_path.parent) not in json.dumps(described) + readme
     assert described["labels"] == ["not_equivalent", "equivalent"] and described["task"] == "mrpc"
@@ -110,10 +115,53 @@ def test_a_link_out_of_the_models_folder_is_not_followed(saved: SavedModel, tmp_
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("types", [True, False])
+def test_the_call_of_the_readme_gives_what_glueft_reads(types: bool, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    source = copy_checkpoint("bert", tmp_path / "source")
+    # Its tokenizer counts segments; without their name among the inputs, neither transformers nor glueft reads them.
+    inputs = ["input_ids", "attention_mask", *(["token_type_ids"] if types else [])]
+    edit_tokenizer(source, model_input_names=inputs, truncation_side="left", padding_side="left")
+    saved = dataclasses.replace(load_saved_model(source), pair=True)
+    written = export(saved, tmp_path / "out", FORMATS["onnx"])
+    assert written["check"]["rows"] == 11 and written["check"]["largest_difference"] <= 1e-5
+    code = (tmp_path / "out" / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    assert ('inputs["token_type_ids"] = np.zeros_like(inputs["input_ids"])' in code) is not types
+    with contextlib.chdir(tmp_path / "out"), contextlib.redirect_stdout(io.StringIO()) as shown:
+        exec(code, found := {})
+    expected = saved.logits(Rows("rows", (list(TEXTS), list(SECOND_TEXTS)), numpy.array([-1, -1]), saved.labels))
+    numpy.testing.assert_allclose(found["logits"], expected, atol=1e-5)
+    assert shown.getvalue().startswith(TEXTS[0])
+    # Padding is on the right, as glueft has it.
+    assert found["inputs"]["attention_mask"][:, 0].all()
+
+
+@pytest.mark.parametrize("side", ["padding_side", "truncation_side"])
+def test_a_tokenizer_that_reads_otherwise_is_no_export(side: str, tmp_path: Path) -> None:
+    class OtherSide(KerasFile):
+        def write(self, model: Any, tokenizer: Any, folder: Path) -> None:
+            super().write(model, tokenizer, folder)
+            edit_tokenizer(folder, **{side: "left"})
+
+    saved = load_saved_model(copy_checkpoint("bert", tmp_path / "source"))
+    with pytest.raises(ExportError, match="is not what it should be") as caught:
+        export(saved, tmp_path / "out", OtherSide())
+    assert caught.value.received.startswith("logits that differ by ")
+
+
+@pytest.mark.parametrize("kind", ["Bertweet", "BertJapanese"])
+def test_a_tokenizer_in_python(kind: str, tmp_path: Path) -> None:
+    source = copy_with_python_tokenizer(kind, tmp_path / "source", truncation_side="left")
+    saved = dataclasses.replace(load_saved_model(source), pair=True)
+    written = export(saved, tmp_path / "out", FORMATS["transformers"])
+    assert written["check"]["largest_difference"] <= 1e-5
+    assert "vocab.txt" in written["files"]
+
+
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 def test_labels_are_nothing_but_names_in_the_code(form: Format) -> None:
     hostile = ['a"b', "```\nimport os", "<script>", "\\", "={__import__}", "naïve\u2028"]
-    code = snippet(form, hostile, 128, pair=False, token_types=True)
+    code = snippet(form, hostile, TokenizerCall(128, pair=False))
     (line,) = [line for line in code.split("\n") if line.startswith("labels = ")]
     found: dict[str, Any] = {}
     exec(line, found)
