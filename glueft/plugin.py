@@ -212,6 +212,7 @@ class Task(Plugin):
         sizes: the official rows of each split; one with another number of rows is named so in the result.
         published: scores to set a result beside.
         submission: what `glueft submit` writes for a benchmark that keeps the labels of its test splits; None for none.
+        score_range: in regression the least and the greatest score that a row may have; None for any.
         empty_text: whether a row may have an empty text, as a few rows of the official data do.
     """
 
@@ -229,6 +230,7 @@ class Task(Plugin):
     sizes: Mapping[str, int] = {}
     published: ClassVar[tuple[PublishedScore, ...]] = ()
     submission: Submission | None = None
+    score_range: tuple[float, float] | None = None
     empty_text: ClassVar[bool] = False
 
     @property

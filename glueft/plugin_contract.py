@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, MutableMapping, MutableSequence, MutableSet, Sequence
 from typing import Any, TypeGuard
@@ -111,7 +112,7 @@ PARTS: dict[str, Callable[[type[Plugin]], str | None]] = {
 
 
 # What a task may set on itself in `__init__`, as its options say; evaluate and predict set some of it anew.
-_MAY_DEPEND = ("hub", "inputs", "labels", "metrics", "positive_label", "sizes", "submission", "tsv")
+_MAY_DEPEND = ("hub", "inputs", "labels", "metrics", "positive_label", "score_range", "sizes", "submission", "tsv")
 _SET_IT = "def __init__(self, options=None): super().__init__(options); self.labels = ..."
 
 
@@ -139,6 +140,8 @@ def task_breach(task: type[Task] | Task) -> str | None:
         return f"{error.message}: {error.received}; expected {error.expected}; {error.mend}"
     if task.positive_label is not None and task.labels and task.positive_label not in task.labels:
         return f"the `positive_label` of {where}, {_short(task.positive_label)}, is none of its `labels`"
+    if task.score_range is not None and (task.labels or not _is_range(task.score_range)):
+        return f"the `score_range` of {where} must be two numbers, the least score and the greatest, of a regression"
     if task.tsv is not None and not {*inputs, "label"} <= set(task.tsv.columns):
         missing = ", ".join(sorted({*inputs, "label"} - set(task.tsv.columns)))
         return f"the `tsv` layout of {where} does not say in which column to find {missing}"
@@ -151,6 +154,13 @@ def task_breach(task: type[Task] | Task) -> str | None:
     if task.hub is None and task.tsv is None and cls.load is Task.load:
         return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
     return submission_breach(task)
+
+
+def _is_range(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    numbers = all(isinstance(score, int | float) and math.isfinite(score) for score in value)
+    return numbers and value[0] < value[1]
 
 
 def _label_text_breach(where: str, labels: Sequence[str], texts: Sequence[str]) -> str | None:

@@ -253,13 +253,20 @@ def _labels(
     else:
         bad = [row for row, label in enumerate(labels) if label is None or abs(label) == float("inf") or label != label]
         expected = "finite numbers"
+        if not bad and task.score_range is not None:
+            least, greatest = map(float, np.asarray(task.score_range, np.float32))
+            outside = (row for row, label in enumerate(labels) if not least <= label <= greatest)
+            bad = [row for row in outside if not hidden or labels[row] != -1]
+            expected = f"scores from {least:g} to {greatest:g}"
     if bad:
         unlabelled = all(labels[row] is None or labels[row] == -1 or labels[row] != labels[row] for row in bad)
         raise DataError(
             f"{where} has rows without a label" if unlabelled else f"labels of {where} are out of range",
             expected=expected,
             received=_row_list(bad, labels),
-            mend="rows for training and validation need a label each: check the plugin's `load` and the data set",
+            mend="rows for training and validation need a label each: check the plugin's `load` and the data set"
+            if unlabelled or task.labels
+            else "correct such scores, or leave their rows out in the plugin's `load` on purpose",
         )
     return np.asarray(labels, np.int32) if task.labels else np.asarray(labels, np.float32)
 

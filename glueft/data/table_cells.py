@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from glueft.data import limits
+from glueft.data.label_forms import folded
 from glueft.data.lines import Problem, listed, malformed, shown
 from glueft.data.plain_numbers import plain_number
 from glueft.data.table_columns import Columns
@@ -20,6 +21,7 @@ KINDS: tuple[tuple[type, str], ...] = (
     (dict, "an object"),
     (list, "a list"),
     (str, "text"),
+    (bytes, "bytes"),
 )
 
 Read = TypeVar("Read")
@@ -54,7 +56,7 @@ def read_cells(columns: Columns, column: str, read: Callable[[str, Any], Read]) 
 def text(column: str, cell: Any) -> str:
     """A cell of a text column: any text that is more than white space, and not endless, kept as it is."""
     if not isinstance(cell, str) and cell is not None:
-        raise CellError(f"{shown(column)} is not text", "text", _seen(cell), "write it as text, in quotes in JSON")
+        raise CellError(f"{shown(column)} is not text", "text", _seen(cell), _as_text(cell))
     if cell is None or not cell or cell.isspace():
         raise CellError(
             f"no text in {shown(column)}",
@@ -86,7 +88,8 @@ def label_name(column: str, cell: Any) -> str | None:
     if isinstance(cell, (int, float, Decimal)):
         return str(cell)
     if not isinstance(cell, str):
-        raise CellError(f"{shown(column)} is no label", "text or a number", _seen(cell), "write the label's name")
+        mend = _as_text(cell) if isinstance(cell, bytes) else "write the label's name"
+        raise CellError(f"{shown(column)} is no label", "text or a number", _seen(cell), mend)
     if any(ord(character) < 32 or ord(character) == 127 for character in cell):
         raise CellError(
             f"the label in {shown(column)} holds a tab, a line break or the like",
@@ -132,14 +135,26 @@ def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:
             return indices[name]
         assert name is not None
         near = nearest(name, labels)
+        alike = next((label for label in labels if folded(label) == folded(name)), None)
+        mend = f"did you mean {shown(near)}?  " if near else ""
+        if alike is not None:
+            mend += f"fold_labels = true in [task] takes it for {shown(alike)}; or correct the label"
+        else:
+            mend += "Correct the label, or add it to labels in [task]"
         raise CellError(
             f"the label {shown(name)} in {shown(column)} is not one of the labels",
             f"one of {listed(labels)}",
             shown(name),
-            (f"did you mean {shown(near)}?  " if near else "") + "Correct the label, or add it to labels in [task]",
+            mend,
         )
 
     return index
+
+
+def _as_text(cell: Any) -> str:
+    if isinstance(cell, bytes):
+        return 'write the column as text, not as bytes; in pandas: frame["text"].str.decode("utf-8")'
+    return "write it as text, in quotes in JSON"
 
 
 def _seen(cell: Any) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ class Columns:
         numbers: where each row begins.
         cells: by column name, one cell a row: text in CSV and TSV; elsewhere what JSON or Parquet hold. An optional
             column that the file does not have is not among them.
+        classes: for a column whose integers are the codes of classes, their names in the order of the codes.
     """
 
     path: Path
     unit: str
     numbers: Sequence[int]
     cells: dict[str, list[Any]]
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_columns(
@@ -56,8 +58,9 @@ def read_columns(
     kind = table_format(path).kind
     numbers: Sequence[int]
     cells: dict[str, list[Any]]
+    classes: dict[str, tuple[str, ...]] = {}
     if kind == "parquet":
-        numbers, cells = read_parquet(path, wanted, optional)
+        numbers, cells, classes = read_parquet(path, wanted, optional)
     elif kind == "jsonl":
         numbers, cells = read_json_lines(path, wanted, optional)
     else:
@@ -70,4 +73,4 @@ def read_columns(
             received="the names of its columns alone" if cells else "nothing",
             mend="give the file its rows, or name another file",
         )
-    return Columns(path, "row" if kind == "parquet" else "line", numbers, cells)
+    return Columns(path, "row" if kind == "parquet" else "line", numbers, cells, classes)

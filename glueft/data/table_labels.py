@@ -1,16 +1,87 @@
-"""The names of the labels where nobody gave them: those of the training rows, sorted."""
+"""The labels of tables: what a cell's label is called, and which labels there are where nobody gave them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
+from glueft.data.label_forms import folded
 from glueft.data.lines import listed, shown
 from glueft.data.plain_numbers import plain_number
+from glueft.data.table_cells import CellError
 from glueft.data.table_columns import Columns
 from glueft.errors import DataError
 
 # Labels that are most of them of one row only are no classes. A few rows to try things out may have such ones.
 FEW = 20
+
+
+def namer(
+    file: Columns, column: str, label_names: Mapping[str, str] | None, labels: Sequence[str]
+) -> Callable[[str, Any], Any]:
+    """What names the label of a cell.
+
+    Codes of classes get the names that the file has for them, unless somebody speaks of the codes themselves.
+
+    Args:
+        file: with the column.
+        column: of the labels.
+        label_names: the names of the labels that the files write otherwise.
+        labels: the labels, if they are given.
+
+    Returns:
+        `name(column, cell)`, which raises CellError for a code without a name; a cell that is no code is left as it is.
+    """
+    classes = file.classes.get(column, ())
+    codes = {str(code) for code in range(len(classes))}
+    spoken_of = {*(label_names or {})} - {*classes} if label_names else {*labels} - {*classes}
+    if not classes or (spoken_of and spoken_of <= codes):
+        return lambda column, cell: cell
+
+    def name(column: str, cell: Any) -> str | None:
+        if cell is None or cell == -1:
+            return None  # So the `datasets` library writes a row without a label.
+        if 0 <= cell < len(classes):
+            return str(classes[cell])
+        raise CellError(
+            f"the code {cell} in {shown(column)} has no name",
+            f"a code from 0 to {len(classes) - 1}, as the file's own ClassLabel has names: {listed(classes)}",
+            str(cell),
+            "correct the code, or write the file again with its names",
+        )
+
+    return name
+
+
+def renamer(label_names: Mapping[str, str], *, fold: bool) -> Callable[[str, Any], str | None]:
+    """What gives a label the name that `label_names` has for it. Of numbers 1 and 1.0 are one, and names stay names.
+
+    Args:
+        label_names: the name of each label as it is written.
+        fold: whether labels that look alike are one.
+    """
+    plain = folded if fold else _plain
+    names = {plain(name): name for name in label_names.values()}
+    names |= {plain(code): name for code, name in label_names.items()}
+
+    def rename(column: str, name: str | None) -> str | None:
+        if name is None:
+            return None
+        if plain(name) in names:
+            return names[plain(name)]
+        raise CellError(
+            f"the label {shown(name)} in {shown(column)} has no name",
+            f"one of {listed(list(label_names))}, as label_names says",
+            shown(name),
+            "correct the label, or give its name in label_names",
+        )
+
+    return rename
+
+
+def _plain(name: str) -> str:
+    number = plain_number(name)
+    return name if number is None else repr(number)
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -68,6 +139,7 @@ def check_same_names(train: Columns, validation: Columns, column: str, names: Co
         DataError: they do not; it names the labels that only one of them has.
     """
     here = set(of)
+    fold = {folded(name) for name in names} == {folded(name) for name in here}
     lacking = sorted_names(set(names) - here)
     others = sorted_names(here - set(names))
     if not lacking and not others:
@@ -80,6 +152,7 @@ def check_same_names(train: Columns, validation: Columns, column: str, names: Co
         f"{validation.path} does not have the labels of {train.path}",
         expected=f"the same labels in {shown(column)} of both: {listed(sorted_names(names))}",
         received="; ".join(received),
-        mend="correct the labels; if they are meant so, give all of them in [task]: "
+        mend=("fold_labels = true in [task] makes those that look alike one; or " if fold else "")
+        + "correct the labels; if they are meant so, give all of them in [task]: "
         f"labels = [{listed(sorted_names({*names, *here}))}]",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ from glueft.data.table_missing import check_columns, unreadable
 from glueft.errors import DataError
 
 
-def read_parquet(path: Path, wanted: Sequence[str], optional: Sequence[str]) -> tuple[range, dict[str, list[Any]]]:
-    """Return the number of each row, from 1, and the cells of each column (None for null); see `read_columns`."""
+def read_parquet(
+    path: Path, wanted: Sequence[str], optional: Sequence[str]
+) -> tuple[range, dict[str, list[Any]], dict[str, tuple[str, ...]]]:
+    """Return the number of each row, from 1, the cells of each column (None for null), and the names of its classes.
+
+    See `read_columns`. Names has a column whose integers are the codes of a ClassLabel, as the `datasets` library
+    writes it into the file's schema.
+    """
     import pyarrow
     import pyarrow.parquet
 
@@ -23,6 +30,8 @@ def read_parquet(path: Path, wanted: Sequence[str], optional: Sequence[str]) -> 
             check_columns(path, present, names)
             table = file.read(columns=present)
             cells = {column: table.column(column).to_pylist() for column in present}
+            coded = [column for column in present if pyarrow.types.is_integer(table.schema.field(column).type)]
+            classes = _classes(file.schema_arrow.metadata or {}, coded)
     except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise DataError(
             f"{path} cannot be read as Parquet",
@@ -32,4 +41,18 @@ def read_parquet(path: Path, wanted: Sequence[str], optional: Sequence[str]) -> 
         ) from None
     except OSError as error:
         raise unreadable(path, error) from None
-    return range(1, table.num_rows + 1), cells
+    return range(1, table.num_rows + 1), cells, classes
+
+
+def _classes(metadata: Mapping[bytes, bytes], coded: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The names of each column's ClassLabel, in the order of their codes; what cannot be read says nothing."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        names = {column: features[column]["names"] for column in coded if features[column]["_type"] == "ClassLabel"}
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return {}
+    return {
+        column: tuple(those)
+        for column, those in names.items()
+        if isinstance(those, list) and len(those) > 1 and all(isinstance(name, str) and name.strip() for name in those)
+    }

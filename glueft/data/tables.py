@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.data.label_forms import cleaned, folded, label_warnings, score_warnings, spellings
 from glueft.data.table_cells import index_in, label_name, needed_label_name, read_cells, score, text
 from glueft.data.table_columns import Columns, read_columns
-from glueft.data.table_labels import check_same_names, found_names
+from glueft.data.table_labels import check_same_names, found_names, namer, renamer
 from glueft.data.table_missing import unreadable
 from glueft.data.table_split import split_rows
 
@@ -26,11 +28,13 @@ class Tables:
         splits: `train`, `validation` and, if its file was named, `test`, as `Task.load` returns them.
         labels: the names of the labels, given or found; empty in regression.
         files: for each split with a file of its own, its `path` and `sha256`, for the run record.
+        warnings: what to know of the labels before training on them; a task gives each to `source.warn`.
     """
 
     splits: datasets.DatasetDict
     labels: tuple[str, ...]
     files: dict[str, dict[str, str]]
+    warnings: tuple[str, ...] = ()
 
 
 def read_tables(
@@ -39,6 +43,8 @@ def read_tables(
     texts: Mapping[str, str],
     label: str,
     labels: Sequence[str] = (),
+    label_names: Mapping[str, str] | None = None,
+    fold_labels: bool = False,
     regression: bool = False,
     validation_fraction: float | None = None,
     split_seed: int = 42,
@@ -52,7 +58,12 @@ def read_tables(
         texts: for each of the task's inputs, the column of the files that holds it.
         label: the column that holds the label; a test file may be without it, or have rows without one.
         labels: the names of the labels, in the order of their indices; if empty, those of the training rows, sorted:
-            by number where all are numbers, else by character.
+            by number where all are numbers, else by character. Of a Parquet file whose schema has the names of a
+            ClassLabel, as the `datasets` library writes it, those are the labels.
+        label_names: the name of each label that the files write otherwise, `{"0": "poor", "1": "fine"}`; its names, in
+            that order, are then the labels.
+        fold_labels: take labels for one that differ in case, white space around them, Unicode form or number form
+            alone. They are called as in `labels`, or as most training rows have it.
         regression: labels are finite numbers.
         validation_fraction: take so much of the training rows for validation, 0 < fraction < 1, where "validation" has
             no file; each label gets its share.
@@ -73,20 +84,32 @@ def read_tables(
         split: {name: read_cells(file, column, text) for name, column in texts.items()} for split, file in read.items()
     }
     names: list[str] | None = None
+    warnings: list[str] = []
     if regression:
         for split, file in read.items():
             columns[split]["label"] = _scores(file, label)
+        warnings = score_warnings([score for split in read if split != "test" for score in columns[split]["label"]])
     else:
-        by_split = {split: _names(split, file, label) for split, file in read.items()}
+        by_split = {
+            split: _names(split, file, label, label_names, labels, fold=fold_labels) for split, file in read.items()
+        }
+        given = tuple(dict.fromkeys((label_names or {}).values())) or tuple(labels)
+        if fold_labels:
+            by_split, given = _folded(by_split, given)
         names = [name for name in by_split["train"] if name is not None]
+        labels = given or _classes(read["train"], label, names, fold=fold_labels)
         if not labels:
             labels = found_names(read["train"], label, names)
             if "validation" in read:
                 of = [name for name in by_split["validation"] if name is not None]
                 check_same_names(read["train"], read["validation"], label, labels, of)
+        if {*by_split.get("test", ())} == {"-1"} and "-1" not in labels:
+            by_split["test"] = [None] * len(by_split["test"])  # As benchmarks write that the labels are theirs alone.
         for split, file in read.items():
             named = Columns(file.path, file.unit, file.numbers, {label: by_split[split]})
             columns[split]["label"] = read_cells(named, label, index_in(labels))
+        counts = Counter(name for cells in by_split.values() for name in cells if name is not None)
+        warnings = label_warnings({name: counts[name] for name in labels if name in counts}, given)
     if validation_fraction is not None:
         taken, held = split_rows(read["train"], validation_fraction, split_seed, names)
         whole = columns["train"]
@@ -97,14 +120,52 @@ def read_tables(
         splits=_dataset_dict({split: columns[split] for split in order}, texts, labels),
         labels=tuple(labels),
         files={split: {"path": str(file.path), "sha256": _sha256(file.path)} for split, file in read.items()},
+        warnings=tuple(warnings),
     )
 
 
-def _names(split: str, file: Columns, label: str) -> list[str | None]:
+def _names(
+    split: str,
+    file: Columns,
+    label: str,
+    label_names: Mapping[str, str] | None,
+    labels: Sequence[str],
+    *,
+    fold: bool,
+) -> list[str | None]:
+    """The label of each row by name; None for a row of a test file that has none."""
     if label not in file.cells:
         return [None] * len(file.numbers)
+    named = read_cells(file, label, namer(file, label, label_names, labels))
+    file = Columns(file.path, file.unit, file.numbers, {label: named})
     read: Callable[[str, Any], str | None] = label_name if split == "test" else needed_label_name
-    return read_cells(file, label, read)
+    names = read_cells(file, label, read)
+    if not label_names:
+        return names
+    if split == "test" and set(names) == {"-1"}:
+        return [None] * len(names)
+    return read_cells(
+        Columns(file.path, file.unit, file.numbers, {label: names}), label, renamer(label_names, fold=fold)
+    )
+
+
+def _folded(
+    by_split: Mapping[str, Sequence[str | None]], given: Sequence[str]
+) -> tuple[dict[str, list[str | None]], tuple[str, ...]]:
+    """The labels of each split, and those that are given, with one spelling for each."""
+    spelled = spellings((name for names in by_split.values() for name in names if name is not None), given)
+    one = {name: spelled[folded(name)] for names in by_split.values() for name in names if name is not None}
+    of_split = {split: [None if name is None else one[name] for name in names] for split, names in by_split.items()}
+    return of_split, tuple(dict.fromkeys(spelled[folded(name)] for name in given))
+
+
+def _classes(train: Columns, label: str, names: Sequence[str], *, fold: bool) -> tuple[str, ...]:
+    """The names that the training file itself has for its classes, unless its labels were read as codes."""
+    classes = train.classes.get(label, ())
+    if fold:
+        spelled = spellings(names)
+        classes = tuple(dict.fromkeys(spelled.get(folded(name), cleaned(name)) for name in classes))
+    return classes if {*names} <= {*classes} else ()
 
 
 def _scores(file: Columns, label: str) -> list[float]:

@@ -72,7 +72,9 @@ def read_tsv(
     left_out = len(rows) - len(whole)
     if left_out > short_rows:
         whole = rows  # More than the official file's: each of them is a problem.
-    texts, labels = _columns(path, whole, len(names), inputs, label, _label_reader(task), empty=task.empty_text)
+    texts, labels = _columns(
+        path, whole, len(names), inputs, label, _label_reader(task, labelled=labelled), empty=task.empty_text
+    )
     return Table(texts, labels, left_out)
 
 
@@ -110,10 +112,10 @@ def _columns(
             problems.append(
                 Problem(
                     number,
-                    f"the label {shown(fields[label])} is not one of this task's",
+                    f"the {error.what} {shown(fields[label])} is not one of this task's",
                     error.expected,
                     f"{shown(fields[label])} in field {label + 1}",
-                    "correct the label, or the task's `label_text` if its files write labels in another way",
+                    error.mend,
                 )
             )
     if problems:
@@ -193,14 +195,22 @@ def _label_position(path: Path, column: str | int, names: list[str], line: str, 
 
 
 class _LabelError(Exception):
+    what = "label"
+    mend = "correct the label, or the task's `label_text` if its files write labels in another way"
+
     def __init__(self, expected: str) -> None:
         super().__init__(expected)
         self.expected = expected
 
 
-def _label_reader(task: Task) -> Callable[[str], int | float]:
+class _ScoreError(_LabelError):
+    what = "score"
+    mend = "correct the score, or remove the row on purpose"
+
+
+def _label_reader(task: Task, *, labelled: bool) -> Callable[[str], int | float]:
     if not task.labels:
-        return _score
+        return lambda text: _score(text, task.score_range, labelled=labelled)
     assert task.tsv is not None
     allowed = task.tsv.label_text or tuple(str(index) for index in range(len(task.labels)))
     if len(allowed) != len(task.labels):
@@ -222,14 +232,16 @@ def _label_reader(task: Task) -> Callable[[str], int | float]:
     return index_of
 
 
-def _score(text: str) -> float:
+def _score(text: str, bounds: tuple[float, float] | None, *, labelled: bool) -> float:
     try:
         score = float(text)
     except ValueError:
         score = math.nan
     # `float` also takes " 1", "1_0", "nan" and "inf", which no file of scores should hold.
     if not math.isfinite(score) or text != text.strip() or "_" in text:
-        raise _LabelError("a finite number, such as 3.8")
+        raise _ScoreError("a finite number, such as 3.8")
+    if bounds is not None and not bounds[0] <= score <= bounds[1] and (labelled or score != UNLABELLED):
+        raise _ScoreError(f"a score from {bounds[0]:g} to {bounds[1]:g}")
     return score
 
 

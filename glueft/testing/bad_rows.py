@@ -86,6 +86,12 @@ def _broken(task: Task, file: TSVFile, text: str) -> Iterator[tuple[str, str]]:
     row = lines[first].split("\t")
     wrong = "no-such-label" if task.labels else "no-number"
     yield "an unknown label", with_row([wrong if at == columns["label"] else cell for at, cell in enumerate(row)])
+    if task.score_range is not None:
+        high = str(task.score_range[1] + 1)
+        yield (
+            "a score out of range",
+            with_row([high if at == columns["label"] else cell for at, cell in enumerate(row)]),
+        )
     if not task.empty_text:
         at_text = columns[task.inputs[0]]
         yield "a row without text", with_row(["" if at == at_text else cell for at, cell in enumerate(row)])

@@ -20,6 +20,7 @@ class STSB(glueft.Task):
     tsv = glueft.TSVLayout("STS-B", columns={"sentence1": "sentence1", "sentence2": "sentence2", "label": "score"})
     sample = "samples"
     sizes = {"train": 5749, "validation": 1500, "test": 1379}
+    score_range = (0.0, 5.0)
     # The mean of the training scores.
-    submission = glueft.Submission("GLUE", {"test": "STS-B.tsv"}, majority=2.701, score_range=(0.0, 5.0))
+    submission = glueft.Submission("GLUE", {"test": "STS-B.tsv"}, majority=2.701, score_range=score_range)
     published = (glueft.PublishedScore("bert-base-cased", {"pearson": 0.8864, "spearmanr": 0.8848}, RUN_GLUE),)

@@ -25,8 +25,14 @@ def _names(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
+def _named(label_names: dict[str, str]) -> dict[str, str]:
+    _names(tuple(dict.fromkeys(label_names.values())))
+    return label_names
+
+
 Delimiter = Annotated[str, pydantic.AfterValidator(_one_character)]
 Labels = Annotated[tuple[str, ...], pydantic.Field(strict=False), pydantic.AfterValidator(_names)]
+LabelNames = Annotated[dict[str, str], pydantic.AfterValidator(_named)]
 Metrics = Annotated[tuple[glueft.MetricName, ...], pydantic.Field(strict=False)]
 
 
@@ -64,6 +70,16 @@ class Table(glueft.Task):
         label: str = glueft.Field(description="The column with the label.", examples=["label"])
         labels: Labels | None = glueft.Field(
             None, description="The names of the labels in order; by default those found in the training rows, sorted."
+        )
+        label_names: LabelNames | None = glueft.Field(
+            None,
+            description='The names of labels that the files write as codes, in order: { "0" = "poor", "1" = '
+            '"fine" }. Of Parquet files with a ClassLabel of Hugging Face the names are known.',
+        )
+        fold_labels: bool = glueft.Field(
+            False,
+            description="Whether labels are one that differ only by case, white space around them, Unicode form or "
+            'number form: "good", "Good" and "good ", or 1 and 1.0.',
         )
         regression: bool = glueft.Field(False, description="Whether labels are numbers to come near to.")
         validation_fraction: float | None = glueft.Field(
@@ -125,24 +141,38 @@ class Table(glueft.Task):
                     ", ".join(f'"{column}"' for column in columns),
                     "correct the names",
                 )
-            if self.regression and self.labels:
+            of_classes = {"labels": self.labels, "label_names": self.label_names, "fold_labels": self.fold_labels}
+            said = [key for key, value in of_classes.items() if value]
+            if self.regression and said:
                 raise _contradiction(
                     "a regression has no labels",
-                    "labels, or regression = true",
-                    f"regression = true and {len(self.labels)} labels",
+                    f"{said[0]}, or regression = true",
+                    f"regression = true and {said[0]}",
                     "remove one of them",
                 )
-            if self.regression or self.labels:
-                _check_positive_label(self.positive_label, self.labels or ())
-                _check_metrics(self.metrics, len(self.labels or ()))
+            if self.labels and self.label_names:
+                raise _contradiction(
+                    "labels and label_names contradict each other",
+                    "one of them: the names in label_names are the labels, in their order",
+                    "both",
+                    "remove labels",
+                )
+            if self.regression or said:
+                self._check_given()
             return self
+
+        def _check_given(self) -> None:
+            names = self.labels or tuple(dict.fromkeys((self.label_names or {}).values()))
+            if self.regression or names:
+                _check_positive_label(self.positive_label, names)
+                _check_metrics(self.metrics, len(names))
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
         if self.options.text_pair is None:
             self.inputs = ("text",)
         self.positive_label = self.options.positive_label
-        self._take(self.options.labels or ())
+        self._take(self.options.labels or tuple(dict.fromkeys((self.options.label_names or {}).values())))
 
     def load(self, source: Any) -> datasets.DatasetDict:
         """Read the files, and learn the labels from the training rows unless the options give them."""
@@ -154,6 +184,8 @@ class Table(glueft.Task):
             texts={name: columns[name] for name in self.inputs},
             label=options.label,
             labels=options.labels or (),
+            label_names=options.label_names,
+            fold_labels=options.fold_labels,
             regression=options.regression,
             validation_fraction=options.validation_fraction,
             split_seed=options.split_seed,
@@ -161,6 +193,8 @@ class Table(glueft.Task):
             quotes=options.quotes,
         )
         _check_positive_label(options.positive_label, tables.labels)
+        for warning in tables.warnings:
+            source.warn(warning)
         _check_metrics(options.metrics, len(tables.labels))
         self._take(tables.labels)
         source.provenance |= {"files": tables.files, "labels": list(tables.labels)}

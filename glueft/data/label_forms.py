@@ -1,0 +1,170 @@
+"""Labels that are one to a reader and two to a program: "good", "Good" and "good "; and those that mean "no label"."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from glueft.data.lines import shown
+from glueft.data.plain_numbers import plain_number
+
+FOLD = "fold_labels = true in [task] makes them one"
+
+# What stands where nobody has put a label, in the form of `folded`.
+NO_LABEL = frozenset(
+    {"", "nan", "null", "none", "nil", "na", "n/a", "#n/a", "<na>", "nat", "?", "??", "-", "--", "unknown", "undefined"}
+    | {
+        "missing",
+        "unlabelled",
+        "unlabeled",
+        "no label",
+        "not labelled",
+        "not labeled",
+        "not available",
+        "not annotated",
+    }
+)
+
+# Of the characters that no font shows, these two change how their neighbours are written.
+JOINERS = "\u200c\u200d"
+
+
+def _seen(name: str, keep: str = JOINERS) -> str:
+    """Without zero-width spaces, marks of direction and of byte order, and the like."""
+    return "".join(letter for letter in name if letter in keep or unicodedata.category(letter) != "Cf")
+
+
+def _one_form(name: str) -> str:
+    return unicodedata.normalize("NFKC", _seen(name, keep=""))
+
+
+def _spaced(name: str) -> str:
+    return " ".join(name.split())
+
+
+def _number(name: str) -> str:
+    if plain_number(name) is None:
+        return name
+    return f"{Decimal(name).normalize() + 0:f}" if len(name) < 40 else name
+
+
+# What labels that look alike may differ in, in the order in which it is taken off.
+STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("Unicode form", _one_form),
+    ("white space", _spaced),
+    ("case", str.casefold),
+    ("number form", _number),
+)
+
+
+def folded(name: str) -> str:
+    """What is left of a label without case, Unicode form, white space around it, and the way it writes a number."""
+    for _, step in STEPS:
+        name = step(name)
+    return name
+
+
+def cleaned(name: str) -> str:
+    """A label without white space around it, and without what no font shows; its letters stay as they are."""
+    return unicodedata.normalize("NFC", _spaced(_seen(name)))
+
+
+def spellings(names: Iterable[str], given: Sequence[str] = ()) -> dict[str, str]:
+    """The label that each name becomes where those that look alike are one.
+
+    Args:
+        names: one a row, those that count most first.
+        given: the labels, where they are known; elsewhere a label is written as most of its rows write it.
+
+    Returns:
+        By `folded` form, the label.
+    """
+    labels: dict[str, str] = {}
+    for name in given:
+        labels.setdefault(folded(name), cleaned(name))
+    for name, _ in Counter(names).most_common():
+        labels.setdefault(folded(name), cleaned(name))
+    return labels
+
+
+def label_warnings(counts: Mapping[str, int], given: Sequence[str] = (), *, fold: str = FOLD) -> list[str]:
+    """What to know of labels before training on them.
+
+    Args:
+        counts: the rows of each label, in all splits.
+        given: the labels that somebody has listed on purpose.
+        fold: how those that look alike are made one.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys([*counts, *given]):
+        groups.setdefault(folded(name), []).append(name)
+    alike = [names for names in groups.values() if len(names) > 1]
+    warnings = []
+    if alike:
+        each = "; ".join(", ".join(_counted(name, counts) for name in names) for names in alike[:5])
+        more = f"; and {len(alike) - 5} more" if len(alike) > 5 else ""
+        warnings.append(
+            f"labels that look alike are classes of their own: {each}{more}. They differ in {_in(alike)}: {fold}"
+        )
+    alone = [name for names in groups.values() if len(names) == 1 for name in names]
+    spaced = [name for name in alone if _spaced(_seen(name)) != name]
+    if spaced:
+        each = ", ".join(_counted(name, counts) for name in spaced[:5])
+        more = f" and {len(spaced) - 5} more" if len(spaced) > 5 else ""
+        warnings.append(f"labels with white space too many, or characters that are not seen: {each}{more}")
+    return warnings + _no_labels(counts, given)
+
+
+def _no_labels(counts: Mapping[str, int], given: Sequence[str]) -> list[str]:
+    numbers = {number for name in counts if (number := plain_number(name)) is not None}
+    found = [
+        name
+        for name in counts
+        if name not in given and (folded(name) in NO_LABEL or (plain_number(name) == -1 and 0 in numbers))
+    ]
+    return [
+        f"{_counted(name, counts)} is a class here, and often means that a row has no label: leave such rows out, or "
+        "list it in labels to have it so"
+        for name in found
+    ]
+
+
+def score_warnings(scores: Sequence[float]) -> list[str]:
+    """What to know of scores before training on them."""
+    negative = {score for score in scores if score < 0}
+    if len(negative) != 1 or len(set(scores)) < 3 or not negative <= {-1, -9, -99, -999, -9999}:
+        return []
+    (value,) = negative
+    rows = sum(score == value for score in scores)
+    return [
+        f"{value:g} is the one score below 0, in {rows:,} row{'s' if rows > 1 else ''}: it often means that a row has "
+        "no score; leave such rows out, or they are trained on"
+    ]
+
+
+def _counted(name: str, counts: Mapping[str, int]) -> str:
+    rows = counts.get(name, 0)
+    return f"{_told_apart(name)} ({rows:,} row{'' if rows == 1 else 's'})"
+
+
+def _told_apart(name: str) -> str:
+    """The name in quotes; letters that look like others are written as escapes."""
+    if unicodedata.normalize("NFKC", name) == name:
+        return shown(name)
+    return '"' + shown(name)[1:-1].encode("ascii", "backslashreplace").decode() + '"'
+
+
+def _in(alike: list[list[str]]) -> str:
+    """In what the labels of a group differ from each other, in words."""
+    found: dict[str, None] = {}
+    for names in alike:
+        left = set(names)
+        for what, step in STEPS:
+            fewer = {step(name) for name in left}
+            if len(fewer) < len(left):
+                found[what] = None
+            left = fewer
+    words = [what for what, _ in STEPS if what in found]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
