@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 MARGIN_BYTES = 2**20
 # As many files and folders as a run makes, and some more.
 FILES = 32
-# The number of a row and the tabs, and the digits of a probability.
-ROW_BYTES, DIGITS_BYTES = 12, 9
+# The number of a row and the tabs, and the digits of a probability and of a score.
+ROW_BYTES, DIGITS_BYTES, SCORE_BYTES = 12, 22, 14
 
 
 def bytes_of_run(recipe: Recipe, tokens: Tokens) -> int:
@@ -35,7 +35,7 @@ def bytes_of_run(recipe: Recipe, tokens: Tokens) -> int:
         model *= 2  # a copy to push, beside the model
     rest = sum(file_bytes(tokens.checkpoint.folder / name) for name in (CONFIG, *TOKENIZER_FILES))
     labels = recipe.task.labels
-    row = ROW_BYTES + 2 * max((len(name) for name in labels), default=8) + DIGITS_BYTES * len(labels)
+    row = ROW_BYTES + 2 * max((len(name) for name in labels), default=SCORE_BYTES) + DIGITS_BYTES * len(labels)
     rows = sum(len(tokens.encoded[name].labels) for name in tokens.predicted)
     return model + rest + rows * row + MARGIN_BYTES
 

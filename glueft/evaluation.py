@@ -219,7 +219,7 @@ def read_rows(
     for split in splits:
         source = make_source(data, task)  # a source that has been asked for one split has no other
         with progress.phase(f"{split} rows of {task.name} ({source.kind})"):
-            rows[split] = load_split(task, source, split, limit=limits.get(split))
+            rows[split] = load_split(task, source, split, limit=limits.get(split), draw_seed=data.draw_seed)
         _refuse_unlabelled(task, rows[split])
         provenance = source.provenance
         left_out |= provenance.pop("left_out", {})

@@ -22,7 +22,7 @@ EARLIER_DECIMALS = 6
 # The keys of a recipe that an evaluation reads; where the rows come from is told by their fingerprint.
 _READ: dict[str, tuple[str, ...]] = {
     "task": (),
-    "data": ("max_length", "limit_train", "limit_validation"),
+    "data": ("max_length", "limit_train", "limit_validation", "limit_draw", "limit_seed"),
     "training": ("evaluation_batch_size",),
     "engine": ("precision",),
 }

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from glueft.disk_space import disk_of_plan
 from glueft.jit_compile import decide_jit_compile
 from glueft.plugin_build import build
-from glueft.preparation import Batches, Ready, Tokens, describe_engine, load_model, plan_batches, read_tokens
+from glueft.preparation import (
+    Batches,
+    Ready,
+    Tokens,
+    describe_engine,
+    load_model,
+    plan_batches,
+    read_tokens,
+    say_warnings,
+)
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
 from glueft.run_record import peak_memory
@@ -77,6 +86,7 @@ def plan_recipe(
     if not probe:
         decision = decide_jit_compile(recipe.engine.jit_compile)
         batches = plan_batches(recipe, tokens.encoded, decision)
+        say_warnings(progress, batches.warnings)
         return describe(recipe, tokens, batches, Path(output_dir)) | {
             "engine": describe_engine(recipe, decision, batches)
         }
@@ -84,9 +94,11 @@ def plan_recipe(
         ready = load_model(recipe, tokens)
         setup = time.perf_counter() - begin
         plan = describe(recipe, tokens, ready.batches, Path(output_dir))
+        plan["warnings"] = [*tokens.warnings, *ready.warnings]
         described = ready.describe(recipe, tokens.checkpoint)
         plan |= {key: described[key] for key in ("engine", "parameters", "trainable_parameters")}
         plan["learning_rate"] = learning_rates(recipe, plan["num_train_steps"], plan["warmup_steps"])
+    say_warnings(progress, ready.warnings)
     with progress.phase("probe of a few steps"), nullcontext() if verbose else captured_stderr():
         plan["estimate"] = estimate(recipe, ready, tokens, setup)
     return plan
@@ -104,7 +116,7 @@ def describe(recipe: Recipe, tokens: Tokens, batches: Batches, output_dir: Path)
         "seed": training.seed,
         "checkpoint": tokens.checkpoint.name,
         "data": tokens.describe(recipe.task, recipe.data.max_length),
-        "warnings": list(tokens.warnings),
+        "warnings": [*tokens.warnings, *batches.warnings],
         "disk": disk_of_plan(recipe, tokens, output_dir),
         "epochs": training.epochs,
         "batch_size": training.batch_size,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from glueft.backend_import import import_backend
@@ -57,10 +59,17 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Batches:
-    """Every batch of the training, and those of each split that is predicted."""
+    """Every batch of the training, and those of each split that is predicted.
+
+    Attributes:
+        training: of all epochs.
+        evaluation: of each split that is not trained on.
+        warnings: what to know of the steps before the first of them.
+    """
 
     training: TrainingBatches
     evaluation: dict[str, EvaluationBatches]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,12 +81,14 @@ class Ready:
         report: what became of the checkpoint's tensors.
         batches: planned for the way in which the model is compiled.
         jit_compile: that way, and why.
+        warnings: what to know of the steps before the first of them.
     """
 
     model: Classifier
     report: LoadReport
     batches: Batches
     jit_compile: JitDecision
+    warnings: tuple[str, ...] = ()
 
     def describe(self, recipe: Recipe, checkpoint: Checkpoint) -> dict[str, Any]:
         """Return what run.json says of the checkpoint, the model and its steps."""
@@ -104,8 +115,10 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
     from glueft.data.encoding import encode
     from glueft.data.lines import listed
+    from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
+    from glueft.training_warnings import cut_warnings
 
     data, task = recipe.data, recipe.task
     if not task.reads_own_files:
@@ -117,11 +130,13 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     check()
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
-        splits = load_rows(task, source, limit_train=data.limit_train, limit_validation=data.limit_validation)
+        limits = {"limit_train": data.limit_train, "limit_validation": data.limit_validation}
+        splits = load_rows(task, source, **limits, draw_seed=data.draw_seed)
         # A task may learn its labels from its rows.
         check_metrics(task.name, task.metrics, labels=len(task.labels))
         predicted = predicted_splits(task, data.predict, splits)
-    check()
+        for text in row_warnings(task, splits):
+            source.warn(text)
     notes = size_notes(task, splits, source.provenance.get("left_out", {}))
     for line in (", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()), *notes):
         progress.say(line)
@@ -130,31 +145,39 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     with progress.phase("tokens"):
         read = dict.fromkeys(["train", *task.validation_splits, *predicted])
         encoded = {name: encode(splits[name], tokenizer, data.max_length) for name in read}
-    for text in source.warnings:
-        progress.say(f"warning: {text}")
+    for text in cut_warnings(encoded, data.max_length):
+        source.warn(text)
+    say_warnings(progress, source.warnings)
     return Tokens(
         checkpoint, tokenizer, source.provenance, splits, encoded, predicted, tuple(notes), tuple(source.warnings)
     )
 
 
+def say_warnings(progress: RunProgress, warnings: Sequence[str]) -> None:
+    """Show warnings."""
+    for text in warnings:
+        progress.say(f"warning: {text}")
+
+
 def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecision) -> Batches:
     """Return the batches of the training and of every other split, with few widths where each is compiled apart."""
     from glueft.data.batches import EvaluationBatches, TrainingBatches, share_widths
+    from glueft.training_warnings import step_warnings
 
     training = recipe.training
-    batches = Batches(
-        TrainingBatches(
-            encoded["train"],
-            batch_size=training.batch_size * training.gradient_accumulation_steps,
-            epochs=training.epochs,
-            seed=training.seed,
-        ),
-        {
-            name: EvaluationBatches(tokens, batch_size=training.evaluation_batch_size)
-            for name, tokens in encoded.items()
-            if name != "train"
-        },
+    steps = TrainingBatches(
+        encoded["train"],
+        batch_size=training.batch_size * training.gradient_accumulation_steps,
+        epochs=training.epochs,
+        seed=training.seed,
     )
+    evaluation = {
+        name: EvaluationBatches(tokens, batch_size=training.evaluation_batch_size)
+        for name, tokens in encoded.items()
+        if name != "train"
+    }
+    warnings = step_warnings(recipe, steps.num_train_steps, len(encoded["train"].lengths))
+    batches = Batches(steps, evaluation, tuple(warnings))
     if decision.compiled:
         share_widths(batches.training, list(batches.evaluation.values()))
     return batches
@@ -169,6 +192,7 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     from glueft.encoder.freezing import freeze
     from glueft.encoder.lora import enable_lora
     from glueft.encoder.word_embeddings import narrow_vocabulary
+    from glueft.training_warnings import rate_warnings
 
     training = recipe.training
     regression = not recipe.task.labels
@@ -198,7 +222,8 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     check()
     if decision.compiled and not model.jit_compile:
         decision = JitDecision(False, "this process has trained without XLA before, and TensorFlow cannot undo that")
-    return Ready(model, loaded.report, batches, decision)
+    rates = rate_warnings(partial(engine.learning_rate, model), recipe, batches.training.num_train_steps)
+    return Ready(model, loaded.report, batches, decision, (*batches.warnings, *rates))
 
 
 def describe_engine(recipe: Recipe, decision: JitDecision, batches: Batches) -> dict[str, Any]:

@@ -19,13 +19,14 @@ from glueft.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
 from glueft.plugin_build import build
 from glueft.plugin_trust import remember_trusted
-from glueft.preparation import Batches, Tokens, load_model, read_tokens
+from glueft.preparation import Batches, Tokens, load_model, read_tokens, say_warnings
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import captured_stderr, hush_libraries
 from glueft.run_folder import Run, new_run_folder, write_predictions
 from glueft.run_record import Clock, close_record, open_record
 from glueft.splits import is_labelled
 from glueft.task_description import describe_task
+from glueft.training_warnings import answer_warnings
 
 if TYPE_CHECKING:
     import keras
@@ -197,6 +198,8 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
         from glueft import engine
 
         times = engine.step_times(ready.model)
+    run.record["warnings"] += ready.warnings
+    say_warnings(progress, ready.warnings)
     run.write_record()
     return Prepared(tokens, ready.model, ready.batches, callbacks, times)
 
@@ -289,6 +292,10 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
         if len(by_split) > 1:
             run.record["metrics_by_split"] = by_split
             run.record["other_metrics_by_split"] = others
+        warnings = answer_warnings(judged, predictions(run, logits[judged]), encoded[judged].labels, run.task.labels)
+        for text in warnings:
+            run.record["warnings"].append(text)
+            say_warnings(progress, [text])
         for name in prepared.tokens.predicted:
             path = run.folder / "predictions" / f"{name}.tsv"
             write_predictions(path, encoded[name].labels, logits[name], run.task.labels)
@@ -303,8 +310,13 @@ def score(
 ) -> dict[str, float]:
     """Return metrics of a labelled split: the task's, unless others are named."""
     names = run.task.metrics if names is None else names
-    predictions = logits.argmax(axis=1) if run.task.labels else logits[:, 0]
-    return compute_metrics(names, predictions, encoded.labels, positive_label=run.task.positive_index)
+    said = predictions(run, logits)
+    return compute_metrics(names, said, encoded.labels, positive_label=run.task.positive_index)
+
+
+def predictions(run: Run, logits: NDArray[np.float32]) -> NDArray[Any]:
+    """Return the label indices that logits say, or in regression the scores, (rows,)."""
+    return logits.argmax(axis=1) if run.task.labels else logits[:, 0]
 
 
 def other_metrics_of(run: Run) -> tuple[str, ...]:

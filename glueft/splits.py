@@ -51,6 +51,8 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
     split: dict[str, Any] = {"rows": len(rows), "sha256": rows.sha256}
     if rows.limited_from is not None:
         split["limited_from"] = rows.limited_from
+    if rows.stratified:
+        split["limit_draw"] = "stratified"
     if task.sizes.get(rows.name, len(rows)) != len(rows):
         split["official_rows"] = task.sizes[rows.name]
     if encoded is not None:
@@ -92,7 +94,9 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
         if left_out.get(name):
             notes.append(f"{name} is without {counted(left_out[name], 'broken line')} of its file")
         if rows.limited_from is not None:
-            notes.append(f"{name} is limited to the first {len(rows):,} of {counted(whole, 'row')}")
+            which = f"{len(rows):,} of {counted(whole, 'row')}"
+            drawn = f"{which}, drawn by label" if rows.stratified else f"the first {which}"
+            notes.append(f"{name} is limited to {drawn}")
         if official != whole:
             notes.append(f"{name} has {counted(whole, 'row')}; officially it has {official:,}")
     return notes

@@ -21,6 +21,7 @@ from glueft.errors import CheckpointError, DataError, RunFolderError
 from glueft.evaluation import choose_splits, evaluate_checkpoint, evaluate_run
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.task_parts import load_task_parts
+from glueft.report.texts import read_texts
 from glueft.saved_run import open_run
 
 TASK_FILE = '''
@@ -101,8 +102,15 @@ def test_a_regression_s_too(finished_regression_run: Path) -> None:
 def test_so_are_those_of_a_run_in_another_precision_or_compiled(
     tiny_bert: Path, tmp_path: Path, overrides: Sequence[str]
 ) -> None:
-    few = ("data.limit_train=16", "data.limit_validation=24")
-    assert_equal(train(tiny_bert, tmp_path, "stsb", *few, *overrides, sample=True))
+    few = ("data.limit_train=16", "data.limit_validation=24", "data.limit_draw=stratified")
+    folder = train(tiny_bert, tmp_path, "stsb", *few, *overrides, sample=True)
+    assert_equal(folder)
+    run = open_run(folder)
+    assert run.record["data"]["notes"][0] == "train is limited to 16 of 60 rows, drawn by label"
+    assert read_texts(run, "validation").missing == ""  # The report finds the very rows again.
+    result = evaluate_run(run)
+    assert result["other_metrics_by_split"] == {"validation": run.record["other_metrics"]}
+    assert list(run.record["other_metrics"]) == ["mae", "rmse"] and run.record["baseline"].keys() >= {"mae", "rmse"}
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's switch for results that repeat")

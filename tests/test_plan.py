@@ -75,6 +75,8 @@ def test_a_plan_says_what_the_run_does(plan: Any, result: runner.Result) -> None
         "trainable_parameters",
     )
     assert {key: plan[key] for key in shared} == {key: record[key] for key in shared}
+    assert [text for text in plan["warnings"] if "are cut to 40 tokens" in text]
+    assert plan["warnings"] == record["warnings"][: len(plan["warnings"])]  # After the training there may be more.
     assert plan["checkpoint"] == record["checkpoint"]["name"]
     assert plan["num_train_steps"] == record["epochs"][-1]["step"] == 16
     assert (plan["epochs"], plan["steps_per_epoch"]) == (2, 8)

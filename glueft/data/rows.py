@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glueft.data import limits
+from glueft.data.limited_draw import stratified_draw
 from glueft.errors import DataError
 from glueft.nearest import nearest
 from glueft.plugin_blame import blaming, named
@@ -35,7 +36,8 @@ class Rows:
         labels: (rows,) label indices, int32, -1 where a row has none; in regression the scores, float32, NaN where a
             row has none.
         label_names: the names of the labels, in the order of their indices; empty in regression.
-        limited_from: how many rows the split has, where a limit took only the first of them; None elsewhere.
+        limited_from: how many rows the split has, where a limit took only some of them; None elsewhere.
+        stratified: whether those were drawn by label, and are not the first ones.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Rows:
     labels: npt.NDArray[np.int32] | npt.NDArray[np.float32]
     label_names: tuple[str, ...]
     limited_from: int | None = None
+    stratified: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -69,7 +72,12 @@ class Rows:
 
 
 def load_rows(
-    task: Task, source: Source, *, limit_train: int | None = None, limit_validation: int | None = None
+    task: Task,
+    source: Source,
+    *,
+    limit_train: int | None = None,
+    limit_validation: int | None = None,
+    draw_seed: int | None = None,
 ) -> dict[str, Rows]:
     """Load a task's rows and check them.
 
@@ -78,6 +86,7 @@ def load_rows(
         source: where the rows come from.
         limit_train: keep only the first rows of the training split; all of them where it has fewer.
         limit_validation: likewise for each validation split.
+        draw_seed: draw the rows of a limit by label, with this seed, instead of keeping the first ones.
 
     Returns:
         "train", the task's validation splits and those of its test splits that there are, in this order.
@@ -98,10 +107,14 @@ def load_rows(
             received=_names(list(loaded)) or "no splits",
             mend=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
         )
-    return {split: _rows(task, split, loaded[split], limit) for split, limit in limits.items() if split in loaded}
+    return {
+        split: _rows(task, split, loaded[split], limit, draw_seed) for split, limit in limits.items() if split in loaded
+    }
 
 
-def load_split(task: Task, source: Source, split: str, *, limit: int | None = None) -> Rows:
+def load_split(
+    task: Task, source: Source, split: str, *, limit: int | None = None, draw_seed: int | None = None
+) -> Rows:
     """Load one split of a task and check it; a source of files reads no others.
 
     Args:
@@ -109,6 +122,7 @@ def load_split(task: Task, source: Source, split: str, *, limit: int | None = No
         source: where the rows come from; nothing else can be read from it afterwards.
         split: "train", or one of the task's validation and test splits.
         limit: keep only the first rows.
+        draw_seed: as in `load_rows`.
 
     Raises:
         DataError: there is no such split, or as in `load_rows`.
@@ -123,7 +137,7 @@ def load_split(task: Task, source: Source, split: str, *, limit: int | None = No
             received=_names(list(loaded)) or "no splits",
             mend="check where the rows come from: --data-dir names the folder with the benchmark's own files",
         )
-    return _rows(task, split, loaded[split], limit)
+    return _rows(task, split, loaded[split], limit, draw_seed)
 
 
 def _load(task: Task, source: Source) -> datasets.DatasetDict:
@@ -144,7 +158,7 @@ def _load(task: Task, source: Source) -> datasets.DatasetDict:
     return loaded
 
 
-def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) -> Rows:
+def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None, draw_seed: int | None) -> Rows:
     where = f"the {split} split of {named(task)}"
     hidden = split in task.test_splits
     columns = [*task.inputs, *(["label"] if not hidden or "label" in dataset.column_names else [])]
@@ -154,6 +168,13 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) 
         _check_text_type(where, column, dataset.features[column])
     if "label" in columns:
         _check_label_type(where, task, dataset.features["label"])
+    whole = len(dataset)
+    stratified = False
+    if draw_seed is not None and limit is not None and limit < whole:
+        stratified = True
+        given = dataset.select_columns(["label"]).with_format("arrow")[:]["label"].to_pylist()
+        chosen = stratified_draw(_labels(where, task, given, hidden=hidden), limit, draw_seed)
+        dataset = dataset.select(chosen)
     table = dataset.select_columns(columns).with_format("arrow")[:limit]
     if not table.num_rows:
         raise DataError(
@@ -164,8 +185,8 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None) 
         )
     texts = tuple(_texts(where, column, table[column].to_pylist(), task.empty_text) for column in task.inputs)
     given = table["label"].to_pylist() if "label" in columns else [None] * len(texts[0])
-    limited_from = len(dataset) if len(dataset) > table.num_rows else None
-    return Rows(split, texts, _labels(where, task, given, hidden=hidden), tuple(task.labels), limited_from)
+    limited_from = whole if whole > table.num_rows else None
+    return Rows(split, texts, _labels(where, task, given, hidden=hidden), tuple(task.labels), limited_from, stratified)
 
 
 def _check_column(where: str, column: str, columns: Sequence[str]) -> None:

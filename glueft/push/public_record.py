@@ -23,7 +23,7 @@ _RECORD = (
 _DATA = (
     "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes", "left_out",
 )  # fmt: skip
-_SPLIT = ("rows", "sha256", "limited_from", "official_rows", "tokens", "truncated_rows")
+_SPLIT = ("rows", "sha256", "limited_from", "limit_draw", "official_rows", "tokens", "truncated_rows")
 _CHECKPOINT = ("name", "revision", "sha256", "head", "new", "left_over")
 _HOST = ("system", "cpus", "python")
 _PLUGINS = ("task", "optimizer", "schedule", "callbacks")

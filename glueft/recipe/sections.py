@@ -71,14 +71,29 @@ class Data(Options):
     )
     revision: Text | None = Field(None, description="Branch, tag or commit of the data set on the hub.")
     max_length: int = Field(128, ge=8, le=1_000_000, description="Longest row in tokens; what is longer is cut.")
-    limit_train: int | None = Field(None, ge=1, description="Use only the first rows of the train split, for trials.")
-    limit_validation: int | None = Field(None, ge=1, description="Use only the first rows of each validation split.")
+    limit_train: int | None = Field(None, ge=1, description="Use only so many rows of the train split, for trials.")
+    limit_validation: int | None = Field(None, ge=1, description="Use only so many rows of each validation split.")
+    limit_draw: Literal["first", "stratified"] | None = Field(
+        None,
+        description='Which rows a limit keeps: the "first" ones, as by default, or "stratified", drawn by chance with '
+        "each label's share of them.",
+    )
+    limit_seed: int | None = Field(
+        None, ge=0, le=2**32 - 1, description="Of the draw, by default 42; training.seed does not change it."
+    )
     predict: Annotated[tuple[Text, ...], AfterValidator(_each_once)] = Field(
         ("validation",),
         description='Splits whose predictions are written: "validation" and "test", each meaning all of its sort, or '
         "single ones by their full names.",
         examples=[["validation", "test"]],
     )
+
+    @property
+    def draw_seed(self) -> int | None:
+        """The seed of a stratified draw; None where a limit keeps the first rows."""
+        if self.limit_draw != "stratified":
+            return None
+        return 42 if self.limit_seed is None else self.limit_seed
 
 
 class Training(Options):

@@ -112,7 +112,8 @@ def _data(data: Mapping[str, Any]) -> Facts:
     for name, split in data["splits"].items():
         words = [count(split["rows"], "row")]
         if split.get("limited_from"):
-            words.append(f"the first of {split['limited_from']:,}")
+            drawn = split.get("limit_draw") == "stratified"
+            words.append(f"{'drawn by label from' if drawn else 'the first of'} {split['limited_from']:,}")
         if split.get("official_rows"):
             words.append(f"officially {split['official_rows']:,}")
         table.append((name, f"{', '.join(words)}; SHA-256 {split['sha256']}"))

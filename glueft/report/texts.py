@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError, PluginError
 from glueft.recipe.problems import RecipeError
@@ -42,25 +43,26 @@ def read_texts(run: SavedRun, split: str, data_dir: str | Path | None = None) ->
     described = run.record.get("data", {}).get("splits", {}).get(split, {})
     try:
         task = run.recipe.task
-        rows = _read(task, _source(run, task, data_dir), split)
+        rows = _read(task, _source(run, task, data_dir), split, described.get("rows"), _draw_seed(run, described))
     except GlueftError as error:
         lines = str(error).splitlines()
         problem = error.problems[0] if isinstance(error, RecipeError) else None
         reason = f"{problem.message}; {problem.mend}" if problem else lines[0] + _received(error)
         return SplitTexts(missing=f"the rows cannot be read: {reason}")
-    first = described.get("rows", len(rows))
-    if first < len(rows):  # data.limit_validation: the run's are the first of them.
-        rows = replace(rows, texts=tuple(texts[:first] for texts in rows.texts), labels=rows.labels[:first])
     if rows.sha256 != described.get("sha256"):
         return SplitTexts(missing="the rows that are there now are not those of the run: their SHA-256 differs")
     return SplitTexts(tuple(task.inputs), rows.texts)
 
 
-def _read(task: Task, source: Source, split: str) -> Rows:
+def _draw_seed(run: SavedRun, described: Mapping[str, Any]) -> int | None:
+    return run.recipe.data.draw_seed if described.get("limit_draw") == "stratified" else None
+
+
+def _read(task: Task, source: Source, split: str, limit: int | None, draw_seed: int | None) -> Rows:
     from glueft.data.rows import load_split
 
     try:
-        return load_split(task, source, split)
+        return load_split(task, source, split, limit=limit, draw_seed=draw_seed)
     except GlueftError:
         raise
     except Exception as error:

@@ -127,6 +127,17 @@ def test_limits_take_the_first_rows() -> None:
     assert len(loaded["validation"]) == 2
 
 
+def test_limits_draw_by_label_if_they_are_told_to() -> None:
+    rows = {"sentence1": list("abcdef"), "sentence2": list("ghijkl"), "label": [1, 1, 1, 0, 0, 0]}
+    both = datasets.DatasetDict(train=split(rows), validation=split(rows))
+    drawn, again = (load(both, limit_train=2, limit_validation=9, draw_seed=7) for _ in range(2))
+    assert sorted(drawn["train"].labels.tolist()) == [0, 1]
+    assert [(split.limited_from, split.stratified) for split in drawn.values()] == [(6, True), (None, False)]
+    assert drawn["train"].sha256 == again["train"].sha256 != load(both, limit_train=2)["train"].sha256
+    for first, second, label in zip(*drawn["train"].texts, drawn["train"].labels, strict=True):
+        assert (first, second, label) in zip(*rows.values(), strict=True)
+
+
 def test_a_limit_is_told_and_other_splits_have_none() -> None:
     loaded = load(datasets.DatasetDict(splits(), test=split(GOOD)), limit_train=1, limit_validation=2)
     assert {name: rows.limited_from for name, rows in loaded.items()} == {"train": 2, "validation": None, "test": None}

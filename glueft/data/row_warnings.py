@@ -1,0 +1,172 @@
+"""What is worth a warning in rows that are valid: labels without rows, odd scales, texts that come twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from glueft.splits import counted
+from glueft.text import quoted
+
+if TYPE_CHECKING:
+    from glueft.data.rows import Rows
+    from glueft.plugin import Task
+
+# A new head answers near 0, by some tenths, and each step of Adam or its kin moves a weight by about the learning rate,
+# however large the loss: scores some units away are reached in a few hundred steps (STS-B: mean 2.7, standard deviation
+# 1.5), those of hundreds in no usual run. Small scores can be reached, but what the head says at first is many times
+# larger than they are.
+FURTHEST = 10.0
+SMALLEST_SPREAD = 0.01
+
+# Benchmarks have a few contradictory rows in ten thousand, of which nobody need hear at every run.
+CONTRADICTIONS = 0.01
+
+NAMED = 5
+
+
+def row_warnings(task: Task, splits: Mapping[str, Rows]) -> Iterator[str]:
+    """Yield what somebody should know before they train on the rows, a sentence each.
+
+    Args:
+        task: says which splits are for validation.
+        splits: "train" and the validation splits at least.
+    """
+    train = splits["train"]
+    validation = [splits[name] for name in task.validation_splits]
+    for rows in (train, *validation):
+        yield from (_labels_without_rows(rows) if task.labels else _one_score(rows))
+    if not task.labels:
+        yield from _scale(train)
+    else:
+        yield from _contradictions(train)
+    yield from _repeated(train, validation)
+
+
+def _labels_without_rows(rows: Rows) -> Iterator[str]:
+    import numpy as np
+
+    counts = np.bincount(rows.labels[rows.labels >= 0], minlength=len(rows.label_names))
+    there, absent = (
+        [name for name, count in zip(rows.label_names, counts.tolist(), strict=True) if bool(count) == wanted]
+        for wanted in (True, False)
+    )
+    if not absent:
+        return
+    train = rows.name == "train"
+    if len(there) == 1:
+        means = "there is nothing to learn" if train else "the metrics cannot tell a model from that one answer"
+        yield f"{_all_have(rows)} the label {quoted(there[0])}: {means}{_remedy(rows)}"
+    else:
+        them = "it" if len(absent) == 1 else "them"
+        means = f"a model cannot learn {them}" if train else f"the metrics say nothing of {them}"
+        yield f"no {rows.name} row has the {_named('label', absent)}: {means}{_remedy(rows)}"
+
+
+def _all_have(rows: Rows) -> str:
+    return f"the only {rows.name} row has" if len(rows) == 1 else f"all {len(rows):,} {rows.name} rows have"
+
+
+def _remedy(rows: Rows) -> str:
+    if rows.limited_from is None or rows.stratified:
+        return ""
+    limit = "limit_train" if rows.name == "train" else "limit_validation"
+    return (
+        f"; data.{limit} took the first {len(rows):,} of {counted(rows.limited_from, 'row')}, and "
+        'data.limit_draw = "stratified" takes of each label its share'
+    )
+
+
+def _one_score(rows: Rows) -> Iterator[str]:
+    if len(rows) > 1 and (rows.labels == rows.labels[0]).all():
+        means = "there is nothing to learn" if rows.name == "train" else "correlations are not defined, and count as 0"
+        yield f"{_all_have(rows)} the same score, {rows.labels[0]:g}: {means}"
+
+
+def _scale(train: Rows) -> Iterator[str]:
+    import numpy as np
+
+    scores = train.labels.astype(np.float64)
+    mean, spread = float(scores.mean()), float(scores.std())
+    if max(abs(mean), spread) > FURTHEST:
+        far = "which is far from 0, where a new head begins, and may not be reached"
+    elif 0 < spread < SMALLEST_SPREAD:
+        far = "which is far below what a new head says at first"
+    else:
+        return
+    yield (
+        f"the scores of the train rows have the mean {mean:.6g} and the standard deviation {spread:.6g}, {far}: train "
+        "on scores of about unit scale, such as (score - mean) / standard deviation, and turn the predictions back"
+    )
+
+
+def _contradictions(train: Rows) -> Iterator[str]:
+    """Rows whose texts are the same to the letter and whose labels are not."""
+    first: dict[int, int] = {}
+    places: dict[int, list[int]] = {}
+    contradictory = set()
+    labels = train.labels.tolist()
+    for row, texts in enumerate(zip(*train.texts, strict=True)):
+        key = hash(texts)
+        if key not in first:
+            first[key] = row
+            continue
+        places.setdefault(key, [first[key]]).append(row)
+        if labels[row] != labels[first[key]]:
+            contradictory.add(key)
+    rows = sorted(row for key in contradictory for row in places[key])
+    if len(rows) >= max(1, CONTRADICTIONS * len(train)):
+        whole = counted(len(train), "train row")
+        yield (
+            f"{len(rows):,} of the {whole} have the {_texts(train)} of other train rows with another label "
+            f"({_numbers(rows)}): no model can be right on all of them"
+        )
+
+
+def _repeated(train: Rows, validation: Sequence[Rows]) -> Iterator[str]:
+    """Validation rows whose texts are those of a training row, to the letter or but for case and white space."""
+    keys = {rows.name: _keys(rows) for rows in validation}
+    trained = set(_keys(train))
+    for rows in validation:
+        found = [row for row, key in enumerate(keys[rows.name]) if key in trained]
+        if not found:
+            continue
+        wanted = set(zip(*rows.texts, strict=True))
+        to_the_letter = wanted.intersection(zip(*train.texts, strict=True))
+        texts = list(zip(*rows.texts, strict=True))
+        exact = sum(texts[row] in to_the_letter for row in found)
+        how = (
+            "all to the letter"
+            if exact == len(found)
+            else f"{exact:,} to the letter, {len(found) - exact:,} but for case and white space"
+        )
+        yield (
+            f"{len(found):,} of the {counted(len(rows), rows.name + ' row')} ({len(found) / len(rows):.1%}) "
+            f"{'has' if len(found) == 1 else 'have'} the {_texts(rows)} of a training row ({how}; {_numbers(found)}): "
+            "of new texts they say nothing"
+        )
+
+
+def _texts(rows: Rows) -> str:
+    return "text" if len(rows.texts) == 1 else "texts"
+
+
+def _keys(rows: Rows) -> list[int]:
+    """A hash of each row's texts, case and white space apart."""
+    plain = [[" ".join(text.split()).casefold() for text in column] for column in rows.texts]
+    return [hash(texts) for texts in zip(*plain, strict=True)]
+
+
+def _named(what: str, names: Sequence[str]) -> str:
+    """`label "a"`, `labels "a" and "b"`, `labels "a", "b", "c", "d", "e" and 72 more`."""
+    shown = [quoted(name) for name in names[:NAMED]]
+    if len(names) > NAMED:
+        shown.append(f"{len(names) - NAMED:,} more")
+    listed = " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    return what + ("s " if len(names) > 1 else " ") + listed
+
+
+def _numbers(rows: Sequence[int]) -> str:
+    """`row 3`, `rows 3, 17, 40, ...`, counted from 0."""
+    shown = ", ".join(map(str, rows[:NAMED])) + (", ..." if len(rows) > NAMED else "")
+    return ("rows " if len(rows) > 1 else "row ") + shown

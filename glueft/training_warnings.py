@@ -1,0 +1,100 @@
+"""What is worth a warning before the steps of a run, and after them: cut rows, rates of 0, one answer to all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from glueft.splits import counted
+from glueft.text import quoted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glueft.data.encoding import Encoded
+    from glueft.recipe import Recipe
+
+# At so many steps, at equal distances, the learning rate is looked up: a call takes a millisecond.
+LOOKED_UP = 20
+MORE_STEPS = "train for more steps: training.epochs, or a smaller training.batch_size"
+
+
+def cut_warnings(encoded: Mapping[str, Encoded], max_length: int) -> Iterator[str]:
+    """Yield a sentence for each split of which most rows are cut.
+
+    Args:
+        encoded: the tokens of each split.
+        max_length: data.max_length.
+    """
+    for name, tokens in encoded.items():
+        rows = len(tokens.lengths)
+        if tokens.truncated > rows / 2:
+            yield (
+                f"{tokens.truncated:,} of the {counted(rows, f'{name} row')} are cut to {max_length} tokens: the model "
+                "does not see the rest; data.max_length sets it"
+            )
+
+
+def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:
+    """Yield what can be said of the steps without Keras.
+
+    Args:
+        recipe: its schedule and batch size.
+        steps: of the whole run.
+        rows: of the train split.
+    """
+    training = recipe.training
+    batch = training.batch_size * training.gradient_accumulation_steps
+    if batch > rows:
+        yield f"the batch of {batch:,} rows is larger than the {counted(rows, 'train row')}: an epoch is a single step"
+    warmup = recipe.schedule.warmup_steps(steps)
+    if warmup >= steps > 0:
+        what = (
+            "the only step of the run is the first of the warm-up, where the learning rate begins at 0: nothing is "
+            "trained"
+            if steps == 1
+            else f"the warm-up takes all {steps:,} steps of the run: the learning rate never comes to its height"
+        )
+        yield f"{what}; leave out the warm-up (schedule.warmup_ratio, schedule.warmup_steps), or {MORE_STEPS}"
+
+
+def rate_warnings(rate: Callable[[int], float], recipe: Recipe, steps: int) -> Iterator[str]:
+    """Yield a sentence if the learning rate is 0 in most steps and `step_warnings` has not said so.
+
+    Args:
+        rate: the learning rate of a step, counted from 1.
+        recipe: its schedule.
+        steps: of the whole run.
+    """
+    import numpy as np
+
+    if recipe.schedule.warmup_steps(steps) >= steps == 1:
+        return
+    looked_up = np.linspace(1, steps, min(LOOKED_UP, steps)).astype(int).tolist()
+    zeros = [step for step in looked_up if rate(step) == 0]
+    if len(zeros) == len(looked_up):
+        yield (
+            f"the learning rate is 0 in every step that was looked up ({len(looked_up)} of {steps:,}): nothing is "
+            f"trained; correct the options of the schedule {recipe.schedule.name!r}, or {MORE_STEPS}"
+        )
+    elif len(zeros) > len(looked_up) / 2:
+        yield (
+            f"the learning rate is 0 in {len(zeros)} of the {len(looked_up)} steps that were looked up, of "
+            f"{steps:,}: most of the run trains nothing; correct the options of the schedule {recipe.schedule.name!r}"
+        )
+
+
+def answer_warnings(name: str, predictions: NDArray[Any], given: NDArray[Any], labels: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence if a model gives the same answer to all rows of a split, which have not all the same label.
+
+    Args:
+        name: the split's.
+        predictions: label indices, or scores in regression, (rows,).
+        given: likewise, as the data set has them.
+        labels: the label names in index order; empty in regression.
+    """
+    if (predictions != predictions[0]).any() or (given == given[0]).all():
+        return
+    answer = quoted(labels[int(predictions[0])]) if labels else f"the score {predictions[0]:g}"
+    undefined = "a correlation with one answer is not defined, and counts as 0"
+    yield f"all {len(given):,} {name} rows got the same answer, {answer}: the model tells nothing apart; {undefined}"

@@ -1,0 +1,136 @@
+"""What is said of valid rows before a training on them; nothing, where there is nothing to say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import glueft
+from glueft.data.row_warnings import row_warnings
+from glueft.data.rows import Rows, load_rows
+from glueft.data.sources import SampleSource
+from glueft.registry import load_registry
+
+
+class Notes(glueft.Task):
+    """Notes."""
+
+    name = "notes"
+    inputs = ("text",)
+    labels = ("a", "b", "c")
+
+
+class Scores(Notes):
+    """Scores."""
+
+    labels = ()
+
+
+def rows(name: str, labels: Sequence[float], texts: Sequence[str] = (), **more: Any) -> Rows:
+    texts = texts or [f"{name} {row}" for row in range(len(labels))]
+    whole = all(isinstance(label, int) for label in labels)
+    given = np.array(labels, np.int32 if whole else np.float32)
+    return Rows(name, (list(texts),), given, Notes.labels if whole else (), **more)
+
+
+def warnings(train: Rows, validation: Rows) -> list[str]:
+    task = Notes() if train.label_names else Scores()
+    return list(row_warnings(task, {"train": train, "validation": validation}))
+
+
+def test_rows_with_nothing_to_say_of() -> None:
+    assert warnings(rows("train", [0, 1, 2]), rows("validation", [2, 1, 0])) == []
+    assert warnings(rows("train", [0.0, 2.5, 5.0]), rows("validation", [4.0, 5.0])) == []  # STS-B's scale
+    assert warnings(rows("train", [0.0, 0.5, 1.0]), rows("validation", [0.5, 1.0])) == []
+
+
+@pytest.mark.parametrize("name", ["mrpc", "sst2", "cola", "stsb", "mnli", "qnli", "qqp", "rte"])
+def test_the_shipped_samples_have_nothing_to_warn_of(name: str) -> None:
+    task = load_registry().find("task", name).cls()
+    assert list(row_warnings(task, load_rows(task, SampleSource()))) == []
+
+
+def test_labels_without_a_row() -> None:
+    assert warnings(rows("train", [1, 1, 1], limited_from=60), rows("validation", [0, 1, 2])) == [
+        'all 3 train rows have the label "b": there is nothing to learn; data.limit_train took the first 3 of 60 rows, '
+        'and data.limit_draw = "stratified" takes of each label its share'
+    ]
+    assert warnings(rows("train", [0, 1, 1]), rows("validation", [2, 2])) == [
+        'no train row has the label "c": a model cannot learn it',
+        'all 2 validation rows have the label "c": the metrics cannot tell a model from that one answer',
+    ]
+    found = warnings(rows("train", [0, 1, 2]), rows("validation", [0, 1], limited_from=9, stratified=True))
+    assert found == ['no validation row has the label "c": the metrics say nothing of it']
+
+
+def test_scores_that_are_all_the_same() -> None:
+    assert warnings(rows("train", [3.0, 3.0]), rows("validation", [2.0, 2.0])) == [
+        "all 2 train rows have the same score, 3: there is nothing to learn",
+        "all 2 validation rows have the same score, 2: correlations are not defined, and count as 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scores", "told"),
+    [
+        ([1e6 + 1, 1e6 + 3], "the mean 1e+06 and the standard deviation 1, which is far from 0"),
+        ([0.0, 100.0], "the mean 50 and the standard deviation 50, which is far from 0"),
+        ([1e-7, 3e-7], "which is far below what a new head says at first"),
+    ],
+)
+def test_scores_far_from_unit_scale(scores: list[float], told: str) -> None:
+    (found,) = warnings(rows("train", scores), rows("validation", [0.0, 1.0]))
+    assert told in found and "(score - mean) / standard deviation" in found
+
+
+def test_validation_texts_that_were_trained_on() -> None:
+    train = rows("train", [0, 1, 2, 0], ["One text.", "another", "a third", "Straße"])
+    validation = rows("validation", [0, 1, 2, 0], ["One text.", "new", " A\u00a0 third\n", "STRASSE"])
+    assert warnings(train, validation) == [
+        "3 of the 4 validation rows (75.0%) have the text of a training row (1 to the letter, 2 but for case and white "
+        "space; rows 0, 2, 3): of new texts they say nothing"
+    ]
+    validation = rows("validation", [0, 1, 2], ["One text.", "new", "newer"])
+    (found,) = warnings(train, validation)
+    assert found.startswith(
+        "1 of the 3 validation rows (33.3%) has the text of a training row (all to the letter; row 0)"
+    )
+
+
+def test_a_pair_is_both_its_texts() -> None:
+    class Pairs(Notes):
+        """Pairs."""
+
+        inputs = ("first", "second")
+
+    train = Rows("train", (["x", "y", "z"], ["1", "2", "3"]), np.array([0, 1, 2], np.int32), Pairs.labels)
+    validation = Rows("validation", (["x", "Y", "1"], ["2", "2", "x"]), np.array([0, 1, 2], np.int32), Pairs.labels)
+    (found,) = row_warnings(Pairs(), {"train": train, "validation": validation})
+    assert found.startswith(
+        "1 of the 3 validation rows (33.3%) has the texts of a training row (0 to the letter, 1 but"
+    )
+
+
+def test_training_texts_with_several_labels() -> None:
+    validation = rows("validation", [0, 1, 2])
+    same = ["same", "other", "same", "same"]
+    assert warnings(rows("train", [0, 1, 2, 0], same), validation) == [
+        "3 of the 4 train rows have the text of other train rows with another label (rows 0, 2, 3): no model can be "
+        "right on all of them"
+    ]
+    assert warnings(rows("train", [0, 1, 0, 0, 2], [*same, "Same"]), validation) == []  # To a cased model another text.
+    many = [f"text {row}" for row in range(400)]
+    assert warnings(rows("train", [0, 1, 2, 0] * 100, ["text 1", *many[1:]]), validation) == []  # 2 of 400
+
+
+def test_100_000_rows_take_a_second_or_two() -> None:
+    texts = [f"A text of some words, with the number {row} in it" for row in range(100_000)]
+    train = rows("train", [0, 1, 2, 0] * 25_000, texts)
+    begin = time.process_time()
+    (found,) = warnings(train, rows("validation", [0, 1, 2] * 3000, texts[:9000]))
+    assert time.process_time() - begin < 4
+    assert found.startswith("9,000 of the 9,000 validation rows (100.0%)")

@@ -1,0 +1,72 @@
+"""What is said before the first step and after the last: cut rows, few steps, rates of 0, one answer to all."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glueft.recipe import load_recipe
+from glueft.training_warnings import answer_warnings, cut_warnings, rate_warnings, step_warnings
+
+
+def recipe(**options: Any) -> Any:
+    overrides = [f"schedule.{name}={value}" for name, value in options.items()]
+    return load_recipe("mrpc", ["schedule={plugin='linear', initial_learning_rate=1e-4}", *overrides], sample=True)
+
+
+def test_a_warm_up_that_is_the_whole_run() -> None:
+    assert list(step_warnings(recipe(warmup_ratio=0.1), 20, 160)) == []
+    (found,) = step_warnings(recipe(warmup_ratio=0.1), 1, 8)
+    assert found.startswith("the only step of the run is the first of the warm-up, where the learning rate begins at 0")
+    assert "schedule.warmup_ratio" in found and "training.epochs" in found
+    (found,) = step_warnings(recipe(warmup_steps=5), 5, 40)
+    assert found.startswith("the warm-up takes all 5 steps of the run: the learning rate never comes to its height")
+
+
+def test_a_batch_larger_than_the_rows() -> None:
+    assert list(step_warnings(recipe(), 3, 7)) == [
+        "the batch of 8 rows is larger than the 7 train rows: an epoch is a single step"
+    ]
+    assert list(step_warnings(recipe(), 3, 8)) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (0, "the learning rate is 0 in every step that was looked up (20 of 1,000): nothing is trained"),
+        (300, "the learning rate is 0 in 14 of the 20 steps that were looked up, of 1,000: most of the run trains"),
+        (600, None),
+    ],
+)
+def test_rates_of_nought(last: int, told: str | None) -> None:
+    found = list(rate_warnings(lambda step: float(step <= last), recipe(), 1000))
+    assert [text.startswith(told or "") for text in found] == [True] * (told is not None)
+
+
+def test_the_warm_up_is_told_of_once() -> None:
+    assert list(rate_warnings(lambda step: 0.0, recipe(warmup_ratio=0.1), 1)) == []
+    assert len(list(rate_warnings(lambda step: 0.0, recipe(), 1))) == 1
+
+
+def test_rows_that_are_mostly_cut() -> None:
+    def tokens(truncated: int) -> Any:
+        return SimpleNamespace(lengths=np.full(10, 8), truncated=truncated)
+
+    assert list(cut_warnings({"train": tokens(5), "validation": tokens(6)}, 8)) == [
+        "6 of the 10 validation rows are cut to 8 tokens: the model does not see the rest; data.max_length sets it"
+    ]
+
+
+def test_one_answer_to_all_rows() -> None:
+    labels, given = ("ok", "alarm"), np.array([0, 1, 0])
+    assert list(answer_warnings("validation", np.zeros(3, int), given, labels)) == [
+        'all 3 validation rows got the same answer, "ok": the model tells nothing apart; a correlation with one answer '
+        "is not defined, and counts as 0"
+    ]
+    assert list(answer_warnings("validation", np.array([0, 1, 1]), given, labels)) == []
+    assert list(answer_warnings("validation", np.zeros(3, int), np.zeros(3, int), labels)) == []  # All of them right.
+    (found,) = answer_warnings("validation", np.full(3, 2.5), np.array([1.0, 2.0, 3.0]), ())
+    assert "the same answer, the score 2.5" in found
