@@ -17,7 +17,7 @@ import numpy as np
 
 from glueft.collector import collector_off
 from glueft.data.batches import EvaluationBatches, TrainingBatches
-from glueft.encoder.word_embeddings import weights_left_out
+from glueft.encoder.word_embeddings import known_words, weights_left_out
 from glueft.errors import TrainingError
 from glueft.interruption import check
 from glueft.step_times import StepTimes, Stopwatch
@@ -171,7 +171,8 @@ def predict(model: keras.Model, batches: EvaluationBatches, times: StepTimes | N
         TrainingError: a logit is not a finite number.
     """
     watch = Stopwatch(step_times(model) if times is None else times, batches.measures())
-    outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
+    with known_words(model):
+        outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
     logits = batches.restore(np.asarray(outputs, np.float32))
     if not np.isfinite(logits).all():
         raise TrainingError(
@@ -222,7 +223,7 @@ def train(
             feed(batches),
             epochs=epochs,
             steps_per_epoch=batches.steps_per_epoch,
-            callbacks=[monitor, *callbacks],
+            callbacks=[monitor, *callbacks, *([Resumption(monitor)] if callbacks else [])],
             shuffle=False,
             verbose=0,
         )
@@ -266,12 +267,16 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         self.first_step_end = 0.0
         self.epochs: list[EpochReport] = []
         self.validation_logits: NDArray[np.float32] | None = None
-        self.step_end = self.epoch_begin = self.reported = time.perf_counter()
+        self.step_begin = self.step_end = self.epoch_begin = self.reported = time.perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock of the steps."""
         check()
         self.step_end = self.epoch_begin = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Note when the step begins: other callbacks come between this and the step itself."""
+        self.step_begin = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Stop at a loss that is no number, or when a signal has asked for it; report now and then."""
@@ -314,6 +319,26 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
         report = EpochReport(epoch + 1, self.step, float(logs["loss"]), validation_loss, metrics, seconds)
         self.epochs.append(report)
         self.on_epoch(report)
+
+
+class Resumption(keras.callbacks.Callback):  # type: ignore[misc]
+    """Comes after all others, and lets the monitor's clock of the steps pass over what they took."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        super().__init__()
+        self.monitor = monitor
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock of the epoch's first step."""
+        self.monitor.step_end = time.perf_counter()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Take what the callbacks took off the step that begins; the reading of its batch stays in it."""
+        self.monitor.step_end += time.perf_counter() - self.monitor.step_begin
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock of the next step."""
+        self.monitor.step_end = time.perf_counter()
 
 
 def learning_rate(model: keras.Model, step: int) -> float:

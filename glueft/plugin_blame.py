@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, PluginError
@@ -21,6 +23,7 @@ class BlamedError(PluginError):
 
 
 _BROUGHT_BY: weakref.WeakKeyDictionary[type[Plugin], Point] = weakref.WeakKeyDictionary()
+_AT_WORK: ContextVar[Plugin | None] = ContextVar("plugin at work", default=None)
 
 
 def remember(cls: type[Plugin], point: Point) -> None:
@@ -40,6 +43,11 @@ def named(plugin: Plugin) -> str:
     return called if point is None else f"{called} ({f'{point.package} {point.version}'.strip()})"
 
 
+def at_work() -> Plugin | None:
+    """The plugin whose method is running, by `blaming`; None in glueft's own code, and in a plugin's threads."""
+    return _AT_WORK.get()
+
+
 @contextmanager
 def blaming(plugin: Plugin, method: str) -> Iterator[None]:
     """While a plugin's method works, name the plugin in whatever it raises.
@@ -49,6 +57,7 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
     Raises:
         BlamedError: the method raised something else.
     """
+    before = _AT_WORK.set(plugin)
     try:
         yield
     except GlueftError:
@@ -62,6 +71,8 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
             received=f"{said(error)}{place(type(plugin), error)}",
             mend="mend the plugin, or tell its authors",
         ) from error
+    finally:
+        _AT_WORK.reset(before)
 
 
 def said(error: BaseException) -> str:
@@ -77,11 +88,13 @@ def _stranger(plugin: Plugin) -> Point | None:
 
 
 def place(plugin: type[Plugin], error: BaseException) -> str:
-    """`, in FILE, line N`: the last line of the plugin's own module on the way to the error; empty if there is none."""
+    """`, in FILE, line N`: the last line of the plugin's own file or package on the way to the error; empty if none."""
     module = sys.modules.get(plugin.__module__)
+    package = sys.modules.get(plugin.__module__.partition(".")[0])
+    folders = tuple(os.path.join(folder, "") for folder in getattr(package, "__path__", ()))  # noqa: PTH118
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == getattr(module, "__file__", None)
+        if frame.filename == getattr(module, "__file__", None) or (folders and frame.filename.startswith(folders))
     ]
     return f", in {own[-1].filename}, line {own[-1].lineno}" if own else ""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from glueft import engine
 from glueft.data.batches import EvaluationBatches, TrainingBatches
+from glueft.encoder.word_embeddings import known_words
 from glueft.step_times import Stopwatch
 
 AnyBatches = TypeVar("AnyBatches", TrainingBatches, EvaluationBatches)
@@ -59,7 +60,8 @@ def probe_evaluation(model: keras.Model, batches: EvaluationBatches) -> Cost:
     """Predict some of the batches, the largest first."""
 
     def predict(few: EvaluationBatches, steps: int, watch: ProbeWatch) -> None:
-        model.predict(engine.feed(few), steps=steps, callbacks=[watch], verbose=0)
+        with known_words(model):
+            model.predict(engine.feed(few), steps=steps, callbacks=[watch], verbose=0)
 
     return probe(model, batches, predict)
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft import history
 from glueft.digits import number_text, shortest
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
@@ -92,14 +93,20 @@ class Run:
             self.record["status"] = "interrupted"
             self.close()
 
-    def log(self, **entry: Any) -> None:
-        """Add a line to history.jsonl, the one file that grows while the run goes on.
+    def log(self, kind: str = "", **values: Any) -> None:
+        """Add a line of JSON to history.jsonl, the one file that grows while the run goes on.
+
+        Args:
+            kind: what the line is, which readers go by; "step" and "epoch" are glueft's own. It must be given.
+            values: texts, numbers, lists and tables; arrays and tensors become lists, and NaN becomes null.
 
         Raises:
+            PluginError: the line has no kind, or a value no form in JSON; nothing is written.
             RunFolderError: it cannot be written; the lines before are whole.
         """
-        with self.writing("history.jsonl"):
-            add_line(self.folder / "history.jsonl", json.dumps(entry, ensure_ascii=False))
+        line = history.line_of(kind, values)
+        with self.writing(history.NAME):
+            add_line(self.folder / history.NAME, line)
 
     def writing(self, name: str, needed: int | None = None) -> AbstractContextManager[None]:
         """Tell in a sentence of a full disk and the like that is met while a file of the run is written."""

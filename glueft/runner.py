@@ -193,9 +193,11 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
         ready = load_model(recipe, tokens)  # Keras: its time is this phase's, and its backend's greeting is held back
         run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
         run.record |= ready.describe(recipe, tokens.checkpoint)
-        callbacks = [build(callback, run) for callback in recipe.callbacks]
 
         from glueft import engine
+        from glueft.blamed_callback import BlamedCallback
+
+        callbacks = [BlamedCallback(callback, build(callback, run)) for callback in recipe.callbacks]
 
         times = engine.step_times(ready.model)
     run.record["warnings"] += ready.warnings

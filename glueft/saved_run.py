@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft import history
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
 from glueft.plain_file import UnreadableError, parse_json, read_text
@@ -177,22 +177,26 @@ class SavedRun:
         return labels
 
     def history(self) -> list[dict[str, Any]]:
-        """Return the lines of history.jsonl: one a logged step (`kind` "step") and one an epoch ("epoch")."""
-        path = self.folder / "history.jsonl"
+        """Return the lines of history.jsonl that have a `kind`: "step" a logged step, "epoch" an epoch.
+
+        Plugins log lines of other kinds; in folders of older versions also lines without one, which are passed over.
+        """
+        path = self.folder / history.NAME
         entries = []
-        for number, line in enumerate(_read_text(path).splitlines(), start=1):
-            try:
-                entry = json.loads(line)
-            except (ValueError, RecursionError):
-                entry = None
-            if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
+        # Not `splitlines`: a text in a line may hold other marks that it takes for a line's end, such as U+2028.
+        for number, line in enumerate(_read_text(path).split("\n"), start=1):
+            if not line.strip():
+                continue
+            entry = history.entry_of(line)
+            if entry is None:
                 raise RunFolderError(
                     f"{path}: line {number} cannot be read",
-                    expected='a JSON object with a "kind" in every line',
+                    expected="a JSON object in every line",
                     received=repr(line[:80]),
                     mend=REPEAT,
                 )
-            entries.append(entry)
+            if isinstance(entry.get("kind"), str):
+                entries.append(entry)
         return entries
 
     def splits(self) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -23,10 +24,22 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
     A word that no text of a run uses has a gradient of zero at every step, and an optimizer such as Adam leaves it
     where it is. Left out of the variable, it costs no step anything either: half of MiniLM's weights are word
     embeddings, two thirds of XLM-RoBERTa's, and a GLUE task uses a part of the vocabulary.
+
+    Whoever asks the model for other words, such as a callback with a sentence of its own, gets their embeddings as
+    they were when the variable was narrowed, which is what they still are. Only where `known_words` says that there
+    are none to come, as in the run's own steps, is the lookup that of the variable alone.
+
+    Attributes:
+        whole: all rows, (vocabulary, size), those in the variable as they were at some time; None while it is wide.
+        rows: the ids that the variable has, in rising order.
+        places: where in the variable each id is, (vocabulary,); its number of rows for one that was left out.
+        only_known: whether every id to come is in the variable.
     """
 
     whole: NDArray[np.float32] | None = None
+    only_known = False
     _embeddings: keras.Variable
+    _unchanged: Any = None
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
         """Keep only these rows in the variable, before the model is compiled.
@@ -37,7 +50,6 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         # A copy: JAX lends its arrays for reading alone.
         self.whole = np.asarray(self._embeddings, np.float32).copy()
         self.rows = rows
-        # Looking up an id that was left out goes past the end: an error on TensorFlow and PyTorch, NaN on JAX.
         places = np.full(len(self.whole), len(rows), np.int32)
         places[rows] = np.arange(len(rows))
         self.places = places
@@ -47,7 +59,7 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         """Put the rows back among the others. A step that was traced before is of no more use."""
         if self.whole is not None:
             table = self.table()
-            self.whole = None
+            self.whole = self._unchanged = None
             self._replace(table)
 
     def table(self) -> NDArray[np.float32]:
@@ -66,11 +78,33 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         else:
             store["0"] = self.table()
 
+    def load_own_variables(self, store: Any) -> None:
+        """Load all rows from a .keras or weights file, as `save_own_variables` has written them."""
+        if self.whole is None:
+            super().load_own_variables(store)
+        else:
+            self.whole[:] = store["0"]
+            self._unchanged = None
+            self._embeddings.assign(self.whole[self.rows])
+
     def call(self, inputs: Any) -> Any:
         """Map ids (batch, length) to embeddings (batch, length, size)."""
-        if self.whole is not None:
-            inputs = ops.take(ops.convert_to_tensor(self.places), inputs, axis=0)
-        return super().call(inputs)
+        if self.whole is None:
+            return super().call(inputs)
+        places = ops.take(ops.convert_to_tensor(self.places), inputs, axis=0)
+        if self.only_known:
+            return super().call(places)
+        known = places < len(self.rows)
+        learnt = super().call(ops.minimum(places, len(self.rows) - 1))
+        unchanged = ops.cast(ops.take(self._unchanged_rows(), inputs, axis=0), learnt.dtype)
+        return ops.where(known[..., None], learnt, unchanged)
+
+    def _unchanged_rows(self) -> Any:
+        """Return `whole` as a tensor of the backend, made at the first need: few runs have one."""
+        if self._unchanged is None:
+            with _outside_of_traces():
+                self._unchanged = ops.convert_to_tensor(self.whole)
+        return self._unchanged
 
     def _replace(self, values: NDArray[np.float32]) -> None:
         """Hold these values in a new variable of their shape, under the old one's name."""
@@ -88,12 +122,44 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         self._tracker.lock()
 
 
+@contextmanager
+def _outside_of_traces() -> Iterator[None]:
+    """Make tensors of numbers that outlive the trace in which they may be made."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.init_scope():
+            yield
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        with jax.ensure_compile_time_eval():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def known_words(model: keras.Model) -> Iterator[None]:
+    """While a model is traced or run: every id is one that `narrow_vocabulary` was told of, and need not be looked at.
+
+    An id of another word goes past the end of the variable: an error, NaN, or another word's embedding, by backend.
+    """
+    layer = model.encoder.embeddings.word_embeddings
+    before, layer.only_known = layer.only_known, True
+    try:
+        yield
+    finally:
+        layer.only_known = before
+
+
 def narrow_vocabulary(model: Classifier, *token_ids: Iterable[NDArray[Any] | int]) -> int:
     """Train only the word embeddings of tokens that occur; call it before the model is compiled.
 
     Args:
         model: with word embeddings that are trained; frozen ones are left as they are.
-        token_ids: every id that the model will see until `widen_vocabulary`, padding included: arrays or single ids.
+        token_ids: every id that will be trained on or, under `known_words`, predicted until `widen_vocabulary`,
+            padding included: arrays or single ids.
 
     Returns:
         How many words are trained.
@@ -113,8 +179,7 @@ def widen_vocabulary(model: Classifier) -> None:
     layer = model.encoder.embeddings.word_embeddings
     if layer.whole is not None:
         layer.widen()
-        # Traced on the narrow variable.
-        model.train_function = model.test_function = model.predict_function = None
+        model.forget_programs()  # traced on the narrow variable
 
 
 def weights_left_out(model: keras.Model) -> int:
