@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from glueft.collector import collector_off
 from glueft.data.batches import EvaluationBatches, TrainingBatches
-from glueft.encoder.word_embeddings import known_words, weights_left_out
+from glueft.encoder.word_embeddings import are_known, known_words, weights_left_out
 from glueft.errors import TrainingError
 from glueft.interruption import check
 from glueft.step_times import StepTimes, Stopwatch
@@ -171,7 +171,7 @@ def predict(model: keras.Model, batches: EvaluationBatches, times: StepTimes | N
         TrainingError: a logit is not a finite number.
     """
     watch = Stopwatch(step_times(model) if times is None else times, batches.measures())
-    with known_words(model):
+    with known_words(model) if are_known(model, batches.encoded.ids) else nullcontext():
         outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
     logits = batches.restore(np.asarray(outputs, np.float32))
     if not np.isfinite(logits).all():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from glueft.errors import PluginError
-from glueft.plugin_blame import at_work
+from glueft.plugin_blame import at_work, named
 
 # The kinds of lines that glueft writes itself, and whose keys its readers count on.
 OWN_KINDS = ("step", "epoch")
@@ -105,7 +105,8 @@ def _key(key: Any, where: str) -> str:
     numpy = sys.modules.get("numpy")
     if isinstance(key, str):
         return key
-    if isinstance(key, (int, *([numpy.integer] if numpy else []))) and not isinstance(key, bool):
+    whole = isinstance(key, int) and not isinstance(key, bool)
+    if whole or (numpy is not None and isinstance(key, numpy.integer)):
         return str(int(key))
     raise _no_json(where, f"a table with the key {_short(key)}, which is no text")
 
@@ -120,8 +121,6 @@ def _no_json(where: str, received: str) -> PluginError:
 
 
 def _refused(message: str, *, expected: str, received: str, mend: str) -> PluginError:
-    from glueft.plugin_blame import named
-
     plugin = at_work()
     who = f"{named(plugin)}: " if plugin is not None else "run.log: "
     return PluginError(who + message, expected=expected, received=received, mend=mend)

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
+    from glueft.model_in_training import ModelInTraining
     from glueft.plugin import Task
+    from glueft.prediction.results import Answers
     from glueft.recipe import Recipe
 
 _EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
@@ -32,12 +35,15 @@ _MEND = "make room, or name another place with --output-dir; what is in the run 
 class Run:
     """One run and its folder; callbacks and `glueft_run_finished` hooks get it.
 
+    What there is of the model and of the rows is there when a callback's `build` is called.
+
     Attributes:
         recipe: what was asked for.
         folder: where the run leaves its results.
         record: the content of run.json so far.
         num_train_steps: optimizer steps of the whole run; 0 until the batches are planned.
-        model: the Keras classifier; None until it is loaded.
+        validation_logits: what the last validation said, (rows, labels) or in regression (rows, 1), in the order of
+            `validation_rows`; None before the first. The validation of an epoch comes before its callbacks.
         say: shows a line to whoever watches the run; any thread may call it.
         reserve: room on the disk for the last run.json, kept while the run goes on.
     """
@@ -48,7 +54,9 @@ class Run:
         self.say = say
         self.record: dict[str, Any] = {}
         self.num_train_steps = 0
-        self.model: Classifier | None = None
+        self.validation_logits: NDArray[np.float32] | None = None
+        self.in_training: ModelInTraining | None = None
+        self._model: Classifier | None = None
         self.reserve: Reserve | None = None
 
     def __repr__(self) -> str:
@@ -59,11 +67,83 @@ class Run:
         """The task plugin, with its options."""
         return self.recipe.task
 
+    @property
+    def model(self) -> Classifier | None:
+        """The Keras classifier, with the weights of now; it takes any token ids. None until it is loaded."""
+        sync = getattr(self._model, "jax_state_sync", None)
+        if sync is not None:
+            sync()  # between two steps on JAX, Keras keeps the weights elsewhere
+        return self._model
+
+    @model.setter
+    def model(self, model: Classifier) -> None:
+        self._model = model
+
+    @property
+    def tokenizer(self) -> Any:
+        """A copy of the run's tokenizer, of transformers: what is set on it bears on neither run nor model folder.
+
+        Raises:
+            RunFolderError: the run has not come to its model.
+        """
+        return self._in_training().tokenizer_copy
+
+    @property
+    def validation_rows(self) -> Rows:
+        """The rows of the split that the run is judged by.
+
+        `texts` has for each of the task's inputs a text a row, `labels` (rows,) the indices of the labels, int32, or
+        in regression the scores, float32, and `label_names` the names.
+
+        Raises:
+            RunFolderError: the run has not come to its model.
+        """
+        return self._in_training().validation_rows
+
+    @property
+    def validation_answers(self) -> Answers | None:
+        """What the last validation said of `validation_rows`, as `predict` puts it; None before the first."""
+        if self.validation_logits is None:
+            return None
+        from glueft.prediction.results import Answers
+
+        model = self._in_training()
+        return Answers.of(self.validation_logits, model.labels, model.validation_truncated)
+
+    def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
+        """Return what the model says of new texts, with the weights of now. The training is not touched.
+
+        Args:
+            texts: a list of texts, or for a task on pairs a list of pairs, the first text first. They may hold any
+                words; what is longer than `data.max_length` is cut.
+
+        Returns:
+            Answers with `labels`, the label of each row by name ([] in regression), `probabilities`, float64 (rows,
+            labels) in the order of `run.task.labels` (in regression the score of each row, (rows, 1)), and
+            `truncated`, how many rows were cut.
+
+        Raises:
+            PluginError: the texts are no list of texts, or of pairs where the task needs pairs.
+            RunFolderError: the run has not come to its model.
+            TrainingError: a logit is not a finite number.
+        """
+        return self._in_training().predict(texts)
+
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of an optimizer step, counted from 1. The model must be loaded."""
         from glueft import engine
 
         return engine.learning_rate(self.model, step)
+
+    def _in_training(self) -> ModelInTraining:
+        if self.in_training is None:
+            raise RunFolderError(
+                f"{self!r} has no model yet",
+                expected="a run whose rows are read and whose model is loaded",
+                received=f'a run with the status "{self.record.get("status", "not begun")}" that has not come so far',
+                mend="ask for it in a callback's `build` or later",
+            )
+        return self.in_training
 
     def begin(self, recipe: str) -> None:
         """Write recipe.toml and the first run.json, and keep room for the last."""

@@ -191,12 +191,14 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     run.record["published"] = [asdict(score) for score in run.task.published]
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
         ready = load_model(recipe, tokens)  # Keras: its time is this phase's, and its backend's greeting is held back
-        run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
-        run.record |= ready.describe(recipe, tokens.checkpoint)
 
         from glueft import engine
         from glueft.blamed_callback import BlamedCallback
+        from glueft.model_in_training import ModelInTraining
 
+        run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
+        run.in_training = ModelInTraining(recipe, tokens, ready)
+        run.record |= ready.describe(recipe, tokens.checkpoint)
         callbacks = [BlamedCallback(callback, build(callback, run)) for callback in recipe.callbacks]
 
         times = engine.step_times(ready.model)
@@ -227,6 +229,10 @@ def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: Backgroun
         if report.for_history:
             run.log(kind="step", step=report.step, loss=report.loss, learning_rate=report.learning_rate)
 
+    def on_validation(logits: NDArray[np.float32]) -> dict[str, float]:
+        run.validation_logits = logits
+        return score(run, logits, validation)
+
     def on_epoch(report: engine.EpochReport) -> None:
         if not run.record["epochs"]:
             # Not sooner: the metrics' libraries take seconds to import, and the first step need not wait for them.
@@ -251,7 +257,7 @@ def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: Backgroun
             batches,
             prepared.batches.evaluation[judged_by(run)],
             regression=not run.task.labels,
-            score=lambda logits: score(run, logits, validation),
+            score=on_validation,
             on_step=on_step,
             on_epoch=on_epoch,
             times=prepared.times,

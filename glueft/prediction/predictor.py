@@ -1,32 +1,58 @@
-"""Texts in, answers out: tokenizer, batches and model of a saved run. Importing this module imports NumPy alone."""
+"""Texts in, answers out: tokenizer, batches and model of a run. Importing this module imports NumPy alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from glueft.digits import shortest
 from glueft.prediction.results import Answers
-from glueft.run_folder import softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.data.batches import EvaluationBatches
-    from glueft.saved_model import SavedModel
+    from glueft.encoder.classifier import Classifier
+
+
+class Answering(Protocol):
+    """What can answer: a saved model (`SavedModel`), or one in training (`ModelInTraining`)."""
+
+    @property
+    def classifier(self) -> Classifier:
+        """The Keras model."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label names in the order of the logits."""
+
+    @property
+    def max_length(self) -> int:
+        """The longest row in tokens."""
+
+    @property
+    def evaluation_batch_size(self) -> int:
+        """Rows a step."""
+
+    @property
+    def widths(self) -> tuple[int, ...] | None:
+        """The widths to pad to."""
 
 
 class Predictor:
-    """A saved model that answers any number of times, with few compiled programs.
+    """A model that answers any number of times, with few compiled programs.
 
     Args:
         saved: the model.
         on_rows: called after each batch with the number of its rows.
     """
 
-    def __init__(self, saved: SavedModel, on_rows: Callable[[int], None] = lambda rows: None) -> None:
+    def __init__(self, saved: Answering, on_rows: Callable[[int], None] = lambda rows: None) -> None:
         self.saved = saved
         self.on_rows = on_rows
         self.widths: NDArray[np.int64] | None = None
@@ -54,10 +80,7 @@ class Predictor:
         if saved.classifier.jit_compile:
             self._pad(batches, rows_in_all or count)
         logits = engine.predict(saved.classifier, batches, RowTicks(self.on_rows))
-        if not saved.labels:
-            return Answers([], shortest(logits[:, 0])[:, None], encoded.truncated)
-        labels = [saved.labels[index] for index in logits.argmax(axis=1)]
-        return Answers(labels, softmax(logits), encoded.truncated)
+        return Answers.of(logits, saved.labels, encoded.truncated)
 
     def _pad(self, batches: EvaluationBatches, rows_in_all: int) -> None:
         """Pad to the widths of the run, or else to those that the first rows choose for all; a longer row to the most.

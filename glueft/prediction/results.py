@@ -6,6 +6,9 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glueft.digits import shortest
+from glueft.run_folder import softmax
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -25,6 +28,19 @@ class Answers:
     labels: list[str]
     probabilities: NDArray[np.float64]
     truncated: int
+
+    @classmethod
+    def of(cls, logits: NDArray[np.float32], labels: Sequence[str], truncated: int) -> Answers:
+        """Return what logits say.
+
+        Args:
+            logits: (rows, labels), or (rows, 1) in regression.
+            labels: the label names in index order; empty in regression.
+            truncated: see above.
+        """
+        if not labels:
+            return cls([], shortest(logits[:, 0])[:, None], truncated)
+        return cls([labels[index] for index in logits.argmax(axis=1)], softmax(logits), truncated)
 
     def columns(self) -> list[list[Any]]:
         """Return the cells of each result column, in the order of `result_names`."""

@@ -17,7 +17,14 @@ from glueft.encoder.freezing import freeze
 from glueft.encoder.lora import enable_lora
 from glueft.encoder.tensor_files import write_tensors
 from glueft.encoder.weights import export_weights, exported_weights, tensor_table
-from glueft.encoder.word_embeddings import narrow_vocabulary, weights_left_out, widen_vocabulary
+from glueft.encoder.word_embeddings import (
+    are_known,
+    known_words,
+    narrow_vocabulary,
+    weights_left_out,
+    widen_vocabulary,
+)
+from glueft.errors import TrainingError
 from glueft.registry import load_registry
 from reference_checkpoints import REFERENCE, labels_of, reference
 
@@ -109,16 +116,62 @@ def test_the_whole_vocabulary_comes_back() -> None:
     numpy.testing.assert_array_equal(*(keras.ops.convert_to_numpy(each(other)) for each in (model, whole)))
 
 
-def test_a_word_that_was_left_out_is_not_taken_for_another() -> None:
+def numbers(tensor: Any) -> Any:
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def test_words_that_are_not_trained_are_answered_for_all_the_same() -> None:
+    """Whoever asks, in whatever way, gets the logits of the whole model with the weights of now."""
+    narrow, whole = load("bert"), load("bert")
+    other = {name: array[1:] for name, array in reference("bert")[0].items()}
+    narrow_vocabulary(narrow, [words("bert")[:1]])
+    assert not are_known(narrow, other["input_ids"]) and are_known(narrow, words("bert")[:1])
+    for model in (narrow, whole):
+        engine.compile_model(model, keras.optimizers.Adam(1e-2), regression=False, jit_compile=False)
+
+    def hold() -> None:
+        expected = numbers(whole(other))
+        numpy.testing.assert_allclose(numbers(narrow(other)), expected, atol=1e-6)
+        numpy.testing.assert_allclose(narrow.predict(other, verbose=0), expected, atol=1e-6)
+        numpy.testing.assert_allclose(narrow.predict_on_batch(other), expected, atol=1e-6)
+
+    with known_words(narrow):
+        own = narrow.predict({name: array[:1] for name, array in reference("bert")[0].items()}, verbose=0)
+    hold()
+    program, others_program = narrow.predict_function, narrow._any_words_function
+    assert program is not others_program  # Keras traces one for the run's own words, and one for all others
+    embeddings = narrow.encoder.embeddings.word_embeddings
+    for row in numpy.unique(words("bert")[:1])[1:3]:  # as a step of the training would
+        wide = numbers(whole.encoder.embeddings.word_embeddings.embeddings).copy()
+        wide[row] += 0.5
+        whole.encoder.embeddings.word_embeddings.embeddings.assign(wide)
+        embeddings.embeddings.assign(wide[embeddings.rows])
+    hold()
+    assert (narrow.predict_function, narrow._any_words_function) == (program, others_program)
+    with known_words(narrow):
+        again = narrow.predict({name: array[:1] for name, array in reference("bert")[0].items()}, verbose=0)
+    assert (own != again).any()
+
+
+def test_a_batch_of_ones_own_cannot_be_trained_on_meanwhile() -> None:
     model = load("bert")
     inputs, _, _ = reference("bert")
-    narrow_vocabulary(model, [inputs["input_ids"][:1]])
-    try:
-        logits = keras.ops.convert_to_numpy(model(inputs))
-    except Exception as error:
-        assert "out of range" in str(error) or "not in [0" in str(error)
-    else:
-        assert numpy.isnan(logits).any()
+    narrow_vocabulary(model, [inputs["input_ids"]])
+    engine.compile_model(model, keras.optimizers.Adam(1e-2), regression=False, jit_compile=False)
+    with pytest.raises(TrainingError, match="a batch of its own cannot be trained on"):
+        model.train_on_batch(inputs, numpy.zeros(len(inputs["input_ids"]), numpy.int32))
+
+
+def test_saved_weights_can_be_loaded_meanwhile(tmp_path: Path) -> None:
+    model, other = load("bert"), load("bert")
+    table = other.encoder.embeddings.word_embeddings.embeddings
+    table.assign(numbers(table) + 1.0)
+    other.save_weights(tmp_path / "other.weights.h5")
+    narrow_vocabulary(model, [words("bert")[:1]])
+    model.load_weights(tmp_path / "other.weights.h5")
+    numpy.testing.assert_allclose(*(numbers(each(reference("bert")[0])) for each in (model, other)), atol=1e-6)
+    widen_vocabulary(model)
+    numpy.testing.assert_array_equal(numbers(model.encoder.embeddings.word_embeddings.embeddings), numbers(table))
 
 
 def test_frozen_word_embeddings_are_left_alone() -> None:
