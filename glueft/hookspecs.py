@@ -121,10 +121,10 @@ def glueft_callbacks() -> list[type[Callback]]:  # type: ignore[empty-body]
 
     Called as `glueft_tasks` is. A callback's `build(run)` is called once the model is loaded, and returns a Keras
     callback; its `check(task)`, which it may leave out, while the recipe is checked. After an epoch, Keras's logs hold
-    `loss`, `val_loss` and a `val_` for each of the task's metrics. `run` has `folder`, `record`, `recipe`, `task`,
-    `model`, `num_train_steps`, `learning_rate(step)`, `log(...)` for a line in history.jsonl and `say(text)` for one
-    on the screen. Keras is imported without scikit-learn and matplotlib: `keras.wrappers` and `keras.visualization` say
-    that they are not installed, while your own `import matplotlib` works.
+    `loss`, `val_loss` and a `val_` for each of the task's metrics. What `run` offers, from predictions of new texts to
+    lines in history.jsonl, stands [above](#add-an-optimizer-a-schedule-or-a-callback). Keras is imported without
+    scikit-learn and matplotlib: `keras.wrappers` and `keras.visualization` say that they are not installed, while your
+    own `import matplotlib` works.
 
     Returns:
         A list of callback classes.

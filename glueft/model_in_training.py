@@ -16,6 +16,7 @@ from glueft.prediction.predictor import Predictor
 from glueft.prediction.results import Answers
 
 if TYPE_CHECKING:
+    from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
     from glueft.preparation import Ready, Tokens
@@ -41,11 +42,6 @@ class ModelInTraining:
         """The Keras model, with the weights of now."""
         return self.ready.model
 
-    @property
-    def tokenizer(self) -> Any:
-        """The run's own tokenizer."""
-        return self.tokens.tokenizer
-
     @cached_property
     def tokenizer_copy(self) -> Any:
         """Another one like it: calls change a tokenizer's settings, and the run saves its own."""
@@ -60,6 +56,12 @@ class ModelInTraining:
     def max_length(self) -> int:
         """The longest row in tokens; what is longer is cut."""
         return self.recipe.data.max_length
+
+    def encode(self, rows: Rows) -> Encoded:
+        """Tokenize rows as the run's own."""
+        from glueft.data.encoding import encode
+
+        return encode(rows, self.tokens.tokenizer, self.max_length)
 
     @property
     def evaluation_batch_size(self) -> int:

@@ -67,7 +67,7 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
             raise
         raise BlamedError(
             f"{named(plugin)} failed in its `{method}`: {said(error)}",
-            expected=f"a `{method}` that does its work, or raises a GlueftError that says what the user can mend",
+            expected=f"`{method}` to do its work, or to raise a GlueftError that says what the user can mend",
             received=f"{said(error)}{place(type(plugin), error)}",
             mend="mend the plugin, or tell its authors",
         ) from error

@@ -44,7 +44,7 @@ class Run:
         num_train_steps: optimizer steps of the whole run; 0 until the batches are planned.
         validation_logits: what the last validation said, (rows, labels) or in regression (rows, 1), in the order of
             `validation_rows`; None before the first. The validation of an epoch comes before its callbacks.
-        say: shows a line to whoever watches the run; any thread may call it.
+        say: called with a text, shows it as a line to whoever watches the run; any thread may call it.
         reserve: room on the disk for the last run.json, kept while the run goes on.
     """
 

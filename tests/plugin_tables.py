@@ -6,15 +6,29 @@ python tests/plugin_tables.py          (make tables)
 from __future__ import annotations
 
 import inspect
+import re
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from documents import CHECKOUT
 from glueft.plugin import Task
 from glueft.registry import KINDS, Registered, load_registry
+from glueft.run_folder import Run
 from glueft.testing import checks
+from hook_reference import described, one_line
 
 README_MARKS = ("<!-- plugins: written by `make tables` -->", "<!-- end of plugins -->")
 CHECKS_MARKS = ("<!-- checks: written by `make tables` from glueft/testing -->", "<!-- end of checks -->")
+
+RUN_MARKS = ("<!-- run: written by `make tables` from glueft/run_folder.py -->", "<!-- end of run -->")
+
+# What a callback may count on; the rest of a Run is for glueft, which keeps the folder with it.
+OFFERED = (
+    "recipe", "task", "folder", "record", "num_train_steps", "model", "tokenizer", "predict", "validation_rows",
+    "validation_logits", "validation_answers", "learning_rate", "log", "say",
+)  # fmt: skip
 
 # What the second column of each table says, beside a plugin's description.
 ALSO = {"task": "labels and metrics", "optimizer": "options", "schedule": "options", "callback": "options"}
@@ -72,6 +86,37 @@ def check_table() -> str:
     )
 
 
+def run_list() -> str:
+    """What callbacks find on their run: its attributes, properties and methods, from their docstrings."""
+    attributes = re.split(r"^Attributes:\n", inspect.getdoc(Run) or "", flags=re.MULTILINE)[1]
+    said = described(textwrap.dedent(attributes))
+    calls = {"say": "say(text)"}
+    for name, member in vars(Run).items():
+        if name not in OFFERED:
+            continue
+        pieces = re.split(r"^(Args|Returns|Raises):\n", inspect.getdoc(member) or "", flags=re.MULTILINE)
+        sections = dict(zip(pieces[1::2], pieces[2::2], strict=True))
+        text = one_line(pieces[0])
+        for argument, words in described(textwrap.dedent(sections.get("Args", ""))).items():
+            text += f" `{argument}`: {words}"
+        if "Returns" in sections:
+            text += f" Returns {one_line(sections['Returns'])}"
+        said[name] = text[0].lower() + text[1:]
+        if inspect.isfunction(member):
+            calls[name] = f"{name}({', '.join(map(bare, parameters(member)))})"
+    return "\n".join(f"- `run.{calls.get(name, name)}`: {said[name]}" for name in OFFERED)
+
+
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a method, without `self`."""
+    return list(inspect.signature(function).parameters.values())[1:]
+
+
+def bare(parameter: inspect.Parameter) -> str:
+    """A parameter's name, with its stars."""
+    return str(parameter.replace(annotation=inspect.Parameter.empty, default=inspect.Parameter.empty))
+
+
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A table in Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
@@ -84,7 +129,11 @@ def placed(text: str, marks: tuple[str, str], content: str) -> str:
     return f"{before}{marks[0]}\n{content}\n{marks[1]}{rest.split(marks[1])[1]}"
 
 
-DOCUMENTS = (("README.md", README_MARKS, plugin_tables), ("CONTRIBUTING.md", CHECKS_MARKS, check_table))
+DOCUMENTS = (
+    ("README.md", README_MARKS, plugin_tables),
+    ("CONTRIBUTING.md", CHECKS_MARKS, check_table),
+    ("CONTRIBUTING.md", RUN_MARKS, run_list),
+)
 
 
 def main(folder: Path = CHECKOUT) -> None:

@@ -30,8 +30,8 @@ def test_contributing_opens_with_it() -> None:
 
 def test_every_block_is_a_file_or_a_script() -> None:
     assert [name for name, language, _ in BLOCKS if not name and language != "sh"] == []
-    assert list(FILES) == ["harbour.py", "harbour.toml", "tickets.py", "test_harbour.py"]
-    assert len(SCRIPTS) == 5
+    assert list(FILES) == ["harbour.py", "harbour.toml", "tickets.py", "samples.py", "test_harbour.py"]
+    assert len(SCRIPTS) == 6
 
 
 def test_a_task_takes_less_than_sixty_lines() -> None:
@@ -60,9 +60,19 @@ def test_the_files_load_and_train(
     rows = testing.sample_rows(type(harbour.task))  # type: ignore[arg-type]
     assert (len(rows["train"]), len(rows["validation"])) == (16, 6)
     assert harbour.plugins.files == (str(written / "harbour.py"),)
-    assert command_line(["run", "harbour.toml", "--checkpoint", str(tiny_bert), "--json"]) == 0
-    record = json.loads(capsys.readouterr().out)
+    samples = ["--plugin", "samples.py", "--set", 'callbacks=[{plugin="samples", texts=["a rope, please"]}]']
+    assert command_line(["run", "harbour.toml", "--checkpoint", str(tiny_bert), "--json", *samples]) == 0
+    told = capsys.readouterr()
+    record = json.loads(told.out)
     assert record["task"] == "harbour" and set(record["metrics"]) == {"accuracy", "f1"}
+    history = [json.loads(line) for line in Path(record["run_dir"], "history.jsonl").read_text().splitlines()]
+    answers = [line for line in history if line["kind"] == "samples"]
+    assert [line["epoch"] for line in answers] == list(range(1, 11))
+    for line in answers:
+        assert f"epoch {line['epoch']}: {line['labels'][0]} (" in told.err
+    last = record["metrics"]["accuracy"]
+    wrong = [line for line in told.err.splitlines() if " of 6 validation rows are wrong" in line]
+    assert len(wrong) == 10 and int(wrong[-1].split()[0]) == round(6 * (1 - last))
     tickets = load_recipe("mrpc", ['task={plugin="tickets", folder="tickets"}'], plugins=["tickets.py"]).task
     (check,) = (check for check in testing.checks(type(tickets), {"folder": "tickets"}) if check.name == "offline load")
     assert check.run() == "4 train, 4 validation rows from its files"
@@ -98,5 +108,5 @@ def test_every_command_does_what_it_says(tmp_path: Path, minilm: str) -> None:
     assert "harbour, a plugin of kind task from glueft-harbour 0.1.0\n" in shown
     assert len(re.findall(r"^=+ \d+ passed", shown, flags=re.MULTILINE)) == 2
     runs = [json.loads(path.read_text()) for path in work.glob("runs/*/run.json")]
-    assert [run["status"] for run in runs] == ["done"] * 4
-    assert sorted(run["task"] for run in runs) == ["harbour", "harbour", "harbour", "tickets"]
+    assert [run["status"] for run in runs] == ["done"] * 5
+    assert sorted(run["task"] for run in runs) == ["harbour", "harbour", "harbour", "harbour", "tickets"]

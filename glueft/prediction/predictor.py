@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.data.batches import EvaluationBatches
+    from glueft.data.encoding import Encoded
+    from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
 
 
@@ -24,16 +26,15 @@ class Answering(Protocol):
         """The Keras model."""
 
     @property
-    def tokenizer(self) -> Any:
-        """Its tokenizer."""
-
-    @property
     def labels(self) -> tuple[str, ...]:
         """The label names in the order of the logits."""
 
     @property
     def max_length(self) -> int:
         """The longest row in tokens."""
+
+    def encode(self, rows: Rows) -> Encoded:
+        """Tokenize rows."""
 
     @property
     def evaluation_batch_size(self) -> int:
