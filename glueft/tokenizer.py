@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from glueft.checkpoint_finder import Checkpoint
 from glueft.errors import CheckpointError
 
 # One of these holds the vocabulary.
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", *_SENTENCEPIECE)
+_READS_SENTENCEPIECE = {"sentencepiece": "sentencepiece", "google.protobuf": "protobuf"}
 
 # transformers 5.24 writes the merges of BERTweet and PhoBERT in a form that it reads as others. So a tokenizer in
 # Python keeps the vocabulary files that it was read from, by name, in this attribute.
@@ -53,9 +56,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
             f"{checkpoint.name}: the tokenizer cannot be read",
             expected="tokenizer files that transformers can load",
             received=_first_line(error),
-            mend="install the package that it asks for into glueft's environment, or choose another checkpoint"
-            if isinstance(error, ImportError)
-            else f"download or copy the tokenizer files again ({folder}), or choose another checkpoint",
+            mend=_mend(error, folder),
         ) from error
     _check_tokenizer(tokenizer, checkpoint)
     if pair:
@@ -112,6 +113,27 @@ def _dispatch_config(checkpoint: Checkpoint) -> Any:
     )
     config.name_or_path = str(checkpoint.folder)
     return config
+
+
+def _mend(error: Exception, folder: Path) -> str:
+    models = [name for name in _SENTENCEPIECE if (folder / name).is_file()]
+    lacking = [package for module, package in _READS_SENTENCEPIECE.items() if not _installed(module)]
+    # transformers goes on to try another reader, and names the package of that one.
+    if models and lacking and not (folder / "tokenizer.json").is_file():
+        return (
+            f"there is no tokenizer.json, and {models[0]} needs another package to be read: pip install "
+            f"{' '.join(lacking)}; or choose a checkpoint with a tokenizer.json"
+        )
+    if isinstance(error, ImportError):
+        return "install the package that it asks for into glueft's environment, or choose another checkpoint"
+    return f"download or copy the tokenizer files again ({folder}), or choose another checkpoint"
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # what would hold it is missing
+        return False
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import sys
@@ -100,16 +101,24 @@ def test_another_padding_token_than_roberta_counts_from(tmp_path: Path) -> None:
     assert error.received == "'[PAD]' with id 1"
 
 
-def test_token_types_that_the_encoder_does_not_have(folder: Path) -> None:
+@pytest.fixture
+def one_type(tmp_path: Path) -> Path:
+    """A checkpoint that knows one token type."""
+    name = "bert.embeddings.token_type_embeddings.weight"
+    folder = copy_checkpoint("bert", tmp_path / "one", lambda file: file | {name: file[name][:1].copy()})
     edit_config(folder, type_vocab_size=1)
+    return folder
+
+
+def test_token_types_that_the_encoder_does_not_have(one_type: Path) -> None:
+    folder = one_type
     edit_tokenizer(folder, model_input_names=["input_ids", "token_type_ids", "attention_mask"])
     assert refused(folder).received == "the token type id 1 in an encoded pair"
 
 
-def test_token_types_that_the_tokenizer_does_not_give_are_zeros(folder: Path) -> None:
-    edit_config(folder, type_vocab_size=1)
-    edit_tokenizer(folder, model_input_names=["input_ids", "attention_mask"])
-    assert "token_type_ids" not in load_tokenizer(find_checkpoint(str(folder)))("w4", "w5")
+def test_token_types_that_the_tokenizer_does_not_give_are_zeros(one_type: Path) -> None:
+    edit_tokenizer(one_type, model_input_names=["input_ids", "attention_mask"])
+    assert "token_type_ids" not in load_tokenizer(find_checkpoint(str(one_type)))("w4", "w5")
 
 
 def test_no_special_tokens(folder: Path) -> None:
@@ -157,6 +166,18 @@ def test_a_package_that_a_tokenizer_needs(tmp_path: Path) -> None:
     error = refused(copy_with_python_tokenizer("BertJapanese", tmp_path / "tiny", word_tokenizer_type="jumanpp"))
     assert "rhoknp" in error.received
     assert error.mend.startswith("install the package")
+
+
+def test_a_sentencepiece_model_that_nothing_here_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *rest: None if name == "sentencepiece" else found(name)
+    )
+    folder = copy_checkpoint("xlm-roberta", tmp_path / "tiny")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").write_text("{}")
+    (folder / "sentencepiece.bpe.model").write_bytes(b"")
+    assert "pip install sentencepiece; or choose a checkpoint with a tokenizer.json" in refused(folder).mend
 
 
 def test_emoji_without_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
