@@ -97,3 +97,9 @@ def test_settings_of_a_checkpoint() -> None:
     assert public_settings(text) is text
     private = kept | {"_name_or_path": "/home/anna/bert", "tokenizer_file": "/root/.cache/tokenizer.json"}
     assert json.loads(public_settings(json.dumps(private).encode())) == kept
+
+
+def test_a_tokenizer_pads_on_the_right() -> None:
+    settings = {"padding_side": "left", "truncation_side": "left"}
+    shown = json.loads(public_settings(json.dumps(settings).encode()))
+    assert shown == {"padding_side": "right", "truncation_side": "left"}

@@ -75,12 +75,17 @@ def public_recipe(tables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
 
 
 def public_settings(text: bytes) -> bytes:
-    """Return config.json or tokenizer_config.json without what they say of the machine they were made on."""
+    """Return config.json or tokenizer_config.json without what they say of the machine they were made on.
+
+    A tokenizer pads on the right, as glueft has trained with it; earlier versions left the side that they had found.
+    """
     settings = json.loads(text)
     private = [key for key in _FILE_KEYS if isinstance(settings.get(key), str) and _PATH.match(settings[key])]
-    if not private:
+    left = settings.get("padding_side") == "left"
+    if not private and not left:
         return text
     kept = {key: value for key, value in settings.items() if key not in private}
+    kept |= {"padding_side": "right"} if left else {}
     return (json.dumps(kept, indent=2, ensure_ascii=False) + "\n").encode()
 
 
