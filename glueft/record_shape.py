@@ -214,14 +214,14 @@ def wrong_keys(record: dict[str, Any]) -> dict[str, str]:
     data = record.get("data")
     if not found and isinstance(data, dict) and data["validation_split"] not in data["splits"]:
         return {"data.validation_split": "the name of one of data.splits"}
-    return found or other_metrics(record.get("epochs", []), "epochs")
+    return found or {f"epochs.{key}": wanted for key, wanted in other_metrics(record.get("epochs", [])).items()}
 
 
-def other_metrics(epochs: Sequence[Mapping[str, Any]], where: str) -> dict[str, str]:
+def other_metrics(epochs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the first of some epochs, valid by themselves, whose metrics are others than those of the first."""
     for number, epoch in enumerate(epochs):
         if epoch["metrics"].keys() != epochs[0]["metrics"].keys():
-            return {f"{where}.{number}.metrics": f"the metrics {', '.join(epochs[0]['metrics'])}"}
+            return {f"{number}.metrics": f"the metrics {', '.join(epochs[0]['metrics'])}"}
     return {}
 
 

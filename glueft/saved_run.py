@@ -197,7 +197,26 @@ class SavedRun:
                 )
             if isinstance(entry.get("kind"), str):
                 entries.append(entry)
+        self._check_entries(path, entries)
         return entries
+
+    @staticmethod
+    def _check_entries(path: Path, entries: Sequence[dict[str, Any]]) -> None:
+        from glueft.record_shape import other_metrics, wrong_entry
+
+        epochs = []
+        for number, entry in enumerate(entries, start=1):
+            wrong = wrong_entry(entry)
+            if not wrong and entry["kind"] == "epoch":
+                epochs.append(entry)
+                wrong = other_metrics(epochs)
+            if wrong:
+                raise RunFolderError(
+                    f"{path}: an entry is not one of a run",
+                    expected="; ".join(f"{key}: {wanted}" for key, wanted in wrong.items()),
+                    received=f'nothing of use at {", ".join(wrong)} of entry {number}, of the kind "{entry["kind"]}"',
+                    mend=REPEAT,
+                )
 
     def splits(self) -> tuple[str, ...]:
         """Return the splits whose predictions were written, in the order of run.json."""

@@ -90,21 +90,22 @@ def contradiction(names: Sequence[str], config: Mapping[str, Any]) -> str | None
     Names that nobody gave, LABEL_0 and the like, say nothing; nor does a second name for an output in label2id. The one
     output of a regression needs no name.
     """
+    first: dict[str, int] = {}
     for index, name in enumerate(names):
-        if name in names[:index]:
-            return f'outputs {names.index(name)} and {index} are both called "{name}"'
+        if first.setdefault(name, index) != index:
+            return f'outputs {first[name]} and {index} are both called "{name}"'
     label2id = config.get("label2id")
     if len(names) < 2 or not isinstance(label2id, Mapping):
         return None
     named: dict[int, list[str]] = {}
     for name, index in label2id.items():
-        if not _UNNAMED.fullmatch(str(name)) and str(index).isdecimal():
+        if not _UNNAMED.fullmatch(str(name)) and re.fullmatch(r"[0-9]{1,9}", str(index)):
             named.setdefault(int(index), []).append(str(name))
     for index, others in sorted(named.items()):
         own = names[index] if index < len(names) else None
         if own is not None and _UNNAMED.fullmatch(own):
             continue
-        if own not in others or any(name in names for name in others if name != own):
+        if own not in others or any(name in first for name in others if name != own):
             called = f'"{own}" in id2label' if own is not None else "no output of the head"
             return f"output {index} is {_listed(others)} in label2id and {called}"
     return None

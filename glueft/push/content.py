@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
+from glueft.errors import CheckpointError
+from glueft.plain_file import UnreadableError, read_json
 from glueft.push.model_card import CardSource, model_card
 from glueft.push.public_record import public_recipe, public_record, public_settings
 
@@ -136,5 +138,21 @@ def _checkpoint(folder: Path) -> dict[str, bytes | Path]:
     files: dict[str, bytes | Path] = {}
     for path in sorted(folder.iterdir()):
         if is_checkpoint_file(path.name) and path.is_file():
-            files[path.name] = public_settings(path.read_bytes()) if path.name in SETTINGS else path
+            files[path.name] = _settings(path) if path.name in SETTINGS else path
     return files
+
+
+def _settings(path: Path) -> bytes:
+    try:
+        settings = read_json(path)
+        received = "" if isinstance(settings, dict) else f"a JSON {type(settings).__name__}"
+    except UnreadableError as error:
+        received = str(error)
+    if received:
+        raise CheckpointError(
+            f"{path}: it cannot be read, so nothing is pushed",
+            expected="a JSON object",
+            received=received,
+            mend="repeat the run, or restore the file from a copy",
+        )
+    return public_settings(path.read_bytes())

@@ -9,12 +9,15 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.nearest import nearest
-from glueft.plain_file import is_deep
+from glueft.plain_file import DEEPEST, is_deep
 from glueft.recipe.problems import Problem, RecipeError
 from glueft.text import quoted
 
 # A recipe is written by hand; what is larger is some other file.
 LARGEST = 100_000
+# A key of so many parts is nested too deeply, and takes the parser a time that grows with their square.
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
+_DEEP_KEY = re.compile(rf"^[ \t]*\[{{0,2}}[ \t]*(?:{_PART}\.[ \t]*){{{DEEPEST + 1}}}", re.MULTILINE)
 
 
 def packaged_recipes() -> list[str]:
@@ -35,6 +38,9 @@ def read_text(path: str) -> tuple[str, str]:
     if not FilePath(path).is_file() and path in packaged_recipes():
         return path, importlib.resources.files("glueft.recipes").joinpath(f"{path}.toml").read_text("utf-8")
     try:
+        # What a shell hands over as /dev/stdin or /dev/fd/63 comes to an end; a named pipe may never.
+        if FilePath(path).is_fifo() and not path.startswith("/dev/"):
+            raise _unreadable(path, "this is a named pipe", "a named pipe", "give the recipe, a small TOML file")
         with FilePath(path).open("rb") as file:
             content = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
@@ -88,6 +94,8 @@ def parse_text(recipe: str, text: str) -> dict[str, Any]:
             recipe, "there is nothing in it", "no table", "begin with a copy: glueft show mrpc > mine.toml"
         )
     try:
+        if _DEEP_KEY.search(text):
+            raise RecursionError
         tables = tomllib.loads(text)
         if is_deep(tables):
             raise RecursionError

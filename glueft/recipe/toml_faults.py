@@ -30,6 +30,11 @@ class Fault:
 
 def fault(text: str, error: Exception) -> Fault:
     """Explain an error of `tomllib` about a text."""
+    if isinstance(error, RecursionError):
+        # Not located: that takes a memory that grows with the square of the depth.
+        lines = text.split("\n")
+        deepest = max(range(len(lines)), key=lambda number: sum(map(lines[number].count, "[{.")))
+        return _fault(deepest + 1, "its lists or tables are nested too deeply", "", "a recipe needs no nesting")
     places = locate(text)
     said = str(error)
     match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", said)
@@ -38,8 +43,6 @@ def fault(text: str, error: Exception) -> Fault:
     said = said[: match.start()] if match else said
     lines = text.split("\n")
     content = lines[line - 1].strip() if line <= len(lines) else ""
-    if isinstance(error, RecursionError):
-        return _fault(places.last, "its lists or tables are nested too deeply", "", "a recipe needs no nesting")
     if "Exceeds the limit" in said:
         line = _longest_number(lines) or line
         return _fault(line, "this number has thousands of digits", "", "write a smaller number")

@@ -48,7 +48,9 @@ def source(data: Mapping[str, Any]) -> str:
         return f"the folder {data.get('folder', '?')}"
     if data["source"] == "sample":
         return "the sample that ships with the task"
-    files = [file["path"] for file in data.get("files", {}).values() if isinstance(file, dict) and "path" in file]
+    named = data.get("files")  # what the task says of them
+    paths = [file.get("path") for file in named.values() if isinstance(file, dict)] if isinstance(named, dict) else []
+    files = [path for path in paths if isinstance(path, str)]
     return listed(files) if files else "files of the task's own"
 
 
@@ -88,7 +90,7 @@ def padding(record: Mapping[str, Any]) -> list[str]:
         waste = percent(record["padding_waste"])
         lines.append(f"Padding waste: {waste} of the tokens that the training batches held were padding.")
     train = record.get("data", {}).get("splits", {}).get("train", {})
-    if "tokens" in train:
+    if "tokens" in train and train["rows"]:
         longest = record["data"]["max_length"]
         waste = percent(1 - train["tokens"] / (train["rows"] * longest))
         lines.append(f"Were every row padded to data.max_length = {longest}, it would be {waste}.")
