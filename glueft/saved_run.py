@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +207,9 @@ class SavedRun:
 
         epochs = []
         for number, entry in enumerate(entries, start=1):
+            if entry["kind"] == "epoch" and isinstance(entry.get("metrics"), dict):
+                # JSON has no NaN, which the correlation of equal scores is: it was written as null.
+                entry["metrics"] = {key: nan if value is None else value for key, value in entry["metrics"].items()}
             wrong = wrong_entry(entry)
             if not wrong and entry["kind"] == "epoch":
                 epochs.append(entry)

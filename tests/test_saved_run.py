@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -253,3 +254,26 @@ def test_a_record_that_no_reader_can_use_is_refused(tmp_path: Path, changes: dic
     with pytest.raises(RunFolderError, match="it is not the record of a run") as caught:
         open_run(folder)
     assert wanted in caught.value.expected
+
+
+@pytest.mark.parametrize(
+    ("line", "received"),
+    [
+        ('{"kind": "step", "step": {}, "loss": 1, "learning_rate": 0.1}', "step of entry 2"),
+        ('{"kind": "step", "step": 1, "loss": NaN, "learning_rate": 0.1}', "loss of entry 2"),
+        ('{"kind": "epoch", "epoch": 1, "step": 1}', "loss, validation_loss, metrics, seconds of entry 2"),
+    ],
+)
+def test_an_entry_of_the_history_that_nobody_can_draw(tmp_path: Path, line: str, received: str) -> None:
+    folder = make_run(tmp_path / "run", [0, 1], [0, 1])
+    (folder / "history.jsonl").write_text('{"kind": "a plugin\'s", "step": "any"}\n' + line + "\n")
+    with pytest.raises(RunFolderError, match="an entry is not one of a run") as caught:
+        open_run(folder).history()
+    assert received.replace("entry 2", "entry 2") in caught.value.received
+
+
+def test_a_metric_that_was_no_number_is_none_again(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [0, 1], [0, 1])
+    epoch = {"kind": "epoch", "epoch": 1, "step": 1, "loss": 1.0, "validation_loss": 1.0, "seconds": 1.0}
+    (folder / "history.jsonl").write_text(json.dumps(epoch | {"metrics": {"pearson": None}}) + "\n")
+    assert math.isnan(open_run(folder).history()[0]["metrics"]["pearson"])
