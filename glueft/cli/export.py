@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from glueft.cli.recipe_options import Verbose
+from glueft.cli.streams import go_on_without_output, refuse_lost_output
 from glueft.text import json_text, say
 
 EPILOG = """\b
@@ -67,6 +68,7 @@ def export(
     refuse_taken(place, force=force, source=Path(run))
     if not verbose:
         hush_libraries()
+    go_on_without_output()
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     with progress.phase("load the model"):
         from glueft.saved_model import load_saved_model
@@ -78,6 +80,7 @@ def export(
         written = write_export(saved, place, form, force=force)
     if as_json:
         say(json_text(written))
+        refuse_lost_output()
     else:
         _tell(written, folder)
 

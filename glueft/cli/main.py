@@ -10,7 +10,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
@@ -37,7 +36,9 @@ from glueft.cli import (
 from glueft.cli.plugin import plugin_app
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.process_start import process_start
+from glueft.cli.streams import guard_streams, settle_streams
 from glueft.errors import GlueftError
+from glueft.files import DISK_FAULTS, cannot_write, os_error
 from glueft.registry import load_registry
 from glueft.text import say
 
@@ -84,14 +85,12 @@ Examples:
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a letter gets its code, not a traceback.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    guard_streams()
     # Little of what a light command makes is garbage, and looking for it takes a tenth of the command's time.
     gc.disable()
     interruption.own_process()
     code = command_line(sys.argv[1:], begin=process_start())
+    settle_streams()
     if interruption.exit_code() is not None:
         _leave(code)
     if not gc.isenabled():
@@ -151,6 +150,9 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
             return INTERRUPTED
         if isinstance(error, OSError) and error.errno in PATH_FAULTS and error.filename is not None:
             return _tell(str(_path_fault(error)), MENDABLE)
+        fault = os_error(error)
+        if fault is not None and fault.errno in DISK_FAULTS:
+            return _tell(str(cannot_write("what this command writes", fault)), MENDABLE)
         say(*traceback.format_exc().rstrip("\n").split("\n"), stream=sys.stderr)
         return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
     return code if isinstance(code, int) else DONE
@@ -197,9 +199,7 @@ def _leave(code: int) -> NoReturn:
     """End the process after an interruption without waiting for threads: one may be in the middle of a download."""
     interruption.say_last()
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+    settle_streams()
     os._exit(code)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glueft.cli.recipe_options import AsJson
+from glueft.cli.streams import go_on_without_output, refuse_lost_output
 from glueft.text import json_text, say
 
 if TYPE_CHECKING:
@@ -54,12 +55,14 @@ def push(
 
     target = Target(repository, private=private, revision=revision, force=force)
     saved = open_run(run)
+    go_on_without_output()
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     with progress.phase(f"push to {repository}"):
         pushed = push_run(saved, target)
     note_push(saved, pushed, progress.say)
     if as_json:
         say(json_text(pushed.as_record()))
+        refuse_lost_output()
     else:
         progress.tables(_table(pushed))
 

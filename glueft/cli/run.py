@@ -22,6 +22,7 @@ from glueft.cli.recipe_options import (
     begin_of,
     read_recipe,
 )
+from glueft.cli.streams import go_on_without_output, refuse_lost_output
 from glueft.text import json_text, say
 
 EPILOG = """\b
@@ -68,12 +69,14 @@ def run(
         trust=trust,
         unset=unset,
     )
+    go_on_without_output()
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)
     if report:
         _write_report(result.folder, progress.say)
     if as_json:
         say(json_text(result.record))
+        refuse_lost_output()
 
 
 def _write_report(folder: Path, say: Callable[[str], None]) -> None:

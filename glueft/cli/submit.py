@@ -9,6 +9,7 @@ import typer
 
 from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import AsJson, DataDir, Verbose
+from glueft.cli.streams import go_on_without_output, refuse_lost_output
 from glueft.text import json_text, say
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def submit(
     from glueft.progress import make_progress
     from glueft.submission.submit import submit
 
+    go_on_without_output()
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = submit(
         runs,
@@ -57,6 +59,7 @@ def submit(
     )
     if as_json:
         say(json_text(result))
+        refuse_lost_output()
         return
     progress.tables(_table(result))
     for note in result["notes"]:

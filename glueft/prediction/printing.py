@@ -6,6 +6,7 @@ import sys
 from typing import IO, TYPE_CHECKING, Any
 
 from glueft.data.lines import shown
+from glueft.files import writing
 from glueft.prediction.answer_text import answer_lines, answer_object
 from glueft.splits import counted
 from glueft.text import json_printable, json_text, say
@@ -26,12 +27,13 @@ def print_object(record: dict[str, Any], held: IO[bytes] | None) -> None:
     sys.stdout.flush()
     held.seek(0)
     out = sys.stdout.buffer
-    out.write(text[:-1].encode("utf-8") + b', "predictions": [')
-    for number, line in enumerate(held):
-        row = json_printable(line.decode("utf-8").rstrip("\n")).encode("utf-8")
-        out.write((b", " if number else b"") + row)
-    out.write(b"]}\n")
-    out.flush()
+    with writing("standard output"):
+        out.write(text[:-1].encode("utf-8") + b', "predictions": [')
+        for number, line in enumerate(held):
+            row = json_printable(line.decode("utf-8").rstrip("\n")).encode("utf-8")
+            out.write((b", " if number else b"") + row)
+        out.write(b"]}\n")
+        out.flush()
 
 
 def summary_record(summary: Summary, target: Target, source: RowSource) -> dict[str, Any]:
