@@ -6,13 +6,14 @@ import csv
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from glueft.data import limits
 from glueft.data.lines import Problem, listed, malformed, shown
 from glueft.data.table_missing import check_columns
-from glueft.data.table_quotes import ColumnLooks, as_wide, spans_lines
+from glueft.data.table_quotes import ColumnLooks, all_as_wide, as_wide, spans_lines
 from glueft.data.table_text import TextLines
 
 
@@ -42,13 +43,13 @@ class Record(NamedTuple):
         line: on which it begins, from 1.
         fields: its fields; as many as the first record has, unless there is a problem.
         problem: what is wrong with it.
-        last: whether nothing can be read behind it.
+        fatal: whether more than this row is lost with it: rows that a quote has swallowed, or all behind it.
     """
 
     line: int
     fields: list[str]
     problem: Problem | None = None
-    last: bool = False
+    fatal: bool = False
 
 
 def csv_records(path: Path, form: Delimited) -> Generator[Record, None, None]:
@@ -64,16 +65,15 @@ def csv_records(path: Path, form: Delimited) -> Generator[Record, None, None]:
             line, fields, problem, _ = record
             if not fields and problem is None:
                 continue
-            if problem is None and width:
-                if form.quotes is None and behind - line > 1 and spans_lines(fields):
-                    if looks is None and as_wide(fields, form.delimiter, width):
-                        looks = _looks(path, form, width)
-                    if looks is not None and looks.swallowed(fields):
-                        problem = _swallowed(line, behind - 1, fields, form)
-                if problem is None and len(fields) != width:
-                    problem = _wrong_width(line, behind - 1, fields, width, form)
-                if problem is not None:
-                    record = Record(line, fields, problem)
+            if problem is None and form.quotes is None and behind - line > 1 and spans_lines(fields):
+                swallowed = as_wide(fields, form.delimiter, width) if width else all_as_wide(fields, form.delimiter)
+                if swallowed and width:
+                    looks = looks or _looks(path, form, width)
+                    swallowed = looks.swallowed(fields)
+                if swallowed:
+                    record = Record(line, fields, _swallowed(line, behind - 1, fields, form), fatal=True)
+            if record.problem is None and width and len(fields) != width:
+                record = Record(line, fields, _wrong_width(line, behind - 1, fields, width, form))
             width = width or len(fields)
             yield record
 
@@ -117,20 +117,20 @@ def _parsed(path: Path, form: Delimited) -> Generator[tuple[Record, int], None, 
         line = 1
         while True:
             fields: list[str] = []
-            problem, last = None, False
+            problem, fatal = None, False
             try:
                 fields = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 problem = _unreadable(line, str(error), form)
-                last = "new-line character" not in str(error)
+                fatal = "new-line character" not in str(error)
             if text.problems:
                 problem = text.problems[0]
                 text.problems.clear()
             behind = reader.line_num + 1
-            yield Record(line, fields, problem, last), behind
-            if last:
+            yield Record(line, fields, problem, fatal), behind
+            if fatal:
                 return
             line = behind
     finally:
@@ -138,15 +138,13 @@ def _parsed(path: Path, form: Delimited) -> Generator[tuple[Record, int], None, 
 
 
 def _looks(path: Path, form: Delimited, width: int) -> ColumnLooks:
-    """How the columns look in the rows that stand on one line each."""
+    """How the columns of a file look."""
+    looks = ColumnLooks(width, form.delimiter)
     with closing(_parsed(path, form)) as records:
-        whole = (
-            record.fields
-            for record, behind in records
-            if record.problem is None and len(record.fields) == width and behind - record.line == 1
-        )
-        next(whole, None)  # the names of the columns
-        return ColumnLooks(whole, width, form.delimiter)
+        for record, _ in islice(records, 1, None):  # Behind the names of the columns.
+            if record.problem is None and len(record.fields) == width:
+                looks.add(record.fields)
+    return looks
 
 
 def _swallowed(line: int, last: int, fields: list[str], form: Delimited) -> Problem:
@@ -157,7 +155,8 @@ def _swallowed(line: int, last: int, fields: list[str], form: Delimited) -> Prob
         f"a quote opens here and closes in line {last}, and the lines it takes in look like rows of their own",
         "a quoted field that holds a text, not the rows behind it",
         f"one field from {shown(begin)} to {shown(end)}, {cell.count(chr(10)) + 1} lines",
-        f"where quotes are mere text, {form.no_quotes}; if this is one text over several lines, {form.with_quotes}",
+        f"where quotes are mere text, {form.no_quotes}; if this is one text over several lines, {form.with_quotes}; "
+        "else close the quote where its text ends",
     )
 
 

@@ -51,33 +51,43 @@ def as_wide(fields: Sequence[str], delimiter: str, width: int) -> bool:
     return opens == closes == width
 
 
+def all_as_wide(fields: Sequence[str], delimiter: str) -> bool:
+    """Whether the names of the columns, with line breaks in them, hold rows: several, all with as many fields."""
+    widths = [len(row) for row in rows_within(fields, delimiter)]
+    return len(widths) > 1 and min(widths) == max(widths) > 1
+
+
 class ColumnLooks:
     """How the columns of a file look: what tells a row of it from a line of prose.
 
     Args:
-        rows: of the file, whole ones without line breaks.
         width: fields of a row.
         delimiter: between them.
     """
 
-    def __init__(self, rows: Iterable[Sequence[str]], width: int, delimiter: str) -> None:
+    def __init__(self, width: int, delimiter: str) -> None:
         self.delimiter = delimiter
         self.columns = [_Look() for _ in range(width)]
-        for row in rows:
-            for look, cell in zip(self.columns, row, strict=True):
-                look.add(cell)
+        self.on_purpose = False  # some quotes must be there, or their rows were too wide
 
-    def swallowed(self, fields: Sequence[str]) -> bool:
+    def add(self, row: Sequence[str]) -> None:
+        """Look at a row of the file."""
+        if spans_lines(row):
+            self.on_purpose = self.on_purpose or not as_wide(row, self.delimiter, len(row))
+            return
+        for look, cell in zip(self.columns, row, strict=True):
+            look.add(cell)
+            self.on_purpose = self.on_purpose or self.delimiter in cell
+
+    def swallowed(self, row: Sequence[str]) -> bool:
         """Whether a row with line breaks in its cells holds rows of the file.
 
         The first and the last line must look like rows, and at least half of those between: a comma too many may stand
-        in one of them. In a file of one column nothing tells.
+        in one of them.
         """
-        if not as_wide(fields, self.delimiter, len(self.columns)):
-            return False
-        rows = rows_within(fields, self.delimiter)
-        texts = [column for column, field in enumerate(fields) if "\n" in field]
-        like = [self._like_a_row(row, texts) for row in rows]
+        rows = rows_within(row, self.delimiter)
+        texts = [column for column, field in enumerate(row) if "\n" in field]
+        like = [self._like_a_row(line, texts) for line in rows]
         return len(rows) > 1 and like[0] and like[-1] and 2 * sum(like[1:-1]) >= len(like[1:-1])
 
     def _like_a_row(self, row: Sequence[str], texts: Sequence[int]) -> bool:
@@ -85,10 +95,13 @@ class ColumnLooks:
             return False
         # No prose has so many tabs, or commas, in each of its lines; but a letter begins with "Dear all," and a break.
         telling = self.delimiter == "\t" or len(row) > 3
-        return all(
-            look.like(cell, blank=telling, text=column in texts)
-            for column, (look, cell) in enumerate(zip(self.columns, row, strict=True))
-        )
+        for column, (look, cell) in enumerate(zip(self.columns, row, strict=True)):
+            text = column in texts
+            if not text and self.on_purpose and not look.known:
+                return False  # Without a doubt these quotes are meant, and of a few rows nothing says otherwise.
+            if not (look.like_a_text(cell, blank=telling) if text else look.like(cell, blank=telling)):
+                return False
+        return True
 
 
 class _Look:
@@ -122,21 +135,27 @@ class _Look:
             if len(self.values) > FEW_VALUES or self.longest > SHORT:
                 self.values = None
 
-    def like(self, value: str, *, blank: bool, text: bool) -> bool:
-        """Whether a value looks like one of the column.
+    @property
+    def known(self) -> bool:
+        """Whether there are enough cells to say how the column looks."""
+        return self.count >= ENOUGH
+
+    def like_a_text(self, value: str, *, blank: bool) -> bool:
+        """Whether a value may be a text of the column, which looks like nothing in particular.
 
         Args:
             value: a cell.
             blank: whether a blank one may count.
-            text: whether the column is known to hold texts, which look like nothing in particular.
         """
-        cell = value.strip()
-        if not cell:
+        if not value.strip():
             return blank and self.blank
-        if value[0] == " " and not self.padded:
-            return False  # What follows the comma of a sentence.
-        if text or self.count < ENOUGH:
-            return True
+        return value[0] != " " or self.padded  # Else it is what follows the comma of a sentence.
+
+    def like(self, value: str, *, blank: bool) -> bool:
+        """Whether a value looks like those of the column; see `like_a_text`."""
+        cell = value.strip()
+        if not cell or not self.known or not self.like_a_text(value, blank=blank):
+            return self.like_a_text(value, blank=blank)
         if self.values is not None and self.count >= max(8, 3 * len(self.values)):
             return cell in self.values
         if self.spaces:

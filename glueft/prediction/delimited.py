@@ -90,11 +90,11 @@ class DelimitedTable:
         named = self.headerless is not None
         over_lines: list[int] = []
         with closing(csv_records(self.path, self._form(quotes=self.quotes))) as records:
-            for line, fields, problem, last in records:
+            for line, fields, problem, fatal in records:
                 if not named:
                     named = True
                     continue
-                if problem is not None and last:
+                if problem is not None and fatal:
                     raise malformed(self.path, [problem])
                 size = sum(map(len, fields))
                 if self.quotes is None and len(fields) == 1 and problem is None and spans_lines(fields):

@@ -47,6 +47,8 @@ WHOLE: dict[str, tuple[str, str, int]] = {
     "a list": ("a.csv", 'text,label\n"milk\neggs\nbread",good\n"a\nb",bad\n', 2),
     "a tab": ("a.tsv", 'id\ttext\tlabel\n1\t"Two\nlines, and a\ttab"\tgood\n2\tx\tbad\n', 2),
     "no number": ("a.csv", 'id,text\n1,"a, b\nHello,d"\n2,x\n3,y\n4,z\n', 4),
+    "quotes that must be there": ("a.csv", 'text,label\n"Hello,Bob\nbye",bad\n"a, b",good\n', 2),
+    "tabs in a text": ("a.tsv", 'text\tid\n"c\td\nall said"\t1\n"one\ntwo"\t2\n', 2),
     "one column": ("a.csv", 'text\n"a\nb"\nc\n', 2),
 }
 
@@ -106,3 +108,12 @@ def test_a_row_too_wide_for_a_quote_names_the_quotes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="1 field instead of 3, in a row that a quote extends to line 3") as caught:
         read_columns(path, ["a"])
     assert "add quotes = false to [task]" in caught.value.mend
+
+
+def test_names_of_columns_over_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('"text,label\nnice,good\nkind",bad\nrude,bad\n')
+    with pytest.raises(DataError, match="line 1: a quote opens here and closes in line 3, and the lines it takes in"):
+        read_columns(path, ["text"])
+    path.write_text('id,"the\ntext","the\nlabel"\n1,a,b\n')
+    assert read_columns(path, ["the\ntext"]).cells == {"the\ntext": ["a"]}

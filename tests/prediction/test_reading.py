@@ -88,6 +88,9 @@ def test_rows_swallowed_by_a_quote(tmp_path: Path) -> None:
     error = refused(path)
     assert error.message.startswith(f"{path}, line 2: a quote opens here and closes in line 4, and the lines")
     assert "where quotes are mere text, add --no-quotes; if this is one text" in error.mend
+    with pytest.raises(DataError) as caught:  # More than one row would be left out.
+        check_rows(open_table(path, one_text()), skip_bad=True)
+    assert caught.value.mend == error.mend and "--skip-bad" not in error.mend
     assert whole(open_table(path, one_text(quotes=False))).texts[0][0] == '"Come in, she said.'
     assert len(whole(open_table(path, one_text(quotes=True)))) == 2
     # What the recipe says of its own files says nothing of these.
