@@ -259,8 +259,9 @@ def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
             received=f"problem_type {kind}",
             mend="choose another checkpoint",
         )
-    refuse_one_class(checkpoint.config, rows)
-    names = label_names(checkpoint.config, rows)
+    another = "choose another checkpoint"
+    refuse_one_class(checkpoint.config, rows, another)
+    names = label_names(checkpoint.config, rows, another)
     return () if rows == 1 and kind in (None, "regression") else tuple(names)
 
 

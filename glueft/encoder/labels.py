@@ -52,8 +52,13 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
     return [names.index(label) for label in labels]
 
 
-def label_names(config: Mapping[str, Any], rows: int) -> list[str]:
+def label_names(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) -> list[str]:
     """The name of each row of the head; as in transformers, LABEL_0, LABEL_1, ... where config.json has none.
+
+    Args:
+        config: the checkpoint's config.json.
+        rows: the number of outputs of its head.
+        instead: what may be done about it besides mending config.json.
 
     Raises:
         CheckpointError: config.json names another number of labels, or contradicts itself.
@@ -67,19 +72,19 @@ def label_names(config: Mapping[str, Any], rows: int) -> list[str]:
         names = {}
     if sorted(names) != list(range(rows)):
         raise CheckpointError(
-            "config.json and the weights disagree on the labels",
+            "the checkpoint's config.json and the weights disagree on the labels",
             expected=f"id2label with a name for each of the head's {rows} outputs, 0 to {rows - 1}",
             received=f"id2label = {given!r}",
-            mend=f"mend id2label in the checkpoint's config.json, or {_NEW_HEAD}",
+            mend=f"mend id2label in the checkpoint's config.json, or {instead}",
         )
     listed = [names[index] for index in range(rows)]
     fault = contradiction(listed, config)
     if fault:
         raise CheckpointError(
-            "config.json contradicts itself about the labels",
+            "the checkpoint's config.json contradicts itself about the labels",
             expected="one name for each output, the same in id2label and label2id",
             received=fault,
-            mend=f"mend id2label and label2id in the checkpoint's config.json, or {_NEW_HEAD}",
+            mend=f"mend id2label and label2id in the checkpoint's config.json, or {instead}",
         )
     return listed
 
@@ -111,8 +116,8 @@ def contradiction(names: Sequence[str], config: Mapping[str, Any]) -> str | None
     return None
 
 
-def refuse_one_class(config: Mapping[str, Any], rows: int) -> None:
-    """Raise CheckpointError if a head is said to choose among classes and has one output, with which it cannot."""
+def refuse_one_class(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) -> None:
+    """Raise CheckpointError if a head is said to choose among classes and has one output; `instead` as above."""
     kind = config.get("problem_type")
     if rows == 1 and kind == "single_label_classification":
         raise CheckpointError(
@@ -120,7 +125,7 @@ def refuse_one_class(config: Mapping[str, Any], rows: int) -> None:
             expected="an output for each class, or problem_type regression",
             received=f"one output and problem_type {kind}",
             mend="if the output is a score, write problem_type = regression into the checkpoint's config.json; or "
-            + _NEW_HEAD,
+            + instead,
         )
 
 

@@ -56,7 +56,7 @@ def test_names_that_contradict_each_other(
     theirs: tuple[str, ...], label2id: dict[str, int] | None, received: str
 ) -> None:
     error = refused({"id2label": names(*theirs), "label2id": label2id}, 2, ("no", "yes"))
-    assert error.message == "config.json contradicts itself about the labels"
+    assert error.message == "the checkpoint's config.json contradicts itself about the labels"
     assert error.received == received
     assert "new_head = true" in error.mend
 
@@ -114,5 +114,5 @@ def test_a_head_of_another_class() -> None:
 @pytest.mark.parametrize("given", [names("a"), names("a", "b", "c"), {"0": "a", "2": "b"}, {"x": "a"}, ["a", "b"], 3])
 def test_names_that_do_not_go_with_the_weights(given: Any) -> None:
     error = refused({"id2label": given}, 2, ("a", "b"))
-    assert error.message == "config.json and the weights disagree on the labels"
+    assert error.message == "the checkpoint's config.json and the weights disagree on the labels"
     assert error.received == f"id2label = {given!r}"
