@@ -7,6 +7,9 @@ import hashlib
 import importlib.resources
 from typing import TYPE_CHECKING
 
+from glueft.report.words import shown
+from glueft.text import without_secrets
+
 if TYPE_CHECKING:
     from glueft.report.content import Content
 
@@ -22,6 +25,7 @@ def render(content: Content) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("glueft.report", "page"),
         autoescape=True,
+        finalize=shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -35,4 +39,5 @@ def render(content: Content) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     template = environment.get_template("report.html")
-    return template.render(content=content, policy=policy, script=script, style=style).lstrip() + "\n"
+    text = template.render(content=content, policy=policy, script=script, style=style).lstrip() + "\n"
+    return without_secrets(text)

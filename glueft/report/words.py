@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 # What XML cannot hold, and HTML does not show: control characters, halves of surrogate pairs, non-characters.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -21,6 +22,12 @@ def visible(text: str) -> str:
         return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
 
     return _INVISIBLE.sub(picture, text)
+
+
+def shown(value: Any) -> Any:
+    """Return what the template is about to write, a text as `visible` and turning no direction; markup stays."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return _DIRECTIONS.sub("\ufffd", visible(value)) if is_text else value
 
 
 def row_text(text: str) -> str:
