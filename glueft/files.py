@@ -303,6 +303,15 @@ def writing(
         raise cannot_write(path, fault, kind, expected=expected, mend=mend, needed=needed) from error
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether a path can be handed to libraries that take none but those in UTF-8."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def free_bytes(path: Path) -> int | None:
     """Return the room on the disk of a path, which need not exist yet; None where the system does not say."""
     for place in (path.absolute(), *path.absolute().parents):

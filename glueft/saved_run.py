@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from glueft import history
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
+from glueft.files import remove_leftovers
 from glueft.plain_file import UnreadableError, parse_json, read_text
 from glueft.plugin_origin import recorded_origins
 from glueft.process_identity import is_alive
@@ -277,6 +278,7 @@ def open_run(
     folder = find_run_folder(path)
     if folder is None:
         raise _no_run(Path(path))
+    remove_leftovers(folder)
     record = _read_object(folder / "run.json", "the record of a run")
     wrong = _wrong_keys(record, whole)
     if wrong:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from glueft.checkpoint_files import TOKENIZER_FILES
+from glueft.checkpoint_files import CONFIG, TOKENIZER_FILES
 from glueft.checkpoint_finder import Checkpoint
 from glueft.errors import CheckpointError
+from glueft.files import is_utf8
 
 # One of these holds the vocabulary.
 _SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")
@@ -48,9 +53,10 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, config=_dispatch_config(checkpoint), local_files_only=True, trust_remote_code=False
-        )
+        with _for_rust(folder) as readable:
+            tokenizer = AutoTokenizer.from_pretrained(
+                readable, config=_dispatch_config(checkpoint), local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # the tokenizer classes raise whatever their files make them stumble over
         raise CheckpointError(
             f"{checkpoint.name}: the tokenizer cannot be read",
@@ -70,6 +76,19 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
     return tokenizer
 
 
+@contextmanager
+def _for_rust(folder: Path) -> Iterator[Path]:
+    """Give a folder with the same tokenizer files whose path is UTF-8: the readers in Rust take no other."""
+    if is_utf8(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as elsewhere:
+        for name in (CONFIG, *TOKENIZER_FILES):
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, Path(elsewhere) / name)
+        yield Path(elsewhere)
+
+
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Write the files of a tokenizer into a folder that exists; transformers reads the same tokenizer from them."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -77,7 +96,13 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
         # It would save the length it last cut and padded to, and cut to it wherever it is loaded.
         backend.no_truncation()
         backend.no_padding()
-    tokenizer.save_pretrained(folder)
+    if is_utf8(folder):
+        tokenizer.save_pretrained(folder)
+    else:  # Its own writer, in Rust, takes no such path.
+        with tempfile.TemporaryDirectory() as elsewhere:
+            tokenizer.save_pretrained(elsewhere)
+            for file in Path(elsewhere).iterdir():
+                shutil.copyfile(file, folder / file.name)
     for name, content in getattr(tokenizer, _VOCABULARY_FILES, {}).items():
         (folder / name).write_bytes(content)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -358,6 +360,15 @@ def test_a_saved_tokenizer_does_not_cut_to_the_length_of_the_run(tmp_path: Path)
     save_classifier(load(REFERENCE / "bert").model, tmp_path / "saved", tokenizer)
     content = json.loads((tmp_path / "saved" / "tokenizer.json").read_text(encoding="utf-8"))
     assert (content["truncation"], content["padding"]) == (None, None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such paths")
+def test_a_path_need_not_be_utf8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    save_classifier(load(REFERENCE / "bert").model, folder, make_tokenizer(read_config(REFERENCE / "bert")))
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
+    assert len({stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}) == 1
+    assert load_tokenizer(find_checkpoint(str(folder), None)).vocab_size > 0
 
 
 def test_others_may_read_what_was_saved(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from glueft import files
 from glueft.errors import RunFolderError
 from glueft.process_identity import process_identity
 from glueft.recipe import RecipeError
@@ -42,6 +44,17 @@ def test_all_of_a_run_is_read_back(finished_run: Path) -> None:
     right = sum(given == said for given, said in zip(predictions.labels, predictions.predictions, strict=True))
     assert right / rows == run.record["metrics"]["accuracy"]
     assert predictions.ids == [str(number) for number in range(rows)]
+
+
+def test_what_a_killed_process_left_in_a_run_folder_is_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = folder / ".model.glueft-new-1-1-00000000-00000000-abcdef"  # of a machine that nobody knows
+    left.mkdir()
+    open_run(folder)
+    assert left.exists()
+    os.utime(left, (0, 0))
+    monkeypatch.setattr(files, "_swept", set())
+    open_run(folder)
+    assert not left.exists()
 
 
 def test_the_model_folder_stands_for_its_run(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,13 @@ def refuse_taken(folder: Path, *, force: bool, source: Path) -> None:
         force: whether an earlier export may be replaced.
         source: the run or checkpoint that is exported; it must not be inside.
     """
+    if not files.is_utf8(folder):
+        raise ExportError(
+            f"{folder}: the path of an export must be UTF-8, or other programs cannot open it",
+            expected="a folder whose path is UTF-8",
+            received="a path with bytes that are not",
+            mend="name another folder, and move the export afterwards",
+        )
     if not folder.exists():
         return
     if not folder.is_dir():

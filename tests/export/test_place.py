@@ -62,6 +62,11 @@ def test_what_is_exported_is_not_replaced(tmp_path: Path) -> None:
             refuse_taken(folder, force=True, source=source)
 
 
+def test_a_path_that_other_programs_cannot_open_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="must be UTF-8"):
+        refuse_taken(tmp_path / os.fsdecode(b"\xff"), force=True, source=tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "keras"}', "[" * 100_000])
 def test_what_is_no_export(text: str, tmp_path: Path) -> None:
     (tmp_path / DESCRIPTION).write_text(text)
