@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -11,10 +12,14 @@ from pathlib import Path
 
 import pytest
 
+import glueft
 from documents import CHECKOUT
 from glueft import testing
 from glueft.cli.main import command_line
+from glueft.data.sources import FolderSource, HubSource, OwnFiles, SampleSource
+from glueft.plugin_file import read_plugin_file
 from glueft.recipe import load_recipe
+from glueft.registry import load_registry
 
 TEXT = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TUTORIAL = TEXT[TEXT.index("## Add a task") : TEXT.index("## The hooks")]
@@ -30,13 +35,33 @@ def test_contributing_opens_with_it() -> None:
 
 def test_every_block_is_a_file_or_a_script() -> None:
     assert [name for name, language, _ in BLOCKS if not name and language != "sh"] == []
-    assert list(FILES) == ["harbour.py", "harbour.toml", "tickets.py", "samples.py", "test_harbour.py"]
-    assert len(SCRIPTS) == 6
+    assert list(FILES) == [
+        *("harbour.py", "harbour.toml", "tickets.py", "logbook.py", "questions.py", "cooling.py", "samples.py"),
+        "test_harbour.py",
+    ]
+    assert len(SCRIPTS) == 9
 
 
 def test_a_task_takes_less_than_sixty_lines() -> None:
     assert len(FILES["harbour.py"].splitlines()) < 60
     assert len(FILES["tickets.py"].splitlines()) < 60
+
+
+def names_in(table: str) -> list[str]:
+    """What stands in backquotes in the first column of a table of the tutorial."""
+    rows = TUTORIAL[TUTORIAL.index(f"<!-- {table}") :].split("\n\n", 1)[0].splitlines()[3:]
+    return [name for row in rows for name in re.findall(r"`(\w+)", row.split("|")[1])]
+
+
+def test_what_it_says_of_source_field_and_data_error_is_so() -> None:
+    sources = [HubSource(), FolderSource("x"), SampleSource(), OwnFiles()]
+    public = {name for source in sources for name in dir(source) if not name.startswith("_")}
+    assert {*names_in("of source")} == public - {"revision", "cache_only"}
+    assert {*names_in("of Field")} <= {*inspect.signature(glueft.Field).parameters}
+    message, *others = inspect.signature(glueft.DataError).parameters.values()
+    assert {(other.kind, other.default) for other in others} == {(inspect.Parameter.KEYWORD_ONLY, "")}
+    arguments = ", ".join([message.name, "*", *(f'{other.name}=""' for other in others)])
+    assert f"`glueft.DataError({arguments})`" in TUTORIAL
 
 
 @pytest.fixture
@@ -78,6 +103,27 @@ def test_the_files_load_and_train(
     assert check.run() == "4 train, 4 validation rows from its files"
 
 
+def checks_of(file: str, **options: object) -> dict[str, testing.Check]:
+    (plugin,) = (plugin for plugin in load_registry(read_plugin_file(file)).all() if plugin.point.file)
+    return {check.name: check for check in testing.checks(plugin.cls, options)}
+
+
+def test_the_other_files_keep_to_the_contract(written: Path) -> None:
+    """What their scripts check, but for the trainings."""
+    logbook = checks_of("logbook.py", skip=["# "])
+    assert logbook["offline load"].run() == "6 train, 2 validation rows from its files"
+    assert logbook["bad rows"].run().startswith("refused: no train file, an empty train file, a train file that is not")
+    assert logbook["options"].run().endswith("skip = ('# ',)")
+    with pytest.raises(
+        testing.ContractBrokenError, match=r"train.log, line 1: this is no entry \(expected weather: TEXT"
+    ):
+        checks_of("logbook.py")["offline load"].run()
+    assert checks_of("questions.py", fine=True)["labels"].run() == "1 city, 1 river, 1 band, 1 painter"
+    cooling = checks_of("cooling.py")
+    for name in ("options", "builds", "rates", "whole run", "is saved"):
+        cooling[name].run()
+
+
 @pytest.mark.slow  # pip, the whole suite of checks three times, and four trainings
 def test_every_command_does_what_it_says(tmp_path: Path, minilm: str) -> None:
     site = tmp_path / "site"
@@ -104,7 +150,8 @@ def test_every_command_does_what_it_says(tmp_path: Path, minilm: str) -> None:
         )
         assert done.returncode == 0, f"{content}\n{done.stdout}\n{done.stderr}"
         shown += done.stdout
-    assert shown.count("checks passed") == 3
+    assert shown.count("checks passed") == 5
+    assert "LEFT OUT" not in shown
     assert "harbour, a plugin of kind task from glueft-harbour 0.1.0\n" in shown
     assert len(re.findall(r"^=+ \d+ passed", shown, flags=re.MULTILINE)) == 2
     runs = [json.loads(path.read_text()) for path in work.glob("runs/*/run.json")]
