@@ -26,6 +26,33 @@ class Problem:
     mend: str
 
 
+class Problems:
+    """The problems of a file: all are counted, the first few and the last one kept, however many lines are wrong.
+
+    Attributes:
+        count: how many there are.
+        first: the first few.
+        last: the last one; that of no line before there is any.
+    """
+
+    def __init__(self, *problems: Problem) -> None:
+        self.count = 0
+        self.first: list[Problem] = []
+        self.last = Problem(0, "", "", "", "")
+        for problem in problems:
+            self.add(problem)
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def add(self, problem: Problem) -> None:
+        """Count a problem that comes behind the others in the file."""
+        self.count += 1
+        self.last = problem
+        if self.count <= PROBLEMS_SHOWN:
+            self.first.append(problem)
+
+
 def read_lines(path: Path, *, carriage_returns: bool = False) -> list[str]:
     """Read a UTF-8 file, with or without a byte order mark, and return its lines without their ends.
 
@@ -89,7 +116,7 @@ def endless(path: Path, number: int) -> DataError:
     )
 
 
-def _unreadable(content: bytes) -> list[Problem]:
+def _unreadable(content: bytes) -> Problems:
     """The lines that are not UTF-8, or hold a NUL or a carriage return that ends no line."""
     # Whole-file checks first: a good file pays for no loop.
     try:
@@ -98,13 +125,13 @@ def _unreadable(content: bytes) -> list[Problem]:
         pass
     else:
         if b"\0" not in content and content.count(b"\r") == content.count(b"\r\n"):
-            return []
-    problems = []
+            return Problems()
+    problems = Problems()
     offset = 0
     for number, line in enumerate(content.split(b"\n"), start=1):
         problem = _unreadable_line(number, line, offset, last=offset + len(line) == len(content))
         if problem:
-            problems.append(problem)
+            problems.add(problem)
         offset += len(line) + 1
     return problems
 
@@ -141,28 +168,28 @@ def _unreadable_line(number: int, line: bytes, offset: int, *, last: bool) -> Pr
     return None
 
 
-def malformed(path: Path, problems: list[Problem], unit: str = "line") -> DataError:
+def malformed(path: Path, problems: Problems, unit: str = "line") -> DataError:
     """One error for all of a file's malformed lines: the first few in full, then how many there are.
 
     Args:
         path: the file.
-        problems: one or more, in the order of the file.
+        problems: one or more.
         unit: what the problems' numbers count: "line", or "row" in files that have no lines.
     """
-    first = problems[0]
-    if len(problems) == 1:
+    few = problems.first
+    first = few[0]
+    if problems.count == 1:
         return DataError(
             f"{path}, {unit} {first.line}: {first.message}",
             expected=first.expected,
             received=first.received,
             mend=first.mend,
         )
-    few = problems[:PROBLEMS_SHOWN]
     received = [f"{unit} {problem.line}: {problem.message}; {problem.received}" for problem in few]
-    if len(problems) > len(few):
-        received.append(f"... and {len(problems) - len(few):,} more, the last in {unit} {problems[-1].line}")
+    if problems.count > len(few):
+        received.append(f"... and {problems.count - len(few):,} more, the last in {unit} {problems.last.line}")
     return DataError(
-        f"{path}, {unit} {first.line}: {first.message}; {len(problems):,} problems in all",
+        f"{path}, {unit} {first.line}: {first.message}; {problems.count:,} problems in all",
         expected="; ".join(dict.fromkeys(problem.expected for problem in few)),
         received="".join(f"\n    {line}" for line in received),
         mend="; ".join(dict.fromkeys(problem.mend for problem in few)),

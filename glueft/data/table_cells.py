@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from glueft.data import limits
 from glueft.data.label_forms import folded
-from glueft.data.lines import Problem, listed, malformed, shown
+from glueft.data.lines import Problem, Problems, listed, malformed, shown
 from glueft.data.plain_numbers import plain_number
 from glueft.data.table_columns import Columns
 from glueft.nearest import nearest
@@ -42,12 +42,12 @@ def read_cells(columns: Columns, column: str, read: Callable[[str, Any], Read]) 
         DataError: `read` raised CellError; the first few such lines are named, and all are counted.
     """
     values: list[Read] = []
-    problems: list[Problem] = []
+    problems = Problems()
     for number, cell in zip(columns.numbers, columns.cells[column], strict=True):
         try:
             values.append(read(column, cell))
         except CellError as error:
-            problems.append(Problem(number, error.message, error.expected, error.received, error.mend))
+            problems.add(Problem(number, error.message, error.expected, error.received, error.mend))
     if problems:
         raise malformed(columns.path, problems, columns.unit)
     return values

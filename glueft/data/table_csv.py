@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from glueft.data import limits
-from glueft.data.lines import Problem, listed, malformed, shown
+from glueft.data.lines import Problem, Problems, listed, malformed, shown
 from glueft.data.table_missing import check_columns
 from glueft.data.table_quotes import ColumnLooks, all_as_wide, as_wide, spans_lines
 from glueft.data.table_text import TextLines
@@ -85,12 +85,12 @@ def read_csv(
     numbers: list[int] = []
     cells: dict[str, list[Any]] = {}
     kept: list[tuple[int, list[Any]]] = []
-    problems: list[Problem] = []
+    problems = Problems()
     names: list[str] = []
     with closing(csv_records(path, form)) as records:
         for line, fields, problem, _ in records:
             if problem is not None:
-                problems.append(problem)
+                problems.add(problem)
                 if not names:
                     break
             elif not names:

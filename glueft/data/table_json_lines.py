@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from glueft.data.lines import Problem, listed, malformed, shown
+from glueft.data.lines import Problem, Problems, listed, malformed, shown
 from glueft.data.table_missing import check_columns
 from glueft.data.table_text import TextLines
 
@@ -36,25 +36,29 @@ def read_json_lines(
     numbers: list[int] = []
     names: dict[str, None] = {}
     cells: dict[str, list[Any]] = {column: [] for column in (*wanted, *optional)}
-    problems: list[Problem] = []
+    problems = Problems()
     for number, line in enumerate(text, start=1):
         if line.isspace():
+            continue
+        if text.problems:
+            problems.add(text.problems[0])
+            text.problems.clear()
             continue
         try:
             row = decode(line)
         except (ValueError, RecursionError) as error:
-            problems.append(_no_object(number, line, f": {_reason(error)}"))
+            problems.add(_no_object(number, line, f": {_reason(error)}"))
             continue
         if not isinstance(row, _Object):
-            problems.append(_no_object(number, line, ""))
+            problems.add(_no_object(number, line, ""))
             continue
         names |= dict.fromkeys(row)
-        problems += [_twice(number, column) for column in cells if column in row.twice]
-        problems += [_lacks(number, column, row) for column in wanted if column not in row]
+        wrong = [_twice(number, column) for column in cells if column in row.twice]
+        for problem in wrong + [_lacks(number, column, row) for column in wanted if column not in row]:
+            problems.add(problem)
         numbers.append(number)
         for column, values in cells.items():
             values.append(row.get(column))
-    text.check()
     if numbers:
         check_columns(path, wanted, list(names))
     if problems:

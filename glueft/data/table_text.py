@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from glueft.data import limits
-from glueft.data.lines import Problem, endless, malformed
+from glueft.data.lines import Problem, endless
 from glueft.data.table_format import table_format
 from glueft.data.table_missing import unreadable
 from glueft.errors import DataError
@@ -28,7 +28,7 @@ class TextLines:
     Attributes:
         path: the file.
         content: an open file to read instead; `path` is then its name in messages.
-        problems: lines so far that are not UTF-8, or hold a NUL.
+        problems: of the lines so far that are not UTF-8, or hold a NUL; whoever iterates takes them out.
     """
 
     def __init__(self, path: Path, content: IO[bytes] | None = None) -> None:
@@ -56,11 +56,6 @@ class TextLines:
                 raise self._damaged(error) from None
             raise unreadable(self.path, error) from None
 
-    def check(self) -> None:
-        """Raise DataError if any line so far was no text."""
-        if self.problems:
-            raise malformed(self.path, self.problems)
-
     def _text(self, number: int, line: bytes) -> str:
         if number == 1:
             line = self._after_the_mark(line)
@@ -74,6 +69,7 @@ class TextLines:
                     "write the file again: it seems damaged, or is UTF-16 (then convert it to UTF-8)",
                 )
             )
+            return line.decode("utf-8", "replace")
         try:
             return line.decode("utf-8")
         except UnicodeDecodeError as error:

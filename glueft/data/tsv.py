@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glueft.data import limits
-from glueft.data.lines import Problem, listed, malformed, read_lines, shown
+from glueft.data.lines import Problem, Problems, listed, malformed, read_lines, shown
 from glueft.errors import DataError, PluginError
 from glueft.nearest import nearest
 from glueft.plugin import Task, TSVFile, TSVLayout
@@ -90,18 +90,18 @@ def _columns(
 ) -> tuple[tuple[list[str], ...], list[int | float]]:
     texts: tuple[list[str], ...] = tuple([] for _ in inputs)
     labels: list[int | float] = []
-    problems: list[Problem] = []
+    problems = Problems()
     for number, row in rows:
         fields = row.split("\t")
         if len(fields) != width:
-            problems.append(_wrong_width(number, row, fields, width))
+            problems.add(_wrong_width(number, row, fields, width))
             continue
         for position, column in zip(inputs, texts, strict=True):
             text = fields[position]
             if not empty and (not text or text.isspace()):
-                problems.append(_empty_text(number, position, row))
+                problems.add(_empty_text(number, position, row))
             if len(text) > limits.LONGEST_TEXT:
-                problems.append(_long_text(number, position, text))
+                problems.add(_long_text(number, position, text))
             column.append(text)
         if label is None:
             labels.append(UNLABELLED)
@@ -109,7 +109,7 @@ def _columns(
         try:
             labels.append(read_label(fields[label]))
         except _LabelError as error:
-            problems.append(
+            problems.add(
                 Problem(
                     number,
                     f"the {error.what} {shown(fields[label])} is not one of this task's",

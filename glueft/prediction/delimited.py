@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from glueft.data.lines import malformed
+from glueft.data.lines import Problems, malformed
 from glueft.data.table_csv import Delimited, csv_records
 from glueft.data.table_format import TableFormat
 from glueft.data.table_quotes import spans_lines
@@ -77,7 +77,7 @@ class DelimitedTable:
         with closing(csv_records(self.path, self._form(quotes=quotes))) as records:
             for record in records:
                 if record.problem is not None:
-                    raise malformed(self.path, [record.problem])
+                    raise malformed(self.path, Problems(record.problem))
                 return record.fields
         raise DataError(
             f"{self.name} has no rows",
@@ -95,7 +95,7 @@ class DelimitedTable:
                     named = True
                     continue
                 if problem is not None and fatal:
-                    raise malformed(self.path, [problem])
+                    raise malformed(self.path, Problems(problem))
                 size = sum(map(len, fields))
                 if self.quotes is None and len(fields) == 1 and problem is None and spans_lines(fields):
                     over_lines.append(line)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from glueft.data import limits
+from glueft.data.lines import Problem, Problems
 from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource
 from glueft.data.table_columns import read_columns
@@ -120,3 +121,21 @@ def test_the_nearest_of_many_names_and_of_endless_ones() -> None:
     assert nearest("text", ["txt", *map(str, range(10**6))]) == "txt"
     assert nearest("text", ["x" * 10**7, "txt"]) == "txt"
     assert time.process_time() - begin < 5
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_a_line_that_is_wrong_twice_leaves_the_next_one_alone(name: str, tmp_path: Path) -> None:
+    rows = [b"text", b"a\0\xff", b"fine"] if name == "rows.csv" else [b'{"text": "a"}', b"\0\xff", b'{"text": "b"}']
+    (tmp_path / name).write_bytes(b"\n".join(rows) + b"\n")
+    for read in (predict, lambda path: read_columns(path, ["text"])):
+        with pytest.raises(DataError) as caught:
+            read(tmp_path / name)
+        assert caught.value.message == f"{tmp_path / name}, line 2: a NUL byte"
+
+
+def test_of_many_problems_a_few_are_kept() -> None:
+    problems = Problems()
+    assert not problems
+    for line in range(1, 1001):
+        problems.add(Problem(line, "wrong", "right", "this", "mend it"))
+    assert (problems.count, len(problems.first), problems.last.line) == (1000, 5, 1000)
