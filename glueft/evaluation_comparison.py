@@ -105,11 +105,13 @@ def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: l
     if labels:
         others = sum(labels[index] != text for index, text in zip(logits.argmax(axis=1), own.predictions, strict=True))
         now, then = softmax(logits), own.probabilities
+        apart = np.abs(now - then)
     else:
         others = 0
-        now, then = logits[:, 0].astype(np.float64), np.array(own.predictions, np.float32).astype(np.float64)
-    apart = np.where(np.round(now, EARLIER_DECIMALS) == then, 0, np.abs(now - then))
-    return others, float(apart.max())
+        now, then = logits[:, 0].astype(np.float64), np.array(own.predictions, np.float64)
+        apart = np.abs(now - then.astype(np.float32))
+    earlier = np.isclose(np.round(now, EARLIER_DECIMALS), then, rtol=0, atol=1e-12)
+    return others, float(np.where(earlier, 0, apart).max())
 
 
 def all_metrics(measured: Mapping[str, Any], judged: str) -> dict[str, dict[str, float]]:

@@ -118,6 +118,7 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
+    from glueft.saved_model import has_head
     from glueft.training_warnings import cut_warnings
 
     data, task = recipe.data, recipe.task
@@ -135,7 +136,8 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
         # A task may learn its labels from its rows.
         check_metrics(task.name, task.metrics, labels=len(task.labels))
         predicted = predicted_splits(task, data.predict, splits)
-        for text in row_warnings(task, splits):
+        new_head = recipe.model.new_head or not has_head(checkpoint)
+        for text in row_warnings(task, splits, new_head=new_head):
             source.warn(text)
     notes = size_notes(task, splits, source.provenance.get("left_out", {}))
     for line in (", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()), *notes):

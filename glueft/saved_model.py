@@ -287,6 +287,13 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
     return replace(checkpoint, config=config)
 
 
+def has_head(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has a classification head."""
+    from glueft.encoder.tensor_files import read_headers, without_wrappers
+
+    return _head_bias(checkpoint) in without_wrappers(read_headers(checkpoint.folder))
+
+
 def refuse_headless(checkpoint: Checkpoint) -> int:
     """Return the number of outputs of a checkpoint's classification head.
 
@@ -295,7 +302,7 @@ def refuse_headless(checkpoint: Checkpoint) -> int:
     """
     from glueft.encoder.tensor_files import read_headers, without_wrappers
 
-    name = f"{checkpoint.encoder_config.family.head.output}.bias"
+    name = _head_bias(checkpoint)
     stored = read_headers(checkpoint.folder)
     names = without_wrappers(stored)
     if name not in names:
@@ -306,6 +313,10 @@ def refuse_headless(checkpoint: Checkpoint) -> int:
             mend="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
         )
     return int(stored[names[name]].shape[0])
+
+
+def _head_bias(checkpoint: Checkpoint) -> str:
+    return f"{checkpoint.encoder_config.family.head.output}.bias"
 
 
 def check_model_folder(run: SavedRun) -> None:

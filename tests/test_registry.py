@@ -163,6 +163,10 @@ BREACHES = {
     "no inputs": (task_class("    inputs = ()"), "class Mood needs `inputs`"),
     "one label": (task_class("    labels = ('glad',)"), "class Mood needs `labels`"),
     "label twice": (task_class("    labels = ('glad', 'glad')"), "class Mood needs `labels`"),
+    "positive label of no row": (
+        task_class("    positive_label = 'gald'"),
+        "the `positive_label` of class Mood, 'gald', is none of its `labels`",
+    ),
     "no metric": (task_class("    metrics = ()"), "class Mood needs `metrics`"),
     "unknown metric": (task_class("    metrics = ('acuracy',)"), "names a metric that glueft does not have: 'acuracy'"),
     "metric of regression": (task_class("    metrics = ('pearson',)"), "does not suit a task with 2 labels"),

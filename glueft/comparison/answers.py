@@ -128,8 +128,10 @@ def _refuse_other_rows(runs: Sequence[SavedRun], predictions: Sequence[Predictio
                 f"{_rows(answers, other)} in {run.folder.name}",
                 "compare runs on the same data: the same files, and the same data.limit_validation",
             )
+        # Scores that are the same may be written with fewer digits, as earlier versions did.
+        same_scores = bool(one) and one == other and not run.labels
         for row, pair in enumerate(zip(predictions[0].labels, answers.labels, strict=True)):
-            if pair[0] != pair[1]:
+            if pair[0] != pair[1] and not (same_scores and all(pair)):
                 _refuse(
                     f"the runs have different labels on row {row} of the {split} split",
                     f'"{pair[0]}", as in {first.folder.name}',

@@ -25,21 +25,22 @@ CONTRADICTIONS = 0.01
 NAMED = 5
 
 
-def row_warnings(task: Task, splits: Mapping[str, Rows]) -> Iterator[str]:
+def row_warnings(task: Task, splits: Mapping[str, Rows], *, new_head: bool) -> Iterator[str]:
     """Yield what somebody should know before they train on the rows, a sentence each.
 
     Args:
         task: says which splits are for validation.
         splits: "train" and the validation splits at least.
+        new_head: whether the training begins with one; the head of a checkpoint may know scores of any scale.
     """
     train = splits["train"]
     validation = [splits[name] for name in task.validation_splits]
     for rows in (train, *validation):
         yield from (_labels_without_rows(rows) if task.labels else _one_score(rows))
-    if not task.labels:
-        yield from _scale(train)
-    else:
+    if task.labels:
         yield from _contradictions(train)
+    elif new_head:
+        yield from _scale(train)
     yield from _repeated(train, validation)
 
 

@@ -292,6 +292,17 @@ def test_scores_of_any_scale_give_what_the_run_reports(tmp_path: Path, scale: fl
     assert not any("run.json has" in note for note in compared["notes"])
 
 
+def test_scores_that_an_earlier_version_wrote_with_fewer_digits(tmp_path: Path) -> None:
+    given = np.array([1000001, 1000002, 1000003.5], np.float32)
+    paths = [make_run(tmp_path / name, given, given, task="stsb") for name in ("new", "old")]
+    file = paths[1] / "predictions" / "validation.tsv"
+    file.write_text(
+        "id\tlabel\tprediction\n" + "".join(f"{row}\t1e+06\t{score:.6f}\n" for row, score in enumerate(given))
+    )
+    (comparison,) = compare_runs(paths, resamples=10)["comparisons"]
+    assert comparison["same_predictions"]
+
+
 def test_less_error_is_better(tmp_path: Path) -> None:
     given, first, _ = score_rows(60, seed=2)
     metrics = {"mae": 0.5, "rmse": 0.5}

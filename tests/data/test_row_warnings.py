@@ -37,9 +37,9 @@ def rows(name: str, labels: Sequence[float], texts: Sequence[str] = (), **more: 
     return Rows(name, (list(texts),), given, Notes.labels if whole else (), **more)
 
 
-def warnings(train: Rows, validation: Rows) -> list[str]:
+def warnings(train: Rows, validation: Rows, *, new_head: bool = True) -> list[str]:
     task = Notes() if train.label_names else Scores()
-    return list(row_warnings(task, {"train": train, "validation": validation}))
+    return list(row_warnings(task, {"train": train, "validation": validation}, new_head=new_head))
 
 
 def test_rows_with_nothing_to_say_of() -> None:
@@ -51,7 +51,7 @@ def test_rows_with_nothing_to_say_of() -> None:
 @pytest.mark.parametrize("name", ["mrpc", "sst2", "cola", "stsb", "mnli", "qnli", "qqp", "rte"])
 def test_the_shipped_samples_have_nothing_to_warn_of(name: str) -> None:
     task = load_registry().find("task", name).cls()
-    assert list(row_warnings(task, load_rows(task, SampleSource()))) == []
+    assert list(row_warnings(task, load_rows(task, SampleSource()), new_head=True)) == []
 
 
 def test_labels_without_a_row() -> None:
@@ -85,6 +85,7 @@ def test_scores_that_are_all_the_same() -> None:
 def test_scores_far_from_unit_scale(scores: list[float], told: str) -> None:
     (found,) = warnings(rows("train", scores), rows("validation", [0.0, 1.0]))
     assert told in found and "(score - mean) / standard deviation" in found
+    assert warnings(rows("train", scores), rows("validation", [0.0, 1.0]), new_head=False) == []
 
 
 def test_validation_texts_that_were_trained_on() -> None:
@@ -109,7 +110,7 @@ def test_a_pair_is_both_its_texts() -> None:
 
     train = Rows("train", (["x", "y", "z"], ["1", "2", "3"]), np.array([0, 1, 2], np.int32), Pairs.labels)
     validation = Rows("validation", (["x", "Y", "1"], ["2", "2", "x"]), np.array([0, 1, 2], np.int32), Pairs.labels)
-    (found,) = row_warnings(Pairs(), {"train": train, "validation": validation})
+    (found,) = row_warnings(Pairs(), {"train": train, "validation": validation}, new_head=True)
     assert found.startswith(
         "1 of the 3 validation rows (33.3%) has the texts of a training row (0 to the letter, 1 but"
     )
