@@ -8,6 +8,7 @@ from typing import Any
 from glueft.errors import PluginError
 from glueft.plugin import Callback, Optimizer, Schedule
 from glueft.plugin_blame import blaming, named
+from glueft.quiet import shown_stderr
 
 # What the `build` of each kind returns.
 KERAS_CLASS = {
@@ -23,7 +24,7 @@ def build(plugin: Optimizer | Schedule | Callback, argument: Any) -> Any:
     Raises:
         PluginError: it raised, or returned what Keras could not use; the message names the plugin.
     """
-    with blaming(plugin, "build"):
+    with blaming(plugin, "build"), shown_stderr():
         built = plugin.build(argument)
     if not is_built(plugin.kind, built):
         raise PluginError(

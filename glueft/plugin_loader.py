@@ -17,6 +17,7 @@ from glueft.plugin import Plugin
 from glueft.plugin_blame import said
 from glueft.plugin_contract import BASES, HOOK_OF_KIND
 from glueft.plugin_records import EntryPoint, Failure, Point
+from glueft.standard_output import aside
 
 KNOWN_HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
 
@@ -52,8 +53,9 @@ class Loader:
     def load(self, point: Point) -> Loaded:
         """Import a module, hand it to pluggy, and ask what it offers."""
         self.failures = []
-        module = self._register(point)
-        offered = [] if module is None else list(self._offered(point, module))
+        with aside():  # of the commands that import it, each has another use for standard output
+            module = self._register(point)
+            offered = [] if module is None else list(self._offered(point, module))
         return Loaded(module, offered, self.failures)
 
     def _register(self, point: Point) -> ModuleType | None:

@@ -16,6 +16,9 @@ from glueft.errors import GlueftError
 
 STDERR = 2  # the process's own file descriptor; C++ code does not go through sys.stderr
 
+# Where standard error leads in truth while it is captured.
+_shown: int | None = None
+
 
 def hush_libraries() -> None:
     """Turn the libraries' own switches down to errors; must come before they are imported."""
@@ -35,10 +38,12 @@ def captured_stderr() -> Iterator[None]:
 
     TensorFlow's C++ side writes its greeting there before any of its log switches is read.
     """
+    global _shown
     sys.stderr.flush()
     before = os.dup(STDERR)
     with _held_back() as held:
         os.dup2(held.fileno(), STDERR)
+        _shown = before
         try:
             yield
         except GlueftError:
@@ -49,6 +54,7 @@ def captured_stderr() -> Iterator[None]:
             os.write(before, held.read())
             raise
         finally:
+            _shown = None
             sys.stderr.flush()
             os.dup2(before, STDERR)
             os.close(before)
@@ -59,3 +65,20 @@ def _held_back() -> IO[bytes]:
         return tempfile.TemporaryFile()
     except OSError:  # the disk is full, or there is no place for such files
         return Path(os.devnull).open("w+b")
+
+
+@contextmanager
+def shown_stderr() -> Iterator[None]:
+    """While a plugin is at work within `captured_stderr`: show what it writes there."""
+    if _shown is None:
+        yield
+        return
+    sys.stderr.flush()
+    held = os.dup(STDERR)
+    os.dup2(_shown, STDERR)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(held, STDERR)
+        os.close(held)

@@ -24,6 +24,43 @@ from plugin_packages import install
 FORECASTS = (("sun all day", "go_out"), ("rain from noon", "stay_in"), ("a mild evening", "go_out"))
 
 
+# A plugin that prints wherever it is called.
+NOISE = """
+import os, sys
+import glueft
+
+def noise(where):
+    print("noise:", where)
+    os.write(1, f"noise past Python: {where}\\n".encode())
+
+noise("import")
+
+class Noise(glueft.Callback):
+    \"\"\"Prints.\"\"\"
+    name = "noise"
+    def check(self, task):
+        noise("check")
+    def build(self, run):
+        import keras
+        noise("build")
+        return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: noise("epoch"))
+
+@glueft.hookimpl
+def glueft_callbacks():
+    noise("glueft_callbacks")
+    return [Noise]
+
+@glueft.hookimpl
+def glueft_commands(app):
+    noise("glueft_commands")
+
+@glueft.hookimpl
+def glueft_run_finished(run):
+    noise("glueft_run_finished")
+"""
+NOISY = ("import", "check", "build", "epoch", "glueft_callbacks", "glueft_commands", "glueft_run_finished")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a run with all the examples installed left behind."""
@@ -56,6 +93,7 @@ def outcome(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcom
     folder = tmp_path_factory.mktemp("hooks")
     for hook in HOOKS:
         install(folder / "site", package(hook), parts(hook)["Example"])
+    install(folder / "site", "example-noise", NOISE)
     data = folder / "DATA" / "weather"
     data.mkdir(parents=True)
     rows = "forecast\tlabel\n" + "".join(f"{text}\t{int(label == 'go_out')}\n" for text, label in FORECASTS * 4)
@@ -69,7 +107,7 @@ def outcome(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcom
         optimizer = {{ plugin = "adamax", beta_1 = 0.8 }}
         schedule = {{ plugin = "halving", initial_learning_rate = 1e-4, parts = 3 }}
         training = {{ epochs = 3, batch_size = 4 }}
-        callbacks = [{{ plugin = "target", accuracy = 0.01 }}]
+        callbacks = [{{ plugin = "target", accuracy = 0.01 }}, {{ plugin = "noise" }}]
         """
     )
     environment = os.environ | {"PYTHONPATH": str(folder / "site"), "GLUEFT_TRACE_PLUGINS": "1"}
@@ -96,7 +134,7 @@ def test_glueft_schedules(outcome: Outcome) -> None:
 
 
 def test_glueft_callbacks(outcome: Outcome) -> None:
-    assert outcome.record["plugins"]["callbacks"] == ["target"]
+    assert outcome.record["plugins"]["callbacks"] == ["target", "noise"]
     assert [epoch["epoch"] for epoch in outcome.record["epochs"]] == [1]
     assert "target: reached in epoch 1" in outcome.errors.splitlines()
 
@@ -114,6 +152,13 @@ def test_glueft_commands(outcome: Outcome) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{Path(outcome.record['run_dir']).name} done {outcome.record['metrics']}\n"
     assert "Show the metrics of every run in a folder." in outcome.command("--help").stdout
+
+
+def test_what_a_plugin_prints_goes_to_standard_error(outcome: Outcome) -> None:
+    """`--json` was read already, when the run was made: there was one object on standard output."""
+    lines = outcome.errors.splitlines()
+    for where in NOISY:
+        assert f"noise: {where}" in lines and f"noise past Python: {where}" in lines
 
 
 def untested(hooks: Iterable[str], tests: dict[str, Any]) -> list[str]:

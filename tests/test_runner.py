@@ -300,6 +300,93 @@ def test_a_callback_plugin_sees_the_metrics_and_stops_the_run(tiny_bert: Path, t
     assert (result.folder / "predictions" / "validation.tsv").exists()
 
 
+ASKING = '''
+import glueft
+
+
+class Asking(glueft.Callback):
+    """Asks the model for pairs with words that the run does not have, and keeps what it says."""
+
+    name = "asking"
+
+    def build(self, run):
+        import keras
+        import numpy as np
+
+        pairs = [("a zebra plays", "the xylophone"), ("zebras", "play")]
+        before = run.predict(pairs)
+        assert run.validation_answers is None and run.validation_logits is None
+        tokens = run.tokenizer([a for a, _ in pairs], [b for _, b in pairs], padding=True, return_tensors="np")
+        run.tokenizer.truncation_side = "left"
+        tokens = {name: np.asarray(values, "int32") for name, values in tokens.items()}
+        texts = [list(pair) for pair in zip(*run.validation_rows.texts)]
+
+        def ask(batch, logs):
+            run.predict(pairs[: 1 + batch % 2])
+            run.model.predict_on_batch(tokens)
+
+        def compare(epoch, logs):
+            answers, logits = run.predict(pairs), run.model.predict(tokens, verbose=0)
+            again, said = run.predict(texts), run.validation_answers
+            run.log(
+                "asked",
+                changed=np.abs(before.probabilities - answers.probabilities).max(),
+                off=np.abs(logits - np.asarray(run.model(tokens))).max(),
+                labels=answers.labels == [run.task.labels[index] for index in logits.argmax(axis=1)],
+                validation=np.abs(again.probabilities - said.probabilities).max(),
+                rows=[len(run.validation_rows), len(said.labels), *run.validation_logits.shape],
+                none=[run.predict([]).labels, *run.predict([]).probabilities.shape],
+            )
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=ask, on_epoch_end=compare)
+
+
+class Clumsy(glueft.Callback):
+    """Divides by zero."""
+
+    name = "clumsy"
+
+    def build(self, run):
+        import keras
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: 1 / 0)
+'''
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> str:
+    (tmp_path / "asking.py").write_text(ASKING)
+    return str(tmp_path / "asking.py")
+
+
+def test_a_callback_that_predicts_changes_nothing(
+    result: runner.Result, tiny_bert: Path, tmp_path: Path, asking: str
+) -> None:
+    recipe = tiny_recipe(tiny_bert, "callbacks=[{plugin='asking'}]", plugins=[asking])
+    asked = glueft.run(recipe, output_dir=tmp_path / "runs")
+    assert asked.record["model"] == result.record["model"]  # the SHA-256 of its files, the tokenizer's among them
+    assert asked.record["metrics"] == result.record["metrics"]
+    first, second = (run.folder / "predictions" / "validation.tsv" for run in (result, asked))
+    assert first.read_bytes() == second.read_bytes()
+    lines = [json.loads(line) for line in (asked.folder / "history.jsonl").read_text().splitlines()]
+    answers = [line for line in lines if line["kind"] == "asked"]
+    assert len(answers) == 2
+    for line in answers:
+        assert line["changed"] > 1e-6 > max(line["off"], line["validation"])
+        assert line["labels"] is True
+        assert line["rows"] == [20, 20, 20, 2] and line["none"] == [[], 0, 2]
+
+
+def test_a_callback_that_goes_wrong_is_named_in_the_record(tiny_bert: Path, tmp_path: Path, asking: str) -> None:
+    recipe = tiny_recipe(tiny_bert, "callbacks=[{plugin='clumsy'}]", plugins=[asking])
+    with pytest.raises(glueft.PluginError) as caught:
+        glueft.run(recipe, output_dir=tmp_path / "runs")
+    assert caught.value.message.startswith(f'the callback "clumsy" ({asking}) failed in its `on_train_batch_end`: ')
+    (folder,) = folders(tmp_path / "runs")
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "failed" and record["error"] == str(caught.value)
+
+
 def test_sst2_runs_as_well(tiny_bert: Path, tmp_path: Path) -> None:
     result = glueft.run(tiny_recipe(tiny_bert, name="sst2"), output_dir=tmp_path)
     assert set(result.record["metrics"]) == {"accuracy"}

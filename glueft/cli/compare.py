@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.text import json_text, say
+from glueft.cli.json_option import AsJsonAlone, print_json
 
 EPILOG = """\b
 Examples:
@@ -26,7 +26,7 @@ def compare(
         str | None,
         typer.Option(metavar="NAME", help="Compare on this split; by default on the one that the runs are judged by."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJsonAlone = False,
 ) -> None:
     """Compare finished runs of a task on the same rows.
 
@@ -40,7 +40,7 @@ def compare(
 
     compared = compare_runs(runs, split=split)
     if as_json:
-        say(json_text(compared))
+        print_json(compared)
         return
     from glueft.comparison.tables import tables
     from glueft.progress import make_progress

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles, registry_with
-from glueft.text import json_text, say
 
 if TYPE_CHECKING:
     from glueft.plugin import Task
@@ -34,7 +34,7 @@ def plugin_names() -> list[str]:
 def describe(
     name: Annotated[str, typer.Argument(help="A plugin's name, or KIND/NAME.", autocompletion=plugin_names)],
     files: PluginFiles = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJsonAlone = False,
 ) -> None:
     """Describe a plugin and its options.
 
@@ -45,7 +45,7 @@ def describe(
 
     description = description_of(find_plugin(name, registry_with(files)))
     if as_json:
-        say(json_text(description))
+        print_json(description)
     else:
         show(description)
 

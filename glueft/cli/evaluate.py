@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.json_option import AsJson, print_json
 from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.cli.recipe_options import AsJson, DataDir, Overrides, Verbose, begin_of
-from glueft.text import json_text, say
+from glueft.cli.recipe_options import DataDir, Overrides, Verbose, begin_of
 
 EPILOG = """\b
 Examples:
@@ -95,7 +95,7 @@ def evaluate(
             parts, splits or [], labels=labels or [], progress=progress, verbose=verbose, begin=begin
         )
     if as_json:
-        say(json_text(result))
+        print_json(result)
     else:
         progress.tables(*evaluation_tables(result))
 

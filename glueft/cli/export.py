@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from glueft.cli.json_option import json_option, print_json
 from glueft.cli.recipe_options import Verbose
 from glueft.cli.streams import go_on_without_output, refuse_lost_output
-from glueft.text import json_text, say
+from glueft.text import say
 
 EPILOG = """\b
 Examples:
@@ -45,7 +46,7 @@ def export(
     ] = "transformers",
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in DIR.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print what was written as one JSON object; messages go to standard error.")
+        bool, json_option("Print what was written as one JSON object; messages go to standard error.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -79,7 +80,7 @@ def export(
 
         written = write_export(saved, place, form, force=force)
     if as_json:
-        say(json_text(written))
+        print_json(written)
         refuse_lost_output()
     else:
         _tell(written, folder)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles, registry_with
-from glueft.text import json_text, printable_line, say
+from glueft.text import printable_line, say
 
 if TYPE_CHECKING:
     from glueft.registry import Registered
@@ -35,7 +36,7 @@ def list_plugins(
         typer.Argument(help="task, optimizer, schedule or callback; all if left out.", autocompletion=kinds),
     ] = None,
     files: PluginFiles = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJsonAlone = False,
 ) -> None:
     """List the installed plugins.
 
@@ -54,7 +55,7 @@ def list_plugins(
     ]
     if as_json:
         failures = [dataclasses.asdict(failure) for failure in registry.failures]
-        say(json_text({"plugins": plugins, "failures": failures}))
+        print_json({"plugins": plugins, "failures": failures})
         return
     _print_table(registry.all(wanted))
     if not plugins:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.text import json_text, say
+from glueft.cli.json_option import AsJsonAlone, print_json
 
 EPILOG = """\b
 Examples:
@@ -52,7 +52,7 @@ def list_runs(
             autocompletion=status_names,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJsonAlone = False,
 ) -> None:
     """List the runs in a folder, with checkpoint, metrics, time, seed and status; the newest comes last.
 
@@ -75,7 +75,7 @@ def list_runs(
             "runs": [*map(dataclasses.asdict, runs)],
             "left_out": left_out,
         }
-        say(json_text(listed))
+        print_json(listed)
         return
     from glueft.progress import make_progress
     from glueft.run_list_table import notes, run_table

@@ -40,6 +40,7 @@ from glueft.cli.streams import guard_streams, settle_streams
 from glueft.errors import GlueftError
 from glueft.files import DISK_FAULTS, cannot_write, os_error
 from glueft.registry import load_registry
+from glueft.standard_output import give_back, set_aside
 from glueft.text import say
 
 DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
@@ -91,6 +92,7 @@ def main() -> None:
     interruption.own_process()
     code = command_line(sys.argv[1:], begin=process_start())
     settle_streams()
+    set_aside()  # for what is still printed at the very end, by functions of `atexit`
     if interruption.exit_code() is not None:
         _leave(code)
     if not gc.isenabled():
@@ -115,6 +117,8 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
             interruption.check()
         except KeyboardInterrupt:
             code = INTERRUPTED
+        finally:
+            give_back()
         interruption.take()
         ended = interruption.exit_code()
         if ended is None and code != INTERRUPTED:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.json_option import AsJson, print_json
 from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import (
-    AsJson,
     CheckpointName,
     DataDir,
     Overrides,
@@ -20,7 +20,6 @@ from glueft.cli.recipe_options import (
     begin_of,
     read_recipe,
 )
-from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -71,6 +70,6 @@ def plan(
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     planned = plan_recipe(checked, output_dir=output_dir, probe=probe, progress=progress, verbose=verbose, begin=begin)
     if as_json:
-        say(json_text(planned))
+        print_json(planned)
     else:
         progress.tables(*plan_tables(planned))

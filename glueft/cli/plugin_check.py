@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glueft.cli.describe import plugin_names
+from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles
-from glueft.text import json_text, say
+from glueft.text import say
 
 if TYPE_CHECKING:
     from glueft.registry import Failure, Registered, Registry
@@ -46,7 +47,7 @@ def check(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="Stop a check that takes longer than this.")
     ] = 120.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJsonAlone = False,
 ) -> None:
     """Check plugins against the contract.
 
@@ -68,7 +69,7 @@ def check(
     passed = all(report["passed"] for report in reports)
     if as_json:
         left_out = sum(report["counts"]["not checked"] for report in reports)
-        say(json_text({"passed": passed, "left_out": left_out, "plugins": reports}))
+        print_json({"passed": passed, "left_out": left_out, "plugins": reports})
     elif not reports:
         say("no plugin but glueft's own is installed; name one to check it: glueft plugin check mrpc")
     if not passed:

@@ -9,6 +9,7 @@ import typer
 
 from glueft.plugin_records import Failure
 from glueft.registry import Registry, load_registry
+from glueft.standard_output import aside
 from glueft.text import say
 
 
@@ -21,7 +22,8 @@ def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
     for point in registry.implementing("glueft_commands"):
         commands, groups = list(app.registered_commands), list(app.registered_groups)
         taken = _names(app)
-        failure = registry.call("glueft_commands", point, app=app)
+        with aside():
+            failure = registry.call("glueft_commands", point, app=app)
         added = list((Counter(_names(app)) - Counter(taken)).elements())
         clashes = sorted({name for name in added if name in taken or added.count(name) > 1})
         if failure is None and clashes:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glueft.cli.json_option import AsJson
 from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.cli.recipe_options import AsJson, Verbose
+from glueft.cli.recipe_options import Verbose
 from glueft.text import say
 
 if TYPE_CHECKING:

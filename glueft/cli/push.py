@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glueft.cli.recipe_options import AsJson
+from glueft.cli.json_option import AsJson, print_json
 from glueft.cli.streams import go_on_without_output, refuse_lost_output
-from glueft.text import json_text, say
 
 if TYPE_CHECKING:
     from glueft.console import Table
@@ -61,7 +60,7 @@ def push(
         pushed = push_run(saved, target)
     note_push(saved, pushed, progress.say)
     if as_json:
-        say(json_text(pushed.as_record()))
+        print_json(pushed.as_record())
         refuse_lost_output()
     else:
         progress.tables(_table(pushed))

@@ -31,9 +31,6 @@ CheckpointName = Annotated[
 Sample = Annotated[
     bool, typer.Option("--sample", help="Use the small sample that ships with the task; needs no network.")
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the result as one JSON object; progress goes to standard error.")
-]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show what TensorFlow and the others log.")]
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.text import json_text, say
+from glueft.text import say
 
 EPILOG = """\b
 Examples:
@@ -33,7 +34,7 @@ def report(
     ] = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJsonAlone = False,
 ) -> None:
     """Write what a run did and what came out as one HTML page.
 
@@ -52,7 +53,7 @@ def report(
             "texts": written.texts,
             "notes": written.notes,
         }
-        say(json_text(told))
+        print_json(told)
         return
     for note in written.notes:
         say(f"note: {note}", stream=sys.stderr)

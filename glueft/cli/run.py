@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.json_option import AsJson, print_json
 from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import (
-    AsJson,
     CheckpointName,
     DataDir,
     Overrides,
@@ -23,7 +23,6 @@ from glueft.cli.recipe_options import (
     read_recipe,
 )
 from glueft.cli.streams import go_on_without_output, refuse_lost_output
-from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
@@ -75,7 +74,7 @@ def run(
     if report:
         _write_report(result.folder, progress.say)
     if as_json:
-        say(json_text(result.record))
+        print_json(result.record)
         refuse_lost_output()
 
 

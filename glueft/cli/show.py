@@ -8,6 +8,7 @@ import typer
 
 from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import Unset
+from glueft.standard_output import aside
 from glueft.text import say
 
 EPILOG = """\b
@@ -36,5 +37,6 @@ def show(
     from glueft.recipe import load_recipe
 
     warn_of_failures()
-    complete = load_recipe(recipe, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust).to_toml()
+    with aside():  # a plugin that checks its options may print
+        complete = load_recipe(recipe, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust).to_toml()
     say(*complete.rstrip("\n").split("\n"))

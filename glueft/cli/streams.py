@@ -8,6 +8,7 @@ import sys
 from typing import IO, Any, NoReturn
 
 from glueft.errors import OutputError
+from glueft.standard_output import standard_output
 from glueft.text import say
 
 CLOSED = "it is closed"
@@ -105,8 +106,9 @@ def guard_streams() -> None:
 
 def go_on_without_output() -> None:
     """Let the work go on where standard output fails: from now on, it is worth more than what is shown of it."""
-    if isinstance(sys.stdout, StandardStream):
-        sys.stdout.goes_on = True
+    stream = standard_output()
+    if isinstance(stream, StandardStream):
+        stream.goes_on = True
 
 
 def refuse_lost_output() -> None:
@@ -116,12 +118,13 @@ def refuse_lost_output() -> None:
         BrokenPipeError: nobody reads it any more.
         OutputError: it is full or closed.
     """
-    if isinstance(sys.stdout, StandardStream):
-        sys.stdout.flush()
-        if isinstance(sys.stdout.failure, BrokenPipeError):
-            raise sys.stdout.failure
-        if sys.stdout.failure is not None:
-            error = sys.stdout.said()
+    stream = standard_output()
+    if isinstance(stream, StandardStream):
+        stream.flush()
+        if isinstance(stream.failure, BrokenPipeError):
+            raise stream.failure
+        if stream.failure is not None:
+            error = stream.said()
             error.mend = "lead it elsewhere; what the command does is done"
             raise error
 

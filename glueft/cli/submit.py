@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glueft.cli.json_option import AsJson, print_json
 from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.cli.recipe_options import AsJson, DataDir, Verbose
+from glueft.cli.recipe_options import DataDir, Verbose
 from glueft.cli.streams import go_on_without_output, refuse_lost_output
-from glueft.text import json_text, say
 
 if TYPE_CHECKING:
     from glueft.console import Table
@@ -58,7 +58,7 @@ def submit(
         verbose=verbose,
     )
     if as_json:
-        say(json_text(result))
+        print_json(result)
         refuse_lost_output()
         return
     progress.tables(_table(result))

@@ -9,6 +9,7 @@ from glueft.data.lines import shown
 from glueft.files import writing
 from glueft.prediction.answer_text import answer_lines, answer_object
 from glueft.splits import counted
+from glueft.standard_output import for_the_result
 from glueft.text import json_printable, json_text, say
 
 if TYPE_CHECKING:
@@ -21,19 +22,20 @@ if TYPE_CHECKING:
 def print_object(record: dict[str, Any], held: IO[bytes] | None) -> None:
     """Print one object, with the lines of a held file as its `predictions`: they may be more than fit in memory."""
     text = json_text(record)
-    if held is None:
-        say(text)
-        return
-    sys.stdout.flush()
-    held.seek(0)
-    out = sys.stdout.buffer
-    with writing("standard output"):
-        out.write(text[:-1].encode("utf-8") + b', "predictions": [')
-        for number, line in enumerate(held):
-            row = json_printable(line.decode("utf-8").rstrip("\n")).encode("utf-8")
-            out.write((b", " if number else b"") + row)
-        out.write(b"]}\n")
-        out.flush()
+    with for_the_result():
+        if held is None:
+            say(text)
+            return
+        sys.stdout.flush()
+        held.seek(0)
+        out = sys.stdout.buffer
+        with writing("standard output"):
+            out.write(text[:-1].encode("utf-8") + b', "predictions": [')
+            for number, line in enumerate(held):
+                row = json_printable(line.decode("utf-8").rstrip("\n")).encode("utf-8")
+                out.write((b", " if number else b"") + row)
+            out.write(b"]}\n")
+            out.flush()
 
 
 def summary_record(summary: Summary, target: Target, source: RowSource) -> dict[str, Any]:
@@ -73,7 +75,8 @@ def print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> No
                 stream=sys.stderr,
             )
     if as_json:
-        say(json_text({"predictions": found}))
+        with for_the_result():
+            say(json_text({"predictions": found}))
 
 
 def tell(progress: PredictionProgress, summary: Summary, target: Target) -> None:

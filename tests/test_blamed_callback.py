@@ -1,0 +1,100 @@
+"""What a callback raises names its plugin, in whatever method of Keras it is raised; all calls reach the callback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+import glueft
+from glueft.blamed_callback import BlamedCallback
+from glueft.errors import PluginError
+from glueft.plugin import Callback
+from glueft.plugin_blame import BlamedError
+from glueft.registry import load_registry
+
+PLUGIN = '''
+import glueft
+
+class Clumsy(glueft.Callback):
+    """Stumbles."""
+    name = "clumsy"
+    def build(self, run):
+        import keras
+        return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: 1 / 0)
+'''
+METHODS = [name for name in dir(keras.callbacks.Callback) if name.startswith(("on_", "set_"))]
+
+
+@pytest.fixture
+def clumsy(tmp_path: Path) -> Callback:
+    """A callback of a plugin file."""
+    from glueft.plugin_file import read_plugin_file
+
+    path = tmp_path / "clumsy.py"
+    path.write_text(PLUGIN)
+    found = load_registry(read_plugin_file(path)).find("callback", "clumsy").cls()
+    assert isinstance(found, Callback)
+    return found
+
+
+class Raising(keras.callbacks.Callback):  # type: ignore[misc]
+    """Raises in every method what it is given."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _raise(self: Any, *arguments: Any, **named: Any) -> None:
+    raise self.error
+
+
+for _method in METHODS:
+    setattr(Raising, _method, _raise)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_whatever_method_raises_the_plugin_is_named(clumsy: Callback, method: str) -> None:
+    with pytest.raises(BlamedError) as caught:
+        getattr(BlamedCallback(clumsy, Raising(StopIteration("over"))), method)(0)
+    assert caught.value.message.startswith('the callback "clumsy" (')
+    assert f"failed in its `{method}`: StopIteration: over" in caught.value.message
+
+
+@pytest.mark.parametrize("error", [PluginError("a reason"), KeyboardInterrupt(), SystemExit(3)])
+def test_what_says_itself_what_it_is_passes(clumsy: Callback, error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        BlamedCallback(clumsy, Raising(error)).on_epoch_end(0, {})
+    assert caught.value is error
+
+
+def test_the_line_of_the_plugin_is_told(clumsy: Callback, tmp_path: Path) -> None:
+    callback = BlamedCallback(clumsy, clumsy.build(None))  # type: ignore[arg-type]
+    with pytest.raises(BlamedError, match="ZeroDivisionError: division by zero") as caught:
+        callback.on_epoch_end(0, {})
+    assert f"{tmp_path / 'clumsy.py'}, line 9" in caught.value.received
+
+
+def test_a_callback_works_as_if_keras_called_it(clumsy: Callback) -> None:
+    class Noting(glueft.Callback):
+        """Notes."""
+
+        name = "noting"
+
+    calls: list[str] = []
+
+    class Built(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            calls.append(f"{epoch} {self.params['epochs']} {type(self.model).__name__}")
+            logs["mine"] = 1.0
+
+    model = keras.Sequential([keras.layers.Dense(1)])
+    callback = BlamedCallback(Noting(), Built())
+    callback.set_model(model)
+    callback.set_params({"epochs": 7})
+    logs = {"loss": 0.5}
+    callback.on_epoch_end(3, logs)
+    assert calls == ["3 7 Sequential"] and logs == {"loss": 0.5, "mine": 1.0}
