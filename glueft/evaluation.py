@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import CheckpointError, DataError, PluginError
+from glueft.errors import CheckpointError, DataError
 from glueft.evaluation_comparison import compare_with_run
 from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics
 from glueft.nearest import did_you_mean
-from glueft.plugin_origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import hush_libraries
 from glueft.run_record import Clock, describe_host, installed_versions
@@ -77,14 +76,14 @@ def evaluate_run(
         GlueftError: the rows cannot be read or have no labels, or the model cannot be loaded.
     """
     progress, clock = _begin(progress, begin, verbose)
-    from glueft.saved_model import check_model_folder, load_run_model
+    from glueft.saved_model import check_model_folder, check_task_labels, load_run_model
 
     with clock.phase("setup", clock.begin):
         recipe = run.load_recipe(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
         run = run.with_recipe(recipe)
         chosen = choose_splits(recipe.task, splits)
         check_model_folder(run)
-        refuse_other_task_labels(run, recipe)
+        check_task_labels(run)
         own = {split: run.predictions(split) for split in chosen if split in run.splits() or _promised(run, split)}
         revision = run.record["data"].get("revision") if _same_hub_dataset(run, recipe) else None
         rows = read_rows(recipe, chosen, progress, revision=revision)
@@ -287,20 +286,6 @@ def measure(
         "versions": installed_versions(),
     }
     return result, logits
-
-
-def refuse_other_task_labels(run: SavedRun, recipe: TaskParts) -> None:
-    """Raise PluginError unless the task that is there has the labels of the run's model, in any order."""
-    task, labels = recipe.task, run.labels
-    if task.reads_own_files or (len(labels) == len(task.labels) and set(labels) == set(task.labels)):
-        return
-    then, now = recorded_origins(run.record).get(("task", task.name), {}), origin_of(task)
-    raise PluginError(
-        f'the task "{task.name}" that is here ({in_words(now)}) has other labels than the run had',
-        expected=_listed(labels),
-        received=_listed(task.labels),
-        mend=how_to_get(then) if then not in ({}, now) else "evaluate with the version of the plugin that the run had",
-    )
 
 
 def refuse_other_labels(checkpoint: Any, task: Task) -> None:

@@ -23,21 +23,21 @@ def is_trusted(file: PluginFile) -> bool:
 
     A note that another user could have written does not count.
     """
-    note = _note(file)
     try:
+        note = _note(file)
         return all(map(_is_own, (note, note.parent)))
-    except OSError:
+    except (OSError, RuntimeError):  # no note, or a user without a home folder
         return False
 
 
 def remember_trusted(files: Iterable[PluginFile]) -> None:
     """Note that a run of this user runs these files. Where that cannot be written, they are asked for again."""
     for file in files:
-        note = _note(file)
         try:
+            note = _note(file)
             note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             note.touch(mode=0o600)
-        except OSError:
+        except (OSError, RuntimeError):
             continue
 
 

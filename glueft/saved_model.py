@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
+from glueft.plugin_origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.recipe.problems import RecipeError
 from glueft.saved_run import REPEAT, SavedRun, find_run_folder, open_run
 
@@ -339,6 +340,20 @@ def check_model_folder(run: SavedRun) -> None:
             received=_listed(labels),
             mend="put the run's own model folder back, or " + REPEAT,
         )
+
+
+def check_task_labels(run: SavedRun) -> None:
+    """Raise PluginError unless the run's task, as it is here now, has the labels of the run's model, in any order."""
+    task, labels = run.recipe.task, run.labels
+    if task.reads_own_files or (len(labels) == len(task.labels) and set(labels) == set(task.labels)):
+        return
+    then, now = recorded_origins(run.record).get(("task", task.name), {}), origin_of(task)
+    raise PluginError(
+        f'the task "{task.name}" that is here ({in_words(now)}) has other labels than the run had',
+        expected=_listed(labels),
+        received=_listed(task.labels),
+        mend=how_to_get(then) if then not in ({}, now) else "have the version of the plugin that the run had",
+    )
 
 
 def described_if_known(run: SavedRun) -> TaskDescription | None:

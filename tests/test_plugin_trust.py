@@ -189,8 +189,17 @@ def test_where_no_note_can_be_written_nothing_is_wrong(tmp_path: Path, monkeypat
     remember_trusted([file])
     assert not is_trusted(file)
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setattr(Path, "expanduser", _homeless)
+    remember_trusted([file])
+    assert not is_trusted(file)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert state_folder() == tmp_path / ".local" / "state" / "glueft"
+
+
+def _homeless(path: Path) -> Path:
+    raise RuntimeError("Could not determine home directory.")
 
 
 def test_a_pipe_or_a_huge_file_in_place_of_a_plugin_is_not_waited_for(run: Path) -> None:

@@ -84,7 +84,7 @@ def test_what_needs_the_task_says_which_package_brought_it(run: Path, capsys: Ca
         assert ("pip install glueft-bell==2.1" in told) == command.startswith("show")
 
 
-def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tmp_path: Path) -> None:
+def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tmp_path: Path, capsys: Captured) -> None:
     plugin = tmp_path / "notes.py"
     plugin.write_text(NOTES.format(labels=LABELS, samples=SAMPLES))
     comparison = evaluate_run(open_run(run), plugins=[str(plugin)])["comparison"]
@@ -108,6 +108,12 @@ def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tm
         evaluate_run(open_run(run), plugins=[str(plugin)])
     assert (caught.value.expected, caught.value.received) == ('"not_equivalent", "equivalent"', '"other", "same"')
     assert caught.value.mend.endswith("pip install glueft-notes==1.0")
+    upload = (
+        '    submission = glueft.Submission("NOTES", {"test": "NOTES.tsv"}, majority="same")\n    sizes = {"test": 9}\n'
+    )
+    plugin.write_text(plugin.read_text() + upload)
+    assert command_line(["submit", str(run), "--plugin", str(plugin), "--output", str(tmp_path / "upload.zip")]) == 2
+    assert 'received: "other", "same"' in capsys.readouterr().err
     recipe = run / "recipe.toml"
     recipe.write_text(recipe.read_text().replace('plugin = "notes"', 'plugin = "notes"\nwords = 7'))
     with pytest.raises(RecipeError) as refused:
@@ -124,6 +130,14 @@ def test_an_older_run_goes_without_what_it_has_not_recorded(run: Path, capsys: C
     assert command_line(["predict", str(run), "A seal.", "A seal."]) == 2
     told = capsys.readouterr().err
     assert 'no task is called "notes"' in told and "pip install" not in told
+
+
+def test_an_older_run_asks_the_plugin_that_is_there(finished_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished_run, tmp_path / "run")
+    record = json.loads((folder / "run.json").read_text())
+    described = read_description(record.pop("task_description"))
+    (folder / "run.json").write_text(json.dumps(record))
+    assert open_run(folder).task_description == described == open_run(finished_run).task_description
 
 
 def test_the_run_records_what_brought_its_plugins(finished_run: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from glueft.errors import SubmissionError
 from glueft.progress import RunProgress, Silent
 from glueft.quiet import hush_libraries
+from glueft.saved_model import check_task_labels
 from glueft.saved_predictions import read_predictions
 from glueft.saved_run import SavedRun, open_run
 from glueft.split_predictions import predict_split
@@ -57,12 +58,16 @@ def submit(
         RunFolderError: a run folder is not whole.
         DataError: the rows to predict cannot be had.
         CheckpointError: the model that is needed cannot be read.
+        PluginError: a task has other labels than its run had.
     """
     progress = Silent() if progress is None else progress
     output = Path(output).expanduser().absolute()
     refuse_output(output, force=force)
     opened = [open_run(run, plugins=plugins, trust=trust) for run in runs]
     plan = plan_submission(opened, data_dir)
+    for run in opened:
+        if run.splits() or run.model_folder.is_dir():  # else it is told below what is missing
+            check_task_labels(run)
     if not fill_missing:
         refuse_missing(plan)
     refuse_without_rows(plan, data_dir)
