@@ -124,6 +124,18 @@ def test_all_else_stays_strict(steps: Path, key: str, value: str, told: str) -> 
     assert problem.mend
 
 
+def test_an_option_that_no_recipe_can_set_says_so(steps: Path) -> None:
+    steps.write_text(
+        PLUGIN.replace("words: tuple[str, ...] = glueft.Field((), ", "words: bytes | None = glueft.Field(None, ")
+    )
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("mrpc", ['schedule={plugin="steps", words="a"}'], plugins=[steps])
+    (problem,) = caught.value.problems
+    assert problem.message == "no recipe can set this option: TOML has no value of its type"
+    assert problem.mend.startswith("leave words out, and tell the authors of ")
+    assert problem.mend.endswith("`glueft plugin check steps` says which type to take")
+
+
 def test_what_no_recipe_can_hold_is_refused_before_a_run(steps: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         load_recipe("mrpc", ['schedule={plugin="exact", rate="0.5"}'], plugins=[steps])

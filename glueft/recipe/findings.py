@@ -143,6 +143,17 @@ class Findings:
     def _wrong_value(self, at: Path, findings: list[Any]) -> None:
         value = self._value(at)
         schema = self._schema(at)
+        if self.of.plugin is not None and _means_another_type(schema, value, [finding["type"] for finding in findings]):
+            brought = self.of.plugin
+            self._add(
+                at,
+                "no recipe can set this option: TOML has no value of its type",
+                findings[0]["msg"][:1].lower() + findings[0]["msg"][1:],
+                received(value),
+                f"leave {dotted(at)} out, and tell the authors of {brought.origin}: "
+                f"`glueft plugin check {brought.name}` says which type to take",
+            )
+            return
         wanted = expected(schema) if schema else findings[0]["msg"][:1].lower() + findings[0]["msg"][1:]
         mend, suggestion = self._mend(at, schema, value)
         self._add(at, f"expected {wanted}; received {received(value)}", wanted, received(value), mend, suggestion)
@@ -216,6 +227,13 @@ class Findings:
                 (*self.of.path, *at), message, expected=wanted, received=got, mend=mend, suggestion=suggestion
             )
         )
+
+
+def _means_another_type(schema: Schema, value: object, found: list[str]) -> bool:
+    """Whether a value is what the schema says, and the option's type in Python is yet another: a Path, a Decimal."""
+    kinds = {way.get("type") for way in schema.get("anyOf", [schema])}
+    own = {str: {"string"}, bool: {"boolean"}, int: {"integer", "number"}, float: {"number"}}.get(type(value), set())
+    return bool(kinds & own) and all(kind.endswith("_type") or kind.startswith("is_") for kind in found)
 
 
 @functools.cache
