@@ -55,10 +55,10 @@ def predict_split(saved: SavedModel, rows: Rows) -> None:
     path = saved.run.folder / "predictions" / f"{rows.name}.tsv"
     try:
         write_predictions(path, labels, logits, saved.labels)
-    except OSError as error:
+    except RunFolderError as error:  # which speaks of a run that goes on
         raise RunFolderError(
             f"{path}: the predictions cannot be written",
             expected="a run folder that can be written to",
-            received=error.strerror or str(error),
+            received=error.received,
             mend="copy the run folder to where you may write, and name the copy",
         ) from error
