@@ -7,7 +7,7 @@ checks its table of the recipe, and one method that does the work.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -330,6 +330,17 @@ class Callback(Plugin):
         Raises:
             GlueftError: the callback cannot be used with this task, or on this machine.
         """
+
+    def claims(self) -> Sequence[str]:
+        """Return what this callback must have for itself alone, the files and folders that it writes above all.
+
+        A recipe of which two callbacks claim the same, or one what glueft writes itself, is refused before anything is
+        read. Nothing if not overridden.
+
+        Returns:
+            Paths, absolute or relative to the run folder; other things by any text that names them.
+        """
+        return ()
 
     def build(self, run: Run) -> keras.callbacks.Callback:
         """Return the Keras callback for this run."""

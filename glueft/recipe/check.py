@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from glueft.errors import GlueftError, PluginError
@@ -10,6 +11,7 @@ from glueft.nearest import nearest
 from glueft.plugin import Callback, Options, Plugin, Task
 from glueft.plugin_contract import task_breach
 from glueft.plugin_origin import Origin, how_to_get
+from glueft.recipe.claims import claims_of, clashes
 from glueft.recipe.options import Table
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
@@ -279,30 +281,39 @@ class RecipeCheck:
                 )
             )
             return None
-        made = [self._callback(("callbacks", index), table) for index, table in enumerate(tables)]
-        return tuple(callback for callback in made if callback is not None)
+        made: dict[int, Callback] = {}
+        claimed: dict[int, Sequence[str]] = {}
+        task = self.parts.get("task")
+        for index, table in enumerate(tables):
+            path = ("callbacks", index)
+            callback = self._plugin("callback", path, table)
+            if not isinstance(callback, Callback):
+                continue
+            made[index] = callback
+            if isinstance(task, Task):
+                self._ask(callback, path, partial(callback.check, task))
+            claimed[index] = self._ask(callback, path, partial(claims_of, callback)) or ()
+        self.problems += clashes(made, claimed, self.origins)
+        return tuple(made.values())
 
-    def _callback(self, path: Path, table: dict[str, Any]) -> Callback | None:
-        """A callback's plugin; what it says against the recipe's task is a problem."""
-        callback, task = self._plugin("callback", path, table), self.parts.get("task")
-        if isinstance(callback, Callback) and isinstance(task, Task):
-            try:
-                callback.check(task)
-            except GlueftError as error:
-                problem = self.origins.problem(
-                    path, error.message, expected=error.expected, received=error.received, mend=error.mend
-                )
-                self.problems.append(problem)
-            except Exception as error:
-                problem = self.origins.problem(
-                    path,
-                    f"the plugin's own check failed: {type(error).__name__}: {error}",
-                    expected="a recipe that the plugin can check",
-                    received="a failure inside the plugin",
-                    mend=f"report it to the authors of {self.registry.find('callback', callback.name).package}",
-                )
-                self.problems.append(problem)
-        return callback if isinstance(callback, Callback) else None
+    def _ask(self, callback: Callback, path: Path, question: Callable[[], Any]) -> Any:
+        """Return what a callback answers; what it says against the recipe is a problem."""
+        try:
+            return question()
+        except GlueftError as error:
+            problem = self.origins.problem(
+                path, error.message, expected=error.expected, received=error.received, mend=error.mend
+            )
+        except Exception as error:
+            problem = self.origins.problem(
+                path,
+                f"the plugin's own check failed: {type(error).__name__}: {error}",
+                expected="a recipe that the plugin can check",
+                received="a failure inside the plugin",
+                mend=f"report it to the authors of {self.registry.find('callback', callback.name).package}",
+            )
+        self.problems.append(problem)
+        return None
 
     def _drop_echoes(self) -> None:
         """A key that is missing because it is misspelt is one problem, not two."""

@@ -36,6 +36,10 @@ class CSV(glueft.Callback):
         every: Literal["epoch", "step"] = glueft.Field("epoch", description="Write a line an epoch, or a line a step.")
         file: InRunFolder = glueft.Field("metrics.csv", description="The file's name; it lies in the run folder.")
 
+    def claims(self) -> tuple[str, ...]:
+        """The file."""
+        return (self.options.file,)
+
     def build(self, run: Run) -> keras.callbacks.Callback:
         """Return the callback. The file is made with its first line."""
         table = Table(run.folder / self.options.file)

@@ -67,20 +67,12 @@ class EarlyStopping(glueft.Callback):
         """The number to look at."""
         return str(self.options.metric or task.metrics[0])
 
-    def build(self, run: Run) -> keras.callbacks.Callback:
-        """Return the callback.
+    def claims(self) -> tuple[str, ...]:
+        """The epoch that is kept: there is only one."""
+        return ("the epoch that is kept",)
 
-        Raises:
-            PluginError: the recipe has another early_stopping; only one epoch can be kept.
-        """
+    def build(self, run: Run) -> keras.callbacks.Callback:
+        """Return the callback."""
         from glueft_callbacks.keras_early_stopping import KeepBestEpoch
 
-        stoppers = sum(isinstance(callback, EarlyStopping) for callback in run.recipe.callbacks)
-        if stoppers > 1:
-            raise glueft.PluginError(
-                'callback "early_stopping" stands in the recipe more than once',
-                expected="one [[callbacks]] table with it, as only one epoch can be kept",
-                received=f"{stoppers} of them",
-                mend="keep the one whose metric counts",
-            )
         return KeepBestEpoch(run, self.metric(run.task), self.options.patience, self.options.min_delta)

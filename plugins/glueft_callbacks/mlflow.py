@@ -64,6 +64,11 @@ class MLflow(glueft.Callback):
         """Refuse to start without the package."""
         require("mlflow", callback=self.name)
 
+    def claims(self) -> tuple[str, ...]:
+        """The run of that experiment: a second one there would bear the same name."""
+        where = self.options.tracking_uri or "MLflow's own place"
+        return (f"the run of the experiment {self.options.experiment} at {where}",)
+
     def build(self, run: Run) -> keras.callbacks.Callback:
         """Return the callback that begins an MLflow run with the training, and feeds it.
 

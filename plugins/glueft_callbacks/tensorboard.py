@@ -46,6 +46,10 @@ class TensorBoard(glueft.Callback):
         """Refuse to start without the package."""
         require("tensorboard", callback=self.name)
 
+    def claims(self) -> tuple[str, ...]:
+        """The folder of the curves."""
+        return (self.options.log_dir or "tensorboard",)
+
     def build(self, run: Run) -> keras.callbacks.Callback:
         """Return Keras's TensorBoard callback."""
         from glueft_callbacks.keras_tensorboard import Curves

@@ -273,17 +273,68 @@ def test_an_unknown_metric_is_a_problem_of_the_recipe() -> None:
     assert found.mend == "set metric to one of accuracy, f1, loss (loss is the validation loss)"
 
 
-def test_two_early_stoppings_cannot_both_be_kept(tiny_bert: Path, tmp_path: Path) -> None:
-    twice = 'callbacks=[{plugin="early_stopping"}, {plugin="early_stopping", metric="loss"}]'
-    recipe = load_recipe("mrpc", [*WILD, twice], checkpoint=str(tiny_bert), sample=True)
-    with pytest.raises(glueft.PluginError, match="stands in the recipe more than once") as caught:
-        glueft.run(recipe, output_dir=tmp_path)
-    assert (caught.value.expected, caught.value.received, caught.value.mend) == (
-        "one [[callbacks]] table with it, as only one epoch can be kept",
-        "2 of them",
-        "keep the one whose metric counts",
-    )
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(
+    ("first", "second", "claim"),
+    [
+        ('plugin="csv"', 'plugin="csv", every="step"', "metrics.csv"),
+        ('plugin="csv"', 'plugin="csv", file="./metrics.csv"', "./metrics.csv"),
+        ('plugin="csv", file="tensorboard"', 'plugin="tensorboard"', "tensorboard"),
+        ('plugin="tensorboard", log_dir="curves"', 'plugin="tensorboard", log_dir="./curves/"', "curves"),
+        ('plugin="mlflow"', 'plugin="mlflow", every_steps=2', "the run of the experiment glueft at MLflow's own place"),
+        ('plugin="early_stopping"', 'plugin="early_stopping", metric="loss"', "the epoch that is kept"),
+    ],
+)
+def test_two_callbacks_cannot_have_the_same_for_themselves(
+    first: str, second: str, claim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *arguments: name)  # whether or not it is installed
+    found = problem(f"callbacks=[{{{first}}}, {{{second}}}]")
+    name = found.message.split('"')[1]
+    assert found.path == "callbacks.1" and f'plugin="{name}"' in second
+    assert claim in found.message
+    assert found.message.endswith(f"for itself, and so does callback number 1, {first.split(',')[0][7:]}")
+    assert found.mend == f"give it another by its options (glueft describe {name}), or take it out"
+
+
+def test_callbacks_with_places_of_their_own_are_good() -> None:
+    load_recipe("mrpc", ['callbacks=[{plugin="csv"}, {plugin="csv", every="step", file="steps.csv"}]'])
+
+
+CLAIMING = """
+import glueft
+
+class Claiming(glueft.Callback):
+    \"\"\"Writes files.\"\"\"
+    name = "claiming"
+    class Options(glueft.Options):
+        file: str = glueft.Field(description="Where to.")
+    def claims(self):
+        if self.options.file == "none":
+            raise ValueError("no file")
+        return self.options.file
+    def build(self, run):
+        raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("sub/../metrics.csv", 'callback number 1, "csv"'),
+        ("run.json", "glueft itself"),
+        ("predictions/", "glueft itself"),
+        ("report.html", "glueft itself"),
+        ("none", "the plugin's own check failed: ValueError: no file"),
+    ],
+)
+def test_a_plugin_s_claims_are_held_against_all_others(tmp_path: Path, file: str, message: str) -> None:
+    (tmp_path / "claiming.py").write_text(CLAIMING)
+    callbacks = f"callbacks=[{{plugin='csv'}}, {{plugin='claiming', file='{file}'}}, {{plugin='csv', every='step'}}]"
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("mrpc", [callbacks], plugins=[str(tmp_path / "claiming.py")])
+    # All problems at once: the third callback's as well.
+    assert [found.path for found in caught.value.problems] == ["callbacks.1", "callbacks.2"]
+    assert message in caught.value.problems[0].message
 
 
 @pytest.mark.parametrize(("callback", "package"), [("tensorboard", "tensorboard"), ("mlflow", "mlflow")])

@@ -1,0 +1,62 @@
+"""Two callbacks of a recipe that want the same for themselves: one file that both would write, for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+from glueft.plugin import Callback
+from glueft.recipe.origins import Origins
+from glueft.recipe.problems import Problem
+from glueft.run_folder import OWN_FILES
+from glueft.text import quoted
+
+# Stands for the run folder, which has no name yet.
+_RUN = os.path.join(os.sep, "the run folder")  # noqa: PTH118
+
+
+def clashes(callbacks: Mapping[int, Callback], claimed: Mapping[int, Sequence[str]], origins: Origins) -> list[Problem]:
+    """Return every claim that is another callback's already, or glueft's own.
+
+    Args:
+        callbacks: those of the recipe that can be used, by their place in it from 0.
+        claimed: what each of them claims.
+        origins: of the recipe's values.
+    """
+    owners = {_place(name): (-1, "glueft itself") for name in OWN_FILES}
+    problems = []
+    for index, callback in callbacks.items():
+        mine: set[str] = set()
+        for claim in claimed[index]:
+            place = _place(claim)
+            if place in mine:
+                continue
+            mine.add(place)
+            other, owner = owners.setdefault(place, (index, f'callback number {index + 1}, "{callback.name}"'))
+            if other == index:
+                continue
+            problems.append(
+                origins.problem(
+                    ("callbacks", index),
+                    f'callback "{callback.name}" wants {quoted(claim)} for itself, and so does {owner}',
+                    expected="something of its own for each callback",
+                    received=f"{quoted(claim)} twice",
+                    mend=f"give it another by its options (glueft describe {callback.name}), or take it out",
+                )
+            )
+    return problems
+
+
+def claims_of(callback: Callback) -> Sequence[str]:
+    """Return what a callback claims; it raises whatever its plugin raises."""
+    claims = callback.claims()
+    return (str(claims),) if isinstance(claims, (str, PurePath)) else [str(claim) for claim in claims]
+
+
+def _place(claim: str) -> str:
+    """One text for all the names that a file of the run folder, or elsewhere, has now."""
+    if "://" in claim:
+        return claim
+    path = os.path.expanduser(os.path.join(_RUN, claim))  # noqa: PTH111, PTH118
+    return os.path.normcase(os.path.realpath(path))
