@@ -83,14 +83,18 @@ class ColumnLooks:
         """Whether a row with line breaks in its cells holds rows of the file.
 
         The first and the last line must look like rows, and at least half of those between: a comma too many may stand
-        in one of them.
+        in one of them. With such ones between, the others may have labels that no other row has.
         """
         rows = rows_within(row, self.delimiter)
         texts = [column for column, field in enumerate(row) if "\n" in field]
-        like = [self._like_a_row(line, texts) for line in rows]
-        return len(rows) > 1 and like[0] and like[-1] and 2 * sum(like[1:-1]) >= len(like[1:-1])
+        between = [self._like_a_row(line, texts) for line in rows[1:-1]]
+        return (
+            len(rows) > 1
+            and 2 * sum(between) >= len(between)
+            and all(self._like_a_row(line, texts, new=any(between)) for line in (rows[0], rows[-1]))
+        )
 
-    def _like_a_row(self, row: Sequence[str], texts: Sequence[int]) -> bool:
+    def _like_a_row(self, row: Sequence[str], texts: Sequence[int], *, new: bool = False) -> bool:
         if len(row) != len(self.columns):
             return False
         # No prose has so many tabs, or commas, in each of its lines; but a letter begins with "Dear all," and a break.
@@ -99,7 +103,7 @@ class ColumnLooks:
             text = column in texts
             if not text and self.on_purpose and not look.known:
                 return False  # Without a doubt these quotes are meant, and of a few rows nothing says otherwise.
-            if not (look.like_a_text(cell, blank=telling) if text else look.like(cell, blank=telling)):
+            if not (look.like_a_text(cell, blank=telling) if text else look.like(cell, blank=telling, new=new)):
                 return False
         return True
 
@@ -151,12 +155,12 @@ class _Look:
             return blank and self.blank
         return value[0] != " " or self.padded  # Else it is what follows the comma of a sentence.
 
-    def like(self, value: str, *, blank: bool) -> bool:
-        """Whether a value looks like those of the column; see `like_a_text`."""
+    def like(self, value: str, *, blank: bool, new: bool) -> bool:
+        """Whether a value looks like those of the column, or with `new` like one more; see `like_a_text`."""
         cell = value.strip()
         if not cell or not self.known or not self.like_a_text(value, blank=blank):
             return self.like_a_text(value, blank=blank)
-        if self.values is not None and self.count >= max(8, 3 * len(self.values)):
+        if not new and self.values is not None and self.count >= max(8, 3 * len(self.values)):
             return cell in self.values
         if self.spaces:
             return True

@@ -32,6 +32,7 @@ SWALLOWED: dict[str, tuple[str, str, int, int]] = {
     "three columns": ("a.csv", 'id,text,label\n1,"Come in,good\n2,cold,bad\n3,happy",good\n4,x y,bad\n', 2, 4),
     "two quoted columns": ("a.tsv", 'text\tb\tlabel\n"a\tb\tgood\nc"\t"d\tgood\ne\tf"\tbad\n', 2, 4),
     "no labels yet": ("a.tsv", 'text\tlabel\n"nice\t\nkind"\t\nrude\t\n', 2, 3),
+    "a label of its own": ("a.csv", f'text,label\n{PLAIN}"Come in,so-so\ncold,bad\nout",good\n', 42, 44),
     "among many": ("a.csv", f'text,label\n{PLAIN}"Come in,good\nout",bad\n{PLAIN}', 42, 43),
     "sorted": ("a.csv", "text,label\n" + "a b,bad\n" * 6000 + '"c,good\nd",good\n' + "e f,good\n" * 9, 6002, 6003),
     "numbers tell": ("a.csv", "id,text\n" + "".join(f"{n},a b\n" for n in range(9)) + '9,"come\n10,go"\n', 11, 12),
