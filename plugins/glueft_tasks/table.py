@@ -31,9 +31,8 @@ def _named(label_names: dict[str, str]) -> dict[str, str]:
 
 
 Delimiter = Annotated[str, pydantic.AfterValidator(_one_character)]
-Labels = Annotated[tuple[str, ...], pydantic.Field(strict=False), pydantic.AfterValidator(_names)]
+Labels = Annotated[tuple[str, ...], pydantic.AfterValidator(_names)]
 LabelNames = Annotated[dict[str, str], pydantic.AfterValidator(_named)]
-Metrics = Annotated[tuple[glueft.MetricName, ...], pydantic.Field(strict=False)]
 
 
 class Table(glueft.Task):
@@ -92,7 +91,7 @@ class Table(glueft.Task):
         split_seed: int = glueft.Field(
             42, ge=0, le=2**32 - 1, description="Of the choice of those rows; training.seed does not change it."
         )
-        metrics: Metrics | None = glueft.Field(
+        metrics: tuple[glueft.MetricName, ...] | None = glueft.Field(
             None,
             description="The first one judges the run; by default accuracy, with f1 for two labels, or pearson and "
             "spearmanr in regression.",
