@@ -29,7 +29,7 @@ def test_json_is_one_object_on_stdout_and_progress_goes_to_stderr(
     assert set(plan) == {
         "task", "recipe", "seed", "checkpoint", "data", "epochs", "batch_size", "gradient_accumulation_steps",
         "steps_per_epoch", "num_train_steps", "warmup_steps", "learning_rate", "batches", "train_tokens",
-        "padding_waste", "engine", "parameters", "trainable_parameters", "estimate",
+        "padding_waste", "engine", "parameters", "trainable_parameters", "estimate", "warnings", "disk",
     }  # fmt: skip
     assert plan["num_train_steps"] == 4
     # The clock begins where the command line says: with the process.
