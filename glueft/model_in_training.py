@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
-    from glueft.preparation import Ready, Tokens
+    from glueft.preparation import Tokens
     from glueft.recipe import Recipe
 
 
@@ -30,17 +30,14 @@ class ModelInTraining:
     Attributes:
         recipe: the run's.
         tokens: the run's.
-        ready: the run's.
+        classifier: the Keras model, with the weights of now.
+        widths: those that the run pads its batches to, in rising order; None for each batch's own.
     """
 
     recipe: Recipe
     tokens: Tokens
-    ready: Ready
-
-    @property
-    def classifier(self) -> Classifier:
-        """The Keras model, with the weights of now."""
-        return self.ready.model
+    classifier: Classifier
+    widths: tuple[int, ...] | None = None
 
     @cached_property
     def tokenizer_copy(self) -> Any:
@@ -67,12 +64,6 @@ class ModelInTraining:
     def evaluation_batch_size(self) -> int:
         """Rows a step."""
         return self.recipe.training.evaluation_batch_size
-
-    @property
-    def widths(self) -> tuple[int, ...] | None:
-        """The widths that the run pads its batches to, in rising order; None for each batch's own."""
-        widths = self.ready.batches.training.widths
-        return None if widths is None else tuple(widths.tolist())
 
     @property
     def validation_rows(self) -> Rows:

@@ -9,6 +9,7 @@ import keras
 import pytest
 
 import glueft
+from glueft import testing
 from glueft.registry import load_registry
 from test_conformance import broken, run
 
@@ -220,6 +221,23 @@ class Clumsy(Nobody):
 
     def build(self, run: Any) -> Any:
         return run.no_such_thing
+
+
+class Asking(glueft.Callback):
+    """Asks its run before the training."""
+
+    name = "asking"
+
+    def build(self, run: Any) -> Any:
+        assert run.validation_answers is None and len(run.validation_rows.texts) == 2
+        assert run.predict([("a text", "another")]).probabilities.shape == (1, 2)
+        assert run.tokenizer("a text")["input_ids"]
+        return keras.callbacks.Callback()
+
+
+def test_a_callback_that_asks_its_run_builds() -> None:
+    (check,) = (check for check in testing.checks(Asking) if check.name == "builds")
+    assert check.run() == "Callback"
 
 
 def test_a_wrong_callback() -> None:

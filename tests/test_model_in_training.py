@@ -23,7 +23,7 @@ class Peek(glueft.Callback):
 
 def model(*inputs: str) -> Any:
     recipe: Any = SimpleNamespace(task=SimpleNamespace(inputs=inputs, labels=("no", "yes")))
-    return ModelInTraining(recipe, tokens=None, ready=None)  # type: ignore[arg-type]
+    return ModelInTraining(recipe, tokens=None, classifier=None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

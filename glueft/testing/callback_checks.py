@@ -4,33 +4,49 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glueft.data.rows import Rows
 from glueft.testing.check import require_built
 from glueft.testing.subject import Subject
+
+if TYPE_CHECKING:
+    from glueft.model_in_training import ModelInTraining
+    from glueft.recipe import Recipe
 
 
 def builds(subject: Subject) -> str:
     """`build` returns a Keras callback for a run of MRPC's recipe, before its first step."""
     from glueft.recipe import load_recipe
     from glueft.run_folder import Run
-    from glueft.testing.learning import tiny_classifier
-    from glueft.testing.tiny_bert import WORDS
 
     recipe = load_recipe("mrpc", sample=True)
     callback = subject.plugin
     callback.check(recipe.task)
+    callback.claims()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(recipe, Path(folder))
         run.num_train_steps = 10
-        run.model = tiny_classifier(Path(folder) / "bert", _rows(WORDS))[0]
+        run.in_training = _in_training(recipe, Path(folder) / "bert")
+        run.model = run.in_training.classifier
         built = callback.build(run)
     require_built("callback", built)
     return type(built).__name__
 
 
-def _rows(texts: tuple[str, ...]) -> Rows:
+def _in_training(recipe: Recipe, folder: Path) -> ModelInTraining:
+    """A tiny BERT on a few pairs of texts: `build` may ask the run for predictions, rows and tokenizer."""
     import numpy as np
 
-    labels = np.arange(len(texts), dtype=np.int32) % 2
-    return Rows("train", (list(texts),), labels, ("no", "yes"))
+    from glueft.checkpoint import find_checkpoint, load_tokenizer
+    from glueft.model_in_training import ModelInTraining
+    from glueft.preparation import Tokens
+    from glueft.testing.learning import tiny_classifier
+    from glueft.testing.tiny_bert import WORDS
+
+    labels = np.arange(len(WORDS), dtype=np.int32) % 2
+    rows = Rows("validation", (list(WORDS), list(WORDS)), labels, tuple(recipe.task.labels))
+    model, encoded = tiny_classifier(folder, rows)
+    checkpoint = find_checkpoint(str(folder))
+    splits, tokens = {"train": rows, "validation": rows}, {"train": encoded, "validation": encoded}
+    return ModelInTraining(recipe, Tokens(checkpoint, load_tokenizer(checkpoint), {}, splits, tokens, (), ()), model)
