@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.errors import CheckpointError
-from glueft.hub_client import HubUnavailableError, ask, is_sha, quiet_client
+from glueft.hub_client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
 from glueft.hub_errors import out_of_reach, refusal
 
 
@@ -43,7 +43,7 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]
 
     try:
         with quiet_client():
-            folder = Path(snapshot_download(name, revision=repository.sha, allow_patterns=files))
+            folder = Path(in_thread(lambda: snapshot_download(name, revision=repository.sha, allow_patterns=files)))
     except Exception as error:
         raise refusal(error, "model", name, revision) from error
     missing = [file for file in files if not (folder / file).is_file()]

@@ -104,15 +104,29 @@ def answer_within(seconds: float, question: Callable[[], Answer]) -> Answer:
         TimeoutError: no answer in time.
         Exception: what the question raises.
     """
+    return in_thread(question, seconds)
+
+
+def in_thread(work: Callable[[], Answer], seconds: float | None = None) -> Answer:
+    """Return what work in a thread returns: so Ctrl-C is heard at once, where the client would wait for a download.
+
+    Args:
+        work: called in the thread. Whoever is interrupted leaves it behind.
+        seconds: how long it is waited for; None without limit.
+
+    Raises:
+        TimeoutError: it took longer.
+        Exception: what the work raises.
+    """
     answers: queue.Queue[tuple[Answer, None] | tuple[None, Exception]] = queue.Queue()
 
-    def ask_it() -> None:
+    def do_it() -> None:
         try:
-            answers.put((question(), None))
+            answers.put((work(), None))
         except Exception as error:
             answers.put((None, error))
 
-    threading.Thread(target=ask_it, daemon=True).start()
+    threading.Thread(target=do_it, daemon=True).start()
     try:
         answer, error = answers.get(timeout=seconds)
     except queue.Empty:

@@ -225,7 +225,13 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
 def _remove_what_killed_runs_left(output_dir: Path) -> None:
     for folder in output_dir.iterdir():
         if folder.is_dir() and not folder.is_symlink():
-            remove_leftovers(folder)
+            remove_leftovers_of_run(folder)
+
+
+def remove_leftovers_of_run(folder: Path) -> None:
+    """Remove what a killed process has left unfinished in a run folder."""
+    for place in (folder, folder / "predictions"):
+        remove_leftovers(place)
 
 
 def write_predictions(

@@ -14,6 +14,7 @@ from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import METRICS, metric_title
 from glueft.nearest import did_you_mean
 from glueft.process_identity import is_alive
+from glueft.run_folder import remove_leftovers_of_run
 from glueft.saved_run import has_died, open_run
 
 STATUSES = {
@@ -96,6 +97,7 @@ def listed(folder: Path) -> ListedRun:
         begun = _last_sign(folder, ("recipe.toml", "."))
         if time.time() - begun < _MOMENT:
             return ListedRun(name, path, "running", "it has not written run.json yet")
+        remove_leftovers_of_run(folder)
         return ListedRun(name, path, "died", f"it was ended before it wrote run.json, {_ago(begun)} ago")
     try:
         record = open_run(folder, finished=False, whole=False).record

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from glueft import history
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
-from glueft.files import remove_leftovers
 from glueft.plain_file import UnreadableError, parse_json, read_text
 from glueft.plugin_origin import recorded_origins
 from glueft.process_identity import is_alive
+from glueft.run_folder import remove_leftovers_of_run
 from glueft.saved_predictions import Predictions, read_label_names, read_predictions
 from glueft.task_description import TaskDescription, describe_task, read_description
 
@@ -278,7 +278,7 @@ def open_run(
     folder = find_run_folder(path)
     if folder is None:
         raise _no_run(Path(path))
-    remove_leftovers(folder)
+    remove_leftovers_of_run(folder)
     record = _read_object(folder / "run.json", "the record of a run")
     wrong = _wrong_keys(record, whole)
     if wrong:

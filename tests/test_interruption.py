@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from glueft import interruption
+from glueft.hub_client import in_thread
 from glueft.interruption import check, held, listening, meant
 
 unix = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has other signals")
@@ -144,6 +145,24 @@ def test_a_second_signal_ends_a_process_that_is_stuck_in_c(tmp_path: Path) -> No
     )
     assert (done.returncode, done.stdout) == (130, "the last word\n"), done.stderr
     assert done.stderr.endswith("interrupted\n") and list(tmp_path.iterdir()) == []
+
+
+def test_nobody_waits_for_a_download() -> None:
+    started = threading.Event()
+
+    def download() -> None:
+        started.set()
+        time.sleep(20)
+
+    def when_started() -> None:
+        started.wait()
+        press()
+
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), listening():
+        threading.Thread(target=when_started, daemon=True).start()
+        in_thread(download)
+    assert time.monotonic() - begin < 10
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glueft.errors import HubError
-from glueft.hub_client import HubUnavailableError, ask, is_sha, quiet_client
+from glueft.hub_client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
 from glueft.hub_errors import first_line, out_of_reach, refusal
 from glueft.plugin import HubDataset
 
@@ -77,11 +77,12 @@ def _prepare(hub: HubDataset, revision: str | None, sha: str) -> None:
             with suppress(RemoteEntryNotFoundError):
                 hf_hub_download(hub.path, "README.md", repo_type="dataset", revision=sha)
             # "hf://": or a folder of that name below the current one would be read in the hub's stead.
-            builder = datasets.load_dataset_builder(f"hf://datasets/{hub.path}", hub.config, revision=sha)
+            path = f"hf://datasets/{hub.path}"
+            builder = in_thread(lambda: datasets.load_dataset_builder(path, hub.config, revision=sha))
             if builder.hash != sha:
                 # On an error `datasets` falls back to whatever commit it has.
                 raise ConnectionError(f"commit {sha} could not be read")
-            builder.download_and_prepare()
+            in_thread(builder.download_and_prepare)
     except Exception as error:
         raise refusal(error, "dataset", hub.path, revision) from error
     finally:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,41 @@ def test_a_rich_terminal_gets_bars_and_tables(tiny_bert: Path, tmp_path: Path) -
     assert "━" in text  # the bar
     assert "validation by epoch" in text
     assert "oneDNN" not in text
+
+
+@pytest.mark.slow  # three processes that import TensorFlow
+@pytest.mark.parametrize(
+    ("signals", "after", "code"),
+    [
+        ([signal.SIGINT], "tokens", 130),  # while the model is built
+        ([signal.SIGTERM], "training:", 143),  # while the first step is traced
+        ([signal.SIGINT, signal.SIGINT], "training:", 130),
+    ],
+)
+def test_signals_where_they_used_to_be_lost(
+    signals: list[signal.Signals], after: str, code: int, tiny_bert: Path, tmp_path: Path
+) -> None:
+    arguments = command("sst2", "--sample", "--checkpoint", str(tiny_bert), "--set", "training.epochs=10000")
+    with subprocess.Popen(
+        arguments,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(after):
+                break
+        for number in signals:
+            time.sleep(0.3)
+            process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == code and "interrupted" in errors and "Traceback" not in errors
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "run.json").read_text())["status"] == "interrupted"
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def test_ctrl_c_ends_with_130_and_a_record_that_says_so(tiny_bert: Path, tmp_path: Path) -> None:
