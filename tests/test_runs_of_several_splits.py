@@ -125,7 +125,13 @@ def test_the_diagnostic_set_is_predicted_by_a_model_trained_on_mnli(tiny_bert: P
 def test_a_regression_on_its_sample(tiny_bert: Path, tmp_path: Path) -> None:
     result, lines = run(tiny_bert, tmp_path, "stsb", "data.limit_train=16", sample=True)
     assert "train is limited to the first 16 of 60 rows" in lines
-    assert result.record["baseline"] == {"pearson": 0.0, "spearmanr": 0.0}
+    assert list(result.record["metrics"]) == ["pearson", "spearmanr"]
+    errors = result.record["other_metrics"]
+    assert list(errors) == ["mae", "rmse"] and 0 < errors["mae"] <= errors["rmse"]
+    baseline = result.record["baseline"]
+    assert (baseline["pearson"], baseline["spearmanr"], list(baseline)[2:]) == (0.0, 0.0, ["mae", "rmse"])
+    table = text_of(result_table(result.record))
+    assert f"{errors['mae']:.4f}" in table and f"{errors['rmse']:.4f}" in table
     assert result.record["majority_accuracy"] is None
     assert "published" not in text_of(result_table(result.record))  # A sample's score says nothing beside GLUE's.
     assert len(predictions(result)["validation.tsv"]) == 40
