@@ -115,7 +115,7 @@ def test_a_link_out_of_the_models_folder_is_not_followed(saved: SavedModel, tmp_
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("types", [True, False])
+@pytest.mark.parametrize("types", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_the_call_of_the_readme_gives_what_glueft_reads(types: bool, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     source = copy_checkpoint("bert", tmp_path / "source")
@@ -149,7 +149,7 @@ def test_a_tokenizer_that_reads_otherwise_is_no_export(side: str, tmp_path: Path
     assert caught.value.received.startswith("logits that differ by ")
 
 
-@pytest.mark.parametrize("kind", ["Bertweet", "BertJapanese"])
+@pytest.mark.parametrize("kind", ["Bertweet", pytest.param("BertJapanese", marks=pytest.mark.slow)])
 def test_a_tokenizer_in_python(kind: str, tmp_path: Path) -> None:
     source = copy_with_python_tokenizer(kind, tmp_path / "source", truncation_side="left")
     saved = dataclasses.replace(load_saved_model(source), pair=True)
