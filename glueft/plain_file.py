@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -26,6 +27,13 @@ def why_irregular(path: Path) -> str | None:
     except OSError as error:
         return error.strerror or str(error)
     return None if stat.S_ISREG(mode) else f"{_kind(mode)} in place of a file"
+
+
+def refuse_irregular(path: Path) -> None:
+    """Raise OSError if a file is a pipe, a device or a folder, before it is opened and waited for."""
+    reason = why_irregular(path) if path.exists() else None
+    if reason:
+        raise OSError(errno.EINVAL, reason, str(path))
 
 
 def leaving_link(folder: Path) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -15,7 +14,7 @@ from glueft import history
 from glueft.digits import number_text, shortest
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
-from glueft.text import masked
+from glueft.text import json_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,7 +162,7 @@ class Run:
             RunFolderError: it cannot be written; the one before stays.
         """
         with self.writing("run.json"):
-            write_text(self.folder / "run.json", json.dumps(masked(self.record), indent=2, ensure_ascii=False) + "\n")
+            write_text(self.folder / "run.json", json_text(self.record, indent=2) + "\n")
 
     def close(self) -> None:
         """Write the last run.json, in the room that was kept for it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from glueft.errors import RunFolderError
+from glueft.plain_file import refuse_irregular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +89,7 @@ def read_predictions(path: Path, label_names: Sequence[str], rows: int | None) -
 def _lines(path: Path) -> list[str]:
     """The header and the lines of the file, which ends with a line feed."""
     try:
+        refuse_irregular(path)
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         there = sorted(file.name for file in path.parent.glob("*.tsv")) if path.parent.is_dir() else []

@@ -139,3 +139,8 @@ def test_a_run_whose_plugin_is_elsewhere_can_be_pushed(finished_run: Path, tmp_p
         (run / name).write_text(text)
     card = content_of(source_of(open_run(run)), "alice/x", None).files["README.md"]
     assert isinstance(card, bytes) and b"fine-tuned on the task `gone`" in card
+
+
+def test_a_text_turns_no_letters_and_ends_no_block() -> None:
+    assert escaped("a\u202eb\x1b[31m\n```") == r"a\\u202eb\\x1b\[31m \`\`\`"
+    assert code("a\u202eb") == r"`a\u202eb`"

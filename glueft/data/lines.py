@@ -9,6 +9,7 @@ from pathlib import Path
 
 from glueft.data import limits
 from glueft.errors import DataError
+from glueft.plain_file import refuse_irregular
 
 PROBLEMS_SHOWN = 5
 NAMES_SHOWN = 12
@@ -67,6 +68,7 @@ def read_lines(path: Path, *, carriage_returns: bool = False) -> list[str]:
         DataError: the file cannot be read, is empty, or has lines that are not text.
     """
     try:
+        refuse_irregular(path)
         _check_ends(path)
         content = path.read_bytes()
     except OSError as error:

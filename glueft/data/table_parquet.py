@@ -9,6 +9,7 @@ from typing import Any
 
 from glueft.data.table_missing import check_columns, unreadable
 from glueft.errors import DataError
+from glueft.plain_file import refuse_irregular
 
 
 def read_parquet(
@@ -23,6 +24,7 @@ def read_parquet(
     import pyarrow.parquet
 
     try:
+        refuse_irregular(path)
         with path.open("rb") as content:
             file = pyarrow.parquet.ParquetFile(content)
             names = file.schema_arrow.names

@@ -15,6 +15,7 @@ from glueft.data.table_columns import Columns, read_columns
 from glueft.data.table_labels import check_same_names, found_names, namer, renamer
 from glueft.data.table_missing import unreadable
 from glueft.data.table_split import split_rows
+from glueft.plain_file import refuse_irregular
 
 if TYPE_CHECKING:
     import datasets
@@ -192,6 +193,7 @@ def _dataset_dict(
 
 def _sha256(path: Path) -> str:
     try:
+        refuse_irregular(path)
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from glueft import files
 from glueft.errors import ExportError
+from glueft.plain_file import refuse_irregular
 
 # The file by which an export is known for one: `--force` replaces nothing else.
 DESCRIPTION = "export.json"
@@ -66,6 +67,7 @@ def refuse_taken(folder: Path, *, force: bool, source: Path) -> None:
 def is_export(folder: Path) -> bool:
     """Whether `glueft export` wrote a folder."""
     try:
+        refuse_irregular(folder / DESCRIPTION)
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from glueft.errors import CheckpointError
 from glueft.plain_file import UnreadableError, read_json
 from glueft.push.model_card import CardSource, model_card
 from glueft.push.public_record import public_recipe, public_record, public_settings
+from glueft.text import json_text
 
 if TYPE_CHECKING:
     from glueft.saved_run import SavedRun
@@ -110,10 +110,10 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
             epoch=source.epoch,
         )
     )
-    texts = {CARD: str(card), RECIPE: recipe, RECORD: json.dumps(record, indent=2, ensure_ascii=False) + "\n"}
+    texts = {CARD: str(card), RECIPE: recipe, RECORD: json_text(record, indent=2) + "\n"}
     stage = f"epoch {source.epoch[0]} of {source.epoch[1]}" if source.epoch else "the finished run"
     return Content(
-        _checkpoint(source.folder) | {name: text.encode() for name, text in texts.items()},
+        _checkpoint(source.folder) | {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()},
         f"glueft: {record['task']}, {stage}",
     )
 

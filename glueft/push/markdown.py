@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from glueft.text import printable_line
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown; the cells are escaped already."""
@@ -20,13 +22,18 @@ def number(value: object) -> str:
 
 def escaped(text: object) -> str:
     """Return a text so that Markdown and HTML show it as it is, in a line or a cell."""
-    plain = html.escape(" ".join(str(text).split()), quote=False)
+    plain = html.escape(_line(text), quote=False)
     return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", plain)
+
+
+def _line(text: object) -> str:
+    """A text on one line; what would turn or hide letters is written out, as on a terminal."""
+    return printable_line(" ".join(str(text).split()))
 
 
 def code(text: object) -> str:
     """Return a text as code, as it is, in a line or a cell."""
-    line = " ".join(str(text).split())
+    line = _line(text)
     if line and not re.search(r"[`|]", line):
         return f"`{line}`"
     # A backslash is shown within code, so that what ends it, or a cell, must go by its number.

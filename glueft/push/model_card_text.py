@@ -19,10 +19,10 @@ def body(source: CardSource) -> str:
     """Return the card's text."""
     record = source.record
     checkpoint = record["checkpoint"]
-    at = f" at revision `{checkpoint['revision']}`" if checkpoint.get("revision") else ""
+    at = f" at revision {code(checkpoint['revision'])}" if checkpoint.get("revision") else ""
     if is_local(str(checkpoint.get("name"))):
         weights = checkpoint.get("sha256", {}).get(WEIGHTS)
-        at = " (a folder of whoever trained it" + (f"; SHA-256 of its weights: `{weights}`)" if weights else ")")
+        at = " (a folder of whoever trained it" + (f"; SHA-256 of its weights: {code(weights)})" if weights else ")")
     kind = "is a regression: one score" if not source.labels else "gives one of " + ", ".join(map(code, source.labels))
     stage = ""
     if source.epoch:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.files import write_text
-from glueft.text import masked
+from glueft.text import json_text
 
 if TYPE_CHECKING:
     from glueft.push.push import Pushed, Target
@@ -49,6 +48,6 @@ def note_push(run: SavedRun, pushed: Pushed, say: Callable[[str], None]) -> None
     hub = run.record.setdefault("hub", hub_record(pushed.target, "command"))
     hub["pushes"].append(pushed.as_record())
     try:
-        write_text(run.folder / "run.json", json.dumps(masked(run.record), indent=2, ensure_ascii=False) + "\n")
+        write_text(run.folder / "run.json", json_text(run.record, indent=2) + "\n")
     except OSError as error:
         say(f"warning: {run.folder / 'run.json'} cannot be written to ({error.strerror}); it does not name this push")

@@ -137,7 +137,6 @@ def test_a_plugin_file_of_that_kind(tmp_path: Path, capsys: Captured) -> None:
     )
     for arguments in (["list"], ["describe", "mood"], ["list", "--json"], ["describe", "mood", "--json"]):
         assert "[bold]b[" in told(capsys, *arguments, "--plugin", str(file))
-    told(capsys, "plugin", "check", "--plugin", str(file))
 
 
 def test_a_report_holds_the_texts_and_no_markup_of_them(tmp_path: Path, capsys: Captured) -> None:

@@ -1,0 +1,160 @@
+"""Run folders in which anything may be wrong: every reader takes them, or refuses them in a sentence."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glueft.checkpoint_finder import find_checkpoint
+from glueft.comparison.compare import compare_runs
+from glueft.comparison.tables import tables
+from glueft.errors import GlueftError
+from glueft.progress import PlainProgress
+from glueft.push.content import content_of, source_of
+from glueft.report.write import write_report
+from glueft.run_list import list_runs
+from glueft.run_list_table import notes, run_table
+from glueft.saved_run import open_run
+from glueft.testing.tiny_bert import make_tiny_bert
+from report_runs import make_table_run
+
+VALUES: list[Any] = [
+    None, True, 0, -1, 10**30, 1e308, float("nan"), float("inf"), "", "a\n\x1b[31m[/]", "9" * 5000, "\ud800",
+    [], {}, [None], {"": None}, {"a": {"b": []}}, ["x"], [1, 2, 3],
+]  # fmt: skip
+ROWS = [(f"text {number}", f"other {number}", "ab"[number % 2]) for number in range(6)]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good")
+    run = make_table_run(folder, ROWS, ["a", "b"], [0, 1, 1, 1, 0, 0])
+    shutil.rmtree(run / "model")
+    make_tiny_bert(run / "model")
+    config = json.loads((run / "model" / "config.json").read_text())
+    config |= {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
+    (run / "model" / "config.json").write_text(json.dumps(config))
+    record = json.loads((run / "run.json").read_text()) | {
+        "versions": {"glueft": "0.1.0"}, "host": {"name": "x", "cpus": 2},
+        "plugins": {"optimizer": "adam", "files": []},
+        "examples_per_second": 1.5, "tokens_per_second": 9.0, "padding_waste": 0.1, "peak_memory_bytes": 10,
+        "published": [{"model": "m", "metrics": {"accuracy": 0.9}, "source": "s", "split": None}],
+        "metrics_by_split": {"validation": {"accuracy": 0.5}}, "warnings": ["a warning"],
+    }  # fmt: skip
+    (run / "run.json").write_text(json.dumps(record))
+    return run
+
+
+def readers(run: Path, good: Path) -> Iterator[Callable[[], object]]:
+    def listed() -> None:
+        progress, found = PlainProgress(io.StringIO()), list_runs(run.parent)
+        assert len(found) == 2 and found[1].status == "done"  # the other run is listed whatever this one is
+        progress.tables(run_table(found))
+        for note in notes(found):
+            progress.say(note)
+
+    def compared() -> None:
+        found = compare_runs([run, good], resamples=10)
+        PlainProgress(io.StringIO()).tables(*tables(found))
+
+    def pushed() -> None:
+        content_of(source_of(open_run(run)), "alice/x", None).sizes()
+
+    def predicted() -> None:
+        opened = open_run(run)
+        assert opened.sections and opened.labels and opened.task_description
+        find_checkpoint(str(opened.model_folder))
+
+    yield from (listed, compared, pushed, predicted)
+
+
+def refuse_or_take(read: Callable[[], object]) -> None:
+    try:
+        read()
+    except GlueftError as error:
+        assert all((error.message, error.expected or "problem" in error.message, str(error).encode()))
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield from places(item, (*path, key))
+
+
+def changed(value: Any, path: tuple[Any, ...], random_: random.Random) -> Any:
+    """A copy with another value at a place, or without it."""
+    value = copy.deepcopy(value)
+    if not path:
+        return random_.choice(VALUES)
+    inner = value
+    for key in path[:-1]:
+        inner = inner[key]
+    if random_.random() < 0.25:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = random_.choice(VALUES)
+    return value
+
+
+@pytest.fixture
+def run(good: Path, tmp_path: Path) -> Path:
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(good, tmp_path / "runs" / "b")
+    return shutil.copytree(good, tmp_path / "runs" / "a")
+
+
+@pytest.mark.parametrize("name", ["run.json", "model/config.json", "model/tokenizer_config.json"])
+def test_any_value_may_be_another(run: Path, good: Path, name: str) -> None:
+    random_ = random.Random(22)
+    value = json.loads((run / name).read_text())
+    paths = [*places(value)]
+    for path in random_.sample(paths, min(len(paths), 40)):
+        (run / name).write_text(json.dumps(changed(value, path, random_)))
+        for read in readers(run, good):
+            refuse_or_take(read)
+
+
+def test_no_report_ends_in_a_traceback(run: Path) -> None:
+    random_ = random.Random(22)
+    record = json.loads((run / "run.json").read_text())
+    for path in random_.sample([*places(record)], 8):
+        (run / "run.json").write_text(json.dumps(changed(record, path, random_)))
+        refuse_or_take(lambda: write_report(run, run / "page.html", force=True))
+    (run / "run.json").write_text(json.dumps(record))
+    lines = (run / "history.jsonl").read_text().splitlines()
+    for number, line in enumerate(lines):
+        for path in places(json.loads(line)):
+            altered = json.dumps(changed(json.loads(line), path, random_))
+            (run / "history.jsonl").write_text("\n".join([*lines[:number], altered, *lines[number + 1 :]]) + "\n")
+            refuse_or_take(open_run(run).history)
+
+
+@pytest.mark.parametrize(
+    "name", ["run.json", "history.jsonl", "recipe.toml", "predictions/validation.tsv", "model/config.json"]
+)
+def test_files_that_are_cut_off_damaged_or_none(run: Path, good: Path, name: str) -> None:
+    content = (run / name).read_bytes()
+    half = len(content) // 2
+    between = content[:half] + b"\xff\0\x1b" + content[half:]
+    for damaged in (b"", content[:half], between, content * 2, b"[" * 10_000, None, "/dev/zero", run / name):
+        (run / name).unlink()
+        if isinstance(damaged, bytes):
+            (run / name).write_bytes(damaged)
+        elif damaged is None:
+            os.mkfifo(run / name)
+        else:
+            (run / name).symlink_to(damaged)
+        for read in readers(run, good):
+            refuse_or_take(read)
+        refuse_or_take(lambda: open_run(run).predictions("validation"))
+        refuse_or_take(lambda: open_run(run).history())
