@@ -342,7 +342,7 @@ def _not_done(folder: Path, record: Mapping[str, Any]) -> RunFolderError:
     status = str(record["status"])
     received, mend = f'"{status}"', REPEAT
     if "error" in record:
-        received += ": " + next(iter(record["error"].splitlines()), "")
+        received += ": " + str(record["error"]).split("\n")[0]
     if has_died(record):
         received += ", while its process is gone: it has died, killed or out of memory"
     elif status == "running":
