@@ -165,7 +165,6 @@ class Inner(glueft.Options):
         tuple[glueft.MetricName, ...],
         Annotated[pathlib.Path, pydantic.BeforeValidator(lambda text: pathlib.Path(text))],
     ],
-    ids=str,
 )
 def test_types_that_a_recipe_can_set(kind: Any) -> None:
     assert unsettable(_options(kind, ...)) is None
@@ -189,7 +188,6 @@ def test_types_that_a_recipe_can_set(kind: Any) -> None:
         (Loose, "strictly: Loose passes over unknown keys; derive it from glueft.Options"),
         (tuple[Loose, ...], "strictly: Loose passes over unknown keys"),
     ],
-    ids=str,
 )
 def test_types_that_none_can_set(kind: Any, told: str) -> None:
     reason = unsettable(_options(kind, ...))

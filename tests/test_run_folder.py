@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +29,14 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_predictions_name_labels_and_give_a_probability_each(tmp_path: Path) -> None:
     path = tmp_path / "predictions" / "validation.tsv"
-    logits = np.array([[0.0, 0.0], [0.0, np.log(3.0)], [800.0, -800.0]], np.float32)
+    logits = np.array([[0.0, 0.0], [0.0, 1.0], [800.0, -800.0]], np.float32)
     write_predictions(path, np.array([1, 0, -1]), logits, ("no", "yes"))
-    assert path.read_text().splitlines() == [
-        "id\tlabel\tprediction\tprobability_no\tprobability_yes",
-        "0\tyes\tno\t0.5\t0.5",
-        "1\tno\tyes\t0.25\t0.75",
-        "2\t\tno\t1\t0",
-    ]
+    header, even, uneven, sure = path.read_text().splitlines()
+    assert header == "id\tlabel\tprediction\tprobability_no\tprobability_yes"
+    assert (even, sure) == ("0\tyes\tno\t0.5\t0.5", "2\t\tno\t1\t0")
+    *answer, no, yes = uneven.split("\t")
+    assert answer == ["1", "no", "yes"]
+    assert [float(no), float(yes)] == pytest.approx([1 / (1 + math.e), math.e / (1 + math.e)], rel=1e-15)
 
 
 def test_scores_have_no_probability(tmp_path: Path) -> None:

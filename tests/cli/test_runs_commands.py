@@ -119,7 +119,7 @@ def test_compare(runs: Path, capsys: Captured) -> None:
     told = capsys.readouterr()
     lines = told.out.splitlines()
     assert lines[0] == "mrpc: 60 validation rows"
-    assert lines[1].split() == ["run", "checkpoint", "accuracy", "f1", "time", "seed"]
+    assert lines[1].split() == ["run", "checkpoint", "accuracy", "f1", "of", "equivalent", "time", "seed"]
     assert [line.split()[:2] for line in lines[2:4]] == [["A", "mrpc-1"], ["B", "mrpc-2"]]
     assert lines[5:8] == ["what differs", "key            A   B", "training.seed  42  43"]
     assert lines[9] == "differences to A"
