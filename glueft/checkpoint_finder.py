@@ -14,7 +14,7 @@ from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.expected_tensors import check_tensors
 from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
-from glueft.plain_file import UnreadableError, leaving_link, read_json, why_irregular
+from glueft.plain_file import MOST_BYTES, UnreadableError, leaving_link, read_json, why_irregular
 from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 
 # Bytes of a config.json: room for the names of a hundred thousand labels.
@@ -187,10 +187,15 @@ def _package_folder(name: str) -> Path:
 
 
 def _refuse_irregular(folder: Path) -> None:
-    """Raise CheckpointError if a pipe, a device or a folder bears the name of one of a checkpoint's files."""
+    """Raise CheckpointError if a pipe, a device or a folder bears the name of one of a checkpoint's files.
+
+    Likewise for a file of a tokenizer that is larger than any: it would be read as a whole.
+    """
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         read = path.name in (CONFIG, WEIGHTS, INDEX, *TOKENIZER_FILES) or SHARD.fullmatch(path.name)
         reason = why_irregular(path) if read else None
+        if read and not reason and path.name in TOKENIZER_FILES and path.stat().st_size > MOST_BYTES:
+            reason = f"{path.stat().st_size:,} bytes, where the largest tokenizers have some {MOST_BYTES // 2:,}"
         if reason:
             raise CheckpointError(
                 f"{path}: it is no file that can be read",

@@ -14,6 +14,7 @@ from glueft.checkpoint_files import CONFIG, TOKENIZER_FILES
 from glueft.checkpoint_finder import Checkpoint
 from glueft.errors import CheckpointError
 from glueft.files import is_utf8
+from glueft.tokenizer_settings import check_settings
 
 # One of these holds the vocabulary.
 _SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")
@@ -40,7 +41,8 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
 
     Raises:
         CheckpointError: there are no tokenizer files, they cannot be read, or the tokenizer does not serve the encoder:
-            it makes ids without embeddings, adds no special tokens, or puts nothing between the texts of a pair.
+            it makes ids without embeddings, adds no special tokens, or puts nothing between the texts of a pair. Or its
+            settings name files, or a class that is no tokenizer.
     """
     folder = checkpoint.folder
     if not any((folder / name).is_file() for name in _VOCABULARIES):
@@ -50,6 +52,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
             received=", ".join(name for name in TOKENIZER_FILES if (folder / name).is_file()) or f"none in {folder}",
             mend="copy the tokenizer files of the checkpoint that this one was trained from into the folder",
         )
+    check_settings(checkpoint)
     from transformers import AutoTokenizer
 
     try:
