@@ -116,12 +116,13 @@ def _secrets() -> list[tuple[str, str]]:
         found |= {part: "(token)" for part in (token or "").split() if part}
     for variable in ("HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"):
         user_info, at, _ = os.environ.get(variable, "").partition("://")[2].partition("/")[0].rpartition("@")
-        user, _, password = user_info.partition(":")
-        plain = urllib.parse.unquote(password)
-        if at and password:
-            pair = f"{urllib.parse.unquote(user)}:{plain}"
-            header = base64.b64encode(pair.encode("utf-8", "surrogateescape")).decode("ascii")
-            found |= dict.fromkeys((user_info, pair, header, password, plain), "(password)")
+        user, _, password = (urllib.parse.unquote(part) for part in user_info.partition(":"))
+        if not at or not (password or (user and variable == "HF_ENDPOINT")):
+            continue
+        header = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
+        # A user alone is a token; of a proxy it may be anybody's name.
+        forms = (user_info, f"{user}:{password}", header, user_info.partition(":")[2], password or user)
+        found |= dict.fromkeys(filter(None, forms), "(password)")
     return sorted(found.items(), key=lambda secret: -len(secret[0]))
 
 

@@ -107,7 +107,9 @@ def test_no_command_runs_a_file_that_a_stranger_s_folder_names(
         assert f"if you trust it, add --trust, or --plugin {run / 'evil.py'}" in told
 
 
-@pytest.mark.parametrize("way", ["above", "link", "linked recipe", "linked folder", "record is a dangling link"])
+@pytest.mark.parametrize(
+    "way", ["above", "link", "linked recipe", "linked folder", "record is a dangling link", "below"]
+)
 def test_no_other_way_of_naming_it_does(way: str, run: Path, trace: Path, tmp_path: Path) -> None:
     recipe = run / "recipe.toml"
     if way == "above":
@@ -123,6 +125,10 @@ def test_no_other_way_of_naming_it_does(way: str, run: Path, trace: Path, tmp_pa
     elif way == "linked folder":
         (tmp_path / "link").symlink_to(run)
         recipe = tmp_path / "link" / "recipe.toml"
+    elif way == "below":
+        (run / "again").mkdir()
+        recipe = Path(shutil.copy(recipe, run / "again"))
+        shutil.copy(run / "evil.py", run / "again")
     else:
         (run / "run.json").unlink()
         (run / "run.json").symlink_to("nowhere")

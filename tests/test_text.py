@@ -102,3 +102,13 @@ def test_the_token_of_a_login_is_masked(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_short_password_is_masked_where_it_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://bob:admin@localhost")
     assert without_secrets("bob:admin, admin; administration") == "(password), (password); administration"
+
+
+def test_a_token_in_the_place_of_the_user_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", f"http://{SECRET}@localhost")
+    monkeypatch.setenv("HTTPS_PROXY", "http://harbour@proxy")
+    header = base64.b64encode(f"{SECRET}:".encode()).decode()
+    assert without_secrets(f"Basic {header}, {SECRET}") == "Basic (password), (password)"
+    assert without_secrets("the harbour") == "the harbour"
+    monkeypatch.setenv("HF_ENDPOINT", "http://@localhost")
+    assert without_secrets("as it is") == "as it is"

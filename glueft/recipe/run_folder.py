@@ -13,12 +13,19 @@ RECORD = "run.json"
 
 
 def lies_in_run_folder(recipe: str) -> bool:
-    """Whether a recipe's file lies in a run folder, itself or what it is a link to: a folder with a run.json."""
+    """Whether a recipe's file lies in a run folder or below one, itself or what it is a link to.
+
+    A run folder is one with a run.json; of those further up, one with a recipe.toml too.
+    """
     path = Path(recipe)
     if not path.is_file():  # a packaged recipe, or nothing
         return False
-    # Also where run.json is a link that leads nowhere, or no file: whoever made the folder has a say in that.
-    return any(os.path.lexists(folder / RECORD) for folder in (path.absolute().parent, path.resolve().parent))
+    # Also where what is there is a link that leads nowhere, or no file: whoever made the folder has a say in that.
+    return any(
+        os.path.lexists(folder / RECORD) and (folder == file.parent or os.path.lexists(folder / "recipe.toml"))
+        for file in (path.absolute(), path.resolve())
+        for folder in file.parents
+    )
 
 
 def origins_beside(recipe: str) -> dict[tuple[str, str], Origin]:
