@@ -89,6 +89,13 @@ def spellings(names: Iterable[str], given: Sequence[str] = ()) -> dict[str, str]
     return labels
 
 
+def look_alikes(names: Iterable[str], then: str = "or ") -> str:
+    """Return what mends labels that look alike, with `then` behind it, for errors about them; nothing if none do."""
+    different = set(names)
+    alike = len({folded(name) for name in different}) < len(different)
+    return f"fold_labels = true in [task] makes those that look alike one; {then}" if alike else ""
+
+
 def label_warnings(counts: Mapping[str, int], given: Sequence[str] = (), *, fold: str = FOLD) -> list[str]:
     """What to know of labels before training on them.
 

@@ -136,16 +136,15 @@ def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:
         assert name is not None
         near = nearest(name, labels)
         alike = next((label for label in labels if folded(label) == folded(name)), None)
-        mend = f"did you mean {shown(near)}?  " if near else ""
         if alike is not None:
-            mend += f"fold_labels = true in [task] takes it for {shown(alike)}; or correct the label"
+            mend = f"fold_labels = true in [task] takes it for {shown(alike)}; or correct the label"
         else:
-            mend += "Correct the label, or add it to labels in [task]"
+            mend = "correct the label, or add it to labels in [task]"
         raise CellError(
             f"the label {shown(name)} in {shown(column)} is not one of the labels",
             f"one of {listed(labels)}",
             shown(name),
-            mend,
+            f"did you mean {shown(near)}?  {mend.capitalize()}" if near and alike is None else mend,
         )
 
     return index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from glueft.data.label_forms import folded
+from glueft.data.label_forms import folded, look_alikes
 from glueft.data.lines import listed, shown
 from glueft.data.plain_numbers import plain_number
 from glueft.data.table_cells import CellError
@@ -63,6 +63,7 @@ def renamer(label_names: Mapping[str, str], *, fold: bool) -> Callable[[str, Any
     plain = folded if fold else _plain
     names = {plain(name): name for name in label_names.values()}
     names |= {plain(code): name for code, name in label_names.items()}
+    alike = {folded(name) for name in names}
 
     def rename(column: str, name: str | None) -> str | None:
         if name is None:
@@ -73,7 +74,8 @@ def renamer(label_names: Mapping[str, str], *, fold: bool) -> Callable[[str, Any
             f"the label {shown(name)} in {shown(column)} has no name",
             f"one of {listed(list(label_names))}, as label_names says",
             shown(name),
-            "correct the label, or give its name in label_names",
+            (look_alikes([name, *label_names, *label_names.values()]) if folded(name) in alike else "")
+            + "correct the label, or give its name in label_names",
         )
 
     return rename
@@ -152,7 +154,7 @@ def check_same_names(train: Columns, validation: Columns, column: str, names: Co
         f"{validation.path} does not have the labels of {train.path}",
         expected=f"the same labels in {shown(column)} of both: {listed(sorted_names(names))}",
         received="; ".join(received),
-        mend=("fold_labels = true in [task] makes those that look alike one; or " if fold else "")
+        mend=(look_alikes([*names, *here]) if fold else "")
         + "correct the labels; if they are meant so, give all of them in [task]: "
         f"labels = [{listed(sorted_names({*names, *here}))}]",
     )

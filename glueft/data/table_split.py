@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from glueft.data.label_forms import folded, look_alikes
 from glueft.data.lines import listed, shown
 from glueft.data.table_columns import Columns
 from glueft.errors import DataError
@@ -31,7 +32,7 @@ def split_rows(train: Columns, fraction: float, seed: int, names: Sequence[str] 
     rows = len(train.numbers)
     counts = Counter(names or ())
     _check_counts(train, names or (), counts)
-    _check_sizes(train, fraction, rows, least=max(1, len(counts)))
+    _check_sizes(train, fraction, rows, counts)
     taken, held = train_test_split(range(rows), test_size=fraction, random_state=seed, stratify=names)
     if names is not None:
         lost = sorted(counts.keys() - {names[row] for row in taken})
@@ -54,11 +55,13 @@ def _check_counts(train: Columns, names: Sequence[str], counts: Counter[str]) ->
             f"{train.path} has a single row of the label {shown(single[0])}",
             expected="two rows or more of each label, so that training and validation have one",
             received=f"{train.unit} {first} alone{others}",
-            mend="add rows of this label, correct it, or give validation rows in a file: validation = ...",
+            mend=look_alikes(name for name in counts if folded(name) == folded(single[0]))
+            + "add rows of this label, correct it, or give validation rows in a file: validation = ...",
         )
 
 
-def _check_sizes(train: Columns, fraction: float, rows: int, least: int) -> None:
+def _check_sizes(train: Columns, fraction: float, rows: int, counts: Counter[str]) -> None:
+    least = max(1, len(counts))
     held = math.ceil(rows * fraction)
     if held >= least and rows - held >= least:
         return
@@ -68,7 +71,10 @@ def _check_sizes(train: Columns, fraction: float, rows: int, least: int) -> None
         f"{train.path} is too small for validation_fraction = {fraction}",
         expected=f"{wanted}, for {what}",
         received=f"{held if held < least else rows - held:,} of {rows:,} rows",
-        mend=f"{'raise' if held < least else 'lower'} validation_fraction"
-        if rows >= 2 * least
-        else "add rows, or give validation rows in a file: validation = ...",
+        mend=look_alikes(counts)
+        + (
+            f"{'raise' if held < least else 'lower'} validation_fraction"
+            if rows >= 2 * least
+            else "add rows, or give validation rows in a file: validation = ..."
+        ),
     )

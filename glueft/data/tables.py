@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.label_forms import cleaned, folded, label_warnings, score_warnings, spellings
+from glueft.data.lines import shown
 from glueft.data.table_cells import index_in, label_name, needed_label_name, read_cells, score, text
 from glueft.data.table_columns import Columns, read_columns
 from glueft.data.table_labels import check_same_names, found_names, namer, renamer
 from glueft.data.table_missing import unreadable
 from glueft.data.table_split import split_rows
+from glueft.errors import DataError
 from glueft.plain_file import refuse_irregular
 
 if TYPE_CHECKING:
@@ -99,6 +101,13 @@ def read_tables(
             by_split, given = _folded(by_split, given)
         names = [name for name in by_split["train"] if name is not None]
         labels = given or _classes(read["train"], label, names, fold=fold_labels)
+        if fold_labels and len(labels) == 1:
+            raise DataError(
+                "fold_labels = true leaves a single label",
+                expected="two labels or more that differ in more than case, white space, Unicode or number form",
+                received=f"{shown(labels[0])} alone",
+                mend="correct the labels in [task], or leave fold_labels out",
+            )
         if not labels:
             labels = found_names(read["train"], label, names)
             if "validation" in read:

@@ -103,6 +103,31 @@ def test_folded_labels_are_called_as_most_rows_have_it_or_as_given(tmp_path: Pat
     assert read(train, fold_labels=True, labels=["good", "Bad", "1"]).labels == ("good", "Bad", "1")
 
 
+def test_errors_that_come_of_look_alikes_say_so(tmp_path: Path) -> None:
+    wanted = "fold_labels = true in [task] makes those that look alike one; or "
+    single = jsonl(tmp_path / "single.jsonl", ["good", "bad", "bad"] * 4 + ["Good"])
+    many = jsonl(tmp_path / "many.jsonl", ["yes", "Yes", "no", "NO"] * 2)
+    for train, message in ((single, "a single row"), (many, "too small for validation_fraction")):
+        with pytest.raises(glueft.DataError, match=message) as caught:
+            read(train, validation_fraction=0.25)
+        assert caught.value.mend.startswith(wanted)
+        assert len(read(train, validation_fraction=0.25, fold_labels=True).labels) == 2
+    with pytest.raises(glueft.DataError, match='"Good" in "label" has no name') as caught:
+        read(single, label_names={"good": "fine", "bad": "poor"})
+    assert caught.value.mend.startswith(wanted)
+    other = jsonl(tmp_path / "other.jsonl", ["good", "bad", "bad", "Bad", "Bad"])
+    with pytest.raises(glueft.DataError, match='a single row of the label "good"') as caught:
+        read(other, validation_fraction=0.25)
+    assert "fold_labels" not in caught.value.mend
+
+
+def test_labels_that_become_one(tmp_path: Path) -> None:
+    train = jsonl(tmp_path / "train.jsonl", ["good", "Good"])
+    for given in ({"labels": ["good", "Good"]}, {"label_names": {"good": "a", "Good": "A"}}):
+        with pytest.raises(glueft.DataError, match="fold_labels = true leaves a single label"):
+            read(train, fold_labels=True, **given)
+
+
 def test_white_space_in_given_labels_and_in_those_of_all_rows(tmp_path: Path) -> None:
     train = jsonl(tmp_path / "train.jsonl", ["good ", "bad"])
     wanted = 'labels with white space too many, or characters that are not seen: "good " (2 rows)'
