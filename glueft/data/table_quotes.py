@@ -72,12 +72,13 @@ class ColumnLooks:
 
     def add(self, row: Sequence[str]) -> None:
         """Look at a row of the file."""
-        if spans_lines(row):
-            self.on_purpose = self.on_purpose or not as_wide(row, self.delimiter, len(row))
+        over_lines = spans_lines(row)
+        if over_lines and as_wide(row, self.delimiter, len(row)):
             return
         for look, cell in zip(self.columns, row, strict=True):
-            look.add(cell)
-            self.on_purpose = self.on_purpose or self.delimiter in cell
+            if "\n" not in cell:
+                look.add(cell)
+            self.on_purpose = self.on_purpose or over_lines or self.delimiter in cell
 
     def swallowed(self, row: Sequence[str]) -> bool:
         """Whether a row with line breaks in its cells holds rows of the file.
@@ -103,7 +104,11 @@ class ColumnLooks:
             text = column in texts
             if not text and self.on_purpose and not look.known:
                 return False  # Without a doubt these quotes are meant, and of a few rows nothing says otherwise.
-            if not (look.like_a_text(cell, blank=telling) if text else look.like(cell, blank=telling, new=new)):
+            if text:
+                alike = look.like_a_text(cell, blank=telling)
+            else:
+                alike = look.like(cell, blank=telling, new=new, meant=self.on_purpose)
+            if not alike:
                 return False
         return True
 
@@ -155,13 +160,18 @@ class _Look:
             return blank and self.blank
         return value[0] != " " or self.padded  # Else it is what follows the comma of a sentence.
 
-    def like(self, value: str, *, blank: bool, new: bool) -> bool:
-        """Whether a value looks like those of the column, or with `new` like one more; see `like_a_text`."""
+    def like(self, value: str, *, blank: bool, new: bool, meant: bool) -> bool:
+        """Whether a value looks like those of the column, or with `new` like one more; see `like_a_text`.
+
+        Where some quotes of the file are `meant` as such, a name must be one that was seen, however few they are.
+        """
         cell = value.strip()
         if not cell or not self.known or not self.like_a_text(value, blank=blank):
             return self.like_a_text(value, blank=blank)
-        if not new and self.values is not None and self.count >= max(8, 3 * len(self.values)):
-            return cell in self.values
+        if not new and self.values is not None:
+            names = meant and self.words and not self.spaces
+            if names or self.count >= max(8, 3 * len(self.values)):
+                return cell in self.values
         if self.spaces:
             return True
         number = plain_number(cell) is not None

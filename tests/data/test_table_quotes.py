@@ -76,6 +76,15 @@ def test_texts_of_several_lines_are_read(case: str, tmp_path: Path) -> None:
     assert len(read_columns(tmp_path / name, ["text"]).numbers) == rows
 
 
+def test_rows_swallowed_among_texts_of_several_lines(tmp_path: Path) -> None:
+    begin = 'text,label\n"The soup\nwas cold",bad\n'
+    (tmp_path / "a.csv").write_text(f'{begin}"Come in,good\na bike,bad\nand home",good\nrude,bad\nnice,good\n')
+    with pytest.raises(DataError, match=r"line 4: a quote opens here and closes in line 6"):
+        read_columns(tmp_path / "a.csv", ["text"])
+    (tmp_path / "a.csv").write_text(f'{begin}"Hello,Bob\nbye",good\nrude,bad\nnice,good\n')
+    assert len(read_columns(tmp_path / "a.csv", ["text"]).numbers) == 4
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_what_programs_write_is_read_back(delimiter: str, tmp_path: Path) -> None:
     prose = ["The soup", "as he said,", '"really" cold!', "Dear Bob,\nwe", "paid 1,000 euros.", "Then:\t", "nothing;"]
