@@ -301,8 +301,8 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
         if len(by_split) > 1:
             run.record["metrics_by_split"] = by_split
             run.record["other_metrics_by_split"] = others
-        warnings = answer_warnings(judged, predictions(run, logits[judged]), encoded[judged].labels, run.task.labels)
-        for text in warnings:
+        answers, given = predictions(run, logits[judged]), encoded[judged].labels
+        for text in answer_warnings(judged, answers, given, run.task.labels, run.task.metrics):
             run.record["warnings"].append(text)
             say_warnings(progress, [text])
         for name in prepared.tokens.predicted:

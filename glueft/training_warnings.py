@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.splits import counted
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # At so many steps, at equal distances, the learning rate is looked up: a call takes a millisecond.
 LOOKED_UP = 20
+CORRELATIONS = {"matthews_correlation", "pearson", "spearmanr"}
 MORE_STEPS = "train for more steps: training.epochs, or a smaller training.batch_size"
 
 
@@ -84,7 +85,9 @@ def rate_warnings(rate: Callable[[int], float], recipe: Recipe, steps: int) -> I
         )
 
 
-def answer_warnings(name: str, predictions: NDArray[Any], given: NDArray[Any], labels: Sequence[str]) -> Iterator[str]:
+def answer_warnings(
+    name: str, predictions: NDArray[Any], given: NDArray[Any], labels: Sequence[str], metrics: Iterable[str]
+) -> Iterator[str]:
     """Yield a sentence if a model gives the same answer to all rows of a split, which have not all the same label.
 
     Args:
@@ -92,9 +95,10 @@ def answer_warnings(name: str, predictions: NDArray[Any], given: NDArray[Any], l
         predictions: label indices, or scores in regression, (rows,).
         given: likewise, as the data set has them.
         labels: the label names in index order; empty in regression.
+        metrics: the names of those that are shown.
     """
     if (predictions != predictions[0]).any() or (given == given[0]).all():
         return
     answer = quoted(labels[int(predictions[0])]) if labels else f"the score {predictions[0]:g}"
-    undefined = "a correlation with one answer is not defined, and counts as 0"
-    yield f"all {len(given):,} {name} rows got the same answer, {answer}: the model tells nothing apart; {undefined}"
+    undefined = "; a correlation with one answer is not defined, and counts as 0" if CORRELATIONS & {*metrics} else ""
+    yield f"all {len(given):,} {name} rows got the same answer, {answer}: the model tells nothing apart{undefined}"

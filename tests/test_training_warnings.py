@@ -62,11 +62,12 @@ def test_rows_that_are_mostly_cut() -> None:
 
 def test_one_answer_to_all_rows() -> None:
     labels, given = ("ok", "alarm"), np.array([0, 1, 0])
-    assert list(answer_warnings("validation", np.zeros(3, int), given, labels)) == [
-        'all 3 validation rows got the same answer, "ok": the model tells nothing apart; a correlation with one answer '
-        "is not defined, and counts as 0"
-    ]
-    assert list(answer_warnings("validation", np.array([0, 1, 1]), given, labels)) == []
-    assert list(answer_warnings("validation", np.zeros(3, int), np.zeros(3, int), labels)) == []  # All of them right.
-    (found,) = answer_warnings("validation", np.full(3, 2.5), np.array([1.0, 2.0, 3.0]), ())
-    assert "the same answer, the score 2.5" in found
+    same = 'all 3 validation rows got the same answer, "ok": the model tells nothing apart'
+    assert list(answer_warnings("validation", np.zeros(3, int), given, labels, ["accuracy"])) == [same]
+    undefined = "; a correlation with one answer is not defined, and counts as 0"
+    (found,) = answer_warnings("validation", np.zeros(3, int), given, labels, ["matthews_correlation"])
+    assert found == same + undefined
+    assert list(answer_warnings("validation", np.array([0, 1, 1]), given, labels, [])) == []
+    assert list(answer_warnings("validation", np.zeros(3, int), np.zeros(3, int), labels, [])) == []  # All right.
+    (found,) = answer_warnings("validation", np.full(3, 2.5), np.array([1.0, 2.0, 3.0]), (), ["pearson"])
+    assert "the same answer, the score 2.5" in found and undefined in found
