@@ -33,7 +33,7 @@ class Delimited:
     delimiter: str
     quotes: bool | None = None
     no_quotes: str = "add quotes = false to [task]"
-    with_quotes: str = "add quotes = true to [task]"
+    with_quotes: str = "set quotes = true in [task]"
 
 
 class Record(NamedTuple):
@@ -163,11 +163,14 @@ def _swallowed(line: int, last: int, fields: list[str], form: Delimited) -> Prob
 def _wrong_width(line: int, last: int, fields: list[str], width: int, form: Delimited) -> Problem:
     count = f"{len(fields)} field" + ("s" if len(fields) > 1 else "")
     separator = "tab" if form.delimiter == "\t" else form.delimiter
-    mend = (
-        "restore the field that is missing"
-        if len(fields) < width
-        else f'put a field that holds a {separator} in double quotes: "..."'
-    )
+    if len(fields) < width:
+        mend = "restore the field that is missing"
+    elif form.quotes is False:
+        mend = f"take the {separator} that is too many out of the field"
+        if any('"' in field for field in fields):
+            mend += f"; where fields with one stand in double quotes, {form.with_quotes}"
+    else:
+        mend = f'put a field that holds a {separator} in double quotes: "..."'
     message = f"{count} instead of {width}"
     if spans_lines(fields):
         message += f", in a row that a quote extends to line {last}"
