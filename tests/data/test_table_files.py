@@ -206,7 +206,7 @@ def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert f"did you mean {tmp_path / 'here' / 'rows.csv'}?" in error
     assert "begins at the recipe's folder" in error
     (tmp_path / "folder.csv").mkdir()
-    assert "Is a directory" in error_of(tmp_path / "folder.csv")
+    assert "a folder in place of a file" in error_of(tmp_path / "folder.csv")
     (tmp_path / "folder.parquet").mkdir()
     assert "Is a directory" in error_of(tmp_path / "folder.parquet")
 
