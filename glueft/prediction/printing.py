@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
@@ -76,7 +77,8 @@ def print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> No
             )
     if as_json:
         with for_the_result():
-            say(json_text({"predictions": found}))
+            # As they were given, an address with a password included: the texts are those of whoever asks.
+            sys.stdout.write(json_printable(json.dumps({"predictions": found}, ensure_ascii=False)) + "\n")
 
 
 def tell(progress: PredictionProgress, summary: Summary, target: Target) -> None:

@@ -80,6 +80,8 @@ def test_texts(finished_run: Path, capsys: Captured) -> None:
     assert answer["texts"] == ["The council met.", "The council did not meet."]
     assert answer["label"] == max(numbers, key=numbers.__getitem__)
     assert answer["probabilities"] == pytest.approx(numbers, abs=6e-5)  # shown with four digits
+    out, _ = predict(capsys, finished_run, "See ftp://me:secret@host.", "b", "--json")
+    assert json.loads(out)["predictions"][0]["texts"] == ["See ftp://me:secret@host.", "b"]
     _, err = predict(capsys, finished_run, "word " * 300, "b")
     assert "cut to the first 128 tokens" in err
     _, err = predict(capsys, finished_run, "one", code=2)
