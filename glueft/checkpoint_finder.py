@@ -17,8 +17,8 @@ from glueft.errors import CheckpointError
 from glueft.plain_file import MOST_BYTES, UnreadableError, leaving_link, read_json, why_irregular
 from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 
-# Bytes of a config.json: room for the names of a hundred thousand labels.
-MOST_CONFIG = 16 << 20
+# Bytes of a config.json: room for the names of tens of thousands of labels.
+MOST_CONFIG = 4 << 20
 # More labels than this without their names are a number that is wrong; transformers would make a name for each.
 MOST_LABELS = 10_000
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")

@@ -9,8 +9,10 @@ import stat
 from pathlib import Path
 from typing import Any
 
-# Far above any configuration, index, record or history.
+# Far above any history, and any tokenizer.
 MOST_BYTES = 64 << 20
+# Far above any configuration, index or record. As Python's objects, JSON may be thirty times as large.
+MOST_JSON = 8 << 20
 # No reader of JSON here needs more than six; copying and writing what is deeper runs out of Python's stack.
 DEEPEST = 20
 _DEEP = f"lists or tables nested more than {DEEPEST} deep"
@@ -96,7 +98,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         raise UnreadableError(f"a byte that is not UTF-8, number {error.start + 1}") from None
 
 
-def read_json(path: Path, most: int = MOST_BYTES) -> Any:
+def read_json(path: Path, most: int = MOST_JSON) -> Any:
     """Return the content of a JSON file, nested no deeper than `DEEPEST`; raises as `read_bytes`."""
     return parse_json(read_text(path, most))
 
@@ -105,8 +107,11 @@ def parse_json(text: str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        UnreadableError: it is not JSON, has a number of thousands of digits, or is nested deeper than `DEEPEST`.
+        UnreadableError: it is not JSON, has a number of thousands of digits, is nested deeper than `DEEPEST`, or is
+            longer than `MOST_JSON`.
     """
+    if len(text) > MOST_JSON:
+        raise UnreadableError(f"more than {MOST_JSON:,} characters of JSON")
     try:
         value = json.loads(text)
     except ValueError as error:

@@ -179,6 +179,8 @@ class Record(Part):
     metrics: Metrics = {}
     metrics_by_split: dict[str, Metrics] = {}
     metric_labels: dict[str, str] = {}
+    other_metrics: Metrics = {}
+    other_metrics_by_split: dict[str, Metrics] = {}
     baseline: Metrics = {}
     published: list[Published] = []
     epochs: list[Epoch] = []

@@ -245,7 +245,7 @@ def test_nesting_for_harm_is_a_sentence(name: str, folder: Path) -> None:
 
 def test_a_config_too_large_to_be_one(folder: Path) -> None:
     (folder / "config.json").write_text('{"a": "' + "x" * (17 << 20) + '"}')
-    assert "more than 16,777,216 bytes" in refused(str(folder)).received
+    assert "more than 4,194,304 bytes" in refused(str(folder)).received
 
 
 @pytest.mark.parametrize(

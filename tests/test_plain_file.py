@@ -50,6 +50,15 @@ def test_a_number_of_thousands_of_digits() -> None:
         parse_json("1" * 5000)
 
 
+def test_json_that_would_be_many_objects(tmp_path: Path) -> None:
+    file = tmp_path / "file.json"
+    file.write_text("[" + "{}," * (3 << 20) + "1]")
+    with pytest.raises(UnreadableError, match="more than 8,388,608 bytes"):
+        read_json(file)
+    with pytest.raises(UnreadableError, match="more than 8,388,608 characters"):
+        parse_json(file.read_text())
+
+
 def test_links_that_stay_and_links_that_leave(tmp_path: Path) -> None:
     model = tmp_path / "run" / "model"
     (model / "inside").mkdir(parents=True)

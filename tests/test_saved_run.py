@@ -98,6 +98,8 @@ def edit(**changes: object) -> Callable[[Path], None]:
         (edit(metrics=None), "run.json: it is not the record of a run"),
         (edit(data={}), "run.json: it is not the record of a run"),
         (edit(data={"splits": {"validation": {}}, "validation_split": "validation"}), "it is not the record of a run"),
+        (edit(other_metrics=["accuracy"]), "run.json: it is not the record of a run"),
+        (edit(other_metrics_by_split={"validation": 1.0}), "run.json: it is not the record of a run"),
         (edit(status="running"), "the run is not done"),
         (edit(status="failed", error="no memory\nleft"), "the run is not done"),
     ],

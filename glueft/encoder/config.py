@@ -117,6 +117,15 @@ def read_config(config: Mapping[str, Any], where: str = "config.json") -> Encode
         head_dropout = numbers.rate("classifier_dropout_prob")
     else:
         head_dropout = hidden_dropout if values["classifier_dropout"] is None else numbers.rate("classifier_dropout")
+    positions = numbers.whole("max_position_embeddings")
+    padding_index = numbers.whole("pad_token_id", least=0) if family.positions_from_padding else None
+    if padding_index is not None and padding_index + 1 >= positions:
+        raise CheckpointError(
+            f"{where}: no position is left for a token",
+            expected="max_position_embeddings well above pad_token_id, from which this family counts its positions",
+            received=f"max_position_embeddings {positions:,}, pad_token_id {padding_index:,}",
+            mend="use the config.json that belongs to these weights",
+        )
     num_layers = numbers.whole("num_hidden_layers")
     embedding_size = numbers.whole("embedding_size") if "embedding_size" in values else hidden_size
     return EncoderConfig(
@@ -137,9 +146,9 @@ def read_config(config: Mapping[str, Any], where: str = "config.json") -> Encode
         projection_dropout=0.0 if model_type == "distilbert" else hidden_dropout,
         feed_forward_dropout=0.0 if model_type == "albert" else hidden_dropout,
         head_dropout=head_dropout,
-        max_position_embeddings=numbers.whole("max_position_embeddings"),
+        max_position_embeddings=positions,
         type_vocab_size=numbers.whole("type_vocab_size") if "type_vocab_size" in values else 0,
-        padding_index=numbers.whole("pad_token_id", least=0) if family.positions_from_padding else None,
+        padding_index=padding_index,
         # ALBERT always has the mapping, ELECTRA only between different widths.
         project_embeddings=model_type == "albert" or embedding_size != hidden_size,
         initializer_range=numbers.positive("initializer_range"),
@@ -225,7 +234,8 @@ class _Numbers:
 
     def positive(self, key: str) -> float:
         value = self.values[key]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        # Larger ones than float32 has are no sizes, and whole numbers of JSON may be larger than any float.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e38:
             raise self._wrong(key, "a number above 0")
         return float(value)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 # The names under which PyTorch's wrappers hold the model.
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+
+# Far above the description of any encoder: a hundred bytes a tensor, and some fifteen tensors a layer.
+MOST_HEADER = 4 << 20
+# So many missing files or tensors are named.
+MOST_NAMED = 20
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
@@ -101,7 +106,7 @@ def weight_files(folder: Path) -> list[Path]:
             raise CheckpointError(
                 f"{folder}: a part of the weights is missing",
                 expected=f"every file that {INDEX} names",
-                received="no " + ", ".join(missing),
+                received=_none_of(missing),
                 mend="download or copy the checkpoint again, all of its files",
             )
         return paths
@@ -137,7 +142,7 @@ def read_headers(folder: Path) -> dict[str, StoredTensor]:
             raise CheckpointError(
                 f"{folder / INDEX}: tensors are missing from the files",
                 expected="every tensor that the index names",
-                received="no " + ", ".join(missing),
+                received=_none_of(missing),
                 mend="download or copy the checkpoint again, all of its files",
             )
     return tensors
@@ -211,7 +216,7 @@ def _read_index(path: Path) -> dict[str, str]:
         index = read_json(path)
         files = index["weight_map"]
         # A name with a path could point out of the folder.
-        if not files or not all(isinstance(name, str) and Path(name).name == name for name in files.values()):
+        if not files or not all(isinstance(name, str) and _is_file_name(name) for name in files.values()):
             raise ValueError("weight_map does not name the files of this folder")
     except (OSError, UnreadableError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
@@ -223,15 +228,26 @@ def _read_index(path: Path) -> dict[str, str]:
     return dict(files)
 
 
+def _is_file_name(name: str) -> bool:
+    return Path(name).name == name and len(name) <= 200 and name.isprintable()
+
+
+def _none_of(missing: Sequence[str]) -> str:
+    more = len(missing) - MOST_NAMED
+    return f"no {', '.join(missing[:MOST_NAMED])}" + (f" and {more:,} more" if more > 0 else "")
+
+
 def _read_header(path: Path) -> dict[str, StoredTensor]:
     import safetensors
 
     try:
-        # The library checks the whole layout: header size, shapes against bytes, no gaps, no overlaps, file length.
-        with safetensors.safe_open(path, framework="numpy"):
-            pass
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
+            if MOST_HEADER < size < path.stat().st_size:  # else the library says what is wrong
+                raise ValueError(f"a header of {size:,} bytes, and no encoder's has more than {MOST_HEADER:,}")
+            # The library checks the whole layout: header size, shapes against bytes, no gaps, no overlaps, file length.
+            with safetensors.safe_open(path, framework="numpy"):
+                pass
             header = json.loads(file.read(size))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         with path.open("rb") as file:

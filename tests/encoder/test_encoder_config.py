@@ -73,6 +73,13 @@ def test_positions_of_roberta_start_behind_the_padding_index() -> None:
     assert read_config({"model_type": "bert"}).max_positions == 512
 
 
+def test_a_padding_index_that_leaves_no_position() -> None:
+    with pytest.raises(CheckpointError, match="no position is left") as caught:
+        read_config({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 513})
+    assert caught.value.received == "max_position_embeddings 514, pad_token_id 513"
+    assert read_config({"model_type": "bert", "max_position_embeddings": 514, "pad_token_id": 513})
+
+
 def test_albert_repeats_its_groups_as_transformers_does() -> None:
     albert = {"model_type": "albert", "num_hidden_layers": 5, "num_hidden_groups": 2, "inner_group_num": 2}
     assert read_config(albert).block_order == [0, 1, 0, 1, 0, 1, 2, 3, 2, 3]
@@ -132,6 +139,7 @@ def test_heads_must_divide_the_hidden_size() -> None:
         ("classifier_dropout", "none", "a dropout rate: 0 or more and less than 1"),
         ("layer_norm_eps", 0, "a number above 0"),
         ("initializer_range", None, "a number above 0"),
+        ("initializer_range", 10**400, "a number above 0"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(key: str, value: Any, expected: str) -> None:

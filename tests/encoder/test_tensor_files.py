@@ -9,7 +9,7 @@ import pytest
 import safetensors
 import safetensors.numpy
 
-from glueft.checkpoint_files import INDEX
+from glueft.checkpoint_files import INDEX, WEIGHTS
 from glueft.encoder.tensor_files import read_headers, weight_files, write_tensors
 from glueft.errors import CheckpointError
 from reference_checkpoints import REFERENCE, read_tensors
@@ -90,13 +90,36 @@ def test_a_tensor_of_the_index_that_no_shard_has_is_named(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"x": 3}}', '{"weight_map": {"x": "../../x"}}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"weight_map": {}}',
+        '{"weight_map": {"x": 3}}',
+        '{"weight_map": {"x": "../../x"}}',
+        '{"weight_map": {"x": "' + "x" * 300 + '"}}',
+        r'{"weight_map": {"x": "\u0000"}}',
+        '{"weight_map": {"x": "' + "x" * (9 << 20) + '"}}',
+    ],
 )
 def test_a_broken_index(tmp_path: Path, text: str) -> None:
     (tmp_path / INDEX).write_text(text)
     error = refused(tmp_path)
     assert "the index of the weights cannot be read" in error.message
     assert error.received
+
+
+def test_few_of_many_missing_files_are_named(tmp_path: Path) -> None:
+    files = {str(number): f"model-{number:05}-of-99999.safetensors" for number in range(30_000)}
+    (tmp_path / INDEX).write_text(json.dumps({"weight_map": files}))
+    assert refused(tmp_path).received.endswith("model-00019-of-99999.safetensors and 29,980 more")
+
+
+def test_a_header_larger_than_any_is_not_read(tmp_path: Path) -> None:
+    header = b'{"__metadata__":{"a":"' + b"x" * (5 << 20) + b'"}}'
+    (tmp_path / WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
+    assert "a header of 5,242,905 bytes" in refused(tmp_path).received
 
 
 def test_one_file_is_preferred_to_an_index(tmp_path: Path) -> None:
