@@ -41,6 +41,13 @@ class Point(Protocol):
         """Something of it that cannot be used."""
 
 
+# Cached: a distribution reads its METADATA, which is long, anew each time it is asked.
+@functools.cache
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
+
+
 @dataclass(frozen=True)
 class EntryPoint:
     """One entry point of an installed package."""
@@ -48,16 +55,15 @@ class EntryPoint:
     entry: importlib.metadata.EntryPoint
     file = None
 
-    # Cached: a distribution reads its METADATA anew each time it is asked.
-    @functools.cached_property
+    @property
     def package(self) -> str:
         """The distribution that declares it."""
-        return self.entry.dist.name if self.entry.dist else "(unknown package)"
+        return _name_and_version(self.entry.dist)[0] if self.entry.dist else "(unknown package)"
 
-    @functools.cached_property
+    @property
     def version(self) -> str:
         """That distribution's version."""
-        return self.entry.dist.version if self.entry.dist else "(unknown)"
+        return _name_and_version(self.entry.dist)[1] if self.entry.dist else "(unknown)"
 
     @property
     def id(self) -> str:

@@ -12,6 +12,7 @@ import importlib.metadata
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,7 +146,7 @@ def load_registry(*files: PluginFile) -> Registry:
     # With files, the packages are those of the registry without: none is imported, asked or waited for a second time.
     known = load_registry().loaded if files else {}
     registry = registry_of([*entries, *map(FilePoint, files)], known)
-    registry.failures.extend(_misplaced(declared))
+    registry.failures.extend(_misplaced(declared, {point.package for point in entries}))
     for plugin, other in registry.replaced:
         told = f'the {plugin.kind} "{plugin.name}" of {plugin.package} takes the place of that of {other.origin}'
         say(f"note: {told}", stream=sys.stderr)
@@ -181,15 +182,15 @@ def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = No
     return registry
 
 
-def _misplaced(declared: Any) -> list[Failure]:
+def _misplaced(declared: Any, found: AbstractSet[str]) -> list[Failure]:
     """Entry points that are meant for glueft and stand in another group, such as "glueft.tasks" or "glueft_plugins".
 
     A package that is found may have groups of its own, for plugins of its own: they are left alone.
 
     Args:
         declared: every entry point, as `importlib.metadata.entry_points` has them; its type is Python's version's.
+        found: the packages with an entry point where glueft looks.
     """
-    found = {EntryPoint(entry).package for entry in declared.select(group=GROUP)}
     groups = [group for group in sorted(declared.groups) if group != GROUP and GROUP in group.lower()]
     points = [point for group in groups for point in map(EntryPoint, declared.select(group=group))]
     return [

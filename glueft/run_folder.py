@@ -31,10 +31,6 @@ _EXPECTED = "a run folder that stays, on a disk with room for what the run leave
 _MEND = "make room, or name another place with --output-dir; what is in the run folder is whole"
 
 
-# What glueft itself writes into a run folder.
-OWN_FILES = ("recipe.toml", "run.json", "history.jsonl", "predictions", "model", "report.html")
-
-
 class Run:
     """One run and its folder; callbacks and `glueft_run_finished` hooks get it.
 

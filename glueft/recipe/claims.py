@@ -9,8 +9,10 @@ from pathlib import PurePath
 from glueft.plugin import Callback
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
-from glueft.run_folder import OWN_FILES
 from glueft.text import quoted
+
+# What glueft itself writes into a run folder.
+OWN_FILES = ("recipe.toml", "run.json", "history.jsonl", "predictions", "model", "report.html")
 
 # Stands for the run folder, which has no name yet.
 _RUN = os.path.join(os.sep, "the run folder")  # noqa: PTH118
