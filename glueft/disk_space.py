@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glueft.checkpoint_files import CONFIG, TOKENIZER_FILES
 from glueft.errors import RunFolderError
-from glueft.files import free_bytes, size
+from glueft.files import files_left, free_bytes, size
 
 if TYPE_CHECKING:
     from glueft.checkpoint import Checkpoint
@@ -105,12 +104,3 @@ def file_limit() -> int | None:
         return None
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     return None if limit == resource.RLIM_INFINITY else limit
-
-
-def files_left(folder: Path) -> int | None:
-    """Return how many files the disk of a folder still takes; None where it has no such limit or does not say."""
-    try:
-        disk = os.statvfs(folder)
-    except (OSError, AttributeError):  # no statvfs on Windows
-        return None
-    return disk.f_favail if disk.f_files else None

@@ -252,6 +252,12 @@ def os_error(error: BaseException) -> OSError | None:
     return error if isinstance(error, OSError) else None
 
 
+def disk_fault(error: BaseException) -> OSError | None:
+    """Return what `os_error` does if it says that the disk takes nothing more, whatever the file; else None."""
+    fault = os_error(error)
+    return fault if fault is not None and fault.errno in DISK_FAULTS else None
+
+
 def cannot_write(
     path: Path | str,
     error: OSError,
@@ -278,6 +284,7 @@ def cannot_write(
         room = free_bytes(path)
         sizes = [f"{size(needed)} needed"] if needed else []
         sizes += [f"{size(room)} free"] if room is not None else []
+        sizes += ["no more files (inodes)"] if files_left(path) == 0 else []
         received += f" ({', '.join(sizes)})" * bool(sizes)
     return kind(f"{path} cannot be written", expected=expected, received=received, mend=mend)
 
@@ -321,6 +328,19 @@ def free_bytes(path: Path) -> int | None:
             continue
         except OSError:
             return None
+    return None
+
+
+def files_left(path: Path) -> int | None:
+    """Return how many files the disk of a path still takes; None where it has no such limit or does not say."""
+    for place in (path.absolute(), *path.absolute().parents):
+        try:
+            disk = os.statvfs(place)
+        except FileNotFoundError:
+            continue
+        except (OSError, AttributeError):  # no statvfs on Windows
+            return None
+        return disk.f_favail if disk.f_files else None
     return None
 
 

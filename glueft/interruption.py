@@ -39,7 +39,7 @@ class _State:
 
     Attributes:
         number: the first that has come.
-        taken: whether whoever ends the work knows of it: then it is not raised again.
+        taken: whether the work is being ended anyway: then it is not raised, nor again.
         held: how many blocks hold signals back.
         listening: whether the handlers are in place.
         ours: whether the process is glueft's own.
@@ -109,8 +109,9 @@ def check() -> None:
 
 
 def take() -> None:
-    """Raise what has come no more: whoever calls this is about to end the work."""
-    _state.taken = True
+    """Raise no more what has come or still comes first: whoever calls this is about to end the work."""
+    if _in_main_thread():
+        _state.taken = True
 
 
 @contextmanager
@@ -186,11 +187,12 @@ def _stop_listening() -> None:
 def _handle(number: int, frame: FrameType | None) -> None:
     if os.getpid() != _state.process:  # a fork of this process has nothing of its own to finish
         os._exit(128 + number)
-    if _state.number is not None and _state.ours:
+    again = _state.number is not None
+    if again and _state.ours:
         return  # `_watch` has seen it too.
-    if _state.number is None:
+    if not again:
         _state.number = number
-    if not _state.held:
+    if not _state.held and (again or not _state.taken):
         raise _exception(number)
 
 

@@ -55,6 +55,7 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
     A GlueftError passes as it is; and what goes wrong in a plugin of glueft's own is a bug of glueft.
 
     Raises:
+        PluginError: the method met a full disk or the like.
         BlamedError: the method raised something else.
     """
     before = _AT_WORK.set(plugin)
@@ -65,6 +66,16 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
     except Exception as error:
         if _stranger(plugin) is None:
             raise
+        from glueft.files import disk_fault  # not at the top: no light command needs it
+
+        fault = disk_fault(error)
+        if fault is not None:
+            raise PluginError(
+                f"{named(plugin)} cannot write {fault.filename or 'a file'} in its `{method}`",
+                expected="a place with room where files can be made",
+                received=f"{fault.strerror}{place(type(plugin), error)}",
+                mend="make room, or have it write elsewhere",
+            ) from error
         raise BlamedError(
             f"{named(plugin)} failed in its `{method}`: {said(error)}",
             expected=f"`{method}` to do its work, or to raise a GlueftError that says what the user can mend",

@@ -14,7 +14,7 @@ from glueft.baseline import baseline, majority_accuracy
 from glueft.collector import collector_off
 from glueft.disk_space import refuse_full_disk
 from glueft.errors import GlueftError, RunFolderError
-from glueft.files import DISK_FAULTS, os_error
+from glueft.files import disk_fault
 from glueft.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
 from glueft.plugin_build import build
@@ -156,10 +156,8 @@ def walk(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
 
 def failed_write(run: Run, error: BaseException) -> BaseException:
     """Return an error as it is, or in a sentence if a library or plugin could not write for want of room."""
-    fault = os_error(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
-    if fault is None or fault.errno not in DISK_FAULTS:
-        return error
-    return run.cannot_write(fault)
+    fault = disk_fault(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
+    return error if fault is None else run.cannot_write(fault)
 
 
 def end_early(

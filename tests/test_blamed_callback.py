@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ def test_what_says_itself_what_it_is_passes(clumsy: Callback, error: BaseExcepti
     with pytest.raises(type(error)) as caught:
         BlamedCallback(clumsy, Raising(error)).on_epoch_end(0, {})
     assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device", "w.h5"), Exception("os error 28")])
+def test_a_full_disk_is_not_the_plugins_fault(clumsy: Callback, error: Exception) -> None:
+    with pytest.raises(PluginError) as caught:
+        BlamedCallback(clumsy, Raising(error)).on_epoch_end(0, {})
+    assert not isinstance(caught.value, BlamedError)
+    written = getattr(error, "filename", None) or "a file"
+    assert caught.value.message.endswith(f" cannot write {written} in its `on_epoch_end`")
+    assert caught.value.received.startswith("No space left on device") and "make room" in caught.value.mend
 
 
 def test_the_line_of_the_plugin_is_told(clumsy: Callback, tmp_path: Path) -> None:

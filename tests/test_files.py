@@ -202,6 +202,12 @@ def test_the_systems_word_in_errors_of_other_libraries(error: Exception, number:
         raise error
 
 
+def test_a_disk_that_takes_no_more_files_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glueft.files.files_left", lambda path: 0)
+    error = cannot_write(tmp_path / "a", OSError(errno.ENOSPC, "No space left on device"), needed=10)
+    assert error.received.endswith(" free, no more files (inodes))")
+
+
 def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
     assert os_error(ValueError("the file is too large")) is None
     for error in (ValueError("x"), BrokenPipeError(errno.EPIPE, "x")):

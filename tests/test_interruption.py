@@ -14,7 +14,7 @@ import pytest
 
 from glueft import interruption
 from glueft.hub_client import in_thread
-from glueft.interruption import check, held, listening, meant
+from glueft.interruption import check, held, listening, meant, take
 
 unix = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has other signals")
 # As in a process that a shell has not started in the background.
@@ -76,6 +76,25 @@ def test_other_errors_of_destructors_are_shown_as_before(monkeypatch: pytest.Mon
     with listening():
         Group()
     assert shown == [ValueError]
+
+
+def test_whoever_ends_the_work_is_not_interrupted_by_the_first() -> None:
+    with pytest.raises(KeyboardInterrupt), listening():
+        take()
+        press()
+        check()
+        assert interruption.exit_code() == 130
+        press()
+        pytest.fail("the second is meant")
+
+
+def test_another_thread_ends_its_own_work_alone() -> None:
+    with pytest.raises(KeyboardInterrupt), listening():
+        other = threading.Thread(target=take)
+        other.start()
+        other.join()
+        press()
+        pytest.fail("the handler raises")
 
 
 def test_what_must_not_be_left_half_done_is_done_first() -> None:

@@ -38,7 +38,6 @@ from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.process_start import process_start
 from glueft.cli.streams import guard_streams, settle_streams
 from glueft.errors import GlueftError
-from glueft.files import DISK_FAULTS, cannot_write, os_error
 from glueft.registry import load_registry
 from glueft.standard_output import give_back, set_aside
 from glueft.text import say
@@ -89,8 +88,11 @@ def main() -> None:
     guard_streams()
     # Little of what a light command makes is garbage, and looking for it takes a tenth of the command's time.
     gc.disable()
-    interruption.own_process()
-    code = command_line(sys.argv[1:], begin=process_start())
+    try:
+        interruption.own_process()
+        code = command_line(sys.argv[1:], begin=process_start())
+    except KeyboardInterrupt:  # between the two
+        code = _tell_interruption()
     settle_streams()
     set_aside()  # for what is still printed at the very end, by functions of `atexit`
     if interruption.exit_code() is not None:
@@ -113,19 +115,17 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
     """
     with interruption.listening():
         try:
-            code = _command_line(arguments, begin)
-            interruption.check()
+            try:
+                code = _command_line(arguments, begin)
+                interruption.check()
+            finally:
+                interruption.take()
         except KeyboardInterrupt:
             code = INTERRUPTED
         finally:
             give_back()
-        interruption.take()
-        ended = interruption.exit_code()
-        if ended is None and code != INTERRUPTED:
-            return code
         # Whatever a library made of the signal, or a command of what the library made.
-        by = "" if ended in (None, INTERRUPTED) else f" by {interruption.signal_name()}"
-        return _tell(f"interrupted{by}", INTERRUPTED if ended is None else ended)
+        return code if interruption.exit_code() is None and code != INTERRUPTED else _tell_interruption()
 
 
 def _command_line(arguments: Sequence[str], begin: float | None) -> int:
@@ -152,10 +152,12 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
     except Exception as error:
         if interruption.exit_code() is not None:
             return INTERRUPTED
+        from glueft.files import cannot_write, disk_fault  # not at the top: no light command needs it
+
         if isinstance(error, OSError) and error.errno in PATH_FAULTS and error.filename is not None:
             return _tell(str(_path_fault(error)), MENDABLE)
-        fault = os_error(error)
-        if fault is not None and fault.errno in DISK_FAULTS:
+        fault = disk_fault(error)
+        if fault is not None:
             return _tell(str(cannot_write("what this command writes", fault)), MENDABLE)
         say(*traceback.format_exc().rstrip("\n").split("\n"), stream=sys.stderr)
         return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
@@ -191,6 +193,11 @@ def _glueft(
     """Fine-tune pretrained text encoders on GLUE tasks with Keras 3, from one declarative recipe."""
     if context.invoked_subcommand not in LIGHT:
         gc.enable()
+
+
+def _tell_interruption() -> int:
+    ended = interruption.exit_code() or INTERRUPTED
+    return _tell("interrupted" if ended == INTERRUPTED else f"interrupted by {interruption.signal_name()}", ended)
 
 
 def _tell(message: str, code: int) -> int:
