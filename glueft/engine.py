@@ -17,7 +17,7 @@ import numpy as np
 
 from glueft.collector import collector_off
 from glueft.data.batches import EvaluationBatches, TrainingBatches
-from glueft.encoder.word_embeddings import are_known, known_words, weights_left_out
+from glueft.encoder.word_embeddings import known_words, weights_left_out
 from glueft.errors import TrainingError
 from glueft.interruption import check
 from glueft.step_times import StepTimes, Stopwatch
@@ -159,19 +159,22 @@ def step_times(model: keras.Model) -> StepTimes:
     return StepTimes(by_shape=keras.backend.backend() == "jax" or bool(model.jit_compile))
 
 
-def predict(model: keras.Model, batches: EvaluationBatches, times: StepTimes | None = None) -> NDArray[np.float32]:
+def predict(
+    model: keras.Model, batches: EvaluationBatches, times: StepTimes | None = None, *, of_run: bool = False
+) -> NDArray[np.float32]:
     """Return the logits of a split, (rows, labels), in the order of the split.
 
     Args:
         model: compiled by `compile_model` or `compile_for_prediction`.
         batches: all of the split.
         times: gets the seconds of each step, if given.
+        of_run: whether these are rows of the run that trains the model, and not what a callback asks meanwhile.
 
     Raises:
         TrainingError: a logit is not a finite number.
     """
     watch = Stopwatch(step_times(model) if times is None else times, batches.measures())
-    with known_words(model) if are_known(model, batches.encoded.ids) else nullcontext():
+    with known_words(model) if of_run else nullcontext():
         outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
     logits = batches.restore(np.asarray(outputs, np.float32))
     if not np.isfinite(logits).all():
@@ -310,7 +313,7 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Validate, and put the results where later callbacks look for them."""
         logs = {} if logs is None else logs
-        self.validation_logits = predict(self.model, self.validation, self.times)
+        self.validation_logits = predict(self.model, self.validation, self.times, of_run=True)
         labels = self.validation.encoded.labels
         validation_loss = mean_loss(self.validation_logits, labels, regression=self.regression)
         metrics = self.score(self.validation_logits)

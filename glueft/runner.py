@@ -285,7 +285,7 @@ def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: Ru
         # Merged before anything is predicted: the numbers of the record are those of the model that is saved.
         known = None if merge_lora(prepared.model) else trained.validation_logits
         logits = {
-            name: engine.predict(prepared.model, batches, prepared.times)
+            name: engine.predict(prepared.model, batches, prepared.times, of_run=True)
             for name, batches in prepared.batches.evaluation.items()
             if name != judged or known is None
         }

@@ -305,7 +305,7 @@ import glueft
 
 
 class Asking(glueft.Callback):
-    """Asks the model for pairs with words that the run does not have, and keeps what it says."""
+    """Asks the model for pairs, also with words that the run does not have, and keeps what it says."""
 
     name = "asking"
 
@@ -320,6 +320,7 @@ class Asking(glueft.Callback):
         run.tokenizer.truncation_side = "left"
         tokens = {name: np.asarray(values, "int32") for name, values in tokens.items()}
         texts = [list(pair) for pair in zip(*run.validation_rows.texts)]
+        run.predict(texts[:3])  # words of the run, in a batch of another shape than the run's own
 
         def ask(batch, logs):
             run.predict(pairs[: 1 + batch % 2])

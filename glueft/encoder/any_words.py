@@ -1,4 +1,4 @@
-"""A classifier whose vocabulary is narrowed for its training, and that still answers for any word."""
+"""A classifier in training, whose vocabulary may be narrowed, and that still answers others for any word."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from glueft.errors import TrainingError
 class AnyWords:
     """Comes first among a model's bases: its train steps see the run's own words, everybody else any words.
 
-    Predictions under `known_words`, those of the run, have a program of their own beside that of all others.
+    Predictions under `known_words`, those of the run, have a program of their own beside that of all others, also
+    where the vocabulary is whole: TensorFlow makes a program for the first shape that it meets and another for all
+    later ones, whose last digits differ. So whatever a callback asks, the run's numbers stay what they are.
     """
 
-    _any_words_function: Any = None
+    _others_function: Any = None
 
     def train_step(self: Any, *arguments: Any) -> Any:
         """Make one update; arguments and results are the backend's own."""
@@ -25,12 +27,12 @@ class AnyWords:
 
     def predict(self: Any, *arguments: Any, **named: Any) -> Any:
         """Predict as `keras.Model.predict` does; a callback may call it at any time, with any words."""
-        with self._program_for_the_words():
+        with self._program_of_whoever_asks():
             return super().predict(*arguments, **named)  # type: ignore[misc]
 
     def predict_on_batch(self: Any, *arguments: Any, **named: Any) -> Any:
         """Predict as `keras.Model.predict_on_batch` does; likewise."""
-        with self._program_for_the_words():
+        with self._program_of_whoever_asks():
             return super().predict_on_batch(*arguments, **named)  # type: ignore[misc]
 
     def train_on_batch(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -39,7 +41,7 @@ class AnyWords:
         Raises:
             TrainingError: the vocabulary is narrowed: words beyond the run's could not be learnt.
         """
-        if self._is_narrowed():
+        if self.encoder.embeddings.word_embeddings.whole is not None:
             raise TrainingError(
                 "a batch of its own cannot be trained on while the run trains the words of its texts alone",
                 expected="training on the batches of the run",
@@ -50,27 +52,24 @@ class AnyWords:
 
     def compile(self: Any, *arguments: Any, **named: Any) -> None:
         """Compile as `keras.Model.compile` does."""
-        self._any_words_function = None
+        self._others_function = None
         super().compile(*arguments, **named)  # type: ignore[misc]
 
     def forget_programs(self: Any) -> None:
         """Have every step traced again."""
-        self.train_function = self.test_function = self.predict_function = self._any_words_function = None
-
-    def _is_narrowed(self: Any) -> bool:
-        return self.encoder.embeddings.word_embeddings.whole is not None
+        self.train_function = self.test_function = self.predict_function = self._others_function = None
 
     @contextmanager
-    def _program_for_the_words(self: Any) -> Iterator[None]:
-        """Let Keras find the program that fits the words to come, or make it."""
+    def _program_of_whoever_asks(self: Any) -> Iterator[None]:
+        """Let Keras find the program of the run or that of all others, or make it."""
         if hasattr(self, "jax_state_sync"):
             # Between two steps of `fit` on JAX the variables are empty: Keras keeps their values elsewhere.
             self.jax_state_sync()
-        if not self._is_narrowed() or self.encoder.embeddings.word_embeddings.only_known:
+        if self.encoder.embeddings.word_embeddings.only_known:
             yield
             return
-        own, self.predict_function = self.predict_function, self._any_words_function
+        of_run, self.predict_function = self.predict_function, self._others_function
         try:
             yield
         finally:
-            self._any_words_function, self.predict_function = self.predict_function, own
+            self._others_function, self.predict_function = self.predict_function, of_run

@@ -153,12 +153,6 @@ def known_words(model: keras.Model) -> Iterator[None]:
         layer.only_known = before
 
 
-def are_known(model: keras.Model, ids: NDArray[Any]) -> bool:
-    """Return whether all of these ids are among those that a classifier is narrowed to, if it is narrowed."""
-    layer = model.encoder.embeddings.word_embeddings
-    return layer.whole is None or bool((layer.places[ids] < len(layer.rows)).all())
-
-
 def narrow_vocabulary(model: Classifier, *token_ids: Iterable[NDArray[Any] | int]) -> int:
     """Train only the word embeddings of tokens that occur; call it before the model is compiled.
 
