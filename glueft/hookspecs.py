@@ -188,8 +188,8 @@ def glueft_run_finished(run: Run) -> None:
 def glueft_commands(app: typer.Typer) -> None:
     """Adds commands to the command line.
 
-    Called at the start of every `glueft` command, before its arguments are read. A name that is in use already is
-    refused, and reported.
+    Called at the start of every `glueft` command, before its arguments are read: of installed packages alone, as a file
+    that `--plugin` names is not known yet. A name that is in use already is refused, and reported.
 
     Args:
         app: the typer application with glueft's own commands.

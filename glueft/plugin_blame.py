@@ -80,10 +80,20 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
             f"{named(plugin)} failed in its `{method}`: {said(error)}",
             expected=f"`{method}` to do its work, or to raise a GlueftError that says what the user can mend",
             received=f"{said(error)}{place(type(plugin), error)}",
-            mend="mend the plugin, or tell its authors",
+            mend=misread_name(type(plugin), error) or "mend the plugin, or tell its authors",
         ) from error
     finally:
         _AT_WORK.reset(before)
+
+
+def misread_name(plugin: type[Plugin], error: BaseException) -> str:
+    """What a callback does instead of handing a checkpoint's name that only glueft reads to transformers; or empty."""
+    if plugin.kind != "callback" or "package:" not in str(error):
+        return ""
+    return (
+        "a checkpoint's name with \"package:\" is glueft's own, and other libraries do not know it: take the tokenizer "
+        "from run.tokenizer, and predictions from run.predict(texts)"
+    )
 
 
 def said(error: BaseException) -> str:

@@ -37,7 +37,7 @@ class Run:
     What there is of the model and of the rows is there when a callback's `build` is called.
 
     Attributes:
-        recipe: what was asked for.
+        recipe: what was asked for; a checkpoint's name there may be one that glueft alone reads ("package:...").
         folder: where the run leaves its results.
         record: the content of run.json so far.
         num_train_steps: optimizer steps of the whole run; 0 until the batches are planned.

@@ -13,7 +13,7 @@ import glueft
 from glueft.blamed_callback import BlamedCallback
 from glueft.errors import PluginError
 from glueft.plugin import Callback
-from glueft.plugin_blame import BlamedError
+from glueft.plugin_blame import BlamedError, blaming
 from glueft.registry import load_registry
 
 PLUGIN = '''
@@ -80,6 +80,16 @@ def test_a_full_disk_is_not_the_plugins_fault(clumsy: Callback, error: Exception
     written = getattr(error, "filename", None) or "a file"
     assert caught.value.message.endswith(f" cannot write {written} in its `on_epoch_end`")
     assert caught.value.received.startswith("No space left on device") and "make room" in caught.value.mend
+
+
+def test_a_checkpoint_s_name_that_only_glueft_reads_is_explained(clumsy: Callback) -> None:
+    """Many a callback begins with AutoTokenizer.from_pretrained of the recipe's checkpoint."""
+    from transformers import AutoTokenizer
+
+    with pytest.raises(BlamedError) as caught, blaming(clumsy, "build"):
+        AutoTokenizer.from_pretrained("package:some_encoder/model")
+    assert "failed in its `build`: OSError: " in caught.value.message
+    assert 'with "package:" is glueft\'s own' in caught.value.mend and "run.tokenizer" in caught.value.mend
 
 
 def test_the_line_of_the_plugin_is_told(clumsy: Callback, tmp_path: Path) -> None:

@@ -503,3 +503,56 @@ def test_more_problems_than_anyone_reads_are_counted(tmp_path: Path) -> None:
         load_recipe(str(file))
     assert len(caught.value.problems) == 80
     assert str(caught.value).endswith("\n\n  and 30 more")
+
+
+CARELESS = '''
+import glueft
+import pydantic
+from pydantic_core import PydanticCustomError
+
+class Window(glueft.Options):
+    width: int = glueft.Field(3, ge=5, description="How wide.")
+
+class Careless(glueft.Optimizer):
+    """Its options have defaults that their own types refuse, and a rule in pydantic's own words."""
+
+    name = "careless"
+
+    class Options(glueft.Options):
+        count: int = glueft.Field("many", description="How many.")
+        size: int | bool = glueft.Field(None, description="How large.")
+        window: Window | None = glueft.Field(None, description="A table.")
+
+        @pydantic.model_validator(mode="after")
+        def check(self):
+            raise PydanticCustomError("never", "These do not go together")
+
+    def build(self, learning_rate):
+        raise NotImplementedError
+'''
+
+
+def test_a_default_that_its_own_type_refuses(tmp_path: Path) -> None:
+    """The recipe has nothing there: what is told is the plugin's slip, and what to write all the same."""
+    (tmp_path / "careless.py").write_text(CARELESS)
+    options = ["optimizer={plugin='careless', window={}}"]
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("mrpc", options, plugins=[tmp_path / "careless.py"])
+    assert [(problem.path, problem.message.partition(", is not a value")[0]) for problem in caught.value.problems] == [
+        ("optimizer.count", 'the default of this option, "many" (text)'),
+        ("optimizer.size", "the default of this option, None"),
+        ("optimizer.window.width", "the default of this option, 3 (a whole number)"),
+    ]
+    (count, *_) = caught.value.problems
+    assert count.message.endswith("is not a value that it may have: input should be a valid integer")
+    assert count.mend == f"give optimizer.count a value, and tell the authors of {tmp_path / 'careless.py'}"
+
+
+def test_a_rule_of_a_plugin_in_pydantic_s_own_words(tmp_path: Path) -> None:
+    (tmp_path / "careless.py").write_text(CARELESS)
+    options = ["optimizer={plugin='careless', count=1, size=1}"]
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("mrpc", options, plugins=[tmp_path / "careless.py"])
+    assert [(problem.path, problem.message) for problem in caught.value.problems] == [
+        ("optimizer", "These do not go together")
+    ]

@@ -35,7 +35,7 @@ def clashes(callbacks: Mapping[int, Callback], claimed: Mapping[int, Sequence[st
             if place in mine:
                 continue
             mine.add(place)
-            other, owner = owners.setdefault(place, (index, f'callback number {index + 1}, "{callback.name}"'))
+            other, owner = owners.setdefault(place, (index, f'"{callback.name}" in callbacks.{index}'))
             if other == index:
                 continue
             problems.append(

@@ -34,8 +34,15 @@ class Findings:
         """Return one problem for each value or key that is wrong."""
         # A value that may be of several types is found wrong once for each; it is one problem.
         by_path: dict[Path, list[Any]] = {}
+        defaults: dict[Path, Any] = {}
         for finding in error.errors(include_url=False):
-            by_path.setdefault(self._at(finding), []).append(finding)
+            left_out = self._left_out(finding)
+            if left_out is None:
+                by_path.setdefault(self._at(finding), []).append(finding)
+            else:
+                defaults.setdefault(left_out, finding)
+        for at, finding in defaults.items():
+            self._wrong_default(at, finding)
         for at, findings in by_path.items():
             kind = findings[0]["type"]
             if kind == "extra_forbidden":
@@ -44,6 +51,8 @@ class Findings:
                 self._missing(at)
             elif kind in ("value_error", "assertion_error"):
                 self._own_words(at, str(findings[0]["ctx"]["error"]), findings[0]["input"])
+            elif not at:
+                self._own_words(at, findings[0]["msg"], findings[0]["input"])
             else:
                 self._wrong_value(at, findings)
         return self.problems
@@ -62,6 +71,31 @@ class Findings:
                 continue
             path = (*path, part)
         return path
+
+    def _left_out(self, finding: Any) -> Path | None:
+        """The path of the option whose own default is found wrong: the recipe has nothing there; None for others."""
+        value: Any = self.of.values
+        for place, part in enumerate(finding["loc"]):
+            if not isinstance(value, dict):
+                return None
+            if part not in value:
+                known = part in self._schema(finding["loc"][:place]).get("properties", {})
+                lacking = finding["type"] == "missing" and place == len(finding["loc"]) - 1
+                return finding["loc"][: place + 1] if known and not lacking else None
+            value = value[part]
+        return None
+
+    def _wrong_default(self, at: Path, finding: Any) -> None:
+        brought = f", and tell the authors of {self.of.plugin.origin}" if self.of.plugin else ""
+        wrong = finding["msg"][:1].lower() + finding["msg"][1:]
+        default = "None" if finding["input"] is None else received(finding["input"])
+        self._add(
+            at,
+            f"the default of this option, {default}, is not a value that it may have: {wrong}",
+            expected(self._schema(at)),
+            default,
+            f"give {dotted((*self.of.path, *at))} a value{brought}",
+        )
 
     def _is_key(self, at: Path) -> bool:
         """Whether a path ends in a key that is not there; what a list lacks has no place in it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
-from glueft.plugin_blame import place, said
+from glueft.plugin_blame import misread_name, place, said
 from glueft.plugin_build import KERAS_CLASS, is_built, told
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ class Check:
         except GlueftError as error:
             raise ContractBrokenError(error.in_one_line) from error
         except Exception as error:
-            raise ContractBrokenError(f"it raised {said(error)}{place(self.subject.cls, error)}") from error
+            told = f"it raised {said(error)}{place(self.subject.cls, error)}"
+            raise ContractBrokenError("; ".join(filter(None, [told, misread_name(self.subject.cls, error)]))) from error
 
 
 def require_built(kind: str, built: object) -> None:

@@ -292,7 +292,7 @@ def test_two_callbacks_cannot_have_the_same_for_themselves(
     name = found.message.split('"')[1]
     assert found.path == "callbacks.1" and f'plugin="{name}"' in second
     assert claim in found.message
-    assert found.message.endswith(f"for itself, and so does callback number 1, {first.split(',')[0][7:]}")
+    assert found.message.endswith(f"for itself, and so does {first.split(',')[0][7:]} in callbacks.0")
     assert found.mend == f"give it another by its options (glueft describe {name}), or take it out"
 
 
@@ -320,7 +320,7 @@ class Claiming(glueft.Callback):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("sub/../metrics.csv", 'callback number 1, "csv"'),
+        ("sub/../metrics.csv", '"csv" in callbacks.0'),
         ("run.json", "glueft itself"),
         ("predictions/", "glueft itself"),
         ("report.html", "glueft itself"),
