@@ -208,7 +208,7 @@ def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (tmp_path / "folder.csv").mkdir()
     assert "a folder in place of a file" in error_of(tmp_path / "folder.csv")
     (tmp_path / "folder.parquet").mkdir()
-    assert "Is a directory" in error_of(tmp_path / "folder.parquet")
+    assert "a folder in place of a file" in error_of(tmp_path / "folder.parquet")
 
 
 @pytest.mark.parametrize(
