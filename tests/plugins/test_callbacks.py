@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,18 @@ def test_early_stopping_says_which_epoch_was_kept(stopped: runner.Result, shown:
     }
     line = f"early stopping: stopped after epoch {len(losses)} of 12; "
     assert f"{line}kept epoch {best + 1} (validation loss {losses[best]:.4f})" in shown.lines
+
+
+def test_early_stopping_says_of_which_label_f1_is() -> None:
+    from glueft_callbacks.keras_early_stopping import KeepBestEpoch
+
+    lines: list[str] = []
+    run: Any = SimpleNamespace(record={"metric_labels": {"f1": "equivalent"}}, say=lines.append)
+    callback = KeepBestEpoch(run, "f1", patience=1, min_delta=0.0)
+    callback.set_params({"epochs": 1})
+    callback.kept_epoch = callback.epochs_done = 1
+    callback.on_train_end()
+    assert lines == ["early stopping: all 1 epochs were run; kept epoch 1 (f1 of equivalent 0.0000)"]
 
 
 def test_what_is_saved_is_what_was_best(stopped: runner.Result) -> None:
@@ -215,7 +228,7 @@ def test_which_epoch_is_kept(case: str, tmp_path: Path) -> None:
     """A real Keras training of one weight, which the values of a made-up validation accompany."""
     import keras
 
-    from glueft_callbacks.keras_early_stopping import KeepBestEpoch
+    from glueft_callbacks.keras_early_stopping import KeepBestEpochEpoch
 
     values, metric, patience, min_delta, kept, run_epochs = COURSES[case]
     after_epoch = []
@@ -227,7 +240,7 @@ def test_which_epoch_is_kept(case: str, tmp_path: Path) -> None:
 
     model = one_weight()
     run: Any = Run(recipe=None, folder=tmp_path)  # type: ignore[arg-type]
-    callbacks = [Validation(), KeepBestEpoch(run, metric, patience, min_delta)]
+    callbacks = [Validation(), KeepBestEpochEpoch(run, metric, patience, min_delta)]
     model.fit(np.ones((4, 1)), np.full((4, 1), 9.0), epochs=len(values), callbacks=callbacks, verbose=0)
 
     assert len(after_epoch) == run_epochs
