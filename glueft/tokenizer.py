@@ -60,11 +60,13 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
             tokenizer = AutoTokenizer.from_pretrained(
                 readable, config=_dispatch_config(checkpoint), local_files_only=True, trust_remote_code=False
             )
-    except Exception as error:  # the tokenizer classes raise whatever their files make them stumble over
+    except BaseException as error:  # the tokenizer classes raise whatever their files make them stumble over
+        if not is_tokenizer_fault(error):
+            raise
         raise CheckpointError(
             f"{checkpoint.name}: the tokenizer cannot be read",
             expected="tokenizer files that transformers can load",
-            received=_first_line(error),
+            received=first_line(error),
             mend=_mend(error, folder),
         ) from error
     _check_tokenizer(tokenizer, checkpoint)
@@ -143,7 +145,13 @@ def _dispatch_config(checkpoint: Checkpoint) -> Any:
     return config
 
 
-def _mend(error: Exception, folder: Path) -> str:
+def is_tokenizer_fault(error: BaseException) -> bool:
+    """Whether an error that came out of a tokenizer is its own: any Exception, and a panic of its Rust code."""
+    # Which is no Exception, and whose class cannot be imported.
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _mend(error: BaseException, folder: Path) -> str:
     models = [name for name in _SENTENCEPIECE if (folder / name).is_file()]
     lacking = [package for module, package in _READS_SENTENCEPIECE.items() if not _installed(module)]
     # transformers goes on to try another reader, and names the package of that one.
@@ -164,7 +172,8 @@ def _installed(module: str) -> bool:
         return False
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """The class of an error, and the first line of what it says."""
     lines = str(error).split("\n")
     return f"{type(error).__name__}: {next((line for line in lines if line.strip()), '').strip()}"
 
@@ -202,8 +211,10 @@ def _check_tokenizer(tokenizer: Any, checkpoint: Checkpoint) -> None:
     try:
         special = tokenizer.num_special_tokens_to_add(pair=False)
         pair = tokenizer("a", "b")
-    except Exception as error:  # as above
-        raise mismatch("a tokenizer that can encode a pair of texts", _first_line(error)) from error
+    except BaseException as error:  # as above
+        if not is_tokenizer_fault(error):
+            raise
+        raise mismatch("a tokenizer that can encode a pair of texts", first_line(error)) from error
     if not special:
         raise mismatch(
             "special tokens around a text, such as [CLS] and [SEP]: the classifier reads the first of them",

@@ -7,6 +7,7 @@ configuration of Sudachi, say, names libraries to load.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,14 +95,17 @@ def _read(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
     try:
         content = read_json(path)
         received = "" if isinstance(content, dict) else f"a JSON {type(content).__name__}"
+        json.dumps(content, ensure_ascii=False).encode()  # as transformers saves them, after the training
     except FileNotFoundError:
         return {}
     except UnreadableError as error:
         received = str(error)
+    except UnicodeEncodeError:
+        received = "half of a surrogate pair, which has no form in UTF-8"
     if received:
         raise CheckpointError(
             f"{path}: it cannot be read",
-            expected="a JSON object",
+            expected="a JSON object of texts in Unicode",
             received=received,
             mend="download or copy the tokenizer files again, or choose another checkpoint",
         )

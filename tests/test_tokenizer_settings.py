@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from glueft.checkpoint import find_checkpoint, load_tokenizer
+from glueft.data.encoding import encode
+from glueft.data.rows import Rows
 from glueft.errors import CheckpointError
 from reference_checkpoints import copy_checkpoint
 
@@ -122,3 +125,25 @@ def test_a_tokenizer_larger_than_any(folder: Path) -> None:
         file.truncate(65 << 20)
     error = refused(folder)
     assert "it is no file that can be read" in error.message and "68,157,440 bytes" in error.received
+
+
+def test_a_fault_in_rust_is_a_sentence(folder: Path) -> None:
+    settings = json.loads((folder / "tokenizer.json").read_text())
+    settings["post_processor"]["special_tokens"] = {}
+    add(folder / CONFIG, tokenizer_class="PreTrainedTokenizerFast")
+    (folder / "tokenizer.json").write_text(json.dumps(settings))
+    assert refused(folder).received == "PanicException: no entry found for key"
+
+
+def test_a_text_that_the_tokenizer_fails_at(folder: Path) -> None:
+    settings = json.loads((folder / "tokenizer.json").read_text())
+    settings["model"]["unk_token"] = "[NOTHING]"
+    words = settings["model"]["vocab"]
+    words["a"], words["b"] = words.pop("w5"), words.pop("w6")  # with which a tokenizer is tried
+    add(folder / CONFIG, tokenizer_class="PreTrainedTokenizerFast", unk_token="[PAD]")
+    (folder / "tokenizer.json").write_text(json.dumps(settings))
+    tokenizer = load_tokenizer(find_checkpoint(str(folder)))
+    rows = Rows("validation", (["w4"] * 9 + ["\u1234"],), np.zeros(10, np.int32), ("no", "yes"))
+    with pytest.raises(CheckpointError, match="the tokenizer fails at a text of the validation rows") as caught:
+        encode(rows, tokenizer, 8)
+    assert "Missing" in caught.value.received and caught.value.received.endswith("(in rows 0 to 9)")

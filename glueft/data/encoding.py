@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glueft.errors import DataError
+from glueft.errors import CheckpointError, DataError
+from glueft.tokenizer import first_line, is_tokenizer_fault
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +71,7 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
 
     Raises:
         DataError: `max_length` leaves no room for text beside the special tokens.
+        CheckpointError: the tokenizer fails at a text.
     """
     special = tokenizer.num_special_tokens_to_add(pair=len(rows.texts) == 2)
     if max_length < special + len(rows.texts):
@@ -80,10 +82,19 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
             mend="raise data.max_length; 128 suits most GLUE tasks",
         )
     encode_chunk = _rust_encoder(tokenizer, max_length) or partial(_encode_in_python, tokenizer, max_length)
-    chunks = [
-        encode_chunk([texts[start : start + CHUNK_ROWS] for texts in rows.texts])
-        for start in range(0, len(rows), CHUNK_ROWS)
-    ]
+    chunks = []
+    for start in range(0, len(rows), CHUNK_ROWS):
+        try:
+            chunks.append(encode_chunk([texts[start : start + CHUNK_ROWS] for texts in rows.texts]))
+        except BaseException as error:
+            if not is_tokenizer_fault(error):
+                raise
+            raise CheckpointError(
+                f"{tokenizer.name_or_path}: the tokenizer fails at a text of the {rows.name} rows",
+                expected="tokens for any text",
+                received=f"{first_line(error)} (in rows {start:,} to {min(start + CHUNK_ROWS, len(rows)) - 1:,})",
+                mend="use the tokenizer files that belong to the model, whole",
+            ) from error
     return Encoded(
         ids=np.concatenate([chunk.ids for chunk in chunks]),
         token_types=np.concatenate([chunk.token_types for chunk in chunks]),
