@@ -16,6 +16,9 @@ CHUNK_ROWS = 8192
 # Fewer rows make a chunk where they are long: a tokenizer takes some 25 bytes for each character while it works.
 CHUNK_CHARACTERS = 2**23
 
+# So many of them a cell counts for beside its text: a table may have a hundred thousand columns, and all of them empty.
+CELL_CHARACTERS = 8
+
 Texts = tuple[str, ...]
 
 

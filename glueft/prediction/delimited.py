@@ -13,7 +13,7 @@ from glueft.data.table_format import TableFormat
 from glueft.data.table_quotes import spans_lines
 from glueft.errors import DataError
 from glueft.plugin import TSVFile
-from glueft.prediction.chunks import Chunk, Row, gather
+from glueft.prediction.chunks import CELL_CHARACTERS, Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice, check_once
 from glueft.splits import counted
 from glueft.task_description import TaskDescription
@@ -96,7 +96,7 @@ class DelimitedTable:
                     continue
                 if problem is not None and fatal:
                     raise malformed(self.path, Problems(problem))
-                size = sum(map(len, fields))
+                size = sum(map(len, fields)) + CELL_CHARACTERS * len(fields)
                 if self.quotes is None and len(fields) == 1 and problem is None and spans_lines(fields):
                     over_lines.append(line)
                 if problem is None:

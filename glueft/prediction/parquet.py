@@ -9,7 +9,7 @@ from typing import IO, Any
 from glueft.data.lines import Problem
 from glueft.data.table_cells import CellError
 from glueft.errors import DataError
-from glueft.prediction.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, BadRow, Chunk
+from glueft.prediction.chunks import CELL_CHARACTERS, CHUNK_CHARACTERS, CHUNK_ROWS, BadRow, Chunk
 from glueft.prediction.text_columns import TextChoice, check_once
 
 # Bytes read ahead for each column: whole column chunks, the library's habit, may be as large as the file.
@@ -102,5 +102,5 @@ class ParquetTable:
 def _rows_at_once(metadata: Any) -> int:
     """Rows of a batch: a chunk's, or fewer where they are large."""
     bytes_all = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    size = bytes_all / max(1, metadata.num_rows)
+    size = max(bytes_all / max(1, metadata.num_rows), CELL_CHARACTERS * metadata.num_columns)
     return max(1, min(CHUNK_ROWS, int(CHUNK_CHARACTERS / max(1.0, size))))

@@ -170,6 +170,11 @@ def test_chunks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [len(part) for part in parts] == [4, 4, 2, 1, 0, 0][: len(parts)]
     assert sum(len(part.bad) for part in parts) == 9 and max(len(part.bad) for part in parts) <= 4
 
+    monkeypatch.setattr(chunks, "CHUNK_CHARACTERS", 1000)
+    header, row = ",".join(["text", *(f"c{n}" for n in range(100))]), "a" + "," * 100
+    wide = written(tmp_path / "wide.csv", "\n".join([header, *[row] * 6]) + "\n")  # Empty cells take memory too.
+    assert [len(part) for part in open_table(wide, one_text()).chunks()] == [2, 2, 2]
+
 
 BAD_FILES: dict[str, tuple[str, str | bytes, str]] = {
     "nul": ("a.csv", b"text\nab\0c\n", "{path}, line 2: a NUL byte"),
