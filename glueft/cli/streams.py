@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from typing import IO, Any, NoReturn
 
 from glueft.errors import OutputError
@@ -80,6 +81,9 @@ class StandardStream:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.stream.fileno())
         os.close(nowhere)
+        # What is held back goes there now: later the descriptor may be that of another stream.
+        with suppress(OSError):
+            self.stream.flush()
         if not self.goes_on:
             self._raise()
         if self.name == "standard output" and not isinstance(error, BrokenPipeError):

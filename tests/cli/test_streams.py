@@ -55,6 +55,17 @@ def test_the_reader_of_a_light_command_goes_away() -> None:
 
 
 @full
+def test_what_is_lost_does_not_turn_up_elsewhere(tmp_path: Path) -> None:
+    stream = opened("/dev/full")
+    with pytest.raises(OutputError):
+        print("lost", file=stream, flush=True)
+    with (tmp_path / "elsewhere").open("w", encoding="utf-8") as elsewhere:
+        os.dup2(elsewhere.fileno(), stream.fileno())
+    stream.stream.close()
+    assert (tmp_path / "elsewhere").read_text(encoding="utf-8") == ""
+
+
+@full
 def test_work_goes_on_without_output_and_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
     told = io.StringIO()
     monkeypatch.setattr(sys, "stdout", opened("/dev/full"))
