@@ -170,7 +170,8 @@ def _listen() -> None:
     _state.unraisable, sys.unraisablehook = sys.unraisablehook, _unraisable
     for number in SIGNALS:
         handler = signal.getsignal(number)
-        if handler == signal.default_int_handler or (number != signal.SIGINT and handler == signal.SIG_DFL):
+        usual = handler == signal.default_int_handler or (number != signal.SIGINT and handler == signal.SIG_DFL)
+        if usual or (_state.ours and handler not in (signal.SIG_IGN, None)):
             _state.before[number] = signal.signal(number, _handle)
 
 
