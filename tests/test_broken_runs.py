@@ -20,6 +20,7 @@ from glueft.comparison.tables import tables
 from glueft.errors import GlueftError
 from glueft.progress import PlainProgress
 from glueft.push.content import content_of, source_of
+from glueft.report.facts import summary
 from glueft.report.write import write_report
 from glueft.run_list import list_runs
 from glueft.run_list_table import notes, run_table
@@ -158,3 +159,27 @@ def test_files_that_are_cut_off_damaged_or_none(run: Path, good: Path, name: str
             refuse_or_take(read)
         refuse_or_take(lambda: open_run(run).predictions("validation"))
         refuse_or_take(lambda: open_run(run).history())
+
+
+def test_any_key_of_the_record_may_be_missing_where_it_is_pushed(run: Path) -> None:
+    record = json.loads((run / "run.json").read_text())
+    for key in (*record, *(f"data.{name}" for name in record["data"]), "data.splits.validation.sha256"):
+        without = copy.deepcopy(record)
+        *tables_, last = key.split(".")
+        inner = without
+        for name in tables_:
+            inner = inner[name]
+        del inner[last]
+        (run / "run.json").write_text(json.dumps(without))
+        refuse_or_take(lambda: content_of(source_of(open_run(run)), "alice/x", None))
+
+
+@pytest.mark.parametrize("value", ["{}", '"[/]"', "nan", "true"])
+def test_a_recipe_that_cannot_be_used_is_reported_all_the_same(run: Path, value: str) -> None:
+    recipe = run / "recipe.toml"
+    lines = recipe.read_text().splitlines()
+    changed_lines = [f"epochs = {value}" if line.startswith("epochs") else line for line in lines]
+    assert changed_lines != lines
+    recipe.write_text("\n".join(changed_lines))
+    opened = open_run(run)
+    assert summary(opened.record, opened.recipe_settings()).startswith("The task table, trained with adam")

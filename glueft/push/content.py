@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
-from glueft.errors import CheckpointError
+from glueft.errors import CheckpointError, RunFolderError
 from glueft.plain_file import UnreadableError, read_json
 from glueft.push.model_card import CardSource, model_card
 from glueft.push.public_record import public_recipe, public_record, public_settings
@@ -90,26 +90,37 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
         source: what there is.
         repository: USER/NAME, for the card.
         branch: where it goes; None for the main branch.
+
+    Raises:
+        RunFolderError: the record lacks what the card needs.
     """
     import tomlkit
 
     record, task = public_record(source.record), source.task
     tables, left_out = public_recipe(source.recipe)
     recipe = tomlkit.dumps(tables)
-    card = model_card(
-        CardSource(
-            repository=repository,
-            branch=branch,
-            record=record,
-            recipe=recipe,
-            left_out=left_out,
-            labels=source.labels,
-            pair=len(task.inputs) == 2 if task else None,
-            description=task.description if task else None,
-            data_set=(task.hub.path, task.hub.config) if task and task.hub else None,
-            epoch=source.epoch,
+    try:
+        card = model_card(
+            CardSource(
+                repository=repository,
+                branch=branch,
+                record=record,
+                recipe=recipe,
+                left_out=left_out,
+                labels=source.labels,
+                pair=len(task.inputs) == 2 if task else None,
+                description=task.description if task else None,
+                data_set=(task.hub.path, task.hub.config) if task and task.hub else None,
+                epoch=source.epoch,
+            )
         )
-    )
+    except KeyError as missing:
+        raise RunFolderError(
+            "the record of the run lacks what a model card needs, so nothing is pushed",
+            expected="run.json as glueft run writes it",
+            received=f"nothing at {missing}",
+            mend="repeat the run, or restore the file from a copy",
+        ) from missing
     texts = {CARD: str(card), RECIPE: recipe, RECORD: json_text(record, indent=2) + "\n"}
     stage = f"epoch {source.epoch[0]} of {source.epoch[1]}" if source.epoch else "the finished run"
     return Content(

@@ -25,9 +25,10 @@ def summary(record: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     plugins = record.get("plugins", {})
     parts = [f"The task {record['task']}, trained with {plugins.get('optimizer', '?')}"]
     parts[0] += f" and the schedule {plugins.get('schedule', '?')}"
-    if training:
-        batch = training["batch_size"] * training.get("gradient_accumulation_steps", 1)
-        parts[0] += f" for {count(training['epochs'], 'epoch')} in batches of {batch}"
+    epochs, batch, times = (training.get(key, 1) for key in ("epochs", "batch_size", "gradient_accumulation_steps"))
+    # The recipe is shown as it was written, whether or not it can be used.
+    if training and all(type(number) is int for number in (epochs, batch, times)):
+        parts[0] += f" for {count(epochs, 'epoch')} in batches of {batch * times}"
     parts[0] += f", seed {record['seed']}."
     splits = data.get("splits", {})
     if splits:
