@@ -15,7 +15,7 @@ import numpy
 import pytest
 
 from glueft.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
-from glueft.errors import CheckpointError
+from glueft.errors import CheckpointError, RunFolderError
 from glueft.saved_model import head_labels, rename_labels
 from reference_checkpoints import (
     CASES,
@@ -338,7 +338,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
             raise OSError("no space left on device")
 
     model = load(REFERENCE / "bert").model
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(RunFolderError, match="no space left"):
         save_classifier(model, tmp_path / "saved", Broken())
     assert list(tmp_path.iterdir()) == []
 

@@ -285,7 +285,8 @@ def test_a_checkpoint_is_measured_by_its_labels_names(checkpoint: Path, finished
     assert result["run_dir"] is None and result["comparison"] is None
     assert result["checkpoint"]["name"] == str(checkpoint)
     # The other way round, every right answer is a wrong one.
-    edit_config(checkpoint, id2label={"0": "equivalent", "1": "not_equivalent"})
+    swapped = {"equivalent": 0, "not_equivalent": 1}
+    edit_config(checkpoint, id2label={str(index): name for name, index in swapped.items()}, label2id=swapped)
     assert measure(checkpoint)["metrics"]["accuracy"] == pytest.approx(1 - accuracy)
     result = measure(checkpoint, labels=["not_equivalent", "equivalent"])
     assert result["metrics"]["accuracy"] == accuracy

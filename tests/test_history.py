@@ -93,5 +93,6 @@ def test_glueft_itself_logs_its_own_kinds(run: Run) -> None:
 
 
 def test_a_line_without_a_kind_in_an_old_folder_is_passed_over(run: Run) -> None:
-    (run.folder / "history.jsonl").write_text('{"peek": [1]}\n\n{"kind": "step", "step": 1}\n{"kind": 3}\n')
-    assert SavedRun(run.folder, {}).history() == [{"kind": "step", "step": 1}]
+    step = {"kind": "step", "step": 1, "loss": 0.5, "learning_rate": 1e-5}
+    (run.folder / "history.jsonl").write_text(f'{{"peek": [1]}}\n\n{json.dumps(step)}\n{{"kind": 3}}\n')
+    assert SavedRun(run.folder, {}).history() == [step]

@@ -107,11 +107,14 @@ HOSTILE: dict[str, tuple[Callable[[Path], None], str]] = {
     "half a config": (cut("model/config.json"), "config.json: it "),
     "no tokenizer": (remove("model/tokenizer.json"), "there are no tokenizer files"),
     "half a tokenizer": (cut("model/tokenizer.json"), "the tokenizer cannot be read"),
-    "half a tokenizer's settings": (cut("model/tokenizer_config.json"), "the tokenizer cannot be read"),
+    "half a tokenizer's settings": (cut("model/tokenizer_config.json"), "tokenizer_config.json: it cannot be read"),
     "other labels": (config(id2label={"0": "yes", "1": "no"}, label2id=None), "the model is that of another task"),
     "another number of labels": (config(id2label=THREE, label2id=None), "the model is that of another task"),
     "another size": (config(hidden_size=64), "the weights do not have the shapes that config.json says"),
-    "too few positions": (config(max_position_embeddings=64), "data.max_length is more than"),
+    "too few positions": (
+        config(max_position_embeddings=64),
+        "the weights do not have the shapes that config.json says",
+    ),
     "another kind of model": (config(model_type="gpt2"), "gpt2"),
     "another problem": (config(problem_type="regression"), "the model is that of another task"),
 }
