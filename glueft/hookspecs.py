@@ -121,9 +121,8 @@ def glueft_callbacks() -> list[type[Callback]]:  # type: ignore[empty-body]
 
     Called as `glueft_tasks` is. A callback's `build(run)` is called once the model is loaded, and returns a Keras
     callback; its `check(task)` and `claims()`, which it may leave out, while the recipe is checked: the first refuses
-    what does not fit, the second names the files that it writes, so that no other callback writes them too. After an
-    epoch, Keras's logs hold `loss`, `val_loss` and a `val_` for each of the task's metrics. What `run` offers, from
-    predictions of new texts to lines in history.jsonl, stands [above](#add-an-optimizer-a-schedule-or-a-callback).
+    what does not fit, the second names the files that it writes, so that no other callback writes them too. What Keras
+    hands over, and what `run` offers, stands [above](#a-callback).
     Keras is imported without scikit-learn and matplotlib: `keras.wrappers` and `keras.visualization` say that they are
     not installed, while your own `import matplotlib` works.
 

@@ -43,14 +43,13 @@ class Run:
         num_train_steps: optimizer steps of the whole run; 0 until the batches are planned.
         validation_logits: what the last validation said, (rows, labels) or in regression (rows, 1), in the order of
             `validation_rows`; None before the first. The validation of an epoch comes before its callbacks.
-        say: called with a text, shows it as a line to whoever watches the run; any thread may call it.
         reserve: room on the disk for the last run.json, kept while the run goes on.
     """
 
     def __init__(self, recipe: Recipe, folder: Path, say: Callable[[str], None] = lambda line: None) -> None:
         self.recipe = recipe
         self.folder = folder
-        self.say = say
+        self._say = say
         self.record: dict[str, Any] = {}
         self.num_train_steps = 0
         self.validation_logits: NDArray[np.float32] | None = None
@@ -186,6 +185,10 @@ class Run:
         line = history.line_of(kind, values)
         with self.writing(history.NAME):
             add_line(self.folder / history.NAME, line)
+
+    def say(self, text: object) -> None:
+        """Show a text, or anything as `print` shows it, to whoever watches the run; any thread may call it."""
+        self._say(str(text))
 
     def writing(self, name: str, needed: int | None = None) -> AbstractContextManager[None]:
         """Tell in a sentence of a full disk and the like that is met while a file of the run is written."""

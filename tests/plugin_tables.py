@@ -90,17 +90,18 @@ def run_list() -> str:
     """What callbacks find on their run: its attributes, properties and methods, from their docstrings."""
     attributes = re.split(r"^Attributes:\n", inspect.getdoc(Run) or "", flags=re.MULTILINE)[1]
     said = described(textwrap.dedent(attributes))
-    calls = {"say": "say(text)"}
+    calls = {}
     for name, member in vars(Run).items():
         if name not in OFFERED:
             continue
         pieces = re.split(r"^(Args|Returns|Raises):\n", inspect.getdoc(member) or "", flags=re.MULTILINE)
         sections = dict(zip(pieces[1::2], pieces[2::2], strict=True))
-        text = one_line(pieces[0])
+        parts = [one_line(pieces[0])]
         for argument, words in described(textwrap.dedent(sections.get("Args", ""))).items():
-            text += f" `{argument}`: {words}"
+            parts.append(f"`{argument}`: {words}")
         if "Returns" in sections:
-            text += f" Returns {one_line(sections['Returns'])}"
+            parts.append(f"Returns {one_line(sections['Returns'])}")
+        text = "\n  - ".join(parts)
         said[name] = text[0].lower() + text[1:]
         if inspect.isfunction(member):
             calls[name] = f"{name}({', '.join(map(bare, parameters(member)))})"

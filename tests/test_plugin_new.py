@@ -173,26 +173,35 @@ def test_a_file_of_glueft_s_own_shape_is_read_once() -> None:
     assert load_registry(file) is load_registry(read_plugin_file("glueft-demo/glueft_demo/__init__.py"))
 
 
-@pytest.mark.slow  # pip, the package's own tests and glueft plugin check, each with TensorFlow: a minute for each kind
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_package_is_installed_checked_tested_and_trained(kind: str, tmp_path: Path, tiny_bert: Path) -> None:
+@pytest.mark.slow  # pip, four packages' own tests and `glueft plugin check`, with TensorFlow: a minute
+def test_the_packages_are_installed_checked_tested_and_trained(tmp_path: Path, tiny_bert: Path) -> None:
+    """One of each kind, all of them in one environment, and in one training."""
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
 
     def run(*command: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", *command], env=environment, capture_output=True, text=True, timeout=300
+            [sys.executable, "-m", *command], env=environment, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    run("glueft.cli.main", "plugin", "new", "demo", "--kind", kind)
-    run("pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", "site", "./glueft-demo")
-    listed = json.loads(run("glueft.cli.main", "list", "--json"))
-    (demo,) = (plugin for plugin in listed["plugins"] if plugin["name"] == "demo")
-    assert (demo["kind"], demo["package"], demo["version"]) == (kind, "glueft-demo", "0.1.0")
-    assert "checks passed" in run("glueft.cli.main", "plugin", "check", "demo")
-    assert " passed" in run("pytest", "-q", "glueft-demo")
-    few = ["--set", "data.limit_train=32", "--set", "training.epochs=1", "--checkpoint", str(tiny_bert), "--json"]
-    record = json.loads(run("glueft.cli.main", "run", "glueft-demo/recipe.toml", *few))
+    names = {kind: f"demo_{kind}" for kind in KINDS}
+    folders = [f"./glueft-demo-{kind}" for kind in KINDS]
+    for kind, name in names.items():
+        assert command_line(["plugin", "new", name, "--kind", kind]) == 0
+    run("pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", "site", *folders)
+    found = {plugin["name"]: plugin for plugin in json.loads(run("glueft.cli.main", "list", "--json"))["plugins"]}
+    for kind, name in names.items():
+        demo = found[name]
+        assert (demo["kind"], demo["package"], demo["version"]) == (kind, f"glueft-demo-{kind}", "0.1.0")
+    assert run("glueft.cli.main", "plugin", "check", *names.values()).count("checks passed") == len(KINDS)
+    assert " passed" in run("pytest", "-q", *folders)
+    run("glueft.cli.main", "validate", *(f"{folder}/recipe.toml" for folder in folders))
+    # One training has all four: the callback's recipe, with the plugins of the others.
+    others = {"task": "", "optimizer": "", "schedule": ", initial_learning_rate=1e-4"}
+    overrides = [f"{kind}={{plugin='{names[kind]}'{options}}}" for kind, options in others.items()]
+    few = [*overrides, "data.limit_train=32", "training.epochs=1"]
+    arguments = [f"{folders[-1]}/recipe.toml", *(f"--set={change}" for change in few), "--checkpoint", str(tiny_bert)]
+    record = json.loads(run("glueft.cli.main", "run", *arguments, "--json"))
     assert record["status"] == "done"
-    assert "demo" in json.dumps(record["plugins"])
+    assert all(json.dumps(name) in json.dumps(record["plugins"]) for name in names.values())

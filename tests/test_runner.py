@@ -329,6 +329,7 @@ class Asking(glueft.Callback):
         def compare(epoch, logs):
             answers, logits = run.predict(pairs), run.model.predict(tokens, verbose=0)
             again, said = run.predict(texts), run.validation_answers
+            run.say(answers.probabilities.shape)
             run.log(
                 "asked",
                 changed=np.abs(before.probabilities - answers.probabilities).max(),

@@ -52,7 +52,7 @@ def clashes(callbacks: Mapping[int, Callback], claimed: Mapping[int, Sequence[st
 
 def claims_of(callback: Callback) -> Sequence[str]:
     """Return what a callback claims; it raises whatever its plugin raises."""
-    claims = callback.claims()
+    claims = callback.claims() or ()  # an author's None is nothing too
     return (str(claims),) if isinstance(claims, (str, PurePath)) else [str(claim) for claim in claims]
 
 

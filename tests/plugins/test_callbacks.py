@@ -324,7 +324,7 @@ class Claiming(glueft.Callback):
     def claims(self):
         if self.options.file == "none":
             raise ValueError("no file")
-        return self.options.file
+        return self.options.file or None
     def build(self, run):
         raise NotImplementedError
 """
@@ -348,6 +348,11 @@ def test_a_plugin_s_claims_are_held_against_all_others(tmp_path: Path, file: str
     # All problems at once: the third callback's as well.
     assert [found.path for found in caught.value.problems] == ["callbacks.1", "callbacks.2"]
     assert message in caught.value.problems[0].message
+
+
+def test_a_plugin_that_claims_nothing_is_good(tmp_path: Path) -> None:
+    (tmp_path / "claiming.py").write_text(CLAIMING)
+    load_recipe("mrpc", ["callbacks=[{plugin='claiming', file=''}]"], plugins=[str(tmp_path / "claiming.py")])
 
 
 @pytest.mark.parametrize(("callback", "package"), [("tensorboard", "tensorboard"), ("mlflow", "mlflow")])
