@@ -14,11 +14,13 @@ from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.expected_tensors import check_tensors
 from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
-from glueft.plain_file import MOST_BYTES, UnreadableError, leaving_link, read_json, why_irregular
+from glueft.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 
 # Bytes of a config.json: room for the names of tens of thousands of labels.
 MOST_CONFIG = 4 << 20
+# Bytes of a file of a tokenizer. The largest vocabulary of these families, XLM-V's of 900,000 tokens, takes 60 MB.
+MOST_TOKENIZER = 128 << 20
 # More labels than this without their names are a number that is wrong; transformers would make a name for each.
 MOST_LABELS = 10_000
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
@@ -194,8 +196,8 @@ def _refuse_irregular(folder: Path) -> None:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         read = path.name in (CONFIG, WEIGHTS, INDEX, *TOKENIZER_FILES) or SHARD.fullmatch(path.name)
         reason = why_irregular(path) if read else None
-        if read and not reason and path.name in TOKENIZER_FILES and path.stat().st_size > MOST_BYTES:
-            reason = f"{path.stat().st_size:,} bytes, where the largest tokenizers have some {MOST_BYTES // 2:,}"
+        if read and not reason and path.name in TOKENIZER_FILES and path.stat().st_size > MOST_TOKENIZER:
+            reason = f"{path.stat().st_size:,} bytes, more than the {MOST_TOKENIZER:,} that a tokenizer may have"
         if reason:
             raise CheckpointError(
                 f"{path}: it is no file that can be read",

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-# Far above any history, and any tokenizer.
+# Far above any history.
 MOST_BYTES = 64 << 20
 # Far above any configuration, index or record. As Python's objects, JSON may be thirty times as large.
 MOST_JSON = 8 << 20

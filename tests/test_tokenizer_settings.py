@@ -122,9 +122,9 @@ def test_settings_that_cannot_be_read(file: str, text: str, reason: str, folder:
 
 def test_a_tokenizer_larger_than_any(folder: Path) -> None:
     with (folder / "tokenizer.json").open("r+b") as file:
-        file.truncate(65 << 20)
+        file.truncate(129 << 20)
     error = refused(folder)
-    assert "it is no file that can be read" in error.message and "68,157,440 bytes" in error.received
+    assert "it is no file that can be read" in error.message and "135,266,304 bytes" in error.received
 
 
 def test_a_fault_in_rust_is_a_sentence(folder: Path) -> None:
