@@ -21,6 +21,15 @@ def shortest(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.array([float(str(score)) for score in np.asarray(scores, np.float32)], np.float64)
 
 
+def score_text(value: float, *, signed: bool = False) -> str:
+    """Write a metric or a loss for people: with four decimals, but four digits where it would be 0.0000 or very long.
+
+    Errors and losses have the scale of the labels, which may be any.
+    """
+    sign = "+" if signed else ""
+    return f"{value:{sign}.4f}" if value == 0 or 5e-5 <= abs(value) < 1e7 else f"{value:{sign}.4g}"
+
+
 def number_text(number: float) -> str:
     """Write a float64 number with the fewest digits that read back to it; a whole one without a point."""
     return repr(float(number)).removesuffix(".0")

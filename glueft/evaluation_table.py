@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from glueft.console import Table
+from glueft.digits import score_text
 from glueft.metrics import metric_title, titled
 from glueft.result_tables import numbers
 
@@ -25,19 +26,19 @@ def _metrics(result: dict[str, Any]) -> Table:
         table.add_column("difference", justify="right")
     for split, metrics in result["metrics_by_split"].items():
         for name, value in (metrics | result["other_metrics_by_split"][split]).items():
-            cells = [split, metric_title(name, result["metric_labels"]), f"{value:.4f}"]
+            cells = [split, metric_title(name, result["metric_labels"]), score_text(value)]
             if comparison:
                 run = comparison["splits"][split]["metrics"][name]
-                cells += ["none", ""] if run["run"] is None else [f"{run['run']:.4f}", _difference(run["difference"])]
+                cells += (
+                    ["none", ""] if run["run"] is None else [score_text(run["run"]), _difference(run["difference"])]
+                )
             table.add_row(*cells)
     return table
 
 
 def _difference(difference: float) -> str:
     """Return "none", or the difference with as many digits as it takes to see it."""
-    if difference == 0:
-        return "none"
-    return f"{difference:+.4f}" if abs(difference) >= 5e-5 else f"{difference:+.1e}"
+    return "none" if difference == 0 else score_text(difference, signed=True)
 
 
 def _facts(result: dict[str, Any]) -> Table:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress
 from rich.text import Text
 
 from glueft.console import PlainConsole, Table, cell, plain_column
+from glueft.digits import score_text
 from glueft.result_tables import epoch_table, result_table
 from glueft.text import say
 
@@ -122,7 +123,7 @@ class RichProgress:
         task = self.bar.tasks[0]
         left = seconds_left(report, int(task.total or 0))
         state = (
-            f"loss {report.loss:.4f}  lr {report.learning_rate:.2e}  "
+            f"loss {score_text(report.loss)}  lr {report.learning_rate:.2e}  "
             f"{report.examples / report.seconds:.1f} examples/s  {duration(left)} left"
         )
         self.bar.update(task.id, completed=report.step, state=state)
@@ -180,7 +181,8 @@ class PlainProgress:
             return
         self.shown = now
         self.say(
-            f"step {report.step:,}/{self.num_train_steps:,}  loss {report.loss:.4f}  lr {report.learning_rate:.2e}  "
+            f"step {report.step:,}/{self.num_train_steps:,}  loss {score_text(report.loss)}  "
+            f"lr {report.learning_rate:.2e}  "
             f"{report.examples / report.seconds:.1f} examples/s  "
             f"{duration(seconds_left(report, self.num_train_steps))} left"
         )
@@ -218,8 +220,8 @@ def duration(seconds: float) -> str:
 
 def epoch_line(report: EpochReport, epochs: int) -> str:
     """Return `epoch 1/3: loss ..., validation loss ..., accuracy ...`."""
-    metrics = "".join(f", {name} {value:.4f}" for name, value in report.metrics.items())
+    metrics = "".join(f", {name} {score_text(value)}" for name, value in report.metrics.items())
     return (
-        f"epoch {report.epoch}/{epochs}: loss {report.loss:.4f}, validation loss {report.validation_loss:.4f}"
-        f"{metrics} ({report.seconds:.1f} s)"
+        f"epoch {report.epoch}/{epochs}: loss {score_text(report.loss)}, "
+        f"validation loss {score_text(report.validation_loss)}{metrics} ({report.seconds:.1f} s)"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from glueft.console import Table
+from glueft.digits import score_text
 from glueft.files import size
 from glueft.metrics import titled
 from glueft.push.record import push_options
@@ -18,7 +19,7 @@ def epoch_table(record: dict[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for epoch in record["epochs"]:
         values = [epoch["loss"], epoch["validation_loss"], *epoch["metrics"].values()]
-        table.add_row(str(epoch["epoch"]), *(f"{value:.4f}" for value in values), f"{epoch['seconds']:.1f}")
+        table.add_row(str(epoch["epoch"]), *map(score_text, values), f"{epoch['seconds']:.1f}")
     return table
 
 
@@ -32,7 +33,7 @@ def result_table(record: dict[str, Any]) -> Table:
     table.add_column("value", overflow="fold")
     labels, others = record.get("metric_labels", {}), record.get("other_metrics_by_split", {})
     for name, value in titled(record["metrics"] | record.get("other_metrics", {}), labels).items():
-        table.add_row(name, f"{value:.4f}")
+        table.add_row(name, score_text(value))
     for split, metrics in record.get("metrics_by_split", {}).items():
         if split != judged:
             table.add_row(split, numbers(titled(metrics | others.get(split, {}), labels)))
@@ -76,4 +77,4 @@ def hub_line(record: dict[str, Any]) -> str:
 
 def numbers(metrics: dict[str, float]) -> str:
     """Return `accuracy 0.8578, f1 0.8997`."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    return ", ".join(f"{name} {score_text(value)}" for name, value in metrics.items())

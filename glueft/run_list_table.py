@@ -8,6 +8,7 @@ from pathlib import PurePath
 from rich.text import Text
 
 from glueft.console import Table
+from glueft.digits import score_text
 from glueft.progress import duration
 from glueft.run_list import ListedRun, metric_names, metric_titles
 from glueft.text import printable_line
@@ -45,7 +46,7 @@ def _score(run: ListedRun, name: str, title: str) -> str:
     if score is None:
         return ""
     label = (run.metric_labels or {}).get(name)
-    return f"{score:.4f}" + (f" of {label}" if label is not None and title == name else "")
+    return score_text(score) + (f" of {label}" if label is not None and title == name else "")
 
 
 def notes(runs: Sequence[ListedRun]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glueft.comparison.verdict import significant
+from glueft.digits import score_text
 from glueft.splits import counted
 
 # Earlier versions stored scores with six digits after the point: where such a run says nearly the same of all rows,
@@ -71,7 +72,7 @@ def unlike_the_record(name: str, metrics: Mapping[str, float], recorded: Mapping
     for metric, value in metrics.items():
         said = recorded.get(metric)
         if isinstance(said, (int, float)) and not abs(said - value) <= _ROUNDING.get(metric, _EXACT):
-            told = f"{name}: run.json has {metric} {said:.4f}, its predictions give {value:.4f}"
+            told = f"{name}: run.json has {metric} {score_text(said)}, its predictions give {score_text(value)}"
             sentences.append(f"{told}; the predictions are what is compared")
     return sentences
 

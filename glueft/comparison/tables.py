@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.console import Table
+from glueft.digits import score_text
 from glueft.metrics import metric_title
 from glueft.progress import duration
 from glueft.run_list_table import short_checkpoint
@@ -39,7 +40,7 @@ def run_table(compared: Mapping[str, Any]) -> Table:
             run["name"],
             Path(run["folder"]).name,
             short_checkpoint(str(run["checkpoint"] or "")),
-            *(f"{run['metrics'][name]:.4f}" for name in metrics),
+            *(score_text(run["metrics"][name]) for name in metrics),
             "" if run["seconds"] is None else duration(run["seconds"]),
             str(run["seed"]),
         )
@@ -63,9 +64,9 @@ def metric_table(compared: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for pair in compared["comparisons"]:
         for name, metric in pair["metrics"].items() if pair["rows_that_differ"] else ():
-            interval = f"{metric['low']:+.4f} to {metric['high']:+.4f}"
+            interval = f"{score_text(metric['low'], signed=True)} to {score_text(metric['high'], signed=True)}"
             shown_name = metric_title(name, compared["metric_labels"])
-            table.add_row(pair["run"], shown_name, f"{metric['difference']:+.4f}", interval)
+            table.add_row(pair["run"], shown_name, score_text(metric["difference"], signed=True), interval)
     return table
 
 
@@ -78,7 +79,7 @@ def seed_table(compared: Mapping[str, Any]) -> Table:
         for name, spread in group["metrics"].items():
             numbers = (spread[key] for key in ("mean", "standard_error", "standard_deviation"))
             shown_name = metric_title(name, compared["metric_labels"])
-            table.add_row(", ".join(group["runs"]), shown_name, *(f"{number:.4f}" for number in numbers))
+            table.add_row(", ".join(group["runs"]), shown_name, *map(score_text, numbers))
     return table
 
 

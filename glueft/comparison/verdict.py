@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from glueft.comparison.bootstrap import LEVEL, Difference
 from glueft.comparison.mcnemar import McNemar
+from glueft.digits import score_text
 from glueft.metrics import lower_is_better
 from glueft.splits import counted
 
@@ -67,7 +68,7 @@ def verdict(pair: Pair, metric: str, difference: Difference, test: McNemar | Non
     doubt = _doubt(pair, difference, test)
     if doubt is None:
         kind = "better" if (difference.difference > 0) != better_below else "worse"
-        return Verdict(kind, f"{kind} than {pair.first} in {metric}, by {abs(difference.difference):.4f}")
+        return Verdict(kind, f"{kind} than {pair.first} in {metric}, by {score_text(abs(difference.difference))}")
     return Verdict("no_difference", f"no difference in {metric} that {counted(pair.rows, 'row')} can show{doubt}")
 
 

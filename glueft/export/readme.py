@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from glueft.digits import score_text
 from glueft.export.format import Format
 from glueft.export.tokenizer_call import OPEN, TokenizerCall
 from glueft.metrics import metric_title
@@ -64,7 +65,7 @@ def _facts(record: Mapping[str, Any]) -> list[str]:
     ]
     for name, value in (record["metrics"] or {}).items():
         shown = metric_title(name, record["metric_labels"])
-        lines.append(f"    {shown:<13} {value:.4f} ({record['metrics_of']})")
+        lines.append(f"    {shown:<13} {score_text(value)} ({record['metrics_of']})")
     return lines
 
 

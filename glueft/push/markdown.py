@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from glueft.digits import score_text
 from glueft.text import printable_line
 
 
@@ -17,7 +18,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def number(value: object) -> str:
     """Return a metric to four digits, or nothing where there is none."""
-    return f"{value:.4f}" if isinstance(value, (int, float)) else ""
+    return score_text(value) if isinstance(value, (int, float)) else ""
 
 
 def escaped(text: object) -> str:

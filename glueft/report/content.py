@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import glueft
+from glueft.digits import score_text
 from glueft.errors import GlueftError
 from glueft.metrics import metric_title
 from glueft.report import facts, prediction_plots, training_plots
@@ -176,9 +177,9 @@ def _epochs(history: Curves, labels: Mapping[str, str]) -> DataTable | None:
         (
             str(epoch["epoch"]),
             f"{epoch['step']:,}",
-            f"{epoch['loss']:.4f}",
-            f"{epoch['validation_loss']:.4f}",
-            *(f"{value:.4f}" for value in epoch["metrics"].values()),
+            score_text(epoch["loss"]),
+            score_text(epoch["validation_loss"]),
+            *map(score_text, epoch["metrics"].values()),
             f"{epoch['seconds']:.1f}",
         )
         for epoch in history.epochs

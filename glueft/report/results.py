@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from glueft.digits import score_text
 from glueft.metrics import metric_title
 from glueft.report.plot import DataTable
 from glueft.report.scores import wilson
@@ -50,11 +51,11 @@ def results(record: Mapping[str, Any]) -> Result:
     for name, value in metrics.items():
         notes = []
         if name in baseline:
-            notes.append(f"{value - baseline[name]:+.4f} over always the same answer")
+            notes.append(f"{score_text(value - baseline[name], signed=True)} over always the same answer")
         if name == "accuracy":
             low, high = wilson(round(value * rows), rows)
             notes.append(f"95 % interval {low:.3f} to {high:.3f} (Wilson, {rows:,} rows)")
-        tiles.append(Tile(metric_title(name, labels), f"{value:.4f}", notes))
+        tiles.append(Tile(metric_title(name, labels), score_text(value), notes))
     published, notes = _published(record)
     by_split = record.get("metrics_by_split") or {judged: metrics}
     by_split = {split: found | others.get(split, {}) for split, found in by_split.items()}
@@ -95,8 +96,8 @@ def _table(
                     for score in published
                     if score["model"] == model and (score["split"] or judged) == split and name in score["metrics"]
                 ]
-                others.append(f"{found[0]:.4f}" if found else "")
-            same = f"{baseline[name]:.4f}" if split == judged and name in baseline else ""
+                others.append(score_text(found[0]) if found else "")
+            same = score_text(baseline[name]) if split == judged and name in baseline else ""
             shown = metric_title(name, labels)
-            rows.append((f"{shown} ({split})" if several else shown, f"{value:.4f}", same, *others))
+            rows.append((f"{shown} ({split})" if several else shown, score_text(value), same, *others))
     return DataTable(("metric", "this run", "always the same answer", *models), rows)

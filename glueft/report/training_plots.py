@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from glueft.digits import score_text
 from glueft.metrics import lower_is_better, metric_title
 from glueft.report.plot import (
     DASHES,
@@ -55,9 +56,9 @@ def loss_plot(curves: Curves) -> Plot:
             f" and {last['loss']:.3f} in epoch {last['epoch']}. {caption}" if last is not first else f". {caption}"
         )
         caption += " " + _best("Validation loss", "lowest", curves.epochs, validation, ".3f")
-    by_step: dict[int, list[str]] = {step: [f"{loss:.4f}", ""] for step, loss in curves.loss}
+    by_step: dict[int, list[str]] = {step: [score_text(loss), ""] for step, loss in curves.loss}
     for step, loss in zip(ends, validation, strict=True):
-        by_step.setdefault(step, ["", ""])[1] = f"{loss:.4f}"
+        by_step.setdefault(step, ["", ""])[1] = score_text(loss)
     rows = [(f"{step:,}", *cells) for step, cells in sorted(by_step.items())]
     table = DataTable(("step", "training loss", "validation loss"), rows)
     return Plot("loss", title, shape, caption, to_svg(figure, "loss", title, shape), table)
@@ -100,9 +101,9 @@ def metrics_plot(curves: Curves, baseline: Mapping[str, float], labels: Mapping[
     values = [epoch["metrics"][first] for epoch in curves.epochs]
     best = "lowest" if lower_is_better(first) else "highest"
     caption = _best(titles[first], best, curves.epochs, values, ".4f")
-    rows = [(str(epoch["epoch"]), *(f"{value:.4f}" for value in epoch["metrics"].values())) for epoch in curves.epochs]
+    rows = [(str(epoch["epoch"]), *map(score_text, epoch["metrics"].values())) for epoch in curves.epochs]
     if baseline:
-        rows.append(("same answer always", *(f"{baseline.get(name, float('nan')):.4f}" for name in curves.metrics)))
+        rows.append(("same answer always", *(score_text(baseline.get(name, float("nan"))) for name in curves.metrics)))
     table = DataTable(("epoch", *titles.values()), rows)
     return Plot("metrics", title, shape, caption, to_svg(figure, "metrics", title, shape), table)
 
