@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from glueft.data.table_missing import check_columns, unreadable
 from glueft.errors import DataError
@@ -53,8 +54,15 @@ def _classes(metadata: Mapping[bytes, bytes], coded: Sequence[str]) -> dict[str,
         names = {column: features[column]["names"] for column in coded if features[column]["_type"] == "ClassLabel"}
     except (ValueError, RecursionError, KeyError, TypeError):
         return {}
-    return {
-        column: tuple(those)
-        for column, those in names.items()
-        if isinstance(those, list) and len(those) > 1 and all(isinstance(name, str) and name.strip() for name in those)
-    }
+    return {column: tuple(those) for column, those in names.items() if _are_names(those)}
+
+
+def _are_names(those: Any) -> bool:
+    """Whether they tell classes apart: two or more, each a name on one line and none twice."""
+    return (
+        isinstance(those, list)
+        and len(those) > 1
+        and all(isinstance(name, str) and name.strip() for name in those)
+        and not any(category(letter) in ("Cc", "Cs") for name in those for letter in name)
+        and len(set(those)) == len(those)
+    )

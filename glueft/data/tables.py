@@ -163,7 +163,11 @@ def _folded(
     by_split: Mapping[str, Sequence[str | None]], given: Sequence[str]
 ) -> tuple[dict[str, list[str | None]], tuple[str, ...]]:
     """The labels of each split, and those that are given, with one spelling for each."""
-    spelled = spellings((name for names in by_split.values() for name in names if name is not None), given)
+    # What the other splits write changes no label of the training rows.
+    by_train = spellings((name for name in by_split["train"] if name is not None), given)
+    spelled = spellings(
+        (name for names in by_split.values() for name in names if name is not None), [*by_train.values()]
+    )
     one = {name: spelled[folded(name)] for names in by_split.values() for name in names if name is not None}
     of_split = {split: [None if name is None else one[name] for name in names] for split, names in by_split.items()}
     return of_split, tuple(dict.fromkeys(spelled[folded(name)] for name in given))

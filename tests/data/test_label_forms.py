@@ -101,6 +101,9 @@ def test_folded_labels_are_called_as_most_rows_have_it_or_as_given(tmp_path: Pat
     assert tables.labels == ("1.0", "Good", "bad") and tables.warnings == ()
     assert names(tables) == ["bad", "bad", "bad", "Good", "1.0", "1.0", "1.0"]
     assert read(train, fold_labels=True, labels=["good", "Bad", "1"]).labels == ("good", "Bad", "1")
+    test = jsonl(tmp_path / "test.jsonl", ["BAD"] * 9 + ["good"] * 9)  # A file that comes later renames nothing.
+    tables = read(train, test=test, fold_labels=True)
+    assert tables.labels == ("1.0", "Good", "bad") and names(tables, "test") == ["bad"] * 9 + ["Good"] * 9
 
 
 def test_errors_that_come_of_look_alikes_say_so(tmp_path: Path) -> None:
@@ -196,8 +199,22 @@ def test_a_file_that_the_datasets_library_wrote(tmp_path: Path) -> None:
     assert names(read(tmp_path / "train.parquet")) == ["b", "a", "b"]
 
 
+OF_CLASSES = '{"info": {"features": {"label": {"_type": "ClassLabel", "names": %s}}}}'
+
+
 @pytest.mark.parametrize(
-    "metadata", ["", "{", "[]", '{"info": {"features": {"label": {"_type": "ClassLabel"}}}}', "[" * 10**5]
+    "metadata",
+    [
+        "",
+        "{",
+        "[]",
+        '{"info": {"features": {"label": {"_type": "ClassLabel"}}}}',
+        "[" * 10**5,
+        *(
+            OF_CLASSES % names
+            for names in ('["a", "a"]', '["a", "b\\n", "c"]', '["a", "\\ud800"]', '["a", 1]', '["a"]')
+        ),
+    ],
 )
 def test_a_schema_that_cannot_be_read_names_nothing(metadata: str, tmp_path: Path) -> None:
     import pyarrow
