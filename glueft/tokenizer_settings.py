@@ -18,7 +18,7 @@ from glueft.errors import CheckpointError
 from glueft.plain_file import UnreadableError, read_json
 from glueft.text import quoted
 
-CONFIG = "tokenizer_config.json"
+SETTINGS = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
 
 # What a tokenizer's class may take in place of the content: the path of a file.
@@ -34,13 +34,13 @@ def check_settings(checkpoint: Checkpoint) -> None:
         CheckpointError: the class that they name is no tokenizer of transformers, a key names a file or holds options
             of a program, or a file of theirs cannot be read.
     """
-    settings = _read(checkpoint, CONFIG)
+    settings = _read(checkpoint, SETTINGS)
     special = _read(checkpoint, SPECIAL_TOKENS)
     for name in (settings.get("tokenizer_class"), checkpoint.config.get("tokenizer_class")):
         if name is not None:
             _check_class(checkpoint, name)
     found = [
-        *((CONFIG, *pair) for pair in _that_name_files(settings)),
+        *((SETTINGS, *pair) for pair in _that_name_files(settings)),
         *((SPECIAL_TOKENS, *pair) for pair in _others(special)),
     ]
     for file, key, value in found:
@@ -76,7 +76,10 @@ def _check_class(checkpoint: Checkpoint, name: Any) -> None:
         from transformers import PreTrainedTokenizerBase
         from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
-        found = tokenizer_class_from_name(name)
+        try:
+            found = tokenizer_class_from_name(name)
+        except Exception:  # its module needs what is not there: loading the tokenizer says so
+            return
         # In the place of a class whose package is missing there is one that says so as soon as it is used.
         if found is None or hasattr(found, "_backends"):
             return
@@ -86,7 +89,7 @@ def _check_class(checkpoint: Checkpoint, name: Any) -> None:
         f"{checkpoint.name}: its tokenizer is said to be of a class that is no tokenizer",
         expected="tokenizer_class with the name of a tokenizer of transformers, such as BertTokenizer",
         received=f"tokenizer_class = {quoted(str(name))}",
-        mend=f"correct it in {CONFIG} or config.json, or choose another checkpoint",
+        mend=f"correct it in {SETTINGS} or config.json, or choose another checkpoint",
     )
 
 
