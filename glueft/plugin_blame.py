@@ -52,7 +52,8 @@ def at_work() -> Plugin | None:
 def blaming(plugin: Plugin, method: str) -> Iterator[None]:
     """While a plugin's method works, name the plugin in whatever it raises.
 
-    A GlueftError passes as it is; and what goes wrong in a plugin of glueft's own is a bug of glueft.
+    A GlueftError passes as it is; and what goes wrong in a plugin of glueft's own is a bug of glueft. A plugin that
+    leaves the process (`sys.exit`) fails as any other.
 
     Raises:
         PluginError: the method met a full disk or the like.
@@ -63,7 +64,7 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
         yield
     except GlueftError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if _stranger(plugin) is None:
             raise
         from glueft.files import disk_fault  # not at the top: no light command needs it

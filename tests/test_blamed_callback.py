@@ -65,7 +65,12 @@ def test_whatever_method_raises_the_plugin_is_named(clumsy: Callback, method: st
     assert f"failed in its `{method}`: StopIteration: over" in caught.value.message
 
 
-@pytest.mark.parametrize("error", [PluginError("a reason"), KeyboardInterrupt(), SystemExit(3)])
+def test_one_that_leaves_the_process_is_named(clumsy: Callback) -> None:
+    with pytest.raises(BlamedError, match="failed in its `on_epoch_end`: SystemExit: 3"):
+        BlamedCallback(clumsy, Raising(SystemExit(3))).on_epoch_end(0, {})
+
+
+@pytest.mark.parametrize("error", [PluginError("a reason"), KeyboardInterrupt()])
 def test_what_says_itself_what_it_is_passes(clumsy: Callback, error: BaseException) -> None:
     with pytest.raises(type(error)) as caught:
         BlamedCallback(clumsy, Raising(error)).on_epoch_end(0, {})

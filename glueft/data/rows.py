@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.data import limits
 from glueft.data.limited_draw import stratified_draw
 from glueft.errors import DataError
+from glueft.json_values import json_values
 from glueft.nearest import nearest
 from glueft.plugin_blame import blaming, named
 
@@ -145,6 +146,7 @@ def _load(task: Task, source: Source) -> datasets.DatasetDict:
 
     with blaming(task, "load"):
         loaded = task.load(source)
+        source.provenance = {"source": source.kind} | json_values(source.provenance, "source.provenance")
     if not isinstance(loaded, datasets.DatasetDict) or not all(
         isinstance(rows, datasets.Dataset) for rows in loaded.values()
     ):

@@ -42,8 +42,9 @@ class Source:
             text: a sentence or two on one line, without a full stop at the end. Rows are named by their numbers, not
                 by their texts, as a model card may be public.
         """
-        if text not in self.warnings:
-            self.warnings.append(text)
+        line = " ".join(str(text).splitlines()).strip()  # run.json, which keeps it, has nothing but texts there
+        if line and line not in self.warnings:
+            self.warnings.append(line)
 
     def read(self, task: Task) -> datasets.DatasetDict:
         """Read every split of a task, as its class attributes say.

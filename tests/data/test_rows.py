@@ -46,7 +46,7 @@ def load(splits: Any, task: type[glueft.Task] = Pairs, **limits: int) -> dict[st
         def load(self, source: Source) -> Any:
             return splits
 
-    return load_rows(Loaded(), Source.__new__(Source), **limits)
+    return load_rows(Loaded(), FolderSource("nowhere"), **limits)
 
 
 def splits(**columns: Any) -> datasets.DatasetDict:
@@ -69,6 +69,29 @@ def test_good_rows() -> None:
     assert rows.texts == (["a dog", "rain"], ["one dog", "sun"])
     assert rows.labels.dtype == np.int32 and rows.labels.tolist() == [1, 0]
     assert rows.label_names == ("different", "same")
+
+
+def told(**provenance: Any) -> FolderSource:
+    """The source after a `load` that says what it has read, and warns."""
+
+    class Telling(Pairs):
+        def load(self, source: Source) -> Any:
+            source.provenance |= provenance
+            for text in ("row 3 is\n doubtful ", 5, "", "5"):
+                source.warn(text)  # type: ignore[arg-type]
+            return splits()
+
+    source = FolderSource("nowhere")
+    load_rows(Telling(), source)
+    return source
+
+
+def test_what_a_load_tells_can_be_written_down() -> None:
+    source = told(file=Path("rows.csv"), counts=np.array([1, 2]), share=float("nan"))
+    assert source.provenance == {"source": "folder", "file": "rows.csv", "counts": [1, 2], "share": None}
+    assert source.warnings == ["row 3 is  doubtful", "5"]
+    with pytest.raises(glueft.PluginError, match=r'the task "pairs": "seen" of source[.]provenance has no form'):
+        told(seen={1, 2})
 
 
 def test_the_fingerprint_is_the_documented_one() -> None:
