@@ -118,12 +118,12 @@ def in_thread(work: Callable[[], Answer], seconds: float | None = None) -> Answe
         TimeoutError: it took longer.
         Exception: what the work raises.
     """
-    answers: queue.Queue[tuple[Answer, None] | tuple[None, Exception]] = queue.Queue()
+    answers: queue.Queue[tuple[Answer, None] | tuple[None, BaseException]] = queue.Queue()
 
     def do_it() -> None:
         try:
             answers.put((work(), None))
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: else it would be waited for without end
             answers.put((None, error))
 
     threading.Thread(target=do_it, daemon=True).start()

@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,7 +209,6 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
     folder = output_dir / f"{task_name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     try:
         folder.mkdir(parents=True)
-        _remove_what_killed_runs_left(output_dir)
     except OSError as error:
         raise RunFolderError(
             f"the run folder {folder} cannot be made",
@@ -217,13 +216,16 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
             received=error.strerror or str(error),
             mend="name another place with --output-dir",
         ) from error
+    _remove_what_killed_runs_left(output_dir)
     return folder
 
 
 def _remove_what_killed_runs_left(output_dir: Path) -> None:
-    for folder in output_dir.iterdir():
-        if folder.is_dir() and not folder.is_symlink():
-            remove_leftovers_of_run(folder)
+    """Whatever else lies there, a mount that hangs for one, or may not be looked into: that keeps no run from going."""
+    with suppress(OSError), os.scandir(output_dir) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                remove_leftovers_of_run(Path(entry.path))
 
 
 def remove_leftovers_of_run(folder: Path) -> None:

@@ -184,6 +184,11 @@ def test_nobody_waits_for_a_download() -> None:
     assert time.monotonic() - begin < 10
 
 
+def test_whatever_ends_work_in_a_thread_ends_the_waiting() -> None:
+    with pytest.raises(SystemExit):
+        in_thread(lambda: sys.exit(3), seconds=5)
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     done = python(
         "from glueft import interruption; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"

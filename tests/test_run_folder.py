@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,14 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         new_run_folder(tmp_path / "file", "mrpc")
     assert "--output-dir" in str(caught.value)
     assert str(tmp_path / "file") in str(caught.value)
+
+
+def test_what_lies_beside_it_keeps_no_run_from_going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert new_run_folder(tmp_path, "mrpc").is_dir()
 
 
 def test_predictions_name_labels_and_give_a_probability_each(tmp_path: Path) -> None:
