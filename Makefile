@@ -15,7 +15,7 @@ test: .venv/installed-dev
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: .venv/installed-dev
-	$(BIN)/pytest -n 2 -m slow --ignore tests/benchmarks
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 -m slow --ignore tests/benchmarks
 	$(BIN)/pytest -m slow tests/benchmarks
 
 lint: .venv/installed-dev
