@@ -5,6 +5,7 @@ All else of glueft is imported below it; that takes the first quarter of a secon
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from contextlib import suppress
@@ -18,6 +19,7 @@ def main() -> None:
         # One that is ignored (`nohup`) stays ignored.
         if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _end)
+    gc.disable()  # as `glueft.cli.main` does: hardly anything that the imports make is garbage
     from glueft.cli.main import main
 
     main()
