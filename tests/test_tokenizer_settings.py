@@ -147,3 +147,5 @@ def test_a_text_that_the_tokenizer_fails_at(folder: Path) -> None:
     with pytest.raises(CheckpointError, match="the tokenizer fails at a text of the validation rows") as caught:
         encode(rows, tokenizer, 8)
     assert "Missing" in caught.value.received and caught.value.received.endswith("(in rows 0 to 9)")
+    with pytest.raises(CheckpointError, match=r"\(in row 0\)"):
+        encode(Rows("input", (["\u1234"],), np.zeros(1, np.int32), ("no", "yes")), tokenizer, 8)

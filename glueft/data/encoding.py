@@ -84,15 +84,17 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
     encode_chunk = _rust_encoder(tokenizer, max_length) or partial(_encode_in_python, tokenizer, max_length)
     chunks = []
     for start in range(0, len(rows), CHUNK_ROWS):
+        stop = min(start + CHUNK_ROWS, len(rows))
         try:
-            chunks.append(encode_chunk([texts[start : start + CHUNK_ROWS] for texts in rows.texts]))
+            chunks.append(encode_chunk([texts[start:stop] for texts in rows.texts]))
         except BaseException as error:
             if not is_tokenizer_fault(error):
                 raise
+            where = f"row {start:,}" if stop == start + 1 else f"rows {start:,} to {stop - 1:,}"
             raise CheckpointError(
                 f"{tokenizer.name_or_path}: the tokenizer fails at a text of the {rows.name} rows",
                 expected="tokens for any text",
-                received=f"{first_line(error)} (in rows {start:,} to {min(start + CHUNK_ROWS, len(rows)) - 1:,})",
+                received=f"{first_line(error)} (in {where})",
                 mend="use the tokenizer files that belong to the model, whole",
             ) from error
     return Encoded(
