@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.disk_space import disk_of_plan
 from glueft.jit_compile import decide_jit_compile
+from glueft.plugin_blame import blaming_built
 from glueft.plugin_build import build
 from glueft.preparation import (
     Batches,
@@ -172,7 +173,8 @@ def estimate(recipe: Recipe, ready: Ready, tokens: Tokens, setup: float) -> dict
 
     begin = time.perf_counter()
     judged = recipe.task.validation_splits[0]
-    training = probe_training(ready.model, ready.batches.training)
+    with blaming_built(recipe.optimizer, recipe.schedule):
+        training = probe_training(ready.model, ready.batches.training)
     evaluation = {name: probe_evaluation(ready.model, batches) for name, batches in ready.batches.evaluation.items()}
     # The metrics' libraries are a part of a run's memory.
     labels = tokens.encoded[judged].labels

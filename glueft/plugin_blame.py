@@ -87,6 +87,30 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
         _AT_WORK.reset(before)
 
 
+@contextmanager
+def blaming_built(*plugins: Plugin) -> Iterator[None]:
+    """While what plugins have built is at work, an optimizer or a schedule, name the one whose code raises.
+
+    Raises:
+        BlamedError: the error came through the file or package of a plugin that is not glueft's own.
+    """
+    try:
+        yield
+    except GlueftError:
+        raise
+    except Exception as error:
+        for plugin in plugins:
+            where = place(type(plugin), error)
+            if where and _stranger(plugin) is not None:
+                raise BlamedError(
+                    f"{named(plugin)} failed in what it has built: {said(error)}",
+                    expected=f"a `build` whose {plugin.kind} does its work in every step",
+                    received=f"{said(error)}{where}",
+                    mend="mend the plugin, or tell its authors",
+                ) from error
+        raise
+
+
 def misread_name(plugin: type[Plugin], error: BaseException) -> str:
     """What a callback does instead of handing a checkpoint's name that only glueft reads to transformers; or empty."""
     if plugin.kind != "callback" or "package:" not in str(error):

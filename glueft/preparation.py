@@ -11,6 +11,7 @@ from glueft.backend_import import import_backend
 from glueft.interruption import check
 from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
+from glueft.plugin_blame import blaming, blaming_built
 from glueft.plugin_build import build
 from glueft.splits import describe_split, predicted_splits, size_notes
 from glueft.tensorflow_settings import onednn_setting
@@ -220,11 +221,13 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     if recipe.optimizer.leaves_unused_weights:
         splits = tokens.encoded.values()
         narrow_vocabulary(model, [split.ids for split in splits], [split.pad_id for split in splits])
-    engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
+    with blaming_built(recipe.optimizer):
+        engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
     check()
     if decision.compiled and not model.jit_compile:
         decision = JitDecision(False, "this process has trained without XLA before, and TensorFlow cannot undo that")
-    rates = rate_warnings(partial(engine.learning_rate, model), recipe, batches.training.num_train_steps)
+    with blaming(recipe.schedule, "__call__"):
+        rates = list(rate_warnings(partial(engine.learning_rate, model), recipe, batches.training.num_train_steps))
     return Ready(model, loaded.report, batches, decision, (*batches.warnings, *rates))
 
 

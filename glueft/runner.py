@@ -17,6 +17,7 @@ from glueft.errors import GlueftError, RunFolderError
 from glueft.files import disk_fault
 from glueft.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
+from glueft.plugin_blame import blaming_built
 from glueft.plugin_build import build
 from glueft.plugin_trust import remember_trusted
 from glueft.preparation import Batches, Tokens, load_model, read_tokens, say_warnings
@@ -122,7 +123,7 @@ def walk(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
         with clock.phase("setup", clock.begin), collector_off():
             prepared = prepare(run, progress, quiet=not verbose)
         pushes = begin_pushes(run, prepared)
-        with clock.phase("train"):
+        with clock.phase("train"), blaming_built(recipe.optimizer, recipe.schedule):
             trained = train(run, prepared, progress, pushes)
         clock.seconds["first_step"] = trained.first_step_end - clock.begin
         with clock.phase("evaluate"):

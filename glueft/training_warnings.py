@@ -60,7 +60,7 @@ def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:
 
 
 def rate_warnings(rate: Callable[[int], float], recipe: Recipe, steps: int) -> Iterator[str]:
-    """Yield a sentence if the learning rate is 0 in most steps and `step_warnings` has not said so.
+    """Yield a sentence if the learning rate is 0 in most steps and `step_warnings` has not said so, or is none at all.
 
     Args:
         rate: the learning rate of a step, counted from 1.
@@ -72,7 +72,14 @@ def rate_warnings(rate: Callable[[int], float], recipe: Recipe, steps: int) -> I
     if recipe.schedule.warmup_steps(steps) >= steps == 1:
         return
     looked_up = np.linspace(1, steps, min(LOOKED_UP, steps)).astype(int).tolist()
-    zeros = [step for step in looked_up if rate(step) == 0]
+    rates = np.array([rate(step) for step in looked_up])
+    wrong = int((~np.isfinite(rates) | (rates < 0)).sum())
+    if wrong:
+        yield (
+            f"the learning rate is less than 0 or no finite number in {wrong} of the {len(looked_up)} steps that were "
+            f"looked up, of {steps:,}: correct the schedule {recipe.schedule.name!r} or its options"
+        )
+    zeros = np.flatnonzero(rates == 0)
     if len(zeros) == len(looked_up):
         yield (
             f"the learning rate is 0 in every step that was looked up ({len(looked_up)} of {steps:,}): nothing is "

@@ -47,6 +47,24 @@ class Uncalled(glueft.Callback):
         return keras.callbacks.TerminateOnNaN
 
 
+class Symbolic(glueft.Schedule):
+    """A rate that only plain numbers can be asked for."""
+
+    name = "symbolic"
+
+    class Options(glueft.Options):
+        never: bool = glueft.Field(False, description="Whether it has no rate at all.")
+
+    def build(self, total_steps):
+        import keras
+
+        class Rate(keras.optimizers.schedules.LearningRateSchedule):
+            def __call__(rate, step):
+                return None if self.options.never else 1e-3 / (1 + int(step))
+
+        return Rate()
+
+
 class Raising(glueft.Schedule):
     """Divides by zero."""
 
@@ -100,3 +118,17 @@ def test_a_build_that_raises(tmp_path: Path, tiny_bert: Path) -> None:
         with pytest.raises(PluginError, match="failed in its `build`: ZeroDivisionError") as caught:
             work(recipe)
         assert f"{file}, line" in caught.value.received
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("never=true", "failed in its `__call__`: TypeError"),  # before the first step
+        ("never=false", "failed in what it has built: "),  # in the first
+    ],
+)
+def test_what_a_build_has_made_raises(tmp_path: Path, tiny_bert: Path, options: str, told: str) -> None:
+    recipe, file = recipe_with(tmp_path, tiny_bert, f"schedule={{plugin='symbolic', {options}}}")
+    with pytest.raises(PluginError) as caught:
+        glueft.run(recipe, output_dir=tmp_path / "runs")
+    assert caught.value.message.startswith(f'the schedule "symbolic" ({file}) {told}')

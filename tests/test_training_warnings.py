@@ -46,6 +46,14 @@ def test_rates_of_nought(last: int, told: str | None) -> None:
     assert [text.startswith(told or "") for text in found] == [True] * (told is not None)
 
 
+@pytest.mark.parametrize("rate", [-1e-3, float("nan"), float("inf")])
+def test_rates_that_are_none(rate: float) -> None:
+    found = list(rate_warnings(lambda step: rate if step > 500 else 1e-3, recipe(), 1000))
+    assert [text.partition(":")[0] for text in found] == [
+        "the learning rate is less than 0 or no finite number in 10 of the 20 steps that were looked up, of 1,000"
+    ]
+
+
 def test_the_warm_up_is_told_of_once() -> None:
     assert list(rate_warnings(lambda step: 0.0, recipe(warmup_ratio=0.1), 1)) == []
     assert len(list(rate_warnings(lambda step: 0.0, recipe(), 1))) == 1
