@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from glueft.errors import ComparisonError
-from glueft.metrics import METRICS
+from glueft.metrics import METRICS, metric_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,7 @@ class Answers:
         said: for each run (rows,), likewise.
         predictions: for each run what its file holds.
         metric_labels: for each metric that is about one label that label, as the first run has it.
+        run_labels: likewise as each run has it.
     """
 
     split: str
@@ -36,6 +37,7 @@ class Answers:
     said: tuple[NDArray[Any], ...]
     predictions: tuple[Predictions, ...]
     metric_labels: Mapping[str, str] = field(default_factory=dict)
+    run_labels: tuple[Mapping[str, str], ...] = ()
 
     @property
     def positive_label(self) -> int:
@@ -59,23 +61,32 @@ def read_answers(runs: Sequence[SavedRun], split: str | None) -> Answers:
     split = _the_split(runs, split)
     predictions = tuple(run.predictions(split) for run in runs)
     _refuse_other_rows(runs, predictions, split)
-    labels = runs[0].labels
+    labels, run_labels = runs[0].labels, _run_labels(runs)
     return Answers(
         split,
         labels,
         tuple(name for name in runs[0].record["metrics"] if _suits(name, labels)),
-        _values(predictions[0].labels, labels),
+        _values(max((answers.labels for answers in predictions), key=_digits), labels),
         tuple(_values(answers.predictions, labels) for answers in predictions),
         predictions,
-        labels_of_metrics(runs[0]),
+        run_labels[0],
+        run_labels,
     )
 
 
-def labels_of_metrics(run: SavedRun) -> dict[str, str]:
-    """Return for each metric of a run that is about one label that label; nothing of a run that has not recorded it."""
-    recorded = run.record.get("metric_labels")
-    return (
-        {name: label for name, label in recorded.items() if label in run.labels} if isinstance(recorded, dict) else {}
+def _run_labels(runs: Sequence[SavedRun]) -> tuple[dict[str, str], ...]:
+    """For each run the label of each metric that is about one; nothing if no run has recorded it.
+
+    Of a run that alone has not, it is the second label: earlier versions knew no other.
+    """
+    labels = runs[0].labels
+    recorded = [run.record.get("metric_labels") for run in runs]
+    if not any(recorded) or len(labels) != 2:
+        return tuple({} for _ in runs)
+    usual = metric_labels(runs[0].record["metrics"], labels, 1)
+    return tuple(
+        {name: label for name, label in (found if isinstance(found, dict) else usual).items() if label in labels}
+        for found in recorded
     )
 
 
@@ -128,7 +139,7 @@ def _refuse_other_rows(runs: Sequence[SavedRun], predictions: Sequence[Predictio
                 f"{_rows(answers, other)} in {run.folder.name}",
                 "compare runs on the same data: the same files, and the same data.limit_validation",
             )
-        # Scores that are the same may be written with fewer digits, as earlier versions did.
+        # Scores that are the same may be written with fewer digits, as earlier versions did; see `_digits`.
         same_scores = bool(one) and one == other and not run.labels
         for row, pair in enumerate(zip(predictions[0].labels, answers.labels, strict=True)):
             if pair[0] != pair[1] and not (same_scores and all(pair)):
@@ -160,6 +171,11 @@ def _rows(predictions: Predictions, fingerprint: str | None) -> str:
 
 def _suits(metric: str, labels: tuple[str, ...]) -> bool:
     return metric in METRICS and METRICS[metric].fits(len(labels)) and len(labels) != 1
+
+
+def _digits(scores: Sequence[str]) -> int:
+    """How many digits scores are written with: of the same scores, those with the most are whole."""
+    return sum(len(score.partition("e")[0].replace(".", "").strip("-0")) for score in scores)
 
 
 def _values(texts: Sequence[str], labels: tuple[str, ...]) -> NDArray[Any]:

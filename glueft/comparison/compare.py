@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glueft.comparison.answers import Answers, labels_of_metrics, read_answers
+from glueft.comparison.answers import Answers, read_answers
 from glueft.comparison.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
 from glueft.comparison.differences import differences, ingredients, same_in_fact
 from glueft.comparison.mcnemar import mcnemar
@@ -85,13 +85,13 @@ def compare_runs(
     compared["notes"] = [
         *(
             note
-            for run, name, scores in zip(runs, names, metrics, strict=True)
-            for note in unlike_the_record(name, scores, _recorded(run, answers))
+            for run, name, scores, labels in zip(runs, names, metrics, answers.run_labels, strict=True)
+            for note in unlike_the_record(name, scores, _recorded(run, answers, labels))
         ),
         *(
             note
-            for run, name in zip(runs, names, strict=True)
-            for note in of_other_labels(name, labels_of_metrics(run), answers.metric_labels)
+            for name, labels in zip(names, answers.run_labels, strict=True)
+            for note in of_other_labels(name, labels, answers.metric_labels)
         ),
         *general_notes(compared),
     ]
@@ -118,13 +118,13 @@ def _described(run: SavedRun, name: str, metrics: dict[str, float]) -> dict[str,
     }
 
 
-def _recorded(run: SavedRun, answers: Answers) -> dict[str, Any]:
-    """The metrics of the split that run.json has, those of another label left out."""
+def _recorded(run: SavedRun, answers: Answers, labels: Mapping[str, str]) -> dict[str, Any]:
+    """The metrics of the split that run.json has, those of another label left out; `labels` are the run's."""
     found = run.record["metrics"]
     if answers.split != run.record["data"]["validation_split"]:
         by_split = run.record.get("metrics_by_split")
         found = by_split.get(answers.split) if isinstance(by_split, dict) else None
-    others = other_labels(labels_of_metrics(run), answers.metric_labels)
+    others = other_labels(labels, answers.metric_labels)
     return {name: value for name, value in found.items() if name not in others} if isinstance(found, dict) else {}
 
 

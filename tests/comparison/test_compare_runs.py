@@ -274,9 +274,13 @@ def test_f1_is_of_the_label_that_the_first_run_names(tmp_path: Path) -> None:
     assert [run["metrics"]["f1"] for run in compared["runs"]] == pytest.approx([expected] * 3)
     assert compared["metric_labels"] == {"f1": "not_equivalent"}
     assert 'B: run.json has f1 of "equivalent"; here it is of "not_equivalent" for all' in compared["notes"]
-    assert not any("B: run.json has f1 0.5" in note for note in compared["notes"])
+    assert 'C: run.json has f1 of "equivalent"; here it is of "not_equivalent" for all' in compared["notes"]
+    assert not any(f"{name}: run.json has f1 0.5" in note for note in compared["notes"] for name in "BC")
     usual = compare_runs(paths[1:], resamples=10)["runs"]
     assert [run["metrics"]["f1"] for run in usual] == pytest.approx([f1_score(GIVEN, FIRST)] * 2)
+    mixed = compare_runs([paths[2], paths[0]], resamples=10)  # Earlier versions had it of the second label alone.
+    assert mixed["metric_labels"] == {"f1": "equivalent"}
+    assert 'B: run.json has f1 of "not_equivalent"; here it is of "equivalent" for all' in mixed["notes"]
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e6])
@@ -301,6 +305,9 @@ def test_scores_that_an_earlier_version_wrote_with_fewer_digits(tmp_path: Path) 
     )
     (comparison,) = compare_runs(paths, resamples=10)["comparisons"]
     assert comparison["same_predictions"]
+    # Of the labels, those with the most digits are taken, whichever run comes first.
+    compared = compare_runs(paths[::-1], resamples=10)
+    assert [run["metrics"]["pearson"] for run in compared["runs"]] == pytest.approx([1.0, 1.0])
 
 
 def test_less_error_is_better(tmp_path: Path) -> None:
