@@ -7,6 +7,7 @@ from typing import Any
 from glueft.console import Table
 from glueft.files import size
 from glueft.progress import duration
+from glueft.splits import counted
 
 
 def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:
@@ -41,7 +42,7 @@ def step_table(plan: dict[str, Any]) -> Table:
     table.add_row("batch", rows if parts == 1 else f"{rows}, {parts} of them a step")
     epochs = f"{plan['epochs']} epoch" + ("s" if plan["epochs"] > 1 else "")
     table.add_row("steps", f"{plan['num_train_steps']:,}: {epochs} of {plan['steps_per_epoch']:,}")
-    table.add_row("warm-up", f"{plan['warmup_steps']:,} steps" if plan["warmup_steps"] else "none")
+    table.add_row("warm-up", counted(plan["warmup_steps"], "step") if plan["warmup_steps"] else "none")
     rates = plan["learning_rate"]
     if rates is not None:
         table.add_row(
