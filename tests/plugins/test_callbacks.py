@@ -228,7 +228,7 @@ def test_which_epoch_is_kept(case: str, tmp_path: Path) -> None:
     """A real Keras training of one weight, which the values of a made-up validation accompany."""
     import keras
 
-    from glueft_callbacks.keras_early_stopping import KeepBestEpochEpoch
+    from glueft_callbacks.keras_early_stopping import KeepBestEpoch
 
     values, metric, patience, min_delta, kept, run_epochs = COURSES[case]
     after_epoch = []
@@ -240,7 +240,7 @@ def test_which_epoch_is_kept(case: str, tmp_path: Path) -> None:
 
     model = one_weight()
     run: Any = Run(recipe=None, folder=tmp_path)  # type: ignore[arg-type]
-    callbacks = [Validation(), KeepBestEpochEpoch(run, metric, patience, min_delta)]
+    callbacks = [Validation(), KeepBestEpoch(run, metric, patience, min_delta)]
     model.fit(np.ones((4, 1)), np.full((4, 1), 9.0), epochs=len(values), callbacks=callbacks, verbose=0)
 
     assert len(after_epoch) == run_epochs
