@@ -52,8 +52,8 @@ class StandardStream:
         return len(text)
 
     def flush(self) -> None:
-        """Write what is held back."""
-        if self.failure is None:
+        """Write what is held back; nothing is where a writer of rows has closed the stream, its reader gone."""
+        if self.failure is None and not self.stream.closed:
             try:
                 self.stream.flush()
             except OSError as error:

@@ -102,3 +102,11 @@ def test_streams_that_can_be_written_are_left_alone(tmp_path: Path, monkeypatch:
     streams.go_on_without_output()
     refuse_lost_output()
     assert (tmp_path / "out").read_text() == "text\n" and sys.stdout.encoding == "utf-8"
+
+
+def test_a_stream_that_was_closed_over_its_head_has_nothing_to_flush(tmp_path: Path) -> None:
+    """As by the writer of a table, whose buffer it shares, when the reader goes away."""
+    stream = opened(tmp_path / "out")
+    stream.stream.close()
+    stream.flush()
+    assert stream.failure is None
