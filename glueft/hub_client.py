@@ -8,11 +8,13 @@ the rest of the process, and what the local cache holds is used.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import queue
 import re
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 SECONDS_TO_ANSWER = 5
+# How long a signal may go unheard while a download is waited for.
+LISTEN_SECONDS = 0.2
 # Why this process opens no connection to the hub, once that is settled.
 _offline: str | None = None
 
@@ -127,10 +131,15 @@ def in_thread(work: Callable[[], Answer], seconds: float | None = None) -> Answe
             answers.put((None, error))
 
     threading.Thread(target=do_it, daemon=True).start()
-    try:
-        answer, error = answers.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {seconds:g} s") from None
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    # In short waits: a signal that comes in the moment before a wait begins does not end it, and is heard after it.
+    while True:
+        try:
+            answer, error = answers.get(timeout=max(0.0, min(LISTEN_SECONDS, end - time.monotonic())))
+            break
+        except queue.Empty:
+            if time.monotonic() >= end:
+                raise TimeoutError(f"no answer within {seconds:g} s") from None
     if error is not None:
         raise error
     return cast("Answer", answer)
