@@ -15,8 +15,7 @@ test: .venv/installed-dev
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: .venv/installed-dev
-	# The longest ones first, so that the workers end together.
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 -m slow tests/test_scores.py tests --ignore tests/benchmarks
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 --maxschedchunk 1 -m slow --ignore tests/benchmarks
 	$(BIN)/pytest -m slow tests/benchmarks
 
 lint: .venv/installed-dev

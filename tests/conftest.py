@@ -24,6 +24,11 @@ gc.set_threshold(100_000, 20, 10)
 CHECKOUT = Path(__file__).parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, whole trainings, so that no worker is left with one of them at the end."""
+    items.sort(key=lambda item: item.path.name != "test_scores.py")
+
+
 @pytest.fixture(scope="session")
 def glue_data() -> Path:
     """The real GLUE files, if they lie beside the checkout."""
