@@ -13,7 +13,7 @@ from types import FrameType
 
 
 def main() -> None:
-    """Run `glueft`; `glueft.interruption` takes the signals over from here."""
+    """Run `glueft`; `glueft.system.interruption` takes the signals over from here."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         # One that is ignored (`nohup`) stays ignored.

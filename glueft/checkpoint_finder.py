@@ -14,8 +14,8 @@ from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.expected_tensors import check_tensors
 from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
-from glueft.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
+from glueft.system.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 
 # Bytes of a config.json: room for the names of tens of thousands of labels.
 MOST_CONFIG = 4 << 20

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from glueft.collector import collector_off
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import known_words, weights_left_out
 from glueft.errors import TrainingError
-from glueft.interruption import check
 from glueft.step_times import StepTimes, Stopwatch
+from glueft.system.gc_pause import collector_off
+from glueft.system.interruption import check
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

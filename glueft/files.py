@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import IO
 
 from glueft.errors import GlueftError, OutputError
-from glueft.interruption import at_the_end, held
-from glueft.process_identity import process_mark, process_mark_is_alive
+from glueft.system.interruption import at_the_end, held
+from glueft.system.process_identity import process_mark, process_mark_is_alive
 
 # A hidden name: how that of its place begins (the whole of it may be too long), what it is ("new", or "earlier": what
 # stood in the place), the process, a hash of the whole name, and digits by chance.

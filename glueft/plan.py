@@ -22,8 +22,8 @@ from glueft.preparation import (
     say_warnings,
 )
 from glueft.progress import RunProgress, Silent
-from glueft.quiet import captured_stderr, hush_libraries
 from glueft.run_record import peak_memory
+from glueft.system.quiet import captured_stderr, hush_libraries
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from typing import Any
 from glueft.errors import PluginError
 from glueft.plugin import Callback, Optimizer, Schedule
 from glueft.plugin_blame import blaming, named
-from glueft.quiet import shown_stderr
+from glueft.system.quiet import shown_stderr
 
 # What the `build` of each kind returns.
 KERAS_CLASS = {

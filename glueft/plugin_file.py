@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from glueft.errors import PluginError
-from glueft.nearest import did_you_mean
-from glueft.plain_file import UnreadableError, read_bytes
+from glueft.suggest import did_you_mean
+from glueft.system.plain_file import UnreadableError, read_bytes
 
 PREFIX = "glueft_plugin_file_"
 # A plugin is written by hand; what is larger is some other file.

@@ -11,13 +11,13 @@ from typing import Any
 import pluggy
 
 from glueft import hookspecs
-from glueft.nearest import did_you_mean
-from glueft.patience import OutOfPatienceError, within
 from glueft.plugin import Plugin
 from glueft.plugin_blame import said
 from glueft.plugin_contract import BASES, HOOK_OF_KIND
 from glueft.plugin_records import EntryPoint, Failure, Point
-from glueft.standard_output import aside
+from glueft.suggest import did_you_mean
+from glueft.system.standard_output import aside
+from glueft.system.timeout import OutOfPatienceError, within
 
 KNOWN_HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
 

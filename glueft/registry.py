@@ -20,14 +20,14 @@ import pluggy
 
 from glueft import hookspecs
 from glueft.errors import PluginError
-from glueft.nearest import did_you_mean
-from glueft.patience import import_seconds
 from glueft.plugin_blame import remember, said
 from glueft.plugin_contract import BASES, NAME, breach
 from glueft.plugin_file import PluginFile
 from glueft.plugin_loader import Loaded, Loader, hook_of_one
 from glueft.plugin_records import GROUP, EntryPoint, Failure, FilePoint, Point, Registered
 from glueft.plugin_trace import trace_if_asked
+from glueft.suggest import did_you_mean
+from glueft.system.timeout import import_seconds
 from glueft.text import say
 
 KINDS = tuple(BASES)

@@ -12,10 +12,10 @@ from typing import Any
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import METRICS, metric_title
-from glueft.nearest import did_you_mean
-from glueft.process_identity import is_alive
 from glueft.run_folder import remove_leftovers_of_run
 from glueft.saved_run import has_died, open_run
+from glueft.suggest import did_you_mean
+from glueft.system.process_identity import is_alive
 
 STATUSES = {
     "done": "over, and all of it is there",

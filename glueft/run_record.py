@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
-from glueft.interruption import check
 from glueft.plugin_origin import origin_of
-from glueft.process_identity import process_identity
+from glueft.system.interruption import check
+from glueft.system.process_identity import process_identity
 
 if TYPE_CHECKING:
     from glueft.run_folder import Run

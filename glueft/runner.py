@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.baseline import baseline, majority_accuracy
-from glueft.collector import collector_off
 from glueft.disk_space import refuse_full_disk
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import disk_fault
-from glueft.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
 from glueft.plugin_blame import blaming_built
 from glueft.plugin_build import build
 from glueft.plugin_trust import remember_trusted
 from glueft.preparation import Batches, Tokens, load_model, read_tokens, say_warnings
 from glueft.progress import RunProgress, Silent
-from glueft.quiet import captured_stderr, hush_libraries
 from glueft.run_folder import Run, new_run_folder, write_predictions
 from glueft.run_record import Clock, close_record, open_record
 from glueft.splits import is_labelled
+from glueft.system.gc_pause import collector_off
+from glueft.system.interruption import at_the_end, forget, held, listening, meant, take
+from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.task_description import describe_task
 from glueft.training_warnings import answer_warnings
 

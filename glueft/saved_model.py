@@ -225,9 +225,9 @@ def load_for_prediction(
         CheckpointError: the checkpoint has no head, or one with other labels.
     """
     from glueft.backend_import import import_backend
-    from glueft.collector import collector_off
     from glueft.jit_compile import decide_jit_compile
-    from glueft.quiet import captured_stderr
+    from glueft.system.gc_pause import collector_off
+    from glueft.system.quiet import captured_stderr
 
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from glueft.errors import RunFolderError
-from glueft.plain_file import refuse_irregular
+from glueft.system.plain_file import refuse_irregular
 
 if TYPE_CHECKING:
     import numpy as np

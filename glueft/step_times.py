@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from glueft.interruption import check
+from glueft.system.interruption import check
 
 
 class StepTimes:

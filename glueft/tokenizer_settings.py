@@ -15,7 +15,7 @@ from typing import Any
 
 from glueft.checkpoint_finder import Checkpoint
 from glueft.errors import CheckpointError
-from glueft.plain_file import UnreadableError, read_json
+from glueft.system.plain_file import UnreadableError, read_json
 from glueft.text import quoted
 
 SETTINGS = "tokenizer_config.json"

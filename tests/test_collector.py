@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import glueft
-from glueft.collector import collector_off
 from glueft.recipe import load_recipe
+from glueft.system.gc_pause import collector_off
 
 WATCH = """
 import gc

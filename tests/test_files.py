@@ -25,7 +25,7 @@ from glueft.files import (
     write_text,
     writing,
 )
-from glueft.process_identity import process_mark, process_mark_is_alive
+from glueft.system.process_identity import process_mark, process_mark_is_alive
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 
@@ -39,7 +39,7 @@ def nothing_swept(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def gone() -> str:
     """The mark of a process that has ended."""
-    code = "from glueft.process_identity import process_mark; print(process_mark())"
+    code = "from glueft.system.process_identity import process_mark; print(process_mark())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from glueft import interruption
 from glueft.hub_client import in_thread
-from glueft.interruption import check, held, listening, meant, take
+from glueft.system import interruption
+from glueft.system.interruption import check, held, listening, meant, take
 
 unix = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has other signals")
 # As in a process that a shell has not started in the background.

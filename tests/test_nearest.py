@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from glueft.metrics import METRICS
-from glueft.nearest import did_you_mean, nearest
+from glueft.suggest import did_you_mean, nearest
 
 KEYS = [
     *(

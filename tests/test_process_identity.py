@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from glueft import process_identity as identities
-from glueft.process_identity import is_alive, process_identity
+from glueft.system import process_identity as identities
+from glueft.system.process_identity import is_alive, process_identity
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 
@@ -25,7 +25,9 @@ def me() -> dict[str, Any]:
 @linux
 def test_a_process_lives_until_it_ends(me: dict[str, Any]) -> None:
     assert is_alive(me) is True
-    program = "import json, sys; from glueft.process_identity import process_identity as p; print(json.dumps(p()))"
+    program = (
+        "import json, sys; from glueft.system.process_identity import process_identity as p; print(json.dumps(p()))"
+    )
     waits = f"{program}; sys.stdout.flush(); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", waits], stdin=-1, stdout=-1, text=True) as process:
         assert process.stdin is not None and process.stdout is not None

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from glueft.errors import GlueftError
-from glueft.quiet import STDERR, captured_stderr
+from glueft.system.quiet import STDERR, captured_stderr
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import pytest
 
 from glueft import files
 from glueft.errors import RunFolderError
-from glueft.process_identity import process_identity
 from glueft.recipe import RecipeError
 from glueft.saved_run import open_run
+from glueft.system.process_identity import process_identity
 from run_folders import change_record, make_run
 
 HEADER = "id\tlabel\tprediction\tprobability_not_equivalent\tprobability_equivalent\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from glueft.cli.main import command_line
-from glueft.standard_output import aside, for_the_result
+from glueft.system.standard_output import aside, for_the_result
 from plugin_packages import glueft
 
 NOISY = '''
@@ -91,7 +91,7 @@ def test_standard_output_is_itself_again_afterwards(capsys: pytest.CaptureFixtur
 def test_only_the_result_comes_through(tmp_path: Path) -> None:
     code = """
 import os, sys
-from glueft.standard_output import aside, for_the_result
+from glueft.system.standard_output import aside, for_the_result
 held = sys.stdout
 with aside():
     print("noise")

@@ -63,8 +63,8 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
     """
     from glueft.cli.list_plugins import the_kind
     from glueft.errors import GlueftError
-    from glueft.nearest import nearest
     from glueft.registry import KINDS
+    from glueft.suggest import nearest
 
     kind, slash, rest = name.partition("/")
     if slash:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from glueft.standard_output import for_the_result, set_aside
+from glueft.system.standard_output import for_the_result, set_aside
 from glueft.text import json_text, say
 
 

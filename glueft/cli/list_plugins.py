@@ -83,8 +83,8 @@ def the_kind(kind: str | None) -> str | None:
         GlueftError: there is no such kind.
     """
     from glueft.errors import GlueftError
-    from glueft.nearest import did_you_mean
     from glueft.registry import KINDS
+    from glueft.suggest import did_you_mean
 
     if kind is None or kind in KINDS:
         return kind

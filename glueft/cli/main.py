@@ -15,7 +15,6 @@ from typing import Annotated, NoReturn
 import typer
 
 import glueft
-from glueft import interruption
 from glueft.cli import (
     compare,
     describe,
@@ -39,7 +38,8 @@ from glueft.cli.process_start import process_start
 from glueft.cli.streams import guard_streams, settle_streams
 from glueft.errors import GlueftError
 from glueft.registry import load_registry
-from glueft.standard_output import give_back, set_aside
+from glueft.system import interruption
+from glueft.system.standard_output import give_back, set_aside
 from glueft.text import say
 
 DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130

@@ -9,7 +9,7 @@ import typer
 
 from glueft.plugin_records import Failure
 from glueft.registry import Registry, load_registry
-from glueft.standard_output import aside
+from glueft.system.standard_output import aside
 from glueft.text import say
 
 

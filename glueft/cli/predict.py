@@ -88,7 +88,7 @@ def predict(
     from glueft.prediction.printing import print_texts
     from glueft.prediction.progress import PredictionProgress
     from glueft.prediction.stream import Target, check_rows
-    from glueft.quiet import hush_libraries
+    from glueft.system.quiet import hush_libraries
 
     asked = {"TEXT": bool(texts), "--input": input_file is not None, "--interactive": interactive}
     _check_one(asked)

@@ -8,7 +8,7 @@ import typer
 
 from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import Unset
-from glueft.standard_output import aside
+from glueft.system.standard_output import aside
 from glueft.text import say
 
 EPILOG = """\b

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import IO, Any, NoReturn
 
 from glueft.errors import OutputError
-from glueft.standard_output import standard_output
+from glueft.system.standard_output import standard_output
 from glueft.text import say
 
 CLOSED = "it is closed"

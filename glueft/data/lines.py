@@ -9,7 +9,7 @@ from pathlib import Path
 
 from glueft.data import limits
 from glueft.errors import DataError
-from glueft.plain_file import refuse_irregular
+from glueft.system.plain_file import refuse_irregular
 
 PROBLEMS_SHOWN = 5
 NAMES_SHOWN = 12

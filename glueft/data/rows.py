@@ -13,8 +13,8 @@ from glueft.data import limits
 from glueft.data.limited_draw import stratified_draw
 from glueft.errors import DataError
 from glueft.json_values import json_values
-from glueft.nearest import nearest
 from glueft.plugin_blame import blaming, named
+from glueft.suggest import nearest
 
 if TYPE_CHECKING:
     import datasets

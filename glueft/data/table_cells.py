@@ -11,7 +11,7 @@ from glueft.data.label_forms import folded
 from glueft.data.lines import Problem, Problems, listed, malformed, shown
 from glueft.data.plain_numbers import plain_number
 from glueft.data.table_columns import Columns
-from glueft.nearest import nearest
+from glueft.suggest import nearest
 
 LARGEST_SCORE = 3.4028234663852886e38  # of float32, in which scores are kept
 KINDS: tuple[tuple[type, str], ...] = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glueft.data.lines import listed, shown
 from glueft.errors import DataError
-from glueft.nearest import nearest
+from glueft.suggest import nearest
 
 SEPARATORS = {";": '";"', "\t": '"\\t"', "|": '"|"', ",": '","'}
 

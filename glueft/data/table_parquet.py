@@ -10,7 +10,7 @@ from unicodedata import category
 
 from glueft.data.table_missing import check_columns, unreadable
 from glueft.errors import DataError
-from glueft.plain_file import refuse_irregular
+from glueft.system.plain_file import refuse_irregular
 
 
 def read_parquet(

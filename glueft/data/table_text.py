@@ -17,7 +17,7 @@ from glueft.data.lines import Problem, endless
 from glueft.data.table_format import table_format
 from glueft.data.table_missing import unreadable
 from glueft.errors import DataError
-from glueft.plain_file import refuse_irregular
+from glueft.system.plain_file import refuse_irregular
 
 # Before UTF-8 text there may be its own mark. Those of other encodings say what the file is.
 OTHER_MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}

@@ -17,7 +17,7 @@ from glueft.data.table_labels import check_same_names, found_names, namer, renam
 from glueft.data.table_missing import unreadable
 from glueft.data.table_split import split_rows
 from glueft.errors import DataError
-from glueft.plain_file import refuse_irregular
+from glueft.system.plain_file import refuse_irregular
 
 if TYPE_CHECKING:
     import datasets

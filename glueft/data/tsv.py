@@ -14,8 +14,8 @@ from pathlib import Path
 from glueft.data import limits
 from glueft.data.lines import Problem, Problems, listed, malformed, read_lines, shown
 from glueft.errors import DataError, PluginError
-from glueft.nearest import nearest
 from glueft.plugin import Task, TSVFile, TSVLayout
+from glueft.suggest import nearest
 
 UNLABELLED = -1
 

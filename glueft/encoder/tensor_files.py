@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.checkpoint_files import INDEX, WEIGHTS
 from glueft.errors import CheckpointError
-from glueft.plain_file import UnreadableError, read_json
+from glueft.system.plain_file import UnreadableError, read_json
 
 if TYPE_CHECKING:
     import numpy

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft import interruption
 from glueft.checkpoint_finder import refuse_leaving_links
 from glueft.export.check import check_export
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
 from glueft.export.readme import write_readme
 from glueft.export.tokenizer_call import TokenizerCall
+from glueft.system import interruption
 
 if TYPE_CHECKING:
     from glueft.saved_model import SavedModel

@@ -22,7 +22,7 @@ def find_format(name: str) -> Format:
     """
     if name in FORMATS:
         return FORMATS[name]
-    from glueft.nearest import did_you_mean
+    from glueft.suggest import did_you_mean
 
     raise ExportError(
         f'there is no format called "{name}"',

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from glueft import files
 from glueft.errors import ExportError
-from glueft.plain_file import refuse_irregular
+from glueft.system.plain_file import refuse_irregular
 
 # The file by which an export is known for one: `--force` replaces nothing else.
 DESCRIPTION = "export.json"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from glueft.errors import PluginError
-from glueft.nearest import did_you_mean
+from glueft.suggest import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import IO, TYPE_CHECKING
 
 from glueft.errors import DataError
 from glueft.files import writing
-from glueft.interruption import check
 from glueft.prediction.bad_rows import BadRows, write_bad_row
 from glueft.prediction.chunks import RowSource
 from glueft.prediction.output_file import OutputFile, output_format
 from glueft.prediction.results import result_names
 from glueft.prediction.writers import TableWriter, make_writer
+from glueft.system.interruption import check
 
 if TYPE_CHECKING:
     from glueft.prediction.predictor import Predictor

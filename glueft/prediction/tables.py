@@ -9,13 +9,13 @@ from typing import IO
 from glueft.data.lines import listed
 from glueft.data.table_format import SUFFIXES, table_format
 from glueft.errors import DataError
-from glueft.nearest import nearest
 from glueft.prediction.chunks import RowSource
 from glueft.prediction.delimited import DelimitedTable
 from glueft.prediction.json_lines import JsonLinesTable
 from glueft.prediction.lines import GivenTexts, TextStream
 from glueft.prediction.parquet import ParquetTable
 from glueft.prediction.text_columns import TextChoice
+from glueft.suggest import nearest
 
 LINES = "give a text a line on standard input: --input -"
 

@@ -12,8 +12,8 @@ from glueft.data.lines import listed, shown
 from glueft.data.table_cells import CellError
 from glueft.data.table_missing import SEPARATORS
 from glueft.errors import DataError
-from glueft.nearest import nearest
 from glueft.prediction.chunks import Texts
+from glueft.suggest import nearest
 
 if TYPE_CHECKING:
     from glueft.plugin import TableLayout

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from glueft.errors import GlueftError, PluginError
-from glueft.nearest import nearest
 from glueft.plugin import Callback, Options, Plugin, Task
 from glueft.plugin_contract import task_breach
 from glueft.plugin_origin import Origin, how_to_get
@@ -19,6 +18,7 @@ from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
 from glueft.registry import Registered, Registry
+from glueft.suggest import nearest
 from glueft.text import quoted
 
 TABLES = (*PLUGIN_TABLES, *SECTIONS)

@@ -8,9 +8,9 @@ import tomllib
 from pathlib import Path as FilePath
 from typing import Any
 
-from glueft.nearest import nearest
-from glueft.plain_file import DEEPEST, is_deep
 from glueft.recipe.problems import Problem, RecipeError
+from glueft.suggest import nearest
+from glueft.system.plain_file import DEEPEST, is_deep
 from glueft.text import quoted
 
 # A recipe is written by hand; what is larger is some other file.

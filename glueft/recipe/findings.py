@@ -11,13 +11,13 @@ from typing import Any
 
 import pydantic
 
-from glueft.nearest import nearest
 from glueft.plugin import Options
 from glueft.recipe.options import Table
 from glueft.recipe.problems import Problem, dotted, quoted_key
 from glueft.recipe.schema import options_schema
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import as_toml, choices, expected, received, rewritten
+from glueft.suggest import nearest
 from glueft.text import quoted
 
 Schema = Mapping[str, Any]

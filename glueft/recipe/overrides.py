@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glueft.plain_file import is_deep
 from glueft.recipe.problems import Problem, dotted
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
+from glueft.system.plain_file import is_deep
 from glueft.text import quoted
 
 NOT_UNICODE = ("it is not UTF-8 text", "write it in UTF-8; a folder of such a name needs another name")

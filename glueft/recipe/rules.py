@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from glueft.nearest import did_you_mean, nearest
 from glueft.plugin import Task
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
 from glueft.recipe.sections import Data, Freeze, Hub, Model
 from glueft.recipe.values import as_toml, received
+from glueft.suggest import did_you_mean, nearest
 
 
 def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from glueft.plain_file import UnreadableError, read_json
 from glueft.plugin_origin import Origin, recorded_origins
+from glueft.system.plain_file import UnreadableError, read_json
 
 RECORD = "run.json"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from glueft.nearest import nearest
 from glueft.recipe.overrides import NOT_UNICODE, is_unicode, key_path, shown
 from glueft.recipe.problems import Problem, dotted
 from glueft.recipe.toml_lines import Path
+from glueft.suggest import nearest
 from glueft.text import quoted
 
 

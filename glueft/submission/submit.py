@@ -9,7 +9,6 @@ from typing import Any
 
 from glueft.errors import SubmissionError
 from glueft.progress import RunProgress, Silent
-from glueft.quiet import hush_libraries
 from glueft.saved_model import check_task_labels
 from glueft.saved_predictions import read_predictions
 from glueft.saved_run import SavedRun, open_run
@@ -18,6 +17,7 @@ from glueft.splits import counted
 from glueft.submission.files import UploadFile
 from glueft.submission.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
 from glueft.submission.zip_file import refuse_output, write_zip
+from glueft.system.quiet import hush_libraries
 
 
 def submit(

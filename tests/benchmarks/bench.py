@@ -19,8 +19,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.quiet import captured_stderr, hush_libraries
 from glueft.sample_encoder import SAMPLE_CHECKPOINT
+from glueft.system.quiet import captured_stderr, hush_libraries
 
 if TYPE_CHECKING:
     from result import Result
