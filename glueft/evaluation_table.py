@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from glueft.console import Table
-from glueft.digits import score_text
 from glueft.metrics import metric_title, titled
+from glueft.metrics.digits import score_text
 from glueft.result_tables import numbers
 
 

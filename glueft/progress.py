@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress
 from rich.text import Text
 
 from glueft.console import PlainConsole, Table, cell, plain_column
-from glueft.digits import score_text
+from glueft.metrics.digits import score_text
 from glueft.result_tables import epoch_table, result_table
 from glueft.text import say
 

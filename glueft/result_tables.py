@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from glueft.console import Table
-from glueft.digits import score_text
 from glueft.files import size
 from glueft.metrics import titled
+from glueft.metrics.digits import score_text
 from glueft.push.record import push_options
 
 

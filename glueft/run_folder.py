@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft import history
-from glueft.digits import number_text, shortest
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
+from glueft.metrics.digits import number_text, shortest
 from glueft.text import json_text
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from rich.text import Text
 
 from glueft.console import Table
-from glueft.digits import score_text
+from glueft.metrics.digits import score_text
 from glueft.progress import duration
 from glueft.run_list import ListedRun, metric_names, metric_titles
 from glueft.text import printable_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glueft.digits import number_text, score_text, shortest
+from glueft.metrics.digits import number_text, score_text, shortest
 
 
 @pytest.mark.parametrize(

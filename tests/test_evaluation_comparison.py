@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glueft.digits import number_text, shortest
 from glueft.evaluation_comparison import compare_predictions
+from glueft.metrics.digits import number_text, shortest
 from glueft.run_folder import softmax
 from glueft.saved_predictions import Predictions
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glueft.comparison.verdict import significant
-from glueft.digits import score_text
+from glueft.metrics.digits import score_text
 from glueft.splits import counted
 
 # Earlier versions stored scores with six digits after the point: where such a run says nearly the same of all rows,

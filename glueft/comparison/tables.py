@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from glueft.console import Table
-from glueft.digits import score_text
 from glueft.metrics import metric_title
+from glueft.metrics.digits import score_text
 from glueft.progress import duration
 from glueft.run_list_table import short_checkpoint
 from glueft.splits import counted

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from glueft.comparison.bootstrap import LEVEL, Difference
 from glueft.comparison.mcnemar import McNemar
-from glueft.digits import score_text
 from glueft.metrics import lower_is_better
+from glueft.metrics.digits import score_text
 from glueft.splits import counted
 
 # Measured on drawn rows, 600 intervals each. Of a difference of Pearson correlations, those from 6 to 20 rows held the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.lines import shown
-from glueft.digits import number_text
+from glueft.metrics.digits import number_text
 
 if TYPE_CHECKING:
     from glueft.prediction.results import Answers

@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.digits import shortest
+from glueft.metrics.digits import shortest
 from glueft.run_folder import softmax
 
 if TYPE_CHECKING:

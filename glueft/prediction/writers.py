@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import IO, Any, Protocol
 
-from glueft.digits import number_text
+from glueft.metrics.digits import number_text
 from glueft.prediction.chunks import Chunk
 
 # A row group of Parquet has costs of its own for whoever reads it: it has this many rows, or bytes, at least.

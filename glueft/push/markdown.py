@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from glueft.digits import score_text
+from glueft.metrics.digits import score_text
 from glueft.text import printable_line
 
 

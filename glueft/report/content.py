@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import glueft
-from glueft.digits import score_text
 from glueft.errors import GlueftError
 from glueft.metrics import metric_title
+from glueft.metrics.digits import score_text
 from glueft.report import facts, prediction_plots, training_plots
 from glueft.report.mistakes import Mistakes, mistakes_of
 from glueft.report.plot import DataTable, Plot, style

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from glueft.digits import score_text
 from glueft.metrics import metric_title
+from glueft.metrics.digits import score_text
 from glueft.report.plot import DataTable
 from glueft.report.scores import wilson
 from glueft.report.words import label_text

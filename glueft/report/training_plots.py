@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from glueft.digits import score_text
 from glueft.metrics import lower_is_better, metric_title
+from glueft.metrics.digits import score_text
 from glueft.report.plot import (
     DASHES,
     INK,
