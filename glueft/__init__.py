@@ -28,9 +28,8 @@ from glueft.errors import (
     SubmissionError,
     TrainingError,
 )
-from glueft.local_path import LocalPath
 from glueft.metrics import MetricName, check_metrics, lower_is_better
-from glueft.plugin import (
+from glueft.plugin.base import (
     Callback,
     HubDataset,
     Optimizer,
@@ -43,6 +42,7 @@ from glueft.plugin import (
     TSVFile,
     TSVLayout,
 )
+from glueft.plugin.local_path import LocalPath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from glueft.plugin_blame import blaming
+from glueft.plugin.attribution import blaming
 
 if TYPE_CHECKING:
-    from glueft.plugin import Callback
+    from glueft.plugin.base import Callback
 
 # What Keras calls on a callback: `on_epoch_end` and the like, and these.
 _SETTERS = ("set_model", "set_params")

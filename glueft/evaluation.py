@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.data.rows import Rows
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
     from glueft.recipe.task_parts import TaskParts
     from glueft.saved_model import SavedModel
     from glueft.saved_run import SavedRun

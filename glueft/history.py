@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from glueft.errors import PluginError
-from glueft.json_values import json_values
-from glueft.plugin_blame import at_work, named
+from glueft.plugin.attribution import at_work, named
+from glueft.plugin.json_values import json_values
 
 # The kinds of lines that glueft writes itself, and whose keys its readers count on.
 OWN_KINDS = ("step", "epoch")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glueft.errors import PluginError
-from glueft.plugin_blame import at_work, named
+from glueft.plugin.attribution import at_work, named
 from glueft.prediction.predictor import Predictor
 from glueft.prediction.results import Answers
 

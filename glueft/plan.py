@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.disk_space import disk_of_plan
 from glueft.jit_compile import decide_jit_compile
-from glueft.plugin_blame import blaming_built
-from glueft.plugin_build import build
+from glueft.plugin.attribution import blaming_built
+from glueft.plugin.build import build
 from glueft.preparation import (
     Batches,
     Ready,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from glueft.backend_import import import_backend
 from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
-from glueft.plugin_blame import blaming, blaming_built
-from glueft.plugin_build import build
+from glueft.plugin.attribution import blaming, blaming_built
+from glueft.plugin.build import build
 from glueft.splits import describe_split, predicted_splits, size_notes
 from glueft.system.interruption import check
 from glueft.tensorflow_settings import onednn_setting
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
     from glueft.progress import RunProgress
     from glueft.recipe import Recipe
 

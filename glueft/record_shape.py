@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from glueft.plugin_contract import NAME
+from glueft.plugin.contract import NAME
 
 # Numbers as reports and tables can write and draw them. A float of JSON may be NaN: a correlation of equal scores is.
 Count = Annotated[int, Field(ge=0, le=10**15)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
     from glueft.model_in_training import ModelInTraining
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
     from glueft.prediction.results import Answers
     from glueft.recipe import Recipe
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
-from glueft.plugin_origin import origin_of
+from glueft.plugin.origin import origin_of
 from glueft.system.interruption import check
 from glueft.system.process_identity import process_identity
 

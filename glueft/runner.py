@@ -15,9 +15,10 @@ from glueft.disk_space import refuse_full_disk
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import disk_fault
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
-from glueft.plugin_blame import blaming_built
-from glueft.plugin_build import build
-from glueft.plugin_trust import remember_trusted
+from glueft.plugin.attribution import blaming_built
+from glueft.plugin.build import build
+from glueft.plugin.task_description import describe_task
+from glueft.plugin.trust import remember_trusted
 from glueft.preparation import Batches, Tokens, load_model, read_tokens, say_warnings
 from glueft.progress import RunProgress, Silent
 from glueft.run_folder import Run, new_run_folder, write_predictions
@@ -26,7 +27,6 @@ from glueft.splits import is_labelled
 from glueft.system.gc_pause import collector_off
 from glueft.system.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
-from glueft.task_description import describe_task
 from glueft.training_warnings import answer_warnings
 
 if TYPE_CHECKING:

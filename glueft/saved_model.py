@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
-from glueft.plugin_origin import how_to_get, in_words, origin_of, recorded_origins
+from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.recipe.problems import RecipeError
 from glueft.saved_run import REPEAT, SavedRun, find_run_folder, open_run
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
-    from glueft.plugin import Task
-    from glueft.task_description import TaskDescription
+    from glueft.plugin.base import Task
+    from glueft.plugin.task_description import TaskDescription
 
 # Rows a step for a checkpoint that no recipe says it of; the recipes' own default.
 BATCH_SIZE = 64

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from glueft import history
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
-from glueft.plugin_origin import recorded_origins
+from glueft.plugin.origin import recorded_origins
+from glueft.plugin.task_description import TaskDescription, describe_task, read_description
 from glueft.run_folder import remove_leftovers_of_run
 from glueft.saved_predictions import Predictions, read_label_names, read_predictions
 from glueft.system.plain_file import UnreadableError, parse_json, read_text
 from glueft.system.process_identity import is_alive
-from glueft.task_description import TaskDescription, describe_task, read_description
 
 if TYPE_CHECKING:
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
     from glueft.recipe.task_parts import Sections, TaskParts
 
 __all__ = ["Predictions", "SavedRun", "find_run_folder", "open_run"]

@@ -9,7 +9,7 @@ from glueft.run_folder import write_predictions
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
     from glueft.saved_model import SavedModel
     from glueft.saved_run import SavedRun
 

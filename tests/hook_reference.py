@@ -1,4 +1,4 @@
-"""Writes the hook reference of CONTRIBUTING.md from the docstrings of `glueft.hookspecs`.
+"""Writes the hook reference of CONTRIBUTING.md from the docstrings of `glueft.plugin.hookspecs`.
 
 python tests/hook_reference.py
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from documents import CHECKOUT
-from glueft import hookspecs
+from glueft.plugin.base import hookspecs
 
 DOCUMENT = CHECKOUT / "CONTRIBUTING.md"
 BEGIN = "<!-- hooks: written by `python tests/hook_reference.py` from glueft/hookspecs.py -->"

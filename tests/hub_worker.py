@@ -42,7 +42,7 @@ def rows(revision: str | None = None, task: str = "mrpc", hub: list[str] | None 
     import glueft
     from glueft.data.rows import load_rows
     from glueft.data.sources import HubSource
-    from glueft.registry import load_registry
+    from glueft.plugin.registry import load_registry
 
     source = HubSource(revision)
     loaded: Any = load_registry().find("task", task).cls()

@@ -11,7 +11,7 @@ import numpy
 
 from glueft.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 
 NAMES = ["adafactor", "adam", "adamw", "lamb", "lion", "muon", "nadam", "rmsprop", "sgd"]
 OPTIONS = {"clipnorm": 2.0, "weight_decay": 0.1, "layerwise_decay": 0.5}

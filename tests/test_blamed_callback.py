@@ -12,9 +12,9 @@ import pytest
 import glueft
 from glueft.blamed_callback import BlamedCallback
 from glueft.errors import PluginError
-from glueft.plugin import Callback
-from glueft.plugin_blame import BlamedError, blaming
-from glueft.registry import load_registry
+from glueft.plugin.attribution import BlamedError, blaming
+from glueft.plugin.base import Callback
+from glueft.plugin.registry import load_registry
 
 PLUGIN = '''
 import glueft
@@ -32,7 +32,7 @@ METHODS = [name for name in dir(keras.callbacks.Callback) if name.startswith(("o
 @pytest.fixture
 def clumsy(tmp_path: Path) -> Callback:
     """A callback of a plugin file."""
-    from glueft.plugin_file import read_plugin_file
+    from glueft.plugin.file import read_plugin_file
 
     path = tmp_path / "clumsy.py"
     path.write_text(PLUGIN)

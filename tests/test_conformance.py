@@ -10,9 +10,9 @@ import pytest
 
 import glueft
 from glueft import testing
-from glueft.plugin import Plugin
-from glueft.plugin_file import read_plugin_file
-from glueft.registry import load_registry
+from glueft.plugin.base import Plugin
+from glueft.plugin.file import read_plugin_file
+from glueft.plugin.registry import load_registry
 from glueft.testing import learning
 
 TASK = '''

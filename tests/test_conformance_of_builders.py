@@ -10,7 +10,7 @@ import pytest
 
 import glueft
 from glueft import testing
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 from test_conformance import broken, run
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from glueft import testing
 from glueft.cli.plugin_check import report_of
-from glueft.plugin import Plugin
-from glueft.plugin_file import read_plugin_file
-from glueft.registry import load_registry
+from glueft.plugin.base import Plugin
+from glueft.plugin.file import read_plugin_file
+from glueft.plugin.registry import load_registry
 from glueft.testing.supervisor import Finding
 
 HEAD = '''

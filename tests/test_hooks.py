@@ -219,7 +219,7 @@ def test_the_trace_shows_a_hook_that_raises(tmp_path: Path) -> None:
 def test_nothing_is_traced_unless_asked_for(
     value: str | None, traced: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from glueft.registry import load_registry
+    from glueft.plugin.registry import load_registry
 
     monkeypatch.delenv("GLUEFT_TRACE_PLUGINS", raising=False)
     if value is not None:

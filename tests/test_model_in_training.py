@@ -11,7 +11,7 @@ import pytest
 import glueft
 from glueft.errors import PluginError, RunFolderError
 from glueft.model_in_training import ModelInTraining
-from glueft.plugin_blame import blaming
+from glueft.plugin.attribution import blaming
 from glueft.run_folder import Run
 
 

@@ -13,9 +13,9 @@ import pytest
 from broken_recipes import GOOD
 from glueft.cli.main import command_line
 from glueft.errors import PluginError
-from glueft.plugin_file import read_plugin_file
+from glueft.plugin.file import read_plugin_file
+from glueft.plugin.registry import load_registry
 from glueft.recipe import RecipeError, load_recipe
-from glueft.registry import load_registry
 
 SAMPLES = Path(__file__).parent.parent / "plugins" / "glueft_tasks" / "samples"
 MOOD = '''

@@ -13,10 +13,10 @@ import pytest
 
 from glueft import testing
 from glueft.cli.main import command_line
-from glueft.plugin_file import read_plugin_file
-from glueft.plugin_maker import class_of, module_of, nearest_name
+from glueft.plugin.file import read_plugin_file
+from glueft.plugin.registry import KINDS, load_registry
+from glueft.plugin.scaffold import class_of, module_of, nearest_name
 from glueft.recipe import load_recipe
-from glueft.registry import KINDS, load_registry
 
 Captured = pytest.CaptureFixture[str]
 

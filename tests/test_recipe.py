@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import glueft
+from glueft.plugin.registry import load_registry
 from glueft.recipe import Recipe, load_recipe
 from glueft.recipe.file import packaged_recipes
-from glueft.registry import load_registry
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "recipes").rglob("*.toml"))

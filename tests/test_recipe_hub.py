@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from glueft.plugin.registry import load_registry
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.schema import recipe_schema
-from glueft.registry import load_registry
 
 
 def test_a_recipe_without_it_stays_as_it_was() -> None:

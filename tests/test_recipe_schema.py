@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from broken_recipes import GOOD, problems
+from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
 from glueft.recipe.schema import recipe_schema, to_json
 from glueft.recipe.sections import ORDER, SECTIONS
-from glueft.registry import load_registry
 from plugin_packages import install
 
 NESTED = '''

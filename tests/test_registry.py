@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from glueft.errors import PluginError
-from glueft.plugin_file import read_plugin_file
+from glueft.plugin.file import read_plugin_file
+from glueft.plugin.registry import Registry, load_registry
 from glueft.recipe import RecipeError, load_recipe
-from glueft.registry import Registry, load_registry
 from plugin_packages import GOOD_TASK, glueft, install
 
 

@@ -12,12 +12,12 @@ import pytest
 from glueft.cli.main import command_line
 from glueft.errors import PluginError, RunFolderError
 from glueft.evaluation import evaluate_run
-from glueft.plugin_origin import how_to_get, origin_of, recorded_origins
+from glueft.plugin.origin import how_to_get, origin_of, recorded_origins
+from glueft.plugin.registry import load_registry
+from glueft.plugin.task_description import describe_task, read_description
 from glueft.push.content import content_of, source_of
 from glueft.recipe import RecipeError
-from glueft.registry import load_registry
 from glueft.saved_run import open_run
-from glueft.task_description import describe_task, read_description
 from run_folders import change_record, make_run, merged
 
 Captured = pytest.CaptureFixture[str]

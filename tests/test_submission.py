@@ -152,7 +152,7 @@ def test_missing_files_are_filled_with_the_commonest_label_and_named(tmp_path: P
 
 @pytest.mark.parametrize("task", ["CoLA", "SST-2", "MRPC"])
 def test_the_commonest_label_is_that_of_the_training_rows(task: str, glue_data: Path) -> None:
-    from glueft.registry import load_registry
+    from glueft.plugin.registry import load_registry
 
     name = task.lower().replace("-", "")
     cls: Any = load_registry().find("task", name).cls

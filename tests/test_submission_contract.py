@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import glueft
-from glueft.plugin_contract import breach
-from glueft.registry import load_registry
+from glueft.plugin.contract import breach
+from glueft.plugin.registry import load_registry
 from glueft_tasks.mrpc import MRPC
 from glueft_tasks.stsb import STSB
 

@@ -17,9 +17,9 @@ from documents import CHECKOUT
 from glueft import testing
 from glueft.cli.main import command_line
 from glueft.data.sources import FolderSource, HubSource, OwnFiles, SampleSource
-from glueft.plugin_file import read_plugin_file
+from glueft.plugin.file import read_plugin_file
+from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
-from glueft.registry import load_registry
 
 TEXT = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 TUTORIAL = TEXT[TEXT.index("## Add a task") : TEXT.index("## The hooks")]

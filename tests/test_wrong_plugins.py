@@ -16,8 +16,8 @@ from glueft.cli.main import command_line
 from glueft.data.rows import load_rows
 from glueft.data.sources import SampleSource
 from glueft.errors import PluginError
+from glueft.plugin.registry import load_registry
 from glueft.recipe import RecipeError, load_recipe
-from glueft.registry import load_registry
 from plugin_packages import install
 from wrong_plugins import WRONG, task
 

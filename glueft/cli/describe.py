@@ -12,8 +12,8 @@ from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles, registry_with
 
 if TYPE_CHECKING:
-    from glueft.plugin import Task
-    from glueft.registry import Registered, Registry
+    from glueft.plugin.base import Task
+    from glueft.plugin.registry import Registered, Registry
 
 EPILOG = """\b
 Examples:
@@ -26,7 +26,7 @@ Examples:
 
 def plugin_names() -> list[str]:
     """The names that a shell may complete."""
-    from glueft.registry import load_registry
+    from glueft.plugin.registry import load_registry
 
     return [plugin.name for plugin in load_registry().all()]
 
@@ -63,7 +63,7 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
     """
     from glueft.cli.list_plugins import the_kind
     from glueft.errors import GlueftError
-    from glueft.registry import KINDS
+    from glueft.plugin.registry import KINDS
     from glueft.suggest import nearest
 
     kind, slash, rest = name.partition("/")
@@ -98,7 +98,7 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
 def description_of(plugin: Registered) -> dict[str, Any]:
     """A plugin as plain values, those that `--json` prints."""
     from glueft.cli.list_plugins import source_of
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
 
     cls = plugin.cls
     description: dict[str, Any] = {

@@ -12,7 +12,7 @@ from glueft.cli.plugin_option import PluginFiles, registry_with
 from glueft.text import printable_line, say
 
 if TYPE_CHECKING:
-    from glueft.registry import Registered
+    from glueft.plugin.registry import Registered
 
 EPILOG = """\b
 Examples:
@@ -25,7 +25,7 @@ Examples:
 
 def kinds() -> list[str]:
     """The words that a shell may complete."""
-    from glueft.registry import KINDS
+    from glueft.plugin.registry import KINDS
 
     return list(KINDS)
 
@@ -83,7 +83,7 @@ def the_kind(kind: str | None) -> str | None:
         GlueftError: there is no such kind.
     """
     from glueft.errors import GlueftError
-    from glueft.registry import KINDS
+    from glueft.plugin.registry import KINDS
     from glueft.suggest import did_you_mean
 
     if kind is None or kind in KINDS:

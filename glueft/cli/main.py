@@ -37,7 +37,7 @@ from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.process_start import process_start
 from glueft.cli.streams import guard_streams, settle_streams
 from glueft.errors import GlueftError
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 from glueft.system import interruption
 from glueft.system.standard_output import give_back, set_aside
 from glueft.text import say

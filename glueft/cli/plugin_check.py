@@ -14,7 +14,7 @@ from glueft.cli.plugin_option import PluginFiles
 from glueft.text import say
 
 if TYPE_CHECKING:
-    from glueft.registry import Failure, Registered, Registry
+    from glueft.plugin.registry import Failure, Registered, Registry
     from glueft.testing.supervisor import Finding
 
 EPILOG = """\b
@@ -55,8 +55,8 @@ def check(
     pairs in order, metrics, the same rows each time, bad rows refused, and a tiny encoder that learns 16 rows by
     heart; of the others that they build and do their work. The exit code is 2 if a check fails.
     """
-    from glueft.plugin_file import read_plugin_file
-    from glueft.registry import load_registry
+    from glueft.plugin.file import read_plugin_file
+    from glueft.plugin.registry import load_registry
     from glueft.testing.supervisor import data_folder, findings
 
     given = option_values(overrides or [])

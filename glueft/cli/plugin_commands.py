@@ -7,8 +7,8 @@ from collections import Counter
 
 import typer
 
-from glueft.plugin_records import Failure
-from glueft.registry import Registry, load_registry
+from glueft.plugin.records import Failure
+from glueft.plugin.registry import Registry, load_registry
 from glueft.system.standard_output import aside
 from glueft.text import say
 

@@ -31,8 +31,8 @@ def new(
     recipe, and for a task a few sample rows. Change it into what you want.
     """
     from glueft.cli.list_plugins import the_kind
-    from glueft.plugin_maker import make_package
-    from glueft.registry import load_registry
+    from glueft.plugin.registry import load_registry
+    from glueft.plugin.scaffold import make_package
 
     place = Path(directory).expanduser()
     written = make_package(name, the_kind(kind) or "task", place, load_registry())

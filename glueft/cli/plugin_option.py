@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from glueft.registry import Registry
+    from glueft.plugin.registry import Registry
 
 PluginFiles = Annotated[
     list[str] | None,
@@ -30,8 +30,8 @@ def registry_with(files: Sequence[str] | None) -> Registry:
         PluginError: such a file cannot be used.
     """
     from glueft.errors import PluginError
-    from glueft.plugin_file import read_plugin_file
-    from glueft.registry import load_registry
+    from glueft.plugin.file import read_plugin_file
+    from glueft.plugin.registry import load_registry
 
     registry = load_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
     for failure in registry.file_failures:

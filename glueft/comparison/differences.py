@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from glueft.plugin_origin import in_words, recorded_origins
+from glueft.plugin.origin import in_words, recorded_origins
 
 if TYPE_CHECKING:
     from glueft.saved_run import SavedRun

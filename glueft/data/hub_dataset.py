@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from glueft.errors import HubError
 from glueft.hub_client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
 from glueft.hub_errors import first_line, out_of_reach, refusal
-from glueft.plugin import HubDataset
+from glueft.plugin.base import HubDataset
 
 if TYPE_CHECKING:
     import datasets

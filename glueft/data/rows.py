@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from glueft.data import limits
 from glueft.data.limited_draw import stratified_draw
 from glueft.errors import DataError
-from glueft.json_values import json_values
-from glueft.plugin_blame import blaming, named
+from glueft.plugin.attribution import blaming, named
+from glueft.plugin.json_values import json_values
 from glueft.suggest import nearest
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from glueft.data.sources import Source
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
 
 LINES_SHOWN = 5
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from glueft.data.lines import listed
 from glueft.data.tsv import Table, read_tsv
 from glueft.errors import DataError
-from glueft.plugin import Task, TSVLayout
+from glueft.plugin.base import Task, TSVLayout
 
 if TYPE_CHECKING:
     import datasets

@@ -14,7 +14,7 @@ from pathlib import Path
 from glueft.data import limits
 from glueft.data.lines import Problem, Problems, listed, malformed, read_lines, shown
 from glueft.errors import DataError, PluginError
-from glueft.plugin import Task, TSVFile, TSVLayout
+from glueft.plugin.base import Task, TSVFile, TSVLayout
 from glueft.suggest import nearest
 
 UNLABELLED = -1

@@ -12,11 +12,11 @@ from glueft.data.table_csv import Delimited, csv_records
 from glueft.data.table_format import TableFormat
 from glueft.data.table_quotes import spans_lines
 from glueft.errors import DataError
-from glueft.plugin import TSVFile
+from glueft.plugin.base import TSVFile
+from glueft.plugin.task_description import TaskDescription
 from glueft.prediction.chunks import CELL_CHARACTERS, Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice, check_once
 from glueft.splits import counted
-from glueft.task_description import TaskDescription
 
 
 class DelimitedTable:

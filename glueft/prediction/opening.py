@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
-from glueft.plugin import TableLayout
+from glueft.plugin.base import TableLayout
 from glueft.prediction.chunks import RowSource
 from glueft.prediction.tables import open_lines, open_table, open_texts
 from glueft.prediction.text_columns import USUAL_NAMES, TextChoice

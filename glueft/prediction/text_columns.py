@@ -16,8 +16,8 @@ from glueft.prediction.chunks import Texts
 from glueft.suggest import nearest
 
 if TYPE_CHECKING:
-    from glueft.plugin import TableLayout
-    from glueft.task_description import TaskDescription
+    from glueft.plugin.base import TableLayout
+    from glueft.plugin.task_description import TaskDescription
 
 # Where no task says what columns are called.
 USUAL_NAMES = ("text", "sentence")

@@ -16,8 +16,8 @@ from glueft.system.plain_file import UnreadableError, read_json
 from glueft.text import json_text
 
 if TYPE_CHECKING:
+    from glueft.plugin.task_description import TaskDescription
     from glueft.saved_run import SavedRun
-    from glueft.task_description import TaskDescription
 
 CARD, RECIPE, RECORD = "README.md", "recipe.toml", "run.json"
 # By these a repository is known that glueft has pushed to.

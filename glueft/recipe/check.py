@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from glueft.errors import GlueftError, PluginError
-from glueft.plugin import Callback, Options, Plugin, Task
-from glueft.plugin_contract import task_breach
-from glueft.plugin_origin import Origin, how_to_get
+from glueft.plugin.base import Callback, Options, Plugin, Task
+from glueft.plugin.contract import task_breach
+from glueft.plugin.origin import Origin, how_to_get
+from glueft.plugin.registry import Registered, Registry
 from glueft.recipe.claims import claims_of, clashes
 from glueft.recipe.options import Table
 from glueft.recipe.origins import Origins
@@ -17,7 +18,6 @@ from glueft.recipe.problems import Problem
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
-from glueft.registry import Registered, Registry
 from glueft.suggest import nearest
 from glueft.text import quoted
 

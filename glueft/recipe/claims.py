@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from glueft.plugin import Callback
+from glueft.plugin.base import Callback
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
 from glueft.text import quoted

@@ -10,12 +10,12 @@ from typing import Any
 import pydantic
 
 from glueft.errors import GlueftError
-from glueft.option_types import plain_values, unwritable
-from glueft.plugin import Options
+from glueft.plugin.base import Options
+from glueft.plugin.option_types import plain_values, unwritable
+from glueft.plugin.registry import Registered
 from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
 from glueft.recipe.toml_lines import Path
-from glueft.registry import Registered
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.errors import PluginError
-from glueft.local_path import absolute
-from glueft.plugin_file import PluginFile, read_plugin_file
-from glueft.plugin_trust import is_trusted
+from glueft.plugin.file import PluginFile, read_plugin_file
+from glueft.plugin.local_path import absolute
+from glueft.plugin.registry import load_registry
+from glueft.plugin.trust import is_trusted
 from glueft.recipe.origins import Origins
 from glueft.recipe.overrides import NOT_UNICODE, is_unicode, shown
 from glueft.recipe.problems import Problem
 from glueft.recipe.toml_lines import Path
-from glueft.registry import load_registry
 
 
 def name_files(tables: dict[str, Any], files: Sequence[str], *, foreign: bool = False) -> dict[Path, str]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from glueft.local_path import absolute
-from glueft.option_types import plain_values
-from glueft.plugin import Callback, Optimizer, Plugin, Schedule, Task
-from glueft.plugin_file import PluginFile
+from glueft.plugin.base import Callback, Optimizer, Plugin, Schedule, Task
+from glueft.plugin.file import PluginFile
+from glueft.plugin.local_path import absolute
+from glueft.plugin.option_types import plain_values
+from glueft.plugin.registry import Registry, load_registry
 from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.origins import Origins
@@ -22,7 +23,6 @@ from glueft.recipe.run_folder import lies_in_run_folder, origins_beside
 from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Training
 from glueft.recipe.toml_lines import locate
 from glueft.recipe.unset import moved_up, take_back
-from glueft.registry import Registry, load_registry
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from glueft.plugin_origin import Origin, recorded_origins
+from glueft.plugin.origin import Origin, recorded_origins
 from glueft.system.plain_file import UnreadableError, read_json
 
 RECORD = "run.json"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pydantic
 
-from glueft.plugin import Options
+from glueft.plugin.base import Options
+from glueft.plugin.registry import Registered, Registry
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
-from glueft.registry import Registered, Registry
 from glueft.text import json_text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

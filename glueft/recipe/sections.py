@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from glueft.local_path import LocalPath
-from glueft.plugin import Options
+from glueft.plugin.base import Options
+from glueft.plugin.local_path import LocalPath
 from glueft.repository_name import NAME_PATTERN, check_branch, check_repository_name
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from glueft.option_types import plain_values
-from glueft.plugin import Task
-from glueft.plugin_file import PluginFile
-from glueft.plugin_origin import Origin, how_to_get, in_words, origin_of_point
+from glueft.plugin.base import Task
+from glueft.plugin.file import PluginFile
+from glueft.plugin.option_types import plain_values
+from glueft.plugin.origin import Origin, how_to_get, in_words, origin_of_point
+from glueft.plugin.registry import Registry, load_registry, registry_of
 from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.origins import Origins
@@ -21,7 +22,6 @@ from glueft.recipe.recipe import plugin_table
 from glueft.recipe.rules import contradictions
 from glueft.recipe.sections import PLUGIN_TABLES, Data, Engine, Model, Training
 from glueft.recipe.toml_lines import locate
-from glueft.registry import Registry, load_registry, registry_of
 
 # Of a run, what is not trained again: its plugins need not be there.
 _TRAINING_ALONE = ("optimizer", "schedule", "callbacks", "hub")

@@ -23,7 +23,7 @@ from glueft.testing.check import Check, ContractBrokenError, NotCheckedError
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
-    from glueft.plugin import Plugin, Task
+    from glueft.plugin.base import Plugin, Task
 
 __all__ = ["Check", "ContractBrokenError", "NotCheckedError", "checks", "make_tiny_bert", "sample_rows"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
-from glueft.plugin_blame import misread_name, place, said
-from glueft.plugin_build import KERAS_CLASS, is_built, told
+from glueft.plugin.attribution import misread_name, place, said
+from glueft.plugin.build import KERAS_CLASS, is_built, told
 
 if TYPE_CHECKING:
     from glueft.testing.subject import Subject

@@ -9,8 +9,8 @@ from typing import Any
 import pydantic
 
 from glueft.errors import GlueftError
-from glueft.plugin import Task
-from glueft.plugin_contract import PARTS, task_breach
+from glueft.plugin.base import Task
+from glueft.plugin.contract import PARTS, task_breach
 from glueft.testing.check import ContractBrokenError
 from glueft.testing.option_types import unsettable
 from glueft.testing.subject import Subject

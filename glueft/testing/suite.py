@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from glueft.plugin import Plugin
-from glueft.plugin_contract import BASES
+from glueft.plugin.base import Plugin
+from glueft.plugin.contract import BASES
 from glueft.testing import common_checks
 from glueft.testing.check import Check
 from glueft.testing.subject import Subject

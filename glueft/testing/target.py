@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from glueft.plugin import Plugin
-from glueft.plugin_file import is_file_module, read_plugin_file
+from glueft.plugin.base import Plugin
+from glueft.plugin.file import is_file_module, read_plugin_file
 from glueft.testing.check import NotCheckedError
 
 

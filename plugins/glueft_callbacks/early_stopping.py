@@ -9,7 +9,7 @@ import glueft
 if TYPE_CHECKING:
     import keras
 
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
     from glueft.run_folder import Run
 
 

@@ -11,7 +11,7 @@ from glueft_callbacks.watch import watch
 if TYPE_CHECKING:
     import keras
 
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
     from glueft.run_folder import Run
     from glueft_callbacks.mlflow_run import TrackedRun
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft.local_path import LocalPath
+from glueft.plugin.local_path import LocalPath
 from glueft_callbacks.extras import require
 
 if TYPE_CHECKING:
     import keras
 
-    from glueft.plugin import Task
+    from glueft.plugin.base import Task
     from glueft.run_folder import Run
 
 

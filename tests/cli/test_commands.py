@@ -14,9 +14,9 @@ import pytest
 from broken_recipes import GOOD
 from glueft import __version__
 from glueft.cli.main import command_line
+from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
 from glueft.recipe.schema import recipe_schema
-from glueft.registry import load_registry
 from plugin_packages import GOOD_TASK, glueft, install
 
 Captured = pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ import pytest
 import glueft as package
 from broken_recipes import GOOD
 from glueft.cli import main
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 from plugin_packages import glueft, install
 
 BAD = GOOD.replace('"mrpc"', '"mrcp"').replace("initial_", "").replace("learning_rate = 5e", "lerning_rate = 5e")

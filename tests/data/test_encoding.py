@@ -139,7 +139,7 @@ def test_a_length_without_room_for_text_is_refused(tokenizer: Any) -> None:
 def test_real_rows_are_those_of_the_transformers_call(glue_data: Path, minilm: str) -> None:
     from glueft.data.rows import load_rows
     from glueft.data.sources import FolderSource
-    from glueft.registry import load_registry
+    from glueft.plugin.registry import load_registry
 
     tokenizer = load_tokenizer(find_checkpoint(minilm))
     splits = load_rows(load_registry().find("task", "mrpc").cls(), FolderSource(glue_data), limit_train=300)

@@ -14,11 +14,11 @@ from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource
 from glueft.data.table_columns import read_columns
 from glueft.errors import DataError
-from glueft.plugin import TableLayout
+from glueft.plugin.base import TableLayout
+from glueft.plugin.registry import load_registry
 from glueft.prediction.stream import check_rows
 from glueft.prediction.tables import open_table
 from glueft.prediction.text_columns import TextChoice
-from glueft.registry import load_registry
 from glueft.suggest import nearest
 from glueft_tasks.table import Table
 

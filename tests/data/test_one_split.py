@@ -11,7 +11,7 @@ from glue_files import write_glue
 from glueft.data.rows import load_rows, load_split
 from glueft.data.sources import FolderSource, HubSource, SampleSource
 from glueft.errors import DataError
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 
 
 def task(name: str) -> Any:

@@ -13,7 +13,7 @@ import glueft
 from glueft.data.row_warnings import row_warnings
 from glueft.data.rows import Rows, load_rows
 from glueft.data.sources import SampleSource
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 
 
 class Notes(glueft.Task):

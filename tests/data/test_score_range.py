@@ -9,9 +9,9 @@ import pytest
 from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource
 from glueft.errors import DataError
-from glueft.plugin import Task
-from glueft.plugin_contract import work_breach
-from glueft.registry import load_registry
+from glueft.plugin.base import Task
+from glueft.plugin.contract import work_breach
+from glueft.plugin.registry import load_registry
 
 HEADER = "sentence1\tsentence2\tscore\n"
 

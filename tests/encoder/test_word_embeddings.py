@@ -24,7 +24,7 @@ from glueft.encoder.word_embeddings import (
     widen_vocabulary,
 )
 from glueft.errors import TrainingError
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 from reference_checkpoints import REFERENCE, labels_of, reference
 
 # ALBERT maps small embeddings to the hidden size, and RoBERTa's positions depend on the ids themselves.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 from optimizer_checks import small_model
 
 GRADIENTS = (0.5, -0.25, 2.0, 0.125, -1.0, 0.5)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_importing_the_plugins_imports_nothing_heavy() -> None:
     code = (
-        "import sys, glueft_tasks, glueft_optimizers, glueft_schedules, glueft.recipe, glueft.registry\n"
+        "import sys, glueft_tasks, glueft_optimizers, glueft_schedules, glueft.recipe, glueft.plugin.registry\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'datasets', 'transformers', 'evaluate', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

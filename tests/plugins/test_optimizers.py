@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 from optimizer_checks import built as optimizer
 from optimizer_checks import small_model
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import glueft
-from glueft.registry import load_registry
+from glueft.plugin.registry import load_registry
 
 NAMES = ["constant", "cosine", "inverse_sqrt", "linear", "polynomial_decay"]
 

@@ -13,8 +13,8 @@ import glueft
 from glueft.data.rows import load_rows
 from glueft.data.sources import OwnFiles, make_source
 from glueft.metrics import METRICS
+from glueft.plugin.registry import load_registry
 from glueft.recipe import RecipeError, load_recipe
-from glueft.registry import load_registry
 from glueft.runner import Result
 
 TABLE: Any = load_registry().find("task", "table").cls

@@ -12,13 +12,13 @@ import pyarrow.parquet
 import pytest
 
 from glueft.errors import DataError
-from glueft.plugin import TableLayout
+from glueft.plugin.base import TableLayout
+from glueft.plugin.registry import load_registry
 from glueft.prediction import chunks
 from glueft.prediction.chunks import Chunk, RowSource
 from glueft.prediction.stream import check_rows
 from glueft.prediction.tables import open_lines, open_table
 from glueft.prediction.text_columns import TextChoice
-from glueft.registry import load_registry
 
 PAIR = ("sentence1", "sentence2")
 

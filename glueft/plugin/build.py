@@ -6,8 +6,8 @@ import operator
 from typing import Any
 
 from glueft.errors import PluginError
-from glueft.plugin import Callback, Optimizer, Schedule
-from glueft.plugin_blame import blaming, named
+from glueft.plugin.attribution import blaming, named
+from glueft.plugin.base import Callback, Optimizer, Schedule
 from glueft.system.quiet import shown_stderr
 
 # What the `build` of each kind returns.

@@ -9,8 +9,8 @@ from typing import Any
 
 import pydantic
 
-from glueft.plugin import HubDataset, TableLayout, Task, TSVFile, TSVLayout
-from glueft.plugin_blame import blaming
+from glueft.plugin.attribution import blaming
+from glueft.plugin.base import HubDataset, TableLayout, Task, TSVFile, TSVLayout
 
 
 @dataclass(frozen=True)

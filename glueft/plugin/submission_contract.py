@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from glueft.plugin import Submission, Task
+from glueft.plugin.base import Submission, Task
 
 # A file of the upload's top folder: no path, nothing that a system would refuse.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tsv")

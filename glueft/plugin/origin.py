@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from glueft.plugin_blame import brought_by
+from glueft.plugin.attribution import brought_by
 
 if TYPE_CHECKING:
-    from glueft.plugin import Plugin
-    from glueft.plugin_records import Point
+    from glueft.plugin.base import Plugin
+    from glueft.plugin.records import Point
 
 Origin = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pydantic
 
 from glueft.errors import PluginError
-from glueft.option_types import take_lists
+from glueft.plugin.option_types import take_lists
 
 if TYPE_CHECKING:
     import datasets

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from glueft.errors import GlueftError, PluginError
 
 if TYPE_CHECKING:
-    from glueft.plugin import Plugin
-    from glueft.plugin_records import Point
+    from glueft.plugin.base import Plugin
+    from glueft.plugin.records import Point
 
 
 class BlamedError(PluginError):

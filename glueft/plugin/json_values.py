@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from glueft.errors import PluginError
-from glueft.plugin_blame import at_work, named
+from glueft.plugin.attribution import at_work, named
 
 
 class _NoFormError(Exception):

@@ -12,7 +12,7 @@ import pluggy
 if TYPE_CHECKING:
     import typer
 
-    from glueft.plugin import Callback, Optimizer, Schedule, Task
+    from glueft.plugin.base import Callback, Optimizer, Schedule, Task
     from glueft.run_folder import Run
 
 hookspec = pluggy.HookspecMarker("glueft")

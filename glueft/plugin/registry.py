@@ -1,6 +1,6 @@
 """Finds the plugins of all installed packages, checks them, and explains what it cannot find.
 
-A package takes part with an entry point in the group `glueft` that names a module with hooks (`glueft.hookspecs`).
+A package takes part with an entry point in the group `glueft` that names a module with hooks (`glueft.plugin.hookspecs`).
 Every entry point is loaded on its own: one that fails, or hangs, is remembered with its reason, and the others go on.
 A file that the user names takes part in the same way; nothing else of the working folder does.
 """
@@ -18,14 +18,14 @@ from typing import Any
 
 import pluggy
 
-from glueft import hookspecs
 from glueft.errors import PluginError
-from glueft.plugin_blame import remember, said
-from glueft.plugin_contract import BASES, NAME, breach
-from glueft.plugin_file import PluginFile
-from glueft.plugin_loader import Loaded, Loader, hook_of_one
-from glueft.plugin_records import GROUP, EntryPoint, Failure, FilePoint, Point, Registered
-from glueft.plugin_trace import trace_if_asked
+from glueft.plugin.attribution import remember, said
+from glueft.plugin.base import hookspecs
+from glueft.plugin.contract import BASES, NAME, breach
+from glueft.plugin.file import PluginFile
+from glueft.plugin.loading import Loaded, Loader, hook_of_one
+from glueft.plugin.records import GROUP, EntryPoint, Failure, FilePoint, Point, Registered
+from glueft.plugin.trace import trace_if_asked
 from glueft.suggest import did_you_mean
 from glueft.system.timeout import import_seconds
 from glueft.text import say

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from glueft.plugin_file import PluginFile
+from glueft.plugin.file import PluginFile
 
 
 def is_trusted(file: PluginFile) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
 
-from glueft.plugin import Plugin
-from glueft.plugin_file import PluginFile
+from glueft.plugin.base import Plugin
+from glueft.plugin.file import PluginFile
 
 # The group of entry points that glueft looks into.
 GROUP = "glueft"

@@ -10,11 +10,10 @@ from typing import Any
 
 import pluggy
 
-from glueft import hookspecs
-from glueft.plugin import Plugin
-from glueft.plugin_blame import said
-from glueft.plugin_contract import BASES, HOOK_OF_KIND
-from glueft.plugin_records import EntryPoint, Failure, Point
+from glueft.plugin.attribution import said
+from glueft.plugin.base import Plugin, hookspecs
+from glueft.plugin.contract import BASES, HOOK_OF_KIND
+from glueft.plugin.records import EntryPoint, Failure, Point
 from glueft.suggest import did_you_mean
 from glueft.system.standard_output import aside
 from glueft.system.timeout import OutOfPatienceError, within

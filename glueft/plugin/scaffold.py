@@ -19,8 +19,8 @@ from string import Template
 
 import glueft
 from glueft.errors import PluginError
-from glueft.plugin_contract import NAME
-from glueft.registry import Registry
+from glueft.plugin.contract import NAME
+from glueft.plugin.registry import Registry
 
 LONGEST = 40
 

@@ -9,8 +9,8 @@ from typing import Any, TypeGuard
 
 from glueft.errors import PluginError
 from glueft.metrics import check_metrics
-from glueft.plugin import Callback, Optimizer, Options, Plugin, Schedule, Task
-from glueft.submission.contract import submission_breach
+from glueft.plugin.base import Callback, Optimizer, Options, Plugin, Schedule, Task
+from glueft.plugin.submission_contract import submission_breach
 
 BASES: dict[str, type[Plugin]] = {"task": Task, "optimizer": Optimizer, "schedule": Schedule, "callback": Callback}
 HOOK_OF_KIND = {kind: f"glueft_{kind}s" for kind in BASES}

@@ -1,0 +1,1 @@
+"""The plugin seam: base classes, hooks, registry, contract."""
