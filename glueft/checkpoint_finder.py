@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glueft.checkpoint_files import CONFIG, INDEX, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.expected_tensors import check_tensors
 from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
+from glueft.hub.checkpoint_files import CONFIG, INDEX, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 from glueft.system.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 
@@ -71,7 +71,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
         _refuse_revision(name, revision)
         folder = Path(name).expanduser()
     elif _HUB_NAME.fullmatch(name):
-        from glueft.hub import fetch_checkpoint
+        from glueft.hub.checkpoints import fetch_checkpoint
 
         folder, commit = fetch_checkpoint(name, revision)
     else:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glueft.checkpoint_files import CONFIG, TOKENIZER_FILES
 from glueft.errors import RunFolderError
 from glueft.files import files_left, free_bytes, size
+from glueft.hub.checkpoint_files import CONFIG, TOKENIZER_FILES
 
 if TYPE_CHECKING:
     from glueft.checkpoint import Checkpoint

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from glueft.checkpoint_files import CONFIG, TOKENIZER_FILES
 from glueft.checkpoint_finder import Checkpoint
 from glueft.errors import CheckpointError
 from glueft.files import is_utf8
+from glueft.hub.checkpoint_files import CONFIG, TOKENIZER_FILES
 from glueft.tokenizer_settings import check_settings
 
 # One of these holds the vocabulary.

@@ -56,7 +56,7 @@ def rows(revision: str | None = None, task: str = "mrpc", hub: list[str] | None 
 
 
 def checkpoint(name: str, revision: str | None = None) -> dict[str, Any]:
-    from glueft.hub import fetch_checkpoint
+    from glueft.hub.checkpoints import fetch_checkpoint
 
     folder, sha = fetch_checkpoint(name, revision)
     files = {str(file.relative_to(folder)): file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()}

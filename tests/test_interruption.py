@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from glueft.hub_client import in_thread
+from glueft.hub.client import in_thread
 from glueft.system import interruption
 from glueft.system.interruption import check, held, listening, meant, take
 

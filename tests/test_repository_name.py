@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from glueft.repository_name import check_branch, check_repository_name
+from glueft.hub.repository_name import check_branch, check_repository_name
 
 GOOD = ("alice/mrpc", "a/b", "Alice_2/mrpc-minilm.v1", "org-x/_private_", "a/" + "b" * 94)
 BAD = (

@@ -141,7 +141,7 @@ class HubSource(Source):
 
     def read(self, task: Task) -> datasets.DatasetDict:
         """Read the data set of `task.hub`; see `Source.read`. What the local cache holds serves without a network."""
-        from glueft.data.hub_dataset import load_hub_dataset
+        from glueft.hub.datasets import load_hub_dataset
 
         if task.hub is None:
             raise DataError(

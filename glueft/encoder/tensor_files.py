@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.checkpoint_files import INDEX, WEIGHTS
 from glueft.errors import CheckpointError
+from glueft.hub.checkpoint_files import INDEX, WEIGHTS
 from glueft.system.plain_file import UnreadableError, read_json
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.files import hidden_name, size
-from glueft.hub_client import quiet_client_in_threads
+from glueft.hub.client import quiet_client_in_threads
 from glueft.plugin.task_description import describe_task
 from glueft.push.content import Source, content_of, record_after
 from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, push

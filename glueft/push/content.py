@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.errors import CheckpointError, RunFolderError
+from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.push.model_card import CardSource, model_card
 from glueft.push.public_record import public_recipe, public_record, public_settings
 from glueft.system.plain_file import UnreadableError, read_json

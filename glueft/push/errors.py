@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from glueft.errors import HubError
-from glueft.hub_errors import first_line
+from glueft.hub.errors import first_line
 from glueft.text import without_secrets
 
 NOTHING_VISIBLE = "nothing of it is visible on the hub, where the commit is the last step"

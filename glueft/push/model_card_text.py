@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from glueft.checkpoint_files import WEIGHTS
+from glueft.hub.checkpoint_files import WEIGHTS
 from glueft.metrics import metric_title
 from glueft.push.markdown import code, escaped, number, table
 from glueft.push.public_record import is_local

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import glueft
 from glueft.errors import GlueftError
-from glueft.hub_client import answer_within, offline_reason, quiet_client, seconds_to_answer
+from glueft.hub.client import answer_within, offline_reason, quiet_client, seconds_to_answer
+from glueft.hub.repository_name import check_branch, check_repository_name
 from glueft.push import errors as push_errors
 from glueft.push.content import OWN_FILES, Content, content_of, is_stale, source_of
-from glueft.repository_name import check_branch, check_repository_name
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
 from glueft.plugin.base import Options
 from glueft.plugin.local_path import LocalPath
-from glueft.repository_name import NAME_PATTERN, check_branch, check_repository_name
 
 
 def _printable(text: str) -> str:

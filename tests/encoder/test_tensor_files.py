@@ -9,9 +9,9 @@ import pytest
 import safetensors
 import safetensors.numpy
 
-from glueft.checkpoint_files import INDEX, WEIGHTS
 from glueft.encoder.tensor_files import read_headers, weight_files, write_tensors
 from glueft.errors import CheckpointError
+from glueft.hub.checkpoint_files import INDEX, WEIGHTS
 from reference_checkpoints import REFERENCE, read_tensors
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import glueft
-from glueft.hub_errors import Kind, first_line, refusal
+from glueft.hub.errors import Kind, first_line, refusal
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from glueft.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.errors import CheckpointError
-from glueft.hub_client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
-from glueft.hub_errors import out_of_reach, refusal
+from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
+from glueft.hub.client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
+from glueft.hub.errors import out_of_reach, refusal
 
 
 def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:

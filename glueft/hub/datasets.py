@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glueft.errors import HubError
-from glueft.hub_client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
-from glueft.hub_errors import first_line, out_of_reach, refusal
+from glueft.hub.client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
+from glueft.hub.errors import first_line, out_of_reach, refusal
 from glueft.plugin.base import HubDataset
 
 if TYPE_CHECKING:
