@@ -12,7 +12,7 @@ from glueft.files import files_left, free_bytes, size
 from glueft.hub.checkpoint_files import CONFIG, TOKENIZER_FILES
 
 if TYPE_CHECKING:
-    from glueft.checkpoint import Checkpoint
+    from glueft.encoder.checkpoint import Checkpoint
     from glueft.preparation import Tokens
     from glueft.recipe import Recipe
 

@@ -126,7 +126,7 @@ def evaluate_checkpoint(
         GlueftError: the rows cannot be read or have no labels.
     """
     progress, clock = _begin(progress, begin, verbose)
-    from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
     from glueft.saved_model import SavedModel, load_for_prediction, rename_labels
 
     task = parts.task

@@ -17,10 +17,10 @@ from glueft.system.interruption import check
 from glueft.tensorflow_settings import onednn_setting
 
 if TYPE_CHECKING:
-    from glueft.checkpoint import Checkpoint, LoadReport
     from glueft.data.batches import EvaluationBatches, TrainingBatches
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
+    from glueft.encoder.checkpoint import Checkpoint, LoadReport
     from glueft.encoder.classifier import Classifier
     from glueft.plugin.base import Task
     from glueft.progress import RunProgress
@@ -113,12 +113,12 @@ class Ready:
 
 def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     """Find the checkpoint, read the rows and tokenize them; neither Keras nor its backend is imported."""
-    from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
     from glueft.data.encoding import encode
     from glueft.data.lines import listed
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
+    from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
     from glueft.saved_model import has_head
     from glueft.training_warnings import cut_warnings
 
@@ -191,7 +191,7 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     import_backend()
     check()
     from glueft import engine
-    from glueft.checkpoint import load_classifier
+    from glueft.encoder.checkpoint import load_classifier
     from glueft.encoder.freezing import freeze
     from glueft.encoder.lora import enable_lora
     from glueft.encoder.word_embeddings import narrow_vocabulary

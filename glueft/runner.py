@@ -276,8 +276,8 @@ def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: Backgroun
 def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: RunProgress) -> None:
     """Predict, score, and leave predictions and model in the run folder."""
     from glueft import engine
-    from glueft.checkpoint import save_classifier
-    from glueft.checkpoint_finder import fingerprints
+    from glueft.encoder.checkpoint import save_classifier
+    from glueft.encoder.checkpoint_finder import fingerprints
     from glueft.encoder.lora import merge_lora
     from glueft.encoder.word_embeddings import widen_vocabulary
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from glueft.checkpoint import Checkpoint
     from glueft.data.batches import EvaluationBatches
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
+    from glueft.encoder.checkpoint import Checkpoint
     from glueft.encoder.classifier import Classifier
     from glueft.plugin.base import Task
     from glueft.plugin.task_description import TaskDescription
@@ -65,7 +65,7 @@ class SavedModel:
             DataError: `max_length` leaves no room for text.
         """
         from glueft.data.encoding import encode
-        from glueft.tokenizer import refuse_joined_pairs
+        from glueft.encoder.tokenizer import refuse_joined_pairs
 
         if self.pair is None and len(rows.texts) == 2:
             refuse_joined_pairs(self.tokenizer, self.checkpoint.name)
@@ -138,7 +138,7 @@ def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
 
 def load_run_model(run: SavedRun, *, quiet: bool = True) -> SavedModel:
     """Load the model that a run has saved, `quiet` without what the libraries say of it; see `load_saved_model`."""
-    from glueft.checkpoint import check_max_length, find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
 
     sections = run.sections
     check_model_folder(run)
@@ -178,7 +178,7 @@ def load_classification_checkpoint(name: str, revision: str | None = None) -> Sa
         CheckpointError: it cannot be found or read, or is no classifier of one label a row.
         HubError: the hub is out of reach and its local cache does not hold the checkpoint.
     """
-    from glueft.checkpoint import find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 
     checkpoint = find_checkpoint(name, revision)
     labels = head_labels(checkpoint)
@@ -234,7 +234,7 @@ def load_for_prediction(
     with captured_stderr() if quiet else nullcontext(), collector_off():  # the backend's greeting is held back
         import_backend()
         from glueft import engine
-        from glueft.checkpoint import load_classifier
+        from glueft.encoder.checkpoint import load_classifier
 
         engine.prepare_backend(0, jit_compile=decision.compiled)
         with engine.dtype_policy(precision):

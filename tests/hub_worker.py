@@ -67,7 +67,7 @@ def classifier(name: str) -> dict[str, Any]:
     """What glueft and transformers each make of a checkpoint's name."""
     import transformers
 
-    from glueft.checkpoint import find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 
     found = find_checkpoint(name)
     text = "A small orchestra played outdoors."

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy
 
-from glueft.checkpoint import find_checkpoint, load_classifier
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
 from glueft.plugin.registry import load_registry
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from glueft.checkpoint_finder import find_checkpoint
 from glueft.comparison.compare import compare_runs
 from glueft.comparison.tables import tables
+from glueft.encoder.checkpoint_finder import find_checkpoint
 from glueft.errors import GlueftError
 from glueft.progress import PlainProgress
 from glueft.push.content import content_of, source_of

@@ -14,7 +14,7 @@ import keras
 import numpy
 import pytest
 
-from glueft.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
+from glueft.encoder.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.saved_model import head_labels, rename_labels
 from reference_checkpoints import (

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from glueft.checkpoint import SAMPLE_CHECKPOINT, check_max_length, find_checkpoint
+from glueft.encoder.checkpoint import SAMPLE_CHECKPOINT, check_max_length, find_checkpoint
+from glueft.encoder.sample_encoder import SAMPLE_DIGESTS
 from glueft.errors import CheckpointError
-from glueft.sample_encoder import SAMPLE_DIGESTS
 from reference_checkpoints import REFERENCE, copy_checkpoint
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from glueft import engine
-from glueft.checkpoint import find_checkpoint, load_classifier
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.data.encoding import Encoded
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.errors import TrainingError
 from glueft.step_times import StepTimes
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glueft.checkpoint import find_checkpoint
+from glueft.encoder.checkpoint import find_checkpoint
 from glueft.system.plain_file import UnreadableError, leaving_link, parse_json, read_bytes, read_json
 from reference_checkpoints import copy_checkpoint
 

@@ -118,7 +118,7 @@ def test_the_saved_recipe_runs_again_and_gives_the_same_numbers(result: runner.R
 
 
 def test_the_saved_model_gives_the_same_logits(result: runner.Result) -> None:
-    from glueft.checkpoint import find_checkpoint, load_classifier
+    from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 
     labels = ("not_equivalent", "equivalent")
     loaded = load_classifier(find_checkpoint(str(result.folder / "model")), labels=labels, seed=0)
@@ -433,7 +433,7 @@ def test_freezing_from_a_recipe(tiny_bert: Path, tmp_path: Path) -> None:
 
 
 def test_lora_from_a_recipe(tiny_bert: Path, tmp_path: Path) -> None:
-    from glueft.checkpoint import find_checkpoint, load_classifier
+    from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 
     recipe = tiny_recipe(tiny_bert, "model.lora_rank=2", "training.epochs=1", "schedule.initial_learning_rate=1e-2")
     result = glueft.run(recipe, output_dir=tmp_path)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from glueft.checkpoint import find_checkpoint, load_tokenizer
+from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
+from glueft.encoder.tokenizer import save_tokenizer
 from glueft.errors import CheckpointError
-from glueft.tokenizer import save_tokenizer
 from reference_checkpoints import FAMILIES, copy_checkpoint, copy_with_python_tokenizer, edit_config, edit_tokenizer
 
 

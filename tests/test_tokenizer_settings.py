@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glueft.checkpoint import find_checkpoint, load_tokenizer
 from glueft.data.encoding import encode
 from glueft.data.rows import Rows
+from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 from glueft.errors import CheckpointError
 from reference_checkpoints import copy_checkpoint
 

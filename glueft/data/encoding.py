@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glueft.encoder.tokenizer import first_line, is_tokenizer_fault
 from glueft.errors import CheckpointError, DataError
-from glueft.tokenizer import first_line, is_tokenizer_fault
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

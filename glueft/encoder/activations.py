@@ -15,11 +15,11 @@ def gelu(x: Any) -> Any:
     """The exact one, x * Phi(x), by the error function (Hendrycks and Gimpel, arXiv:1606.08415)."""
     import keras
 
-    from glueft.encoder.kernels import gradients_follow, use_own_kernels
+    from glueft.encoder.fused_ops import gradients_follow, use_own_kernels
 
     # Where no gradient is wanted, TensorFlow fuses the plain one with the matrix product before it.
     if use_own_kernels(x) and gradients_follow():
-        from glueft.encoder.tensorflow_kernels import gelu
+        from glueft.encoder.tensorflow_ops import gelu
 
         return gelu(x)
     return keras.ops.gelu(x, approximate=False)

@@ -12,7 +12,7 @@ from glueft.encoder.activations import ACTIVATIONS
 from glueft.encoder.any_words import AnyWords
 from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.encoder import Dropouts, Encoder, dense_layer
-from glueft.encoder.kernels import tracing
+from glueft.encoder.fused_ops import tracing
 
 
 class Head(keras.layers.Layer):  # type: ignore[misc]
@@ -45,7 +45,7 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="glueft")
 class Classifier(AnyWords, GradientAccumulation, keras.Model):  # type: ignore[misc]
-    """An encoder and its head. Its weights are zeros until a checkpoint is loaded: see `glueft.checkpoint`.
+    """An encoder and its head. Its weights are zeros until a checkpoint is loaded: see `glueft.encoder.checkpoint`.
 
     Once this module is imported, `keras.saving.load_model` opens what `model.save` has written, in safe mode.
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from glueft.encoder.kernels import step_is_compiled
+from glueft.encoder.fused_ops import step_is_compiled
 
 
 class ByteDropout(keras.layers.Layer):  # type: ignore[misc]

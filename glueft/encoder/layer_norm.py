@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from glueft.encoder.kernels import use_own_kernels
+from glueft.encoder.fused_ops import use_own_kernels
 
 
 class LayerNorm(keras.layers.LayerNormalization):  # type: ignore[misc]
@@ -18,7 +18,7 @@ class LayerNorm(keras.layers.LayerNormalization):  # type: ignore[misc]
             return super().call(inputs)
         import tensorflow as tf
 
-        from glueft.encoder.tensorflow_kernels import layer_norm
+        from glueft.encoder.tensorflow_ops import layer_norm
 
         return layer_norm(
             inputs, tf.convert_to_tensor(self.gamma.value), tf.convert_to_tensor(self.beta.value), self.epsilon

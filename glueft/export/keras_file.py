@@ -26,7 +26,7 @@ class KerasFile(Format):
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
         """Write the file."""
-        from glueft.checkpoint import save_config_and_tokenizer
+        from glueft.encoder.checkpoint import save_config_and_tokenizer
 
         model.save(folder / self.model_file)
         save_config_and_tokenizer(model, folder, tokenizer)

@@ -32,7 +32,7 @@ class OnnxFile(Format):
         """Write the graph and check it by ONNX's own rules."""
         import onnx
 
-        from glueft.checkpoint import save_config_and_tokenizer
+        from glueft.encoder.checkpoint import save_config_and_tokenizer
         from glueft.export.onnx_classifier import onnx_model
 
         file = folder / self.model_file

@@ -30,7 +30,7 @@ def plain_copy(model: Classifier) -> Classifier:
     LoRA's matrices are added to the kernels, embeddings of words that were left out of the training are there again,
     nothing is frozen, and it is not compiled.
     """
-    from glueft.checkpoint import saved_config
+    from glueft.encoder.checkpoint import saved_config
     from glueft.encoder.classifier import Classifier
     from glueft.encoder.weights import export_weights, read_weights, tensor_table
     from glueft.engine import dtype_policy
@@ -53,7 +53,7 @@ def plain_logits(model: Classifier, input_ids: Any, attention_mask: Any, token_t
     Returns:
         (batch, outputs), float32.
     """
-    from glueft.encoder.kernels import tracing
+    from glueft.encoder.fused_ops import tracing
 
     # As for a compiler: it gets none of glueft's kernels, whose gradients of their own would end up in the graph.
     with tracing(compiled=True, training=False):

@@ -43,7 +43,7 @@ class TensorFlowFolder(Format):
         import keras
         import tensorflow as tf
 
-        from glueft.checkpoint import save_config_and_tokenizer
+        from glueft.encoder.checkpoint import save_config_and_tokenizer
         from glueft.export.plain_model import plain_logits
 
         def serve(input_ids: Any, attention_mask: Any, token_type_ids: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class TransformersFolder(Format):
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
         """Write the checkpoint."""
-        from glueft.checkpoint import save_classifier
+        from glueft.encoder.checkpoint import save_classifier
 
         save_classifier(model, folder, tokenizer)
 
@@ -58,7 +58,7 @@ class TransformersFolder(Format):
         import keras
         import numpy as np
 
-        from glueft.checkpoint import find_checkpoint, load_classifier
+        from glueft.encoder.checkpoint import find_checkpoint, load_classifier
         from glueft.saved_model import head_labels
 
         checkpoint = find_checkpoint(str(folder))

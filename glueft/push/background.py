@@ -117,7 +117,7 @@ class BackgroundPush:
         self.run.write_record()
 
     def _snapshot(self, epoch: int, epochs: int, metrics: dict[str, float]) -> Source:
-        from glueft.checkpoint import save_classifier
+        from glueft.encoder.checkpoint import save_classifier
 
         assert self.run.model is not None
         folder = hidden_name(self.run.folder / "push")

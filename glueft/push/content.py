@@ -73,7 +73,7 @@ def source_of(run: SavedRun) -> Source:
         RunFolderError: the recipe or the model's labels cannot be read.
         CheckpointError: the model is missing or broken, or a link in its folder leads out of it.
     """
-    from glueft.checkpoint_finder import find_checkpoint, refuse_leaving_links
+    from glueft.encoder.checkpoint_finder import find_checkpoint, refuse_leaving_links
     from glueft.saved_model import described_if_known
 
     refuse_leaving_links(run.model_folder)

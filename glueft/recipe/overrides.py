@@ -63,7 +63,7 @@ def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[l
             Override(("data", "revision"), None, "--sample"),
         ]
         if checkpoint is None:
-            from glueft.checkpoint import SAMPLE_CHECKPOINT
+            from glueft.encoder.checkpoint import SAMPLE_CHECKPOINT
 
             overrides += [
                 Override(("model", "checkpoint"), SAMPLE_CHECKPOINT, "--sample"),

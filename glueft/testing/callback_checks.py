@@ -38,7 +38,7 @@ def _in_training(recipe: Recipe, folder: Path) -> ModelInTraining:
     """A tiny BERT on a few pairs of texts: `build` may ask the run for predictions, rows and tokenizer."""
     import numpy as np
 
-    from glueft.checkpoint import find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
     from glueft.model_in_training import ModelInTraining
     from glueft.preparation import Tokens
     from glueft.testing.learning import tiny_classifier

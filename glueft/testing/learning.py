@@ -66,8 +66,8 @@ def tiny_classifier(folder: Path, rows: Rows) -> tuple[Any, Encoded]:
     """A compiled tiny BERT classifier that knows the rows' words, and the rows as its tokens."""
     import keras
 
-    from glueft.checkpoint import find_checkpoint, load_classifier, load_tokenizer
     from glueft.data.encoding import encode
+    from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
     from glueft.engine import compile_model
     from glueft.testing.tiny_bert import make_tiny_bert
 

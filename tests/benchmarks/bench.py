@@ -19,7 +19,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.sample_encoder import SAMPLE_CHECKPOINT
+from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.system.quiet import captured_stderr, hush_libraries
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 from generated_rows import question_pairs, sentences
 
 from glueft import load_recipe
-from glueft.checkpoint import find_checkpoint, load_tokenizer
 from glueft.data.encoding import Encoded, encode
+from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 from glueft.preparation import Tokens, load_model
 
 if TYPE_CHECKING:

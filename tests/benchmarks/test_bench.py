@@ -74,7 +74,7 @@ def test_ratios_are_those_of_each_round() -> None:
 
 
 def test_generated_rows_are_as_long_as_the_benchmarks_say(minilm: str) -> None:
-    from glueft.checkpoint import find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 
     tokenizer = load_tokenizer(find_checkpoint(minilm))
     pairs, singles = question_pairs(tokenizer, 2000), sentences(tokenizer, 2000)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from generated_rows import question_pairs
 
-from glueft.checkpoint import find_checkpoint, load_tokenizer
 from glueft.data.batches import TrainingBatches
 from glueft.data.encoding import Encoded, encode
 from glueft.data.rows import Rows
+from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 
 BYTES_A_TOKEN = 8
 SMALL, LARGE = 36_000, 360_000  # the larger is the size of QQP
@@ -56,7 +56,7 @@ def test_ten_times_the_rows_take_ten_times_the_time_and_memory(minilm: str) -> N
 MEASURE_MEMORY = """
 import sys
 from generated_rows import question_pairs
-from glueft.checkpoint import find_checkpoint, load_tokenizer
+from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 from glueft.data.encoding import encode
 
 def resident():

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glueft.checkpoint import find_checkpoint, load_tokenizer
 from glueft.data.encoding import Encoded, encode
+from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 from glueft.errors import DataError
 from reference_checkpoints import FAMILIES, copy_checkpoint, copy_with_python_tokenizer, edit_tokenizer
 

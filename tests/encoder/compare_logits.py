@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import keras
 import numpy
 
-from glueft.checkpoint import find_checkpoint, load_classifier
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.weights import export_weights, tensor_table
 from reference_checkpoints import FAMILIES, REFERENCE, labels_of, reference
 

@@ -186,7 +186,7 @@ def test_activations_have_the_values_of_transformers(name: str) -> None:
 
 def test_checking_a_config_imports_no_framework() -> None:
     code = (
-        "import sys, glueft.checkpoint; from glueft.encoder.config import read_config;"
+        "import sys, glueft.encoder.checkpoint; from glueft.encoder.config import read_config;"
         "read_config({'model_type': 'bert'});"
         "heavy = ('keras', 'tensorflow', 'jax', 'torch', 'transformers', 'numpy');"
         "print([name for name in heavy if name in sys.modules])"

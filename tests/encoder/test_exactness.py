@@ -12,7 +12,7 @@ import keras
 import numpy
 import pytest
 
-from glueft.checkpoint import find_checkpoint, load_classifier
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
 from reference_checkpoints import CASES, FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
 

@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 from glueft import engine
-from glueft.checkpoint import find_checkpoint, load_classifier, load_tokenizer, save_classifier
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer, save_classifier
 from glueft.encoder.classifier import Classifier
 from glueft.encoder.freezing import freeze
 from glueft.encoder.lora import enable_lora

@@ -34,7 +34,7 @@ def normal(seed: int, *shape: int, scale: float = 1.0) -> Any:
 
 @tensorflow_only
 def test_gelu_and_its_gradient_are_those_of_keras() -> None:
-    from glueft.encoder.tensorflow_kernels import gelu
+    from glueft.encoder.tensorflow_ops import gelu
 
     inputs, weights = normal(0, 7, 5, 64, scale=3), normal(1, 7, 5, 64)
     stock = value_and_gradients(lambda x: keras.ops.gelu(x, approximate=False), [inputs], weights)
@@ -45,7 +45,7 @@ def test_gelu_and_its_gradient_are_those_of_keras() -> None:
 @tensorflow_only
 @pytest.mark.parametrize("epsilon", [1e-12, 1e-5])
 def test_layer_norm_and_its_gradients_are_those_of_keras(epsilon: float) -> None:
-    from glueft.encoder.tensorflow_kernels import layer_norm
+    from glueft.encoder.tensorflow_ops import layer_norm
 
     def stock(x: Any, gamma: Any, beta: Any) -> Any:
         return keras.ops.layer_normalization(x, gamma, beta, epsilon=epsilon)
@@ -117,7 +117,7 @@ def test_hashed_bytes_are_even_and_independent() -> None:
 
 @tensorflow_only
 def test_a_compiled_step_has_plain_operations() -> None:
-    from glueft.encoder.kernels import step_is_compiled, tracing, use_own_kernels
+    from glueft.encoder.fused_ops import step_is_compiled, tracing, use_own_kernels
 
     inputs = normal(0, 2, 3)
     assert use_own_kernels(inputs)
@@ -130,8 +130,8 @@ def test_a_compiled_step_has_plain_operations() -> None:
 
 @tensorflow_only
 def test_gelu_is_left_to_tensorflow_where_no_gradient_follows(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glueft.checkpoint import find_checkpoint, load_classifier
-    from glueft.encoder import tensorflow_kernels
+    from glueft.encoder import tensorflow_ops as tensorflow_kernels
+    from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 
     model = load_classifier(find_checkpoint(str(tiny_bert)), labels=("no", "yes"), seed=1).model
     batch = {name: np.ones((2, 3), np.int32) for name in ("input_ids", "attention_mask", "token_type_ids")}

@@ -9,7 +9,7 @@ import keras
 import numpy
 import pytest
 
-from glueft.checkpoint import find_checkpoint, load_classifier, load_tokenizer
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
 from glueft.encoder.classifier import Classifier
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.formats import FORMATS

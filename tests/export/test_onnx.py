@@ -11,8 +11,8 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 reference_implementation = pytest.importorskip("onnx.reference", reason="onnx is not installed")
 
-from glueft.checkpoint import find_checkpoint, load_classifier, load_tokenizer  # noqa: E402
 from glueft.encoder.activations import ACTIVATIONS  # noqa: E402
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer  # noqa: E402
 from glueft.export import onnx_file  # noqa: E402
 from glueft.export.formats import FORMATS  # noqa: E402
 from glueft.export.onnx_graph import ACTIVATIONS as ONNX_ACTIVATIONS  # noqa: E402

@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 from glueft import engine
-from glueft.checkpoint import find_checkpoint, load_classifier
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
 from glueft.encoder.lora import enable_lora
 from glueft.encoder.word_embeddings import narrow_vocabulary

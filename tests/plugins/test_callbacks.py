@@ -99,10 +99,10 @@ def test_early_stopping_says_of_which_label_f1_is() -> None:
 
 def test_what_is_saved_is_what_was_best(stopped: runner.Result) -> None:
     """The saved model by itself gives the best epoch's numbers over the validation rows; so do the predictions."""
-    from glueft.checkpoint import find_checkpoint, load_classifier, load_tokenizer
     from glueft.data.encoding import encode
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
+    from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
     from glueft.engine import mean_loss
 
     epochs = history(stopped.folder, "epoch")

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
+from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
 from glueft.encoder.labels import head_rows
+from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.encoder.tensor_files import read_headers
+from glueft.encoder.tokenizer import load_tokenizer, save_tokenizer
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.files import whole_folder, writing
 from glueft.hub.checkpoint_files import CONFIG, WEIGHTS
-from glueft.sample_encoder import SAMPLE_CHECKPOINT
-from glueft.tokenizer import load_tokenizer, save_tokenizer
 
 if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier

@@ -11,10 +11,10 @@ from typing import Any
 
 from glueft.encoder.config import EncoderConfig, read_config
 from glueft.encoder.expected_tensors import check_tensors
+from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.errors import CheckpointError
 from glueft.hub.checkpoint_files import CONFIG, INDEX, SHARD, TOKENIZER_FILES, WEIGHTS
-from glueft.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 from glueft.system.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 
 # Bytes of a config.json: room for the names of tens of thousands of labels.

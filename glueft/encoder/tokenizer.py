@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from glueft.checkpoint_finder import Checkpoint
+from glueft.encoder.checkpoint_finder import Checkpoint
+from glueft.encoder.tokenizer_settings import check_settings
 from glueft.errors import CheckpointError
 from glueft.files import is_utf8
 from glueft.hub.checkpoint_files import CONFIG, TOKENIZER_FILES
-from glueft.tokenizer_settings import check_settings
 
 # One of these holds the vocabulary.
 _SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")

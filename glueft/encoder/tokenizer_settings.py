@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from glueft.checkpoint_finder import Checkpoint
+from glueft.encoder.checkpoint_finder import Checkpoint
 from glueft.errors import CheckpointError
 from glueft.system.plain_file import UnreadableError, read_json
 from glueft.text import quoted
