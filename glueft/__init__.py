@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 from pydantic import Field
 
-from glueft.data.table_format import TablePath
 from glueft.errors import (
     CheckpointError,
     DataError,
@@ -43,14 +42,15 @@ from glueft.plugin.base import (
     TSVLayout,
 )
 from glueft.plugin.local_path import LocalPath
+from glueft.tables.format import TablePath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from glueft.data.tables import Tables
     from glueft.recipe import Recipe
     from glueft.runner import Result
+    from glueft.tables.read_tables import Tables
 
 __version__ = "0.1.0"
 
@@ -118,9 +118,9 @@ def load_recipe(
 def read_tables(files: Mapping[str, str | Path], **options: Any) -> Tables:
     """Read CSV, TSV, JSON Lines or Parquet files into splits, for a task's `load`.
 
-    Options and errors are those of `glueft.data.tables.read_tables`: `texts` and `label` name the columns.
+    Options and errors are those of `glueft.tables.read_tables.read_tables`: `texts` and `label` name the columns.
     """
-    from glueft.data.tables import read_tables
+    from glueft.tables.read_tables import read_tables
 
     return read_tables(files, **options)
 

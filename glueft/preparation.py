@@ -114,12 +114,12 @@ class Ready:
 def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     """Find the checkpoint, read the rows and tokenize them; neither Keras nor its backend is imported."""
     from glueft.data.encoding import encode
-    from glueft.data.lines import listed
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
     from glueft.saved_model import has_head
+    from glueft.tables.lines import listed
     from glueft.training_warnings import cut_warnings
 
     data, task = recipe.data, recipe.task

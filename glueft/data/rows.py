@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from glueft.data import limits
 from glueft.data.limited_draw import stratified_draw
 from glueft.errors import DataError
 from glueft.plugin.attribution import blaming, named
 from glueft.plugin.json_values import json_values
 from glueft.suggest import nearest
+from glueft.tables import limits
 
 if TYPE_CHECKING:
     import datasets

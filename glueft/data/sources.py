@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from glueft.data.lines import listed
 from glueft.data.tsv import Table, read_tsv
 from glueft.errors import DataError
 from glueft.plugin.base import Task, TSVLayout
+from glueft.tables.lines import listed
 
 if TYPE_CHECKING:
     import datasets

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glueft.data import limits
-from glueft.data.lines import Problem, Problems, listed, malformed, read_lines, shown
 from glueft.errors import DataError, PluginError
 from glueft.plugin.base import Task, TSVFile, TSVLayout
 from glueft.suggest import nearest
+from glueft.tables import limits
+from glueft.tables.lines import Problem, Problems, listed, malformed, read_lines, shown
 
 UNLABELLED = -1
 

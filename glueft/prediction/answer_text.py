@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.lines import shown
 from glueft.metrics.digits import number_text
+from glueft.tables.lines import shown
 
 if TYPE_CHECKING:
     from glueft.prediction.results import Answers

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-from glueft.data.lines import PROBLEMS_SHOWN, Problem
 from glueft.errors import DataError
 from glueft.prediction.chunks import BadRow
 from glueft.prediction.writers import plain_json
+from glueft.tables.lines import PROBLEMS_SHOWN, Problem
 
 SKIP = "or leave such rows out with --skip-bad"
 

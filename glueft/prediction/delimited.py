@@ -7,16 +7,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from glueft.data.lines import Problems, malformed
-from glueft.data.table_csv import Delimited, csv_records
-from glueft.data.table_format import TableFormat
-from glueft.data.table_quotes import spans_lines
 from glueft.errors import DataError
 from glueft.plugin.base import TSVFile
 from glueft.plugin.task_description import TaskDescription
 from glueft.prediction.chunks import CELL_CHARACTERS, Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice, check_once
 from glueft.splits import counted
+from glueft.tables.csv_rows import Delimited, csv_records
+from glueft.tables.format import TableFormat
+from glueft.tables.lines import Problems, malformed
+from glueft.tables.quotes import spans_lines
 
 
 class DelimitedTable:

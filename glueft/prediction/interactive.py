@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from glueft.data.table_cells import CellError
 from glueft.prediction.answer_text import answer_lines
 from glueft.prediction.text_columns import TextChoice
+from glueft.tables.cells import CellError
 from glueft.text import printable_line
 
 if TYPE_CHECKING:

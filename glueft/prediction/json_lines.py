@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from glueft.data.lines import Problem, shown
-from glueft.data.table_json_lines import keys_twice
-from glueft.data.table_text import TextLines
 from glueft.prediction.chunks import Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice
+from glueft.tables.json_lines import keys_twice
+from glueft.tables.lines import Problem, shown
+from glueft.tables.text_file import TextLines
 
 # A column of one of these alone keeps its type in Parquet.
 PLAIN = {

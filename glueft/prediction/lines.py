@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from glueft.data.lines import Problem, shown
-from glueft.data.table_text import TextLines
 from glueft.prediction.chunks import Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice
+from glueft.tables.lines import Problem, shown
+from glueft.tables.text_file import TextLines
 
 
 class _Plain:

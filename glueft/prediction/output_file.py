@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from glueft.data.table_format import SUFFIXES, TableFormat, table_format
 from glueft.errors import OutputError
 from glueft.files import WholeFile, writing
+from glueft.tables.format import SUFFIXES, TableFormat, table_format
 
 
 class OutputFile:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from glueft.data.lines import Problem
-from glueft.data.table_cells import CellError
 from glueft.errors import DataError
 from glueft.prediction.chunks import CELL_CHARACTERS, CHUNK_CHARACTERS, CHUNK_ROWS, BadRow, Chunk
 from glueft.prediction.text_columns import TextChoice, check_once
+from glueft.tables.cells import CellError
+from glueft.tables.lines import Problem
 
 # Bytes read ahead for each column: whole column chunks, the library's habit, may be as large as the file.
 READ_AHEAD = 2**16

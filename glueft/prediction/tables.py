@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from glueft.data.lines import listed
-from glueft.data.table_format import SUFFIXES, table_format
 from glueft.errors import DataError
 from glueft.prediction.chunks import RowSource
 from glueft.prediction.delimited import DelimitedTable
@@ -16,6 +14,8 @@ from glueft.prediction.lines import GivenTexts, TextStream
 from glueft.prediction.parquet import ParquetTable
 from glueft.prediction.text_columns import TextChoice
 from glueft.suggest import nearest
+from glueft.tables.format import SUFFIXES, table_format
+from glueft.tables.lines import listed
 
 LINES = "give a text a line on standard input: --input -"
 

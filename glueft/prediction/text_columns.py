@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.data import table_cells
-from glueft.data.lines import listed, shown
-from glueft.data.table_cells import CellError
-from glueft.data.table_missing import SEPARATORS
 from glueft.errors import DataError
 from glueft.prediction.chunks import Texts
 from glueft.suggest import nearest
+from glueft.tables import cells as table_cells
+from glueft.tables.cells import CellError
+from glueft.tables.lines import listed, shown
+from glueft.tables.missing import SEPARATORS
 
 if TYPE_CHECKING:
     from glueft.plugin.base import TableLayout

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import glueft
-from glueft.data.label_forms import folded, label_warnings
 from glueft.data.rows import load_rows
 from glueft.data.sources import OwnFiles
-from glueft.data.tables import Tables
+from glueft.tables.label_forms import folded, label_warnings
+from glueft.tables.read_tables import Tables
 from glueft_tasks.table import Table
 
 

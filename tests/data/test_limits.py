@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from glueft.data import limits
-from glueft.data.lines import Problem, Problems
 from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource
-from glueft.data.table_columns import read_columns
 from glueft.errors import DataError
 from glueft.plugin.base import TableLayout
 from glueft.plugin.registry import load_registry
@@ -20,6 +17,9 @@ from glueft.prediction.stream import check_rows
 from glueft.prediction.tables import open_table
 from glueft.prediction.text_columns import TextChoice
 from glueft.suggest import nearest
+from glueft.tables import limits
+from glueft.tables.columns import read_columns
+from glueft.tables.lines import Problem, Problems
 from glueft_tasks.table import Table
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from glueft.data.table_columns import Columns, read_columns
-from glueft.data.table_format import TableFormat, table_format
 from glueft.errors import DataError
+from glueft.tables.columns import Columns, read_columns
+from glueft.tables.format import TableFormat, table_format
 
 ROWS = [
     ("A plain text.", "NA"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from glueft.data.table_columns import read_columns
 from glueft.errors import DataError
+from glueft.tables.columns import read_columns
 
 PLAIN = "".join(f"text {number} is as it is,{('good', 'bad')[number % 2]}\n" for number in range(40))
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import glueft
-from glueft.data.table_labels import sorted_names
-from glueft.data.tables import Tables
+from glueft.tables.labels import sorted_names
+from glueft.tables.read_tables import Tables
 
 NOTES = [(f"note number {number}", "abc"[number % 3]) for number in range(30)]
 

@@ -12,12 +12,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
-from glueft.data import limits
-from glueft.data.lines import Problem, endless
-from glueft.data.table_format import table_format
-from glueft.data.table_missing import unreadable
 from glueft.errors import DataError
 from glueft.system.plain_file import refuse_irregular
+from glueft.tables import limits
+from glueft.tables.format import table_format
+from glueft.tables.lines import Problem, endless
+from glueft.tables.missing import unreadable
 
 # Before UTF-8 text there may be its own mark. Those of other encodings say what the file is.
 OTHER_MARKS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.label_forms import cleaned, folded, label_warnings, score_warnings, spellings
-from glueft.data.lines import shown
-from glueft.data.table_cells import index_in, label_name, needed_label_name, read_cells, score, text
-from glueft.data.table_columns import Columns, read_columns
-from glueft.data.table_labels import check_same_names, found_names, namer, renamer
-from glueft.data.table_missing import unreadable
-from glueft.data.table_split import split_rows
 from glueft.errors import DataError
 from glueft.system.plain_file import refuse_irregular
+from glueft.tables.cells import index_in, label_name, needed_label_name, read_cells, score, text
+from glueft.tables.columns import Columns, read_columns
+from glueft.tables.label_forms import cleaned, folded, label_warnings, score_warnings, spellings
+from glueft.tables.labels import check_same_names, found_names, namer, renamer
+from glueft.tables.lines import shown
+from glueft.tables.missing import unreadable
+from glueft.tables.split import split_rows
 
 if TYPE_CHECKING:
     import datasets

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from unicodedata import category
 
-from glueft.data.table_missing import check_columns, unreadable
 from glueft.errors import DataError
 from glueft.system.plain_file import refuse_irregular
+from glueft.tables.missing import check_columns, unreadable
 
 
 def read_parquet(

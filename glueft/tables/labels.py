@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from glueft.data.label_forms import folded, look_alikes
-from glueft.data.lines import listed, shown
-from glueft.data.plain_numbers import plain_number
-from glueft.data.table_cells import CellError
-from glueft.data.table_columns import Columns
 from glueft.errors import DataError
+from glueft.tables.cells import CellError
+from glueft.tables.columns import Columns
+from glueft.tables.label_forms import folded, look_alikes
+from glueft.tables.lines import listed, shown
+from glueft.tables.plain_numbers import plain_number
 
 # Labels that are most of them of one row only are no classes. A few rows to try things out may have such ones.
 FEW = 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from glueft.data.lines import listed, shown
 from glueft.errors import DataError
 from glueft.suggest import nearest
+from glueft.tables.lines import listed, shown
 
 SEPARATORS = {";": '";"', "\t": '"\\t"', "|": '"|"', ",": '","'}
 

@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from glueft.data.label_forms import folded, look_alikes
-from glueft.data.lines import listed, shown
-from glueft.data.table_columns import Columns
 from glueft.errors import DataError
+from glueft.tables.columns import Columns
+from glueft.tables.label_forms import folded, look_alikes
+from glueft.tables.lines import listed, shown
 
 
 def split_rows(train: Columns, fraction: float, seed: int, names: Sequence[str] | None) -> tuple[list[int], list[int]]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glueft.data import limits
 from glueft.errors import DataError
 from glueft.system.plain_file import refuse_irregular
+from glueft.tables import limits
 
 PROBLEMS_SHOWN = 5
 NAMES_SHOWN = 12

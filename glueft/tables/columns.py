@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glueft.data.table_csv import Delimited, read_csv
-from glueft.data.table_format import table_format
-from glueft.data.table_json_lines import read_json_lines
-from glueft.data.table_parquet import read_parquet
 from glueft.errors import DataError
+from glueft.tables.csv_rows import Delimited, read_csv
+from glueft.tables.format import table_format
+from glueft.tables.json_lines import read_json_lines
+from glueft.tables.parquet import read_parquet
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from glueft.data import limits
-from glueft.data.lines import Problem, Problems, listed, malformed, shown
-from glueft.data.table_missing import check_columns
-from glueft.data.table_quotes import ColumnLooks, all_as_wide, as_wide, spans_lines
-from glueft.data.table_text import TextLines
+from glueft.tables import limits
+from glueft.tables.lines import Problem, Problems, listed, malformed, shown
+from glueft.tables.missing import check_columns
+from glueft.tables.quotes import ColumnLooks, all_as_wide, as_wide, spans_lines
+from glueft.tables.text_file import TextLines
 
 
 @dataclass(frozen=True)

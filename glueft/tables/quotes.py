@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from glueft.data.plain_numbers import plain_number
+from glueft.tables.plain_numbers import plain_number
 
 # Fewer cells say nothing of how a column looks.
 ENOUGH = 3

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from glueft.data import limits
-from glueft.data.label_forms import folded
-from glueft.data.lines import Problem, Problems, listed, malformed, shown
-from glueft.data.plain_numbers import plain_number
-from glueft.data.table_columns import Columns
 from glueft.suggest import nearest
+from glueft.tables import limits
+from glueft.tables.columns import Columns
+from glueft.tables.label_forms import folded
+from glueft.tables.lines import Problem, Problems, listed, malformed, shown
+from glueft.tables.plain_numbers import plain_number
 
 LARGEST_SCORE = 3.4028234663852886e38  # of float32, in which scores are kept
 KINDS: tuple[tuple[type, str], ...] = (

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from glueft.data.lines import Problem, Problems, listed, malformed, shown
-from glueft.data.table_missing import check_columns
-from glueft.data.table_text import TextLines
+from glueft.tables.lines import Problem, Problems, listed, malformed, shown
+from glueft.tables.missing import check_columns
+from glueft.tables.text_file import TextLines
 
 
 class _Object(dict[str, Any]):

@@ -1,0 +1,1 @@
+"""CSV, TSV, JSON Lines and Parquet files."""
