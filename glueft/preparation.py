@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from glueft.backend_import import import_backend
+from glueft.data.splits import describe_split, predicted_splits, size_notes
 from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
 from glueft.plugin.attribution import blaming, blaming_built
 from glueft.plugin.build import build
-from glueft.splits import describe_split, predicted_splits, size_notes
 from glueft.system.interruption import check
 from glueft.tensorflow_settings import onednn_setting
 

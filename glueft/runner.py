@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.baseline import baseline, majority_accuracy
+from glueft.data.splits import is_labelled
 from glueft.disk_space import refuse_full_disk
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import disk_fault
@@ -23,7 +24,6 @@ from glueft.preparation import Batches, Tokens, load_model, read_tokens, say_war
 from glueft.progress import RunProgress, Silent
 from glueft.run_folder import Run, new_run_folder, write_predictions
 from glueft.run_record import Clock, close_record, open_record
-from glueft.splits import is_labelled
 from glueft.system.gc_pause import collector_off
 from glueft.system.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glueft.splits import length_histogram
+from glueft.data.splits import length_histogram
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 import glueft
 from glueft.data.rows import Rows
-from glueft.splits import describe_split, is_labelled, predicted_splits, size_notes
+from glueft.data.splits import describe_split, is_labelled, predicted_splits, size_notes
 
 
 class Genres(glueft.Task):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glueft.data.bucketing import choose_widths, padded_width
 from glueft.data.encoding import Encoded
-from glueft.data.widths import choose_widths, padded_width
 
 Inputs = dict[str, NDArray[np.int32]]
 Plan = list[NDArray[np.int64]]

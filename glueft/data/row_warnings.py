@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from glueft.splits import counted
+from glueft.data.splits import counted
 from glueft.text import quoted
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from glueft.data.splits import counted
 from glueft.errors import DataError
 from glueft.plugin.base import TSVFile
 from glueft.plugin.task_description import TaskDescription
 from glueft.prediction.chunks import CELL_CHARACTERS, Chunk, Row, gather
 from glueft.prediction.text_columns import TextChoice, check_once
-from glueft.splits import counted
 from glueft.tables.csv_rows import Delimited, csv_records
 from glueft.tables.format import TableFormat
 from glueft.tables.lines import Problems, malformed

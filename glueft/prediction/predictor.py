@@ -89,7 +89,7 @@ class Predictor:
         Each width is a program that is compiled when the first batch needs it.
         """
         if self.widths is None:
-            from glueft.data.widths import choose_widths
+            from glueft.data.bucketing import choose_widths
 
             measures = batches.measures()
             chosen = self.saved.widths or choose_widths(

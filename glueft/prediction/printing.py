@@ -6,9 +6,9 @@ import json
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
+from glueft.data.splits import counted
 from glueft.files import writing
 from glueft.prediction.answer_text import answer_lines, answer_object
-from glueft.splits import counted
 from glueft.system.standard_output import for_the_result
 from glueft.tables.lines import shown
 from glueft.text import json_printable, json_text, say

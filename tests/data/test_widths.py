@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from glueft.data.widths import choose_widths, padded_width
+from glueft.data.bucketing import choose_widths, padded_width
 
 
 def cost(widths: tuple[int, ...], longest: np.ndarray, rows: np.ndarray, price: float) -> float:
