@@ -12,8 +12,8 @@ from glueft.plugin.contract import task_breach
 from glueft.plugin.origin import Origin, how_to_get
 from glueft.plugin.registry import Registered, Registry
 from glueft.recipe.claims import claims_of, clashes
+from glueft.recipe.locations import Origins
 from glueft.recipe.options import Table
-from glueft.recipe.origins import Origins
 from glueft.recipe.problems import Problem
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.recipe.toml_lines import Path

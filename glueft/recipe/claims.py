@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from glueft.plugin.base import Callback
-from glueft.recipe.origins import Origins
+from glueft.recipe.locations import Origins
 from glueft.recipe.problems import Problem
 from glueft.text import quoted
 

@@ -101,7 +101,7 @@ def parse_text(recipe: str, text: str) -> dict[str, Any]:
             raise RecursionError
         return tables
     except (ValueError, RecursionError) as error:
-        from glueft.recipe.toml_faults import fault
+        from glueft.recipe.syntax_errors import fault
 
         found = fault(text, error)
     raise RecipeError(

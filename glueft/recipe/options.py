@@ -13,7 +13,7 @@ from glueft.errors import GlueftError
 from glueft.plugin.base import Options
 from glueft.plugin.option_types import plain_values, unwritable
 from glueft.plugin.registry import Registered
-from glueft.recipe.origins import Origins
+from glueft.recipe.locations import Origins
 from glueft.recipe.problems import Problem
 from glueft.recipe.toml_lines import Path
 
@@ -49,7 +49,7 @@ class Table:
             return good, self._unwritable(good)
         except pydantic.ValidationError as error:
             # Imported where something is wrong only: a good recipe is checked the faster for it.
-            from glueft.recipe.findings import Findings
+            from glueft.recipe.explain import Findings
 
             return None, Findings(self).explain(error)
         except GlueftError as error:

@@ -156,7 +156,7 @@ def _value(text: str) -> Any:
             raise RecursionError
     except (ValueError, RecursionError) as error:
         if text[0] in "\"'[{":
-            from glueft.recipe.toml_faults import fault
+            from glueft.recipe.syntax_errors import fault
 
             raise ValueError(f"not TOML: {fault(f'value = {text}', error).reason}") from None
         return text

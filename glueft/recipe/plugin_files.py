@@ -12,7 +12,7 @@ from glueft.plugin.file import PluginFile, read_plugin_file
 from glueft.plugin.local_path import absolute
 from glueft.plugin.registry import load_registry
 from glueft.plugin.trust import is_trusted
-from glueft.recipe.origins import Origins
+from glueft.recipe.locations import Origins
 from glueft.recipe.overrides import NOT_UNICODE, is_unicode, shown
 from glueft.recipe.problems import Problem
 from glueft.recipe.toml_lines import Path

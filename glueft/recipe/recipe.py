@@ -14,7 +14,7 @@ from glueft.plugin.option_types import plain_values
 from glueft.plugin.registry import Registry, load_registry
 from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
-from glueft.recipe.origins import Origins
+from glueft.recipe.locations import Origins
 from glueft.recipe.overrides import apply, flags, parse
 from glueft.recipe.plugin_files import name_files, read_files
 from glueft.recipe.problems import RecipeError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from glueft.plugin.base import Task
-from glueft.recipe.origins import Origins
+from glueft.recipe.locations import Origins
 from glueft.recipe.problems import Problem
 from glueft.recipe.sections import Data, Freeze, Hub, Model
 from glueft.recipe.values import as_toml, received

@@ -14,7 +14,7 @@ from glueft.plugin.origin import Origin, how_to_get, in_words, origin_of_point
 from glueft.plugin.registry import Registry, load_registry, registry_of
 from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
-from glueft.recipe.origins import Origins
+from glueft.recipe.locations import Origins
 from glueft.recipe.overrides import Override, apply, flags, parse, shown
 from glueft.recipe.plugin_files import name_files, read_files
 from glueft.recipe.problems import Problem, RecipeError
