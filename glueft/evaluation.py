@@ -13,7 +13,7 @@ from glueft.errors import CheckpointError, DataError
 from glueft.evaluation_comparison import compare_with_run
 from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics
 from glueft.progress import RunProgress, Silent
-from glueft.run_record import Clock, describe_host, installed_versions
+from glueft.runs.run_record import Clock, describe_host, installed_versions
 from glueft.suggest import did_you_mean
 from glueft.system.quiet import hush_libraries
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.plugin.base import Task
     from glueft.recipe.task_parts import TaskParts
+    from glueft.runs.saved_run import SavedRun
     from glueft.saved_model import SavedModel
-    from glueft.saved_run import SavedRun
 
 
 @dataclass(frozen=True)

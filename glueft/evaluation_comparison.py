@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.splits import counted
 from glueft.plugin.origin import in_words, origin_of, recorded_origins
-from glueft.run_folder import softmax
+from glueft.runs.run import softmax
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from glueft.recipe.task_parts import TaskParts
-    from glueft.saved_run import Predictions, SavedRun
+    from glueft.runs.saved_run import Predictions, SavedRun
 
 # Of the numbers in predictions/, before they had all their digits.
 EARLIER_DECIMALS = 6

@@ -13,7 +13,7 @@ import numpy as np
 from glueft.errors import PluginError
 from glueft.plugin.attribution import at_work, named
 from glueft.prediction.predictor import Predictor
-from glueft.prediction.results import Answers
+from glueft.runs.answers import Answers
 
 if TYPE_CHECKING:
     from glueft.data.encoding import Encoded

@@ -22,7 +22,7 @@ from glueft.preparation import (
     say_warnings,
 )
 from glueft.progress import RunProgress, Silent
-from glueft.run_record import peak_memory
+from glueft.runs.run_record import peak_memory
 from glueft.system.quiet import captured_stderr, hush_libraries
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.text import Text
 from glueft.console import Table
 from glueft.metrics.digits import score_text
 from glueft.progress import duration
-from glueft.run_list import ListedRun, metric_names, metric_titles
+from glueft.runs.run_list import ListedRun, metric_names, metric_titles
 from glueft.text import printable_line
 
 _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}

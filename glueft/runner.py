@@ -22,8 +22,8 @@ from glueft.plugin.task_description import describe_task
 from glueft.plugin.trust import remember_trusted
 from glueft.preparation import Batches, Tokens, load_model, read_tokens, say_warnings
 from glueft.progress import RunProgress, Silent
-from glueft.run_folder import Run, new_run_folder, write_predictions
-from glueft.run_record import Clock, close_record, open_record
+from glueft.runs.run import Run, new_run_folder, write_predictions
+from glueft.runs.run_record import Clock, close_record, open_record
 from glueft.system.gc_pause import collector_off
 from glueft.system.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries

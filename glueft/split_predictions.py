@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glueft.errors import PluginError, RunFolderError
-from glueft.run_folder import write_predictions
+from glueft.runs.run import write_predictions
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.plugin.base import Task
+    from glueft.runs.saved_run import SavedRun
     from glueft.saved_model import SavedModel
-    from glueft.saved_run import SavedRun
 
 
 def refuse_other_task(run: SavedRun, task: Task | type[Task]) -> None:

@@ -125,7 +125,7 @@ def set_environment(**variables: str) -> dict[str, Any]:
 
 def push(run: str, name: str, **options: Any) -> dict[str, Any]:
     from glueft.push.push import Target, push_run
-    from glueft.saved_run import open_run
+    from glueft.runs.saved_run import open_run
 
     return push_run(open_run(run), Target(name, **options)).as_record()
 

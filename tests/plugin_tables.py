@@ -15,7 +15,7 @@ from typing import Any
 from documents import CHECKOUT
 from glueft.plugin.base import Task
 from glueft.plugin.registry import KINDS, Registered, load_registry
-from glueft.run_folder import Run
+from glueft.runs.run import Run
 from glueft.testing import checks
 from hook_reference import described, one_line
 

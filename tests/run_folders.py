@@ -12,7 +12,7 @@ import numpy as np
 
 from glueft.metrics import METRICS
 from glueft.recipe import load_recipe
-from glueft.run_folder import write_predictions
+from glueft.runs.run import write_predictions
 
 TASKS = {
     "mrpc": (("not_equivalent", "equivalent"), ("accuracy", "f1")),

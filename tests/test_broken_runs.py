@@ -22,9 +22,9 @@ from glueft.progress import PlainProgress
 from glueft.push.content import content_of, source_of
 from glueft.report.facts import summary
 from glueft.report.write import write_report
-from glueft.run_list import list_runs
 from glueft.run_list_table import notes, run_table
-from glueft.saved_run import open_run
+from glueft.runs.run_list import list_runs
+from glueft.runs.saved_run import open_run
 from glueft.testing.tiny_bert import make_tiny_bert
 from report_runs import make_table_run
 

@@ -22,7 +22,7 @@ from glueft.evaluation import choose_splits, evaluate_checkpoint, evaluate_run
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.task_parts import load_task_parts
 from glueft.report.texts import read_texts
-from glueft.saved_run import open_run
+from glueft.runs.saved_run import open_run
 
 TASK_FILE = '''
 """Rain or not."""

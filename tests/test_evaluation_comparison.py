@@ -7,8 +7,8 @@ import pytest
 
 from glueft.evaluation_comparison import compare_predictions
 from glueft.metrics.digits import number_text, shortest
-from glueft.run_folder import softmax
-from glueft.saved_predictions import Predictions
+from glueft.runs.predictions import Predictions
+from glueft.runs.run import softmax
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])

@@ -12,8 +12,8 @@ import pytest
 import glueft
 from glueft.errors import PluginError
 from glueft.plugin.attribution import blaming
-from glueft.run_folder import Run
-from glueft.saved_run import SavedRun
+from glueft.runs.run import Run
+from glueft.runs.saved_run import SavedRun
 
 
 class Peek(glueft.Callback):

@@ -13,8 +13,8 @@ from huggingface_hub import ModelCard
 from glueft.push.content import content_of, source_of
 from glueft.push.markdown import code, escaped
 from glueft.push.model_card import CardSource, model_card
-from glueft.push.public_record import public_record
-from glueft.saved_run import open_run
+from glueft.runs.public_record import public_record
+from glueft.runs.saved_run import open_run
 
 SPLITS = {"train": {"rows": 3668, "sha256": "a"}, "validation": {"rows": 408, "sha256": "b"}}
 HUB = {

@@ -12,7 +12,7 @@ import glueft
 from glueft.errors import PluginError, RunFolderError
 from glueft.model_in_training import ModelInTraining
 from glueft.plugin.attribution import blaming
-from glueft.run_folder import Run
+from glueft.runs.run import Run
 
 
 class Peek(glueft.Callback):

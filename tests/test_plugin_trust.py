@@ -12,7 +12,7 @@ from glueft.cli.main import command_line
 from glueft.plugin.file import PluginFile, read_plugin_file
 from glueft.plugin.trust import is_trusted, remember_trusted, state_folder
 from glueft.recipe import RecipeError, load_recipe
-from glueft.saved_run import open_run
+from glueft.runs.saved_run import open_run
 from run_folders import change_record, make_run
 
 Captured = pytest.CaptureFixture[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from glueft.push.public_record import public_recipe, public_record, public_settings
+from glueft.runs.public_record import public_recipe, public_record, public_settings
 
 
 @pytest.mark.parametrize(

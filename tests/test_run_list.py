@@ -14,8 +14,8 @@ import pytest
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.progress import PlainProgress
-from glueft.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
 from glueft.run_list_table import notes, run_table, short_checkpoint
+from glueft.runs.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
 from glueft.system.process_identity import process_identity
 from glueft.text import printable_line
 from run_folders import make_run, write_record

@@ -206,7 +206,7 @@ def test_a_run_that_cannot_be_written_says_so(tiny_bert: Path, tmp_path: Path, m
     def full(path: Path, line: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("glueft.run_folder.add_line", full)
+    monkeypatch.setattr("glueft.runs.run.add_line", full)
     with pytest.raises(glueft.RunFolderError, match=r"history.jsonl cannot be written") as caught:
         glueft.run(tiny_recipe(tiny_bert), output_dir=tmp_path)
     (folder,) = folders(tmp_path)

@@ -17,7 +17,7 @@ from glueft.plugin.registry import load_registry
 from glueft.plugin.task_description import describe_task, read_description
 from glueft.push.content import content_of, source_of
 from glueft.recipe import RecipeError
-from glueft.saved_run import open_run
+from glueft.runs.saved_run import open_run
 from run_folders import change_record, make_run, merged
 
 Captured = pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ import pytest
 from glueft import files
 from glueft.errors import RunFolderError
 from glueft.recipe import RecipeError
-from glueft.saved_run import open_run
+from glueft.runs.saved_run import open_run
 from glueft.system.process_identity import process_identity
 from run_folders import change_record, make_run
 

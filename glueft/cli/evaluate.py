@@ -69,7 +69,7 @@ def evaluate(
     from glueft.evaluation_table import evaluation_tables
     from glueft.progress import make_progress
     from glueft.recipe.task_parts import load_task_parts
-    from glueft.saved_run import open_run
+    from glueft.runs.saved_run import open_run
 
     warn_of_failures()
     progress = make_progress(sys.stderr if as_json else sys.stdout)

@@ -19,7 +19,7 @@ Examples:
 
 def status_names() -> list[str]:
     """The words that a shell may complete."""
-    from glueft.run_list import STATUSES
+    from glueft.runs.run_list import STATUSES
 
     return list(STATUSES)
 
@@ -27,7 +27,7 @@ def status_names() -> list[str]:
 def sort_keys() -> list[str]:
     """Likewise; a run's own metrics come on top of these."""
     from glueft.metrics import METRICS
-    from glueft.run_list import KEYS
+    from glueft.runs.run_list import KEYS
 
     return [*KEYS, *METRICS]
 
@@ -63,7 +63,7 @@ def list_runs(
     import sys
     from pathlib import Path
 
-    from glueft import run_list
+    from glueft.runs import run_list
 
     found = run_list.list_runs(Path(folder))
     # Sorted before they are chosen from: a metric that none of the chosen has is still one to sort by.

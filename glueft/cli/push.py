@@ -50,7 +50,7 @@ def push(
     from glueft.progress import make_progress
     from glueft.push.push import Target, push_run
     from glueft.push.record import note_push
-    from glueft.saved_run import open_run
+    from glueft.runs.saved_run import open_run
 
     target = Target(repository, private=private, revision=revision, force=force)
     saved = open_run(run)

@@ -12,7 +12,7 @@ from glueft.metrics import METRICS, metric_labels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glueft.saved_run import Predictions, SavedRun
+    from glueft.runs.saved_run import Predictions, SavedRun
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from glueft.comparison.seeds import seed_groups, spreads
 from glueft.comparison.verdict import Pair, verdict
 from glueft.errors import ComparisonError
 from glueft.metrics import metric_title
-from glueft.run_list import is_number
-from glueft.saved_run import SavedRun, open_run
+from glueft.runs.run_list import is_number
+from glueft.runs.saved_run import SavedRun, open_run
 
 __all__ = ["compare_runs"]
 

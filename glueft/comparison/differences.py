@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.plugin.origin import in_words, recorded_origins
 
 if TYPE_CHECKING:
-    from glueft.saved_run import SavedRun
+    from glueft.runs.saved_run import SavedRun
 
 # For each part the dotted keys and their values.
 Ingredients = dict[str, dict[str, Any]]

@@ -66,7 +66,7 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
 def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
     """What export.json says of a model, but for the check."""
     import glueft
-    from glueft.push.public_record import public_record
+    from glueft.runs.public_record import public_record
 
     # An export is made to be given away.
     record = public_record(saved.run.record) if saved.run else {}

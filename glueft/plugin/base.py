@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
     from glueft.data.sources import Source
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 
 class Options(pydantic.BaseModel):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from glueft.plugin.base import Callback, Optimizer, Schedule, Task
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 hookspec = pluggy.HookspecMarker("glueft")
 

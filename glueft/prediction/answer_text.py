@@ -8,7 +8,7 @@ from glueft.metrics.digits import number_text
 from glueft.tables.lines import shown
 
 if TYPE_CHECKING:
-    from glueft.prediction.results import Answers
+    from glueft.runs.answers import Answers
 
 LABELS_SHOWN = 10
 

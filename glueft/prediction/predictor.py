@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from glueft.prediction.results import Answers
+from glueft.runs.answers import Answers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,8 @@ from glueft.files import writing
 from glueft.prediction.bad_rows import BadRows, write_bad_row
 from glueft.prediction.chunks import RowSource
 from glueft.prediction.output_file import OutputFile, output_format
-from glueft.prediction.results import result_names
 from glueft.prediction.writers import TableWriter, make_writer
+from glueft.runs.answers import result_names
 from glueft.system.interruption import check
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.push.model_card import CardSource, model_card
-from glueft.push.public_record import public_recipe, public_record, public_settings
+from glueft.runs.public_record import public_recipe, public_record, public_settings
 from glueft.system.plain_file import UnreadableError, read_json
 from glueft.text import json_text
 
 if TYPE_CHECKING:
     from glueft.plugin.task_description import TaskDescription
-    from glueft.saved_run import SavedRun
+    from glueft.runs.saved_run import SavedRun
 
 CARD, RECIPE, RECORD = "README.md", "recipe.toml", "run.json"
 # By these a repository is known that glueft has pushed to.

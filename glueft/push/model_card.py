@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import METRICS, metric_title
 from glueft.push.model_card_text import body
-from glueft.push.public_record import is_local
+from glueft.runs.public_record import is_local
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.hub.checkpoint_files import WEIGHTS
 from glueft.metrics import metric_title
 from glueft.push.markdown import code, escaped, number, table
-from glueft.push.public_record import is_local
+from glueft.runs.public_record import is_local
 
 if TYPE_CHECKING:
     from glueft.push.model_card import CardSource

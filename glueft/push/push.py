@@ -21,7 +21,7 @@ from glueft.push.content import OWN_FILES, Content, content_of, is_stale, source
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from glueft.saved_run import SavedRun
+    from glueft.runs.saved_run import SavedRun
 
 MAIN = "main"
 

@@ -11,7 +11,7 @@ from glueft.text import json_text
 
 if TYPE_CHECKING:
     from glueft.push.push import Pushed, Target
-    from glueft.saved_run import SavedRun
+    from glueft.runs.saved_run import SavedRun
 
 
 def hub_record(target: Target, when: str) -> dict[str, Any]:

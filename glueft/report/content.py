@@ -22,7 +22,7 @@ from glueft.report.training import Curves, curves
 from glueft.report.words import count, label_text, visible
 
 if TYPE_CHECKING:
-    from glueft.saved_run import SavedRun
+    from glueft.runs.saved_run import SavedRun
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.data.sources import Source
     from glueft.plugin.base import Task
-    from glueft.saved_run import SavedRun
+    from glueft.runs.saved_run import SavedRun
 
 
 @dataclass(frozen=True)

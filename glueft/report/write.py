@@ -9,7 +9,7 @@ from pathlib import Path
 
 from glueft.errors import RunFolderError
 from glueft.files import write_text, writing
-from glueft.saved_run import open_run
+from glueft.runs.saved_run import open_run
 
 FILE_NAME = "report.html"
 _EXPECTED, _MEND = "a file in a folder that can be written to", "name another file with --output"

@@ -10,9 +10,9 @@ from typing import Any
 from glueft.data.splits import counted
 from glueft.errors import SubmissionError
 from glueft.progress import RunProgress, Silent
+from glueft.runs.predictions import read_predictions
+from glueft.runs.saved_run import SavedRun, open_run
 from glueft.saved_model import check_task_labels
-from glueft.saved_predictions import read_predictions
-from glueft.saved_run import SavedRun, open_run
 from glueft.split_predictions import predict_split
 from glueft.submission.files import UploadFile
 from glueft.submission.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def builds(subject: Subject) -> str:
     """`build` returns a Keras callback for a run of MRPC's recipe, before its first step."""
     from glueft.recipe import load_recipe
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
     recipe = load_recipe("mrpc", sample=True)
     callback = subject.plugin

@@ -11,7 +11,7 @@ from glueft_callbacks.mlflow import MLflow
 from glueft_callbacks.tensorboard import TensorBoard
 
 if TYPE_CHECKING:
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 
 @glueft.hookimpl

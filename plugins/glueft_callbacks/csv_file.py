@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import keras
 
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 
 class CSV(glueft.Callback):

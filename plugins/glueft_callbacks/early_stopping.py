@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import keras
 
     from glueft.plugin.base import Task
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 
 class EarlyStopping(glueft.Callback):

@@ -12,7 +12,7 @@ import glueft
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 
 class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]

@@ -9,7 +9,7 @@ import keras
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 
 class Curves(keras.callbacks.TensorBoard):  # type: ignore[misc]

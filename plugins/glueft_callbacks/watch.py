@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import keras
 
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 Values = dict[str, float]
 

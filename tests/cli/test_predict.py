@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 from glueft.cli.main import command_line
-from glueft.saved_run import open_run
+from glueft.runs.saved_run import open_run
 from plugin_packages import glueft
 
 Captured = pytest.CaptureFixture[str]

@@ -105,7 +105,7 @@ def test_a_record_that_cannot_be_written_does_not_hide_the_push(
 ) -> None:
     from glueft.push import record as push_record
     from glueft.push.push import Pushed, Target
-    from glueft.saved_run import open_run
+    from glueft.runs.saved_run import open_run
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

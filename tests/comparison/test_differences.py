@@ -9,7 +9,7 @@ import pytest
 
 from glueft.comparison.differences import differences, flatten, ingredients, same_but_for_the_seed, same_in_fact
 from glueft.comparison.seeds import seed_groups, spreads
-from glueft.saved_run import open_run
+from glueft.runs.saved_run import open_run
 from run_folders import make_run
 
 PARTS = ("versions", "checkpoint", "data", "plugins", "engine", "host")

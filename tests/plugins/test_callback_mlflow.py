@@ -14,7 +14,7 @@ import glueft
 import glueft_callbacks
 from glueft.progress import Silent
 from glueft.recipe import load_recipe
-from glueft.run_folder import Run
+from glueft.runs.run import Run
 
 pytest.importorskip("mlflow", reason="needs MLflow: pip install 'glueft[mlflow]'")
 

@@ -18,7 +18,7 @@ from glueft import runner
 from glueft.metrics import METRICS, compute_metrics
 from glueft.progress import Silent
 from glueft.recipe import RecipeError, load_recipe
-from glueft.run_folder import Run
+from glueft.runs.run import Run
 
 # Far too high a rate: the validation loss is soon at its best.
 WILD = [

@@ -21,8 +21,8 @@ from glueft.errors import OutputError
 from glueft.prediction import writers
 from glueft.prediction.chunks import Chunk
 from glueft.prediction.output_file import OutputFile, check_place, output_format
-from glueft.prediction.results import Answers, result_names
 from glueft.prediction.writers import make_writer
+from glueft.runs.answers import Answers, result_names
 
 LABELS = ("=1+1", "<script>")
 RESULTS = ("label", "probability_=1+1", "probability_<script>")

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from glueft.report.scores import calibration, classified, confusion, regressed, wilson, worst
 from glueft.report.training import curves
-from glueft.saved_predictions import Predictions
+from glueft.runs.predictions import Predictions
 
 THREE = Predictions(
     ids=["0", "1", "2", "3", "4"],

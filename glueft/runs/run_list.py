@@ -12,8 +12,8 @@ from typing import Any
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import METRICS, metric_title
-from glueft.run_folder import remove_leftovers_of_run
-from glueft.saved_run import has_died, open_run
+from glueft.runs.run import remove_leftovers_of_run
+from glueft.runs.saved_run import has_died, open_run
 from glueft.suggest import did_you_mean
 from glueft.system.process_identity import is_alive
 

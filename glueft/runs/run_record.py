@@ -18,7 +18,7 @@ from glueft.system.interruption import check
 from glueft.system.process_identity import process_identity
 
 if TYPE_CHECKING:
-    from glueft.run_folder import Run
+    from glueft.runs.run import Run
 
 # The packages whose versions can change a number.
 RECORDED_PACKAGES = (

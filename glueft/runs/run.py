@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft import history
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
 from glueft.metrics.digits import number_text, shortest
+from glueft.runs import history
 from glueft.text import json_text
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
     from glueft.model_in_training import ModelInTraining
     from glueft.plugin.base import Task
-    from glueft.prediction.results import Answers
     from glueft.recipe import Recipe
+    from glueft.runs.answers import Answers
 
 _EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
 _MEND = "make room, or name another place with --output-dir; what is in the run folder is whole"
@@ -103,7 +103,7 @@ class Run:
         """What the last validation said of `validation_rows`, as `predict` puts it; None before the first."""
         if self.validation_logits is None:
             return None
-        from glueft.prediction.results import Answers
+        from glueft.runs.answers import Answers
 
         model = self._in_training()
         return Answers.of(self.validation_logits, model.labels, model.validation_truncated)

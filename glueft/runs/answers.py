@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics.digits import shortest
-from glueft.run_folder import softmax
+from glueft.runs.run import softmax
 
 if TYPE_CHECKING:
     import numpy as np

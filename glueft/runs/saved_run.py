@@ -10,13 +10,13 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft import history
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
 from glueft.plugin.origin import recorded_origins
 from glueft.plugin.task_description import TaskDescription, describe_task, read_description
-from glueft.run_folder import remove_leftovers_of_run
-from glueft.saved_predictions import Predictions, read_label_names, read_predictions
+from glueft.runs import history
+from glueft.runs.predictions import Predictions, read_label_names, read_predictions
+from glueft.runs.run import remove_leftovers_of_run
 from glueft.system.plain_file import UnreadableError, parse_json, read_text
 from glueft.system.process_identity import is_alive
 
@@ -204,7 +204,7 @@ class SavedRun:
 
     @staticmethod
     def _check_entries(path: Path, entries: Sequence[dict[str, Any]]) -> None:
-        from glueft.record_shape import other_metrics, wrong_entry
+        from glueft.runs.record_shape import other_metrics, wrong_entry
 
         epochs = []
         for number, entry in enumerate(entries, start=1):
@@ -317,7 +317,7 @@ def _wrong_keys(record: dict[str, Any], whole: bool) -> dict[str, str]:
     if not wrong and record["status"] == "done" and not _describes_splits(record["data"]):
         return {"data.splits": "a table of the splits, with their rows"}
     if not wrong and whole:
-        from glueft.record_shape import wrong_keys
+        from glueft.runs.record_shape import wrong_keys
 
         return wrong_keys(record)
     return wrong
