@@ -238,9 +238,9 @@ def measure(
     Returns:
         What there is to tell, and the logits of each split, (rows, labels) or (rows, 1).
     """
-    from glueft import engine
-    from glueft.jit_compile import keras_backend
-    from glueft.tensorflow_settings import onednn_setting
+    from glueft.training import engine
+    from glueft.training.jit_compile import keras_backend
+    from glueft.training.tensorflow_settings import onednn_setting
 
     task = copy.copy(task)
     task.labels = saved.labels  # In the order of the logits.

@@ -16,7 +16,7 @@ from glueft.result_tables import epoch_table, result_table
 from glueft.text import say
 
 if TYPE_CHECKING:
-    from glueft.engine import EpochReport, StepReport
+    from glueft.training.engine import EpochReport, StepReport
 
 # Plain output reports a step about this often: enough to see life, few enough lines for a log file.
 PLAIN_SECONDS = 10.0

@@ -10,9 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.baseline import baseline, majority_accuracy
 from glueft.data.splits import is_labelled
-from glueft.disk_space import refuse_full_disk
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import disk_fault
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
@@ -20,26 +18,28 @@ from glueft.plugin.attribution import blaming_built
 from glueft.plugin.build import build
 from glueft.plugin.task_description import describe_task
 from glueft.plugin.trust import remember_trusted
-from glueft.preparation import Batches, Tokens, load_model, read_tokens, say_warnings
 from glueft.progress import RunProgress, Silent
 from glueft.runs.run import Run, new_run_folder, write_predictions
 from glueft.runs.run_record import Clock, close_record, open_record
 from glueft.system.gc_pause import collector_off
 from glueft.system.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
-from glueft.training_warnings import answer_warnings
+from glueft.training.baseline import baseline, majority_accuracy
+from glueft.training.disk_space import refuse_full_disk
+from glueft.training.session import Batches, Tokens, load_model, read_tokens, say_warnings
+from glueft.training.warnings import answer_warnings
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
     from numpy.typing import NDArray
 
-    from glueft import engine
     from glueft.data.encoding import Encoded
     from glueft.encoder.classifier import Classifier
     from glueft.push.background import BackgroundPush
     from glueft.recipe import Recipe
-    from glueft.step_times import StepTimes
+    from glueft.training import engine
+    from glueft.training.step_times import StepTimes
 
 
 @dataclass(frozen=True)
@@ -191,9 +191,9 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
         ready = load_model(recipe, tokens)  # Keras: its time is this phase's, and its backend's greeting is held back
 
-        from glueft import engine
-        from glueft.blamed_callback import BlamedCallback
-        from glueft.model_in_training import ModelInTraining
+        from glueft.training import engine
+        from glueft.training.attributed_callback import BlamedCallback
+        from glueft.training.model_in_training import ModelInTraining
 
         run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
         widths = ready.batches.training.widths
@@ -219,7 +219,7 @@ def begin_pushes(run: Run, prepared: Prepared) -> BackgroundPush | None:
 
 def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: BackgroundPush | None = None) -> engine.Trained:
     """Fit, validating after each epoch; record every epoch and the throughput."""
-    from glueft import engine
+    from glueft.training import engine
 
     batches = prepared.batches.training
     validation = prepared.tokens.encoded[judged_by(run)]
@@ -275,11 +275,11 @@ def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: Backgroun
 
 def conclude(run: Run, prepared: Prepared, trained: engine.Trained, progress: RunProgress) -> None:
     """Predict, score, and leave predictions and model in the run folder."""
-    from glueft import engine
     from glueft.encoder.checkpoint import save_classifier
     from glueft.encoder.checkpoint_finder import fingerprints
     from glueft.encoder.lora import merge_lora
     from glueft.encoder.word_embeddings import widen_vocabulary
+    from glueft.training import engine
 
     judged, encoded = judged_by(run), prepared.tokens.encoded
     with progress.phase("predictions"):

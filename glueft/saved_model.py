@@ -113,7 +113,7 @@ class SavedModel:
         Raises:
             TrainingError: a logit is not a finite number.
         """
-        from glueft import engine
+        from glueft.training import engine
 
         return engine.predict(self.classifier, self.batches(self.encode(rows)))
 
@@ -224,17 +224,17 @@ def load_for_prediction(
     Raises:
         CheckpointError: the checkpoint has no head, or one with other labels.
     """
-    from glueft.backend_import import import_backend
-    from glueft.jit_compile import decide_jit_compile
     from glueft.system.gc_pause import collector_off
     from glueft.system.quiet import captured_stderr
+    from glueft.training.backend_import import import_backend
+    from glueft.training.jit_compile import decide_jit_compile
 
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)
     with captured_stderr() if quiet else nullcontext(), collector_off():  # the backend's greeting is held back
         import_backend()
-        from glueft import engine
         from glueft.encoder.checkpoint import load_classifier
+        from glueft.training import engine
 
         engine.prepare_backend(0, jit_compile=decision.compiled)
         with engine.dtype_policy(precision):

@@ -9,12 +9,12 @@ from typing import Any
 import keras
 import numpy
 
-from glueft import engine
 from glueft.data.batches import TrainingBatches
 from glueft.data.encoding import Encoded
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.weights import export_weights, tensor_table
-from glueft.jit_compile import decide_jit_compile
+from glueft.training import engine
+from glueft.training.jit_compile import decide_jit_compile
 
 LABELS = ("no", "yes", "maybe")
 

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from glueft.backend_import import missing
+from glueft.training.backend_import import missing
 from python_process import run_python
 
 IMPORTED = """
 import json, sys
-from glueft.backend_import import SIDE_PACKAGES, import_backend
+from glueft.training.backend_import import SIDE_PACKAGES, import_backend
 import_backend()
 import_backend()
 told = [sys.modules["keras"].backend.backend(), [name for name in SIDE_PACKAGES if name in sys.modules]]

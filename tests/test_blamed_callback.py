@@ -10,11 +10,11 @@ import keras
 import pytest
 
 import glueft
-from glueft.blamed_callback import BlamedCallback
 from glueft.errors import PluginError
 from glueft.plugin.attribution import BlamedError, blaming
 from glueft.plugin.base import Callback
 from glueft.plugin.registry import load_registry
+from glueft.training.attributed_callback import BlamedCallback
 
 PLUGIN = '''
 import glueft

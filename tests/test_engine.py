@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from glueft import engine
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.data.encoding import Encoded
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.errors import TrainingError
-from glueft.step_times import StepTimes
+from glueft.training import engine
+from glueft.training.step_times import StepTimes
 
 
 def rows(count: int, *, regression: bool = False, seed: int = 0) -> Encoded:

@@ -8,11 +8,11 @@ from pathlib import Path
 import keras
 import pytest
 
-from glueft import engine
-from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
-from glueft.preparation import load_model, read_tokens
 from glueft.progress import Silent
 from glueft.recipe import load_recipe
+from glueft.training import engine
+from glueft.training.jit_compile import JitDecision, decide_jit_compile, keras_backend
+from glueft.training.session import load_model, read_tokens
 
 
 def test_what_is_compiled() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 import glueft
 from glueft.errors import PluginError, RunFolderError
-from glueft.model_in_training import ModelInTraining
 from glueft.plugin.attribution import blaming
 from glueft.runs.run import Run
+from glueft.training.model_in_training import ModelInTraining
 
 
 class Peek(glueft.Callback):

@@ -8,8 +8,8 @@ import pytest
 
 import glueft
 from glueft.errors import PluginError
-from glueft.plan import plan_recipe
 from glueft.recipe import Recipe, load_recipe
+from glueft.training.plan import plan_recipe
 
 SOURCE = '''
 import glueft

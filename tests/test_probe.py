@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glueft.probe import STEPS, ProbeWatch, choose, extrapolate, line
-from glueft.step_times import StepTimes
+from glueft.training.probe import STEPS, ProbeWatch, choose, extrapolate, line
+from glueft.training.step_times import StepTimes
 
 MEASURES = np.array([[8, width, 1] for width in (40, 90, 64, 20, 33, 64)] + [[3, 100, 1]])
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from glueft.engine import EpochReport, StepReport
 from glueft.progress import PlainProgress, RichProgress, duration, make_progress, seconds_left
+from glueft.training.engine import EpochReport, StepReport
 
 RECORD: dict[str, Any] = {
     "task": "mrpc",

@@ -8,7 +8,7 @@ import pytest
 
 from python_process import run_python
 
-PREPARED = "from glueft.tensorflow_settings import prepare_tensorflow; prepare_tensorflow()"
+PREPARED = "from glueft.training.tensorflow_settings import prepare_tensorflow; prepare_tensorflow()"
 
 # Blocks taken and freed by a thread, as those of TensorFlow do it in each step.
 PAGES_OF_A_STEP = """
@@ -39,7 +39,7 @@ thread.join()
 
 ONEDNN_IN_USE = """
 import json
-from glueft.tensorflow_settings import onednn_setting
+from glueft.training.tensorflow_settings import onednn_setting
 from tensorflow.python.util import _pywrap_util_port
 print(json.dumps([onednn_setting(), _pywrap_util_port.IsMklEnabled()]))
 """
@@ -71,6 +71,6 @@ def test_a_tensorflow_that_is_imported_already_is_left_alone() -> None:
 
 
 def test_other_backends_are_left_alone() -> None:
-    code = f"{PREPARED}\nfrom glueft.tensorflow_settings import onednn_setting\nimport json, os\n"
+    code = f"{PREPARED}\nfrom glueft.training.tensorflow_settings import onednn_setting\nimport json, os\n"
     code += "print(json.dumps([os.environ.get('TF_ENABLE_ONEDNN_OPTS'), onednn_setting()]))"
     assert run_python(code, KERAS_BACKEND="jax") == [None, None]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from glueft.recipe import load_recipe
-from glueft.training_warnings import answer_warnings, cut_warnings, rate_warnings, step_warnings
+from glueft.training.warnings import answer_warnings, cut_warnings, rate_warnings, step_warnings
 
 
 def recipe(**options: Any) -> Any:

@@ -11,7 +11,7 @@ from glueft.tables.cells import CellError
 from glueft.text import printable_line
 
 if TYPE_CHECKING:
-    from glueft.prediction.predictor import Predictor
+    from glueft.training.text_predictor import Predictor
 
 HELP = "An empty line or Ctrl-D ends."
 

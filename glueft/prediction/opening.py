@@ -16,8 +16,8 @@ from glueft.runs.saved_run import find_run_folder, open_run
 from glueft.saved_model import load_saved_model
 
 if TYPE_CHECKING:
-    from glueft.prediction.predictor import Predictor
     from glueft.prediction.progress import PredictionProgress
+    from glueft.training.text_predictor import Predictor
 
 
 class OpenedModel:
@@ -76,7 +76,7 @@ class OpenedModel:
 
     def predictor(self) -> Predictor:
         """Load the model."""
-        from glueft.prediction.predictor import Predictor
+        from glueft.training.text_predictor import Predictor
 
         with self.progress.phase("model"):
             return Predictor(load_saved_model(self.path))

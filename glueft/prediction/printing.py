@@ -15,9 +15,9 @@ from glueft.text import json_printable, json_text, say
 
 if TYPE_CHECKING:
     from glueft.prediction.chunks import RowSource
-    from glueft.prediction.predictor import Predictor
     from glueft.prediction.progress import PredictionProgress
     from glueft.prediction.stream import Summary, Target
+    from glueft.training.text_predictor import Predictor
 
 
 def print_object(record: dict[str, Any], held: IO[bytes] | None) -> None:

@@ -19,8 +19,8 @@ from glueft.runs.answers import result_names
 from glueft.system.interruption import check
 
 if TYPE_CHECKING:
-    from glueft.prediction.predictor import Predictor
     from glueft.prediction.progress import PredictionProgress
+    from glueft.training.text_predictor import Predictor
 
 
 @dataclass(frozen=True)

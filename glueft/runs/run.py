@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
-    from glueft.model_in_training import ModelInTraining
     from glueft.plugin.base import Task
     from glueft.recipe import Recipe
     from glueft.runs.answers import Answers
+    from glueft.training.model_in_training import ModelInTraining
 
 _EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
 _MEND = "make room, or name another place with --output-dir; what is in the run folder is whole"
@@ -129,7 +129,7 @@ class Run:
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of an optimizer step, counted from 1. The model must be loaded."""
-        from glueft import engine
+        from glueft.training import engine
 
         return engine.learning_rate(self.model, step)
 

@@ -11,8 +11,8 @@ from glueft.testing.check import require_built
 from glueft.testing.subject import Subject
 
 if TYPE_CHECKING:
-    from glueft.model_in_training import ModelInTraining
     from glueft.recipe import Recipe
+    from glueft.training.model_in_training import ModelInTraining
 
 
 def builds(subject: Subject) -> str:
@@ -39,10 +39,10 @@ def _in_training(recipe: Recipe, folder: Path) -> ModelInTraining:
     import numpy as np
 
     from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
-    from glueft.model_in_training import ModelInTraining
-    from glueft.preparation import Tokens
     from glueft.testing.learning import tiny_classifier
     from glueft.testing.tiny_bert import WORDS
+    from glueft.training.model_in_training import ModelInTraining
+    from glueft.training.session import Tokens
 
     labels = np.arange(len(WORDS), dtype=np.int32) % 2
     rows = Rows("validation", (list(WORDS), list(WORDS)), labels, tuple(recipe.task.labels))

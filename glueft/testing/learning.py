@@ -68,8 +68,8 @@ def tiny_classifier(folder: Path, rows: Rows) -> tuple[Any, Encoded]:
 
     from glueft.data.encoding import encode
     from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
-    from glueft.engine import compile_model
     from glueft.testing.tiny_bert import make_tiny_bert
+    from glueft.training.engine import compile_model
 
     keras.utils.set_random_seed(0)
     make_tiny_bert(folder, texts=list(itertools.chain(*rows.texts)), vocab_size=2000, dropout=0.0)

@@ -11,7 +11,7 @@ from generated_rows import question_pairs, sentences
 from glueft import load_recipe
 from glueft.data.encoding import Encoded, encode
 from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
-from glueft.preparation import Tokens, load_model
+from glueft.training.session import Tokens, load_model
 
 if TYPE_CHECKING:
     from glueft.data.batches import EvaluationBatches

@@ -11,11 +11,11 @@ from matrix_rate import matrix_flops, matrix_product
 from result import Result
 from rounds import Seconds, in_turn, timed
 
-from glueft import engine
 from glueft.data.batches import TrainingBatches
 from glueft.data.encoding import Encoded
 from glueft.encoder.classifier import Classifier
-from glueft.step_times import StepTimes, Stopwatch
+from glueft.training import engine
+from glueft.training.step_times import StepTimes, Stopwatch
 
 OUTPUTS = 2
 

@@ -10,13 +10,13 @@ import keras
 import numpy
 import pytest
 
-from glueft import engine
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer, save_classifier
 from glueft.encoder.classifier import Classifier
 from glueft.encoder.freezing import freeze
 from glueft.encoder.lora import enable_lora
 from glueft.encoder.weights import export_weights, tensor_table
 from glueft.errors import CheckpointError
+from glueft.training import engine
 from reference_checkpoints import FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
 
 

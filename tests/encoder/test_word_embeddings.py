@@ -10,7 +10,6 @@ import numpy
 import pytest
 from safetensors.numpy import load_file
 
-from glueft import engine
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
 from glueft.encoder.freezing import freeze
@@ -25,6 +24,7 @@ from glueft.encoder.word_embeddings import (
 )
 from glueft.errors import TrainingError
 from glueft.plugin.registry import load_registry
+from glueft.training import engine
 from reference_checkpoints import REFERENCE, labels_of, reference
 
 # ALBERT maps small embeddings to the hidden size, and RoBERTa's positions depend on the ids themselves.

@@ -8,12 +8,12 @@ import keras
 import numpy
 import pytest
 
-from glueft import engine
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
 from glueft.encoder.lora import enable_lora
 from glueft.encoder.word_embeddings import narrow_vocabulary
 from glueft.export.plain_model import plain_copy
+from glueft.training import engine
 from reference_checkpoints import copy_checkpoint, labels_of, reference
 
 

@@ -103,7 +103,7 @@ def test_what_is_saved_is_what_was_best(stopped: runner.Result) -> None:
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
     from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
-    from glueft.engine import mean_loss
+    from glueft.training.engine import mean_loss
 
     epochs = history(stopped.folder, "epoch")
     best = epochs[stopped.record["early_stopping"]["best_epoch"] - 1]

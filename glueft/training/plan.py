@@ -7,11 +7,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.disk_space import disk_of_plan
-from glueft.jit_compile import decide_jit_compile
 from glueft.plugin.attribution import blaming_built
 from glueft.plugin.build import build
-from glueft.preparation import (
+from glueft.progress import RunProgress, Silent
+from glueft.runs.run_record import peak_memory
+from glueft.system.quiet import captured_stderr, hush_libraries
+from glueft.training.disk_space import disk_of_plan
+from glueft.training.jit_compile import decide_jit_compile
+from glueft.training.session import (
     Batches,
     Ready,
     Tokens,
@@ -21,9 +24,6 @@ from glueft.preparation import (
     read_tokens,
     say_warnings,
 )
-from glueft.progress import RunProgress, Silent
-from glueft.runs.run_record import peak_memory
-from glueft.system.quiet import captured_stderr, hush_libraries
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,7 +169,7 @@ def learning_rates(recipe: Recipe, steps: int, warmup_steps: int) -> dict[str, A
 def estimate(recipe: Recipe, ready: Ready, tokens: Tokens, setup: float) -> dict[str, Any]:
     """Probe the model, which is spent afterwards, and return what a run would take."""
     from glueft.metrics import compute_metrics
-    from glueft.probe import probe_evaluation, probe_training
+    from glueft.training.probe import probe_evaluation, probe_training
 
     begin = time.perf_counter()
     judged = recipe.task.validation_splits[0]

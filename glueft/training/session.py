@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from glueft.backend_import import import_backend
 from glueft.data.splits import describe_split, predicted_splits, size_notes
-from glueft.jit_compile import JitDecision, decide_jit_compile, keras_backend
 from glueft.metrics import check_metrics
 from glueft.plugin.attribution import blaming, blaming_built
 from glueft.plugin.build import build
 from glueft.system.interruption import check
-from glueft.tensorflow_settings import onednn_setting
+from glueft.training.backend_import import import_backend
+from glueft.training.jit_compile import JitDecision, decide_jit_compile, keras_backend
+from glueft.training.tensorflow_settings import onednn_setting
 
 if TYPE_CHECKING:
     from glueft.data.batches import EvaluationBatches, TrainingBatches
@@ -93,7 +93,7 @@ class Ready:
 
     def describe(self, recipe: Recipe, checkpoint: Checkpoint) -> dict[str, Any]:
         """Return what run.json says of the checkpoint, the model and its steps."""
-        from glueft import engine
+        from glueft.training import engine
 
         return {
             "checkpoint": {
@@ -120,7 +120,7 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
     from glueft.saved_model import has_head
     from glueft.tables.lines import listed
-    from glueft.training_warnings import cut_warnings
+    from glueft.training.warnings import cut_warnings
 
     data, task = recipe.data, recipe.task
     if not task.reads_own_files:
@@ -165,7 +165,7 @@ def say_warnings(progress: RunProgress, warnings: Sequence[str]) -> None:
 def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecision) -> Batches:
     """Return the batches of the training and of every other split, with few widths where each is compiled apart."""
     from glueft.data.batches import EvaluationBatches, TrainingBatches, share_widths
-    from glueft.training_warnings import step_warnings
+    from glueft.training.warnings import step_warnings
 
     training = recipe.training
     steps = TrainingBatches(
@@ -190,12 +190,12 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     """Load and compile the classifier, and plan its batches. Imports Keras and its backend."""
     import_backend()
     check()
-    from glueft import engine
     from glueft.encoder.checkpoint import load_classifier
     from glueft.encoder.freezing import freeze
     from glueft.encoder.lora import enable_lora
     from glueft.encoder.word_embeddings import narrow_vocabulary
-    from glueft.training_warnings import rate_warnings
+    from glueft.training import engine
+    from glueft.training.warnings import rate_warnings
 
     training = recipe.training
     regression = not recipe.task.labels

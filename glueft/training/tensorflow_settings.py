@@ -6,7 +6,7 @@ import ctypes
 import os
 import sys
 
-from glueft.jit_compile import keras_backend
+from glueft.training.jit_compile import keras_backend
 
 # TensorFlow's own switch, read once: "1" takes matrix products from oneDNN, "0" from Eigen. Left alone, it chooses
 # oneDNN on Intel's newer processors only.

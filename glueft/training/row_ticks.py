@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from glueft.step_times import StepTimes
+from glueft.training.step_times import StepTimes
 
 
 class RowTicks(StepTimes):

@@ -69,10 +69,10 @@ class Predictor:
             CheckpointError: they are pairs, and the tokenizer puts nothing between the two texts.
             TrainingError: a logit is not a finite number.
         """
-        from glueft import engine
         from glueft.data.batches import EvaluationBatches
         from glueft.data.rows import Rows
-        from glueft.prediction.row_ticks import RowTicks
+        from glueft.training import engine
+        from glueft.training.row_ticks import RowTicks
 
         saved, count = self.saved, len(texts[0])
         rows = Rows("input", tuple(texts), np.full(count, -1, np.int32), saved.labels)

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from glueft import engine
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import known_words
-from glueft.step_times import Stopwatch
+from glueft.training import engine
+from glueft.training.step_times import Stopwatch
 
 AnyBatches = TypeVar("AnyBatches", TrainingBatches, EvaluationBatches)
 

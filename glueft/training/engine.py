@@ -18,9 +18,9 @@ import numpy as np
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import known_words, weights_left_out
 from glueft.errors import TrainingError
-from glueft.step_times import StepTimes, Stopwatch
 from glueft.system.gc_pause import collector_off
 from glueft.system.interruption import check
+from glueft.training.step_times import StepTimes, Stopwatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,8 +13,8 @@ from glueft.hub.checkpoint_files import CONFIG, TOKENIZER_FILES
 
 if TYPE_CHECKING:
     from glueft.encoder.checkpoint import Checkpoint
-    from glueft.preparation import Tokens
     from glueft.recipe import Recipe
+    from glueft.training.session import Tokens
 
 # run.json, recipe.toml, history.jsonl, the headers of files, and what a disk gives away in whole blocks.
 MARGIN_BYTES = 2**20

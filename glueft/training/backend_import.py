@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from glueft.jit_compile import keras_backend
-from glueft.tensorflow_settings import prepare_tensorflow
+from glueft.training.jit_compile import keras_backend
+from glueft.training.tensorflow_settings import prepare_tensorflow
 
 # What Keras and TensorFlow import wherever it is installed, for parts that glueft does not use: estimators for
 # scikit-learn, galleries of images, TensorFlow Lite's conversion from JAX. Together they are seconds and 200 MiB.

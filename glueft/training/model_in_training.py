@@ -12,15 +12,15 @@ import numpy as np
 
 from glueft.errors import PluginError
 from glueft.plugin.attribution import at_work, named
-from glueft.prediction.predictor import Predictor
 from glueft.runs.answers import Answers
+from glueft.training.text_predictor import Predictor
 
 if TYPE_CHECKING:
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
-    from glueft.preparation import Tokens
     from glueft.recipe import Recipe
+    from glueft.training.session import Tokens
 
 
 @dataclass(frozen=True)
