@@ -16,7 +16,7 @@ import pytest
 
 from glueft.encoder.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
 from glueft.errors import CheckpointError, RunFolderError
-from glueft.saved_model import head_labels, rename_labels
+from glueft.inference.predictor import head_labels, rename_labels
 from reference_checkpoints import (
     CASES,
     FAMILIES,

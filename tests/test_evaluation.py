@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 import glueft
 from glue_files import FILES, write_file, write_glue
 from glueft.errors import CheckpointError, DataError, RunFolderError
-from glueft.evaluation import choose_splits, evaluate_checkpoint, evaluate_run
+from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evaluate_run
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.task_parts import load_task_parts
 from glueft.report.texts import read_texts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glueft.evaluation_comparison import compare_predictions
+from glueft.inference.evaluation_comparison import compare_predictions
 from glueft.metrics.digits import number_text, shortest
 from glueft.runs.predictions import Predictions
 from glueft.runs.run import softmax

@@ -11,7 +11,7 @@ import pytest
 
 from glueft.cli.main import command_line
 from glueft.errors import PluginError, RunFolderError
-from glueft.evaluation import evaluate_run
+from glueft.inference.evaluate import evaluate_run
 from glueft.plugin.origin import how_to_get, origin_of, recorded_origins
 from glueft.plugin.registry import load_registry
 from glueft.plugin.task_description import describe_task, read_description

@@ -12,9 +12,9 @@ import pytest
 from glueft.data.rows import load_rows
 from glueft.data.sources import make_source
 from glueft.errors import CheckpointError, RunFolderError
+from glueft.inference.predictor import load_saved_model
 from glueft.runs.run import softmax
 from glueft.runs.saved_run import open_run
-from glueft.saved_model import load_saved_model
 
 
 def test_a_run_s_model_predicts_what_the_run_did(finished_run: Path) -> None:

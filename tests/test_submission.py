@@ -19,9 +19,9 @@ from glueft import runner
 from glueft.data.rows import load_split
 from glueft.data.sources import FolderSource, SampleSource
 from glueft.errors import GlueftError
+from glueft.inference.predictor import load_saved_model
+from glueft.inference.split_predictions import predict_split
 from glueft.recipe import load_recipe
-from glueft.saved_model import load_saved_model
-from glueft.split_predictions import predict_split
 from glueft.submission.files import UploadFile
 from glueft.submission.submit import submit
 from glueft_tasks.ax import AX

@@ -65,8 +65,8 @@ def evaluate(
     begin = begin_of(context)
     _check_usage(run, task, checkpoint, labels)
     from glueft.cli.plugin_commands import warn_of_failures
-    from glueft.evaluation import evaluate_checkpoint, evaluate_run
     from glueft.evaluation_table import evaluation_tables
+    from glueft.inference.evaluate import evaluate_checkpoint, evaluate_run
     from glueft.progress import make_progress
     from glueft.recipe.task_parts import load_task_parts
     from glueft.runs.saved_run import open_run

@@ -72,7 +72,7 @@ def export(
     go_on_without_output()
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     with progress.phase("load the model"):
-        from glueft.saved_model import load_saved_model
+        from glueft.inference.predictor import load_saved_model
 
         saved = load_saved_model(run)
     with progress.phase(f"write and read back ({form.name})"), nullcontext() if verbose else captured_stderr():

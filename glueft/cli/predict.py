@@ -17,9 +17,9 @@ from glueft.cli.recipe_options import Verbose
 from glueft.text import say
 
 if TYPE_CHECKING:
-    from glueft.prediction.chunks import RowSource
-    from glueft.prediction.opening import OpenedModel
-    from glueft.prediction.stream import Target
+    from glueft.inference.chunks import RowSource
+    from glueft.inference.opening import OpenedModel
+    from glueft.inference.stream import Target
 
 EPILOG = """\b
 Examples:
@@ -84,10 +84,10 @@ def predict(
     A table keeps its columns and its order, and gets `label` and a `probability_...` for each label, or `score`. Rows
     without text are errors, all found before the first is predicted. An output file appears when it is whole.
     """
-    from glueft.prediction.opening import OpenedModel, rows_asked_for
-    from glueft.prediction.printing import print_texts
+    from glueft.inference.opening import OpenedModel, rows_asked_for
+    from glueft.inference.printing import print_texts
+    from glueft.inference.stream import Target, check_rows
     from glueft.prediction.progress import PredictionProgress
-    from glueft.prediction.stream import Target, check_rows
     from glueft.system.quiet import hush_libraries
 
     asked = {"TEXT": bool(texts), "--input": input_file is not None, "--interactive": interactive}
@@ -123,8 +123,8 @@ def predict(
 
 def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int | None, *, as_json: bool) -> None:
     """Predict all rows; with --json, print the one object at the end, the rows in it if there is no file for them."""
-    from glueft.prediction.printing import print_object, summary_record, tell
-    from glueft.prediction.stream import predict_rows
+    from glueft.inference.printing import print_object, summary_record, tell
+    from glueft.inference.stream import predict_rows
 
     predictor = opened.predictor()
     predictor.on_rows = opened.progress.rows
@@ -139,7 +139,7 @@ def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int 
 
 
 def _talk(opened: OpenedModel) -> None:
-    from glueft.prediction.interactive import HELP, converse
+    from glueft.inference.interactive import HELP, converse
 
     with suppress(ImportError):
         import readline  # noqa: F401  # gives `input` its line editing and history
@@ -171,7 +171,7 @@ def _side_file(output: Path | None, read: Path | None, skipped: Path | None) -> 
 def _check_files(output: Path | None, side: Path | None, *, force: bool, read: Path | None) -> None:
     """Refuse files that cannot be written, before anything is read."""
     from glueft.errors import OutputError
-    from glueft.prediction.output_file import check_place, output_format
+    from glueft.inference.output_file import check_place, output_format
 
     for path in filter(None, (output, side)):
         kind = output_format(path).kind

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from glueft.encoder.classifier import Classifier
     from glueft.export.tokenizer_call import TokenizerCall
-    from glueft.saved_model import SavedModel
+    from glueft.inference.predictor import SavedModel
 
 # How far two logits may lie apart. Float32 sums of another order differ by some 1e-6; a wrong activation by 1e-3.
 TOLERANCE = 1e-4

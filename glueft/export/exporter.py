@@ -16,7 +16,7 @@ from glueft.export.tokenizer_call import TokenizerCall
 from glueft.system import interruption
 
 if TYPE_CHECKING:
-    from glueft.saved_model import SavedModel
+    from glueft.inference.predictor import SavedModel
 
 
 def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False) -> dict[str, Any]:

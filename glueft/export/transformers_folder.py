@@ -59,7 +59,7 @@ class TransformersFolder(Format):
         import numpy as np
 
         from glueft.encoder.checkpoint import find_checkpoint, load_classifier
-        from glueft.saved_model import head_labels
+        from glueft.inference.predictor import head_labels
 
         checkpoint = find_checkpoint(str(folder))
         labels = head_labels(checkpoint)

@@ -74,7 +74,7 @@ def source_of(run: SavedRun) -> Source:
         CheckpointError: the model is missing or broken, or a link in its folder leads out of it.
     """
     from glueft.encoder.checkpoint_finder import find_checkpoint, refuse_leaving_links
-    from glueft.saved_model import described_if_known
+    from glueft.inference.predictor import described_if_known
 
     refuse_leaving_links(run.model_folder)
     find_checkpoint(str(run.model_folder))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from glueft.data.sources import FolderSource, Source, make_source
 from glueft.errors import SubmissionError
+from glueft.inference.split_predictions import refuse_other_task
 from glueft.plugin.base import Task
 from glueft.plugin.registry import load_registry
 from glueft.runs.saved_run import SavedRun
-from glueft.split_predictions import refuse_other_task
 from glueft.submission.files import UploadFile
 
 

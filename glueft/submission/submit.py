@@ -9,11 +9,11 @@ from typing import Any
 
 from glueft.data.splits import counted
 from glueft.errors import SubmissionError
+from glueft.inference.predictor import check_task_labels
+from glueft.inference.split_predictions import predict_split
 from glueft.progress import RunProgress, Silent
 from glueft.runs.predictions import read_predictions
 from glueft.runs.saved_run import SavedRun, open_run
-from glueft.saved_model import check_task_labels
-from glueft.split_predictions import predict_split
 from glueft.submission.files import UploadFile
 from glueft.submission.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
 from glueft.submission.zip_file import refuse_output, write_zip
@@ -122,7 +122,7 @@ def make_predictions(
         What is to be noted of the rows.
     """
     from glueft.data.rows import load_split
-    from glueft.saved_model import load_run_model
+    from glueft.inference.predictor import load_run_model
 
     if not verbose:
         hush_libraries()

@@ -118,7 +118,7 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
-    from glueft.saved_model import has_head
+    from glueft.inference.predictor import has_head
     from glueft.tables.lines import listed
     from glueft.training.warnings import cut_warnings
 

@@ -226,7 +226,7 @@ def test_a_conversation(finished_run: Path, monkeypatch: pytest.MonkeyPatch, cap
 def test_a_file_that_changes_meanwhile(
     finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    from glueft.prediction import opening
+    from glueft.inference import opening
 
     source = tmp_path / "in.csv"
     source.write_text("sentence1,sentence2\na,b\nc,d\n")
@@ -242,7 +242,7 @@ def test_a_file_that_changes_meanwhile(
 
 
 def test_a_full_disk(finished_run: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glueft.prediction import output_file
+    from glueft.inference import output_file
 
     source = tmp_path / "in.csv"
     source.write_text("sentence1,sentence2\na,b\n")
@@ -259,7 +259,7 @@ def test_a_full_disk(finished_run: Path, tmp_path: Path, capsys: Captured, monke
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from glueft.cli.main import command_line;"
-        "import glueft.prediction.opening, glueft.prediction.stream;"
+        "import glueft.inference.opening, glueft.inference.stream;"
         "command_line(['predict', '--help']);"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'datasets', 'transformers', 'numpy'} & set(sys.modules);"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"

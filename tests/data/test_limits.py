@@ -11,11 +11,11 @@ import pytest
 from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource
 from glueft.errors import DataError
+from glueft.inference.stream import check_rows
+from glueft.inference.tables import open_table
+from glueft.inference.text_columns import TextChoice
 from glueft.plugin.base import TableLayout
 from glueft.plugin.registry import load_registry
-from glueft.prediction.stream import check_rows
-from glueft.prediction.tables import open_table
-from glueft.prediction.text_columns import TextChoice
 from glueft.suggest import nearest
 from glueft.tables import limits
 from glueft.tables.columns import read_columns

@@ -28,7 +28,7 @@ from glueft.export.onnx_file import OnnxFile
 from glueft.export.readme import SECOND_TEXTS, TEXTS, snippet
 from glueft.export.tokenizer_call import TokenizerCall
 from glueft.export.transformers_folder import TransformersFolder
-from glueft.saved_model import SavedModel, load_saved_model
+from glueft.inference.predictor import SavedModel, load_saved_model
 from reference_checkpoints import copy_checkpoint, copy_with_python_tokenizer, edit_tokenizer
 
 SLOW_TO_START = ("transformers", "saved_model")

@@ -12,13 +12,13 @@ import pyarrow.parquet
 import pytest
 
 from glueft.errors import DataError
+from glueft.inference import chunks
+from glueft.inference.chunks import Chunk, RowSource
+from glueft.inference.stream import check_rows
+from glueft.inference.tables import open_lines, open_table
+from glueft.inference.text_columns import TextChoice
 from glueft.plugin.base import TableLayout
 from glueft.plugin.registry import load_registry
-from glueft.prediction import chunks
-from glueft.prediction.chunks import Chunk, RowSource
-from glueft.prediction.stream import check_rows
-from glueft.prediction.tables import open_lines, open_table
-from glueft.prediction.text_columns import TextChoice
 
 PAIR = ("sentence1", "sentence2")
 

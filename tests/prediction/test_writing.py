@@ -18,10 +18,10 @@ import pyarrow.parquet
 import pytest
 
 from glueft.errors import OutputError
-from glueft.prediction import writers
-from glueft.prediction.chunks import Chunk
-from glueft.prediction.output_file import OutputFile, check_place, output_format
-from glueft.prediction.writers import make_writer
+from glueft.inference import writers
+from glueft.inference.chunks import Chunk
+from glueft.inference.output_file import OutputFile, check_place, output_format
+from glueft.inference.writers import make_writer
 from glueft.runs.answers import Answers, result_names
 
 LABELS = ("=1+1", "<script>")

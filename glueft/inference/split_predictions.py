@@ -9,9 +9,9 @@ from glueft.runs.run import write_predictions
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
+    from glueft.inference.predictor import SavedModel
     from glueft.plugin.base import Task
     from glueft.runs.saved_run import SavedRun
-    from glueft.saved_model import SavedModel
 
 
 def refuse_other_task(run: SavedRun, task: Task | type[Task]) -> None:

@@ -11,10 +11,10 @@ from typing import IO, TYPE_CHECKING
 
 from glueft.errors import DataError
 from glueft.files import writing
-from glueft.prediction.bad_rows import BadRows, write_bad_row
-from glueft.prediction.chunks import RowSource
-from glueft.prediction.output_file import OutputFile, output_format
-from glueft.prediction.writers import TableWriter, make_writer
+from glueft.inference.bad_rows import BadRows, write_bad_row
+from glueft.inference.chunks import RowSource
+from glueft.inference.output_file import OutputFile, output_format
+from glueft.inference.writers import TableWriter, make_writer
 from glueft.runs.answers import result_names
 from glueft.system.interruption import check
 

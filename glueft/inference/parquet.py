@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from glueft.errors import DataError
-from glueft.prediction.chunks import CELL_CHARACTERS, CHUNK_CHARACTERS, CHUNK_ROWS, BadRow, Chunk
-from glueft.prediction.text_columns import TextChoice, check_once
+from glueft.inference.chunks import CELL_CHARACTERS, CHUNK_CHARACTERS, CHUNK_ROWS, BadRow, Chunk
+from glueft.inference.text_columns import TextChoice, check_once
 from glueft.tables.cells import CellError
 from glueft.tables.lines import Problem
 

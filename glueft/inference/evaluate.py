@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.splits import counted, describe_split, is_labelled, size_notes
 from glueft.errors import CheckpointError, DataError
-from glueft.evaluation_comparison import compare_with_run
+from glueft.inference.evaluation_comparison import compare_with_run
 from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics
 from glueft.progress import RunProgress, Silent
 from glueft.runs.run_record import Clock, describe_host, installed_versions
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.data.rows import Rows
+    from glueft.inference.predictor import SavedModel
     from glueft.plugin.base import Task
     from glueft.recipe.task_parts import TaskParts
     from glueft.runs.saved_run import SavedRun
-    from glueft.saved_model import SavedModel
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def evaluate_run(
         GlueftError: the rows cannot be read or have no labels, or the model cannot be loaded.
     """
     progress, clock = _begin(progress, begin, verbose)
-    from glueft.saved_model import check_model_folder, check_task_labels, load_run_model
+    from glueft.inference.predictor import check_model_folder, check_task_labels, load_run_model
 
     with clock.phase("setup", clock.begin):
         recipe = run.load_recipe(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
@@ -127,7 +127,7 @@ def evaluate_checkpoint(
     """
     progress, clock = _begin(progress, begin, verbose)
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
-    from glueft.saved_model import SavedModel, load_for_prediction, rename_labels
+    from glueft.inference.predictor import SavedModel, load_for_prediction, rename_labels
 
     task = parts.task
     with clock.phase("setup", clock.begin):
@@ -290,7 +290,7 @@ def measure(
 
 def refuse_other_labels(checkpoint: Any, task: Task) -> None:
     """Raise CheckpointError unless the labels of a checkpoint's head are the task's, by name and in any order."""
-    from glueft.saved_model import head_labels
+    from glueft.inference.predictor import head_labels
 
     labels = head_labels(checkpoint)
     if len(labels) == len(task.labels) and set(labels) == set(task.labels):

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import IO, Any, Protocol
 
+from glueft.inference.chunks import Chunk
 from glueft.metrics.digits import number_text
-from glueft.prediction.chunks import Chunk
 
 # A row group of Parquet has costs of its own for whoever reads it: it has this many rows, or bytes, at least.
 GROUP_ROWS = 2**16

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
+from glueft.inference.chunks import RowSource
+from glueft.inference.predictor import load_saved_model
+from glueft.inference.tables import open_lines, open_table, open_texts
+from glueft.inference.text_columns import USUAL_NAMES, TextChoice
 from glueft.plugin.base import TableLayout
-from glueft.prediction.chunks import RowSource
-from glueft.prediction.tables import open_lines, open_table, open_texts
-from glueft.prediction.text_columns import USUAL_NAMES, TextChoice
 from glueft.runs.saved_run import find_run_folder, open_run
-from glueft.saved_model import load_saved_model
 
 if TYPE_CHECKING:
     from glueft.prediction.progress import PredictionProgress

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from glueft.prediction.chunks import Chunk, Row, gather
-from glueft.prediction.text_columns import TextChoice
+from glueft.inference.chunks import Chunk, Row, gather
+from glueft.inference.text_columns import TextChoice
 from glueft.tables.json_lines import keys_twice
 from glueft.tables.lines import Problem, shown
 from glueft.tables.text_file import TextLines

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import IO
 
 from glueft.errors import DataError
-from glueft.prediction.chunks import RowSource
-from glueft.prediction.delimited import DelimitedTable
-from glueft.prediction.json_lines import JsonLinesTable
-from glueft.prediction.lines import GivenTexts, TextStream
-from glueft.prediction.parquet import ParquetTable
-from glueft.prediction.text_columns import TextChoice
+from glueft.inference.chunks import RowSource
+from glueft.inference.delimited import DelimitedTable
+from glueft.inference.json_lines import JsonLinesTable
+from glueft.inference.lines import GivenTexts, TextStream
+from glueft.inference.parquet import ParquetTable
+from glueft.inference.text_columns import TextChoice
 from glueft.suggest import nearest
 from glueft.tables.format import SUFFIXES, table_format
 from glueft.tables.lines import listed

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from glueft.prediction.chunks import Chunk, Row, gather
-from glueft.prediction.text_columns import TextChoice
+from glueft.inference.chunks import Chunk, Row, gather
+from glueft.inference.text_columns import TextChoice
 from glueft.tables.lines import Problem, shown
 from glueft.tables.text_file import TextLines
 

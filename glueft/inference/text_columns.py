@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
-from glueft.prediction.chunks import Texts
+from glueft.inference.chunks import Texts
 from glueft.suggest import nearest
 from glueft.tables import cells as table_cells
 from glueft.tables.cells import CellError

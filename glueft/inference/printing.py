@@ -8,15 +8,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 from glueft.data.splits import counted
 from glueft.files import writing
-from glueft.prediction.answer_text import answer_lines, answer_object
+from glueft.inference.answer_text import answer_lines, answer_object
 from glueft.system.standard_output import for_the_result
 from glueft.tables.lines import shown
 from glueft.text import json_printable, json_text, say
 
 if TYPE_CHECKING:
-    from glueft.prediction.chunks import RowSource
+    from glueft.inference.chunks import RowSource
+    from glueft.inference.stream import Summary, Target
     from glueft.prediction.progress import PredictionProgress
-    from glueft.prediction.stream import Summary, Target
     from glueft.training.text_predictor import Predictor
 
 

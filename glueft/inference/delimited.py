@@ -9,10 +9,10 @@ from typing import Any
 
 from glueft.data.splits import counted
 from glueft.errors import DataError
+from glueft.inference.chunks import CELL_CHARACTERS, Chunk, Row, gather
+from glueft.inference.text_columns import TextChoice, check_once
 from glueft.plugin.base import TSVFile
 from glueft.plugin.task_description import TaskDescription
-from glueft.prediction.chunks import CELL_CHARACTERS, Chunk, Row, gather
-from glueft.prediction.text_columns import TextChoice, check_once
 from glueft.tables.csv_rows import Delimited, csv_records
 from glueft.tables.format import TableFormat
 from glueft.tables.lines import Problems, malformed

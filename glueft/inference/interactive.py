@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from glueft.prediction.answer_text import answer_lines
-from glueft.prediction.text_columns import TextChoice
+from glueft.inference.answer_text import answer_lines
+from glueft.inference.text_columns import TextChoice
 from glueft.tables.cells import CellError
 from glueft.text import printable_line
 

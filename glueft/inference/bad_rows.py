@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import IO, Any
 
 from glueft.errors import DataError
-from glueft.prediction.chunks import BadRow
-from glueft.prediction.writers import plain_json
+from glueft.inference.chunks import BadRow
+from glueft.inference.writers import plain_json
 from glueft.tables.lines import PROBLEMS_SHOWN, Problem
 
 SKIP = "or leave such rows out with --skip-bad"

@@ -1,0 +1,1 @@
+"""Evaluation and prediction with a trained classifier."""
