@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from glueft.comparison.compare import compare_runs
-from glueft.comparison.tables import tables
 from glueft.encoder.checkpoint_finder import find_checkpoint
 from glueft.errors import GlueftError
-from glueft.progress import PlainProgress
 from glueft.push.content import content_of, source_of
 from glueft.report.facts import summary
 from glueft.report.write import write_report
-from glueft.run_list_table import notes, run_table
 from glueft.runs.run_list import list_runs
 from glueft.runs.saved_run import open_run
+from glueft.terminal.comparison_tables import tables
+from glueft.terminal.progress import PlainProgress
+from glueft.terminal.run_list_table import notes, run_table
 from glueft.testing.tiny_bert import make_tiny_bert
 from report_runs import make_table_run
 

@@ -12,7 +12,7 @@ import pytest
 from glueft.encoder.checkpoint_finder import find_checkpoint
 from glueft.encoder.tensor_files import read_headers
 from glueft.errors import RunFolderError
-from glueft.plan_table import disk
+from glueft.terminal.plan_table import disk
 from glueft.training import disk_space
 from glueft.training.disk_space import MARGIN_BYTES, bytes_of_run, disk_of_plan, refuse_full_disk
 

@@ -14,9 +14,9 @@ import pytest
 
 import glueft
 from glueft import runner
-from glueft.plan_table import plan_tables
-from glueft.progress import PlainProgress
 from glueft.recipe import load_recipe
+from glueft.terminal.plan_table import plan_tables
+from glueft.terminal.progress import PlainProgress
 from glueft.training.plan import describe_shapes, learning_rates, plan_recipe
 
 # As the table writes a time: "4.2 s", or "2:05" from two minutes on.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from glueft.progress import PlainProgress, RichProgress, duration, make_progress, seconds_left
+from glueft.terminal.progress import PlainProgress, RichProgress, duration, make_progress, seconds_left
 from glueft.training.engine import EpochReport, StepReport
 
 RECORD: dict[str, Any] = {
@@ -105,7 +105,7 @@ def test_plain_steps_are_some_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> 
     stream = io.StringIO()
     progress = PlainProgress(stream)
     now = [100.0]
-    monkeypatch.setattr("glueft.progress.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("glueft.terminal.progress.time.perf_counter", lambda: now[0])
     with progress.training(1, 1377):
         for _ in range(25):
             now[0] += 1.0

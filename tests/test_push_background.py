@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from glueft.result_tables import hub_line
+from glueft.terminal.result_tables import hub_line
 from hub_fixtures import Worker, worker
 from hub_server import HubServer, running_hub
 from hub_uploads import Account

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from glueft.errors import GlueftError, RunFolderError
-from glueft.progress import PlainProgress
-from glueft.run_list_table import notes, run_table, short_checkpoint
 from glueft.runs.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
 from glueft.system.process_identity import process_identity
+from glueft.terminal.progress import PlainProgress
+from glueft.terminal.run_list_table import notes, run_table, short_checkpoint
 from glueft.text import printable_line
 from run_folders import make_run, write_record
 

@@ -19,8 +19,8 @@ import pytest
 import glueft
 from glueft import runner
 from glueft.plugin.registry import load_registry
-from glueft.progress import Silent
 from glueft.recipe import load_recipe
+from glueft.terminal.progress import Silent
 from plugin_packages import install
 from tiny_checkpoint import make_tiny_bert
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from glueft.console import PlainConsole, Table
 from glueft.errors import GlueftError
-from glueft.progress import PlainProgress, RichProgress
+from glueft.terminal.console import PlainConsole, Table
+from glueft.terminal.progress import PlainProgress, RichProgress
 from glueft.text import json_text, printable, printable_line, quoted, say, without_secrets
 
 MARKUP = "a[/]b [bold]c[/bold] :smile: [v2]"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from glueft.progress import PlainProgress
 from glueft.recipe import load_recipe
 from glueft.report.write import write_report
+from glueft.terminal.progress import PlainProgress
 from glueft.training.plan import plan_recipe
 from report_runs import change_record, make_table_run
 

@@ -42,8 +42,8 @@ def compare(
     if as_json:
         print_json(compared)
         return
-    from glueft.comparison.tables import tables
-    from glueft.progress import make_progress
+    from glueft.terminal.comparison_tables import tables
+    from glueft.terminal.progress import make_progress
 
     progress = make_progress(sys.stdout)
     for table in tables(compared):

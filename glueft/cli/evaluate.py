@@ -65,11 +65,11 @@ def evaluate(
     begin = begin_of(context)
     _check_usage(run, task, checkpoint, labels)
     from glueft.cli.plugin_commands import warn_of_failures
-    from glueft.evaluation_table import evaluation_tables
     from glueft.inference.evaluate import evaluate_checkpoint, evaluate_run
-    from glueft.progress import make_progress
     from glueft.recipe.task_parts import load_task_parts
     from glueft.runs.saved_run import open_run
+    from glueft.terminal.evaluation_table import evaluation_tables
+    from glueft.terminal.progress import make_progress
 
     warn_of_failures()
     progress = make_progress(sys.stderr if as_json else sys.stdout)

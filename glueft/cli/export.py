@@ -59,8 +59,8 @@ def export(
 
     from glueft.export.formats import find_format
     from glueft.export.place import refuse_taken
-    from glueft.progress import make_progress
     from glueft.system.quiet import captured_stderr, hush_libraries
+    from glueft.terminal.progress import make_progress
 
     form = find_format(format_name)
     form.refuse_if_unwritable()

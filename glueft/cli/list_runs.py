@@ -77,8 +77,8 @@ def list_runs(
         }
         print_json(listed)
         return
-    from glueft.progress import make_progress
-    from glueft.run_list_table import notes, run_table
+    from glueft.terminal.progress import make_progress
+    from glueft.terminal.run_list_table import notes, run_table
 
     progress = make_progress(sys.stdout)
     if runs:

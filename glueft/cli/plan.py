@@ -53,8 +53,8 @@ def plan(
     Time and memory are estimates, from a few real steps on a model that is thrown away. No file is written.
     """
     begin = begin_of(context)
-    from glueft.plan_table import plan_tables
-    from glueft.progress import make_progress
+    from glueft.terminal.plan_table import plan_tables
+    from glueft.terminal.progress import make_progress
     from glueft.training.plan import plan_recipe
 
     checked = read_recipe(

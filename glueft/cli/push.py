@@ -12,8 +12,8 @@ from glueft.cli.json_option import AsJson, print_json
 from glueft.cli.streams import go_on_without_output, refuse_lost_output
 
 if TYPE_CHECKING:
-    from glueft.console import Table
     from glueft.push.push import Pushed
+    from glueft.terminal.console import Table
 
 EPILOG = """\b
 Examples:
@@ -47,10 +47,10 @@ def push(
     versions and limits; recipe.toml and run.json go without host names and paths. All of it is one commit: what goes
     wrong leaves nothing half pushed.
     """
-    from glueft.progress import make_progress
     from glueft.push.push import Target, push_run
     from glueft.push.record import note_push
     from glueft.runs.saved_run import open_run
+    from glueft.terminal.progress import make_progress
 
     target = Target(repository, private=private, revision=revision, force=force)
     saved = open_run(run)
@@ -67,8 +67,8 @@ def push(
 
 
 def _table(pushed: Pushed) -> Table:
-    from glueft.console import Table
     from glueft.files import size
+    from glueft.terminal.console import Table
 
     table = Table(title=pushed.target.repository, title_justify="left", show_header=False)
     table.add_column("name")

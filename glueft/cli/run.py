@@ -55,8 +55,8 @@ def run(
 ) -> None:
     """Fine-tune and evaluate as a recipe says; leave the result in a run folder."""
     begin = begin_of(context)
-    from glueft.progress import make_progress
     from glueft.runner import run_recipe
+    from glueft.terminal.progress import make_progress
 
     checked = read_recipe(
         recipe,

@@ -13,7 +13,7 @@ from glueft.cli.recipe_options import DataDir, Verbose
 from glueft.cli.streams import go_on_without_output, refuse_lost_output
 
 if TYPE_CHECKING:
-    from glueft.console import Table
+    from glueft.terminal.console import Table
 
 EPILOG = """\b
 Examples:
@@ -41,8 +41,8 @@ def submit(
     Runs without predictions of their test split make them, with the saved model; MNLI's run also predicts the
     diagnostic set. Any other benchmark whose tasks are installed is written likewise.
     """
-    from glueft.progress import make_progress
     from glueft.submission.submit import submit
+    from glueft.terminal.progress import make_progress
 
     go_on_without_output()
     progress = make_progress(sys.stderr if as_json else sys.stdout)
@@ -70,7 +70,7 @@ def submit(
 def _table(result: dict[str, Any]) -> Table:
     from pathlib import Path
 
-    from glueft.console import Table
+    from glueft.terminal.console import Table
 
     table = Table(title=f"upload to {result['benchmark']}", title_justify="left")
     table.add_column("file")

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from glueft.encoder.checkpoint import Checkpoint, LoadReport
     from glueft.encoder.classifier import Classifier
     from glueft.plugin.base import Task
-    from glueft.progress import RunProgress
     from glueft.recipe import Recipe
+    from glueft.terminal.progress import RunProgress
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import pytest
 
 import glueft
 import glueft_callbacks
-from glueft.progress import Silent
 from glueft.recipe import load_recipe
 from glueft.runs.run import Run
+from glueft.terminal.progress import Silent
 
 pytest.importorskip("mlflow", reason="needs MLflow: pip install 'glueft[mlflow]'")
 

@@ -16,9 +16,9 @@ import glueft
 import glueft_callbacks
 from glueft import runner
 from glueft.metrics import METRICS, compute_metrics
-from glueft.progress import Silent
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.run import Run
+from glueft.terminal.progress import Silent
 
 # Far too high a rate: the validation loss is soon at its best.
 WILD = [

@@ -7,10 +7,10 @@ from pathlib import PurePath
 
 from rich.text import Text
 
-from glueft.console import Table
 from glueft.metrics.digits import score_text
-from glueft.progress import duration
 from glueft.runs.run_list import ListedRun, metric_names, metric_titles
+from glueft.terminal.console import Table
+from glueft.terminal.progress import duration
 from glueft.text import printable_line
 
 _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from glueft.console import Table
 from glueft.files import size
 from glueft.metrics import titled
 from glueft.metrics.digits import score_text
 from glueft.push.record import push_options
+from glueft.terminal.console import Table
 
 
 def epoch_table(record: dict[str, Any]) -> Table:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from glueft.console import Table
 from glueft.metrics import metric_title, titled
 from glueft.metrics.digits import score_text
-from glueft.result_tables import numbers
+from glueft.terminal.console import Table
+from glueft.terminal.result_tables import numbers
 
 
 def evaluation_tables(result: dict[str, Any]) -> list[Table]:

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 from rich.text import Text
 
-from glueft.console import PlainConsole, Table, cell, plain_column
 from glueft.metrics.digits import score_text
-from glueft.result_tables import epoch_table, result_table
+from glueft.terminal.console import PlainConsole, Table, cell, plain_column
+from glueft.terminal.result_tables import epoch_table, result_table
 from glueft.text import say
 
 if TYPE_CHECKING:

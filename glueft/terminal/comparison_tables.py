@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glueft.console import Table
 from glueft.data.splits import counted
 from glueft.metrics import metric_title
 from glueft.metrics.digits import score_text
-from glueft.progress import duration
-from glueft.run_list_table import short_checkpoint
+from glueft.terminal.console import Table
+from glueft.terminal.progress import duration
+from glueft.terminal.run_list_table import short_checkpoint
 
 _SHA256_SHOWN = 12
 

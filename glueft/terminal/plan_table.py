@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from glueft.console import Table
 from glueft.data.splits import counted
 from glueft.files import size
-from glueft.progress import duration
+from glueft.terminal.console import Table
+from glueft.terminal.progress import duration
 
 
 def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
-from glueft.console import PlainConsole, cell, plain_column
-from glueft.progress import PLAIN_SECONDS, duration
+from glueft.terminal.console import PlainConsole, cell, plain_column
+from glueft.terminal.progress import PLAIN_SECONDS, duration
 
 
 class PredictionProgress:
