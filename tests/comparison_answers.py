@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from glueft.comparison.answers import Answers
+from glueft.compare.answers import Answers
 
 
 def answers_of(given: Any, *said: Any, labels: int = 2, metrics: Sequence[str] | None = None) -> Answers:

@@ -36,7 +36,7 @@ def compare(
     """
     import sys
 
-    from glueft.comparison.compare import compare_runs
+    from glueft.compare.compare import compare_runs
 
     compared = compare_runs(runs, split=split)
     if as_json:

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from comparison_answers import answers_of, label_rows, score_rows
-from glueft.comparison import bootstrap
-from glueft.comparison.bootstrap import metrics_of, paired_bootstrap
+from glueft.compare import bootstrap
+from glueft.compare.bootstrap import metrics_of, paired_bootstrap
 from glueft.metrics import compute_metrics
 
 

@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from comparison_answers import label_rows, score_rows
-from glueft.comparison.compare import compare_runs, name_of
+from glueft.compare.compare import compare_runs, name_of
 from glueft.errors import ComparisonError, GlueftError, RunFolderError
 from glueft.metrics import compute_metrics
 from run_folders import change_record, make_run

@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn import metrics as sklearn
 
 from comparison_answers import label_rows, score_rows
-from glueft.comparison.resampled_metrics import label_metrics, score_metrics
+from glueft.compare.resampled_metrics import label_metrics, score_metrics
 from glueft.metrics import compute_metrics
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from comparison_answers import answers_of, label_rows
-from glueft.comparison.bootstrap import Difference, paired_bootstrap
-from glueft.comparison.mcnemar import McNemar, mcnemar
-from glueft.comparison.verdict import Pair, significant, verdict
+from glueft.compare.bootstrap import Difference, paired_bootstrap
+from glueft.compare.mcnemar import McNemar, mcnemar
+from glueft.compare.significance import Pair, significant, verdict
 
 
 def difference(low: float, high: float, value: float | None = None) -> Difference:

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glueft.comparison.answers import Answers, read_answers
-from glueft.comparison.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
-from glueft.comparison.differences import differences, ingredients, same_in_fact
-from glueft.comparison.mcnemar import mcnemar
-from glueft.comparison.notes import answer_sentences, general_notes, of_other_labels, other_labels, unlike_the_record
-from glueft.comparison.seeds import seed_groups, spreads
-from glueft.comparison.verdict import Pair, verdict
+from glueft.compare.answers import Answers, read_answers
+from glueft.compare.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
+from glueft.compare.differences import differences, ingredients, same_in_fact
+from glueft.compare.mcnemar import mcnemar
+from glueft.compare.notes import answer_sentences, general_notes, of_other_labels, other_labels, unlike_the_record
+from glueft.compare.seeds import seed_groups, spreads
+from glueft.compare.significance import Pair, verdict
 from glueft.errors import ComparisonError
 from glueft.metrics import metric_title
 from glueft.runs.run_list import is_number

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glueft.comparison.bootstrap import LEVEL, Difference
-from glueft.comparison.mcnemar import McNemar
+from glueft.compare.bootstrap import LEVEL, Difference
+from glueft.compare.mcnemar import McNemar
 from glueft.data.splits import counted
 from glueft.metrics import lower_is_better
 from glueft.metrics.digits import score_text

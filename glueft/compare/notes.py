@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glueft.comparison.verdict import significant
+from glueft.compare.significance import significant
 from glueft.data.splits import counted
 from glueft.metrics.digits import score_text
 

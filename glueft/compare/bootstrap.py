@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.comparison.resampled_metrics import Scores, label_metrics, score_metrics
+from glueft.compare.resampled_metrics import Scores, label_metrics, score_metrics
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from glueft.comparison.answers import Answers
+    from glueft.compare.answers import Answers
 
 RESAMPLES = 10_000
 SEED = 0
