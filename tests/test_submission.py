@@ -22,8 +22,8 @@ from glueft.errors import GlueftError
 from glueft.inference.predictor import load_saved_model
 from glueft.inference.split_predictions import predict_split
 from glueft.recipe import load_recipe
-from glueft.submission.files import UploadFile
-from glueft.submission.submit import submit
+from glueft.submit.files import UploadFile
+from glueft.submit.submit import submit
 from glueft_tasks.ax import AX
 from glueft_tasks.qqp import QQP
 from glueft_tasks.stsb import STSB
@@ -265,7 +265,7 @@ def test_nothing_is_left_where_the_writing_fails(
 
 
 def test_what_is_read_back_is_checked(small_qqp: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glueft.submission import zip_file
+    from glueft.submit import zip_file
 
     run = make_run(tmp_path, "wnli")
     monkeypatch.setattr(zip_file, "read_zip", lambda path: {"WNLI.tsv": b"index\tprediction\n"})

@@ -41,7 +41,7 @@ def submit(
     Runs without predictions of their test split make them, with the saved model; MNLI's run also predicts the
     diagnostic set. Any other benchmark whose tasks are installed is written likewise.
     """
-    from glueft.submission.submit import submit
+    from glueft.submit.submit import submit
     from glueft.terminal.progress import make_progress
 
     go_on_without_output()

@@ -13,9 +13,9 @@ from glueft.inference.predictor import check_task_labels
 from glueft.inference.split_predictions import predict_split
 from glueft.runs.predictions import read_predictions
 from glueft.runs.saved_run import SavedRun, open_run
-from glueft.submission.files import UploadFile
-from glueft.submission.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
-from glueft.submission.zip_file import refuse_output, write_zip
+from glueft.submit.files import UploadFile
+from glueft.submit.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
+from glueft.submit.zip_file import refuse_output, write_zip
 from glueft.system.quiet import hush_libraries
 from glueft.terminal.progress import RunProgress, Silent
 

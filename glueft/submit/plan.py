@@ -12,7 +12,7 @@ from glueft.inference.split_predictions import refuse_other_task
 from glueft.plugin.base import Task
 from glueft.plugin.registry import load_registry
 from glueft.runs.saved_run import SavedRun
-from glueft.submission.files import UploadFile
+from glueft.submit.files import UploadFile
 
 
 @dataclass(frozen=True)
