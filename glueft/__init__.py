@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from glueft.launch import Result
     from glueft.recipe import Recipe
-    from glueft.runner import Result
     from glueft.tables.read_tables import Tables
 
 __version__ = "0.1.0"
@@ -126,7 +126,7 @@ def read_tables(files: Mapping[str, str | Path], **options: Any) -> Tables:
 
 
 def run(recipe: Recipe, **options: Any) -> Result:
-    """Train and evaluate as a recipe says. Options and errors are those of `glueft.runner.run_recipe`."""
-    from glueft.runner import run_recipe
+    """Train and evaluate as a recipe says. Options and errors are those of `glueft.launch.run_recipe`."""
+    from glueft.launch import run_recipe
 
     return run_recipe(recipe, **options)

@@ -133,8 +133,8 @@ def push(run: str, name: str, **options: Any) -> dict[str, Any]:
 def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> dict[str, Any]:
     """Run a recipe on MRPC's sample, and return its record and the lines that it said."""
     import glueft
+    from glueft.launch import run_recipe
     from glueft.push import background as push_background
-    from glueft.runner import run_recipe
     from glueft.terminal.progress import Silent
 
     class Lines(Silent):

@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from glueft.launch import run_recipe
 from glueft.recipe import load_recipe
-from glueft.runner import run_recipe
 from glueft.terminal.progress import RichProgress
 
 COMMAND = "glueft run recipes/mrpc.toml --sample"

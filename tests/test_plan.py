@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import glueft
-from glueft import runner
+from glueft import launch as runner
 from glueft.recipe import load_recipe
 from glueft.terminal.plan_table import plan_tables
 from glueft.terminal.progress import PlainProgress

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import glueft
-from glueft import runner
+from glueft import launch as runner
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
 from glueft.terminal.progress import Silent

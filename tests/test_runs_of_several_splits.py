@@ -13,7 +13,7 @@ from rich.table import Table
 
 import glueft
 from glue_files import DIAGNOSTIC_FULL, write_file, write_glue
-from glueft import runner
+from glueft import launch as runner
 from glueft.recipe import load_recipe
 from glueft.terminal.progress import PlainProgress, Silent
 from glueft.terminal.result_tables import result_table

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from glue_files import DIAGNOSTIC_FULL, write_file
-from glueft import runner
+from glueft import launch as runner
 from glueft.data.rows import load_split
 from glueft.data.sources import FolderSource, SampleSource
 from glueft.errors import GlueftError

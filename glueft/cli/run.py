@@ -55,7 +55,7 @@ def run(
 ) -> None:
     """Fine-tune and evaluate as a recipe says; leave the result in a run folder."""
     begin = begin_of(context)
-    from glueft.runner import run_recipe
+    from glueft.launch import run_recipe
     from glueft.terminal.progress import make_progress
 
     checked = read_recipe(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from glueft import runner
+from glueft import launch as runner
 from glueft.cli.main import command_line
 from report_runs import make_table_run
 

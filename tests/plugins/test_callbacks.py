@@ -14,7 +14,7 @@ import pytest
 
 import glueft
 import glueft_callbacks
-from glueft import runner
+from glueft import launch as runner
 from glueft.metrics import METRICS, compute_metrics
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.run import Run

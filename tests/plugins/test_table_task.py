@@ -12,10 +12,10 @@ import pytest
 import glueft
 from glueft.data.rows import load_rows
 from glueft.data.sources import OwnFiles, make_source
+from glueft.launch import Result
 from glueft.metrics import METRICS
 from glueft.plugin.registry import load_registry
 from glueft.recipe import RecipeError, load_recipe
-from glueft.runner import Result
 
 TABLE: Any = load_registry().find("task", "table").cls
 FAST = ["training.epochs=1", "training.batch_size=16", "engine.jit_compile=false"]
