@@ -11,50 +11,48 @@ What a plugin author needs is here, and so is what a notebook needs:
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-import pluggy
-from pydantic import Field
-
-from glueft.errors import (
-    CheckpointError,
-    DataError,
-    GlueftError,
-    HubError,
-    OutputError,
-    PluginError,
-    RunFolderError,
-    SubmissionError,
-    TrainingError,
-)
-from glueft.metrics import MetricName, check_metrics, lower_is_better
-from glueft.plugin.base import (
-    Callback,
-    HubDataset,
-    Optimizer,
-    Options,
-    PublishedScore,
-    Schedule,
-    Submission,
-    TableLayout,
-    Task,
-    TSVFile,
-    TSVLayout,
-)
-from glueft.plugin.local_path import LocalPath
-from glueft.tables.format import TablePath
+from glueft.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pydantic import Field
+
+    from glueft.errors import (
+        CheckpointError,
+        DataError,
+        GlueftError,
+        HubError,
+        OutputError,
+        PluginError,
+        RunFolderError,
+        SubmissionError,
+        TrainingError,
+    )
     from glueft.launch import Result
+    from glueft.metrics import MetricName, check_metrics, lower_is_better
+    from glueft.plugin.base import (
+        Callback,
+        HubDataset,
+        Optimizer,
+        Options,
+        PublishedScore,
+        Schedule,
+        Submission,
+        TableLayout,
+        Task,
+        TSVFile,
+        TSVLayout,
+    )
+    from glueft.plugin.hookspecs import hookimpl
+    from glueft.plugin.local_path import LocalPath
     from glueft.recipe import Recipe
+    from glueft.tables.format import TablePath
     from glueft.tables.read_tables import Tables
-
-__version__ = "0.1.0"
-
-hookimpl = pluggy.HookimplMarker("glueft")
 
 __all__ = [
     "Callback",
@@ -81,6 +79,7 @@ __all__ = [
     "TablePath",
     "Task",
     "TrainingError",
+    "__version__",
     "check_metrics",
     "hookimpl",
     "load_recipe",
@@ -88,6 +87,33 @@ __all__ = [
     "read_tables",
     "run",
 ]
+
+
+# Imported when first asked for: `import glueft` itself takes no time.
+_HOMES = {
+    "pydantic": "Field",
+    "glueft.errors": "CheckpointError DataError GlueftError HubError OutputError PluginError RunFolderError "
+    "SubmissionError TrainingError",
+    "glueft.metrics": "MetricName check_metrics lower_is_better",
+    "glueft.plugin.base": "Callback HubDataset Optimizer Options PublishedScore Schedule Submission TableLayout Task "
+    "TSVFile TSVLayout",
+    "glueft.plugin.hookspecs": "hookimpl",
+    "glueft.plugin.local_path": "LocalPath",
+    "glueft.tables.format": "TablePath",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'glueft' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load_recipe(

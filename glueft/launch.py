@@ -23,9 +23,9 @@ from glueft.runs.run_record import Clock, close_record, open_record
 from glueft.system.gc_pause import collector_off
 from glueft.system.interruption import at_the_end, forget, held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
-from glueft.terminal.progress import RunProgress, Silent
 from glueft.training.baseline import baseline, majority_accuracy
 from glueft.training.disk_space import refuse_full_disk
+from glueft.training.observers import RunProgress, Silent
 from glueft.training.session import Batches, Tokens, load_model, read_tokens, say_warnings
 from glueft.training.warnings import answer_warnings
 

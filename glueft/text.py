@@ -75,6 +75,13 @@ def quoted(text: str, longest: int = 60) -> str:
     return f'"{shown}"'
 
 
+def duration(seconds: float) -> str:
+    """Write seconds as `m:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def without_secrets(text: str) -> str:
     """A text in which no token and no password stands: whatever a library or a server writes, it is not for others.
 

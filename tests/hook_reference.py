@@ -15,7 +15,7 @@ from documents import CHECKOUT
 from glueft.plugin.base import hookspecs
 
 DOCUMENT = CHECKOUT / "CONTRIBUTING.md"
-BEGIN = "<!-- hooks: written by `python tests/hook_reference.py` from glueft/hookspecs.py -->"
+BEGIN = "<!-- hooks: written by `python tests/hook_reference.py` from glueft/plugin/hookspecs.py -->"
 END = "<!-- end of hooks -->"
 
 HOOKS: dict[str, Callable[..., Any]] = {

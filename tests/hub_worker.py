@@ -135,7 +135,7 @@ def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> 
     import glueft
     from glueft.launch import run_recipe
     from glueft.push import background as push_background
-    from glueft.terminal.progress import Silent
+    from glueft.training.observers import Silent
 
     class Lines(Silent):
         def __init__(self) -> None:

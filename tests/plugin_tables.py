@@ -22,7 +22,7 @@ from hook_reference import described, one_line
 README_MARKS = ("<!-- plugins: written by `make tables` -->", "<!-- end of plugins -->")
 CHECKS_MARKS = ("<!-- checks: written by `make tables` from glueft/testing -->", "<!-- end of checks -->")
 
-RUN_MARKS = ("<!-- run: written by `make tables` from glueft/run_folder.py -->", "<!-- end of run -->")
+RUN_MARKS = ("<!-- run: written by `make tables` from glueft/runs/run.py -->", "<!-- end of run -->")
 
 # What a callback may count on; the rest of a Run is for glueft, which keeps the folder with it.
 OFFERED = (

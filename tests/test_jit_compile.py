@@ -9,9 +9,9 @@ import keras
 import pytest
 
 from glueft.recipe import load_recipe
-from glueft.terminal.progress import Silent
 from glueft.training import engine
 from glueft.training.jit_compile import JitDecision, decide_jit_compile, keras_backend
+from glueft.training.observers import Silent
 from glueft.training.session import load_model, read_tokens
 
 

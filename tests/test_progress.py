@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from glueft.terminal.progress import PlainProgress, RichProgress, duration, make_progress, seconds_left
+from glueft.terminal.progress import PlainProgress, RichProgress, make_progress, seconds_left
+from glueft.text import duration
 from glueft.training.engine import EpochReport, StepReport
 
 RECORD: dict[str, Any] = {

@@ -20,7 +20,7 @@ import glueft
 from glueft import launch as runner
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
-from glueft.terminal.progress import Silent
+from glueft.training.observers import Silent
 from plugin_packages import install
 from tiny_checkpoint import make_tiny_bert
 

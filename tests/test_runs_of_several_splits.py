@@ -15,8 +15,9 @@ import glueft
 from glue_files import DIAGNOSTIC_FULL, write_file, write_glue
 from glueft import launch as runner
 from glueft.recipe import load_recipe
-from glueft.terminal.progress import PlainProgress, Silent
+from glueft.terminal.progress import PlainProgress
 from glueft.terminal.result_tables import result_table
+from glueft.training.observers import Silent
 
 
 class Listening(Silent):

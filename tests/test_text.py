@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from glueft.errors import GlueftError
-from glueft.terminal.console import PlainConsole, Table
+from glueft.system.console import PlainConsole, Table
 from glueft.terminal.progress import PlainProgress, RichProgress
 from glueft.text import json_text, printable, printable_line, quoted, say, without_secrets
 

@@ -31,7 +31,7 @@ def test_it_holds_code_plugins_recipes_and_samples_and_nothing_else(wheel: Path)
         entry_points = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
         assert "glueft_tasks" in archive.read(entry_points).decode()
     tree = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split()
-    expected = {path for path in tree if path.startswith("glueft/") or path == "glueft_command.py"}
+    expected = {path for path in tree if path.startswith("glueft/")}
     expected |= {path.removeprefix("plugins/") for path in tree if path.startswith("plugins/")}
     expected |= {
         f"glueft/{path}" for path in tree if path.startswith("recipes/") and path.endswith((".toml", ".py", ".csv"))

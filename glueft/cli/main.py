@@ -14,7 +14,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-import glueft
 from glueft.cli import (
     compare,
     describe,
@@ -41,6 +40,7 @@ from glueft.plugin.registry import load_registry
 from glueft.system import interruption
 from glueft.system.standard_output import give_back, set_aside
 from glueft.text import say
+from glueft.version import __version__
 
 DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
 # What a shell reports of a program whose reader went away (128 + SIGPIPE), as in `glueft schema | head -1`.
@@ -180,7 +180,7 @@ def make_app() -> typer.Typer:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        say(f"glueft {glueft.__version__}")
+        say(f"glueft {__version__}")
         raise typer.Exit
 
 

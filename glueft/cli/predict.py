@@ -86,9 +86,9 @@ def predict(
     """
     from glueft.inference.opening import OpenedModel, rows_asked_for
     from glueft.inference.printing import print_texts
+    from glueft.inference.progress import PredictionProgress
     from glueft.inference.stream import Target, check_rows
     from glueft.system.quiet import hush_libraries
-    from glueft.terminal.prediction_progress import PredictionProgress
 
     asked = {"TEXT": bool(texts), "--input": input_file is not None, "--interactive": interactive}
     _check_one(asked)

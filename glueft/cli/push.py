@@ -13,7 +13,7 @@ from glueft.cli.streams import go_on_without_output, refuse_lost_output
 
 if TYPE_CHECKING:
     from glueft.push.push import Pushed
-    from glueft.terminal.console import Table
+    from glueft.system.console import Table
 
 EPILOG = """\b
 Examples:
@@ -68,7 +68,7 @@ def push(
 
 def _table(pushed: Pushed) -> Table:
     from glueft.files import size
-    from glueft.terminal.console import Table
+    from glueft.system.console import Table
 
     table = Table(title=pushed.target.repository, title_justify="left", show_header=False)
     table.add_column("name")

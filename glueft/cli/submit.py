@@ -13,7 +13,7 @@ from glueft.cli.recipe_options import DataDir, Verbose
 from glueft.cli.streams import go_on_without_output, refuse_lost_output
 
 if TYPE_CHECKING:
-    from glueft.terminal.console import Table
+    from glueft.system.console import Table
 
 EPILOG = """\b
 Examples:
@@ -70,7 +70,7 @@ def submit(
 def _table(result: dict[str, Any]) -> Table:
     from pathlib import Path
 
-    from glueft.terminal.console import Table
+    from glueft.system.console import Table
 
     table = Table(title=f"upload to {result['benchmark']}", title_justify="left")
     table.add_column("file")

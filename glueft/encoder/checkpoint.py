@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
 from glueft.encoder.labels import head_rows
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
-from glueft.encoder.tensor_files import read_headers
+from glueft.encoder.tensor_files import read_headers, without_wrappers
 from glueft.encoder.tokenizer import load_tokenizer, save_tokenizer
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.files import whole_folder, writing
@@ -32,8 +32,10 @@ __all__ = [
     "Loaded",
     "check_max_length",
     "find_checkpoint",
+    "has_head",
     "load_classifier",
     "load_tokenizer",
+    "refuse_headless",
     "save_classifier",
     "save_config_and_tokenizer",
 ]
@@ -175,3 +177,31 @@ def saved_config(model: Classifier) -> dict[str, Any]:
     config.pop("torch_dtype", None)
     config["dtype"] = "float32"
     return config
+
+
+def has_head(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint has a classification head."""
+    return _head_bias(checkpoint) in without_wrappers(read_headers(checkpoint.folder))
+
+
+def refuse_headless(checkpoint: Checkpoint) -> int:
+    """Return the number of outputs of a checkpoint's classification head.
+
+    Raises:
+        CheckpointError: it has none.
+    """
+    name = _head_bias(checkpoint)
+    stored = read_headers(checkpoint.folder)
+    names = without_wrappers(stored)
+    if name not in names:
+        raise CheckpointError(
+            f"{checkpoint.name}: there is no classification head in the weights",
+            expected=f"the tensor {name}, as a fine-tuned classifier has it",
+            received=f"{len(stored)} tensors, and none of that name",
+            mend="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
+        )
+    return int(stored[names[name]].shape[0])
+
+
+def _head_bias(checkpoint: Checkpoint) -> str:
+    return f"{checkpoint.encoder_config.family.head.output}.bias"

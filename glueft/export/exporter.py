@@ -65,14 +65,14 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
 
 def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
     """What export.json says of a model, but for the check."""
-    import glueft
     from glueft.runs.public_record import public_record
+    from glueft.version import __version__
 
     # An export is made to be given away.
     record = public_record(saved.run.record) if saved.run else {}
     return {
         "format": form.name,
-        "glueft": glueft.__version__,
+        "glueft": __version__,
         "model_file": form.model_file,
         "architecture": saved.classifier.config.family.architecture,
         "task": record.get("task"),

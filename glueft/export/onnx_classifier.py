@@ -25,7 +25,7 @@ def onnx_model(model: Classifier) -> Any:
     Args:
         model: from `plain_model.plain_copy`.
     """
-    import glueft
+    from glueft.version import __version__
 
     graph = Graph()
     config = model.config
@@ -42,9 +42,7 @@ def onnx_model(model: Classifier) -> Any:
     state = ACTIVATIONS[config.family.head.activation](graph, _dense(graph, model.head.dense, state))
     _dense(graph, model.head.output_dense, state, output="logits")
     outputs = len(model.labels) or 1
-    made = graph.model(
-        config.family.architecture, [*INPUT_NAMES], "logits", outputs, producer=("glueft", glueft.__version__)
-    )
+    made = graph.model(config.family.architecture, [*INPUT_NAMES], "logits", outputs, producer=("glueft", __version__))
     if model.labels:
         import json
 

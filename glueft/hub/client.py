@@ -21,8 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import glueft
 from glueft.hub.errors import Kind, first_line, refusal
+from glueft.version import __version__
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -73,7 +73,7 @@ def ask(kind: Kind, name: str, revision: str | None) -> Repository:
 
     seconds = seconds_to_answer()
     with quiet_client():
-        api = HfApi(library_name="glueft", library_version=glueft.__version__)
+        api = HfApi(library_name="glueft", library_version=__version__)
         try:
             return answer_within(seconds, lambda: _repository(api, kind, name, revision, seconds))
         except HubUnavailableError:

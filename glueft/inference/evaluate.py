@@ -15,7 +15,7 @@ from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_
 from glueft.runs.run_record import Clock, describe_host, installed_versions
 from glueft.suggest import did_you_mean
 from glueft.system.quiet import hush_libraries
-from glueft.terminal.progress import RunProgress, Silent
+from glueft.training.observers import RunProgress, Silent
 
 if TYPE_CHECKING:
     import numpy as np

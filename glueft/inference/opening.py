@@ -16,7 +16,7 @@ from glueft.plugin.base import TableLayout
 from glueft.runs.saved_run import find_run_folder, open_run
 
 if TYPE_CHECKING:
-    from glueft.terminal.prediction_progress import PredictionProgress
+    from glueft.inference.progress import PredictionProgress
     from glueft.training.text_predictor import Predictor
 
 

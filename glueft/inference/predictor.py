@@ -224,6 +224,7 @@ def load_for_prediction(
     Raises:
         CheckpointError: the checkpoint has no head, or one with other labels.
     """
+    from glueft.encoder.checkpoint import refuse_headless
     from glueft.system.gc_pause import collector_off
     from glueft.system.quiet import captured_stderr
     from glueft.training.backend_import import import_backend
@@ -249,6 +250,7 @@ def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
     Raises:
         CheckpointError: there is no classification head, or one that gives a row several labels.
     """
+    from glueft.encoder.checkpoint import refuse_headless
     from glueft.encoder.labels import label_names, refuse_one_class
 
     rows = refuse_headless(checkpoint)
@@ -274,6 +276,8 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
     """
     if not labels:
         return checkpoint
+    from glueft.encoder.checkpoint import refuse_headless
+
     rows = refuse_headless(checkpoint)
     if len(labels) != rows or len(set(labels)) != rows:
         raise CheckpointError(
@@ -286,38 +290,6 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
     config = {key: value for key, value in checkpoint.config.items() if key != "label2id"}
     config["id2label"] = {str(index): name for index, name in enumerate(labels)}
     return replace(checkpoint, config=config)
-
-
-def has_head(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has a classification head."""
-    from glueft.encoder.tensor_files import read_headers, without_wrappers
-
-    return _head_bias(checkpoint) in without_wrappers(read_headers(checkpoint.folder))
-
-
-def refuse_headless(checkpoint: Checkpoint) -> int:
-    """Return the number of outputs of a checkpoint's classification head.
-
-    Raises:
-        CheckpointError: it has none.
-    """
-    from glueft.encoder.tensor_files import read_headers, without_wrappers
-
-    name = _head_bias(checkpoint)
-    stored = read_headers(checkpoint.folder)
-    names = without_wrappers(stored)
-    if name not in names:
-        raise CheckpointError(
-            f"{checkpoint.name}: there is no classification head in the weights",
-            expected=f"the tensor {name}, as a fine-tuned classifier has it",
-            received=f"{len(stored)} tensors, and none of that name",
-            mend="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
-        )
-    return int(stored[names[name]].shape[0])
-
-
-def _head_bias(checkpoint: Checkpoint) -> str:
-    return f"{checkpoint.encoder_config.family.head.output}.bias"
 
 
 def check_model_folder(run: SavedRun) -> None:

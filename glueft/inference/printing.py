@@ -15,8 +15,8 @@ from glueft.text import json_printable, json_text, say
 
 if TYPE_CHECKING:
     from glueft.inference.chunks import RowSource
+    from glueft.inference.progress import PredictionProgress
     from glueft.inference.stream import Summary, Target
-    from glueft.terminal.prediction_progress import PredictionProgress
     from glueft.training.text_predictor import Predictor
 
 

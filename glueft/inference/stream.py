@@ -19,7 +19,7 @@ from glueft.runs.answers import result_names
 from glueft.system.interruption import check
 
 if TYPE_CHECKING:
-    from glueft.terminal.prediction_progress import PredictionProgress
+    from glueft.inference.progress import PredictionProgress
     from glueft.training.text_predictor import Predictor
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from glueft.runs.run import Run
 
 hookspec = pluggy.HookspecMarker("glueft")
+hookimpl = pluggy.HookimplMarker("glueft")
 
 
 @hookspec

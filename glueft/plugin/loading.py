@@ -10,8 +10,9 @@ from typing import Any
 
 import pluggy
 
+from glueft.plugin import hookspecs
 from glueft.plugin.attribution import said
-from glueft.plugin.base import Plugin, hookspecs
+from glueft.plugin.base import Plugin
 from glueft.plugin.contract import BASES, HOOK_OF_KIND
 from glueft.plugin.records import EntryPoint, Failure, Point
 from glueft.suggest import did_you_mean

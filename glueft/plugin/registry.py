@@ -1,6 +1,6 @@
 """Finds the plugins of all installed packages, checks them, and explains what it cannot find.
 
-A package takes part with an entry point in the group `glueft` that names a module with hooks (`glueft.plugin.hookspecs`).
+A package takes part with an entry point in the group `glueft` that names a module with hooks (see `hookspecs`).
 Every entry point is loaded on its own: one that fails, or hangs, is remembered with its reason, and the others go on.
 A file that the user names takes part in the same way; nothing else of the working folder does.
 """
@@ -19,8 +19,8 @@ from typing import Any
 import pluggy
 
 from glueft.errors import PluginError
+from glueft.plugin import hookspecs
 from glueft.plugin.attribution import remember, said
-from glueft.plugin.base import hookspecs
 from glueft.plugin.contract import BASES, NAME, breach
 from glueft.plugin.file import PluginFile
 from glueft.plugin.loading import Loaded, Loader, hook_of_one

@@ -1,4 +1,4 @@
-"""Makes the package of a new plugin from the templates in `plugin_template/`: plain files with `$name` in them.
+"""Makes the package of a new plugin from the templates in `template/`: plain files with `$name` in them.
 
 A template's place says where its file goes: `MODULE` and `NAME` in a path stand for the plugin's own, and `.txt` is
 left out, so that no tool takes a template for what it will become.
@@ -17,10 +17,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
-import glueft
 from glueft.errors import PluginError
 from glueft.plugin.contract import NAME
 from glueft.plugin.registry import Registry
+from glueft.version import __version__
 
 LONGEST = 40
 
@@ -53,7 +53,7 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
         "package": package,
         "module": module_of(name),
         "class_name": class_of(name, kind),
-        "glueft_version": glueft.__version__,
+        "glueft_version": __version__,
     }
     rendered = {place: Template(text).substitute(words) for place, text in templates(kind).items()}
     try:
@@ -74,7 +74,7 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
 
 def templates(kind: str) -> dict[str, str]:
     """The text of every template of a kind, by its place; a kind's own stands before what all share."""
-    root = files("glueft").joinpath("plugin_template")
+    root = files("glueft.plugin").joinpath("template")
     found = [*_walk(root.joinpath("shared"), ""), *_walk(root.joinpath(kind), "")]
     return {place.removesuffix(".txt"): text for place, text in found}
 

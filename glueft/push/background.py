@@ -25,7 +25,7 @@ from glueft.text import without_secrets
 
 if TYPE_CHECKING:
     from glueft.runs.run import Run
-    from glueft.terminal.progress import RunProgress
+    from glueft.training.observers import RunProgress
 
 # How long the end of a run waits for its push: so much, and so much more for every MiB of the checkpoint.
 END_SECONDS = 60.0

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import glueft
 from glueft.errors import GlueftError
 from glueft.hub.client import answer_within, offline_reason, quiet_client, seconds_to_answer
 from glueft.hub.repository_name import check_branch, check_repository_name
 from glueft.push import errors as push_errors
 from glueft.push.content import OWN_FILES, Content, content_of, is_stale, source_of
+from glueft.version import __version__
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -150,7 +150,7 @@ def make_api() -> HfApi:
     from huggingface_hub import HfApi
 
     # True: also where HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the token from requests that can do without.
-    return HfApi(token=True, library_name="glueft", library_version=glueft.__version__)
+    return HfApi(token=True, library_name="glueft", library_version=__version__)
 
 
 def log_in(api: HfApi, target: Target) -> str:

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import glueft
 from glueft.errors import GlueftError
 from glueft.metrics import metric_title
 from glueft.metrics.digits import score_text
@@ -20,6 +19,7 @@ from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, classi
 from glueft.report.texts import read_texts
 from glueft.report.training import Curves, curves
 from glueft.report.words import count, label_text, visible
+from glueft.version import __version__
 
 if TYPE_CHECKING:
     from glueft.runs.saved_run import SavedRun
@@ -86,7 +86,7 @@ class Content:
     recipe: str
     notes: list[str]
     warnings: list[str]
-    version: str = glueft.__version__
+    version: str = __version__
 
 
 @dataclass

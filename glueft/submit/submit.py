@@ -17,7 +17,7 @@ from glueft.submit.files import UploadFile
 from glueft.submit.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
 from glueft.submit.zip_file import refuse_output, write_zip
 from glueft.system.quiet import hush_libraries
-from glueft.terminal.progress import RunProgress, Silent
+from glueft.training.observers import RunProgress, Silent
 
 
 def submit(

@@ -9,9 +9,9 @@ from typing import Any
 from glueft.data.splits import counted
 from glueft.metrics import metric_title
 from glueft.metrics.digits import score_text
-from glueft.terminal.console import Table
-from glueft.terminal.progress import duration
+from glueft.system.console import Table
 from glueft.terminal.run_list_table import short_checkpoint
+from glueft.text import duration
 
 _SHA256_SHOWN = 12
 

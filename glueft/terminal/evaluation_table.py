@@ -6,7 +6,7 @@ from typing import Any
 
 from glueft.metrics import metric_title, titled
 from glueft.metrics.digits import score_text
-from glueft.terminal.console import Table
+from glueft.system.console import Table
 from glueft.terminal.result_tables import numbers
 
 

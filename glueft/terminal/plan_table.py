@@ -6,8 +6,8 @@ from typing import Any
 
 from glueft.data.splits import counted
 from glueft.files import size
-from glueft.terminal.console import Table
-from glueft.terminal.progress import duration
+from glueft.system.console import Table
+from glueft.text import duration
 
 
 def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:

@@ -5,81 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 from rich.text import Text
 
 from glueft.metrics.digits import score_text
-from glueft.terminal.console import PlainConsole, Table, cell, plain_column
+from glueft.system.console import PLAIN_SECONDS, PlainConsole, Table, cell, plain_column
 from glueft.terminal.result_tables import epoch_table, result_table
-from glueft.text import say
+from glueft.text import duration, say
+from glueft.training.observers import RunProgress
 
 if TYPE_CHECKING:
     from glueft.training.engine import EpochReport, StepReport
-
-# Plain output reports a step about this often: enough to see life, few enough lines for a log file.
-PLAIN_SECONDS = 10.0
-
-
-class RunProgress(Protocol):
-    """What a run tells whoever watches."""
-
-    def phase(self, name: str) -> Any:
-        """Return a context manager around one phase of the set-up."""
-
-    def say(self, text: str) -> None:
-        """Show one line."""
-
-    def training(self, epochs: int, num_train_steps: int) -> Any:
-        """Return a context manager around the training."""
-
-    def step(self, report: StepReport) -> None:
-        """Show the state after a step."""
-
-    def epoch(self, report: EpochReport) -> None:
-        """Show the state after an epoch."""
-
-    def finished(self, record: dict[str, Any]) -> None:
-        """Show the result: validation metrics an epoch, and the last table."""
-
-    def tables(self, *tables: Table) -> None:
-        """Show tables."""
 
 
 def make_progress(stream: IO[str]) -> RunProgress:
     """Return the progress for a stream: rich if it is a terminal, plain lines if not."""
     console = PlainConsole(stream)
     return RichProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(stream)
-
-
-class Silent:
-    """Shows nothing: for Python callers."""
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Show nothing."""
-        yield
-
-    def say(self, text: str) -> None:
-        """Show nothing."""
-
-    @contextmanager
-    def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
-        """Show nothing."""
-        yield
-
-    def step(self, report: StepReport) -> None:
-        """Show nothing."""
-
-    def epoch(self, report: EpochReport) -> None:
-        """Show nothing."""
-
-    def finished(self, record: dict[str, Any]) -> None:
-        """Show nothing."""
-
-    def tables(self, *tables: Table) -> None:
-        """Show nothing."""
 
 
 class RichProgress:
@@ -209,13 +153,6 @@ class PlainProgress:
 def seconds_left(report: StepReport, num_train_steps: int) -> float:
     """Estimate the seconds of training still to come, from the mean step so far."""
     return report.seconds / report.step * (num_train_steps - report.step)
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as `m:ss`, or `h:mm:ss` from an hour on."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def epoch_line(report: EpochReport, epochs: int) -> str:

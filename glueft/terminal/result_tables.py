@@ -8,7 +8,7 @@ from glueft.files import size
 from glueft.metrics import titled
 from glueft.metrics.digits import score_text
 from glueft.push.record import push_options
-from glueft.terminal.console import Table
+from glueft.system.console import Table
 
 
 def epoch_table(record: dict[str, Any]) -> Table:

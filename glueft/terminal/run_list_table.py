@@ -9,9 +9,8 @@ from rich.text import Text
 
 from glueft.metrics.digits import score_text
 from glueft.runs.run_list import ListedRun, metric_names, metric_titles
-from glueft.terminal.console import Table
-from glueft.terminal.progress import duration
-from glueft.text import printable_line
+from glueft.system.console import Table
+from glueft.text import duration, printable_line
 
 _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}
 

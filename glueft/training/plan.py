@@ -11,9 +11,9 @@ from glueft.plugin.attribution import blaming_built
 from glueft.plugin.build import build
 from glueft.runs.run_record import peak_memory
 from glueft.system.quiet import captured_stderr, hush_libraries
-from glueft.terminal.progress import RunProgress, Silent
 from glueft.training.disk_space import disk_of_plan
 from glueft.training.jit_compile import decide_jit_compile
+from glueft.training.observers import RunProgress, Silent
 from glueft.training.session import (
     Batches,
     Ready,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
     from glueft.plugin.base import Task
     from glueft.recipe import Recipe
-    from glueft.terminal.progress import RunProgress
+    from glueft.training.observers import RunProgress
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,7 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
-    from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
-    from glueft.inference.predictor import has_head
+    from glueft.encoder.checkpoint import check_max_length, find_checkpoint, has_head, load_tokenizer
     from glueft.tables.lines import listed
     from glueft.training.warnings import cut_warnings
 

@@ -14,7 +14,7 @@ import glueft
 import glueft_callbacks
 from glueft.recipe import load_recipe
 from glueft.runs.run import Run
-from glueft.terminal.progress import Silent
+from glueft.training.observers import Silent
 
 pytest.importorskip("mlflow", reason="needs MLflow: pip install 'glueft[mlflow]'")
 

@@ -18,7 +18,7 @@ from glueft import launch as runner
 from glueft.metrics import METRICS, compute_metrics
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.run import Run
-from glueft.terminal.progress import Silent
+from glueft.training.observers import Silent
 
 # Far too high a rate: the validation loss is soon at its best.
 WILD = [

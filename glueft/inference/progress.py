@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
-from glueft.terminal.console import PlainConsole, cell, plain_column
-from glueft.terminal.progress import PLAIN_SECONDS, duration
+from glueft.system.console import PLAIN_SECONDS, PlainConsole, cell, plain_column
+from glueft.text import duration
 
 
 class PredictionProgress:

@@ -11,6 +11,9 @@ from rich.text import Text
 
 from glueft.text import printable, printable_line
 
+# Plain output reports a step about this often: enough to see life, few enough lines for a log file.
+PLAIN_SECONDS = 10.0
+
 
 class PlainConsole(Console):
     """A console that gives `[red]`, `:smile:` and ESC no meaning, wherever a text is handed to it.

@@ -1,1 +1,0 @@
-"""Finished runs side by side: what differs, and what the stored predictions allow to be said of it."""
