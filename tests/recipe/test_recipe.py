@@ -14,7 +14,7 @@ from glueft.plugin.registry import load_registry
 from glueft.recipe import Recipe, load_recipe
 from glueft.recipe.file import packaged_recipes
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "recipes").rglob("*.toml"))
 RECIPES = ["ax", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "table", "wnli"]
 

@@ -17,7 +17,7 @@ from glueft.plugin.file import read_plugin_file
 from glueft.plugin.registry import load_registry
 from glueft.recipe import RecipeError, load_recipe
 
-SAMPLES = Path(__file__).parent.parent / "plugins" / "glueft_tasks" / "samples"
+SAMPLES = Path(__file__).parents[2] / "plugins" / "glueft_tasks" / "samples"
 MOOD = '''
 import glueft
 

@@ -1,4 +1,4 @@
-"""What is no list of texts is refused by name, before anything is predicted. What is one, tests/test_runner.py asks."""
+"""What is no list of texts is refused by name, before anything is predicted. What is one, tests/test_launch.py asks."""
 
 from __future__ import annotations
 

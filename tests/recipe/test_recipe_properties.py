@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from glueft.errors import GlueftError
 from glueft.recipe import Recipe, RecipeError, load_recipe
 
-RECIPES = [path.read_text() for path in sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))]
+RECIPES = [path.read_text() for path in sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))]
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -38,7 +38,7 @@ class Notes(glueft.Task):
     sample = {samples!r}
 '''
 LABELS = '"not_equivalent", "equivalent"'
-SAMPLES = str(Path(__file__).parent.parent / "plugins" / "glueft_tasks" / "samples")
+SAMPLES = str(Path(__file__).parents[2] / "plugins" / "glueft_tasks" / "samples")
 
 
 @pytest.fixture
