@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_push import ALICE, FILES, TEXTS, XET, files_of
 
 from glueft.terminal.result_tables import hub_line
 from hub_fixtures import Worker, worker
 from hub_server import HubServer, running_hub
 from hub_uploads import Account
-from test_push import ALICE, FILES, TEXTS, XET, files_of
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 import pytest
+from test_conformance import broken, run
 
 import glueft
 from glueft import testing
 from glueft.plugin.registry import load_registry
-from test_conformance import broken, run
 
 
 class Base(glueft.Optimizer):
