@@ -1,4 +1,4 @@
-"""The one family of expected failures. Every member says what was expected, what was received and how to mend it."""
+"""The one family of expected failures. Every member says what was expected, what was received and how to fix it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BREAK = re.compile(r"\n(?! {4})")
 
 
 class GlueftError(Exception):
-    """A failure that the user can mend. The command line prints it without a traceback and exits with 2.
+    """A failure that the user can fix. The command line prints it without a traceback and exits with 2.
 
     What is left out below is the empty text, and is left out where the error is shown.
 
@@ -18,20 +18,21 @@ class GlueftError(Exception):
         message: one line that names the thing that is wrong (a file, a key, a plugin) and says what is wrong with it.
         expected: what would have been right.
         received: what was there instead.
-        mend: what to do now; the most useful of the four.
+        fix: what to do now; the most useful of the four.
+        mend: the same, under the name that plugins of earlier versions give it.
     """
 
-    def __init__(self, message: str, *, expected: str = "", received: str = "", mend: str = "") -> None:
+    def __init__(self, message: str, *, expected: str = "", received: str = "", fix: str = "", mend: str = "") -> None:
         # What a server or a library has said may hold a token; whoever uses a part of this must not give it on.
         message = without_secrets(message)
         super().__init__(message)
         self.message = message
         self.expected = without_secrets(expected)
         self.received = without_secrets(received)
-        self.mend = without_secrets(mend)
+        self.fix = without_secrets(fix or mend)
 
     def __str__(self) -> str:
-        named = {"expected": self.expected, "received": self.received, "to mend": self.mend}
+        named = {"expected": self.expected, "received": self.received, "to fix": self.fix}
         # Whatever is quoted in it cannot begin a line that looks like one of these.
         lines = (
             "  " + f"{name}:".ljust(10) + _BREAK.sub("\n    ", printable(text)) for name, text in named.items() if text
@@ -39,11 +40,16 @@ class GlueftError(Exception):
         return "\n".join([printable_line(self.message), *lines])
 
     @property
+    def mend(self) -> str:
+        """`fix`, under its earlier name."""
+        return self.fix
+
+    @property
     def in_one_line(self) -> str:
-        """`MESSAGE (expected E; received R): MEND`, without what is left out."""
+        """`MESSAGE (expected E; received R): FIX`, without what is left out."""
         facts = {"expected": self.expected, "received": self.received}
         inner = "; ".join(f"{name} {text}" for name, text in facts.items() if text)
-        return printable_line(self.message + (f" ({inner})" if inner else "") + (f": {self.mend}" if self.mend else ""))
+        return printable_line(self.message + (f" ({inner})" if inner else "") + (f": {self.fix}" if self.fix else ""))
 
 
 class PluginError(GlueftError):

@@ -264,7 +264,7 @@ def cannot_write(
     kind: type[GlueftError] = OutputError,
     *,
     expected: str = "a place with room where files can be made",
-    mend: str = "make room, or name another place; nothing was left behind",
+    fix: str = "make room, or name another place; nothing was left behind",
     needed: int | None = None,
 ) -> GlueftError:
     """Return the error for a file or folder that cannot be made or written.
@@ -274,7 +274,7 @@ def cannot_write(
         error: the system's.
         kind: the class of the error.
         expected: what would have been right.
-        mend: what to do.
+        fix: what to do.
         needed: how many bytes all of it takes, where that is known.
     """
     received = error.strerror or str(error)
@@ -286,7 +286,7 @@ def cannot_write(
         sizes += [f"{size(room)} free"] if room is not None else []
         sizes += ["no more files (inodes)"] if files_left(path) == 0 else []
         received += f" ({', '.join(sizes)})" * bool(sizes)
-    return kind(f"{path} cannot be written", expected=expected, received=received, mend=mend)
+    return kind(f"{path} cannot be written", expected=expected, received=received, fix=fix)
 
 
 @contextmanager
@@ -295,7 +295,7 @@ def writing(
     kind: type[GlueftError] = OutputError,
     *,
     expected: str = "a place with room where files can be made",
-    mend: str = "make room, or name another place; nothing was left behind",
+    fix: str = "make room, or name another place; nothing was left behind",
     needed: int | None = None,
 ) -> Iterator[None]:
     """Tell of a full disk and the like, met in the block, as `cannot_write` does."""
@@ -307,7 +307,7 @@ def writing(
         fault = os_error(error)
         if fault is None:
             raise
-        raise cannot_write(path, fault, kind, expected=expected, mend=mend, needed=needed) from error
+        raise cannot_write(path, fault, kind, expected=expected, fix=fix, needed=needed) from error
 
 
 def is_utf8(path: Path) -> bool:

@@ -48,7 +48,7 @@ class Worker:
     def refused(self, call: str, **arguments: Any) -> dict[str, Any]:
         """The error that a call ends with; each has its four parts, and comes soon."""
         answer = self(call, **arguments)
-        assert all(answer.get(part) for part in ("error", "message", "expected", "received", "mend")), answer
+        assert all(answer.get(part) for part in ("error", "message", "expected", "received", "fix")), answer
         # Usually well under 1 s, the first import of `datasets` aside; left alone, the clients try for over a minute.
         assert answer["seconds"] < 15
         return answer

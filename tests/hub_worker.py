@@ -192,7 +192,7 @@ def main() -> None:
                     "message": error.message,
                     "expected": error.expected,
                     "received": error.received,
-                    "mend": error.mend,
+                    "fix": error.fix,
                 }
             answer |= {"seconds": time.perf_counter() - start, "connections": connections - before}
             print(json.dumps(answer), file=answers, flush=True)

@@ -16,14 +16,14 @@ FAMILY = [kind for kind in vars(errors).values() if isinstance(kind, type) and i
 def test_a_message_is_enough(kind: type[GlueftError]) -> None:
     error = kind("rows.txt, line 3: no label")
     assert str(error) == error.in_one_line == "rows.txt, line 3: no label"
-    assert (error.expected, error.received, error.mend) == ("", "", "")
+    assert (error.expected, error.received, error.fix) == ("", "", "")
     assert str(pickle.loads(pickle.dumps(error))) == "rows.txt, line 3: no label"
 
 
 def test_what_is_given_is_shown() -> None:
-    error = GlueftError("no label", received="nothing", mend="write one")
-    assert str(error) == "no label\n  received: nothing\n  to mend:  write one"
+    error = GlueftError("no label", received="nothing", fix="write one")
+    assert str(error) == "no label\n  received: nothing\n  to fix:   write one"
     assert error.in_one_line == "no label (received nothing): write one"
-    whole = GlueftError("no label", expected="a label", received="nothing", mend="write one")
-    assert str(whole) == "no label\n  expected: a label\n  received: nothing\n  to mend:  write one"
+    whole = GlueftError("no label", expected="a label", received="nothing", fix="write one")
+    assert str(whole) == "no label\n  expected: a label\n  received: nothing\n  to fix:   write one"
     assert whole.in_one_line == "no label (expected a label; received nothing): write one"

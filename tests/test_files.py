@@ -182,7 +182,7 @@ def test_a_full_disk_is_told_with_what_was_needed(tmp_path: Path) -> None:
     full = cannot_write(tmp_path / "new" / "a", OSError(errno.ENOSPC, "No space left on device"), needed=3 * 2**20)
     assert full.message == f"{tmp_path / 'new' / 'a'} cannot be written"
     assert full.received.startswith("No space left on device (3 MiB needed, ") and full.received.endswith(" free)")
-    assert "nothing was left behind" in full.mend
+    assert "nothing was left behind" in full.fix
     assert cannot_write("standard output", OSError(errno.ENOSPC, "No space")).received == "No space"
 
 

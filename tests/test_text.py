@@ -46,15 +46,15 @@ def test_json_says_the_same_without_control(text: str) -> None:
 def test_a_line_within_a_line_is_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     say("runs/a\ndone: 1.0000", "next")
     assert capsys.readouterr().out == "runs/a\\ndone: 1.0000\nnext\n"
-    error = GlueftError("a\nb", expected="x\n  to mend:  run this", received="\n    one\n    two", mend="nothing")
+    error = GlueftError("a\nb", expected="x\n  to fix:   run this", received="\n    one\n    two", fix="nothing")
     assert str(error).splitlines() == [
         "a\\nb",
         "  expected: x",
-        "      to mend:  run this",
+        "      to fix:   run this",
         "  received: ",
         "    one",
         "    two",
-        "  to mend:  nothing",
+        "  to fix:   nothing",
     ]
 
 

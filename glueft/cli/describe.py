@@ -78,20 +78,20 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
             f'"{name}" is the name of several plugins',
             expected="the name of one plugin",
             received=f"{' and '.join(f'a {kind}' for kind in kinds)} of that name",
-            mend=" or ".join(f"glueft {command} {kind}/{name}" for kind in kinds),
+            fix=" or ".join(f"glueft {command} {kind}/{name}" for kind in kinds),
         )
     names = [plugin.name for plugin in registry.all()]
     lost = next((failure.kind for failure in registry.failures if failure.name == name and failure.kind), None)
     if lost in KINDS:
         return registry.find(lost, name)  # raises, with the reason
     meant = nearest(name, names)
-    mend = f'did you mean "{meant}"?' if meant else "`glueft list` shows what is installed and what cannot be used"
+    fix = f'did you mean "{meant}"?' if meant else "`glueft list` shows what is installed and what cannot be used"
     suspects = [str(failure) for failure in registry.failures if failure.name is None]
     raise GlueftError(
         f'no plugin is called "{name}"',
         expected=f"one of {', '.join(names) or '(none is installed)'}",
         received=f'"{name}"',
-        mend=mend + (f"  It may be in what could not be used: {'; '.join(suspects)}" if suspects else ""),
+        fix=fix + (f"  It may be in what could not be used: {'; '.join(suspects)}" if suspects else ""),
     )
 
 

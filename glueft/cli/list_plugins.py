@@ -94,7 +94,7 @@ def the_kind(kind: str | None) -> str | None:
         f'there is no kind of plugin called "{kind}"',
         expected=f"one of {', '.join(KINDS)}",
         received=f'"{kind}"',
-        mend=did_you_mean(kind, KINDS).strip() or "leave it out to list all",
+        fix=did_you_mean(kind, KINDS).strip() or "leave it out to list all",
     )
 
 

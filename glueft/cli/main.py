@@ -42,10 +42,10 @@ from glueft.system.standard_output import give_back, set_aside
 from glueft.text import say
 from glueft.version import __version__
 
-DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
+DONE, BUG, FIXABLE, INTERRUPTED = 0, 1, 2, 130
 # What a shell reports of a program whose reader went away (128 + SIGPIPE), as in `glueft schema | head -1`.
 READER_GONE = 141
-# What a system says of a path that the user can mend, wherever it was met: nobody asks each file for all of it.
+# What a system says of a path that the user can fix, wherever it was met: nobody asks each file for all of it.
 PATH_FAULTS = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.ENOSPC)
 
 # Name, function, and the text below its help. Their modules are cheap to import: the functions import what works.
@@ -110,7 +110,7 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
         begin: `time.perf_counter()` at which the clock of a run starts; None for when the command is reached.
 
     Returns:
-        The exit code: 0 done; 2 the user can mend it; 130 interrupted, 143 or 129 by SIGTERM or SIGHUP; 1 a bug, whose
+        The exit code: 0 done; 2 the user can fix it; 130 interrupted, 143 or 129 by SIGTERM or SIGHUP; 1 a bug, whose
         traceback has been printed.
     """
     with interruption.listening():
@@ -134,13 +134,13 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
         code = make_app()(list(arguments), prog_name="glueft", standalone_mode=False, obj=begin)
         sys.stdout.flush()
     except GlueftError as error:
-        return INTERRUPTED if interruption.exit_code() is not None else _tell(str(error), MENDABLE)
+        return INTERRUPTED if interruption.exit_code() is not None else _tell(str(error), FIXABLE)
     except typer.TyperException as error:
         # Usage errors know how to show themselves, with the command's usage line.
         told = io.StringIO()
         error.show(file=told) if hasattr(error, "show") else told.write(str(error))
         say(*told.getvalue().rstrip("\n").split("\n"), stream=sys.stderr)
-        return MENDABLE
+        return FIXABLE
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
@@ -155,10 +155,10 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
         from glueft.files import cannot_write, disk_fault  # not at the top: no light command needs it
 
         if isinstance(error, OSError) and error.errno in PATH_FAULTS and error.filename is not None:
-            return _tell(str(_path_fault(error)), MENDABLE)
+            return _tell(str(_path_fault(error)), FIXABLE)
         fault = disk_fault(error)
         if fault is not None:
-            return _tell(str(cannot_write("what this command writes", fault)), MENDABLE)
+            return _tell(str(cannot_write("what this command writes", fault)), FIXABLE)
         say(*traceback.format_exc().rstrip("\n").split("\n"), stream=sys.stderr)
         return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
     return code if isinstance(code, int) else DONE
@@ -220,7 +220,7 @@ def _path_fault(error: OSError) -> GlueftError:
         f"{path if len(path) <= 200 else path[:200] + '...'} cannot be used",
         expected="a path that can be read, or written where something is written",
         received=error.strerror or str(error),
-        mend="look at the path and its permissions, or name another",
+        fix="look at the path and its permissions, or name another",
     )
 
 

@@ -123,7 +123,7 @@ def option_values(overrides: Sequence[str]) -> dict[str, Any]:
             f"{problem.where}: {problem.message}",
             expected=problem.expected,
             received=problem.received,
-            mend=problem.mend,
+            fix=problem.fix,
         )
     for value in values:
         if len(value.path) > 1:
@@ -131,7 +131,7 @@ def option_values(overrides: Sequence[str]) -> dict[str, Any]:
                 f"{value.where}: here an option stands without its table",
                 expected="KEY=VALUE with the name of an option",
                 received=".".join(map(str, value.path)),
-                mend=f"write --set {value.path[-1]}=...",
+                fix=f"write --set {value.path[-1]}=...",
             )
     return {str(value.path[0]): value.value for value in values}
 

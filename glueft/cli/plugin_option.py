@@ -39,6 +39,6 @@ def registry_with(files: Sequence[str] | None) -> Registry:
             str(failure),
             expected="a file whose plugins can all be used",
             received=failure.reason,
-            mend="mend the file, or leave out --plugin",
+            fix="fix the file, or leave out --plugin",
         )
     return registry

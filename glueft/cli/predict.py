@@ -181,7 +181,7 @@ def _check_files(output: Path | None, side: Path | None, *, force: bool, read: P
             f"{side} cannot take the rows that are left out",
             expected="a file of its own, JSON Lines, whose name ends in .jsonl",
             received=f"--skipped {side}",
-            mend="name another file, or leave --skipped out",
+            fix="name another file, or leave --skipped out",
         )
 
 
@@ -195,7 +195,7 @@ def _check_one(asked: dict[str, bool]) -> None:
         f"{' and '.join(given)} contradict each other" if given else "there is nothing to predict",
         expected="a text, or --input FILE, or --interactive",
         received=" and ".join(given) if given else "none of them",
-        mend="leave out all but one" if given else 'for example: glueft predict RUN "A text."',
+        fix="leave out all but one" if given else 'for example: glueft predict RUN "A text."',
     )
 
 
@@ -209,5 +209,5 @@ def _check_talk(output: Path | None, skipped: Path | None, *, as_json: bool, ski
             f"--interactive and {wrong[0]} contradict each other",
             expected="a conversation on the terminal, with no file and no JSON",
             received=" and ".join(["--interactive", *wrong]),
-            mend="for a file, give the texts as lines: --input - --output FILE",
+            fix="for a file, give the texts as lines: --input - --output FILE",
         )

@@ -67,7 +67,7 @@ class StandardStream:
             f"{self.name} cannot be written",
             expected="a terminal, a pipe that is read, or a file with room",
             received=CLOSED if closed else self.failure.strerror or str(self.failure),
-            mend="lead it elsewhere",
+            fix="lead it elsewhere",
         )
 
     def _raise(self) -> NoReturn:
@@ -129,7 +129,7 @@ def refuse_lost_output() -> None:
             raise stream.failure
         if stream.failure is not None:
             error = stream.said()
-            error.mend = "lead it elsewhere; what the command does is done"
+            error.fix = "lead it elsewhere; what the command does is done"
             raise error
 
 

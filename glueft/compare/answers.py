@@ -188,5 +188,5 @@ def _values(texts: Sequence[str], labels: tuple[str, ...]) -> NDArray[Any]:
     return np.array([index[text] for text in texts])
 
 
-def _refuse(message: str, expected: str, received: str, mend: str) -> NoReturn:
-    raise ComparisonError(message, expected=expected, received=received, mend=mend)
+def _refuse(message: str, expected: str, received: str, fix: str) -> NoReturn:
+    raise ComparisonError(message, expected=expected, received=received, fix=fix)

@@ -53,7 +53,7 @@ def compare_runs(
             "there is nothing to compare with",
             expected="two runs or more",
             received=f"{len(paths)}",
-            mend="name another run; `glueft list-runs` shows them",
+            fix="name another run; `glueft list-runs` shows them",
         )
     runs = [open_run(path, whole=False) for path in paths]
     answers = read_answers(runs, split)

@@ -79,7 +79,7 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
             f"data.max_length leaves no room for the text of a row of {rows.name!r}",
             expected=f"at least {special + len(rows.texts)}: {special} special tokens and one a text",
             received=str(max_length),
-            mend="raise data.max_length; 128 suits most GLUE tasks",
+            fix="raise data.max_length; 128 suits most GLUE tasks",
         )
     encode_chunk = _rust_encoder(tokenizer, max_length) or partial(_encode_in_python, tokenizer, max_length)
     chunks = []
@@ -95,7 +95,7 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
                 f"{tokenizer.name_or_path}: the tokenizer fails at a text of the {rows.name} rows",
                 expected="tokens for any text",
                 received=f"{first_line(error)} (in {where})",
-                mend="use the tokenizer files that belong to the model, whole",
+                fix="use the tokenizer files that belong to the model, whole",
             ) from error
     return Encoded(
         ids=np.concatenate([chunk.ids for chunk in chunks]),

@@ -106,7 +106,7 @@ def load_rows(
             f"{named(task)} has no {missing[0]} split",
             expected=f"the splits {' and '.join(needed)}",
             received=_names(list(loaded)) or "no splits",
-            mend=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
+            fix=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
         )
     return {
         split: _rows(task, split, loaded[split], limit, draw_seed) for split, limit in limits.items() if split in loaded
@@ -136,7 +136,7 @@ def load_split(
             f"{named(task)} has no {split} split there",
             expected=f"rows for {split}",
             received=_names(list(loaded)) or "no splits",
-            mend="check where the rows come from: --data-dir names the folder with the benchmark's own files",
+            fix="check where the rows come from: --data-dir names the folder with the benchmark's own files",
         )
     return _rows(task, split, loaded[split], limit, draw_seed)
 
@@ -155,7 +155,7 @@ def _load(task: Task, source: Source) -> datasets.DatasetDict:
             f"{named(task)} did not load a DatasetDict of Datasets",
             expected="a datasets.DatasetDict with the splits train and validation, each a datasets.Dataset",
             received=_type(loaded) + (f" of {_type(wrong)}" if wrong is not loaded else ""),
-            mend="let the plugin's `load` return datasets.DatasetDict(train=..., validation=...)",
+            fix="let the plugin's `load` return datasets.DatasetDict(train=..., validation=...)",
         )
     return loaded
 
@@ -183,7 +183,7 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None, 
             f"{where} is empty",
             expected="at least one row",
             received="0 rows",
-            mend="check where the rows come from, and the plugin's `load`",
+            fix="check where the rows come from, and the plugin's `load`",
         )
     texts = tuple(_texts(where, column, table[column].to_pylist(), task.empty_text) for column in task.inputs)
     given = table["label"].to_pylist() if "label" in columns else [None] * len(texts[0])
@@ -199,7 +199,7 @@ def _check_column(where: str, column: str, columns: Sequence[str]) -> None:
         f'{where} has no column "{column}"',
         expected=f'a column "{column}"',
         received=_names(columns),
-        mend=(f'rename "{near}" to "{column}"' if near else f'add the column "{column}"') + " in the plugin's `load`",
+        fix=(f'rename "{near}" to "{column}"' if near else f'add the column "{column}"') + " in the plugin's `load`",
     )
 
 
@@ -209,7 +209,7 @@ def _check_text_type(where: str, column: str, feature: Any) -> None:
             f'the column "{column}" of {where} is not text',
             expected='datasets.Value("string")',
             received=f"{feature}",
-            mend="turn the column into text in the plugin's `load`",
+            fix="turn the column into text in the plugin's `load`",
         )
 
 
@@ -222,7 +222,7 @@ def _check_label_type(where: str, task: Task, feature: Any) -> None:
                 f"the labels of {where} are not scores",
                 expected='datasets.Value("float32"): the task has no label names, so it is a regression',
                 received=f"{feature}",
-                mend="cast the column in the plugin's `load`, or give the task its `labels`",
+                fix="cast the column in the plugin's `load`, or give the task its `labels`",
             )
         return
     if not isinstance(feature, datasets.ClassLabel):
@@ -230,7 +230,7 @@ def _check_label_type(where: str, task: Task, feature: Any) -> None:
             f"the labels of {where} have no names",
             expected=f"a datasets.ClassLabel with the names {_names(task.labels)}",
             received=f"{feature}",
-            mend='in the plugin\'s `load`: dataset.cast_column("label", datasets.ClassLabel(names=[...]))',
+            fix='in the plugin\'s `load`: dataset.cast_column("label", datasets.ClassLabel(names=[...]))',
         )
     if tuple(feature.names) != tuple(task.labels):
         same = sorted(feature.names) == sorted(task.labels)
@@ -238,7 +238,7 @@ def _check_label_type(where: str, task: Task, feature: Any) -> None:
             f"the labels of {where} are {'in another order' if same else 'other ones'} than the task's",
             expected=_names(task.labels),
             received=_names(feature.names),
-            mend="a model trained on the wrong names is silently wrong: make the task's `labels` and its rows agree",
+            fix="a model trained on the wrong names is silently wrong: make the task's `labels` and its rows agree",
         )
 
 
@@ -249,7 +249,7 @@ def _texts(where: str, column: str, texts: list[str | None], empty: bool) -> lis
             f'the column "{column}" of {where} has rows without text',
             expected="a text that is more than white space in every row",
             received=_row_list(bad, texts),
-            mend="restore the texts, or leave such rows out in the plugin's `load` on purpose",
+            fix="restore the texts, or leave such rows out in the plugin's `load` on purpose",
         )
     long = next((row for row, text in enumerate(texts) if text is not None and len(text) > limits.LONGEST_TEXT), None)
     if long is not None:
@@ -257,7 +257,7 @@ def _texts(where: str, column: str, texts: list[str | None], empty: bool) -> lis
             f'the column "{column}" of {where} has a text without end',
             expected=f"texts of at most {limits.LONGEST_TEXT:,} characters",
             received=f"{len(texts[long] or ''):,} in row {long} (counted from 0)",
-            mend="cut such texts in the plugin's `load`: a model reads the first some hundred words",
+            fix="cut such texts in the plugin's `load`: a model reads the first some hundred words",
         )
     return texts  # type: ignore[return-value]  # no None left
 
@@ -287,7 +287,7 @@ def _labels(
             f"{where} has rows without a label" if unlabelled else f"labels of {where} are out of range",
             expected=expected,
             received=_row_list(bad, labels),
-            mend="rows for training and validation need a label each: check the plugin's `load` and the data set"
+            fix="rows for training and validation need a label each: check the plugin's `load` and the data set"
             if unlabelled or task.labels
             else "correct such scores, or leave their rows out in the plugin's `load` on purpose",
         )

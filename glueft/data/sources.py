@@ -108,7 +108,7 @@ class SampleSource(Source):
                 f'the task "{task.name}" ships no sample',
                 expected="a task whose class sets `sample`",
                 received=f"{type(task).__name__}.sample = None",
-                mend="run without --sample, or with the benchmark's files: --data-dir DIR",
+                fix="run without --sample, or with the benchmark's files: --data-dir DIR",
             )
         if self.only not in (None, *layout.files):
             return read_nothing()
@@ -148,7 +148,7 @@ class HubSource(Source):
                 f'the task "{task.name}" is not on the hub',
                 expected="a task whose class sets `hub`",
                 received=f"{type(task).__name__}.hub = None",
-                mend="read it from files (--data-dir DIR), or from its sample if it has one (--sample)",
+                fix="read it from files (--data-dir DIR), or from its sample if it has one (--sample)",
             )
         if self.only not in (None, "train", *task.validation_splits, *task.test_splits):
             return read_nothing()
@@ -182,7 +182,7 @@ class OwnFiles(Source):
             f'the task "{task.name}" does not read its files',
             expected="a task with `reads_own_files` that overrides `load`",
             received=f"{type(task).__name__}.load = Task.load",
-            mend="give the task's class a `load`, or tell the plugin's author",
+            fix="give the task's class a `load`, or tell the plugin's author",
         )
 
 
@@ -238,7 +238,7 @@ def task_folder(folder: Path, layout: TSVLayout, only: str | None = None) -> Pat
         f"{folder} does not hold the task's files",
         expected=f"{layout.folder}/{names[0]} in that folder, or {names[0]} itself",
         received=received,
-        mend=f"give the folder that contains {layout.folder}/ (the letters' case counts)",
+        fix=f"give the folder that contains {layout.folder}/ (the letters' case counts)",
     )
 
 
@@ -286,7 +286,7 @@ def read_folder(
             f"{folder} holds none of the task's files",
             expected=" or ".join(names),
             received=listed(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
-            mend=f"put {names[-1]} there",
+            fix=f"put {names[-1]} there",
         )
     left_out = {split: table.left_out for split, table in tables.items() if table.left_out}
     return _dataset_dict(tables, task), {"left_out": left_out} if left_out else {}
@@ -307,7 +307,7 @@ def _layout(task: Task, otherwise: str) -> TSVLayout:
         f'the task "{task.name}" cannot be read from files',
         expected="a task whose class sets `tsv`, the layout of its files",
         received=f"{type(task).__name__}.tsv = None",
-        mend=otherwise,
+        fix=otherwise,
     )
 
 

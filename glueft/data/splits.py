@@ -40,7 +40,7 @@ def predicted_splits(task: Task, predict: Sequence[str], found: Iterable[str]) -
                 f"data.predict names the {name} split, and the data has none",
                 expected=f"rows for {' or '.join(named)}; splits found: {', '.join(found)}",
                 received="no such split",
-                mend=f"add the split's file, or take {name!r} out of data.predict",
+                fix=f"add the split's file, or take {name!r} out of data.predict",
             )
         chosen |= dict.fromkeys(there)
     return tuple(chosen)

@@ -66,7 +66,7 @@ def read_tsv(
             f"{path} has a header and no rows",
             expected="one row a line below the header line",
             received="the header line alone",
-            mend="copy the file again: it seems cut short",
+            fix="copy the file again: it seems cut short",
         )
     whole = [(number, row) for number, row in rows if row.count("\t") + 1 >= len(names)] if short_rows else rows
     left_out = len(rows) - len(whole)
@@ -115,7 +115,7 @@ def _columns(
                     f"the {error.what} {shown(fields[label])} is not one of this task's",
                     error.expected,
                     f"{shown(fields[label])} in field {label + 1}",
-                    error.mend,
+                    error.fix,
                 )
             )
     if problems:
@@ -129,7 +129,7 @@ def _layout(task: Task) -> TSVLayout:
             f'the task "{task.name}" has no layout for files of its own',
             expected="a task whose class sets `tsv`",
             received=f"{type(task).__name__}.tsv = None",
-            mend='read it from the hub: [data] source = "hub"',
+            fix='read it from the hub: [data] source = "hub"',
         )
     return task.tsv
 
@@ -143,7 +143,7 @@ def _checked(task: Task, file: TSVFile) -> TSVFile:
             f'the `tsv` layout of the task "{task.name}" cannot be used',
             expected="a column for each of the task's inputs and for `label`; positions where there is no header line",
             received=f"columns = {dict(columns)}, header = {file.header}",
-            mend="correct `tsv` in the task's plugin, or tell its author",
+            fix="correct `tsv` in the task's plugin, or tell its author",
         )
     return file
 
@@ -160,7 +160,7 @@ def _header(path: Path, lines: list[str], file: TSVFile) -> tuple[list[str], int
             f"{path}, line 1: the header names a column twice",
             expected=f"one column called {shown(twice[0])}",
             received=f"{fields.count(twice[0])} of them: {listed(fields)}",
-            mend="rename or remove the column that is too many",
+            fix="rename or remove the column that is too many",
         )
     return fields, 2
 
@@ -173,7 +173,7 @@ def _position(path: Path, column: str | int, names: list[str], line: str) -> int
             f"{path}, line 1: field {column + 1} is missing",
             expected=f"at least {column + 1} tab-separated fields",
             received=f"{len(names)} in {shown(line)}",
-            mend="check that this is the task's own file and that its fields are separated by tabs",
+            fix="check that this is the task's own file and that its fields are separated by tabs",
         )
     if column in names:
         return names.index(column)
@@ -182,7 +182,7 @@ def _position(path: Path, column: str | int, names: list[str], line: str) -> int
         f"{path}, line 1: the header lacks the column {shown(column)}",
         expected=f"a header line with {shown(column)}",
         received=listed(names),
-        mend=f"rename the column {shown(near)} to {shown(column)}"
+        fix=f"rename the column {shown(near)} to {shown(column)}"
         if near
         else "check that this is the task's own file, with its header line and with tabs between the fields",
     )
@@ -196,7 +196,7 @@ def _label_position(path: Path, column: str | int, names: list[str], line: str, 
 
 class _LabelError(Exception):
     what = "label"
-    mend = "correct the label, or the task's `label_text` if its files write labels in another way"
+    fix = "correct the label, or the task's `label_text` if its files write labels in another way"
 
     def __init__(self, expected: str) -> None:
         super().__init__(expected)
@@ -205,7 +205,7 @@ class _LabelError(Exception):
 
 class _ScoreError(_LabelError):
     what = "score"
-    mend = "correct the score, or remove the row on purpose"
+    fix = "correct the score, or remove the row on purpose"
 
 
 def _label_reader(task: Task, *, labelled: bool) -> Callable[[str], int | float]:
@@ -218,7 +218,7 @@ def _label_reader(task: Task, *, labelled: bool) -> Callable[[str], int | float]
             f'the `tsv` layout of the task "{task.name}" cannot be used',
             expected=f"a `label_text` for each of its {len(task.labels)} labels ({listed(task.labels)})",
             received=f"{len(allowed)}: {listed(allowed)}",
-            mend="correct `tsv` in the task's plugin, or tell its author",
+            fix="correct `tsv` in the task's plugin, or tell its author",
         )
     indices = {text: index for index, text in enumerate(allowed)}
 

@@ -46,7 +46,7 @@ class AnyWords:
                 "a batch of its own cannot be trained on while the run trains the words of its texts alone",
                 expected="training on the batches of the run",
                 received="train_on_batch in a callback",
-                mend="set optimizer.weight_decay to a little more than 0, which trains all words",
+                fix="set optimizer.weight_decay to a little more than 0, which trains all words",
             )
         return super().train_on_batch(*arguments, **named)  # type: ignore[misc]
 

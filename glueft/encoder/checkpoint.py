@@ -118,7 +118,7 @@ def _refuse_incomplete_head(checkpoint: Checkpoint, table: Mapping[str, Slot], f
             f"{checkpoint.name}: its classification head is incomplete",
             expected="a whole head of a sequence classifier, or none",
             received="no " + ", ".join(missing),
-            mend="set new_head = true in [model] to start a new head on this encoder",
+            fix="set new_head = true in [model] to start a new head on this encoder",
         )
 
 
@@ -146,7 +146,7 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
             f"{folder}: there is something in the place of the new checkpoint",
             expected="a folder that does not exist yet or is empty",
             received="a folder with files in it" if folder.is_dir() else "a file",
-            mend="choose another folder, or move that one away",
+            fix="choose another folder, or move that one away",
         )
     table = tensor_table(model)
     shapes = {name: slot.shape for name, slot in table.items()}
@@ -198,7 +198,7 @@ def refuse_headless(checkpoint: Checkpoint) -> int:
             f"{checkpoint.name}: there is no classification head in the weights",
             expected=f"the tensor {name}, as a fine-tuned classifier has it",
             received=f"{len(stored)} tensors, and none of that name",
-            mend="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
+            fix="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
         )
     return int(stored[names[name]].shape[0])
 

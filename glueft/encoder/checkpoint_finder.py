@@ -79,7 +79,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
             "the checkpoint's name is not one",
             expected=_FORMS,
             received=repr(name),
-            mend="check the spelling; a folder's path may start with ./ to tell it from a hub name",
+            fix="check the spelling; a folder's path may start with ./ to tell it from a hub name",
         )
     _refuse_irregular(folder)
     config = _read_config_file(folder / "config.json")
@@ -111,7 +111,7 @@ def refuse_leaving_links(folder: Path) -> None:
             f"{link}: it is a symbolic link out of its folder, and is not given away",
             expected="files, or links to files of the same folder",
             received=f"a link to {link.readlink()}",
-            mend="if that file belongs to the model, put a copy of it in the place of the link",
+            fix="if that file belongs to the model, put a copy of it in the place of the link",
         )
 
 
@@ -123,7 +123,7 @@ def check_max_length(max_length: int, checkpoint: Checkpoint) -> None:
             f"data.max_length is more than {checkpoint.name} can read",
             expected=f"at most {most} tokens, as its position embeddings say",
             received=str(max_length),
-            mend=f"set data.max_length to {most} or less; longer texts are cut",
+            fix=f"set data.max_length to {most} or less; longer texts are cut",
         )
 
 
@@ -133,7 +133,7 @@ def _refuse_revision(name: str, revision: str | None) -> None:
             f"a revision is given for {name}, which is not on the hub",
             expected="a revision only with a hub name",
             received=f"revision {revision!r}",
-            mend="leave model.revision out",
+            fix="leave model.revision out",
         )
 
 
@@ -149,7 +149,7 @@ def _is_folder(name: str) -> bool:
             "there is no such checkpoint folder",
             expected="a folder with config.json, model.safetensors and tokenizer files",
             received=f"{name} ({'a file' if path.is_file() else 'nothing there'})",
-            mend=f"check the path, seen from {Path.cwd()}; the other forms are {_FORMS}",
+            fix=f"check the path, seen from {Path.cwd()}; the other forms are {_FORMS}",
         )
     return False
 
@@ -164,7 +164,7 @@ def _package_folder(name: str) -> Path:
             "the checkpoint's name is not one",
             expected="package:module/path, with the name of an installed top-level module",
             received=repr(name),
-            mend=f"write it like {SAMPLE_CHECKPOINT}",
+            fix=f"write it like {SAMPLE_CHECKPOINT}",
         )
     # For a top-level name, find_spec looks the package up without running any of it.
     spec = importlib.util.find_spec(module)
@@ -175,7 +175,7 @@ def _package_folder(name: str) -> Path:
             f"the package of the checkpoint {name} is not installed",
             expected=f"an installed package with the module {module}",
             received="none in this Python environment",
-            mend=f"install it: {install}",
+            fix=f"install it: {install}",
         )
     for location in spec.submodule_search_locations or []:
         if (Path(location) / path).is_dir():
@@ -184,7 +184,7 @@ def _package_folder(name: str) -> Path:
         f"the package has no such folder: {name}",
         expected=f"a folder {path or '(the package itself)'} in the package {module}",
         received=f"{module} at {spec.origin}",
-        mend="check the path behind the module's name",
+        fix="check the path behind the module's name",
     )
 
 
@@ -203,7 +203,7 @@ def _refuse_irregular(folder: Path) -> None:
                 f"{path}: it is no file that can be read",
                 expected="a file of the checkpoint",
                 received=reason,
-                mend="download or copy the checkpoint again",
+                fix="download or copy the checkpoint again",
             )
 
 
@@ -215,21 +215,21 @@ def _read_config_file(path: Path) -> dict[str, Any]:
             f"{path.parent}: there is no config.json",
             expected="a checkpoint folder in Hugging Face layout",
             received=", ".join(sorted(file.name for file in path.parent.iterdir())[:10]) or "an empty folder",
-            mend="name the folder that holds config.json and the weights",
+            fix="name the folder that holds config.json and the weights",
         ) from None
     except UnreadableError as error:
         raise CheckpointError(
             f"{path}: it cannot be read",
             expected="JSON",
             received=str(error),
-            mend="download or copy the checkpoint again",
+            fix="download or copy the checkpoint again",
         ) from None
     if not isinstance(content, dict):
         raise CheckpointError(
             f"{path}: it is not a model's configuration",
             expected="a JSON object",
             received=f"a JSON {type(content).__name__}",
-            mend="download or copy the checkpoint again",
+            fix="download or copy the checkpoint again",
         )
     outputs, names = content.get("num_labels"), content.get("id2label")
     most = max(MOST_LABELS, len(names) if isinstance(names, dict) else 0)
@@ -238,7 +238,7 @@ def _read_config_file(path: Path) -> dict[str, Any]:
             f"{path}: num_labels has a value that cannot be used",
             expected=f"a whole number, at most {most:,}",
             received=f"num_labels = {outputs!r}",
-            mend="use the config.json that belongs to these weights",
+            fix="use the config.json that belongs to these weights",
         )
     return content
 

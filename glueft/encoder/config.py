@@ -108,7 +108,7 @@ def read_config(config: Mapping[str, Any], where: str = "config.json") -> Encode
             f"{where}: the hidden size cannot be shared among the attention heads",
             expected="a hidden size that is a multiple of the number of heads",
             received=f"hidden size {hidden_size}, {num_heads} heads",
-            mend="use the config.json that belongs to these weights",
+            fix="use the config.json that belongs to these weights",
         )
     hidden_dropout = numbers.rate("hidden_dropout_prob")
     if model_type == "distilbert":
@@ -124,7 +124,7 @@ def read_config(config: Mapping[str, Any], where: str = "config.json") -> Encode
             f"{where}: no position is left for a token",
             expected="max_position_embeddings well above pad_token_id, from which this family counts its positions",
             received=f"max_position_embeddings {positions:,}, pad_token_id {padding_index:,}",
-            mend="use the config.json that belongs to these weights",
+            fix="use the config.json that belongs to these weights",
         )
     num_layers = numbers.whole("num_hidden_layers")
     embedding_size = numbers.whole("embedding_size") if "embedding_size" in values else hidden_size
@@ -163,7 +163,7 @@ def find_family(config: Mapping[str, Any], where: str = "config.json") -> Family
             f"{where}: model_type is not supported",
             expected="one of " + ", ".join(FAMILIES),
             received="no model_type" if model_type is None else repr(model_type),
-            mend="choose an encoder of one of these families, such as google-bert/bert-base-uncased",
+            fix="choose an encoder of one of these families, such as google-bert/bert-base-uncased",
         )
     return FAMILIES[model_type]
 
@@ -186,7 +186,7 @@ def _refuse_unsupported(config: Mapping[str, Any], where: str) -> None:
                 f"{where}: {key} asks for an architecture that glueft does not build",
                 expected=_SUPPORTED[key],
                 received=f"{key} = {config[key]!r}",
-                mend="choose another checkpoint; glueft runs no code that comes with one",
+                fix="choose another checkpoint; glueft runs no code that comes with one",
             )
 
 
@@ -208,7 +208,7 @@ def _activation(name: Any, where: str) -> str:
             f"{where}: the activation is not supported",
             expected="one of " + ", ".join(sorted(ACTIVATIONS)),
             received=repr(name),
-            mend="choose another checkpoint",
+            fix="choose another checkpoint",
         )
     return name
 
@@ -244,5 +244,5 @@ class _Numbers:
             f"{self.where}: {key} has a value that cannot be used",
             expected=expected,
             received=f"{key} = {self.values[key]!r}",
-            mend="use the config.json that belongs to these weights",
+            fix="use the config.json that belongs to these weights",
         )

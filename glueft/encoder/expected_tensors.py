@@ -69,7 +69,7 @@ def check_tensors(config: EncoderConfig, stored: Mapping[str, StoredTensor], nam
             f"{name}: config.json asks for more layers than any encoder has",
             expected=f"at most {MOST_LAYERS:,} layers",
             received=f"{config.num_layers:,}",
-            mend="use the config.json that belongs to these weights",
+            fix="use the config.json that belongs to these weights",
         )
     there = without_wrappers(stored)
     missing: list[str] = []
@@ -90,7 +90,7 @@ def check_tensors(config: EncoderConfig, stored: Mapping[str, StoredTensor], nam
             f"{name}: tensors of the encoder are missing from the weights",
             expected="every tensor that config.json calls for, with or without the class prefix",
             received="no " + ", ".join(missing) + more,
-            mend="use the weights that belong to this config.json; only a classification head may be missing",
+            fix="use the weights that belong to this config.json; only a classification head may be missing",
         )
     if wrong:
         raise other_shapes(wrong)
@@ -102,5 +102,5 @@ def other_shapes(wrong: Mapping[str, Path]) -> CheckpointError:
         f"{next(iter(wrong.values()))}: the weights do not have the shapes that config.json says",
         expected="tensors of the shapes that follow from config.json",
         received="; ".join(wrong),
-        mend="use the config.json that belongs to these weights",
+        fix="use the config.json that belongs to these weights",
     )

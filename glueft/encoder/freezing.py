@@ -27,14 +27,14 @@ def freeze(model: Classifier, *, embeddings: bool = False, layers: int = 0) -> N
             "model.freeze names more layers than the encoder has",
             expected=f"at most {config.num_layers} layers",
             received=f"layers = {layers}",
-            mend=f"set model.freeze.layers to {config.num_layers} or less",
+            fix=f"set model.freeze.layers to {config.num_layers} or less",
         )
     if layers and config.block_order != list(range(config.num_layers)):
         raise CheckpointError(
             "model.freeze names layers of an encoder whose layers share their weights",
             expected="layers = 0",
             received=f"layers = {layers}; {config.num_layers} layers have {len(model.encoder.blocks)} sets of weights",
-            mend="remove layers from model.freeze, or set model.lora_rank to train less",
+            fix="remove layers from model.freeze, or set model.lora_rank to train less",
         )
     if embeddings:
         model.encoder.embeddings.trainable = False

@@ -33,22 +33,22 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
     kind = config.get("problem_type")
     architectures = config.get("architectures") or [family.architecture]
     received = f"the checkpoint's head: {_listed(names)}"
-    mend = _NEW_HEAD
+    fix = _NEW_HEAD
     if family.architecture not in architectures:
-        raise _misfit(labels, f"{received} of {', '.join(map(str, architectures))}", mend)
+        raise _misfit(labels, f"{received} of {', '.join(map(str, architectures))}", fix)
     if not labels:
         if rows != 1 or kind not in (None, "regression"):
-            raise _misfit(labels, received, mend)
+            raise _misfit(labels, received, fix)
         return [0]
     if kind not in (None, "single_label_classification"):
-        raise _misfit(labels, f"{received} with problem_type {kind}", mend)
+        raise _misfit(labels, f"{received} with problem_type {kind}", fix)
     if set(names) != set(labels) or len(names) != len(labels):
         if names == [f"LABEL_{index}" for index in range(rows)]:
-            mend = (
+            fix = (
                 "these names do not say which output is which: if you know, write the names into id2label in the "
                 f"checkpoint's config.json; or {_NEW_HEAD}"
             )
-        raise _misfit(labels, received, mend)
+        raise _misfit(labels, received, fix)
     return [names.index(label) for label in labels]
 
 
@@ -58,7 +58,7 @@ def label_names(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) 
     Args:
         config: the checkpoint's config.json.
         rows: the number of outputs of its head.
-        instead: what may be done about it besides mending config.json.
+        instead: what may be done about it besides fixing config.json.
 
     Raises:
         CheckpointError: config.json names another number of labels, or contradicts itself.
@@ -75,7 +75,7 @@ def label_names(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) 
             "the checkpoint's config.json and the weights disagree on the labels",
             expected=f"id2label with a name for each of the head's {rows} outputs, 0 to {rows - 1}",
             received=f"id2label = {given!r}",
-            mend=f"mend id2label in the checkpoint's config.json, or {instead}",
+            fix=f"fix id2label in the checkpoint's config.json, or {instead}",
         )
     listed = [names[index] for index in range(rows)]
     fault = contradiction(listed, config)
@@ -84,7 +84,7 @@ def label_names(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) 
             "the checkpoint's config.json contradicts itself about the labels",
             expected="one name for each output, the same in id2label and label2id",
             received=fault,
-            mend=f"mend id2label and label2id in the checkpoint's config.json, or {instead}",
+            fix=f"fix id2label and label2id in the checkpoint's config.json, or {instead}",
         )
     return listed
 
@@ -124,17 +124,17 @@ def refuse_one_class(config: Mapping[str, Any], rows: int, instead: str = _NEW_H
             "the checkpoint's classification head has one output, so it always gives the same answer",
             expected="an output for each class, or problem_type regression",
             received=f"one output and problem_type {kind}",
-            mend="if the output is a score, write problem_type = regression into the checkpoint's config.json; or "
+            fix="if the output is a score, write problem_type = regression into the checkpoint's config.json; or "
             + instead,
         )
 
 
-def _misfit(labels: Sequence[str], received: str, mend: str) -> CheckpointError:
+def _misfit(labels: Sequence[str], received: str, fix: str) -> CheckpointError:
     return CheckpointError(
         "the checkpoint's classification head does not fit the task",
         expected=f"the task's labels: {_listed(labels)}" if labels else "regression: one output and no labels",
         received=received,
-        mend=mend,
+        fix=fix,
     )
 
 

@@ -42,7 +42,7 @@ def enable_lora(model: Classifier, rank: int, *, seed: int) -> None:
             "model.lora_rank is higher than the rank of the encoder's own kernels",
             expected=f"a rank of at most {most}, which is the encoder's width",
             received=f"lora_rank = {rank}",
-            mend="choose a low rank, such as 8; or remove lora_rank to train the encoder itself",
+            fix="choose a low rank, such as 8; or remove lora_rank to train the encoder itself",
         )
     # Variable by variable: a layer that is not trainable as a whole would not train what is added to it either.
     for variable in model.encoder.weights:

@@ -37,5 +37,5 @@ def verify_sample(fingerprints: Mapping[str, str]) -> None:
             f"the sample encoder is not the one that glueft knows: {', '.join(wrong)} differ",
             expected=f"{name} with SHA-256 {SAMPLE_DIGESTS.get(name, '(no such file)')}",
             received=fingerprints.get(name, "no such file"),
-            mend=f"install it again: {SAMPLE_INSTALL} --force-reinstall; or name another checkpoint",
+            fix=f"install it again: {SAMPLE_INSTALL} --force-reinstall; or name another checkpoint",
         )

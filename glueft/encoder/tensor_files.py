@@ -63,7 +63,7 @@ class StoredTensor:
                 f"{self.path}: the tensor {self.name} has a type that is not supported",
                 expected="float32, float16 or bfloat16 (F32, F16, BF16)",
                 received=self.dtype,
-                mend="use a checkpoint that is not quantised",
+                fix="use a checkpoint that is not quantised",
             )
         count = math.prod(self.shape)
         values = numpy.fromfile(self.path, dtype=stored, count=count, offset=self.offset).reshape(self.shape)
@@ -86,7 +86,7 @@ class StoredTensor:
                 f"{self.path}: the weights hold numbers that are not finite",
                 expected="finite float32 numbers in every tensor",
                 received=f"{wrong} of {values.size} in {self.name} are NaN or infinite",
-                mend="a training that went wrong has left them, or the file is damaged: choose another checkpoint, or "
+                fix="a training that went wrong has left them, or the file is damaged: choose another checkpoint, or "
                 "an earlier one of that training",
             )
 
@@ -107,7 +107,7 @@ def weight_files(folder: Path) -> list[Path]:
                 f"{folder}: a part of the weights is missing",
                 expected=f"every file that {INDEX} names",
                 received=_none_of(missing),
-                mend="download or copy the checkpoint again, all of its files",
+                fix="download or copy the checkpoint again, all of its files",
             )
         return paths
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
@@ -116,14 +116,14 @@ def weight_files(folder: Path) -> list[Path]:
             f"{folder}: the weights are there only in a form that glueft never loads",
             expected=f"{WEIGHTS}, or shards with {INDEX}",
             received=", ".join(pickles),
-            mend="opening a pickle can run any code: choose a checkpoint or revision with safetensors, or convert this "
+            fix="opening a pickle can run any code: choose a checkpoint or revision with safetensors, or convert this "
             "one where you trust it (transformers: from_pretrained, then save_pretrained)",
         )
     raise CheckpointError(
         f"{folder}: there are no weights",
         expected=f"{WEIGHTS}, or shards with {INDEX}",
         received=", ".join(sorted(path.name for path in folder.iterdir())) or "an empty folder",
-        mend="choose a checkpoint whose weights are in safetensors files (pickles are never loaded)",
+        fix="choose a checkpoint whose weights are in safetensors files (pickles are never loaded)",
     )
 
 
@@ -143,7 +143,7 @@ def read_headers(folder: Path) -> dict[str, StoredTensor]:
                 f"{folder / INDEX}: tensors are missing from the files",
                 expected="every tensor that the index names",
                 received=_none_of(missing),
-                mend="download or copy the checkpoint again, all of its files",
+                fix="download or copy the checkpoint again, all of its files",
             )
     return tensors
 
@@ -171,7 +171,7 @@ def without_wrappers(names: Iterable[str]) -> dict[str, str]:
                 "two tensors of the weights are the same one of the model",
                 expected="each tensor once, whatever wrapper's name it has, such as module. or _orig_mod.",
                 received=f"{found[plain]} and {name}",
-                mend="save the weights again from the model alone, without its wrapper",
+                fix="save the weights again from the model alone, without its wrapper",
             )
         found[plain] = name
     return found
@@ -223,7 +223,7 @@ def _read_index(path: Path) -> dict[str, str]:
             f"{path}: the index of the weights cannot be read",
             expected='JSON with a "weight_map" from tensor names to files of the same folder',
             received=str(error) if isinstance(error, OSError | ValueError | UnreadableError) else "no such map",
-            mend="download or copy the checkpoint again",
+            fix="download or copy the checkpoint again",
         ) from None
     return dict(files)
 
@@ -256,7 +256,7 @@ def _read_header(path: Path) -> dict[str, StoredTensor]:
             f"{path}: the weights cannot be read",
             expected="a whole safetensors file",
             received="a git-lfs pointer instead of the file" if pointer else f"{path.stat().st_size} bytes: {error}",
-            mend="fetch the file itself with `git lfs pull`" if pointer else "download or copy the checkpoint again",
+            fix="fetch the file itself with `git lfs pull`" if pointer else "download or copy the checkpoint again",
         ) from None
     return {
         name: StoredTensor(path, name, entry["dtype"], tuple(entry["shape"]), 8 + size + entry["data_offsets"][0])

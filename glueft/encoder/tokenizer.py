@@ -50,7 +50,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
             f"{checkpoint.name}: there are no tokenizer files",
             expected="one of " + ", ".join(_VOCABULARIES),
             received=", ".join(name for name in TOKENIZER_FILES if (folder / name).is_file()) or f"none in {folder}",
-            mend="copy the tokenizer files of the checkpoint that this one was trained from into the folder",
+            fix="copy the tokenizer files of the checkpoint that this one was trained from into the folder",
         )
     check_settings(checkpoint)
     from transformers import AutoTokenizer
@@ -67,7 +67,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
             f"{checkpoint.name}: the tokenizer cannot be read",
             expected="tokenizer files that transformers can load",
             received=first_line(error),
-            mend=_mend(error, folder),
+            fix=_fix(error, folder),
         ) from error
     _check_tokenizer(tokenizer, checkpoint)
     if pair:
@@ -120,7 +120,7 @@ def refuse_joined_pairs(tokenizer: Any, name: str) -> None:
             f"{name}: the tokenizer puts nothing between the two texts of a pair",
             expected="a special token between them, such as [SEP]: [CLS] a [SEP] b [SEP]",
             received=f'"a" and "b" become {" ".join(pair)}',
-            mend="give tokenizer.json a post_processor with a template for pairs, or choose another checkpoint",
+            fix="give tokenizer.json a post_processor with a template for pairs, or choose another checkpoint",
         )
 
 
@@ -151,7 +151,7 @@ def is_tokenizer_fault(error: BaseException) -> bool:
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
-def _mend(error: BaseException, folder: Path) -> str:
+def _fix(error: BaseException, folder: Path) -> str:
     models = [name for name in _SENTENCEPIECE if (folder / name).is_file()]
     lacking = [package for module, package in _READS_SENTENCEPIECE.items() if not _installed(module)]
     # transformers goes on to try another reader, and names the package of that one.
@@ -182,13 +182,13 @@ def _check_tokenizer(tokenizer: Any, checkpoint: Checkpoint) -> None:
     config = checkpoint.encoder_config
 
     def mismatch(
-        expected: str, received: str, mend: str = "use the tokenizer files that belong to these weights"
+        expected: str, received: str, fix: str = "use the tokenizer files that belong to these weights"
     ) -> CheckpointError:
         return CheckpointError(
             f"{checkpoint.name}: the tokenizer does not match the encoder",
             expected=expected,
             received=received,
-            mend=mend,
+            fix=fix,
         )
 
     vocabulary = tokenizer.get_vocab()

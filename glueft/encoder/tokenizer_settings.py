@@ -48,7 +48,7 @@ def check_settings(checkpoint: Checkpoint) -> None:
             f"{checkpoint.folder / file}: {key} asks for more than a tokenizer that is made of the folder's own files",
             expected="no path of a file, and no options of another program",
             received=f"{key} = {quoted(str(value))}",
-            mend=f"take {key} out of {file} if the tokenizer is right without it, or choose another checkpoint",
+            fix=f"take {key} out of {file} if the tokenizer is right without it, or choose another checkpoint",
         )
 
 
@@ -89,7 +89,7 @@ def _check_class(checkpoint: Checkpoint, name: Any) -> None:
         f"{checkpoint.name}: its tokenizer is said to be of a class that is no tokenizer",
         expected="tokenizer_class with the name of a tokenizer of transformers, such as BertTokenizer",
         received=f"tokenizer_class = {quoted(str(name))}",
-        mend=f"correct it in {SETTINGS} or config.json, or choose another checkpoint",
+        fix=f"correct it in {SETTINGS} or config.json, or choose another checkpoint",
     )
 
 
@@ -110,7 +110,7 @@ def _read(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
             f"{path}: it cannot be read",
             expected="a JSON object of texts in Unicode",
             received=received,
-            mend="download or copy the tokenizer files again, or choose another checkpoint",
+            fix="download or copy the tokenizer files again, or choose another checkpoint",
         )
     settings: dict[str, Any] = content
     return settings

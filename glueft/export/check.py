@@ -141,5 +141,5 @@ def _wrong(form: Format, consumer: Package, received: str) -> ExportError:
         f"the export was read back and is not what it should be, so it was not kept (format {form.name})",
         expected=f"the model's own logits, to {TOLERANCE:g}, from {consumer.module} {consumer.version}",
         received=received,
-        mend="export in another format, and report this with the versions of the two packages",
+        fix="export in another format, and report this with the versions of the two packages",
     )

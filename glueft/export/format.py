@@ -72,7 +72,7 @@ class Format(ABC):
                 f"the format {self.name} needs the package {self.writer.module}, which is not installed",
                 expected=f"an installed {self.writer.module}",
                 received="none in this Python environment",
-                mend=f"install it: pip install '{self.writer.install}'",
+                fix=f"install it: pip install '{self.writer.install}'",
             )
 
     @abstractmethod

@@ -28,5 +28,5 @@ def find_format(name: str) -> Format:
         f'there is no format called "{name}"',
         expected=f"one of {', '.join(FORMATS)}",
         received=f'"{name}"',
-        mend=did_you_mean(name, FORMATS).strip() or f"choose one: --format {next(iter(FORMATS))}",
+        fix=did_you_mean(name, FORMATS).strip() or f"choose one: --format {next(iter(FORMATS))}",
     )

@@ -28,7 +28,7 @@ def refuse_taken(folder: Path, *, force: bool, source: Path) -> None:
             f"{folder}: the path of an export must be UTF-8, or other programs cannot open it",
             expected="a folder whose path is UTF-8",
             received="a path with bytes that are not",
-            mend="name another folder, and move the export afterwards",
+            fix="name another folder, and move the export afterwards",
         )
     if not folder.exists():
         return
@@ -37,7 +37,7 @@ def refuse_taken(folder: Path, *, force: bool, source: Path) -> None:
             f"{folder}: there is something in the place of the export",
             expected="a folder that does not exist yet",
             received="a file",
-            mend="name another folder",
+            fix="name another folder",
         )
     if not any(folder.iterdir()):
         return
@@ -52,13 +52,13 @@ def refuse_taken(folder: Path, *, force: bool, source: Path) -> None:
             f"{folder}: it holds what is to be exported, and is not replaced",
             expected="a folder outside of it",
             received=received,
-            mend="name another folder",
+            fix="name another folder",
         )
     raise ExportError(
         f"{folder}: there is something in the place of the export",
         expected="an export of glueft, which --force replaces" if force else "a folder that does not exist yet",
         received=received,
-        mend="add --force to replace it, or name another folder"
+        fix="add --force to replace it, or name another folder"
         if earlier and not inside
         else "name another folder, or move that one away; --force replaces nothing but exports",
     )
@@ -85,9 +85,9 @@ def export_folder(folder: Path) -> Iterator[Path]:
         ExportError: nothing can be written there.
     """
     expected = "a place that can be written to, with room for the model"
-    mend = "name another folder, or make room; nothing was left there"
+    fix = "name another folder, or make room; nothing was left there"
     with (
-        files.writing(folder, ExportError, expected=expected, mend=mend),
+        files.writing(folder, ExportError, expected=expected, fix=fix),
         files.whole_folder(folder, replace=True) as beside,
     ):
         yield beside

@@ -35,7 +35,7 @@ class TensorFlowFolder(Format):
                 "the format saved_model is written with Keras on TensorFlow",
                 expected="the TensorFlow backend",
                 received=keras_backend(),
-                mend="set KERAS_BACKEND=tensorflow for this command; the model is the same on every backend",
+                fix="set KERAS_BACKEND=tensorflow for this command; the model is the same on every backend",
             )
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:

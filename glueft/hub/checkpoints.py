@@ -64,7 +64,7 @@ def needed_files(name: str, files: Sequence[str]) -> list[str]:
             f'"{name}" holds no {CONFIG}',
             expected="the repository of a transformers checkpoint",
             received=_listing(files),
-            mend="check the name; adapters and other formats cannot be loaded",
+            fix="check the name; adapters and other formats cannot be loaded",
         )
     if WEIGHTS in files:
         weights = [WEIGHTS]
@@ -77,14 +77,14 @@ def needed_files(name: str, files: Sequence[str]) -> list[str]:
                 f'"{name}" holds its weights only in a format that glueft does not read',
                 expected=f"{WEIGHTS}, or {INDEX} and its shards",
                 received=", ".join(pickles),
-                mend="pickles can run code when they are read, so they are never loaded: convert them to safetensors "
+                fix="pickles can run code when they are read, so they are never loaded: convert them to safetensors "
                 "(transformers: model.save_pretrained), or look for a revision or another copy that has them",
             )
         raise CheckpointError(
             f'"{name}" holds no weights',
             expected=f"{WEIGHTS}, or {INDEX} and its shards",
             received=_listing(files),
-            mend="check the name; adapters and other formats cannot be loaded",
+            fix="check the name; adapters and other formats cannot be loaded",
         )
     return [CONFIG, *(file for file in TOKENIZER_FILES if file in files), *weights]
 

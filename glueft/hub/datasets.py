@@ -145,7 +145,7 @@ def _read(folder: Path) -> datasets.DatasetDict:
             f"the cached data set in {folder} is damaged",
             expected="the Arrow files that dataset_info.json lists",
             received=first_line(error),
-            mend="delete that folder; the next run downloads it again",
+            fix="delete that folder; the next run downloads it again",
         ) from error
     return datasets.DatasetDict(splits)
 

@@ -33,7 +33,7 @@ def out_of_reach(kind: Kind, name: str, revision: str | None, reason: str, cache
         f'the {what} "{name}"{at} is not at hand: the hub cannot be asked, and its local cache does not hold it',
         expected=f"an answer from {constants.ENDPOINT}, or a copy in the local cache",
         received=f"{reason}; {cached}",
-        mend=WORKS_OFFLINE,
+        fix=WORKS_OFFLINE,
     )
 
 
@@ -51,21 +51,21 @@ def refusal(error: BaseException, kind: Kind, name: str, revision: str | None) -
             f'"{name}" is no name of a {what} on the hub',
             expected="owner/name, such as google-bert/bert-base-uncased",
             received=f'"{name}"',
-            mend="correct the name; a checkpoint may also be an existing folder, or package:module/path",
+            fix="correct the name; a checkpoint may also be an existing folder, or package:module/path",
         )
     if isinstance(error, errors.GatedRepoError):
         return HubError(
             f'the {what} "{name}" is gated: its owners ask for your consent first',
             expected=f"an account with access to {page}",
             received=received,
-            mend=f"accept the conditions at {page}, then log in (hf auth login) or set HF_TOKEN",
+            fix=f"accept the conditions at {page}, then log in (hf auth login) or set HF_TOKEN",
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return HubError(
             f'the {what} "{name}" has no revision "{revision}"',
             expected=f"a branch, tag or commit of {page}",
             received=received,
-            mend="correct the revision in the recipe, or leave it out for the newest",
+            fix="correct the revision in the recipe, or leave it out for the newest",
         )
     # Whether there is a private one, the hub does not tell those who have not logged in.
     if isinstance(error, errors.RepositoryNotFoundError) or status == 404 or (status == 401 and not get_token()):
@@ -73,20 +73,20 @@ def refusal(error: BaseException, kind: Kind, name: str, revision: str | None) -
             f'there is no {what} "{name}" on the hub, or it is private',
             expected=f"a {what} at {page}",
             received=received,
-            mend="check the spelling; for a private one log in (hf auth login) or set HF_TOKEN",
+            fix="check the spelling; for a private one log in (hf auth login) or set HF_TOKEN",
         )
     if status in (401, 403):
         return HubError(
             f'the hub does not let you read the {what} "{name}"',
             expected=f"an account with access to {page}",
             received=received,
-            mend="log in again (hf auth login) or correct HF_TOKEN: the token may have expired",
+            fix="log in again (hf auth login) or correct HF_TOKEN: the token may have expired",
         )
     return HubError(
         f'the {what} "{name}" could not be read from the hub',
         expected=f"{page}, as the hub serves it",
         received=received,
-        mend=f"try again later, and check HF_ENDPOINT and your proxy if set; {WORKS_OFFLINE}",
+        fix=f"try again later, and check HF_ENDPOINT and your proxy if set; {WORKS_OFFLINE}",
     )
 
 

@@ -42,7 +42,7 @@ class BadRows:
                 f"{name}, {unit} {first.line}: {first.message}",
                 expected=first.expected,
                 received=first.received,
-                mend=first.mend + skip,
+                fix=first.fix + skip,
             )
         received = [f"{unit} {problem.line}: {problem.message}; {problem.received}" for problem in self.first]
         if self.count > len(self.first):
@@ -51,7 +51,7 @@ class BadRows:
             f"{name}, {unit} {first.line}: {first.message}; {self.count:,} rows that cannot be predicted in all",
             expected="; ".join(dict.fromkeys(problem.expected for problem in self.first)),
             received="".join(f"\n    {line}" for line in received),
-            mend="; ".join(dict.fromkeys(problem.mend for problem in self.first)) + skip,
+            fix="; ".join(dict.fromkeys(problem.fix for problem in self.first)) + skip,
         )
 
 

@@ -125,7 +125,7 @@ def gather(rows: Iterator[Row], inputs: int, texts_of: Callable[[Mapping[str, An
             try:
                 texts = texts_of(row.cells)
             except CellError as error:
-                problem = Problem(row.number, error.message, error.expected, error.received, error.mend)
+                problem = Problem(row.number, error.message, error.expected, error.received, error.fix)
         if problem is None:
             assert row.cells is not None
             chunk.numbers.append(row.number)

@@ -83,7 +83,7 @@ class DelimitedTable:
             f"{self.name} has no rows",
             expected="a line that names the columns, and a row or more below it",
             received="nothing",
-            mend="give the file its rows, or name another file",
+            fix="give the file its rows, or name another file",
         )
 
     def _rows(self) -> Iterator[Row]:

@@ -178,12 +178,12 @@ def choose_splits(task: Task, names: Sequence[str]) -> tuple[str, ...]:
     for name in names or ("validation",):
         meant = sorts.get(name) or ((name,) if name in known else ())
         if not meant:
-            mend = did_you_mean(name, (*known, *sorts)).strip() or "name one of them with --split"
+            fix = did_you_mean(name, (*known, *sorts)).strip() or "name one of them with --split"
             raise DataError(
                 f'the task "{task.name}" has no split called "{name}"',
                 expected=f"one of {', '.join(known)}",
                 received=f'"{name}"',
-                mend=mend,
+                fix=fix,
             )
         chosen |= dict.fromkeys(meant)
     return tuple(chosen)
@@ -295,15 +295,15 @@ def refuse_other_labels(checkpoint: Any, task: Task) -> None:
     labels = head_labels(checkpoint)
     if len(labels) == len(task.labels) and set(labels) == set(task.labels):
         return
-    mend = "evaluate it on the task that it was trained for, or choose another checkpoint"
+    fix = "evaluate it on the task that it was trained for, or choose another checkpoint"
     if len(labels) == len(task.labels) and labels:
         wanted = " ".join(f"--label {name!r}" if " " in name else f"--label {name}" for name in task.labels)
-        mend = f"if they are the same labels under other names, give the task's in the head's order, such as {wanted}"
+        fix = f"if they are the same labels under other names, give the task's in the head's order, such as {wanted}"
     raise CheckpointError(
         f'{checkpoint.name}: its classification head does not fit the task "{task.name}"',
         expected=f"the task's labels: {_listed(task.labels)}",
         received=f"the checkpoint's: {_listed(labels)}",
-        mend=mend,
+        fix=fix,
     )
 
 
@@ -336,7 +336,7 @@ def _refuse_unlabelled(task: Task, rows: Rows) -> None:
         else f'the {rows.name} split of task "{task.name}" has rows without a label',
         expected="a label in every row",
         received=f"none in {counted(without, 'row')}" + ("" if without == len(rows) else f" of {len(rows):,}"),
-        mend="to know what the model says of them, use glueft predict with the split's file as --input; "
+        fix="to know what the model says of them, use glueft predict with the split's file as --input; "
         f"labelled splits are: train, {', '.join(task.validation_splits)}",
     )
 

@@ -45,7 +45,7 @@ def converse(predictor: Predictor, choice: TextChoice, ask: Callable[[str], str]
             try:
                 texts = reader(cells)
             except CellError as error:
-                say(f"{error.message}: {error.mend}")
+                say(f"{error.message}: {error.fix}")
                 continue
             answers = predictor.answer([[text] for text in texts])
             for shown_line in answer_lines(answers, predictor.saved.labels):

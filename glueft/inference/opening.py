@@ -70,7 +70,7 @@ class OpenedModel:
                 "--text-pair names the second text of a row, and this model reads one",
                 expected="--text alone",
                 received=f"--text-pair {self.columns['text_pair']}",
-                mend="leave --text-pair out",
+                fix="leave --text-pair out",
             )
         return choice
 
@@ -98,7 +98,7 @@ def rows_asked_for(texts: Sequence[str] | None, read: Path | None, choice: TextC
                 "this model reads two texts at once",
                 expected=f"two texts: {' and '.join(choice.inputs)}",
                 received="one text" if len(texts) == 1 else f"{len(texts)} texts",
-                mend='give both, each in quotes: glueft predict RUN "..." "..."; for many pairs, --input FILE',
+                fix='give both, each in quotes: glueft predict RUN "..." "..."; for many pairs, --input FILE',
             )
         return open_texts([texts], choice)
     return open_texts([[text] for text in texts], choice)
@@ -111,6 +111,6 @@ def _delimiter(given: str | None) -> str | None:
             "--delimiter is not one character",
             expected='one character that stands between fields, such as ";", or "\\t" for a tab',
             received=repr(given),
-            mend="correct it, or leave it out for a comma in CSV and a tab in TSV",
+            fix="correct it, or leave it out for a comma in CSV and a tab in TSV",
         )
     return mark

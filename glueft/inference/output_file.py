@@ -64,7 +64,7 @@ def output_format(path: Path) -> TableFormat:
             f"{path}: its name does not say how to write it",
             expected=f"a name that ends in {SUFFIXES}",
             received=f"{path.name}: {error}".replace("must end in " + SUFFIXES + "; ", ""),
-            mend="name it predictions.csv, predictions.jsonl or the like",
+            fix="name it predictions.csv, predictions.jsonl or the like",
         ) from None
 
 
@@ -84,33 +84,33 @@ def check_place(path: Path, *, force: bool, read: Path | None = None) -> None:
             f"{path} is a folder",
             expected="the name of a file",
             received="a folder",
-            mend=f"name a file in it: {path / 'predictions.csv'}",
+            fix=f"name a file in it: {path / 'predictions.csv'}",
         )
     if not path.parent.is_dir():
         raise OutputError(
             f"{path} cannot be written: there is no folder {path.parent}",
             expected="a folder that exists",
             received="a file" if path.parent.exists() else "nothing of that name",
-            mend=f"make it (mkdir -p {path.parent}), or name another place",
+            fix=f"make it (mkdir -p {path.parent}), or name another place",
         )
     if read is not None and path.exists() and path.samefile(read):
         raise OutputError(
             f"{path} is the file that is read",
             expected="another file for the output",
             received="the same file twice",
-            mend="name another output",
+            fix="name another output",
         )
     if path.exists() and not force:
         raise OutputError(
             f"{path} exists already",
             expected="the name of a new file",
             received=f"a file of {path.stat().st_size:,} bytes",
-            mend="name another file, move that one away, or replace it with --force",
+            fix="name another file, move that one away, or replace it with --force",
         )
     if not os.access(path.parent, os.W_OK):
         raise OutputError(
             f"{path} cannot be written",
             expected="a folder that can be written to",
             received=f"no permission to write in {path.parent}",
-            mend="name another place",
+            fix="name another place",
         )

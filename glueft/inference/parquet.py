@@ -80,7 +80,7 @@ class ParquetTable:
             try:
                 texts = reader(dict(zip(self.columns, cells, strict=True)))
             except CellError as error:
-                problem = Problem(first + place, error.message, error.expected, error.received, error.mend)
+                problem = Problem(first + place, error.message, error.expected, error.received, error.fix)
                 chunk.bad.append(BadRow(problem, table.slice(place, 1).to_pylist()[0]))
                 continue
             kept.append(place)
@@ -95,7 +95,7 @@ class ParquetTable:
             f"{self.name} cannot be read as Parquet",
             expected="a Parquet file, whole, with text in UTF-8",
             received=(str(error).splitlines() or [type(error).__name__])[0],
-            mend="write the file again, for example with pandas: frame.to_parquet(path)",
+            fix="write the file again, for example with pandas: frame.to_parquet(path)",
         )
 
 

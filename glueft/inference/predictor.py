@@ -100,7 +100,7 @@ class SavedModel:
                 f"the labels of the {rows.name} rows are not those of the model",
                 expected=_listed(self.labels),
                 received=_listed(rows.label_names),
-                mend="evaluate rows of the task that the model was trained on",
+                fix="evaluate rows of the task that the model was trained on",
             )
         if not rows.label_names or rows.label_names == self.labels:
             return rows.labels
@@ -260,7 +260,7 @@ def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
             f"{checkpoint.name}: its head gives a row any number of labels",
             expected="a classifier of one label a row, or a regression of one number",
             received=f"problem_type {kind}",
-            mend="choose another checkpoint",
+            fix="choose another checkpoint",
         )
     another = "choose another checkpoint"
     refuse_one_class(checkpoint.config, rows, another)
@@ -284,7 +284,7 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
             f"{checkpoint.name}: the names of its outputs are too few, too many or not each once",
             expected=f"{rows} different names, one for each output of the head",
             received=_listed(labels),
-            mend="give --label once for each output, in the order of the head",
+            fix="give --label once for each output, in the order of the head",
         )
     # The old names are no longer anybody's.
     config = {key: value for key, value in checkpoint.config.items() if key != "label2id"}
@@ -299,7 +299,7 @@ def check_model_folder(run: SavedRun) -> None:
             f"{run.folder}: the model is missing",
             expected="the folder model/ of the run",
             received=", ".join(sorted(entry.name for entry in run.folder.iterdir())),
-            mend=REPEAT,
+            fix=REPEAT,
         )
     described = described_if_known(run)
     if described is None:
@@ -310,7 +310,7 @@ def check_model_folder(run: SavedRun) -> None:
             f"{run.model_folder}: the model is that of another task",
             expected=f'the labels of the task "{run.record["task"]}": {_listed(wanted)}',
             received=_listed(labels),
-            mend="put the run's own model folder back, or " + REPEAT,
+            fix="put the run's own model folder back, or " + REPEAT,
         )
 
 
@@ -324,7 +324,7 @@ def check_task_labels(run: SavedRun) -> None:
         f'the task "{task.name}" that is here ({in_words(now)}) has other labels than the run had',
         expected=_listed(labels),
         received=_listed(task.labels),
-        mend=how_to_get(then) if then not in ({}, now) else "have the version of the plugin that the run had",
+        fix=how_to_get(then) if then not in ({}, now) else "have the version of the plugin that the run had",
     )
 
 

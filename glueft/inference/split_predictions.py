@@ -26,7 +26,7 @@ def refuse_other_task(run: SavedRun, task: Task | type[Task]) -> None:
             f'the task "{task.name}" cannot be predicted by runs of "{run.task.name}", as its `predicted_by` says',
             expected=f"rows with {ours}",
             received=f"rows with {theirs}",
-            mend="correct `submission` in the task's plugin, or tell its author",
+            fix="correct `submission` in the task's plugin, or tell its author",
         )
 
 
@@ -60,5 +60,5 @@ def predict_split(saved: SavedModel, rows: Rows) -> None:
             f"{path}: the predictions cannot be written",
             expected="a run folder that can be written to",
             received=error.received,
-            mend="copy the run folder to where you may write, and name the copy",
+            fix="copy the run folder to where you may write, and name the copy",
         ) from error

@@ -88,7 +88,7 @@ def no_rows(source: RowSource) -> DataError:
         f"{source.name} has no rows",
         expected="a row or more",
         received="the names of its columns alone" if source.names and source.repeats else "nothing",
-        mend="give it its rows, or name another file",
+        fix="give it its rows, or name another file",
     )
 
 
@@ -156,7 +156,7 @@ def _check_end(source: RowSource, summary: Summary, bad: BadRows, rows_in_all: i
             f"{source.name} has changed while it was read",
             expected=f"{rows_in_all:,} rows, as at first",
             received=f"{summary.rows:,} rows",
-            mend="wait until nothing writes to it any more, or predict a copy",
+            fix="wait until nothing writes to it any more, or predict a copy",
         )
     if not summary.rows:
         raise bad.error(source.name, source.unit, skippable=False) if bad.count else no_rows(source)

@@ -37,7 +37,7 @@ def open_table(path: Path, choice: TextChoice) -> RowSource:
             f"{path}: its name does not say how to read it",
             expected=f"a name that ends in {SUFFIXES}",
             received=f"{path.name}: {error}".replace(f"must end in {SUFFIXES}; ", ""),
-            mend=f"rename the file by what it holds, or {LINES}",
+            fix=f"rename the file by what it holds, or {LINES}",
         ) from None
     if not path.is_file():
         raise _no_file(path)
@@ -49,7 +49,7 @@ def open_table(path: Path, choice: TextChoice) -> RowSource:
             f"{path} cannot be read",
             expected="a file with rows",
             received=error.strerror or str(error),
-            mend="look at the path and its permissions",
+            fix="look at the path and its permissions",
         ) from None
     if form.kind == "parquet":
         return ParquetTable(path, choice)
@@ -70,13 +70,13 @@ def open_texts(rows: Sequence[Sequence[str]], choice: TextChoice) -> RowSource:
 
 def _no_file(path: Path) -> DataError:
     if path.is_dir():
-        received, mend = "a folder", "name a file in it"
+        received, fix = "a folder", "name a file in it"
     elif path.exists():
         received = "something that is no regular file, and rows are read twice"
-        mend = f"copy it to a file, or {LINES}"
+        fix = f"copy it to a file, or {LINES}"
     else:
-        received, mend = "no such file", _beside(path)
-    return DataError(f"{path} cannot be read", expected="a file with rows", received=received, mend=mend)
+        received, fix = "no such file", _beside(path)
+    return DataError(f"{path} cannot be read", expected="a file with rows", received=received, fix=fix)
 
 
 def _beside(path: Path) -> str:

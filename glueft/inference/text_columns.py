@@ -66,7 +66,7 @@ class TextChoice:
                 f"both texts of a row would come from the column {shown(found[0])}",
                 expected="a column of its own for each text",
                 received=listed(found),
-                mend="name the two columns with --text and --text-pair",
+                fix="name the two columns with --text and --text-pair",
             )
         return found
 
@@ -81,7 +81,7 @@ class TextChoice:
             f"{path} has no column {known}",
             expected=f"a column {known}" + ("" if wanted is not None else " with a text that the model reads"),
             received=f"the columns {listed(names)}" if names else "no columns",
-            mend=_other_column(candidates, names, option, separated=separated),
+            fix=_other_column(candidates, names, option, separated=separated),
         )
 
     def reader(self, columns: Sequence[str]) -> _TextReader:
@@ -140,5 +140,5 @@ def check_once(path: str, names: Sequence[str]) -> None:
             f"{path} has {names.count(twice)} columns called {shown(twice)}",
             expected="columns with a name of their own each",
             received=f"the columns {listed(names)}",
-            mend="rename or remove the columns that are too many",
+            fix="rename or remove the columns that are too many",
         )

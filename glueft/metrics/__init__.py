@@ -75,7 +75,7 @@ def check_metrics(task_name: str, names: Sequence[str], *, labels: int) -> None:
                 f"task {task_name!r} names a metric that glueft does not have",
                 expected=f"one of {', '.join(METRICS)}",
                 received=repr(name),
-                mend=did_you_mean(name, METRICS).strip() or "correct the task's `metrics`",
+                fix=did_you_mean(name, METRICS).strip() or "correct the task's `metrics`",
             )
         if not METRICS[name].fits(labels):
             kind = f"a task with {labels} labels" if labels else "a regression task"
@@ -85,7 +85,7 @@ def check_metrics(task_name: str, names: Sequence[str], *, labels: int) -> None:
                 f"task {task_name!r} names a metric that does not suit {kind}",
                 expected=", ".join(f"{' and '.join(suiting[suits])} for {suits}" for suits in reversed(kinds)),
                 received=repr(name),
-                mend="correct the task's `metrics` or its `labels`",
+                fix="correct the task's `metrics` or its `labels`",
             )
 
 

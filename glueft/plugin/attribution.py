@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class BlamedError(PluginError):
-    """A plugin's method raised what no user can mend; `__cause__` is what it raised."""
+    """A plugin's method raised what no user can fix; `__cause__` is what it raised."""
 
 
 _BROUGHT_BY: weakref.WeakKeyDictionary[type[Plugin], Point] = weakref.WeakKeyDictionary()
@@ -75,13 +75,13 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
                 f"{named(plugin)} cannot write {fault.filename or 'a file'} in its `{method}`",
                 expected="a place with room where files can be made",
                 received=f"{fault.strerror}{place(type(plugin), error)}",
-                mend="make room, or have it write elsewhere",
+                fix="make room, or have it write elsewhere",
             ) from error
         raise BlamedError(
             f"{named(plugin)} failed in its `{method}`: {said(error)}",
-            expected=f"`{method}` to do its work, or to raise a GlueftError that says what the user can mend",
+            expected=f"`{method}` to do its work, or to raise a GlueftError that says what the user can fix",
             received=f"{said(error)}{place(type(plugin), error)}",
-            mend=misread_name(type(plugin), error) or "mend the plugin, or tell its authors",
+            fix=misread_name(type(plugin), error) or "fix the plugin, or tell its authors",
         ) from error
     finally:
         _AT_WORK.reset(before)
@@ -106,7 +106,7 @@ def blaming_built(*plugins: Plugin) -> Iterator[None]:
                     f"{named(plugin)} failed in what it has built: {said(error)}",
                     expected=f"a `build` whose {plugin.kind} does its work in every step",
                     received=f"{said(error)}{where}",
-                    mend="mend the plugin, or tell its authors",
+                    fix="fix the plugin, or tell its authors",
                 ) from error
         raise
 

@@ -249,7 +249,7 @@ class Task(Plugin):
                 if self.labels
                 else "no such label",
                 received=f'"{self.positive_label}"',
-                mend="correct the task's `positive_label`",
+                fix="correct the task's `positive_label`",
             )
         return self.labels.index(self.positive_label)
 

@@ -31,7 +31,7 @@ def build(plugin: Optimizer | Schedule | Callback, argument: Any) -> Any:
             f"{named(plugin)} did not build what it is for",
             expected=f"a {KERAS_CLASS[plugin.kind]} from its `build`",
             received=told(built),
-            mend="mend the plugin, or tell its authors",
+            fix="fix the plugin, or tell its authors",
         )
     return built
 

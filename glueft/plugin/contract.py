@@ -137,7 +137,7 @@ def task_breach(task: type[Task] | Task) -> str | None:
     try:
         check_metrics(cls.name, metrics, labels=len(task.labels))
     except PluginError as error:
-        return f"{error.message}: {error.received}; expected {error.expected}; {error.mend}"
+        return f"{error.message}: {error.received}; expected {error.expected}; {error.fix}"
     if task.positive_label is not None and task.labels and task.positive_label not in task.labels:
         return f"the `positive_label` of {where}, {_short(task.positive_label)}, is none of its `labels`"
     if task.score_range is not None and (task.labels or not _is_range(task.score_range)):

@@ -68,24 +68,24 @@ def read_plugin_file(path: str | Path) -> PluginFile:
         PluginError: there is no such file, or it is not a Python file.
     """
     place = Path(path)
-    mend = "name a Python file that defines a task, optimizer, schedule or callback; CONTRIBUTING shows one"
+    fix = "name a Python file that defines a task, optimizer, schedule or callback; CONTRIBUTING shows one"
     if place.is_dir():
-        raise _unusable(path, "this is a folder", "a folder", mend)
+        raise _unusable(path, "this is a folder", "a folder", fix)
     if place.suffix != ".py":
-        raise _unusable(path, "this is not a Python file", f"a name that ends in {place.suffix or 'no suffix'}", mend)
+        raise _unusable(path, "this is not a Python file", f"a name that ends in {place.suffix or 'no suffix'}", fix)
     try:
         source = read_bytes(place, LARGEST)
     except FileNotFoundError:
         beside = sorted(file.name for file in place.parent.glob("*.py")) if place.parent.is_dir() else []
         listing = f"Python files in that folder: {', '.join(beside[:5])}{', ...' if len(beside) > 5 else ''}"
-        mend = did_you_mean(place.name, beside) + listing if beside else "check the path"
-        raise _unusable(path, "there is no such file", "nothing", mend) from None
+        fix = did_you_mean(place.name, beside) + listing if beside else "check the path"
+        raise _unusable(path, "there is no such file", "nothing", fix) from None
     except UnreadableError as error:
-        mend = "look at its permissions and its path"
-        raise _unusable(path, f"it cannot be read: {error}", str(error), mend) from None
+        fix = "look at its permissions and its path"
+        raise _unusable(path, f"it cannot be read: {error}", str(error), fix) from None
     # `recipes/../mood.py` and `mood.py` are one file. A file that is a link stays the link that the user named.
     return PluginFile(str(Path(os.path.realpath(place.parent), place.name)), source)
 
 
-def _unusable(path: str | Path, message: str, received: str, mend: str) -> PluginError:
-    return PluginError(f"plugin file {path}: {message}", expected="a Python file", received=received, mend=mend)
+def _unusable(path: str | Path, message: str, received: str, fix: str) -> PluginError:
+    return PluginError(f"plugin file {path}: {message}", expected="a Python file", received=received, fix=fix)

@@ -47,7 +47,7 @@ def json_values(values: Mapping[str, Any], what: str) -> dict[str, Any]:
             f'{who}"{found.where}" of {what} has no form in JSON',
             expected="texts, numbers, true and false, None, and lists and tables of them; paths and arrays serve too",
             received=found.received,
-            mend="turn the value into one of these",
+            fix="turn the value into one of these",
         ) from None
 
 

@@ -98,14 +98,14 @@ class Loader:
         if unmarked:
             self.failures.append(point.failure(f"has no hooks; put @glueft.hookimpl above {unmarked[0]}"))
         elif point.file and not own:
-            mend = "define a class that derives from glueft.Task, Optimizer, Schedule or Callback"
-            self.failures.append(point.failure(f"there is no plugin in it; {mend}"))
+            fix = "define a class that derives from glueft.Task, Optimizer, Schedule or Callback"
+            self.failures.append(point.failure(f"there is no plugin in it; {fix}"))
         elif not point.file:
-            mend = ""
+            fix = ""
             if own:
                 (kind, cls), *_ = own
-                mend = f"; add @glueft.hookimpl and below it a {HOOK_OF_KIND[kind]}() that returns [{cls.__name__}]"
-            self.failures.append(point.failure(f"has no hooks{mend}"))
+                fix = f"; add @glueft.hookimpl and below it a {HOOK_OF_KIND[kind]}() that returns [{cls.__name__}]"
+            self.failures.append(point.failure(f"has no hooks{fix}"))
 
     def _offered(self, point: Point, module: ModuleType) -> Iterator[tuple[str, Any]]:
         """Yield each kind and class that a module offers: what its hooks return.
@@ -169,16 +169,16 @@ def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:
 
 def _no_module(point: EntryPoint, named: object) -> str:
     """What to do about an entry point that names a class, a function or anything else within a module."""
-    what, mend = f"a {type(named).__name__}", ""
+    what, fix = f"a {type(named).__name__}", ""
     if isinstance(named, type):
         what = f"the class {named.__name__}"
         kind = next((kind for kind, base in BASES.items() if issubclass(named, base)), None)
         if kind:
             hook = f"a {HOOK_OF_KIND[kind]}() under @glueft.hookimpl"
-            mend = f", and give that module {hook} that returns [{named.__name__}]"
+            fix = f", and give that module {hook} that returns [{named.__name__}]"
     elif callable(named):
         what = f"the function {getattr(named, '__name__', named)}"
-    return f"its entry point names {what}, and glueft needs the module: write {point.right_line}{mend}"
+    return f"its entry point names {what}, and glueft needs the module: write {point.right_line}{fix}"
 
 
 def _breach(error: Exception) -> str:

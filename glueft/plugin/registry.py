@@ -113,19 +113,19 @@ class Registry:
                 f'{kind} "{name}" cannot be used',
                 expected=f"one {kind} of that name that keeps to the plugin contract",
                 received="; ".join(map(str, lost)),
-                mend="mend or uninstall the package",
+                fix="fix or uninstall the package",
             )
         names = self.names(kind)
-        mend = f"{did_you_mean(name, names)} Installed: {', '.join(names) or 'none'}".strip()
+        fix = f"{did_you_mean(name, names)} Installed: {', '.join(names) or 'none'}".strip()
         # A package that could not be used at all might have brought the plugin.
         suspects = [failure for failure in self.failures if failure.name is None]
         if suspects:
-            mend += ".  It may be in what could not be used: " + "; ".join(map(str, suspects))
+            fix += ".  It may be in what could not be used: " + "; ".join(map(str, suspects))
         raise PluginError(
             f'no {kind} is called "{name}"',
             expected=f"one of {', '.join(names) or '(none is installed)'}",
             received=f'"{name}"',
-            mend=mend,
+            fix=fix,
         )
 
 
@@ -245,6 +245,6 @@ def _settle(registry: Registry, claimants: list[Registered]) -> None:
         registry.plugins[kind, name] = own[0]
         reason = f'package {own[0].origin} has {article} {kind} called "{name}" already; give this one another name'
     else:
-        mend = "uninstall one of them" if len(files) < 2 else "name one of the files"
-        reason = f'{" and ".join(packages)} each bring {article} {kind} called "{name}"; {mend}'
+        fix = "uninstall one of them" if len(files) < 2 else "name one of the files"
+        reason = f'{" and ".join(packages)} each bring {article} {kind} called "{name}"; {fix}'
     registry.failures.append(last.failure(reason, kind, name))

@@ -45,7 +45,7 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
             f"{folder}: there is something in the place of the new package",
             expected="a folder that does not exist yet",
             received="a folder" if folder.is_dir() else "a file",
-            mend="choose another name, another place with --directory, or move that one away",
+            fix="choose another name, another place with --directory, or move that one away",
         )
     words = {
         "name": name,
@@ -67,7 +67,7 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
             f"the package {folder} cannot be made",
             expected="a folder that can be written to, or a path where one can be made",
             received=error.strerror or str(error),
-            mend="name another place with --directory",
+            fix="name another place with --directory",
         ) from error
     return sorted(file for file in folder.rglob("*") if file.is_file())
 
@@ -95,7 +95,7 @@ def check_name(name: str, kind: str, registry: Registry) -> None:
             f'"{name}" cannot be the name of a plugin',
             expected=f'at most {LONGEST} lower-case letters, digits, single "_" and "-"; a letter first, no sign last',
             received=f'"{name}"',
-            mend=f'call it "{suggestion}"',
+            fix=f'call it "{suggestion}"',
         )
     for plugin in registry.all():
         if plugin.name == name:
@@ -103,7 +103,7 @@ def check_name(name: str, kind: str, registry: Registry) -> None:
                 f'there is a plugin called "{name}" already',
                 expected="a name that is not taken",
                 received=f"the {plugin.kind} of {plugin.origin}",
-                mend=f'choose another name, such as "my_{name}"',
+                fix=f'choose another name, such as "my_{name}"',
             )
     module = module_of(name)
     if importlib.util.find_spec(module) is not None:
@@ -111,7 +111,7 @@ def check_name(name: str, kind: str, registry: Registry) -> None:
             f'a plugin called "{name}" would need the module {module}, which is installed already',
             expected="a name whose module does not exist yet",
             received=f"the module {module}" + "".join(f" of {owner}" for owner in _owners(module)),
-            mend=f'choose another name, such as "my_{name}"',
+            fix=f'choose another name, such as "my_{name}"',
         )
 
 

@@ -159,7 +159,7 @@ class BackgroundPush:
                 f'"{self.target.repository}" was not pushed: {words}',
                 expected="a push",
                 received=words,
-                mend="push again with glueft push; if it stays so, it is a bug",
+                fix="push again with glueft push; if it stays so, it is a bug",
             )
             self._refused(unexpected, epoch, pushing=source is not None)
         finally:
@@ -188,10 +188,10 @@ class BackgroundPush:
         if pushing or not told_before:
             end = "" if pushing else "; the run goes on"
             options = push_options(self.run.record["hub"])  # A private model must not come out public by a repetition.
-            mend = re.sub(
-                r"push RUN (\S+/[\w.-]+)", lambda found: f"push {self.run.folder} {found[1]}{options}", error.mend
+            fix = re.sub(
+                r"push RUN (\S+/[\w.-]+)", lambda found: f"push {self.run.folder} {found[1]}{options}", error.fix
             )
-            self.run.say(f"warning: {error.message}{end} ({error.received}; to mend: {mend})")
+            self.run.say(f"warning: {error.message}{end} ({error.received}; to fix: {fix})")
 
     def _collect(self) -> None:
         """Once the thread has ended, take over what it leaves."""

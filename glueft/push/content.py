@@ -119,7 +119,7 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
             "the record of the run lacks what a model card needs, so nothing is pushed",
             expected="run.json as glueft run writes it",
             received=f"nothing at {missing}",
-            mend="repeat the run, or restore the file from a copy",
+            fix="repeat the run, or restore the file from a copy",
         ) from missing
     texts = {CARD: str(card), RECIPE: recipe, RECORD: json_text(record, indent=2) + "\n"}
     stage = f"epoch {source.epoch[0]} of {source.epoch[1]}" if source.epoch else "the finished run"
@@ -164,6 +164,6 @@ def _settings(path: Path) -> bytes:
             f"{path}: it cannot be read, so nothing is pushed",
             expected="a JSON object",
             received=received,
-            mend="repeat the run, or restore the file from a copy",
+            fix="repeat the run, or restore the file from a copy",
         )
     return public_settings(path.read_bytes())

@@ -50,7 +50,7 @@ def unusable_name(what: str, given: str, rule: str) -> HubError:
         f'"{given}" is no name of a {what} on the hub: it {rule}',
         expected={"repository": "USER/NAME, such as alice/mrpc-minilm", "branch": "a branch, such as main"}[what],
         received=f'"{given}"',
-        mend="correct the name",
+        fix="correct the name",
     )
 
 
@@ -65,7 +65,7 @@ def away(name: str, reason: str, *, begun: bool = False) -> HubAwayError:
         f'the upload to "{name}" was interrupted' if begun else f'"{name}" was not pushed: the hub cannot be asked',
         expected=f"an answer from {constants.ENDPOINT}",
         received=reason + (f"; {NOTHING_VISIBLE}" if begun else ""),
-        mend=f"push again when the hub is there: glueft push RUN {name}; {again}",
+        fix=f"push again when the hub is there: glueft push RUN {name}; {again}",
     )
 
 
@@ -75,7 +75,7 @@ def no_token(name: str) -> HubError:
         f'"{name}" was not pushed: the hub takes nothing without a token',
         expected="a token that may write, where the hub's own tools look for it",
         received="no token in HF_TOKEN and none of `hf auth login`",
-        mend="log in (hf auth login) or set HF_TOKEN; tokens are made in your settings on the hub",
+        fix="log in (hf auth login) or set HF_TOKEN; tokens are made in your settings on the hub",
     )
 
 
@@ -85,7 +85,7 @@ def malformed_token(name: str) -> HubError:
         f'"{name}" was not pushed: {_token_source()} is no token',
         expected="letters, digits, underscores and the like, without spaces",
         received="characters that no token has",
-        mend="copy it again from your settings on the hub, without quotes or spaces",
+        fix="copy it again from your settings on the hub, without quotes or spaces",
     )
 
 
@@ -95,7 +95,7 @@ def wrong_token(name: str, error: BaseException) -> HubError:
         f'"{name}" was not pushed: the hub does not know the token',
         expected="a token that is valid and may write",
         received=f"{described(error)}; the token is {_token_source()}",
-        mend="log in again (hf auth login --force) or correct HF_TOKEN, which goes before; the token may have expired",
+        fix="log in again (hf auth login --force) or correct HF_TOKEN, which goes before; the token may have expired",
     )
 
 
@@ -107,7 +107,7 @@ def no_permission(name: str, user: str, reason: str) -> HubError:
         f'you may not write to "{name}"',
         expected=f"a token with the right to write to what belongs to {owner}",
         received=f"{reason}; the token is of {user or 'another account'}",
-        mend=f"{own}make a token that may write there, in your settings on the hub",
+        fix=f"{own}make a token that may write there, in your settings on the hub",
     )
 
 
@@ -117,7 +117,7 @@ def name_refused(name: str, error: BaseException) -> HubError:
         f'the hub refuses the name "{name}"',
         expected="a name that the hub allows",
         received=described(error),
-        mend="choose another name",
+        fix="choose another name",
     )
 
 
@@ -127,7 +127,7 @@ def another_type(name: str) -> HubError:
         f'"{name}" exists on the hub, and is no model repository',
         expected="a new name, or the name of a model repository",
         received="a repository of another type, a data set or a space",
-        mend="choose another name",
+        fix="choose another name",
     )
 
 
@@ -137,7 +137,7 @@ def is_public(name: str) -> HubError:
         f'"{name}" exists already, and is public',
         expected="a new repository, or one that is private",
         received="a public repository, and the wish to push to a private one",
-        mend="make it private in its settings on the hub, choose another name, or push without --private",
+        fix="make it private in its settings on the hub, choose another name, or push without --private",
     )
 
 
@@ -148,7 +148,7 @@ def foreign_files(name: str, files: list[str]) -> HubError:
         f'"{name}" holds files that glueft has not pushed',
         expected="a new or empty repository, or one that glueft has pushed to",
         received=shown,
-        mend=f"choose another name; or replace the model and its card there: glueft push RUN {name} --force",
+        fix=f"choose another name; or replace the model and its card there: glueft push RUN {name} --force",
     )
 
 
@@ -158,7 +158,7 @@ def no_branch(name: str, revision: str, received: str) -> HubError:
         f'"{revision}" is no branch of "{name}" that can be pushed to',
         expected="a branch, or a name for a new one",
         received=received,
-        mend="choose another name for --revision; tags and commits stay as they are",
+        fix="choose another name for --revision; tags and commits stay as they are",
     )
 
 
@@ -168,7 +168,7 @@ def not_taken(name: str, error: BaseException) -> HubError:
         f'the hub did not take the push to "{name}"',
         expected="a new commit there",
         received=f"{described(error)}; {NOTHING_VISIBLE}",
-        mend=f"try again: glueft push RUN {name}; if it stays so, look at the repository's settings and your quota",
+        fix=f"try again: glueft push RUN {name}; if it stays so, look at the repository's settings and your quota",
     )
 
 

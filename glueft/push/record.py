@@ -40,7 +40,7 @@ def failed(error: GlueftError | str, status: str = "failed") -> dict[str, Any]:
     """Return the entry of a push that did not work: "failed", "skipped", "unfinished" or "interrupted"."""
     if isinstance(error, str):
         return {"status": status, "reason": error}
-    return {"status": status, "reason": error.message, "received": error.received, "mend": error.mend}
+    return {"status": status, "reason": error.message, "received": error.received, "mend": error.fix}
 
 
 def note_push(run: SavedRun, pushed: Pushed, say: Callable[[str], None]) -> None:

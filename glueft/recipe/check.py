@@ -122,7 +122,7 @@ class RecipeCheck:
                 message,
                 expected=f"one of the tables {tables}, [[callbacks]]",
                 received=quoted(name),
-                mend=(f"did you mean {shown}?  " if shown else "") + f"Tables: {tables}, [[callbacks]]",
+                fix=(f"did you mean {shown}?  " if shown else "") + f"Tables: {tables}, [[callbacks]]",
                 suggestion=meant,
             )
         )
@@ -136,22 +136,22 @@ class RecipeCheck:
                 f"the recipe has no [{name}] table",
                 expected=f"a table [{name}] that names a {name} plugin",
                 received="nothing",
-                mend=f'add [{name}] and below it plugin = "{example}".  Installed: {", ".join(names) or "none"}',
+                fix=f'add [{name}] and below it plugin = "{example}".  Installed: {", ".join(names) or "none"}',
             )
         )
 
     def _table(self, name: str, path: Path, table: object) -> Any:
         if not isinstance(table, dict):
-            mend = f"write [{name}] on a line of its own, and its keys below it"
+            fix = f"write [{name}] on a line of its own, and its keys below it"
             if self.origins.argument(path):
-                mend = f"give one of its keys, as in --set {name}.KEY=VALUE"
+                fix = f"give one of its keys, as in --set {name}.KEY=VALUE"
             self.problems.append(
                 self.origins.problem(
                     path,
                     f"expected a table; received {received(table)}",
                     expected="a table",
                     received=received(table),
-                    mend=mend,
+                    fix=fix,
                 )
             )
             return None
@@ -173,7 +173,7 @@ class RecipeCheck:
                     f"expected the name of a plugin, in quotes; received {received(name)}",
                     expected="the name of a plugin, in quotes",
                     received=received(name),
-                    mend=f"Installed: {', '.join(self.registry.names(kind))}",
+                    fix=f"Installed: {', '.join(self.registry.names(kind))}",
                 )
             )
             return None
@@ -184,14 +184,14 @@ class RecipeCheck:
             if self.lacking and not (brought and "package" in brought):
                 return None
             meant = None if brought else nearest(name, self.registry.names(kind))
-            mend = f"{error.received}.  {error.mend}" if "cannot be used" in error.message else error.mend
+            fix = f"{error.received}.  {error.fix}" if "cannot be used" in error.message else error.fix
             self.problems.append(
                 self.origins.problem(
                     where,
                     error.message,
                     expected=error.expected,
                     received=error.received,
-                    mend=f"{how_to_get(brought)}.  {mend}" if brought else mend,
+                    fix=f"{how_to_get(brought)}.  {fix}" if brought else fix,
                     suggestion=meant,
                 )
             )
@@ -212,7 +212,7 @@ class RecipeCheck:
         except GlueftError as error:
             self.problems.append(
                 self.origins.problem(
-                    path, error.message, expected=error.expected, received=error.received, mend=error.mend
+                    path, error.message, expected=error.expected, received=error.received, fix=error.fix
                 )
             )
             return None
@@ -226,7 +226,7 @@ class RecipeCheck:
                 f"{what} cannot be used with these options: {reason}",
                 expected=f"a {found.kind} that keeps to the plugin contract, whatever its options",
                 received=f"one that does not, from {found.origin}",
-                mend=f"give it other options, or tell the authors of {found.origin}",
+                fix=f"give it other options, or tell the authors of {found.origin}",
             )
         )
         return None
@@ -242,7 +242,7 @@ class RecipeCheck:
                         f"unknown key for [{path[0]}]",
                         expected='the key "plugin"',
                         received=quoted(key),
-                        mend='did you mean "plugin"?',
+                        fix='did you mean "plugin"?',
                         suggestion="plugin",
                     )
                 )
@@ -253,7 +253,7 @@ class RecipeCheck:
                 f"the table does not say which {kind}",
                 expected=f"the name of a {kind} plugin",
                 received="nothing",
-                mend=f'add plugin = "{names[0]}".  Installed: {", ".join(names)}'
+                fix=f'add plugin = "{names[0]}".  Installed: {", ".join(names)}'
                 if names
                 else f"remove the table: no {kind} plugin is installed",
             )
@@ -277,7 +277,7 @@ class RecipeCheck:
                     f"expected any number of tables; received {got}",
                     expected="any number of tables [[callbacks]]",
                     received=got,
-                    mend="write [[callbacks]], with two brackets, once for each callback",
+                    fix="write [[callbacks]], with two brackets, once for each callback",
                 )
             )
             return None
@@ -302,7 +302,7 @@ class RecipeCheck:
             return question()
         except GlueftError as error:
             problem = self.origins.problem(
-                path, error.message, expected=error.expected, received=error.received, mend=error.mend
+                path, error.message, expected=error.expected, received=error.received, fix=error.fix
             )
         except Exception as error:
             problem = self.origins.problem(
@@ -310,7 +310,7 @@ class RecipeCheck:
                 f"the plugin's own check failed: {type(error).__name__}: {error}",
                 expected="a recipe that the plugin can check",
                 received="a failure inside the plugin",
-                mend=f"report it to the authors of {self.registry.find('callback', callback.name).package}",
+                fix=f"report it to the authors of {self.registry.find('callback', callback.name).package}",
             )
         self.problems.append(problem)
         return None

@@ -44,7 +44,7 @@ def clashes(callbacks: Mapping[int, Callback], claimed: Mapping[int, Sequence[st
                     f'callback "{callback.name}" wants {quoted(claim)} for itself, and so does {owner}',
                     expected="something of its own for each callback",
                     received=f"{quoted(claim)} twice",
-                    mend=f"give it another by its options (glueft describe {callback.name}), or take it out",
+                    fix=f"give it another by its options (glueft describe {callback.name}), or take it out",
                 )
             )
     return problems

@@ -116,7 +116,7 @@ class Findings:
             elsewhere, key = [home for home in self.of.homes[other] if home != self.of.path[0]], other
         if elsewhere:
             shown = suggestion = f"{elsewhere[0]}.{key}"
-        mend = self._switched(at)
+        fix = self._switched(at)
         if len(at) == 1 and self.of.owner[0] != "[":
             accepted = ["plugin", *accepted]
         listing = f"Accepted: {', '.join(map(quoted_key, accepted))}" if accepted else "It accepts no keys"
@@ -125,7 +125,7 @@ class Findings:
             f"unknown key for {self.of.owner}",
             f"one of {', '.join(map(quoted_key, accepted))}",
             quoted(str(at[-1])),
-            mend or (f"did you mean {shown}?  " if shown else "") + listing,
+            fix or (f"did you mean {shown}?  " if shown else "") + listing,
             suggestion,
         )
 
@@ -160,8 +160,8 @@ class Findings:
         if at:
             self._add(at, f"{words}; received {received(value)}", words, received(value), self._description(at))
             return
-        mend = "; ".join(self._places(words)) or f"change {dotted(self.of.path)}"
-        self._add(at, words, words, "a table that breaks this rule", mend)
+        fix = "; ".join(self._places(words)) or f"change {dotted(self.of.path)}"
+        self._add(at, words, words, "a table that breaks this rule", fix)
 
     def _places(self, words: str) -> list[str]:
         """Where the keys are given that a message speaks of; nothing if one argument gave the whole table."""
@@ -189,10 +189,10 @@ class Findings:
             )
             return
         wanted = expected(schema) if schema else findings[0]["msg"][:1].lower() + findings[0]["msg"][1:]
-        mend, suggestion = self._mend(at, schema, value)
-        self._add(at, f"expected {wanted}; received {received(value)}", wanted, received(value), mend, suggestion)
+        fix, suggestion = self._fix(at, schema, value)
+        self._add(at, f"expected {wanted}; received {received(value)}", wanted, received(value), fix, suggestion)
 
-    def _mend(self, at: Path, schema: Schema, value: object) -> tuple[str, str | None]:
+    def _fix(self, at: Path, schema: Schema, value: object) -> tuple[str, str | None]:
         names = choices(schema)
         if isinstance(value, str) and (meant := nearest(value, names)):
             return f'did you mean "{meant}"?', meant
@@ -255,10 +255,10 @@ class Findings:
             schema = inner if isinstance(inner, dict) else {}
         return _resolved(root, schema)
 
-    def _add(self, at: Path, message: str, wanted: str, got: str, mend: str, suggestion: str | None = None) -> None:
+    def _add(self, at: Path, message: str, wanted: str, got: str, fix: str, suggestion: str | None = None) -> None:
         self.problems.append(
             self.of.origins.problem(
-                (*self.of.path, *at), message, expected=wanted, received=got, mend=mend, suggestion=suggestion
+                (*self.of.path, *at), message, expected=wanted, received=got, fix=fix, suggestion=suggestion
             )
         )
 

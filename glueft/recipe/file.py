@@ -69,7 +69,7 @@ def read_text(path: str) -> tuple[str, str]:
                     "this is not UTF-8 text",
                     expected="a TOML file in UTF-8",
                     received=f"byte 0x{content[error.start]:02x} at position {error.start}",
-                    mend=f"save the file as UTF-8; the first byte that is not UTF-8 is number {error.start + 1}",
+                    fix=f"save the file as UTF-8; the first byte that is not UTF-8 is number {error.start + 1}",
                 )
             ],
         ) from None
@@ -114,15 +114,15 @@ def parse_text(recipe: str, text: str) -> dict[str, Any]:
                 f"not TOML: {found.message}",
                 expected=found.expected,
                 received=found.received,
-                mend=found.mend,
+                fix=found.fix,
             )
         ],
     )
 
 
-def _unreadable(path: str, message: str, received: str, mend: str) -> RecipeError:
+def _unreadable(path: str, message: str, received: str, fix: str) -> RecipeError:
     problem = Problem(
-        "", None, path, message, expected="a TOML file, or the name of a packaged recipe", received=received, mend=mend
+        "", None, path, message, expected="a TOML file, or the name of a packaged recipe", received=received, fix=fix
     )
     return RecipeError(path if path.isprintable() and path.strip() else quoted(path), [problem])
 

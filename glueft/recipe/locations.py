@@ -45,9 +45,9 @@ class Origins:
         return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
 
     def problem(
-        self, path: Path, message: str, *, expected: str, received: str, mend: str, suggestion: str | None = None
+        self, path: Path, message: str, *, expected: str, received: str, fix: str, suggestion: str | None = None
     ) -> Problem:
         """A problem of the value at this path, placed where it comes from."""
         argument = self.argument(path)
         line = None if argument else self.line(path)
-        return Problem(dotted(path), line, argument or self.recipe, message, expected, received, mend, suggestion)
+        return Problem(dotted(path), line, argument or self.recipe, message, expected, received, fix, suggestion)

@@ -53,14 +53,14 @@ class Table:
 
             return None, Findings(self).explain(error)
         except GlueftError as error:
-            return None, [self._as_a_whole(error.message, error.expected, error.received, error.mend)]
+            return None, [self._as_a_whole(error.message, error.expected, error.received, error.fix)]
         except Exception as error:
             if self.plugin is None:
                 raise
             failure = f"the plugin's own check failed: {type(error).__name__}: {error}"
-            mend = f"report it to the authors of {self.plugin.origin}"
+            fix = f"report it to the authors of {self.plugin.origin}"
             wanted = "options that the plugin can check"
-            return None, [self._as_a_whole(failure, wanted, "a failure inside the plugin", mend)]
+            return None, [self._as_a_whole(failure, wanted, "a failure inside the plugin", fix)]
 
     def _unwritable(self, good: Options) -> list[Problem]:
         """A plugin's own code may make of a value what no recipe can hold, and a run writes its recipe down."""
@@ -70,12 +70,12 @@ class Table:
         if found is None:
             return []
         message = f"{self.owner} has an option that a recipe cannot hold"
-        mend = f"tell the authors of {self.plugin.origin}; `glueft plugin check {self.plugin.name}` names the option"
-        return [self._as_a_whole(message, "text, numbers, true, false, dates, lists, tables", f"a {found}", mend)]
+        fix = f"tell the authors of {self.plugin.origin}; `glueft plugin check {self.plugin.name}` names the option"
+        return [self._as_a_whole(message, "text, numbers, true, false, dates, lists, tables", f"a {found}", fix)]
 
     def _folder_of(self, key: str) -> FilePath:
         """Where the relative paths of an option begin; `glueft.LocalPath` asks."""
         return self.origins.folder_of((*self.path, key))
 
-    def _as_a_whole(self, message: str, expected: str, received: str, mend: str) -> Problem:
-        return self.origins.problem(self.path, message, expected=expected, received=received, mend=mend)
+    def _as_a_whole(self, message: str, expected: str, received: str, fix: str) -> Problem:
+        return self.origins.problem(self.path, message, expected=expected, received=received, fix=fix)

@@ -46,7 +46,7 @@ def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[l
             "they contradict each other",
             expected="one source of rows",
             received="--sample and --data-dir",
-            mend="keep one of them: --sample reads the rows that ship with the task, --data-dir your own folder",
+            fix="keep one of them: --sample reads the rows that ship with the task, --data-dir your own folder",
         )
         return [], [problem]
     if data_dir is not None:
@@ -114,7 +114,7 @@ def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
                         str(error),
                         expected="a TOML value after the =",
                         received=quoted(text),
-                        mend="write a number, true, false, a word, or a text in quotes; single quotes around the whole "
+                        fix="write a number, true, false, a word, or a text in quotes; single quotes around the whole "
                         f"argument keep the shell off them: --set '{key.strip()}=\"some text\"'"
                         + ("" if text.strip() else f"; to take the key back: --unset {dotted(path)}"),
                     )
@@ -135,9 +135,9 @@ def is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _malformed(where: str, message: str, mend: str, argument: str) -> Problem:
+def _malformed(where: str, message: str, fix: str, argument: str) -> Problem:
     return Problem(
-        "", None, where, message, expected="KEY=VALUE, such as training.epochs=1", received=quoted(argument), mend=mend
+        "", None, where, message, expected="KEY=VALUE, such as training.epochs=1", received=quoted(argument), fix=fix
     )
 
 
@@ -184,7 +184,7 @@ def apply(tables: dict[str, Any], overrides: Sequence[Override]) -> tuple[dict[P
                     str(misfit),
                     expected=misfit.expected,
                     received=misfit.received,
-                    mend=misfit.mend,
+                    fix=misfit.fix,
                 )
             )
             continue
@@ -197,11 +197,11 @@ def apply(tables: dict[str, Any], overrides: Sequence[Override]) -> tuple[dict[P
 
 
 class _MisfitError(Exception):
-    def __init__(self, message: str, expected: str, got: object, mend: str) -> None:
+    def __init__(self, message: str, expected: str, got: object, fix: str) -> None:
         super().__init__(message)
         self.expected = expected
         self.received = "nothing there" if got is None else received(got)
-        self.mend = mend
+        self.fix = fix
 
 
 def _put(tables: dict[str, Any], override: Override) -> None:

@@ -78,8 +78,8 @@ def read_files(
         try:
             read = read_plugin_file(absolute(file, origins.folder_of(path)))
         except PluginError as error:
-            mend = "name the file that you have with --plugin FILE.py" if of_the_folder else error.mend
-            problems.append(_problem(origins, path, error.message, error.expected, error.received, mend))
+            fix = "name the file that you have with --plugin FILE.py" if of_the_folder else error.fix
+            problems.append(_problem(origins, path, error.message, error.expected, error.received, fix))
             continue
         if of_the_folder and not is_trusted(read):
             problems.append(_untrusted(origins, path, read))
@@ -87,8 +87,8 @@ def read_files(
             found.setdefault(read, path)
     for failure in load_registry(*found).file_failures:
         path = next(path for file, path in found.items() if file.path == failure.file)
-        wanted, mend = "a file whose plugins can all be used", "mend the file, or leave it out"
-        problems.append(_problem(origins, path, str(failure), wanted, failure.reason, mend))
+        wanted, fix = "a file whose plugins can all be used", "fix the file, or leave it out"
+        problems.append(_problem(origins, path, str(failure), wanted, failure.reason, fix))
     return tuple(found), problems
 
 
@@ -104,5 +104,5 @@ def _untrusted(origins: Origins, path: Path, file: PluginFile) -> Problem:
     )
 
 
-def _problem(origins: Origins, path: Path, message: str, expected: str, received: str, mend: str) -> Problem:
-    return origins.problem(path, message, expected=expected, received=received, mend=mend)
+def _problem(origins: Origins, path: Path, message: str, expected: str, received: str, fix: str) -> Problem:
+    return origins.problem(path, message, expected=expected, received=received, fix=fix)

@@ -23,7 +23,7 @@ class Problem:
         line: the line of the recipe; None if it has none, or if it comes from the command line.
         where: the recipe's file, or the argument that caused it, such as `--set training.epochs=0`.
         message: what is wrong, in a few words.
-        expected, received, mend: as in every GlueftError.
+        expected, received, fix: as in every GlueftError.
         suggestion: the valid name or path that was probably meant.
     """
 
@@ -33,7 +33,7 @@ class Problem:
     message: str
     expected: str
     received: str
-    mend: str
+    fix: str
     suggestion: str | None = None
 
     @property
@@ -60,16 +60,14 @@ class RecipeError(GlueftError):
             f"{recipe}: {count}, nothing was run",
             expected="; ".join(problem.expected for problem in self.problems if problem.expected),
             received="; ".join(problem.received for problem in self.problems if problem.received),
-            mend="; ".join(problem.mend for problem in self.problems if problem.mend),
+            fix="; ".join(problem.fix for problem in self.problems if problem.fix),
         )
 
     def __str__(self) -> str:
         shown, more = self.problems[:MOST_SHOWN], len(self.problems) - MOST_SHOWN
-        told = [tuple(map(printable_line, (each.place, each.message, each.mend))) for each in shown]
+        told = [tuple(map(printable_line, (each.place, each.message, each.fix))) for each in shown]
         width = min(48, max(len(place) for place, _, _ in told))
-        blocks = [
-            f"  {place:<{width}}   {message}" + (f"\n      {mend}" if mend else "") for place, message, mend in told
-        ]
+        blocks = [f"  {place:<{width}}   {message}" + (f"\n      {fix}" if fix else "") for place, message, fix in told]
         return "\n\n".join([printable_line(self.message), *blocks, *([f"  and {more} more"] if more > 0 else [])])
 
 

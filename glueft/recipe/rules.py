@@ -41,7 +41,7 @@ def _data(data: Data, origins: Origins) -> list[Problem]:
                 'missing; source = "folder" needs it',
                 expected="the folder that holds the data",
                 received="nothing",
-                mend='add folder = "glue_data" to [data], or give --data-dir DIR',
+                fix='add folder = "glue_data" to [data], or give --data-dir DIR',
             )
         )
     if data.source != "folder" and data.folder is not None:
@@ -51,7 +51,7 @@ def _data(data: Data, origins: Origins) -> list[Problem]:
                 f'not read, as source is "{data.source}"',
                 expected=f'no folder with source = "{data.source}"',
                 received=received(data.folder),
-                mend='set source = "folder", or remove folder',
+                fix='set source = "folder", or remove folder',
             )
         )
     if data.source != "hub" and data.revision is not None:
@@ -61,7 +61,7 @@ def _data(data: Data, origins: Origins) -> list[Problem]:
                 f'only the hub has revisions, and source is "{data.source}"',
                 expected=f'no revision with source = "{data.source}"',
                 received=received(data.revision),
-                mend='set source = "hub", or remove revision',
+                fix='set source = "hub", or remove revision',
             )
         )
     return problems
@@ -76,7 +76,7 @@ def _own_files(data: Data, task: Task, origins: Origins) -> list[Problem]:
             f'not read: task "{task.name}" names its own files',
             expected=f"no {key} with this task",
             received=received(value),
-            mend=f"remove {origins.argument(('data', key)) or key}; the files stand in [task]",
+            fix=f"remove {origins.argument(('data', key)) or key}; the files stand in [task]",
         )
         for key, value in given.items()
         if value is not None
@@ -93,7 +93,7 @@ def _predict(data: Data, task: Task, origins: Origins) -> list[Problem]:
             f"expected {expected}; received {received(split)}",
             expected=expected,
             received=received(split),
-            mend=did_you_mean(split, known).strip() or f'these are the splits of task "{task.name}"',
+            fix=did_you_mean(split, known).strip() or f'these are the splits of task "{task.name}"',
             suggestion=nearest(split, known),
         )
         for place, split in enumerate(data.predict)
@@ -116,7 +116,7 @@ def _source(data: Data, task: Task, origins: Origins) -> list[Problem]:
             f'task "{task.name}" {lacks[data.source]}',
             expected=f"one of {', '.join(others)}" if others else "another task",
             received=received(data.source),
-            mend=f"its rows can come from {' or '.join(others)}" if others else "choose another task",
+            fix=f"its rows can come from {' or '.join(others)}" if others else "choose another task",
         )
     ]
 
@@ -130,7 +130,7 @@ def _revision(model: Model, origins: Origins) -> list[Problem]:
             "only checkpoints on the hub have revisions",
             expected="no revision with a checkpoint from a folder or a package",
             received=received(model.revision),
-            mend="remove revision, or give the checkpoint's name on the hub",
+            fix="remove revision, or give the checkpoint's name on the hub",
         )
     ]
 
@@ -144,7 +144,7 @@ def _frozen_twice(model: Model, origins: Origins) -> list[Problem]:
             "lora_rank leaves the whole encoder as it is already",
             expected="no freeze with lora_rank",
             received=f"lora_rank = {model.lora_rank}, and freeze = {as_toml(model.freeze.model_dump())}",
-            mend="remove freeze, or remove lora_rank to train the rest of the encoder's own weights",
+            fix="remove freeze, or remove lora_rank to train the rest of the encoder's own weights",
         )
     ]
 
@@ -159,7 +159,7 @@ def _push(hub: Hub, origins: Origins) -> list[Problem]:
             f"missing; {given} {'says' if len(hub.model_fields_set) == 1 else 'say'} nothing without it",
             expected="the repository to push to, USER/NAME",
             received="nothing",
-            mend='add push = "USER/NAME" to [hub], or remove the table',
+            fix='add push = "USER/NAME" to [hub], or remove the table',
         )
     ]
 

@@ -17,7 +17,7 @@ class Fault:
     Attributes:
         line: of the fault, from 1.
         reason: what is wrong, without the text.
-        message, expected, received, mend: as in every GlueftError.
+        message, expected, received, fix: as in every GlueftError.
     """
 
     line: int
@@ -25,7 +25,7 @@ class Fault:
     message: str
     expected: str
     received: str
-    mend: str
+    fix: str
 
 
 def fault(text: str, error: Exception) -> Fault:
@@ -48,13 +48,13 @@ def fault(text: str, error: Exception) -> Fault:
         return _fault(line, "this number has thousands of digits", "", "write a smaller number")
     if places.repeats and re.search("twice|overwrite|mutate", said):
         return _repeated(places)
-    for pattern, message, mend in EXPLANATIONS:
+    for pattern, message, fix in EXPLANATIONS:
         if re.search(pattern, said):
             if pattern in ("Invalid value", "Expected newline"):
-                message, mend = _value(content) or (message, mend)
+                message, fix = _value(content) or (message, fix)
             if "=" in pattern and ":" in content and "=" not in content:
-                mend = f"write = in place of the colon: {content.replace(':', ' =', 1)}"
-            return _fault(line, message, content, mend)
+                fix = f"write = in place of the colon: {content.replace(':', ' =', 1)}"
+            return _fault(line, message, content, fix)
     return _fault(line, said[:1].lower() + said[1:], content, "see https://toml.io for how TOML is written")
 
 
@@ -86,19 +86,17 @@ EXPLANATIONS = [
 ]
 
 
-def _fault(line: int, message: str, content: str, mend: str) -> Fault:
+def _fault(line: int, message: str, content: str, fix: str) -> Fault:
     shown = quoted(content, 70) if content else "nothing"
     whole = f"{message}: {shown}" if content else message
-    return Fault(line, message, whole, "TOML, as in batch_size = 8", shown, mend)
+    return Fault(line, message, whole, "TOML, as in batch_size = 8", shown, fix)
 
 
 def _repeated(places: Places) -> Fault:
     path, first, again = places.repeats[0]
-    mend = (
-        f"keep one of the two lines, {first} or {again}" if first != again else f"keep one of the two in line {again}"
-    )
+    fix = f"keep one of the two lines, {first} or {again}" if first != again else f"keep one of the two in line {again}"
     reason = f"{dotted(path)} is given twice, first in line {first}"
-    return Fault(again, reason, reason, "each table and key once", dotted(path), mend)
+    return Fault(again, reason, reason, "each table and key once", dotted(path), fix)
 
 
 def _value(content: str) -> tuple[str, str] | None:

@@ -155,7 +155,7 @@ def load_run_parts(
     )
     for problem in check.problems:
         if found and problem.path.startswith("task."):
-            problem = replace(problem, mend=problem.mend + _other_origin(registry, task, brought or {}))
+            problem = replace(problem, fix=problem.fix + _other_origin(registry, task, brought or {}))
         problems.append(problem)
     problems += malformed + misfits + unusable + contradictions(check.parts, origins)
     if problems:

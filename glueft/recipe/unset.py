@@ -75,13 +75,13 @@ def _holds(tables: Any, path: Path) -> bool:
 
 
 def _malformed(key: str) -> Problem:
-    message, mend = (
+    message, fix = (
         (f"{quoted(key)} is not a dotted key", "write the table, a dot and the key, as in --unset task.validation")
         if is_unicode(key)
         else NOT_UNICODE
     )
     wanted = "KEY, such as task.validation"
-    return Problem("", None, f"--unset {shown(key)}", message, expected=wanted, received=quoted(key), mend=mend)
+    return Problem("", None, f"--unset {shown(key)}", message, expected=wanted, received=quoted(key), fix=fix)
 
 
 def _not_there(tables: dict[str, Any], path: Path, key: str) -> Problem:
@@ -101,7 +101,7 @@ def _not_there(tables: dict[str, Any], path: Path, key: str) -> Problem:
         "the recipe does not have this key",
         expected="a key that the recipe gives",
         received="nothing",
-        mend=(f"did you mean {meant}?  " if meant else "")
+        fix=(f"did you mean {meant}?  " if meant else "")
         + f"{where} has: {listing or 'nothing that can be taken back'}",
         suggestion=meant,
     )

@@ -135,7 +135,7 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
         for part in list(element):
             if part.tag.rpartition("}")[2] in ("metadata", "style"):
                 element.remove(part)
-        _mend(element, name)
+        _fix(element, name)
     width, height = (root.attrib.pop(side).removesuffix("pt") for side in ("width", "height"))
     root.attrib |= {
         "viewBox": f"0 0 {float(width):g} {float(height):g}",
@@ -151,7 +151,7 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _mend(element: Any, name: str) -> None:
+def _fix(element: Any, name: str) -> None:
     """Give an element's ids the plot's name, its colours the page's variables, and its text the page's font."""
     for key, value in element.attrib.items():
         if key == "id":

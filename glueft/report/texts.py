@@ -47,7 +47,7 @@ def read_texts(run: SavedRun, split: str, data_dir: str | Path | None = None) ->
     except GlueftError as error:
         lines = str(error).splitlines()
         problem = error.problems[0] if isinstance(error, RecipeError) else None
-        reason = f"{problem.message}; {problem.mend}" if problem else lines[0] + _received(error)
+        reason = f"{problem.message}; {problem.fix}" if problem else lines[0] + _received(error)
         return SplitTexts(missing=f"the rows cannot be read: {reason}")
     if rows.sha256 != described.get("sha256"):
         return SplitTexts(missing="the rows that are there now are not those of the run: their SHA-256 differs")
@@ -68,7 +68,7 @@ def _read(task: Task, source: Source, split: str, limit: int | None, draw_seed: 
     except Exception as error:
         # Whatever a library makes of files that are gone or damaged: a report goes on without texts.
         raise PluginError(
-            f"{type(error).__name__}: {error}", expected="rows", received="", mend="repeat the report with --data-dir"
+            f"{type(error).__name__}: {error}", expected="rows", received="", fix="repeat the report with --data-dir"
         ) from error
 
 

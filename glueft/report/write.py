@@ -12,7 +12,7 @@ from glueft.files import write_text, writing
 from glueft.runs.saved_run import open_run
 
 FILE_NAME = "report.html"
-_EXPECTED, _MEND = "a file in a folder that can be written to", "name another file with --output"
+_EXPECTED, _FIX = "a file in a folder that can be written to", "name another file with --output"
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def write_report(
             f"{opened.folder}: its record lacks what a report needs",
             expected="run.json, recipe.toml and history.jsonl as glueft run writes them",
             received=f"nothing at {error}",
-            mend="repeat the run (glueft run with its recipe.toml), or restore the folder from a copy",
+            fix="repeat the run (glueft run with its recipe.toml), or restore the folder from a copy",
         ) from error
-    with writing(path, RunFolderError, expected=_EXPECTED, mend=_MEND):
+    with writing(path, RunFolderError, expected=_EXPECTED, fix=_FIX):
         write_text(path, render(content))
     listed = [split for split in content.splits if split.mistakes is not None and split.mistakes.rows]
     notes = list(content.notes)
@@ -89,7 +89,7 @@ def _check_output(path: Path, force: bool) -> None:
             f"{path} exists already",
             expected="a name that is not in use",
             received="a file",
-            mend="overwrite it with --force, or name another file with --output",
+            fix="overwrite it with --force, or name another file with --output",
         )
     if not path.parent.is_dir():
         raise _unwritable(path, f"no folder {path.parent}")
@@ -100,5 +100,5 @@ def _unwritable(path: Path, received: str) -> RunFolderError:
         f"{path}: the report cannot be written there",
         expected=_EXPECTED,
         received=received,
-        mend=_MEND,
+        fix=_FIX,
     )

@@ -29,14 +29,14 @@ def line_of(kind: Any, values: Mapping[str, Any]) -> str:
             "a line for history.jsonl has no kind",
             expected='a text that says what the line is: run.log("samples", answers=[...])',
             received=given,
-            mend=f'give the kind first: run.log("KIND", {names})',
+            fix=f'give the kind first: run.log("KIND", {names})',
         )
     if kind in OWN_KINDS and at_work() is not None:
         raise _refused(
             f'a line for history.jsonl has the kind "{kind}", which is glueft\'s own',
             expected=f"another kind than {' and '.join(OWN_KINDS)}, whose lines the report draws",
             received=f'run.log("{kind}", ...)',
-            mend="give the line a kind of the plugin's own",
+            fix="give the line a kind of the plugin's own",
         )
     entry = {"kind": kind} | json_values(values, "a line for history.jsonl")
     line = json.dumps(entry, ensure_ascii=False, allow_nan=False)
@@ -53,10 +53,10 @@ def entry_of(line: str) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) else None
 
 
-def _refused(message: str, *, expected: str, received: str, mend: str) -> PluginError:
+def _refused(message: str, *, expected: str, received: str, fix: str) -> PluginError:
     plugin = at_work()
     who = f"{named(plugin)}: " if plugin is not None else "run.log: "
-    return PluginError(who + message, expected=expected, received=received, mend=mend)
+    return PluginError(who + message, expected=expected, received=received, fix=fix)
 
 
 def _encodable(text: str) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("id", "label", "prediction")
 PREFIX = "probability_"
-MEND = "restore the file from a copy, or repeat the run: glueft run recipe.toml"
+FIX = "restore the file from a copy, or repeat the run: glueft run recipe.toml"
 
 
 @dataclass(frozen=True)
@@ -129,4 +129,4 @@ def _names(labels: Sequence[str]) -> str:
 
 
 def _refuse(path: Path, message: str, expected: str, received: Any) -> NoReturn:
-    raise RunFolderError(f"{path}: {message}", expected=expected, received=str(received), mend=MEND)
+    raise RunFolderError(f"{path}: {message}", expected=expected, received=str(received), fix=FIX)

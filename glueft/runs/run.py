@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from glueft.training.model_in_training import ModelInTraining
 
 _EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
-_MEND = "make room, or name another place with --output-dir; what is in the run folder is whole"
+_FIX = "make room, or name another place with --output-dir; what is in the run folder is whole"
 
 
 class Run:
@@ -139,7 +139,7 @@ class Run:
                 f"{self!r} has no model yet",
                 expected="a run whose rows are read and whose model is loaded",
                 received=f'a run with the status "{self.record.get("status", "not begun")}" that has not come so far',
-                mend="ask for it in a callback's `build` or later",
+                fix="ask for it in a callback's `build` or later",
             )
         return self.in_training
 
@@ -192,12 +192,12 @@ class Run:
 
     def writing(self, name: str, needed: int | None = None) -> AbstractContextManager[None]:
         """Tell in a sentence of a full disk and the like that is met while a file of the run is written."""
-        return writing(self.folder / name, RunFolderError, expected=_EXPECTED, mend=_MEND, needed=needed)
+        return writing(self.folder / name, RunFolderError, expected=_EXPECTED, fix=_FIX, needed=needed)
 
     def cannot_write(self, fault: OSError) -> GlueftError:
         """Return the same for a file that glueft does not know: a callback's, for one."""
         path = self.folder if fault.filename is None else Path(os.fsdecode(fault.filename))
-        return cannot_write(path, fault, RunFolderError, expected=_EXPECTED, mend=_MEND)
+        return cannot_write(path, fault, RunFolderError, expected=_EXPECTED, fix=_FIX)
 
 
 def new_run_folder(output_dir: Path, task_name: str) -> Path:
@@ -214,7 +214,7 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
             f"the run folder {folder} cannot be made",
             expected="a folder that can be written to, or a path where one can be made",
             received=error.strerror or str(error),
-            mend="name another place with --output-dir",
+            fix="name another place with --output-dir",
         ) from error
     _remove_what_killed_runs_left(output_dir)
     return folder
@@ -261,7 +261,7 @@ def write_predictions(
     rows = zip(map(str, range(len(labels))), given, predicted, probabilities, strict=True)
     lines = ["\t".join(header), *("\t".join([row, label, guess, *shares]) for row, label, guess, shares in rows)]
     text = "\n".join(lines) + "\n"
-    with writing(path, RunFolderError, expected=_EXPECTED, mend=_MEND, needed=len(text)):
+    with writing(path, RunFolderError, expected=_EXPECTED, fix=_FIX, needed=len(text)):
         path.parent.mkdir(exist_ok=True)
         write_text(path, text)
 

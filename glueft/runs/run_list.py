@@ -83,7 +83,7 @@ def list_runs(folder: Path) -> list[ListedRun]:
             f"{folder}: there are no runs to list",
             expected="a folder with run folders in it",
             received="no such folder" if missing else error.strerror or str(error),
-            mend="name the folder that `glueft run --output-dir` was given, or start a run: glueft run mrpc --sample",
+            fix="name the folder that `glueft run --output-dir` was given, or start a run: glueft run mrpc --sample",
         ) from None
     return [listed(path) for path in inside if _is_meant_to_be_a_run(path)]
 
@@ -138,7 +138,7 @@ def chosen(runs: Iterable[ListedRun], *, task: str | None, statuses: Sequence[st
                 f'there is no status called "{status}"',
                 expected=f"one of {', '.join(STATUSES)}",
                 received=f'"{status}"',
-                mend=did_you_mean(status, STATUSES).strip() or "leave out --status to see all",
+                fix=did_you_mean(status, STATUSES).strip() or "leave out --status to see all",
             )
     return [run for run in runs if task in (None, run.task) and (not statuses or run.status in statuses)]
 
@@ -161,7 +161,7 @@ def ordered(runs: Sequence[ListedRun], key: str, *, reverse: bool = False) -> li
             f'runs cannot be sorted by "{key}"',
             expected=f"one of {', '.join(valid)}",
             received=f'"{key}"',
-            mend=did_you_mean(key, valid).strip() or "leave out --sort: the newest then comes last",
+            fix=did_you_mean(key, valid).strip() or "leave out --sort: the newest then comes last",
         )
 
     def value(run: ListedRun) -> tuple[bool, Any]:

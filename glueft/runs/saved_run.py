@@ -135,7 +135,7 @@ class SavedRun:
                 f"{self.folder / 'run.json'}: what it says of the task cannot be used",
                 expected="task_description as glueft run writes it",
                 received=str(error),
-                mend=REPEAT,
+                fix=REPEAT,
             ) from None
 
     def _check_task(self, name: object) -> None:
@@ -144,7 +144,7 @@ class SavedRun:
                 f"{self.folder}: recipe.toml and run.json are of different runs",
                 expected=f'the task "{self.record["task"]}", which run.json names',
                 received=f'recipe.toml with the task "{name}"',
-                mend=REPEAT,
+                fix=REPEAT,
             )
 
     @cached_property
@@ -165,7 +165,7 @@ class SavedRun:
                 f"{config}: it does not name the labels",
                 expected="id2label with the name of each label by its number, from 0",
                 received=f"id2label = {settings.get('id2label')!r}",
-                mend=REPEAT,
+                fix=REPEAT,
             )
         labels = tuple(names[index] for index in range(len(names)))
         fault = contradiction(labels, settings)
@@ -174,7 +174,7 @@ class SavedRun:
                 f"{config}: it contradicts itself about the labels",
                 expected="one name for each output, the same in id2label and label2id",
                 received=fault,
-                mend=REPEAT,
+                fix=REPEAT,
             )
         return labels
 
@@ -195,7 +195,7 @@ class SavedRun:
                     f"{path}: line {number} cannot be read",
                     expected="a JSON object in every line",
                     received=repr(line[:80]),
-                    mend=REPEAT,
+                    fix=REPEAT,
                 )
             if isinstance(entry.get("kind"), str):
                 entries.append(entry)
@@ -220,7 +220,7 @@ class SavedRun:
                     f"{path}: an entry is not one of a run",
                     expected="; ".join(f"{key}: {wanted}" for key, wanted in wrong.items()),
                     received=f'nothing of use at {", ".join(wrong)} of entry {number}, of the kind "{entry["kind"]}"',
-                    mend=REPEAT,
+                    fix=REPEAT,
                 )
 
     def splits(self) -> tuple[str, ...]:
@@ -247,7 +247,7 @@ class SavedRun:
                 f"{path}: it is not the whole recipe of a run",
                 expected=f"the tables {', '.join(_SECTIONS)}",
                 received="no " + ", ".join(lost),
-                mend=REPEAT,
+                fix=REPEAT,
             )
         return settings
 
@@ -288,7 +288,7 @@ def open_run(
             f"{folder / 'run.json'}: it is not the record of a run",
             expected=wanted,
             received=f"nothing of use at {few}",
-            mend=REPEAT,
+            fix=REPEAT,
         )
     if finished and record["status"] != "done":
         raise _not_done(folder, record)
@@ -340,26 +340,26 @@ def has_died(record: Mapping[str, Any]) -> bool:
 
 def _not_done(folder: Path, record: Mapping[str, Any]) -> RunFolderError:
     status = str(record["status"])
-    received, mend = f'"{status}"', REPEAT
+    received, fix = f'"{status}"', REPEAT
     if "error" in record:
         received += ": " + str(record["error"]).split("\n")[0]
     if has_died(record):
         received += ", while its process is gone: it has died, killed or out of memory"
     elif status == "running":
-        mend = "wait until it is done"
+        fix = "wait until it is done"
         if is_alive(record.get("process")) is None:
             received += "; whether its process still lives cannot be known from here"
-            mend += f"; if it has died, {REPEAT}"
+            fix += f"; if it has died, {REPEAT}"
     return RunFolderError(
         f"{folder}: the run has died" if has_died(record) else f"{folder}: the run is not done",
         expected='a run whose run.json says "done"',
         received=received,
-        mend=mend,
+        fix=fix,
     )
 
 
 def _no_run(path: Path) -> RunFolderError:
-    mend = "name a folder that glueft run has left, such as runs/mrpc-20260131-120000-a1b2c3"
+    fix = "name a folder that glueft run has left, such as runs/mrpc-20260131-120000-a1b2c3"
     if not path.exists():
         received = "nothing of that name"
     elif not path.is_dir():
@@ -369,14 +369,14 @@ def _no_run(path: Path) -> RunFolderError:
         received = "a folder with " + ", ".join(names[:8]) + ", ..." * (len(names) > 8) if names else "an empty folder"
         runs = sorted(inside.parent.name for inside in path.glob("*/run.json"))
         if runs:
-            mend = f"name one of the runs in it: {', '.join(runs[:5])}" + ", ..." * (len(runs) > 5)
+            fix = f"name one of the runs in it: {', '.join(runs[:5])}" + ", ..." * (len(runs) > 5)
         elif "config.json" in names:
-            mend = f"a checkpoint that is no run's is evaluated with: glueft evaluate --task NAME --checkpoint {path}"
+            fix = f"a checkpoint that is no run's is evaluated with: glueft evaluate --task NAME --checkpoint {path}"
     return RunFolderError(
         f"{path}: this is not a run folder",
         expected="a folder with the run.json of a run",
         received=received,
-        mend=mend,
+        fix=fix,
     )
 
 
@@ -387,7 +387,7 @@ def _read_text(path: Path) -> str:
         received = "no such file"
     except UnreadableError as error:
         received = str(error)
-    raise RunFolderError(f"{path}: it cannot be read", expected="a text file", received=received, mend=REPEAT)
+    raise RunFolderError(f"{path}: it cannot be read", expected="a text file", received=received, fix=REPEAT)
 
 
 def _read_object(path: Path, what: str) -> dict[str, Any]:
@@ -399,13 +399,13 @@ def _read_object(path: Path, what: str) -> dict[str, Any]:
             f"{path}: it is cut off or broken",
             expected=f"{what}, a JSON object",
             received=str(error),
-            mend=REPEAT,
+            fix=REPEAT,
         ) from None
     if not isinstance(content, dict):
         raise RunFolderError(
             f"{path}: it is not {what}",
             expected="a JSON object",
             received=f"a JSON {type(content).__name__}",
-            mend=REPEAT,
+            fix=REPEAT,
         )
     return content

@@ -105,5 +105,5 @@ class UploadFile:
             f"{self.name}: {message}",
             expected=expected,
             received=received,
-            mend="write the upload again; if that does not help, report it as a bug",
+            fix="write the upload again; if that does not help, report it as a bug",
         )

@@ -95,7 +95,7 @@ def refuse_without_rows(plan: Plan, data_dir: str | Path | None) -> None:
             f"{lost[0][0].folder} has no {lost[0][1].split} predictions, and there are no rows to predict",
             expected=f"the rows of {', '.join(f'{file.task.name} ({file.split})' for _, file in lost)}",
             received=", ".join(dict.fromkeys(f"none in {_place(run, file, data_dir)}" for run, file in lost)),
-            mend="name the folder with the benchmark's own files: --data-dir DIR",
+            fix="name the folder with the benchmark's own files: --data-dir DIR",
         )
 
 
@@ -112,7 +112,7 @@ def refuse_missing(plan: Plan) -> None:
         f"the upload to {plan.benchmark} is not complete: {few} no run",
         expected=f"a run for each of its {len(plan.given) + len(plan.missing)} files",
         received=f"none for {', '.join(plan.missing.values())}",
-        mend="name the runs of these tasks too, or fill the files with the commonest label: --fill-missing",
+        fix="name the runs of these tasks too, or fill the files with the commonest label: --fill-missing",
     )
 
 
@@ -125,7 +125,7 @@ def _benchmark(runs: Sequence[SavedRun]) -> str:
                 f'{run.folder}: the task "{run.task.name}" belongs to no benchmark',
                 expected="a task whose class sets `submission`",
                 received=f"{type(run.task).__name__}.submission = None",
-                mend="leave this run out",
+                fix="leave this run out",
             )
         found.setdefault(submission.benchmark, run)
     if len(found) > 1:
@@ -133,7 +133,7 @@ def _benchmark(runs: Sequence[SavedRun]) -> str:
             "the runs are for uploads to different benchmarks",
             expected="runs of one benchmark's tasks",
             received=", ".join(f"{name} ({run.task.name} in {run.folder})" for name, run in found.items()),
-            mend="write an upload for each of them",
+            fix="write an upload for each of them",
         )
     return next(iter(found))
 
@@ -158,7 +158,7 @@ def _claim(given: dict[str, tuple[UploadFile, SavedRun]], file: UploadFile, run:
             f"{file.name} would come from two runs",
             expected="one run for each file of the upload",
             received=" and ".join(f"{one.folder} ({one.task.name})" for one in (other, run)),
-            mend="leave one of them out",
+            fix="leave one of them out",
         )
     given[file.name] = (file, run)
 

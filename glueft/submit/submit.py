@@ -164,7 +164,7 @@ def refuse_count(file: UploadFile, received: str, rows: int, besides: str = "") 
             f"{file.name}: the {file.split} split does not have the rows that {file.submission.benchmark} expects",
             expected=counted(file.rows, "row"),
             received=received,
-            mend=f"predict the benchmark's own file: --data-dir names the folder that has it{besides}",
+            fix=f"predict the benchmark's own file: --data-dir names the folder that has it{besides}",
         )
 
 

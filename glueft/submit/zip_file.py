@@ -22,25 +22,25 @@ def refuse_output(path: Path, *, force: bool) -> None:
     Raises:
         SubmissionError: a file of that name is there and `force` is not set, a folder is, or its folder is not.
     """
-    expected, mend = "a file name that is free, in a folder that is there", "name another file with --output"
+    expected, fix = "a file name that is free, in a folder that is there", "name another file with --output"
     if path.is_dir():
         name = path / "submission.zip"
         raise SubmissionError(
-            f"{path} is a folder", expected=expected, received="a folder", mend=f"name a file in it: --output {name}"
+            f"{path} is a folder", expected=expected, received="a folder", fix=f"name a file in it: --output {name}"
         )
     if path.exists() and not force:
         raise SubmissionError(
             f"{path} exists already",
             expected=expected,
             received=f"a file of {path.stat().st_size:,} bytes",
-            mend=f"{mend}, or replace this one with --force",
+            fix=f"{fix}, or replace this one with --force",
         )
     if not path.parent.is_dir():
         raise SubmissionError(
             f"there is no folder {path.parent} to write {path.name} to",
             expected=expected,
             received="no such folder",
-            mend=f"make the folder, or {mend}",
+            fix=f"make the folder, or {fix}",
         )
 
 
@@ -59,8 +59,8 @@ def write_zip(path: Path, files: Mapping[str, bytes], check: Callable[[dict[str,
     Raises:
         SubmissionError: it cannot be written, or what was read back is not what was written.
     """
-    expected, mend = "a folder that can be written to, with room for the file", "name another file with --output"
-    with writing(path, SubmissionError, expected=expected, mend=mend), WholeFile(path) as whole:
+    expected, fix = "a folder that can be written to, with room for the file", "name another file with --output"
+    with writing(path, SubmissionError, expected=expected, fix=fix), WholeFile(path) as whole:
         with zipfile.ZipFile(whole.file, "w", zipfile.ZIP_DEFLATED) as archive:
             for name in sorted(files):
                 entry = zipfile.ZipInfo(name, TIMESTAMP)

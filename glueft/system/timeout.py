@@ -41,7 +41,7 @@ def import_seconds() -> float:
             f"the environment variable {VARIABLE} is not a number of seconds",
             expected="a number above 0: how long the import of one plugin may take",
             received=repr(given),
-            mend=f"unset {VARIABLE}; plugins then get {DEFAULT_SECONDS:g} seconds each",
+            fix=f"unset {VARIABLE}; plugins then get {DEFAULT_SECONDS:g} seconds each",
         )
     return seconds
 

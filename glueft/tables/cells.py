@@ -30,9 +30,9 @@ Read = TypeVar("Read")
 class CellError(Exception):
     """A cell that does not say what it should; the four words of every error."""
 
-    def __init__(self, message: str, expected: str, received: str, mend: str) -> None:
+    def __init__(self, message: str, expected: str, received: str, fix: str) -> None:
         super().__init__(message)
-        self.message, self.expected, self.received, self.mend = message, expected, received, mend
+        self.message, self.expected, self.received, self.fix = message, expected, received, fix
 
 
 def read_cells(columns: Columns, column: str, read: Callable[[str, Any], Read]) -> list[Read]:
@@ -47,7 +47,7 @@ def read_cells(columns: Columns, column: str, read: Callable[[str, Any], Read]) 
         try:
             values.append(read(column, cell))
         except CellError as error:
-            problems.add(Problem(number, error.message, error.expected, error.received, error.mend))
+            problems.add(Problem(number, error.message, error.expected, error.received, error.fix))
     if problems:
         raise malformed(columns.path, problems, columns.unit)
     return values
@@ -88,8 +88,8 @@ def label_name(column: str, cell: Any) -> str | None:
     if isinstance(cell, (int, float, Decimal)):
         return str(cell)
     if not isinstance(cell, str):
-        mend = _as_text(cell) if isinstance(cell, bytes) else "write the label's name"
-        raise CellError(f"{shown(column)} is no label", "text or a number", _seen(cell), mend)
+        fix = _as_text(cell) if isinstance(cell, bytes) else "write the label's name"
+        raise CellError(f"{shown(column)} is no label", "text or a number", _seen(cell), fix)
     if any(ord(character) < 32 or ord(character) == 127 for character in cell):
         raise CellError(
             f"the label in {shown(column)} holds a tab, a line break or the like",
@@ -137,14 +137,14 @@ def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:
         near = nearest(name, labels)
         alike = next((label for label in labels if folded(label) == folded(name)), None)
         if alike is not None:
-            mend = f"fold_labels = true in [task] takes it for {shown(alike)}; or correct the label"
+            fix = f"fold_labels = true in [task] takes it for {shown(alike)}; or correct the label"
         else:
-            mend = "correct the label, or add it to labels in [task]"
+            fix = "correct the label, or add it to labels in [task]"
         raise CellError(
             f"the label {shown(name)} in {shown(column)} is not one of the labels",
             f"one of {listed(labels)}",
             shown(name),
-            f"did you mean {shown(near)}?  {mend.capitalize()}" if near and alike is None else mend,
+            f"did you mean {shown(near)}?  {fix.capitalize()}" if near and alike is None else fix,
         )
 
     return index

@@ -71,6 +71,6 @@ def read_columns(
             f"{path} has no rows",
             expected="one row or more" + (", below the line that names the columns" if kind in ("csv", "tsv") else ""),
             received="the names of its columns alone" if cells else "nothing",
-            mend="give the file its rows, or name another file",
+            fix="give the file its rows, or name another file",
         )
     return Columns(path, "row" if kind == "parquet" else "line", numbers, cells, classes)

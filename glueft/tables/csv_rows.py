@@ -164,19 +164,19 @@ def _wrong_width(line: int, last: int, fields: list[str], width: int, form: Deli
     count = f"{len(fields)} field" + ("s" if len(fields) > 1 else "")
     separator = "tab" if form.delimiter == "\t" else form.delimiter
     if len(fields) < width:
-        mend = "restore the field that is missing"
+        fix = "restore the field that is missing"
     elif form.quotes is False:
-        mend = f"take the {separator} that is too many out of the field"
+        fix = f"take the {separator} that is too many out of the field"
         if any('"' in field for field in fields):
-            mend += f"; where fields with one stand in double quotes, {form.with_quotes}"
+            fix += f"; where fields with one stand in double quotes, {form.with_quotes}"
     else:
-        mend = f'put a field that holds a {separator} in double quotes: "..."'
+        fix = f'put a field that holds a {separator} in double quotes: "..."'
     message = f"{count} instead of {width}"
     if spans_lines(fields):
         message += f", in a row that a quote extends to line {last}"
-        mend = f"correct the quotes; where they are mere text in every row, {form.no_quotes}"
+        fix = f"correct the quotes; where they are mere text in every row, {form.no_quotes}"
     return Problem(
-        line, message, f"{width} fields in each row, as in the first line", f"{count}: {listed(fields)}", mend
+        line, message, f"{width} fields in each row, as in the first line", f"{count}: {listed(fields)}", fix
     )
 
 
@@ -191,12 +191,12 @@ def _unreadable(line: int, error: str, form: Delimited) -> Problem:
             "take the carriage return out, or convert the file's line ends to LF",
         )
     quotes = form.quotes is not False
-    mend = "correct the quotes"
+    fix = "correct the quotes"
     expected = 'a field that holds a double quote stands in double quotes itself, and has "" for each one in it'
     if "field larger" in error:
         message = f"a field of more than {limits.LONGEST_FIELD:,} characters begins here"
         expected, received = "fields of a text's length", "a field that goes on and on"
-        mend = "close the quote" if quotes else "shorten the field"
+        fix = "close the quote" if quotes else "shorten the field"
     elif error == "unexpected end of data":
         message, received = "a double quote opens a field here and none closes it", "the end of the file in this field"
     elif "expected after" in error:
@@ -204,5 +204,5 @@ def _unreadable(line: int, error: str, form: Delimited) -> Problem:
     else:
         message, received = "this row cannot be read", shown(error)
     if quotes:
-        mend += f"; where quotes are mere text in every row, {form.no_quotes}"
-    return Problem(line, message, expected, received, mend)
+        fix += f"; where quotes are mere text in every row, {form.no_quotes}"
+    return Problem(line, message, expected, received, fix)

@@ -55,11 +55,11 @@ def table_format(path: str | PurePath) -> TableFormat:
     suffix = suffixes[-2] if compression else suffixes[-1] if suffixes else ""
     kind = KINDS.get(suffix)
     if kind is None or (kind == "parquet" and compression):
-        raise ValueError(f"must end in {SUFFIXES}; {_mend(suffix, kind)}")
+        raise ValueError(f"must end in {SUFFIXES}; {_fix(suffix, kind)}")
     return TableFormat(kind, compression)
 
 
-def _mend(suffix: str, kind: str | None) -> str:
+def _fix(suffix: str, kind: str | None) -> str:
     if kind:
         return "Parquet compresses by itself: give the file as it was before"
     if suffix in OTHERS:

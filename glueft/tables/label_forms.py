@@ -90,7 +90,7 @@ def spellings(names: Iterable[str], given: Sequence[str] = ()) -> dict[str, str]
 
 
 def look_alikes(names: Iterable[str], then: str = "or ") -> str:
-    """Return what mends labels that look alike, with `then` behind it, for errors about them; nothing if none do."""
+    """Return what fixes labels that look alike, with `then` behind it, for errors about them; nothing if none do."""
     different = set(names)
     alike = len({folded(name) for name in different}) < len(different)
     return f"fold_labels = true in [task] makes those that look alike one; {then}" if alike else ""

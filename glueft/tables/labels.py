@@ -112,7 +112,7 @@ def found_names(train: Columns, column: str, names: Sequence[str]) -> tuple[str,
             f"{train.path} has one label only",
             expected=f"two labels or more in {shown(column)}",
             received=f"{shown(found[0])} in every row",
-            mend="add rows with other labels, or name another label column",
+            fix="add rows with other labels, or name another label column",
         )
     if len(found) > FEW and len(found) > len(names) / 2:
         scores = all(plain_number(name) is not None for name in found)
@@ -120,7 +120,7 @@ def found_names(train: Columns, column: str, names: Sequence[str]) -> tuple[str,
             f"the column {shown(column)} of {train.path} hardly holds labels",
             expected="a few labels, each in many rows",
             received=f"{len(found):,} different ones in {len(names):,} rows: {listed(found)}",
-            mend="add regression = true if these are scores; else name another label column"
+            fix="add regression = true if these are scores; else name another label column"
             if scores
             else "name another label column",
         )
@@ -154,7 +154,7 @@ def check_same_names(train: Columns, validation: Columns, column: str, names: Co
         f"{validation.path} does not have the labels of {train.path}",
         expected=f"the same labels in {shown(column)} of both: {listed(sorted_names(names))}",
         received="; ".join(received),
-        mend=(look_alikes([*names, *here]) if fold else "")
+        fix=(look_alikes([*names, *here]) if fold else "")
         + "correct the labels; if they are meant so, give all of them in [task]: "
         f"labels = [{listed(sorted_names({*names, *here}))}]",
     )

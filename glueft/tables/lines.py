@@ -24,7 +24,7 @@ class Problem:
     message: str
     expected: str
     received: str
-    mend: str
+    fix: str
 
 
 class Problems:
@@ -76,14 +76,14 @@ def read_lines(path: Path, *, carriage_returns: bool = False) -> list[str]:
             f"{path} cannot be read",
             expected="a tab-separated file of the benchmark",
             received=error.strerror or str(error),
-            mend=f"put the file there; {_beside(path)}",
+            fix=f"put the file there; {_beside(path)}",
         ) from None
     if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise DataError(
             f"{path} is empty",
             expected="a tab-separated file of the benchmark, one row a line",
             received=f"{len(content)} bytes and no row",
-            mend="copy the file again",
+            fix="copy the file again",
         )
     if carriage_returns:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -114,7 +114,7 @@ def endless(path: Path, number: int) -> DataError:
         f"{path}, line {number}: it does not end",
         expected=f"lines of at most {limits.LONGEST_LINE:,} bytes",
         received="more than that without a line feed",
-        mend="check that the file is text with a row a line, and that its lines end with LF or CRLF",
+        fix="check that the file is text with a row a line, and that its lines end with LF or CRLF",
     )
 
 
@@ -185,7 +185,7 @@ def malformed(path: Path, problems: Problems, unit: str = "line") -> DataError:
             f"{path}, {unit} {first.line}: {first.message}",
             expected=first.expected,
             received=first.received,
-            mend=first.mend,
+            fix=first.fix,
         )
     received = [f"{unit} {problem.line}: {problem.message}; {problem.received}" for problem in few]
     if problems.count > len(few):
@@ -194,7 +194,7 @@ def malformed(path: Path, problems: Problems, unit: str = "line") -> DataError:
         f"{path}, {unit} {first.line}: {first.message}; {problems.count:,} problems in all",
         expected="; ".join(dict.fromkeys(problem.expected for problem in few)),
         received="".join(f"\n    {line}" for line in received),
-        mend="; ".join(dict.fromkeys(problem.mend for problem in few)),
+        fix="; ".join(dict.fromkeys(problem.fix for problem in few)),
     )
 
 

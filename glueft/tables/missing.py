@@ -18,7 +18,7 @@ def unreadable(path: Path, error: OSError) -> DataError:
         f"{path} cannot be read",
         expected="a file with rows",
         received=error.strerror or str(error),
-        mend=_beside(path) if isinstance(error, FileNotFoundError) else "look at the path and its permissions",
+        fix=_beside(path) if isinstance(error, FileNotFoundError) else "look at the path and its permissions",
     )
 
 
@@ -50,14 +50,14 @@ def check_columns(path: Path, wanted: Sequence[str], names: Sequence[str]) -> No
                 f"{path} has no column {shown(column)}",
                 expected=f"a column {shown(column)}, as [task] says",
                 received=f"the columns {listed(names)}" if names else "no columns",
-                mend=_other_column(column, names),
+                fix=_other_column(column, names),
             )
         if names.count(column) > 1:
             raise DataError(
                 f"{path} has {names.count(column)} columns called {shown(column)}",
                 expected=f"one column {shown(column)}",
                 received=f"the columns {listed(names)}",
-                mend="rename or remove the columns that are too many",
+                fix="rename or remove the columns that are too many",
             )
 
 

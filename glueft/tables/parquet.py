@@ -40,7 +40,7 @@ def read_parquet(
             f"{path} cannot be read as Parquet",
             expected="a Parquet file, whole, with text in UTF-8",
             received=str(error).splitlines()[0],
-            mend="write the file again, for example with pandas: frame.to_parquet(path)",
+            fix="write the file again, for example with pandas: frame.to_parquet(path)",
         ) from None
     except OSError as error:
         raise unreadable(path, error) from None

@@ -106,7 +106,7 @@ def read_tables(
                 "fold_labels = true leaves a single label",
                 expected="two labels or more that differ in more than case, white space, Unicode or number form",
                 received=f"{shown(labels[0])} alone",
-                mend="correct the labels in [task], or leave fold_labels out",
+                fix="correct the labels in [task], or leave fold_labels out",
             )
         if not labels:
             labels = found_names(read["train"], label, names)

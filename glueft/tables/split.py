@@ -41,7 +41,7 @@ def split_rows(train: Columns, fraction: float, seed: int, names: Sequence[str] 
                 f"{train.path} keeps no row of the label {shown(lost[0])} for training",
                 expected="a training row of each label",
                 received=f"validation_fraction = {fraction} of {counts[lost[0]]} rows of it",
-                mend="lower validation_fraction, or add rows of this label",
+                fix="lower validation_fraction, or add rows of this label",
             )
     return sorted(taken), sorted(held)
 
@@ -55,7 +55,7 @@ def _check_counts(train: Columns, names: Sequence[str], counts: Counter[str]) ->
             f"{train.path} has a single row of the label {shown(single[0])}",
             expected="two rows or more of each label, so that training and validation have one",
             received=f"{train.unit} {first} alone{others}",
-            mend=look_alikes(name for name in counts if folded(name) == folded(single[0]))
+            fix=look_alikes(name for name in counts if folded(name) == folded(single[0]))
             + "add rows of this label, correct it, or give validation rows in a file: validation = ...",
         )
 
@@ -71,7 +71,7 @@ def _check_sizes(train: Columns, fraction: float, rows: int, counts: Counter[str
         f"{train.path} is too small for validation_fraction = {fraction}",
         expected=f"{wanted}, for {what}",
         received=f"{held if held < least else rows - held:,} of {rows:,} rows",
-        mend=look_alikes(counts)
+        fix=look_alikes(counts)
         + (
             f"{'raise' if held < least else 'lower'} validation_fraction"
             if rows >= 2 * least

@@ -92,7 +92,7 @@ class TextLines:
                     f"{self.path} is {encoding}, not UTF-8",
                     expected="text in UTF-8",
                     received=f"the byte order mark of {encoding}",
-                    mend=f"convert the file: iconv -f {encoding} -t UTF-8; in Excel, save as CSV UTF-8",
+                    fix=f"convert the file: iconv -f {encoding} -t UTF-8; in Excel, save as CSV UTF-8",
                 )
         return line.removeprefix(codecs.BOM_UTF8)
 
@@ -101,7 +101,7 @@ class TextLines:
             f"{self.path} cannot be decompressed",
             expected=f"a file compressed as {self.path.suffix} says",
             received=str(error),
-            mend="copy or compress the file again; a file that is not compressed has no such suffix",
+            fix="copy or compress the file again; a file that is not compressed has no such suffix",
         )
 
 

@@ -8,7 +8,7 @@
     def test_demo_keeps_to_the_contract(check):
         check()
 
-Every check is one test: it passes, fails with a sentence that says what to mend, or is skipped with the reason why
+Every check is one test: it passes, fails with a sentence that says what to fix, or is skipped with the reason why
 there is nothing to check. `sample_rows` gives a task's rows for tests of one's own, `make_tiny_bert` a real little
 encoder to train.
 """

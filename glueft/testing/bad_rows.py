@@ -1,4 +1,4 @@
-"""A file with a mistake in it is refused, with an error that says what to mend."""
+"""A file with a mistake in it is refused, with an error that says what to fix."""
 
 from __future__ import annotations
 

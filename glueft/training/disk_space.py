@@ -61,13 +61,13 @@ def refuse_full_disk(recipe: Recipe, tokens: Tokens, folder: Path) -> None:
         RunFolderError: it has not, or its disk has no files left to give, or the process may not write one so large.
     """
     needed, free = bytes_of_run(recipe, tokens), free_bytes(folder)
-    mend = "make room, or name another place with --output-dir"
+    fix = "make room, or name another place with --output-dir"
     if free is not None and free < needed:
         raise RunFolderError(
             f"{folder}: there is no room for what the run leaves behind",
             expected=f"{size(needed)}, most of it for the model",
             received=f"{size(free)} free",
-            mend=mend,
+            fix=fix,
         )
     largest, limit = weight_bytes(tokens.checkpoint), file_limit()
     if limit is not None and limit < largest:
@@ -75,7 +75,7 @@ def refuse_full_disk(recipe: Recipe, tokens: Tokens, folder: Path) -> None:
             f"{folder}: the model may not be written there",
             expected=f"files of up to {size(largest)}",
             received=f"a limit of {size(limit)} a file, set for this process",
-            mend="raise the limit: ulimit -f unlimited",
+            fix="raise the limit: ulimit -f unlimited",
         )
     files = files_left(folder)
     if files is not None and files < FILES:
@@ -83,7 +83,7 @@ def refuse_full_disk(recipe: Recipe, tokens: Tokens, folder: Path) -> None:
             f"{folder}: its disk has no room for more files",
             expected=f"{FILES} files and folders (inodes) that are free",
             received=str(files),
-            mend=mend,
+            fix=fix,
         )
 
 

@@ -182,7 +182,7 @@ def predict(
             "the model's logits are not finite numbers",
             expected="a finite logit for every row and label",
             received=f"{int((~np.isfinite(logits)).any(axis=1).sum())} of {len(logits)} rows with NaN or infinity",
-            mend='lower the learning rate, or use engine.precision = "float32"'
+            fix='lower the learning rate, or use engine.precision = "float32"'
             if model.loss
             else "choose another model: the weights of this one are finite numbers, but too large; or use "
             'engine.precision = "float32" where it is another',
@@ -304,7 +304,7 @@ class Monitor(keras.callbacks.Callback):  # type: ignore[misc]
                 f"the loss is no longer a finite number at step {self.step} of {self.num_train_steps}",
                 expected="a finite loss at every step",
                 received=f"{loss} at learning rate {rate:.3g}",
-                mend="lower the learning rate (schedule.initial_learning_rate), warm up with the linear schedule, "
+                fix="lower the learning rate (schedule.initial_learning_rate), warm up with the linear schedule, "
                 'clip gradients with optimizer.clipnorm = 1.0, or use engine.precision = "float32"',
             )
         self.reported = now

@@ -112,7 +112,7 @@ def _refused(expected: str, received: str) -> PluginError:
         f"{f'{named(plugin)}: ' if plugin is not None else ''}run.predict cannot read these texts",
         expected=expected,
         received=received,
-        mend="mend the plugin, or tell its authors",
+        fix="fix the plugin, or tell its authors",
     )
 
 

@@ -60,7 +60,7 @@ class EarlyStopping(glueft.Callback):
                 f'early_stopping has no metric "{self.metric(task)}" to follow: task "{task.name}" does not have it',
                 expected=f"one of {', '.join(known)}",
                 received=repr(self.metric(task)),
-                mend=f"set metric to one of {', '.join(known)} (loss is the validation loss)",
+                fix=f"set metric to one of {', '.join(known)} (loss is the validation loss)",
             )
 
     def metric(self, task: Task) -> str:

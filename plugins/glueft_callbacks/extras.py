@@ -14,5 +14,5 @@ def require(package: str, *, callback: str) -> None:
             f'callback "{callback}" needs the package {package}, which is not installed',
             expected=f"the package {package}",
             received="nothing of that name",
-            mend=f"pip install 'glueft[{callback}]', or take the callback out of the recipe",
+            fix=f"pip install 'glueft[{callback}]', or take the callback out of the recipe",
         )

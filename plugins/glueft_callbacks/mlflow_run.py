@@ -47,7 +47,7 @@ def tracking_uri(wanted: str | None) -> str:
                 f'callback "mlflow" cannot write to the database {uri} without SQLAlchemy',
                 expected="a server, a folder, or the whole of MLflow",
                 received="mlflow-skinny, which has no databases",
-                mend='pip install mlflow, or set tracking_uri = "file:mlruns" or the address of a server',
+                fix='pip install mlflow, or set tracking_uri = "file:mlruns" or the address of a server',
             )
         uri = "mlruns"
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+):", uri)

@@ -43,7 +43,7 @@ def rate_factors(paths: Sequence[str], decay: float) -> list[float]:
             "optimizer.layerwise_decay finds no encoder layer among the variables that are trained",
             expected="a layer of the encoder that is trained",
             received=f"layerwise_decay = {decay}, and none that is",
-            mend="remove optimizer.layerwise_decay, or lower model.freeze.layers",
+            fix="remove optimizer.layerwise_decay, or lower model.freeze.layers",
         )
     factors = []
     for path, block in zip(paths, blocks, strict=True):

@@ -64,7 +64,7 @@ class Cosine(WarmupSchedule):
                 "the cycles of the cosine schedule are shorter than a step",
                 expected=f"a first cycle of at least one of the {steps} steps that the warm-up leaves",
                 received=f"restarts = {options.restarts} and t_mul = {options.t_mul}: {first_cycle:.2g} steps",
-                mend="lower schedule.restarts or schedule.t_mul, or train more epochs",
+                fix="lower schedule.restarts or schedule.t_mul, or train more epochs",
             )
         return schedules.CosineDecayRestarts(
             options.initial_learning_rate, first_cycle, t_mul=options.t_mul, m_mul=options.m_mul, alpha=lowest

@@ -94,6 +94,6 @@ class WarmupSchedule(glueft.Schedule):
                 "schedule.warmup_steps is longer than the run",
                 expected=f"at most {total_steps} warm-up steps, the steps of the whole run",
                 received=f"schedule.warmup_steps = {steps}",
-                mend="lower schedule.warmup_steps, give schedule.warmup_ratio = 0.1 in its place, or train more epochs",
+                fix="lower schedule.warmup_steps, give schedule.warmup_ratio = 0.1 in its place, or train more epochs",
             )
         return steps

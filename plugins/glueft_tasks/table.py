@@ -242,5 +242,5 @@ def _check_positive_label(name: str | None, labels: tuple[str, ...]) -> None:
     )
 
 
-def _contradiction(message: str, expected: str, received: str, mend: str) -> glueft.DataError:
-    return glueft.DataError(message, expected=expected, received=received, mend=mend)
+def _contradiction(message: str, expected: str, received: str, fix: str) -> glueft.DataError:
+    return glueft.DataError(message, expected=expected, received=received, fix=fix)

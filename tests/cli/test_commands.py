@@ -69,7 +69,7 @@ def test_list(capsys: Captured) -> None:
         'there is no kind of plugin called "taks"\n'
         "  expected: one of task, optimizer, schedule, callback\n"
         '  received: "taks"\n'
-        '  to mend:  did you mean "task"?\n'
+        '  to fix:   did you mean "task"?\n'
     )
 
 
@@ -172,7 +172,7 @@ def test_describe_options(capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message", "mend"),
+    ("name", "message", "fix"),
     [
         ("adm", 'no plugin is called "adm"', 'did you mean "adam"?'),
         ("zzz", 'no plugin is called "zzz"', "`glueft list` shows what is installed"),
@@ -180,10 +180,10 @@ def test_describe_options(capsys: Captured) -> None:
         ("optimiser/adam", 'there is no kind of plugin called "optimiser"', 'did you mean "optimizer"?'),
     ],
 )
-def test_describe_what_is_not_there(name: str, message: str, mend: str, capsys: Captured) -> None:
+def test_describe_what_is_not_there(name: str, message: str, fix: str, capsys: Captured) -> None:
     assert command_line(["describe", name]) == 2
     told = capsys.readouterr().err
-    assert told.startswith(message) and mend in told
+    assert told.startswith(message) and fix in told
 
 
 def test_describe_a_name_of_two_kinds_and_a_broken_one(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_as_json_from_the_model_folder(finished_run: Path, tmp_path: Path, capsy
         (["OUT/no", "OUT"], "this is not a run folder"),
     ],
 )
-def test_what_the_user_can_mend(
+def test_what_the_user_can_fix(
     arguments: list[str], message: str, finished_run: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     places = {"RUN": str(finished_run), "OUT": str(tmp_path / "out"), "OUT/no": str(tmp_path / "no")}

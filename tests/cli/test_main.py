@@ -180,7 +180,7 @@ def test_a_failure_with_its_remedy_ends_with_2(capsys: pytest.CaptureFixture[str
         'no plugin is called "adamm"\n'
         f"  expected: one of {names}\n"
         '  received: "adamm"\n'
-        '  to mend:  did you mean "adam"?\n'
+        '  to fix:   did you mean "adam"?\n'
     )
 
 

@@ -70,7 +70,7 @@ def test_without_a_probe_keras_stays_out(tiny_bert: Path, tmp_path: Path) -> Non
         (["--smaple"], "No such option: --smaple"),
     ],
 )
-def test_what_the_user_can_mend_ends_with_2(
+def test_what_the_user_can_fix_ends_with_2(
     arguments: list[str],
     words: str,
     tiny_bert: Path,

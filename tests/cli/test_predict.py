@@ -179,7 +179,7 @@ def test_what_cannot_be_done(
     Path("x.csv").write_text("text\na\n")
     out, err = predict(capsys, finished_run, *arguments, code=2)
     assert err.startswith(message) and out == "" and [path.name for path in tmp_path.iterdir()] == ["x.csv"]
-    assert "expected:" in err and "to mend:" in err
+    assert "expected:" in err and "to fix:" in err
 
 
 def test_what_is_no_run(tmp_path: Path, capsys: Captured) -> None:

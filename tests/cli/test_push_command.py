@@ -97,7 +97,7 @@ def test_errors_are_sentences(hub: HubServer, run: Path, tmp_path: Path) -> None
     ):
         done = push(hub, tmp_path, *arguments, "--json")
         assert (done.returncode, done.stdout) == (2, "")
-        assert words in done.stderr and "to mend:" in done.stderr and "Traceback" not in done.stderr
+        assert words in done.stderr and "to fix:" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_record_that_cannot_be_written_does_not_hide_the_push(

@@ -170,7 +170,7 @@ def test_an_error_is_a_message_and_exit_code_2(tiny_bert: Path, tmp_path: Path, 
     done = glueft_run(tmp_path, *arguments, *checkpoint)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    for part in ("expected:", "received:", "to mend:", "nowhere"):
+    for part in ("expected:", "received:", "to fix:", "nowhere"):
         assert part in done.stderr
     assert not list((tmp_path / "runs").iterdir()) if (tmp_path / "runs").exists() else True
 

@@ -163,7 +163,7 @@ def test_what_compare_refuses(runs: Path, names: list[str], words: str, capsys: 
     paths = [str(runs / name) if "-" in name and not name.startswith("--") else name for name in names]
     assert command_line(["compare", *paths]) == 2
     told = capsys.readouterr()
-    assert told.out == "" and words in told.err and "to mend:" in told.err
+    assert told.out == "" and words in told.err and "to fix:" in told.err
 
 
 @pytest.mark.parametrize("json_too", [[], ["--json"]])

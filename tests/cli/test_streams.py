@@ -37,7 +37,7 @@ def test_a_light_command_says_it_in_a_sentence(redirected: str, arguments: str, 
     command = f'exec "{sys.executable}" -m glueft.cli.main {arguments} {redirected}'
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == f"{SENTENCE}  received: {received}\n  to mend:  lead it elsewhere\n"
+    assert done.stderr == f"{SENTENCE}  received: {received}\n  to fix:   lead it elsewhere\n"
 
 
 @full
@@ -78,7 +78,7 @@ def test_work_goes_on_without_output_and_says_so_once(monkeypatch: pytest.Monkey
     )
     with pytest.raises(OutputError, match="standard output cannot be written") as caught:
         refuse_lost_output()
-    assert caught.value.mend.endswith("what the command does is done")
+    assert caught.value.fix.endswith("what the command does is done")
     settle_streams()
 
 

@@ -175,7 +175,7 @@ def refusal(paths: list[Path], split: str | None = None) -> ComparisonError:
 def test_one_run_alone_is_refused(pair: list[Path]) -> None:
     error = refusal(pair[:1])
     assert (error.message, error.received) == ("there is nothing to compare with", "1")
-    assert "glueft list-runs" in error.mend
+    assert "glueft list-runs" in error.fix
 
 
 def test_other_tasks_labels_and_metrics_are_refused(pair: list[Path], tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_other_rows_are_refused(pair: list[Path], tmp_path: Path) -> None:
     assert error.message == "the runs have different validation rows"
     assert error.expected.startswith("60 rows with the SHA-256 ")
     assert error.received.startswith("50 rows with the SHA-256 ")
-    assert "data.limit_validation" in error.mend
+    assert "data.limit_validation" in error.fix
     change_record(pair[1], data={"splits": {"validation": {"sha256": "b" * 64}}})
     error = refusal(pair)
     assert error.received == "60 rows with the SHA-256 bbbbbbbbbbbb... in two"
@@ -211,7 +211,7 @@ def test_other_labels_on_a_row_are_refused(pair: list[Path], tmp_path: Path) -> 
 def test_a_split_that_was_not_predicted_or_has_no_labels_is_refused(pair: list[Path], tmp_path: Path) -> None:
     error = refusal(pair, "test")
     assert error.message == "one has no predictions of the test split"
-    assert "of one: validation" in error.expected and "--split" in error.mend
+    assert "of one: validation" in error.expected and "--split" in error.fix
     hidden = [make_run(tmp_path / name, [-1, -1], [0, 1], split="test") for name in ("x", "y")]
     error = refusal(hidden)
     assert (error.message, error.received) == (

@@ -184,7 +184,7 @@ def test_a_task_with_several_splits_of_a_sort() -> None:
     del all_of_them["mismatched"]
     error = refused(all_of_them, 'the task "pairs" has no mismatched split', Genres)
     assert error.expected == "the splits train and matched and mismatched"
-    assert error.mend == "let the plugin's `load` return all of them"
+    assert error.fix == "let the plugin's `load` return all of them"
 
 
 def test_empty_texts_where_the_task_permits_them() -> None:
@@ -245,10 +245,10 @@ def test_a_missing_split() -> None:
 def test_a_missing_column() -> None:
     wrong = datasets.DatasetDict(train=split(GOOD).rename_column("sentence2", "sentence_2"), validation=split(GOOD))
     error = refused(wrong, 'the train split of the task "pairs" has no column "sentence2"')
-    assert 'rename "sentence_2" to "sentence2"' in error.mend
+    assert 'rename "sentence_2" to "sentence2"' in error.fix
     wrong = datasets.DatasetDict(train=split(GOOD).remove_columns("label"), validation=split(GOOD))
     error = refused(wrong, 'has no column "label"')
-    assert 'add the column "label"' in error.mend
+    assert 'add the column "label"' in error.fix
 
 
 def test_text_that_is_no_text() -> None:
@@ -285,7 +285,7 @@ def test_labels_in_another_order() -> None:
 def test_labels_without_names() -> None:
     wrong = datasets.DatasetDict(train=split(GOOD, datasets.Value("int64")), validation=split(GOOD))
     error = refused(wrong, "have no names")
-    assert "cast_column" in error.mend
+    assert "cast_column" in error.fix
 
 
 def test_scores_that_are_no_numbers() -> None:

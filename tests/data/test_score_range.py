@@ -30,7 +30,7 @@ def test_files(tmp_path: Path) -> None:
         load_rows(stsb(), FolderSource(tmp_path))
     assert 'dev.tsv, line 3: the score "-1" is not one of this task\'s; 2 problems in all' in caught.value.message
     assert caught.value.expected == "a score from 0 to 5" and "line 4" in caught.value.received
-    assert caught.value.mend == "correct the score, or remove the row on purpose"
+    assert caught.value.fix == "correct the score, or remove the row on purpose"
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_missing_dev_file(mrpc: Path) -> None:
     (mrpc / "MRPC" / "dev.tsv").unlink()
     with pytest.raises(DataError, match=r"dev\.tsv cannot be read") as raised:
         FolderSource(mrpc).read(MRPC())
-    assert '"train.tsv"' in raised.value.mend
+    assert '"train.tsv"' in raised.value.fix
 
 
 def test_a_folder_without_the_task(mrpc: Path, tmp_path: Path) -> None:

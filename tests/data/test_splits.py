@@ -48,7 +48,7 @@ def test_a_split_that_the_data_does_not_have(name: str, rows: str) -> None:
     with pytest.raises(glueft.DataError, match=f"data.predict names the {name} split") as raised:
         predicted_splits(Genres(), [name], ALL[:3])
     assert raised.value.expected.startswith(f"rows for {rows}; splits found: train, validation_matched")
-    assert name in raised.value.mend and raised.value.received
+    assert name in raised.value.fix and raised.value.received
 
 
 def rows(name: str, count: int, limited_from: int | None = None) -> Rows:

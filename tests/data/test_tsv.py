@@ -56,7 +56,7 @@ def refused(folder: Path, text: str | bytes, task: type[glueft.Task] = Pairs, *,
     with pytest.raises(DataError) as raised:
         read(folder, text, task, labelled=labelled)
     assert str(folder / "train.tsv") in raised.value.message
-    assert all((raised.value.expected, raised.value.received, raised.value.mend))
+    assert all((raised.value.expected, raised.value.received, raised.value.fix))
     return raised.value
 
 
@@ -132,7 +132,7 @@ def test_too_few_and_too_many_fields(tmp_path: Path) -> None:
     assert error.received == r'3 fields: "1\t7\ta b"'
     error = refused(tmp_path, HEADER + "1\t7\ta\tb\tc\n")
     assert error.message.endswith("line 2: 5 fields instead of 4")
-    assert "take the tab" in error.mend
+    assert "take the tab" in error.fix
 
 
 def test_fields_of_files_without_header(tmp_path: Path) -> None:
@@ -200,9 +200,9 @@ def test_a_file_of_carriage_returns(tmp_path: Path) -> None:
 def test_header_lacks_a_column(tmp_path: Path) -> None:
     error = refused(tmp_path, "gold\tid\tFirst\tsecond\n1\t7\ta\tb\n")
     assert error.message.endswith('line 1: the header lacks the column "first"')
-    assert error.mend == 'rename the column "First" to "first"'
+    assert error.fix == 'rename the column "First" to "first"'
     assert error.received == '"gold", "id", "First", "second"'
-    assert "own file" in refused(tmp_path, "1,7,a,b\n").mend
+    assert "own file" in refused(tmp_path, "1,7,a,b\n").fix
     assert 'lacks the column "gold"' in refused(tmp_path, "index\tfirst\tsecond\n0\ta\tb\n").message
 
 
@@ -226,17 +226,17 @@ def test_a_missing_file_says_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read") as raised:
         read_tsv(tmp_path / "train.tsv", Pairs())
     assert raised.value.received == "No such file or directory"
-    assert '"Train.tsv"' in raised.value.mend
+    assert '"Train.tsv"' in raised.value.fix
     with pytest.raises(DataError) as raised:
         read_tsv(tmp_path / "none" / "train.tsv", Pairs())
-    assert "is missing too" in raised.value.mend
+    assert "is missing too" in raised.value.fix
     (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match="cannot be read"):
         read_tsv(tmp_path / "folder", Pairs())
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError) as raised:
         read_tsv(tmp_path / "empty" / "train.tsv", Pairs())
-    assert "is empty" in raised.value.mend
+    assert "is empty" in raised.value.fix
 
 
 def test_a_file_that_is_written_in_another_way(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def load(folder: Path, labels: tuple[str, ...] | None = None, seed: int = 0, new
 def refused(folder: Path, **options: Any) -> CheckpointError:
     with pytest.raises(CheckpointError) as caught:
         load(folder, **options)
-    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.mend))
+    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.fix))
     return caught.value
 
 
@@ -121,7 +121,7 @@ def test_weights_that_are_no_numbers_are_named(value: float, tmp_path: Path) -> 
     error = refused(folder)
     assert error.message == f"{folder / 'model.safetensors'}: the weights hold numbers that are not finite"
     assert error.received == f"1 of {len(labels_of(folder))} in classifier.bias are NaN or infinite"
-    assert "learning rate" not in error.mend
+    assert "learning rate" not in error.fix
     # A head that is not used is not read.
     assert load(folder, new_head=True).report.head == "new"
 
@@ -148,7 +148,7 @@ def test_label_names_that_contradict_each_other_matter_where_the_head_is_used(
     checkpoint = find_checkpoint(str(folder))
     with pytest.raises(CheckpointError, match="contradicts itself") as caught:
         head_labels(checkpoint)
-    assert "new_head" not in caught.value.mend
+    assert "new_head" not in caught.value.fix
     assert head_labels(rename_labels(checkpoint, ["good", "bad"])) == ("good", "bad")
     assert load(folder, labels=("no", "yes"), new_head=True).report.head == "new"
 
@@ -242,7 +242,7 @@ def test_a_regression_takes_the_one_output_of_a_regression() -> None:
     assert loaded.report.head == "checkpoint"
     assert loaded.model.labels == ()
     assert refused(REFERENCE / "bert", labels=()).expected == "regression: one output and no labels"
-    assert "new_head" in refused(REFERENCE / "bert-regression", labels=("a", "b")).mend
+    assert "new_head" in refused(REFERENCE / "bert-regression", labels=("a", "b")).fix
     assert load(REFERENCE / "bert", (), new_head=True).model(reference("bert")[0]).shape == (4, 1)
 
 
@@ -351,7 +351,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     for taken in (tmp_path / "empty", tmp_path / "empty" / "config.json"):
         with pytest.raises(CheckpointError, match="there is something in the place") as caught:
             save_classifier(model, taken, tokenizer)
-        assert caught.value.mend
+        assert caught.value.fix
 
 
 def test_a_saved_tokenizer_does_not_cut_to_the_length_of_the_run(tmp_path: Path) -> None:

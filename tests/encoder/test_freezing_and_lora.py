@@ -83,7 +83,7 @@ def test_layers_that_cannot_be_frozen(case: str, layers: int, message: str, expe
         freeze(load(case), layers=layers)
     assert expected in str(caught.value)
     assert f"layers = {layers}" in str(caught.value)
-    assert "model.freeze" in caught.value.mend
+    assert "model.freeze" in caught.value.fix
 
 
 @pytest.mark.parametrize("case", FAMILIES)

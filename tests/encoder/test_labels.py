@@ -38,7 +38,7 @@ def test_other_labels_are_refused_with_both_lists(theirs: tuple[str, ...]) -> No
     assert error.message == "the checkpoint's classification head does not fit the task"
     assert error.expected == 'the task\'s labels: "negative", "positive"'
     assert error.received == "the checkpoint's head: " + ", ".join(f'"{name}"' for name in theirs)
-    assert "new_head = true" in error.mend
+    assert "new_head = true" in error.fix
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_names_that_contradict_each_other(
     error = refused({"id2label": names(*theirs), "label2id": label2id}, 2, ("no", "yes"))
     assert error.message == "the checkpoint's config.json contradicts itself about the labels"
     assert error.received == received
-    assert "new_head = true" in error.mend
+    assert "new_head = true" in error.fix
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_names_that_were_never_given_contradict_none() -> None:
 def test_one_class_is_no_choice(labels: tuple[str, ...]) -> None:
     error = refused({"id2label": names("yes"), "problem_type": "single_label_classification"}, 1, labels)
     assert error.received == "one output and problem_type single_label_classification"
-    assert "problem_type = regression" in error.mend
+    assert "problem_type = regression" in error.fix
 
 
 @pytest.mark.parametrize("config", [{}, {"id2label": names("LABEL_0", "LABEL_1")}])
 def test_names_that_were_never_given_fit_no_task(config: dict[str, Any]) -> None:
     error = refused(config, 2, ("negative", "positive"))
     assert error.received == 'the checkpoint\'s head: "LABEL_0", "LABEL_1"'
-    assert "write the names into id2label" in error.mend
-    assert "new_head = true" in error.mend
+    assert "write the names into id2label" in error.fix
+    assert "new_head = true" in error.fix
 
 
 def test_a_task_may_have_such_names_itself() -> None:

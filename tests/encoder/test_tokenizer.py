@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 def refused(folder: Path) -> CheckpointError:
     with pytest.raises(CheckpointError) as caught:
         load_tokenizer(find_checkpoint(str(folder)))
-    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.mend))
+    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.fix))
     return caught.value
 
 
@@ -126,7 +126,7 @@ def test_no_special_tokens(folder: Path) -> None:
     error = refused(folder)
     assert error.expected.startswith("special tokens around a text")
     assert error.received == "a tokenizer that adds none"
-    assert "post_processor" in error.mend
+    assert "post_processor" in error.fix
 
 
 def test_nothing_between_the_texts_of_a_pair(folder: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_tokenizer_in_python_is_saved_as_it_was_read(kind: str, tmp_path: Path
 def test_a_package_that_a_tokenizer_needs(tmp_path: Path) -> None:
     error = refused(copy_with_python_tokenizer("BertJapanese", tmp_path / "tiny", word_tokenizer_type="jumanpp"))
     assert "rhoknp" in error.received
-    assert error.mend.startswith("install the package")
+    assert error.fix.startswith("install the package")
 
 
 def test_a_sentencepiece_model_that_nothing_here_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,13 +177,13 @@ def test_a_sentencepiece_model_that_nothing_here_reads(tmp_path: Path, monkeypat
     (folder / "tokenizer.json").unlink()
     (folder / "tokenizer_config.json").write_text("{}")
     (folder / "sentencepiece.bpe.model").write_bytes(b"")
-    assert "pip install sentencepiece; or choose a checkpoint with a tokenizer.json" in refused(folder).mend
+    assert "pip install sentencepiece; or choose a checkpoint with a tokenizer.json" in refused(folder).fix
 
 
 def test_emoji_without_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "emoji", None)
     error = refused(copy_with_python_tokenizer("Bertweet", tmp_path / "tiny", normalization=True))
-    assert error.mend == "install it: pip install emoji"
+    assert error.fix == "install it: pip install emoji"
 
 
 def saved(tokenizer: Any, folder: Path, place: Path) -> Any:

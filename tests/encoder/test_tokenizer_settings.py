@@ -31,7 +31,7 @@ def add(file: Path, **keys: Any) -> None:
 def refused(folder: Path) -> CheckpointError:
     with pytest.raises(CheckpointError) as caught:
         load_tokenizer(find_checkpoint(str(folder)))
-    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.mend))
+    assert all((caught.value.message, caught.value.expected, caught.value.received, caught.value.fix))
     return caught.value
 
 

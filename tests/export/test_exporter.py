@@ -219,7 +219,7 @@ def test_a_missing_package_is_named_with_pip(saved: SavedModel, tmp_path: Path, 
     without("onnx", "onnxruntime")
     with pytest.raises(ExportError, match="the format onnx needs the package onnx, which is not installed") as caught:
         export(saved, tmp_path / "out", FORMATS["onnx"])
-    assert caught.value.mend == "install it: pip install 'glueft[onnx]'"
+    assert caught.value.fix == "install it: pip install 'glueft[onnx]'"
     assert names(tmp_path) == []
 
 
@@ -236,14 +236,14 @@ def test_a_saved_model_needs_tensorflow(monkeypatch: pytest.MonkeyPatch, saved: 
     monkeypatch.setattr("glueft.training.jit_compile.keras_backend", lambda: "jax")
     with pytest.raises(ExportError, match="the format saved_model is written with Keras on TensorFlow") as caught:
         export(saved, tmp_path / "out", FORMATS["saved_model"])
-    assert (caught.value.received, "KERAS_BACKEND=tensorflow" in caught.value.mend) == ("jax", True)
+    assert (caught.value.received, "KERAS_BACKEND=tensorflow" in caught.value.fix) == ("jax", True)
 
 
 def test_a_format_that_is_not_there() -> None:
     with pytest.raises(ExportError, match='there is no format called "onx"') as caught:
         find_format("onx")
-    assert caught.value.mend == 'did you mean "onnx"?'
+    assert caught.value.fix == 'did you mean "onnx"?'
     assert caught.value.expected == "one of transformers, keras, saved_model, onnx"
     with pytest.raises(ExportError) as caught:
         find_format("zzzz")
-    assert caught.value.mend == "choose one: --format transformers"
+    assert caught.value.fix == "choose one: --format transformers"

@@ -36,7 +36,7 @@ def test_force_replaces_an_export_and_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="there is something in the place of the export") as caught:
         refuse_taken(folder, force=False, source=SOURCE)
     assert caught.value.received == "a folder with export.json, model.keras"
-    assert caught.value.mend == "add --force to replace it, or name another folder"
+    assert caught.value.fix == "add --force to replace it, or name another folder"
     refuse_taken(folder, force=True, source=SOURCE)
     home = tmp_path / "home"
     (home / "letters").mkdir(parents=True)
@@ -44,7 +44,7 @@ def test_force_replaces_an_export_and_nothing_else(tmp_path: Path) -> None:
         with pytest.raises(ExportError) as caught:
             refuse_taken(home, force=force, source=SOURCE)
         assert caught.value.received == "a folder with letters/"
-        assert "--force replaces nothing but exports" in caught.value.mend
+        assert "--force replaces nothing but exports" in caught.value.fix
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -84,7 +84,7 @@ def test_an_earlier_export_goes_once_the_new_one_is_done(tmp_path: Path) -> None
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError, ExportError])
 def test_nothing_is_left_of_a_failure(failure: type[BaseException], tmp_path: Path) -> None:
     folder = earlier_export(tmp_path / "out")
-    words = {"expected": "", "received": "", "mend": ""} if failure is ExportError else {}
+    words = {"expected": "", "received": "", "fix": ""} if failure is ExportError else {}
     with pytest.raises(failure), export_folder(folder) as unfinished:
         (unfinished / "model.onnx").write_text("half")
         raise failure("stop", **words)

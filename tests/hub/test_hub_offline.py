@@ -60,8 +60,8 @@ def check_what_it_lacks(asked: Worker, reason: str) -> None:
         assert "is not at hand: the hub cannot be asked, and its local cache does not hold it" in error["message"]
         assert reason in error["received"]
         assert error["expected"].startswith("an answer from http://")
-        assert error["mend"].startswith("these work offline: --sample (")
-        assert all(way in error["mend"] for way in ("--data-dir", "--checkpoint"))
+        assert error["fix"].startswith("these work offline: --sample (")
+        assert all(way in error["fix"] for way in ("--data-dir", "--checkpoint"))
     error = asked.refused("rows", revision="v9")
     assert "at revision v9" in error["message"]
     assert "the cache of `datasets` has only" in error["received"]
@@ -177,7 +177,7 @@ def test_a_cache_that_is_not_whole(cached: Cached, tmp_path: Path) -> None:
         assert "all but model.safetensors in" in error["received"]
         error = asked.refused("rows")
         assert error["message"] == f"the cached data set in {arrow.parent} is damaged"
-        assert "delete that folder" in error["mend"]
+        assert "delete that folder" in error["fix"]
     with worker(cached.hub, home) as asked:
         assert "model.safetensors" in asked("checkpoint", name="tiny/bert")["files"]
 

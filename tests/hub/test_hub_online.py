@@ -116,7 +116,7 @@ def test_refusals_of_data_sets(hub: HubServer, asked: Worker) -> None:
     assert "mprc" in error["received"] and "mrpc" in error["received"]
     error = asked.refused("rows", hub=["gated/glue", "mrpc"])
     assert error["message"] == 'the data set "gated/glue" is gated: its owners ask for your consent first'
-    assert "hf auth login" in error["mend"]
+    assert "hf auth login" in error["fix"]
     error = asked.refused("rows", hub=["not/a/name", "mrpc"])
     assert error["message"] == '"not/a/name" is no name of a data set on the hub'
 
@@ -244,7 +244,7 @@ def test_refusals_of_checkpoints(hub: HubServer, asked: Worker, folder: Path) ->
     assert error["message"].startswith('the checkpoint "gated/bert" is gated')
     error = asked.refused("checkpoint", name="../bert")
     assert error["message"] == '"../bert" is no name of a checkpoint on the hub'
-    assert "package:module/path" in error["mend"]
+    assert "package:module/path" in error["fix"]
 
 
 def test_the_clients_settings_are_left_as_they_were(asked: Worker) -> None:
@@ -268,7 +268,7 @@ def test_files_that_cannot_be_read(hub: HubServer, asked: Worker) -> None:
     error = asked.refused("rows", hub=["broken/glue", "mrpc"])
     assert error["message"] == 'the data set "broken/glue" could not be read from the hub'
     assert error["received"].startswith("HTTP 500: ")
-    assert "--data-dir" in error["mend"]
+    assert "--data-dir" in error["fix"]
     error = asked.refused("checkpoint", name="broken/bert")
     assert error["message"] == 'the checkpoint "broken/bert" could not be read from the hub'
     assert error["received"].startswith("HTTP 500: ")

@@ -141,7 +141,7 @@ def test_every_validation_split_is_measured_or_one_of_them(tiny_bert: Path, tmp_
     assert trained_on["splits"]["train"]["same_rows"] is True
     with pytest.raises(DataError, match='the test_matched split of task "mnli" has no labels') as caught:
         evaluate_run(open_run(folder), ["test"])
-    assert "glueft predict" in caught.value.mend and caught.value.received == "none in 2 rows"
+    assert "glueft predict" in caught.value.fix and caught.value.received == "none in 2 rows"
 
 
 def test_rows_are_read_from_another_folder_without_the_other_splits(finished_run: Path, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_splits_are_those_of_the_task_and_of_the_data(finished_run: Path, tmp_pa
     assert choose_splits(open_run(finished_run).task, ["test", "validation", "test"]) == ("test", "validation")
     with pytest.raises(DataError, match='has no split called "tets"') as caught:
         evaluate_run(open_run(finished_run), ["tets"])
-    assert 'did you mean "test"' in caught.value.mend
+    assert 'did you mean "test"' in caught.value.fix
     with pytest.raises(DataError, match="holds none of the task's files"):
         evaluate_run(open_run(finished_run), ["test"], data_dir=str(write_dev_alone(tmp_path)))
 
@@ -223,7 +223,7 @@ def test_a_task_from_a_file_and_what_has_changed_since_the_run(tiny_bert: Path, 
         file.write("\n")
     with pytest.raises(RecipeError, match="it is not run, for a run folder names it") as caught:
         evaluate_run(open_run(folder))
-    assert f"add --trust, or --plugin {plugin}" in caught.value.mend
+    assert f"add --trust, or --plugin {plugin}" in caught.value.fix
     result = evaluate_run(open_run(folder), overrides=["data.max_length=16"], trust=True)
     rows, *others = result["comparison"]["differences"]
     assert rows.startswith("validation rows: the run had 3 (SHA-256 ")
@@ -296,14 +296,14 @@ def test_a_checkpoint_whose_labels_do_not_fit_is_refused(checkpoint: Path) -> No
     with pytest.raises(CheckpointError, match='does not fit the task "mnli"') as caught:
         measure(checkpoint, "mnli")
     assert caught.value.received == 'the checkpoint\'s: "not_equivalent", "equivalent"'
-    assert "--label" not in caught.value.mend
+    assert "--label" not in caught.value.fix
     with pytest.raises(CheckpointError, match='does not fit the task "stsb"'):
         measure(checkpoint, "stsb")
     edit_config(checkpoint, id2label=None)
     with pytest.raises(CheckpointError, match='does not fit the task "mrpc"') as caught:
         measure(checkpoint)
     assert caught.value.received == 'the checkpoint\'s: "LABEL_0", "LABEL_1"'
-    assert "--label not_equivalent --label equivalent" in caught.value.mend
+    assert "--label not_equivalent --label equivalent" in caught.value.fix
     with pytest.raises(CheckpointError, match="too few, too many or not each once"):
         measure(checkpoint, labels=["equivalent"])
     with pytest.raises(CheckpointError, match='does not fit the task "mrpc"'):

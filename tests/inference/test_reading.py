@@ -63,7 +63,7 @@ def test_compressed_and_other_separators(tmp_path: Path) -> None:
     assert whole(open_table(path, one_text(delimiter=";"))).texts == (["abc"],)
     error = refused(path)
     assert error.message == f'{path} has no column "text"'
-    assert error.mend == 'the columns seem to have another separator: add --delimiter ";"'
+    assert error.fix == 'the columns seem to have another separator: add --delimiter ";"'
 
 
 def test_glue_files_have_no_quotes_and_sometimes_no_header(tmp_path: Path) -> None:
@@ -87,15 +87,15 @@ def test_rows_swallowed_by_a_quote(tmp_path: Path) -> None:
     path = written(tmp_path / "a.tsv", content)
     error = refused(path)
     assert error.message.startswith(f"{path}, line 2: a quote opens here and closes in line 4, and the lines")
-    assert "where quotes are mere text, add --no-quotes; if this is one text" in error.mend
+    assert "where quotes are mere text, add --no-quotes; if this is one text" in error.fix
     with pytest.raises(DataError) as caught:  # More than one row would be left out.
         check_rows(open_table(path, one_text()), skip_bad=True)
-    assert caught.value.mend == error.mend and "--skip-bad" not in error.mend
+    assert caught.value.fix == error.fix and "--skip-bad" not in error.fix
     assert whole(open_table(path, one_text(quotes=False))).texts[0][0] == '"Come in, she said.'
     assert len(whole(open_table(path, one_text(quotes=True)))) == 2
     # What the recipe says of its own files says nothing of these.
     layout = TableLayout({"text": ("text",)}, quotes=True)
-    assert "add --no-quotes" in refused(path, TextChoice(("text",), layout)).mend
+    assert "add --no-quotes" in refused(path, TextChoice(("text",), layout)).fix
     assert len(whole(open_table(path, TextChoice(("text",), TableLayout({"text": ("text",)}, quotes=False))))) == 4
 
 
@@ -113,11 +113,11 @@ def test_columns_by_option_and_by_the_tasks_names(tmp_path: Path) -> None:
     assert whole(open_table(path, task_choice("mrpc", text="body"))).texts == (["c"], ["b"])
     error = refused(path, task_choice("mrpc", text_pair="bodi"))
     assert 'no column "bodi"' in error.message
-    assert error.mend == 'did you mean "body"?  Name the column with --text-pair "body"'
+    assert error.fix == 'did you mean "body"?  Name the column with --text-pair "body"'
     error = refused(path, task_choice("mrpc", text="sentence2"))
     assert error.message == 'both texts of a row would come from the column "sentence2"'
     assert (
-        refused(path).mend
+        refused(path).fix
         == "name the column with --text NAME; the first line of a CSV or TSV file must name its columns"
     )
 
@@ -211,7 +211,7 @@ def test_bad_files(case: str, tmp_path: Path) -> None:
     path = written(tmp_path / name, content)
     error = refused(path)
     assert error.message.startswith(message.format(path=path))
-    assert "\n" not in error.message and error.expected and error.received and error.mend
+    assert "\n" not in error.message and error.expected and error.received and error.fix
     assert len(str(error)) < 1500  # A cell of 10 MB is not shown.
 
 
@@ -229,8 +229,8 @@ def test_truncated_and_damaged_parquet(tmp_path: Path) -> None:
 def test_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").touch()
     (tmp_path / "folder.csv").mkdir()
-    assert 'did you mean "rows.csv"?' in refused(tmp_path / "row.csv").mend
-    assert refused(tmp_path / "none" / "row.csv").mend == f"there is no folder {tmp_path / 'none'}"
+    assert 'did you mean "rows.csv"?' in refused(tmp_path / "row.csv").fix
+    assert refused(tmp_path / "none" / "row.csv").fix == f"there is no folder {tmp_path / 'none'}"
     assert refused(tmp_path / "folder.csv").received == "a folder"
     assert "no regular file" in _fifo_error(tmp_path).received
 
@@ -247,7 +247,7 @@ def test_many_bad_rows_are_counted_and_few_named(tmp_path: Path) -> None:
     error = refused(path)
     assert error.message.endswith("20 rows that cannot be predicted in all")
     assert error.received.count("\n    line ") == 5
-    assert error.received.endswith("... and 15 more, the last in line 40") and "--skip-bad" in error.mend
+    assert error.received.endswith("... and 15 more, the last in line 40") and "--skip-bad" in error.fix
     assert check_rows(open_table(path, one_text()), skip_bad=True) == 20
 
 
@@ -255,7 +255,7 @@ def test_no_row_is_good(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "text\n \n \n")
     with pytest.raises(DataError) as caught:
         check_rows(open_table(path, one_text()), skip_bad=True)
-    assert "--skip-bad" not in caught.value.mend
+    assert "--skip-bad" not in caught.value.fix
 
 
 def test_a_task_may_have_an_empty_text(tmp_path: Path) -> None:

@@ -145,11 +145,11 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
             check_place(place, **{"force": False} | options)
         return caught.value
 
-    assert "--force" in refused(path).mend
+    assert "--force" in refused(path).fix
     check_place(path, force=True)
     assert refused(path, force=True, read=path).message == f"{path} is the file that is read"
     assert refused(tmp_path).message == f"{tmp_path} is a folder"
-    assert "mkdir -p" in refused(tmp_path / "none" / "a.csv").mend
+    assert "mkdir -p" in refused(tmp_path / "none" / "a.csv").fix
     with pytest.raises(OutputError, match="its name does not say how to write it"):
         output_format(tmp_path / "a.xlsx")
     with pytest.raises(OutputError, match="cannot be written"), OutputFile(path / "a.csv"):

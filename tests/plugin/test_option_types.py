@@ -121,7 +121,7 @@ def test_all_else_stays_strict(steps: Path, key: str, value: str, told: str) -> 
         load_recipe("mrpc", [f'schedule={{plugin="steps", {key}={value}}}'], plugins=[steps])
     (problem,) = caught.value.problems
     assert problem.message == told
-    assert problem.mend
+    assert problem.fix
 
 
 def test_an_option_that_no_recipe_can_set_says_so(steps: Path) -> None:
@@ -132,8 +132,8 @@ def test_an_option_that_no_recipe_can_set_says_so(steps: Path) -> None:
         load_recipe("mrpc", ['schedule={plugin="steps", words="a"}'], plugins=[steps])
     (problem,) = caught.value.problems
     assert problem.message == "no recipe can set this option: TOML has no value of its type"
-    assert problem.mend.startswith("leave words out, and tell the authors of ")
-    assert problem.mend.endswith("`glueft plugin check steps` says which type to take")
+    assert problem.fix.startswith("leave words out, and tell the authors of ")
+    assert problem.fix.endswith("`glueft plugin check steps` says which type to take")
 
 
 def test_what_no_recipe_can_hold_is_refused_before_a_run(steps: Path) -> None:

@@ -54,7 +54,7 @@ def refused(text: str | None, name: str = "mood.py") -> str:
     (problem,) = caught.value.problems
     assert problem.place == f"plugins.files.0 (--plugin {name})"
     assert problem.message.startswith(f"plugin file {Path(name).absolute()}: ")
-    return f"{problem.message.removeprefix(f'plugin file {Path(name).absolute()}: ')} | {problem.mend}"
+    return f"{problem.message.removeprefix(f'plugin file {Path(name).absolute()}: ')} | {problem.fix}"
 
 
 @pytest.mark.parametrize("source", [MOOD, MOOD + HOOK], ids=["without a hook", "with one"])
@@ -150,7 +150,7 @@ def test_files_of_one_name_are_two_modules() -> None:
 )
 def test_a_file_that_cannot_be_used(source: str, told: str) -> None:
     said = refused(source)
-    assert told in said and said.endswith(" | mend the file, or leave it out")
+    assert told in said and said.endswith(" | fix the file, or leave it out")
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_plugins_table_that_is_wrong(table: str, path: str, told: str) -> None
         load_recipe(recipe)
     (problem,) = caught.value.problems
     assert (problem.path, problem.line) == (path, 2)
-    assert told in f"{problem.message} {problem.mend}"
+    assert told in f"{problem.message} {problem.fix}"
 
 
 def test_other_problems_are_told_beside_a_file_s() -> None:

@@ -83,7 +83,7 @@ def test_what_it_makes_keeps_to_the_contract(kind: str, tmp_path: Path) -> None:
 def test_a_name_that_no_plugin_can_have(name: str, suggestion: str, capsys: Captured) -> None:
     assert command_line(["plugin", "new", name]) == 2
     told = capsys.readouterr().err
-    assert "cannot be the name of a plugin" in told and f'to mend:  call it "{suggestion}"\n' in told
+    assert "cannot be the name of a plugin" in told and f'to fix:   call it "{suggestion}"\n' in told
     assert nearest_name(suggestion, "task") == suggestion
     assert not list(Path().iterdir())
 

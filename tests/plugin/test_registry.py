@@ -253,7 +253,7 @@ def test_a_plugin_that_is_known_but_broken_says_why_when_it_is_needed(packages: 
         load_registry().find("task", "mood")
     assert 'task "mood" cannot be used' in str(caught.value)
     assert "needs `metrics`" in caught.value.received
-    assert caught.value.mend == "mend or uninstall the package"
+    assert caught.value.fix == "fix or uninstall the package"
     with pytest.raises(RecipeError, match="needs `metrics`"):
         load_recipe("mrpc", ["task.plugin=mood"])
 
@@ -373,10 +373,10 @@ def test_an_unknown_name() -> None:
     assert caught.value.message == 'no optimizer is called "adamm"'
     names = "adafactor, adam, adamw, lamb, lion, muon, nadam, rmsprop, sgd"
     assert caught.value.expected == f"one of {names}"
-    assert caught.value.mend == f'did you mean "adam"?  Installed: {names}'
+    assert caught.value.fix == f'did you mean "adam"?  Installed: {names}'
     with pytest.raises(PluginError) as caught:
         load_registry().find("callback", "early_stoping")
-    assert caught.value.mend == 'did you mean "early_stopping"?  Installed: csv, early_stopping, mlflow, tensorboard'
+    assert caught.value.fix == 'did you mean "early_stopping"?  Installed: csv, early_stopping, mlflow, tensorboard'
 
 
 def test_hooks_are_called_one_by_one(packages: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_recipe_that_needs_one_of_them_is_told_why() -> None:
     (problem,) = caught.value.problems
     assert problem.message == 'task "no-docstring" cannot be used'
     assert (
-        "package glueft-no-docstring 1.0, entry point glueft_no_docstring: class Mood needs a docstring" in problem.mend
+        "package glueft-no-docstring 1.0, entry point glueft_no_docstring: class Mood needs a docstring" in problem.fix
     )
 
 

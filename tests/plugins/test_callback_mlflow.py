@@ -189,7 +189,7 @@ def test_a_database_needs_the_whole_of_mlflow(tmp_path: Path, monkeypatch: pytes
         tracking_uri("sqlite:///x.db")
     assert caught.value.expected == "a server, a folder, or the whole of MLflow"
     assert caught.value.received == "mlflow-skinny, which has no databases"
-    assert caught.value.mend == ('pip install mlflow, or set tracking_uri = "file:mlruns" or the address of a server')
+    assert caught.value.fix == ('pip install mlflow, or set tracking_uri = "file:mlruns" or the address of a server')
 
 
 def test_a_recipe_flattened() -> None:

@@ -283,7 +283,7 @@ def test_an_unknown_metric_is_a_problem_of_the_recipe() -> None:
     assert found.message == 'early_stopping has no metric "acuracy" to follow: task "mrpc" does not have it'
     assert found.expected == "one of accuracy, f1, loss"
     assert found.received == "'acuracy'"
-    assert found.mend == "set metric to one of accuracy, f1, loss (loss is the validation loss)"
+    assert found.fix == "set metric to one of accuracy, f1, loss (loss is the validation loss)"
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_two_callbacks_cannot_have_the_same_for_themselves(
     assert found.path == "callbacks.1" and f'plugin="{name}"' in second
     assert claim in found.message
     assert found.message.endswith(f"for itself, and so does {first.split(',')[0][7:]} in callbacks.0")
-    assert found.mend == f"give it another by its options (glueft describe {name}), or take it out"
+    assert found.fix == f"give it another by its options (glueft describe {name}), or take it out"
 
 
 def test_callbacks_with_places_of_their_own_are_good() -> None:
@@ -363,7 +363,7 @@ def test_a_package_that_is_not_installed(callback: str, package: str, monkeypatc
     assert found.message == f'callback "{callback}" needs the package {package}, which is not installed'
     assert found.expected == f"the package {package}"
     assert found.received == "nothing of that name"
-    assert found.mend == f"pip install 'glueft[{callback}]', or take the callback out of the recipe"
+    assert found.fix == f"pip install 'glueft[{callback}]', or take the callback out of the recipe"
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_a_check_that_fails_by_itself_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(EarlyStopping, "check", lambda self, task: 1 / 0)
     found = problem('callbacks=[{plugin="early_stopping"}]')
     assert found.message == "the plugin's own check failed: ZeroDivisionError: division by zero"
-    assert found.mend == "report it to the authors of glueft"
+    assert found.fix == "report it to the authors of glueft"
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def test_the_diagnostic_set_needs_mnli_and_its_own_folder(tmp_path: Path) -> Non
     with pytest.raises(glueft.DataError, match="holds none of the task's files") as raised:
         load_rows(task("ax"), FolderSource(tmp_path))
     assert raised.value.expected == "diagnostic-full.tsv or diagnostic.tsv"
-    assert raised.value.mend
+    assert raised.value.fix
 
 
 def test_qqps_broken_lines_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -125,4 +125,4 @@ def test_without_a_trained_layer_there_is_nothing_to_scale(folder: Path, embeddi
     assert "finds no encoder layer among the variables that are trained" in caught.value.message
     assert caught.value.expected == "a layer of the encoder that is trained"
     assert caught.value.received == "layerwise_decay = 0.9, and none that is"
-    assert caught.value.mend == "remove optimizer.layerwise_decay, or lower model.freeze.layers"
+    assert caught.value.fix == "remove optimizer.layerwise_decay, or lower model.freeze.layers"

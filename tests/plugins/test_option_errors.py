@@ -11,7 +11,7 @@ from glueft.recipe import RecipeError, load_recipe
 
 
 @pytest.mark.parametrize(
-    ("given", "path", "message", "mend"),
+    ("given", "path", "message", "fix"),
     [
         *[
             (
@@ -66,11 +66,11 @@ from glueft.recipe import RecipeError, load_recipe
         ),
     ],
 )
-def test_what_the_user_is_told(given: str, path: str, message: str, mend: str, tmp_path: Path) -> None:
+def test_what_the_user_is_told(given: str, path: str, message: str, fix: str, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(GOOD, encoding="utf-8")
     with pytest.raises(RecipeError) as caught:
         load_recipe(recipe, [given])
     (problem,) = caught.value.problems
     assert (problem.path, problem.message) == (path, message)
-    assert mend in problem.mend and problem.where.startswith("--set ")
+    assert fix in problem.fix and problem.where.startswith("--set ")

@@ -202,7 +202,7 @@ def test_a_warm_up_longer_than_the_run(name: str) -> None:
     assert caught.value.message == "schedule.warmup_steps is longer than the run"
     assert caught.value.expected == "at most 20 warm-up steps, the steps of the whole run"
     assert caught.value.received == "schedule.warmup_steps = 21"
-    assert "warmup_ratio" in caught.value.mend
+    assert "warmup_ratio" in caught.value.fix
 
 
 def test_more_cycles_than_steps() -> None:
@@ -211,7 +211,7 @@ def test_more_cycles_than_steps() -> None:
     assert caught.value.message == "the cycles of the cosine schedule are shorter than a step"
     assert caught.value.expected == "a first cycle of at least one of the 18 steps that the warm-up leaves"
     assert caught.value.received == "restarts = 4 and t_mul = 2.0: 0.58 steps"
-    assert caught.value.mend == "lower schedule.restarts or schedule.t_mul, or train more epochs"
+    assert caught.value.fix == "lower schedule.restarts or schedule.t_mul, or train more epochs"
 
 
 @pytest.mark.parametrize(

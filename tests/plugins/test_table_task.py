@@ -59,8 +59,8 @@ def problem(tmp_path: Path, task: str, overrides: list[str] = [], **flags: Any) 
     with pytest.raises(RecipeError) as caught:
         load_recipe(recipe_in(tmp_path, task), overrides, **flags)
     (found,) = caught.value.problems
-    assert all([found.message, found.expected, found.received, found.mend])
-    return f"{found.place}: {found.message}\n{found.mend}"
+    assert all([found.message, found.expected, found.received, found.fix])
+    return f"{found.place}: {found.message}\n{found.fix}"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_no_other_source_of_rows_is_taken(
         load_recipe(recipe_in(tmp_path), overrides, **flags)
     found = {problem.place: problem for problem in caught.value.problems}
     assert found[place].message == 'not read: task "table" names its own files'
-    assert "remove --" in found[place].mend
+    assert "remove --" in found[place].fix
 
 
 def test_the_metrics_fit_the_labels() -> None:

@@ -138,7 +138,7 @@ def test_the_work_of_others_is_not_replaced(hub: HubServer, asked: Worker, finis
     error = asked.refused("push", run=str(finished_run), name="alice/older-work")
     assert error["message"] == '"alice/older-work" holds files that glueft has not pushed'
     assert error["received"] == ", ".join(theirs)
-    assert "--force" in error["mend"]
+    assert "--force" in error["fix"]
     assert files_of(hub, "alice/older-work") == theirs
     answer = asked("push", run=str(finished_run), name="alice/older-work", force=True)
     # What another checkpoint's loader would take for a part of this one is gone, and nothing else.
@@ -162,7 +162,7 @@ def refuse(hub: HubServer, asked: Worker, run: Path, name: str, **options: objec
 
 
 @pytest.mark.parametrize(
-    ("token", "message", "mend"),
+    ("token", "message", "fix"),
     [
         ("", '"alice/x" was not pushed: the hub takes nothing without a token', "hf auth login"),
         ("hf_unknown", '"alice/x" was not pushed: the hub does not know the token', "hf auth login"),
@@ -171,10 +171,10 @@ def refuse(hub: HubServer, asked: Worker, run: Path, name: str, **options: objec
         ("hf_\u20ac", '"alice/x" was not pushed: what HF_TOKEN is set to is no token', "copy it again"),
     ],
 )
-def test_tokens(hub: HubServer, asked: Worker, finished_run: Path, token: str, message: str, mend: str) -> None:
+def test_tokens(hub: HubServer, asked: Worker, finished_run: Path, token: str, message: str, fix: str) -> None:
     asked("set_environment", HF_TOKEN=token)
     error = refuse(hub, asked, finished_run, "alice/x")
-    assert error["message"] == message and mend in error["mend"]
+    assert error["message"] == message and fix in error["fix"]
     assert not token or token not in json.dumps(error, ensure_ascii=False)
 
 
@@ -214,7 +214,7 @@ def test_a_hub_in_trouble(
     error = refuse(hub, asked, finished_run, "alice/y")
     assert error["message"] == message
     assert received in error["received"]
-    assert "glueft push RUN alice/y" in error["mend"] or "403" in failure
+    assert "glueft push RUN alice/y" in error["fix"] or "403" in failure
     if "/" in failure:
         assert ("nothing of it is visible" in error["received"]) or "403" in failure
 
@@ -242,7 +242,7 @@ def test_a_hub_that_is_away(hub: HubServer, finished_run: Path, tmp_path: Path) 
     with worker(hub, tmp_path, HF_HUB_OFFLINE="1", HF_TOKEN=ALICE) as asked:
         error = asked.refused("push", run=str(finished_run), name="alice/x")
         assert error["received"] == "HF_HUB_OFFLINE=1 is set: no connection is opened"
-        assert error["mend"].endswith("unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE")
+        assert error["fix"].endswith("unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE")
         assert asked("count")["total"] == 0
     with worker("http://127.0.0.1:9", tmp_path, HF_TOKEN=ALICE) as asked:
         error = asked.refused("push", run=str(finished_run), name="alice/x")

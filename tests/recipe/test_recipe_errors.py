@@ -39,19 +39,19 @@ def test_all_problems_at_once_as_they_are_printed(tmp_path: Path) -> None:
     )
     assert [problem.suggestion for problem in caught.value.problems] == ["mrpc", "schedule.initial_learning_rate", None]
     assert caught.value.message == f"{file}: 3 problems, nothing was run"
-    assert caught.value.expected and caught.value.received and caught.value.mend
+    assert caught.value.expected and caught.value.received and caught.value.fix
 
 
 def test_a_key_in_the_wrong_table_is_sent_to_the_right_one(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, changed(('"adam"', '"adam"\nlerning_rate = 5e-5')))
     assert problem.place == "optimizer.lerning_rate (line 13)"
     assert problem.message == 'unknown key for optimizer "adam"'
-    assert problem.mend.startswith("did you mean schedule.initial_learning_rate?  Accepted: plugin, ")
+    assert problem.fix.startswith("did you mean schedule.initial_learning_rate?  Accepted: plugin, ")
     assert problem.suggestion == "schedule.initial_learning_rate"
 
 
 CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
-    # what; change; path; line; message; what the mend holds
+    # what; change; path; line; message; what the fix holds
     # unknown names
     ("plugin", ('"adam"', '"adamm"'), "optimizer.plugin", 12, 'no optimizer is called "adamm"', 'did you mean "adam"?'),
     (
@@ -449,17 +449,17 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("change", "path", "line", "message", "mend"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+    ("change", "path", "line", "message", "fix"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
 def test_each_problem(
-    tmp_path: Path, change: tuple[str, str], path: str, line: int | None, message: str, mend: str
+    tmp_path: Path, change: tuple[str, str], path: str, line: int | None, message: str, fix: str
 ) -> None:
     found = problems(tmp_path, changed(change))
     assert len(found) == 1, found
     (problem,) = found
     assert (problem.path, problem.line) == (path, line)
     assert message in problem.message
-    assert mend in problem.mend
+    assert fix in problem.fix
     assert problem.expected and problem.received
     assert problem.where == str(tmp_path / "recipe.toml")
 
@@ -470,7 +470,7 @@ def test_a_section_that_is_no_table(tmp_path: Path, value: str) -> None:
     (problem,) = problems(tmp_path, text)
     assert (problem.path, problem.line) == ("training", 1)
     assert problem.message.startswith("expected a table; received ")
-    assert problem.mend == "write [training] on a line of its own, and its keys below it"
+    assert problem.fix == "write [training] on a line of its own, and its keys below it"
 
 
 def test_other_problems_of_a_table_whose_plugin_is_misspelt(tmp_path: Path) -> None:
@@ -545,7 +545,7 @@ def test_a_default_that_its_own_type_refuses(tmp_path: Path) -> None:
     ]
     (count, *_) = caught.value.problems
     assert count.message.endswith("is not a value that it may have: input should be a valid integer")
-    assert count.mend == f"give optimizer.count a value, and tell the authors of {tmp_path / 'careless.py'}"
+    assert count.fix == f"give optimizer.count a value, and tell the authors of {tmp_path / 'careless.py'}"
 
 
 def test_a_rule_of_a_plugin_in_pydantic_s_own_words(tmp_path: Path) -> None:

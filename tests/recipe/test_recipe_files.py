@@ -24,9 +24,9 @@ def unreadable(path: str) -> Problem:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     problem = unreadable(str(tmp_path / "nothing.toml"))
     assert (problem.message, problem.place) == ("there is no such recipe", "the file")
-    assert problem.mend == PACKAGED
+    assert problem.fix == PACKAGED
     (tmp_path / "my-recipe.toml").write_text(GOOD)
-    assert f"did you mean {tmp_path / 'my-recipe.toml'}?" in unreadable(str(tmp_path / "my-recipy.toml")).mend
+    assert f"did you mean {tmp_path / 'my-recipe.toml'}?" in unreadable(str(tmp_path / "my-recipy.toml")).fix
     assert unreadable(str(tmp_path / "no-folder" / "x.toml")).message == "there is no such recipe"
     assert unreadable(str(tmp_path / "my-recipe.toml" / "x.toml")).message == "there is no such recipe"
 
@@ -37,14 +37,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_a_packaged_recipe_misspelt(name: str, meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert unreadable(name).mend == f"did you mean {meant}?  {PACKAGED}"
+    assert unreadable(name).fix == f"did you mean {meant}?  {PACKAGED}"
 
 
 def test_a_folder(tmp_path: Path) -> None:
     problem = unreadable(str(tmp_path))
     assert (problem.message, problem.received) == ("this is a folder", "a folder")
     (tmp_path / "a.toml").write_text(GOOD)
-    assert unreadable(str(tmp_path)).mend == f"give one of its files: {tmp_path / 'a.toml'}"
+    assert unreadable(str(tmp_path)).fix == f"give one of its files: {tmp_path / 'a.toml'}"
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
@@ -55,18 +55,18 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "line", "mend"),
+    ("content", "line", "fix"),
     [
         (b"\xff\xfe[\0t\0", 1, "the first byte that is not UTF-8 is number 1"),
         (GOOD.encode() + b"# \xe9t\xe9\n", 27, f"is number {len(GOOD) + 3}"),
     ],
 )
-def test_a_file_that_is_not_utf_8(tmp_path: Path, content: bytes, line: int, mend: str) -> None:
+def test_a_file_that_is_not_utf_8(tmp_path: Path, content: bytes, line: int, fix: str) -> None:
     file = tmp_path / "latin.toml"
     file.write_bytes(content)
     problem = unreadable(str(file))
     assert (problem.message, problem.line) == ("this is not UTF-8 text", line)
-    assert mend in problem.mend
+    assert fix in problem.fix
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "# only a comment\n", "\ufeff"])
@@ -75,7 +75,7 @@ def test_a_file_with_nothing_in_it(tmp_path: Path, content: str) -> None:
     file.write_text(content, encoding="utf-8")
     problem = unreadable(str(file))
     assert problem.message == "there is nothing in it"
-    assert problem.mend == "begin with a copy: glueft show mrpc > mine.toml"
+    assert problem.fix == "begin with a copy: glueft show mrpc > mine.toml"
 
 
 def test_a_file_too_large_for_a_recipe(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def outcome(folder: Path, content: bytes, overrides: list[str] = [], **flags: ob
         assert isinstance(error, RecipeError)
         assert error.problems
         for problem in error.problems:
-            assert problem.message and problem.expected and problem.received and problem.mend
+            assert problem.message and problem.expected and problem.received and problem.fix
             assert len(error.problems) > 50 or (problem.path in told and problem.message in told)
             assert "Traceback" not in told and "pydantic" not in told
             assert problem.line is None or 1 <= problem.line <= content.count(b"\n") + 1

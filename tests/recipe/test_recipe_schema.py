@@ -43,7 +43,7 @@ class Smooth(glueft.Schedule):
             if steps == (1,):
                 raise KeyError("oh")
             if steps == (2,):
-                raise glueft.DataError("two is too much", expected="one", received="two", mend="take one")
+                raise glueft.DataError("two is too much", expected="one", received="two", fix="take one")
             return steps
 
     def build(self, total_steps):
@@ -157,7 +157,7 @@ def test_nested_tables_in_the_schema(smooth: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "path", "at", "message", "mend"),
+    ("line", "path", "at", "message", "fix"),
     [
         ("window = {length = 3, shap = 'x'}", "schedule.window.shap", 17, "unknown key", 'did you mean "shape"?'),
         ("window = {}", "schedule.window.length", 17, "needs a whole number above 0", "below [schedule.window]"),
@@ -172,13 +172,13 @@ def test_nested_tables_in_the_schema(smooth: str) -> None:
     ],
 )  # fmt: skip
 def test_problems_in_nested_tables(
-    smooth: str, tmp_path: Path, line: str, path: str, at: int, message: str, mend: str
+    smooth: str, tmp_path: Path, line: str, path: str, at: int, message: str, fix: str
 ) -> None:
     text = smooth.replace("initial_learning_rate = 5e-5\n", f"initial_learning_rate = 5e-5\n{line}\n")
     (problem,) = problems(tmp_path, text)
     assert (problem.path, problem.line) == (path, at)
     assert message in problem.message
-    assert mend in problem.mend and problem.mend
+    assert fix in problem.fix and problem.fix
 
 
 def test_nested_tables_survive_completion(smooth: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from broken_recipes import GOOD, changed, problems
 
 ARGUMENTS: list[tuple[str, str, str, str]] = [
-    # argument; path; message; what the mend holds
+    # argument; path; message; what the fix holds
     ("training.epoch=3", "training.epoch", "unknown key for [training]", "Accepted: epochs"),
     ("trainin.epochs=3", "trainin", "unknown table", "did you mean [training]?"),
     (
@@ -65,12 +65,12 @@ ARGUMENTS: list[tuple[str, str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("argument", "path", "message", "mend"), ARGUMENTS, ids=[case[0][:30] for case in ARGUMENTS])
-def test_each_problem_of_set(tmp_path: Path, argument: str, path: str, message: str, mend: str) -> None:
+@pytest.mark.parametrize(("argument", "path", "message", "fix"), ARGUMENTS, ids=[case[0][:30] for case in ARGUMENTS])
+def test_each_problem_of_set(tmp_path: Path, argument: str, path: str, message: str, fix: str) -> None:
     (problem,) = problems(tmp_path, GOOD, [argument])
     assert problem.path == path
     assert message in problem.message
-    assert mend in problem.mend
+    assert fix in problem.fix
     if argument == "schedule.plugin=constant":  # the key that is too much stands in the file
         assert problem.place == "schedule.end_learning_rate (line 17)"
     else:
@@ -98,9 +98,9 @@ def test_an_element_of_a_list(tmp_path: Path) -> None:
     found = problems(tmp_path, text, ["callbacks.2.plugin=z"])
     assert found[-1].message == "callbacks is a list of 2"
     assert found[-1].expected == "the number of one of its elements, from 0 to 1"
-    assert found[-1].mend == "name one of them, as in callbacks.0"
+    assert found[-1].fix == "name one of them, as in callbacks.0"
     found = problems(tmp_path, "callbacks = []\n" + GOOD, ["callbacks.0.plugin=z"])
-    assert found[-1].mend == "add one to the recipe's callbacks first"
+    assert found[-1].fix == "add one to the recipe's callbacks first"
 
 
 def test_two_warm_ups_in_one_argument(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_two_warm_ups_in_one_argument(tmp_path: Path) -> None:
 def test_two_warm_ups_one_of_them_by_set(tmp_path: Path) -> None:
     text = changed(("polynomial_decay", "linear"), ("= 0.0", "= 0.0\nwarmup_ratio = 0.1"))
     (problem,) = problems(tmp_path, text, ["schedule.warmup_steps=3"])
-    assert problem.mend == "warmup_ratio is given in line 18; warmup_steps is given by --set schedule.warmup_steps=3"
+    assert problem.fix == "warmup_ratio is given in line 18; warmup_steps is given by --set schedule.warmup_steps=3"
 
 
 def test_flags(tmp_path: Path) -> None:

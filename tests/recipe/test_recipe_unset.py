@@ -66,7 +66,7 @@ def test_what_is_wrong_elsewhere_keeps_its_line(recipe: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "mend"),
+    ("key", "fix"),
     [
         ("training.epoch", "did you mean training.epochs?  training has: epochs, "),
         ("trainin.epochs", "did you mean training.epochs?  the recipe has: task, "),
@@ -76,12 +76,12 @@ def test_what_is_wrong_elsewhere_keeps_its_line(recipe: Path) -> None:
         ("zzz", "the recipe has: task, "),
     ],
 )
-def test_a_key_that_is_not_there(recipe: Path, key: str, mend: str) -> None:
+def test_a_key_that_is_not_there(recipe: Path, key: str, fix: str) -> None:
     with pytest.raises(RecipeError) as caught:
         load_recipe(recipe, unset=[key])
     (problem,) = caught.value.problems
     assert (problem.where, problem.message) == (f"--unset {key}", "the recipe does not have this key")
-    assert problem.mend.startswith(mend)
+    assert problem.fix.startswith(fix)
 
 
 @pytest.mark.parametrize("key", ["", "a..b", "training.epochs=3", "tr\udcffaining"])

@@ -47,8 +47,8 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "line", "message", "mend"), FAULTS, ids=[repr(fault[0][:24]) for fault in FAULTS])
-def test_a_fault_is_told_in_plain_words(tmp_path: Path, text: str, line: int, message: str, mend: str) -> None:
+@pytest.mark.parametrize(("text", "line", "message", "fix"), FAULTS, ids=[repr(fault[0][:24]) for fault in FAULTS])
+def test_a_fault_is_told_in_plain_words(tmp_path: Path, text: str, line: int, message: str, fix: str) -> None:
     file = tmp_path / "bad.toml"
     file.write_text(f"# a recipe\nseed = 0\n{text}\n", encoding="utf-8")
     with pytest.raises(RecipeError) as caught:
@@ -57,7 +57,7 @@ def test_a_fault_is_told_in_plain_words(tmp_path: Path, text: str, line: int, me
     assert problem.line == line
     assert problem.message.startswith("not TOML: ")
     assert message in problem.message
-    assert mend in problem.mend
+    assert fix in problem.fix
     assert problem.place == f"the file (line {line})"
     assert problem.expected and problem.received
     # The text itself is shown, on one line and not at any length.

@@ -175,7 +175,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path, name: str, received: str) ->
     with pytest.raises(RunFolderError) as caught:
         list_runs(tmp_path / name)
     assert caught.value.received == received
-    assert "glueft run" in caught.value.mend
+    assert "glueft run" in caught.value.fix
 
 
 @pytest.fixture
@@ -220,12 +220,12 @@ def test_choosing(three: Path) -> None:
 def test_a_wrong_key_and_a_wrong_status(three: Path) -> None:
     with pytest.raises(GlueftError) as caught:
         ordered(list_runs(three), "acuracy")
-    assert caught.value.mend == 'did you mean "accuracy"?'
+    assert caught.value.fix == 'did you mean "accuracy"?'
     assert caught.value.expected.startswith("one of folder, task, checkpoint, time, seed, status, started, accuracy")
     with pytest.raises(GlueftError) as caught:
         chosen([], task=None, statuses=["doen"])
     assert caught.value.expected == f"one of {', '.join(STATUSES)}"
-    assert caught.value.mend == 'did you mean "done"?'
+    assert caught.value.fix == 'did you mean "done"?'
     with pytest.raises(GlueftError, match="leave out --status to see all"):
         chosen([], task=None, statuses=["zzzzzz"])
 

@@ -107,7 +107,7 @@ def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tm
     with pytest.raises(PluginError, match=r'the task "notes" that is here .* has other labels than the run') as caught:
         evaluate_run(open_run(run), plugins=[str(plugin)])
     assert (caught.value.expected, caught.value.received) == ('"not_equivalent", "equivalent"', '"other", "same"')
-    assert caught.value.mend.endswith("pip install glueft-notes==1.0")
+    assert caught.value.fix.endswith("pip install glueft-notes==1.0")
     upload = (
         '    submission = glueft.Submission("NOTES", {"test": "NOTES.tsv"}, majority="same")\n    sizes = {"test": 9}\n'
     )
@@ -118,7 +118,7 @@ def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tm
     recipe.write_text(recipe.read_text().replace('plugin = "notes"', 'plugin = "notes"\nwords = 7'))
     with pytest.raises(RecipeError) as refused:
         evaluate_run(open_run(run), plugins=[str(plugin)])
-    assert "and the run had it from glueft-notes 1.0: pip install glueft-notes==1.0" in refused.value.problems[0].mend
+    assert "and the run had it from glueft-notes 1.0: pip install glueft-notes==1.0" in refused.value.problems[0].fix
 
 
 def test_an_older_run_goes_without_what_it_has_not_recorded(run: Path, capsys: Captured) -> None:

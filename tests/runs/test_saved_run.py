@@ -108,7 +108,7 @@ def test_a_broken_record_is_refused(folder: Path, change: Callable[[Path], None]
     change(folder)
     with pytest.raises(RunFolderError, match=message) as caught:
         open_run(folder)
-    assert all((caught.value.expected, caught.value.received, caught.value.mend))
+    assert all((caught.value.expected, caught.value.received, caught.value.fix))
     assert "\n" not in caught.value.received
 
 
@@ -126,7 +126,7 @@ def test_what_is_no_run_folder_is_told(folder: Path, tmp_path: Path) -> None:
     assert caught.value.received == "a file"
     with pytest.raises(RunFolderError) as caught:
         open_run(tmp_path)
-    assert caught.value.mend == "name one of the runs in it: run"
+    assert caught.value.fix == "name one of the runs in it: run"
 
 
 @pytest.mark.parametrize(
@@ -240,15 +240,15 @@ def test_a_dead_run_is_called_dead(tmp_path: Path) -> None:
     change_record(folder, status="running", process=gone)
     with pytest.raises(RunFolderError, match="the run has died") as caught:
         open_run(folder)
-    assert "while its process is gone" in caught.value.received and "repeat the run" in caught.value.mend
+    assert "while its process is gone" in caught.value.received and "repeat the run" in caught.value.fix
     change_record(folder, process=process_identity())
     with pytest.raises(RunFolderError, match="the run is not done") as caught:
         open_run(folder)
-    assert caught.value.mend == "wait until it is done"
+    assert caught.value.fix == "wait until it is done"
     change_record(folder, process={"boot_id": "of another machine"})
     with pytest.raises(RunFolderError) as caught:
         open_run(folder)
-    assert "cannot be known from here" in caught.value.received and "if it has died, repeat" in caught.value.mend
+    assert "cannot be known from here" in caught.value.received and "if it has died, repeat" in caught.value.fix
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_what_has_no_run_is_refused_by_name(tmp_path: Path) -> None:
         "none for AX.tsv (ax), CoLA.tsv (cola), MNLI-m.tsv (mnli), MNLI-mm.tsv (mnli), QNLI.tsv (qnli), QQP.tsv (qqp), "
         "RTE.tsv (rte), SST-2.tsv (sst2), STS-B.tsv (stsb), WNLI.tsv (wnli)"
     )
-    assert "--fill-missing" in error.value.mend
+    assert "--fill-missing" in error.value.fix
     assert not (tmp_path / "zip").exists()
 
 
@@ -205,7 +205,7 @@ def test_a_truncated_predictions_file_is_refused(small_qqp: None, tmp_path: Path
     predictions.write_text(predictions.read_text()[:-9])
     with pytest.raises(GlueftError, match="it is cut off") as caught:
         submit([run], tmp_path / "zip", fill_missing=True)
-    assert "glueft predict" not in caught.value.mend  # It writes another table, and not there.
+    assert "glueft predict" not in caught.value.fix  # It writes another table, and not there.
 
 
 def test_a_run_without_predictions_and_without_rows_is_refused(small_qqp: None, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_run_without_predictions_and_without_rows_is_refused(small_qqp: None, 
     assert error.value.received == f"none in {tmp_path / 'glue'}"
     with pytest.raises(GlueftError) as error:
         submit([make_run(tmp_path / "sample", "mrpc", {}, sample=True)], tmp_path / "zip", fill_missing=True)
-    assert error.value.received == "none in the sample of mrpc" and "--data-dir" in error.value.mend
+    assert error.value.received == "none in the sample of mrpc" and "--data-dir" in error.value.fix
 
 
 def test_what_a_run_was_trained_on_is_pointed_out(small_qqp: None, tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_the_zip_file_is_replaced_by_force_alone(small_qqp: None, tmp_path: Path
     path.write_text("mine")
     with pytest.raises(GlueftError, match="exists already") as error:
         submit([run], path, fill_missing=True)
-    assert "--force" in error.value.mend and path.read_text() == "mine"
+    assert "--force" in error.value.fix and path.read_text() == "mine"
     submit([run], path, fill_missing=True, force=True)
     assert zipfile.is_zipfile(path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["submission.zip", "wnli-run"]
@@ -244,7 +244,7 @@ def test_a_place_where_no_file_can_go_is_refused(small_qqp: None, tmp_path: Path
     run = make_run(tmp_path, "wnli")
     with pytest.raises(GlueftError, match="is a folder") as error:
         submit([run], tmp_path, fill_missing=True, force=True)
-    assert f"--output {tmp_path / 'submission.zip'}" in error.value.mend
+    assert f"--output {tmp_path / 'submission.zip'}" in error.value.fix
     with pytest.raises(GlueftError, match="there is no folder"):
         submit([run], tmp_path / "none" / "submission.zip", fill_missing=True)
 
@@ -372,7 +372,7 @@ def test_a_run_folder_that_cannot_be_written_to(finished_run: Path, tmp_path: Pa
     assert saved.task is not None
     with pytest.raises(GlueftError, match="the predictions cannot be written") as error:
         predict_split(saved, load_split(saved.task, SampleSource(), "validation"))
-    assert error.value.mend == "copy the run folder to where you may write, and name the copy"
+    assert error.value.fix == "copy the run folder to where you may write, and name the copy"
 
 
 WRONG_FILES = {

@@ -31,7 +31,7 @@ class Watch(glueft.Callback):
         def begin(batch, logs):
             run.log(kind="watch", at=f"step {batch + 1}", on=gc.isenabled())
             if self.options.fail:
-                raise glueft.TrainingError("stopped", expected="a step", received="an order", mend="do not fail")
+                raise glueft.TrainingError("stopped", expected="a step", received="an order", fix="do not fail")
 
         watch = keras.callbacks.Callback()
         watch.on_train_batch_begin = begin

@@ -14,7 +14,7 @@ from glueft.system.quiet import STDERR, captured_stderr
     ("error", "shown"),
     [
         (None, ""),
-        (GlueftError("a file", expected="", received="", mend=""), ""),
+        (GlueftError("a file", expected="", received="", fix=""), ""),
         (KeyboardInterrupt(), ""),
         (ValueError("a bug"), "noise\n"),
     ],

@@ -86,10 +86,10 @@ def test_look_alikes_across_splits(tmp_path: Path) -> None:
     dev = jsonl(tmp_path / "dev.jsonl", ["Good", "bad", "bad"])
     with pytest.raises(glueft.DataError, match=r"does not have the labels of") as caught:
         read(train, dev)
-    assert caught.value.mend.startswith("fold_labels = true in [task] makes those that look alike one; or correct")
+    assert caught.value.fix.startswith("fold_labels = true in [task] makes those that look alike one; or correct")
     with pytest.raises(glueft.DataError, match='the label "Good" in "label" is not one of the labels') as caught:
         read(train, dev, labels=["good", "bad"])
-    assert 'fold_labels = true in [task] takes it for "good"' in caught.value.mend
+    assert 'fold_labels = true in [task] takes it for "good"' in caught.value.fix
     tables = read(train, dev, jsonl(tmp_path / "test.jsonl", [None, "BAD"]), fold_labels=True)
     assert tables.warnings == () and tables.labels == ("bad", "good")
     assert names(tables, "validation") == ["good", "bad", "bad"] and names(tables, "test") == [None, "bad"]
@@ -113,15 +113,15 @@ def test_errors_that_come_of_look_alikes_say_so(tmp_path: Path) -> None:
     for train, message in ((single, "a single row"), (many, "too small for validation_fraction")):
         with pytest.raises(glueft.DataError, match=message) as caught:
             read(train, validation_fraction=0.25)
-        assert caught.value.mend.startswith(wanted)
+        assert caught.value.fix.startswith(wanted)
         assert len(read(train, validation_fraction=0.25, fold_labels=True).labels) == 2
     with pytest.raises(glueft.DataError, match='"Good" in "label" has no name') as caught:
         read(single, label_names={"good": "fine", "bad": "poor"})
-    assert caught.value.mend.startswith(wanted)
+    assert caught.value.fix.startswith(wanted)
     other = jsonl(tmp_path / "other.jsonl", ["good", "bad", "bad", "Bad", "Bad"])
     with pytest.raises(glueft.DataError, match='a single row of the label "good"') as caught:
         read(other, validation_fraction=0.25)
-    assert "fold_labels" not in caught.value.mend
+    assert "fold_labels" not in caught.value.fix
 
 
 def test_labels_that_become_one(tmp_path: Path) -> None:
@@ -275,4 +275,4 @@ def test_bytes_are_no_text(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"text": [b"x", b"y"], "label": [0, 1]}), tmp_path / "train.parquet")
     with pytest.raises(glueft.DataError, match='"text" is not text') as caught:
         read(tmp_path / "train.parquet")
-    assert "(bytes)" in caught.value.received and '.str.decode("utf-8")' in caught.value.mend
+    assert "(bytes)" in caught.value.received and '.str.decode("utf-8")' in caught.value.fix

@@ -137,5 +137,5 @@ def test_of_many_problems_a_few_are_kept() -> None:
     problems = Problems()
     assert not problems
     for line in range(1, 1001):
-        problems.add(Problem(line, "wrong", "right", "this", "mend it"))
+        problems.add(Problem(line, "wrong", "right", "this", "fix it"))
     assert (problems.count, len(problems.first), problems.last.line) == (1000, 5, 1000)

@@ -118,7 +118,7 @@ def test_a_cell_of_ten_megabytes_and_the_limit_of_others(tmp_path: Path) -> None
 def error_of(path: Path, wanted: tuple[str, ...] = ("text", "label")) -> str:
     with pytest.raises(DataError) as caught:
         read_columns(path, wanted)
-    assert all([caught.value.expected, caught.value.received, caught.value.mend])
+    assert all([caught.value.expected, caught.value.received, caught.value.fix])
     assert str(path) in caught.value.message
     return str(caught.value)
 

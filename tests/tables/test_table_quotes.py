@@ -61,7 +61,7 @@ def test_rows_swallowed_by_a_quote_are_an_error(case: str, tmp_path: Path) -> No
     with pytest.raises(DataError) as caught:
         read_columns(tmp_path / name, ["text"])
     assert f"{name}, line {first}: a quote opens here and closes in line {last}, and" in caught.value.message
-    assert "add quotes = false to [task]" in caught.value.mend and "set quotes = true" in caught.value.mend
+    assert "add quotes = false to [task]" in caught.value.fix and "set quotes = true" in caught.value.fix
     # Both ways out are ways out.
     assert len(read_columns(tmp_path / name, ["text"], quotes=True).numbers) >= 1
     if case != "a wide row inside":
@@ -117,7 +117,7 @@ def test_a_row_too_wide_for_a_quote_names_the_quotes(tmp_path: Path) -> None:
     path.write_text('a,b,c\n"x,y,z\nu,v,"\n')
     with pytest.raises(DataError, match="1 field instead of 3, in a row that a quote extends to line 3") as caught:
         read_columns(path, ["a"])
-    assert "add quotes = false to [task]" in caught.value.mend
+    assert "add quotes = false to [task]" in caught.value.fix
 
 
 def test_a_row_too_wide_where_quotes_are_mere_text(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def read(train: Path, validation: Path | None = None, test: Path | None = None, 
 def refused(*files: Path, **options: Any) -> str:
     with pytest.raises(glueft.DataError) as caught:
         read(*files, **options)
-    assert all([caught.value.expected, caught.value.received, caught.value.mend])
+    assert all([caught.value.expected, caught.value.received, caught.value.fix])
     return str(caught.value)
 
 

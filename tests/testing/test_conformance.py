@@ -1,4 +1,4 @@
-"""The conformance suite fails for a plugin that is wrong in any of the ways it looks at, and says what to mend."""
+"""The conformance suite fails for a plugin that is wrong in any of the ways it looks at, and says what to fix."""
 
 from __future__ import annotations
 

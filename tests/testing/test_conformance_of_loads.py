@@ -59,7 +59,7 @@ FORGIVING = """
                 raise glueft.DataError(f"{file}: no rows")
             rows = [row for row in map(json.loads, lines) if row["text"]]
 """
-ROWS = [("send a boat", "request"), ("it rained", "remark"), ('mend the "lamp"', "request"), ("a seal slept", "remark")]
+ROWS = [("send a boat", "request"), ("it rained", "remark"), ('fix the "lamp"', "request"), ("a seal slept", "remark")]
 
 
 def write(folder: Path, load: str, head: str = HEAD) -> type[Plugin]:

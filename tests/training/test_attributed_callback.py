@@ -84,7 +84,7 @@ def test_a_full_disk_is_not_the_plugins_fault(clumsy: Callback, error: Exception
     assert not isinstance(caught.value, BlamedError)
     written = getattr(error, "filename", None) or "a file"
     assert caught.value.message.endswith(f" cannot write {written} in its `on_epoch_end`")
-    assert caught.value.received.startswith("No space left on device") and "make room" in caught.value.mend
+    assert caught.value.received.startswith("No space left on device") and "make room" in caught.value.fix
 
 
 def test_a_checkpoint_s_name_that_only_glueft_reads_is_explained(clumsy: Callback) -> None:
@@ -94,7 +94,7 @@ def test_a_checkpoint_s_name_that_only_glueft_reads_is_explained(clumsy: Callbac
     with pytest.raises(BlamedError) as caught, blaming(clumsy, "build"):
         AutoTokenizer.from_pretrained("package:some_encoder/model")
     assert "failed in its `build`: OSError: " in caught.value.message
-    assert 'with "package:" is glueft\'s own' in caught.value.mend and "run.tokenizer" in caught.value.mend
+    assert 'with "package:" is glueft\'s own' in caught.value.fix and "run.tokenizer" in caught.value.fix
 
 
 def test_the_line_of_the_plugin_is_told(clumsy: Callback, tmp_path: Path) -> None:

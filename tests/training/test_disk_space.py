@@ -44,7 +44,7 @@ def test_a_disk_that_is_too_full_is_refused(tokens: Any, tmp_path: Path, monkeyp
     monkeypatch.setattr(disk_space, "free_bytes", lambda folder: 3000)
     with pytest.raises(RunFolderError, match="there is no room for what the run leaves behind") as caught:
         refuse_full_disk(recipe(), tokens, tmp_path)
-    assert caught.value.received == "3 KiB free" and "--output-dir" in caught.value.mend
+    assert caught.value.received == "3 KiB free" and "--output-dir" in caught.value.fix
     planned = dict(disk_of_plan(recipe(), tokens, tmp_path / "runs"))
     assert planned == {"folder": str(tmp_path / "runs"), "needed_bytes": needed, "free_bytes": 3000}
     assert disk(planned) == f"1 MiB to be written in {tmp_path / 'runs'}, 3 KiB free: too little"

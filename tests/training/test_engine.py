@@ -135,8 +135,8 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny_bert: Path) -> None:
     assert "lower the learning rate" in message
 
 
-@pytest.mark.parametrize(("training", "mend"), [(True, "lower the learning rate"), (False, "choose another model")])
-def test_logits_that_are_no_numbers_are_refused(training: bool, mend: str, tiny_bert: Path) -> None:
+@pytest.mark.parametrize(("training", "fix"), [(True, "lower the learning rate"), (False, "choose another model")])
+def test_logits_that_are_no_numbers_are_refused(training: bool, fix: str, tiny_bert: Path) -> None:
     model = tiny_model(tiny_bert)
     if training:
         engine.compile_model(model, keras.optimizers.Adam(), regression=False, jit_compile=False)
@@ -145,7 +145,7 @@ def test_logits_that_are_no_numbers_are_refused(training: bool, mend: str, tiny_
     model.trainable_variables[-1].assign(np.full(model.trainable_variables[-1].shape, np.nan))
     with pytest.raises(TrainingError, match="logits are not finite") as caught:
         engine.predict(model, EvaluationBatches(rows(5), batch_size=2), engine.step_times(model))
-    assert caught.value.mend.startswith(mend)
+    assert caught.value.fix.startswith(fix)
 
 
 def test_callbacks_see_the_validation_metrics_and_may_stop_the_run(tiny_bert: Path) -> None:

@@ -1,0 +1,97 @@
+"""The rooms of `glueft/` lie on floors, and imports go down only: those of types, and those inside functions, too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "glueft"
+
+# From the ground up. A module that lies in `glueft/` itself is a room of its own; rooms of one floor import each other
+# no more than those above.
+FLOORS = (
+    ("text", "version"),
+    ("errors",),
+    ("suggest", "system"),
+    ("files",),
+    ("metrics",),
+    ("plugin",),
+    ("hub",),
+    ("encoder", "tables"),
+    ("data",),
+    ("recipe",),
+    ("runs",),
+    ("training",),
+    ("inference",),
+    ("compare", "export", "push", "report", "submit", "terminal", "testing"),
+    ("launch",),
+    ("cli",),
+    ("glueft",),
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+MOST_MODULES_AT_THE_TOP = 8
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    names = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
+
+
+MODULES = modules()
+
+
+def imported(name: str) -> Iterator[str]:
+    """The modules of the package that a module imports, anywhere in its text."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "glueft")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "glueft":
+            assert node.module is not None
+            for alias in node.names:
+                inside = f"{node.module}.{alias.name}"
+                yield inside if inside in MODULES else node.module
+
+
+IMPORTS = {name: sorted({*imported(name)} - {name}) for name in MODULES}
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+def test_every_room_has_a_floor_and_every_floor_is_lived_on() -> None:
+    assert {room_of(name) for name in MODULES} == FLOOR.keys()
+
+
+@pytest.mark.parametrize("room", sorted(FLOOR))
+def test_imports_go_down(room: str) -> None:
+    upward = [
+        f"{name} imports {target}"
+        for name, targets in IMPORTS.items()
+        if room_of(name) == room
+        for target in targets
+        if room_of(target) != room and FLOOR[room_of(target)] >= FLOOR[room]
+    ]
+    assert upward == [name for name in ALLOWED_YET if name.split()[0].split(".")[1:2] == [room]]
+
+
+# Edges that still go up; none may be added.
+ALLOWED_YET = [
+    "glueft.plugin.base imports glueft.data.sources",
+    "glueft.plugin.base imports glueft.runs.run",
+    "glueft.plugin.hookspecs imports glueft.runs.run",
+    "glueft.runs.run imports glueft.training.engine",
+    "glueft.runs.run imports glueft.training.model_in_training",
+    "glueft.terminal.result_tables imports glueft.push.record",
+]
+
+
+def test_few_modules_lie_at_the_top() -> None:
+    assert len([*PACKAGE.glob("*.py")]) <= MOST_MODULES_AT_THE_TOP
