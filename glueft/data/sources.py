@@ -190,13 +190,13 @@ class DataSettings(Protocol):
     """What a recipe's [data] section says about the source."""
 
     @property
-    def source(self) -> str: ...  # noqa: D102
+    def source(self) -> str: ...
 
     @property
-    def folder(self) -> str | None: ...  # noqa: D102
+    def folder(self) -> str | None: ...
 
     @property
-    def revision(self) -> str | None: ...  # noqa: D102
+    def revision(self) -> str | None: ...
 
 
 def make_source(data: DataSettings, task: Task | type[Task] | None = None) -> Source:
