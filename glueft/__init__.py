@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from glueft.plugin.hookspecs import hookimpl
     from glueft.plugin.local_path import LocalPath
     from glueft.recipe import Recipe
-    from glueft.tables.format import TablePath
     from glueft.tables.read_tables import Tables
+    from glueft.tables.suffixes import TablePath
 
 __all__ = [
     "Callback",
@@ -99,7 +99,7 @@ _HOMES = {
     "TSVFile TSVLayout",
     "glueft.plugin.hookspecs": "hookimpl",
     "glueft.plugin.local_path": "LocalPath",
-    "glueft.tables.format": "TablePath",
+    "glueft.tables.suffixes": "TablePath",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

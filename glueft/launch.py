@@ -196,7 +196,7 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
         from glueft.training.model_in_training import ModelInTraining
 
         run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
-        widths = ready.batches.training.widths
+        widths = ready.batches.training.buckets
         run.in_training = ModelInTraining(recipe, tokens, ready.model, None if widths is None else tuple(widths))
         run.record |= ready.describe(recipe, tokens.checkpoint)
         callbacks = [BlamedCallback(callback, build(callback, run)) for callback in recipe.callbacks]

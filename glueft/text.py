@@ -75,6 +75,11 @@ def quoted(text: str, longest: int = 60) -> str:
     return f'"{shown}"'
 
 
+def counted(count: int, thing: str) -> str:
+    """Write a number of things: `1 row`, `3,668 rows`."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def duration(seconds: float) -> str:
     """Write seconds as `m:ss`, or `h:mm:ss` from an hour on."""
     minutes, rest = divmod(round(seconds), 60)

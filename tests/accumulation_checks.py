@@ -50,7 +50,7 @@ def updated(
     model.rows_at_once = rows_at_once
     before = export_weights(tensor_table(model))
     batches = TrainingBatches(rows(21, regression=regression), batch_size=8, epochs=2, seed=1)
-    batches.widths = numpy.array([16])
+    batches.buckets = numpy.array([16])
     # The rate falls with every update, and the momentum grows: a step counted wrongly would show.
     schedule = keras.optimizers.schedules.PolynomialDecay(3e-2, batches.num_train_steps, 0.0)
     optimizer = keras.optimizers.SGD(schedule, momentum=0.5)

@@ -151,7 +151,7 @@ def _talk(opened: OpenedModel) -> None:
 
 def _kind(read: Path | None) -> str:
     """How results are written to standard output: as the input is, but Parquet as JSON Lines, and lines as TSV."""
-    from glueft.tables.format import table_format
+    from glueft.tables.suffixes import table_format
 
     if read is None:
         return "tsv"

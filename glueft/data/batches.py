@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glueft.data.bucketing import choose_widths, padded_width
+from glueft.data.bucketing import choose_buckets, padded_length
 from glueft.data.encoding import Encoded
 
 Inputs = dict[str, NDArray[np.int32]]
@@ -23,17 +23,16 @@ POOL_BATCHES = 200
 
 
 def plan_training(lengths: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int) -> Plan:
-    """Return the rows of each batch of one epoch, in order.
+    """Return the rows of each batch of one epoch: every row once, the partial batch included.
 
-    Every row comes once. Rows of like length go together; the batches themselves come in random order, so that no
-    epoch runs from long to short. The plan is a function of the arguments alone. The last, partial batch is kept (and
-    may come anywhere in the order).
+    Rows of similar length share a batch; the order of the batches is random, so that no epoch runs from long to short.
+    The plan depends on the arguments alone.
 
     Args:
         lengths: tokens in each row, (rows,).
         batch_size: rows a batch.
         seed: the run's seed.
-        epoch: the epoch's number from 0.
+        epoch: from 0.
     """
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(lengths))
@@ -51,26 +50,26 @@ def plan_evaluation(lengths: NDArray[np.int64], batch_size: int) -> Plan:
     return np.split(order, range(batch_size, len(order), batch_size))
 
 
-def measure(plan: Plan, lengths: NDArray[np.int64], widths: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    """Return the rows, the width and the tokens, padding not counted, of each batch: (batches, 3)."""
+def measure(plan: Plan, lengths: NDArray[np.int64], buckets: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return the rows, the padded length and the tokens without padding of each batch: (batches, 3)."""
     rows = np.array([len(batch) for batch in plan])
     starts = np.cumsum(rows) - rows
     in_order = lengths[np.concatenate(plan)]
     longest = np.maximum.reduceat(in_order, starts)
-    return np.stack([rows, padded_width(longest, widths), np.add.reduceat(in_order, starts)], axis=1)
+    return np.stack([rows, padded_length(longest, buckets), np.add.reduceat(in_order, starts)], axis=1)
 
 
-def collate(encoded: Encoded, rows: NDArray[np.int64], widths: NDArray[np.int64] | None = None) -> Inputs:
-    """Return one padded batch: `input_ids`, `attention_mask`, `token_type_ids`, each (rows, width) int32.
+def collate(encoded: Encoded, rows: NDArray[np.int64], buckets: NDArray[np.int64] | None = None) -> Inputs:
+    """Return one padded batch: `input_ids`, `attention_mask`, `token_type_ids`, each (rows, padded length), int32.
 
     Args:
         encoded: the split.
         rows: indices of the batch's rows.
-        widths: the widths to choose from, in rising order; the batch's own longest row if None.
+        buckets: the padded lengths to choose from, ascending; without them the batch's longest row.
     """
     starts = encoded.offsets[rows]
     lengths = encoded.offsets[rows + 1] - starts
-    columns = np.arange(padded_width(lengths.max(), widths))
+    columns = np.arange(padded_length(lengths.max(), buckets))
     mask = columns < lengths[:, None]
     tokens = np.where(mask, starts[:, None] + columns, 0)
     return {
@@ -84,12 +83,12 @@ class TrainingBatches:
     """All batches of a run, epoch after epoch.
 
     Attributes:
-        steps_per_epoch: batches an epoch, the last partial one counted.
+        steps_per_epoch: batches an epoch, the partial one included.
         num_train_steps: batches of all epochs.
-        widths: the widths to pad to, in rising order; None to pad each batch to its own longest row.
+        buckets: the padded lengths, ascending; None to pad each batch to its longest row.
     """
 
-    widths: NDArray[np.int64] | None = None
+    buckets: NDArray[np.int64] | None = None
 
     def __init__(self, encoded: Encoded, *, batch_size: int, epochs: int, seed: int) -> None:
         self.encoded = encoded
@@ -99,28 +98,29 @@ class TrainingBatches:
         self.num_train_steps = sum(map(len, self.plans))
 
     def __iter__(self) -> Iterator[tuple[Inputs, NDArray[Any]]]:
-        for plan in self.plans:
-            for rows in plan:
-                yield collate(self.encoded, rows, self.widths), self.encoded.labels[rows]
+        for rows in self._plan():
+            yield collate(self.encoded, rows, self.buckets), self.encoded.labels[rows]
+
+    def _plan(self) -> Plan:
+        return [*itertools.chain.from_iterable(self.plans)]
 
     def measures(self) -> NDArray[np.int64]:
-        """Rows, width and tokens, padding not counted, of each batch of all epochs: (num_train_steps, 3)."""
-        plan = list(itertools.chain.from_iterable(self.plans))
-        return measure(plan, self.encoded.lengths, self.widths)
+        """Return what `measure` does, of the batches of all epochs: (num_train_steps, 3)."""
+        return measure(self._plan(), self.encoded.lengths, self.buckets)
 
     def sizes(self) -> NDArray[np.int64]:
-        """Rows in each batch of all epochs, (num_train_steps,)."""
+        """Return the rows in each batch of all epochs, (num_train_steps,)."""
         return self.measures()[:, 0]
 
     def tokens(self, steps: int) -> tuple[int, int]:
         """Return the real tokens and the padding tokens of the first `steps` batches."""
-        rows, widths, tokens = self.measures()[:steps].T
-        real, padded = int(tokens.sum()), int((rows * widths).sum())
-        return real, padded - real
+        rows, padded, tokens = self.measures()[:steps].T
+        real, with_padding = int(tokens.sum()), int((rows * padded).sum())
+        return real, with_padding - real
 
     def only(self, steps: NDArray[np.int64]) -> TrainingBatches:
-        """The batches of some steps alone, numbered from 0 over all epochs, as one epoch: for trials."""
-        plan = list(itertools.chain.from_iterable(self.plans))
+        """Return the batches of some steps, numbered from 0 over all epochs, as one epoch: for trials."""
+        plan = self._plan()
         few = copy.copy(self)
         few.plans = [[plan[step] for step in steps]]
         few.steps_per_epoch = few.num_train_steps = len(steps)
@@ -128,13 +128,13 @@ class TrainingBatches:
 
 
 class EvaluationBatches:
-    """All rows of a split once, longest first; `restore` puts results back into the split's own order.
+    """All rows of a split once, longest first; `restore` puts results back into the order of the split.
 
     Attributes:
-        widths: as in `TrainingBatches`.
+        buckets: as in `TrainingBatches`.
     """
 
-    widths: NDArray[np.int64] | None = None
+    buckets: NDArray[np.int64] | None = None
 
     def __init__(self, encoded: Encoded, *, batch_size: int) -> None:
         self.encoded = encoded
@@ -145,14 +145,14 @@ class EvaluationBatches:
 
     def __iter__(self) -> Iterator[Inputs]:
         for rows in self.plan:
-            yield collate(self.encoded, rows, self.widths)
+            yield collate(self.encoded, rows, self.buckets)
 
     def measures(self) -> NDArray[np.int64]:
-        """Rows, width and tokens, padding not counted, of each batch: (batches, 3)."""
-        return measure(self.plan, self.encoded.lengths, self.widths)
+        """Return what `measure` does: (batches, 3)."""
+        return measure(self.plan, self.encoded.lengths, self.buckets)
 
     def only(self, batches: NDArray[np.int64]) -> EvaluationBatches:
-        """Some of the batches alone: for trials. Their results cannot be restored, as rows are missing."""
+        """Return some of the batches, for trials; their results cannot be restored."""
         few = copy.copy(self)
         few.plan = [self.plan[batch] for batch in batches]
         return few
@@ -164,28 +164,27 @@ class EvaluationBatches:
         return restored
 
 
-def share_widths(training: TrainingBatches, evaluation: Sequence[EvaluationBatches]) -> None:
-    """Pad all the batches of a run to few widths, the cheapest choice for them together (`choose_widths`).
+def share_buckets(training: TrainingBatches, evaluation: Sequence[EvaluationBatches]) -> None:
+    """Choose the padded lengths that all batches of a run share (`choose_buckets`).
 
-    A row of an evaluation weighs a third of a trained one, in each epoch: it goes forward alone.
+    A row of an evaluation weighs a third of a trained one, in each epoch: it has a forward pass only.
     """
     measures = [training.measures(), *(batches.measures() for batches in evaluation)]
     weights = [1.0, *(len(training.plans) / 3 for _ in evaluation)]
     rows = np.concatenate([measure[:, 0] * weight for measure, weight in zip(measures, weights, strict=True)])
-    widths = choose_widths(np.concatenate([measure[:, 1] for measure in measures]), rows)
-    training.widths = widths
+    training.buckets = choose_buckets(np.concatenate([measure[:, 1] for measure in measures]), rows)
     for batches in evaluation:
-        batches.widths = widths
+        batches.buckets = training.buckets
 
 
-def keep_widths(batches: EvaluationBatches, widths: Sequence[int] | None) -> None:
-    """Pad later batches to the widths that a run has chosen, or to few of their own where it has not.
+def keep_buckets(batches: EvaluationBatches, buckets: Sequence[int] | None) -> None:
+    """Pad later batches to the lengths that a run has chosen, or to some of their own where it has chosen none.
 
-    A row that is longer than any of the run's brings its own width besides.
+    Rows that are longer than all of them get a length of their own.
     """
     measures = batches.measures()
-    if widths is None:
-        batches.widths = choose_widths(measures[:, 1], measures[:, 0])
+    if buckets is None:
+        batches.buckets = choose_buckets(measures[:, 1], measures[:, 0])
     else:
         longest = measures[:, 1].max()
-        batches.widths = np.array([*widths, *([longest] if longest > max(widths) else [])], np.int64)
+        batches.buckets = np.array([*buckets, *([longest] if longest > max(buckets) else [])], np.int64)

@@ -1,4 +1,4 @@
-"""Few widths for many batches, for backends that compile a program for every shape."""
+"""The padded lengths of batches: few of them, for backends that compile a program for every shape."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 SHAPE_TOKENS = 15_000
 
 
-def choose_widths(
+def choose_buckets(
     longest: NDArray[np.int64], rows: NDArray[Any], shape_tokens: float = SHAPE_TOKENS
 ) -> NDArray[np.int64]:
-    """Return the widths that cost least, in rising order: padding on one side, compilations on the other.
+    """Return the padded lengths of least total cost, ascending. More of them mean less padding, but more compilations.
 
-    Every batch is padded to the smallest of the widths that holds it. The choice is the best there is, found by dynamic
-    programming over the widths that occur: the last of a run of neighbours serves them all.
+    Every batch is padded to the smallest of them that holds it. The optimum is found by dynamic programming over the
+    lengths that occur: the longest of a group of neighbours serves the group.
 
     Args:
         longest: the longest row of each batch, (batches,).
-        rows: the rows of each batch, (batches,); a weight, so parts of a row will do.
-        shape_tokens: what one more width costs, in tokens of a batch.
+        rows: the rows of each batch, (batches,); these are weights and may be fractions.
+        shape_tokens: the cost of one more padded length, in tokens.
     """
     candidates, places = np.unique(longest, return_inverse=True)
     before = np.concatenate([[0.0], np.cumsum(np.bincount(places, weights=rows))])
@@ -42,6 +42,6 @@ def choose_widths(
     return np.array(chosen[::-1], np.int64)
 
 
-def padded_width(longest: Any, widths: NDArray[np.int64] | None) -> Any:
-    """Return the width of batches with these longest rows: their own without `widths`, else the next of those."""
-    return longest if widths is None else widths[np.searchsorted(widths, longest)]
+def padded_length(longest: Any, buckets: NDArray[np.int64] | None) -> Any:
+    """Return the padded length of batches with these longest rows: the next bucket, or without buckets the length."""
+    return longest if buckets is None else buckets[np.searchsorted(buckets, longest)]

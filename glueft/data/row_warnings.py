@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from glueft.data.splits import counted
-from glueft.text import quoted
+from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows

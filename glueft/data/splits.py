@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
+from glueft.text import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,11 +101,6 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
         if official != whole:
             notes.append(f"{name} has {counted(whole, 'row')}; officially it has {official:,}")
     return notes
-
-
-def counted(count: int, thing: str) -> str:
-    """Return `1 row`, `3,668 rows`."""
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def is_labelled(labels: NDArray[Any]) -> bool:

@@ -15,7 +15,7 @@ from glueft.errors import DataError, PluginError
 from glueft.plugin.base import Task, TSVFile, TSVLayout
 from glueft.suggest import nearest
 from glueft.tables import limits
-from glueft.tables.lines import Problem, Problems, listed, malformed, read_lines, shown
+from glueft.tables.problems import Problem, Problems, listed, malformed, read_lines, shown
 
 UNLABELLED = -1
 

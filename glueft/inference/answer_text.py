@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics.digits import number_text
-from glueft.tables.lines import shown
+from glueft.tables.problems import shown
 
 if TYPE_CHECKING:
     from glueft.runs.answers import Answers

@@ -7,7 +7,7 @@ from typing import IO, Any
 from glueft.errors import DataError
 from glueft.inference.chunks import BadRow
 from glueft.inference.writers import plain_json
-from glueft.tables.lines import PROBLEMS_SHOWN, Problem
+from glueft.tables.problems import PROBLEMS_SHOWN, Problem
 
 SKIP = "or leave such rows out with --skip-bad"
 

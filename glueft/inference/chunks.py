@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from glueft.tables.cells import CellError
-from glueft.tables.lines import Problem
+from glueft.tables.problems import Problem
 
 # Rows read, tokenized and predicted together. Rows of like length share a batch within a chunk: of 8,192 rows, next to
 # no padding is left, and their texts take a few megabytes.

@@ -7,16 +7,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from glueft.data.splits import counted
 from glueft.errors import DataError
 from glueft.inference.chunks import CELL_CHARACTERS, Chunk, Row, gather
 from glueft.inference.text_columns import TextChoice, check_once
 from glueft.plugin.base import TSVFile
 from glueft.plugin.task_description import TaskDescription
-from glueft.tables.csv_rows import Delimited, csv_records
-from glueft.tables.format import TableFormat
-from glueft.tables.lines import Problems, malformed
+from glueft.tables.delimited import Delimited, csv_records
+from glueft.tables.problems import Problems, malformed
 from glueft.tables.quotes import spans_lines
+from glueft.tables.suffixes import TableFormat
+from glueft.text import counted
 
 
 class DelimitedTable:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.splits import counted, describe_split, is_labelled, size_notes
+from glueft.data.splits import describe_split, is_labelled, size_notes
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
 from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics
 from glueft.runs.run_record import Clock, describe_host, installed_versions
 from glueft.suggest import did_you_mean
 from glueft.system.quiet import hush_libraries
+from glueft.text import counted
 from glueft.training.observers import RunProgress, Silent
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any
 from glueft.inference.chunks import Chunk, Row, gather
 from glueft.inference.text_columns import TextChoice
 from glueft.tables.json_lines import keys_twice
-from glueft.tables.lines import Problem, shown
-from glueft.tables.text_file import TextLines
+from glueft.tables.lines import TextLines
+from glueft.tables.problems import Problem, shown
 
 # A column of one of these alone keeps its type in Parquet.
 PLAIN = {

@@ -8,8 +8,8 @@ from typing import IO, Any
 
 from glueft.inference.chunks import Chunk, Row, gather
 from glueft.inference.text_columns import TextChoice
-from glueft.tables.lines import Problem, shown
-from glueft.tables.text_file import TextLines
+from glueft.tables.lines import TextLines
+from glueft.tables.problems import Problem, shown
 
 
 class _Plain:

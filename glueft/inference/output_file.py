@@ -12,7 +12,7 @@ from typing import IO
 
 from glueft.errors import OutputError
 from glueft.files import WholeFile, writing
-from glueft.tables.format import SUFFIXES, TableFormat, table_format
+from glueft.tables.suffixes import SUFFIXES, TableFormat, table_format
 
 
 class OutputFile:

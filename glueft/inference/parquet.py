@@ -10,7 +10,7 @@ from glueft.errors import DataError
 from glueft.inference.chunks import CELL_CHARACTERS, CHUNK_CHARACTERS, CHUNK_ROWS, BadRow, Chunk
 from glueft.inference.text_columns import TextChoice, check_once
 from glueft.tables.cells import CellError
-from glueft.tables.lines import Problem
+from glueft.tables.problems import Problem
 
 # Bytes read ahead for each column: whole column chunks, the library's habit, may be as large as the file.
 READ_AHEAD = 2**16

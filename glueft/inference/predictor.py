@@ -78,12 +78,12 @@ class SavedModel:
 
     def batches(self, encoded: Encoded) -> EvaluationBatches:
         """Return rows as batches like those of the run's own evaluation: same sizes, same widths."""
-        from glueft.data.batches import EvaluationBatches, keep_widths
+        from glueft.data.batches import EvaluationBatches, keep_buckets
 
         batches = EvaluationBatches(encoded, batch_size=self.evaluation_batch_size)
         # A run that was to be compiled has chosen its widths before it learnt that its process could not.
         if self.classifier.jit_compile or self.widths is not None:
-            keep_widths(batches, self.widths)
+            keep_buckets(batches, self.widths)
         return batches
 
     def label_indices(self, rows: Rows) -> NDArray[Any]:

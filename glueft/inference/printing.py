@@ -6,12 +6,11 @@ import json
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
-from glueft.data.splits import counted
 from glueft.files import writing
 from glueft.inference.answer_text import answer_lines, answer_object
 from glueft.system.standard_output import for_the_result
-from glueft.tables.lines import shown
-from glueft.text import json_printable, json_text, say
+from glueft.tables.problems import shown
+from glueft.text import counted, json_printable, json_text, say
 
 if TYPE_CHECKING:
     from glueft.inference.chunks import RowSource

@@ -14,8 +14,8 @@ from glueft.inference.lines import GivenTexts, TextStream
 from glueft.inference.parquet import ParquetTable
 from glueft.inference.text_columns import TextChoice
 from glueft.suggest import nearest
-from glueft.tables.format import SUFFIXES, table_format
-from glueft.tables.lines import listed
+from glueft.tables.problems import listed
+from glueft.tables.suffixes import SUFFIXES, table_format
 
 LINES = "give a text a line on standard input: --input -"
 

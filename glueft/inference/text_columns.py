@@ -12,8 +12,8 @@ from glueft.inference.chunks import Texts
 from glueft.suggest import nearest
 from glueft.tables import cells as table_cells
 from glueft.tables.cells import CellError
-from glueft.tables.lines import listed, shown
 from glueft.tables.missing import SEPARATORS
+from glueft.tables.problems import listed, shown
 
 if TYPE_CHECKING:
     from glueft.plugin.base import TableLayout

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from glueft.data.splits import counted
 from glueft.errors import SubmissionError
 from glueft.inference.predictor import check_task_labels
 from glueft.inference.split_predictions import predict_split
@@ -17,6 +16,7 @@ from glueft.submit.files import UploadFile
 from glueft.submit.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
 from glueft.submit.zip_file import refuse_output, write_zip
 from glueft.system.quiet import hush_libraries
+from glueft.text import counted
 from glueft.training.observers import RunProgress, Silent
 
 

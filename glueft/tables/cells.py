@@ -10,8 +10,8 @@ from glueft.suggest import nearest
 from glueft.tables import limits
 from glueft.tables.columns import Columns
 from glueft.tables.label_forms import folded
-from glueft.tables.lines import Problem, Problems, listed, malformed, shown
 from glueft.tables.plain_numbers import plain_number
+from glueft.tables.problems import Problem, Problems, listed, malformed, shown
 
 LARGEST_SCORE = 3.4028234663852886e38  # of float32, in which scores are kept
 KINDS: tuple[tuple[type, str], ...] = (

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from glueft.errors import DataError
-from glueft.tables.csv_rows import Delimited, read_csv
-from glueft.tables.format import table_format
+from glueft.tables.delimited import Delimited, read_csv
 from glueft.tables.json_lines import read_json_lines
 from glueft.tables.parquet import read_parquet
+from glueft.tables.suffixes import table_format
 
 
 @dataclass(frozen=True)

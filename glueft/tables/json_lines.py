@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from glueft.tables.lines import Problem, Problems, listed, malformed, shown
+from glueft.tables.lines import TextLines
 from glueft.tables.missing import check_columns
-from glueft.tables.text_file import TextLines
+from glueft.tables.problems import Problem, Problems, listed, malformed, shown
 
 
 class _Object(dict[str, Any]):

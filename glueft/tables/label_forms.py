@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from glueft.tables.lines import shown
 from glueft.tables.plain_numbers import plain_number
+from glueft.tables.problems import shown
 
 FOLD = "fold_labels = true in [task] makes them one"
 

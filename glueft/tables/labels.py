@@ -9,8 +9,8 @@ from glueft.errors import DataError
 from glueft.tables.cells import CellError
 from glueft.tables.columns import Columns
 from glueft.tables.label_forms import folded, look_alikes
-from glueft.tables.lines import listed, shown
 from glueft.tables.plain_numbers import plain_number
+from glueft.tables.problems import listed, shown
 
 # Labels that are most of them of one row only are no classes. A few rows to try things out may have such ones.
 FEW = 20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glueft.errors import DataError
 from glueft.suggest import nearest
-from glueft.tables.lines import listed, shown
+from glueft.tables.problems import listed, shown
 
 SEPARATORS = {";": '";"', "\t": '"\\t"', "|": '"|"', ",": '","'}
 

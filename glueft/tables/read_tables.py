@@ -15,8 +15,8 @@ from glueft.tables.cells import index_in, label_name, needed_label_name, read_ce
 from glueft.tables.columns import Columns, read_columns
 from glueft.tables.label_forms import cleaned, folded, label_warnings, score_warnings, spellings
 from glueft.tables.labels import check_same_names, found_names, namer, renamer
-from glueft.tables.lines import shown
 from glueft.tables.missing import unreadable
+from glueft.tables.problems import shown
 from glueft.tables.split import split_rows
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from glueft.errors import DataError
 from glueft.tables.columns import Columns
 from glueft.tables.label_forms import folded, look_alikes
-from glueft.tables.lines import listed, shown
+from glueft.tables.problems import listed, shown
 
 
 def split_rows(train: Columns, fraction: float, seed: int, names: Sequence[str] | None) -> tuple[list[int], list[int]]:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glueft.data.splits import counted
 from glueft.metrics import metric_title
 from glueft.metrics.digits import score_text
 from glueft.system.console import Table
 from glueft.terminal.run_list_table import short_checkpoint
-from glueft.text import duration
+from glueft.text import counted, duration
 
 _SHA256_SHOWN = 12
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from glueft.data.splits import counted
 from glueft.files import size
 from glueft.system.console import Table
-from glueft.text import duration
+from glueft.text import counted, duration
 
 
 def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:

@@ -118,7 +118,7 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, has_head, load_tokenizer
-    from glueft.tables.lines import listed
+    from glueft.tables.problems import listed
     from glueft.training.warnings import cut_warnings
 
     data, task = recipe.data, recipe.task
@@ -163,7 +163,7 @@ def say_warnings(progress: RunProgress, warnings: Sequence[str]) -> None:
 
 def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecision) -> Batches:
     """Return the batches of the training and of every other split, with few widths where each is compiled apart."""
-    from glueft.data.batches import EvaluationBatches, TrainingBatches, share_widths
+    from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
     from glueft.training.warnings import step_warnings
 
     training = recipe.training
@@ -181,7 +181,7 @@ def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecis
     warnings = step_warnings(recipe, steps.num_train_steps, len(encoded["train"].lengths))
     batches = Batches(steps, evaluation, tuple(warnings))
     if decision.compiled:
-        share_widths(batches.training, list(batches.evaluation.values()))
+        share_buckets(batches.training, list(batches.evaluation.values()))
     return batches
 
 
@@ -232,7 +232,7 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
 
 def describe_engine(recipe: Recipe, decision: JitDecision, batches: Batches) -> dict[str, Any]:
     """Return what run.json says of how the numbers are computed."""
-    widths = batches.training.widths
+    widths = batches.training.buckets
     return {
         "backend": keras_backend(),
         "onednn": onednn_setting(),

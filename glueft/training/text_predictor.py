@@ -89,11 +89,11 @@ class Predictor:
         Each width is a program that is compiled when the first batch needs it.
         """
         if self.widths is None:
-            from glueft.data.bucketing import choose_widths
+            from glueft.data.bucketing import choose_buckets
 
             measures = batches.measures()
-            chosen = self.saved.widths or choose_widths(
+            chosen = self.saved.widths or choose_buckets(
                 measures[:, 1], measures[:, 0] * (rows_in_all / measures[:, 0].sum())
             )
             self.widths = np.unique([*chosen, self.saved.max_length]).astype(np.int64)
-        batches.widths = self.widths
+        batches.buckets = self.widths

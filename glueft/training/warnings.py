@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.splits import counted
-from glueft.text import quoted
+from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from glueft.data.batches import (
     collate,
     plan_evaluation,
     plan_training,
-    share_widths,
+    share_buckets,
 )
 from glueft.data.encoding import Encoded
 
@@ -80,25 +80,25 @@ def test_collate_pads_to_the_longest_row_of_the_batch() -> None:
 
 
 @pytest.mark.parametrize(("longest", "width"), [(3, 8), (8, 8), (9, 20), (20, 20)])
-def test_a_batch_is_padded_to_the_next_of_the_widths(longest: int, width: int) -> None:
+def test_a_batch_is_padded_to_the_next_bucket(longest: int, width: int) -> None:
     batch = collate(encoded_rows([2, longest]), np.array([0, 1]), np.array([8, 20]))
     assert batch["input_ids"].shape == (2, width)
     assert batch["attention_mask"].sum() == 2 + longest
 
 
-def test_all_the_batches_of_a_run_share_few_widths() -> None:
+def test_all_the_batches_of_a_run_share_few_buckets() -> None:
     training = TrainingBatches(encoded_rows(LENGTHS.tolist()), batch_size=8, epochs=2, seed=1)
     evaluation = EvaluationBatches(encoded_rows([3, 40, 90, int(LENGTHS.max()) + 5]), batch_size=2)
     before = training.measures()
-    share_widths(training, [evaluation])
-    assert training.widths is evaluation.widths is not None
-    assert len(training.widths) < len(np.unique(before[:, 1])) / 4
+    share_buckets(training, [evaluation])
+    assert training.buckets is evaluation.buckets is not None
+    assert len(training.buckets) < len(np.unique(before[:, 1])) / 4
     measures = training.measures()
     assert (measures[:, [0, 2]] == before[:, [0, 2]]).all()
     assert (measures[:, 1] >= before[:, 1]).all()
     shapes = {inputs["input_ids"].shape[1] for inputs, _ in training}
     shapes |= {inputs["input_ids"].shape[1] for inputs in evaluation}
-    assert shapes <= set(training.widths.tolist())
+    assert shapes <= set(training.buckets.tolist())
 
 
 def test_steps_are_counted_from_the_real_batches() -> None:

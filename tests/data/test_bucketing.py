@@ -1,4 +1,4 @@
-"""The widths that are chosen are the cheapest choice there is."""
+"""The padded lengths that are chosen are the cheapest choice there is."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from glueft.data.bucketing import choose_widths, padded_width
+from glueft.data.bucketing import choose_buckets, padded_length
 
 
 def cost(widths: tuple[int, ...], longest: np.ndarray, rows: np.ndarray, price: float) -> float:
-    return float((padded_width(longest, np.array(widths)) * rows).sum() + price * len(widths))
+    return float((padded_length(longest, np.array(widths)) * rows).sum() + price * len(widths))
 
 
 @pytest.mark.parametrize("price", [0, 10, 60, 300, 10_000])
@@ -27,7 +27,7 @@ def test_no_other_choice_costs_less(seed: int, price: float) -> None:
         for few in itertools.combinations(candidates[:-1], count)
     )
     least = min(cost(widths, longest, rows, price) for widths in every)
-    chosen = choose_widths(longest, rows, price)
+    chosen = choose_buckets(longest, rows, price)
     assert cost(tuple(chosen.tolist()), longest, rows, price) == pytest.approx(least)
     assert (np.diff(chosen) > 0).all()
     assert chosen[-1] == longest.max()
@@ -36,11 +36,11 @@ def test_no_other_choice_costs_less(seed: int, price: float) -> None:
 def test_the_price_of_a_shape_decides_how_many_there_are() -> None:
     longest = np.arange(5, 60).repeat(20)
     rows = np.full(len(longest), 8)
-    counts = [len(choose_widths(longest, rows, price)) for price in (0, 500, 5_000, 1e9)]
+    counts = [len(choose_buckets(longest, rows, price)) for price in (0, 500, 5_000, 1e9)]
     assert counts == sorted(counts, reverse=True)
     assert counts[0] == 55
     assert counts[-1] == 1
 
 
 def test_without_widths_a_batch_is_as_wide_as_its_longest_row() -> None:
-    assert padded_width(17, None) == 17
+    assert padded_length(17, None) == 17

@@ -19,7 +19,7 @@ from glueft.plugin.registry import load_registry
 from glueft.suggest import nearest
 from glueft.tables import limits
 from glueft.tables.columns import read_columns
-from glueft.tables.lines import Problem, Problems
+from glueft.tables.problems import Problem, Problems
 from glueft_tasks.table import Table
 
 

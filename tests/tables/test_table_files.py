@@ -14,7 +14,7 @@ import pytest
 
 from glueft.errors import DataError
 from glueft.tables.columns import Columns, read_columns
-from glueft.tables.format import TableFormat, table_format
+from glueft.tables.suffixes import TableFormat, table_format
 
 ROWS = [
     ("A plain text.", "NA"),

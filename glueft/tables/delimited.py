@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from glueft.tables import limits
-from glueft.tables.lines import Problem, Problems, listed, malformed, shown
+from glueft.tables.lines import TextLines
 from glueft.tables.missing import check_columns
+from glueft.tables.problems import Problem, Problems, listed, malformed, shown
 from glueft.tables.quotes import ColumnLooks, all_as_wide, as_wide, spans_lines
-from glueft.tables.text_file import TextLines
 
 
 @dataclass(frozen=True)
