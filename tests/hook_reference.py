@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from documents import CHECKOUT
-from glueft.plugin.base import hookspecs
+from glueft.plugin import hookspecs
 
 DOCUMENT = CHECKOUT / "CONTRIBUTING.md"
 BEGIN = "<!-- hooks: written by `python tests/hook_reference.py` from glueft/plugin/hookspecs.py -->"

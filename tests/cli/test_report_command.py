@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from glueft import launch as runner
+from glueft import launch
 from glueft.cli.main import command_line
 from report_runs import make_table_run
 
@@ -87,8 +87,8 @@ def test_a_run_writes_its_report_and_survives_a_failing_one(
         raise ZeroDivisionError("no luck")
 
     record = json.loads((run / "run.json").read_text())
-    done = runner.Result(record, None, run)  # type: ignore[arg-type]  # the model is not looked at
-    monkeypatch.setattr(runner, "run_recipe", lambda *_, **__: done)
+    done = launch.Result(record, None, run)  # type: ignore[arg-type]  # the model is not looked at
+    monkeypatch.setattr(launch, "run_recipe", lambda *_, **__: done)
     said = "warning: the report could not be written, the run is done all the same: "
     assert command_line(line) == 0
     assert f"{said}{run / 'report.html'} exists already\n" in capsys.readouterr().out

@@ -28,7 +28,7 @@ TASK_FILE = '''
 """Rain or not."""
 import datasets
 import glueft
-from glueft import engine
+from glueft.training import engine
 
 class Rain(glueft.Task):
     """Does it rain?"""

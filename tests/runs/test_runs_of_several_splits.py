@@ -13,7 +13,7 @@ from rich.table import Table
 
 import glueft
 from glue_files import DIAGNOSTIC_FULL, write_file, write_glue
-from glueft import launch as runner
+from glueft import launch
 from glueft.recipe import load_recipe
 from glueft.terminal.progress import PlainProgress
 from glueft.terminal.result_tables import result_table
@@ -36,14 +36,14 @@ def text_of(table: Table) -> str:
     return stream.getvalue()
 
 
-def run(tiny_bert: Path, folder: Path, name: str, *overrides: str, **options: Any) -> tuple[runner.Result, list[str]]:
+def run(tiny_bert: Path, folder: Path, name: str, *overrides: str, **options: Any) -> tuple[launch.Result, list[str]]:
     listening = Listening()
     recipe = load_recipe(name, ["training.epochs=1", *overrides], checkpoint=str(tiny_bert), **options)
     return glueft.run(recipe, output_dir=folder, progress=listening), listening.lines
 
 
 @pytest.fixture(scope="module")
-def mnli(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[runner.Result, list[str]]]:
+def mnli(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[launch.Result, list[str]]]:
     folder = tmp_path_factory.mktemp("mnli")
     write_glue(folder / "glue", "mnli")
     yield run(
@@ -55,12 +55,12 @@ def mnli(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     )
 
 
-def predictions(result: runner.Result) -> dict[str, list[list[str]]]:
+def predictions(result: launch.Result) -> dict[str, list[list[str]]]:
     files = sorted((result.folder / "predictions").iterdir())
     return {file.name: [line.split("\t") for line in file.read_text().splitlines()[1:]] for file in files}
 
 
-def test_both_validation_splits_are_scored_and_predicted(mnli: tuple[runner.Result, list[str]]) -> None:
+def test_both_validation_splits_are_scored_and_predicted(mnli: tuple[launch.Result, list[str]]) -> None:
     record = json.loads((mnli[0].folder / "run.json").read_text())
     by_split = record["metrics_by_split"]
     assert list(by_split) == ["validation_matched", "validation_mismatched"]
@@ -75,7 +75,7 @@ def test_both_validation_splits_are_scored_and_predicted(mnli: tuple[runner.Resu
     assert {row[2] for rows in written.values() for row in rows} <= {"entailment", "neutral", "contradiction"}
 
 
-def test_every_split_of_another_size_is_named(mnli: tuple[runner.Result, list[str]]) -> None:
+def test_every_split_of_another_size_is_named(mnli: tuple[launch.Result, list[str]]) -> None:
     result, lines = mnli
     notes = [
         "train has 3 rows; officially it has 392,702",
@@ -88,7 +88,7 @@ def test_every_split_of_another_size_is_named(mnli: tuple[runner.Result, list[st
     assert result.record["data"]["splits"]["train"]["official_rows"] == 392_702
 
 
-def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: tuple[runner.Result, list[str]]) -> None:
+def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: tuple[launch.Result, list[str]]) -> None:
     text = text_of(result_table(mnli[0].record))
     assert text.startswith("mnli: 1 validation_matched rows")
     mismatched = mnli[0].record["metrics_by_split"]["validation_mismatched"]["accuracy"]
@@ -102,7 +102,7 @@ def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: tuple[
         assert part in text, text
 
 
-def test_the_record_has_baseline_and_published_scores(mnli: tuple[runner.Result, list[str]]) -> None:
+def test_the_record_has_baseline_and_published_scores(mnli: tuple[launch.Result, list[str]]) -> None:
     record = mnli[0].record
     # The three labels are as common as each other in training, and the first of them is not the validation row's.
     assert record["baseline"] == {"accuracy": 0.0}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from glue_files import DIAGNOSTIC_FULL, write_file
-from glueft import launch as runner
+from glueft import launch
 from glueft.data.rows import load_split
 from glueft.data.sources import FolderSource, SampleSource
 from glueft.errors import GlueftError
@@ -322,7 +322,7 @@ def test_a_run_without_test_predictions_makes_them(small_qqp: None, finished_run
 
 def test_the_run_of_mnli_predicts_the_diagnostic_set(small_qqp: None, tiny_bert: Path, tmp_path: Path) -> None:
     recipe = load_recipe("mnli", ["training.epochs=1", "data.limit_train=8"], checkpoint=str(tiny_bert), sample=True)
-    run = runner.run_recipe(recipe, output_dir=tmp_path / "runs").folder
+    run = launch.run_recipe(recipe, output_dir=tmp_path / "runs").folder
     made = make_run(tmp_path, "mnli")
     for split in ("test_matched", "test_mismatched"):
         shutil.copy(made / "predictions" / f"{split}.tsv", run / "predictions")

@@ -143,7 +143,7 @@ def test_other_threads_and_other_handlers_are_left_alone() -> None:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_script_that_is_told_to_end_cleans_up_and_ends_by_the_signal(name: str, tmp_path: Path) -> None:
     done = python(
-        f"from pathlib import Path; from glueft import files, interruption\n"
+        f"from pathlib import Path; from glueft import files; from glueft.system import interruption\n"
         f"with interruption.listening(), files.whole_folder(Path({str(tmp_path / 'a')!r})) as beside:\n"
         f"    os.kill(os.getpid(), signal.{name})\n"
     )
@@ -153,7 +153,8 @@ def test_a_script_that_is_told_to_end_cleans_up_and_ends_by_the_signal(name: str
 @unix
 def test_a_second_signal_ends_a_process_that_is_stuck_in_c(tmp_path: Path) -> None:
     done = python(
-        "import hashlib, threading; from pathlib import Path; from glueft import files, interruption\n"
+        "import hashlib, threading; from pathlib import Path\n"
+        "from glueft import files; from glueft.system import interruption\n"
         "interruption.own_process()\n"
         f"files.WholeFile(Path({str(tmp_path / 'a')!r})).__enter__()\n"
         "interruption.at_the_end(lambda: print('the last word', flush=True))\n"
@@ -191,7 +192,7 @@ def test_whatever_ends_work_in_a_thread_ends_the_waiting() -> None:
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     done = python(
-        "from glueft import interruption; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from glueft.system import interruption; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "interruption.own_process(); os.kill(os.getpid(), signal.SIGINT); interruption.check(); print('on')\n"
     )
     assert (done.returncode, done.stdout) == (0, "on\n")

@@ -22,7 +22,7 @@ class Early:
 sys.meta_path.insert(0, Early())
 sys.path.insert(0, {checkout!r})
 sys.argv = ["glueft", "--version"]
-from glueft_command import main
+from glueft.cli.start import main
 main()
 """
 
