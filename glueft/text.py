@@ -10,7 +10,11 @@ import sys
 import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # What a terminal obeys instead of showing it, and what changes the order of letters or hides: controls (C0, DEL, C1),
 # soft hyphen, marks and overrides of direction, breaks of lines and paragraphs, zero-width spaces and joins, halves of
@@ -85,6 +89,28 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def score_text(value: float, *, signed: bool = False) -> str:
+    """Write a metric or a loss for people: four decimals, or four significant digits if it is very small or large."""
+    sign = "+" if signed else ""
+    return f"{value:{sign}.4f}" if value == 0 or 5e-5 <= abs(value) < 1e7 else f"{value:{sign}.4g}"
+
+
+def number_text(number: float) -> str:
+    """Write a float64 number with the fewest digits that read back to it; a whole number without a point."""
+    return repr(float(number)).removesuffix(".0")
+
+
+def shortest(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return for each float32 number the float64 number with the fewest digits that reads back to it.
+
+    3.8 stays 3.8; a plain cast gives 3.79999995. Shape (rows,).
+    """
+    import numpy as np
+
+    # NumPy writes the fewest digits that tell a number from the others of its own precision.
+    return np.array([float(str(score)) for score in np.asarray(scores, np.float32)], np.float64)
 
 
 def without_secrets(text: str) -> str:

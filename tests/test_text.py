@@ -8,12 +8,23 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from glueft.errors import GlueftError
 from glueft.system.console import PlainConsole, Table
 from glueft.terminal.progress import PlainProgress, RichProgress
-from glueft.text import json_text, printable, printable_line, quoted, say, without_secrets
+from glueft.text import (
+    json_text,
+    number_text,
+    printable,
+    printable_line,
+    quoted,
+    say,
+    score_text,
+    shortest,
+    without_secrets,
+)
 
 MARKUP = "a[/]b [bold]c[/bold] :smile: [v2]"
 # Colour, a link (OSC 8), a title with BEL, C1's own CSI, an override of direction, isolates, a zero-width space, a tag,
@@ -112,3 +123,28 @@ def test_a_token_in_the_place_of_the_user_is_masked(monkeypatch: pytest.MonkeyPa
     assert without_secrets("the harbour") == "the harbour"
     monkeypatch.setenv("HF_ENDPOINT", "http://@localhost")
     assert without_secrets("as it is") == "as it is"
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "signed"),
+    [
+        (0.84071, "0.8407", "+0.8407"),
+        (0.0, "0.0000", "+0.0000"),
+        (-0.00005, "-0.0001", "-0.0001"),
+        (0.00001234567, "1.235e-05", "+1.235e-05"),  # the error of tiny scores is not 0.0000
+        (-3.2e-17, "-3.2e-17", "-3.2e-17"),
+        (1000030.92151, "1000030.9215", "+1000030.9215"),
+        (1.0000566845e12, "1e+12", "+1e+12"),
+        (float("nan"), "nan", "+nan"),
+    ],
+)
+def test_scores_for_people(value: float, text: str, signed: str) -> None:
+    assert (score_text(value), score_text(value, signed=True)) == (text, signed)
+
+
+def test_scores_are_read_back_as_they_were() -> None:
+    scores = np.array([3.8, 1e6 + 0.0625, -0.0, 1e-45, -3.4028235e38, 1 / 3], np.float32)
+    texts = [number_text(score) for score in shortest(scores)]
+    assert texts[:3] == ["3.8", "1000000.06", "-0"]
+    read = np.array(texts, np.float64).astype(np.float32)
+    assert read.tobytes() == scores.tobytes()

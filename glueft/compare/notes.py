@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from glueft.compare.significance import significant
-from glueft.metrics.digits import score_text
-from glueft.text import counted
+from glueft.text import counted, score_text
 
 # Earlier versions stored scores with six digits after the point: where such a run says nearly the same of all rows,
 # correlations of them are off by some 1e-5. Labels are stored as they are.

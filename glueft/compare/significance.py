@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from glueft.compare.bootstrap import LEVEL, Difference
 from glueft.compare.mcnemar import McNemar
 from glueft.metrics import lower_is_better
-from glueft.metrics.digits import score_text
-from glueft.text import counted
+from glueft.text import counted, score_text
 
 # Measured on drawn rows, 600 intervals each. Of a difference of Pearson correlations, those from 6 to 20 rows held the
 # true one in 86 to 98 % of the cases (mostly about 90), from 30 rows in 91 to 94 %, from 100 in 93 to 94 %. Of a

@@ -9,7 +9,7 @@ from typing import Any
 from glueft.export.format import Format
 from glueft.export.tokenizer_call import OPEN, TokenizerCall
 from glueft.metrics import metric_title
-from glueft.metrics.digits import score_text
+from glueft.text import score_text
 
 TEXTS = ("The council voted to widen the old bridge.", "A dull and needlessly long film.")
 SECOND_TEXTS = ("The old bridge will be made wider.", "Nobody minded how long it was.")

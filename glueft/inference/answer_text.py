@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glueft.metrics.digits import number_text
 from glueft.tables.problems import shown
+from glueft.text import number_text
 
 if TYPE_CHECKING:
     from glueft.runs.answers import Answers

@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from typing import IO, Any, Protocol
 
 from glueft.inference.chunks import Chunk
-from glueft.metrics.digits import number_text
+from glueft.text import number_text
 
 # A row group of Parquet has costs of its own for whoever reads it: it has this many rows, or bytes, at least.
 GROUP_ROWS = 2**16

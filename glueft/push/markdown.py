@@ -6,8 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from glueft.metrics.digits import score_text
-from glueft.text import printable_line
+from glueft.text import printable_line, score_text
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from glueft.errors import GlueftError
 from glueft.metrics import metric_title
-from glueft.metrics.digits import score_text
 from glueft.report import facts, prediction_plots, training_plots
 from glueft.report.mistakes import Mistakes, mistakes_of
 from glueft.report.plot import DataTable, Plot, style
@@ -19,6 +18,7 @@ from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, classi
 from glueft.report.texts import read_texts
 from glueft.report.training import Curves, curves
 from glueft.report.words import count, label_text, visible
+from glueft.text import score_text
 from glueft.version import __version__
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from glueft.metrics import metric_title
-from glueft.metrics.digits import score_text
 from glueft.report.plot import DataTable
 from glueft.report.scores import wilson
 from glueft.report.words import label_text
+from glueft.text import score_text
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import lower_is_better, metric_title
-from glueft.metrics.digits import score_text
 from glueft.report.plot import (
     DASHES,
     INK,
@@ -20,6 +19,7 @@ from glueft.report.plot import (
     to_svg,
 )
 from glueft.report.words import count
+from glueft.text import score_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.metrics.digits import shortest
 from glueft.runs.run import softmax
+from glueft.text import shortest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
-from glueft.metrics.digits import number_text, shortest
 from glueft.runs import history
-from glueft.text import json_text
+from glueft.text import json_text, number_text, shortest
 
 if TYPE_CHECKING:
     import numpy as np

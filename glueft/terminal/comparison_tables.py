@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from glueft.metrics import metric_title
-from glueft.metrics.digits import score_text
 from glueft.system.console import Table
 from glueft.terminal.run_list_table import short_checkpoint
-from glueft.text import counted, duration
+from glueft.text import counted, duration, score_text
 
 _SHA256_SHOWN = 12
 

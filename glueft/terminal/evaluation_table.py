@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from glueft.metrics import metric_title, titled
-from glueft.metrics.digits import score_text
 from glueft.system.console import Table
 from glueft.terminal.result_tables import numbers
+from glueft.text import score_text
 
 
 def evaluation_tables(result: dict[str, Any]) -> list[Table]:

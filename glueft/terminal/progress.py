@@ -10,10 +10,9 @@ from typing import IO, TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 from rich.text import Text
 
-from glueft.metrics.digits import score_text
 from glueft.system.console import PLAIN_SECONDS, PlainConsole, Table, cell, plain_column
 from glueft.terminal.result_tables import epoch_table, result_table
-from glueft.text import duration, say
+from glueft.text import duration, say, score_text
 from glueft.training.observers import RunProgress
 
 if TYPE_CHECKING:

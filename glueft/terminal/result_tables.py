@@ -6,9 +6,9 @@ from typing import Any
 
 from glueft.files import size
 from glueft.metrics import titled
-from glueft.metrics.digits import score_text
 from glueft.push.record import push_options
 from glueft.system.console import Table
+from glueft.text import score_text
 
 
 def epoch_table(record: dict[str, Any]) -> Table:

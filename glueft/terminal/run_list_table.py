@@ -7,10 +7,9 @@ from pathlib import PurePath
 
 from rich.text import Text
 
-from glueft.metrics.digits import score_text
 from glueft.runs.run_list import ListedRun, metric_names, metric_titles
 from glueft.system.console import Table
-from glueft.text import duration, printable_line
+from glueft.text import duration, printable_line, score_text
 
 _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}
 

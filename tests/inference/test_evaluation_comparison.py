@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from glueft.inference.evaluation_comparison import compare_predictions
-from glueft.metrics.digits import number_text, shortest
 from glueft.runs.predictions import Predictions
 from glueft.runs.run import softmax
+from glueft.text import number_text, shortest
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
