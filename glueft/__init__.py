@@ -35,21 +35,13 @@ if TYPE_CHECKING:
     )
     from glueft.launch import Result
     from glueft.metrics import MetricName, check_metrics, lower_is_better
-    from glueft.plugin.base import (
-        Callback,
-        HubDataset,
-        Optimizer,
-        Options,
-        PublishedScore,
-        Schedule,
-        Submission,
-        TableLayout,
-        Task,
-        TSVFile,
-        TSVLayout,
-    )
+    from glueft.plugin.base import Options
+    from glueft.plugin.callback import Callback
     from glueft.plugin.hookspecs import hookimpl
     from glueft.plugin.local_path import LocalPath
+    from glueft.plugin.optimizer import Optimizer
+    from glueft.plugin.schedule import Schedule
+    from glueft.plugin.task import HubDataset, PublishedScore, Submission, TableLayout, Task, TSVFile, TSVLayout
     from glueft.recipe import Recipe
     from glueft.tables.read_tables import Tables
     from glueft.tables.suffixes import TablePath
@@ -95,10 +87,13 @@ _HOMES = {
     "glueft.errors": "CheckpointError DataError GlueftError HubError OutputError PluginError RunFolderError "
     "SubmissionError TrainingError",
     "glueft.metrics": "MetricName check_metrics lower_is_better",
-    "glueft.plugin.base": "Callback HubDataset Optimizer Options PublishedScore Schedule Submission TableLayout Task "
-    "TSVFile TSVLayout",
+    "glueft.plugin.base": "Options",
+    "glueft.plugin.callback": "Callback",
     "glueft.plugin.hookspecs": "hookimpl",
     "glueft.plugin.local_path": "LocalPath",
+    "glueft.plugin.optimizer": "Optimizer",
+    "glueft.plugin.schedule": "Schedule",
+    "glueft.plugin.task": "HubDataset PublishedScore Submission TSVFile TSVLayout TableLayout Task",
     "glueft.tables.suffixes": "TablePath",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

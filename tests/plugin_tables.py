@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from documents import CHECKOUT
-from glueft.plugin.base import Task
-from glueft.plugin.registry import KINDS, Registered, load_registry
+from glueft.plugin.kinds import KINDS
+from glueft.plugin.registry import Registered, load_registry
+from glueft.plugin.task import Task
 from glueft.runs.run import Run
 from glueft.testing import checks
 from hook_reference import described, one_line

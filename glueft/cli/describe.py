@@ -12,8 +12,8 @@ from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles, registry_with
 
 if TYPE_CHECKING:
-    from glueft.plugin.base import Task
     from glueft.plugin.registry import Registered, Registry
+    from glueft.plugin.task import Task
 
 EPILOG = """\b
 Examples:
@@ -63,7 +63,7 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
     """
     from glueft.cli.list_plugins import the_kind
     from glueft.errors import GlueftError
-    from glueft.plugin.registry import KINDS
+    from glueft.plugin.kinds import KINDS
     from glueft.suggest import nearest
 
     kind, slash, rest = name.partition("/")
@@ -77,7 +77,7 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
         raise GlueftError(
             f'"{name}" is the name of several plugins',
             expected="the name of one plugin",
-            received=f"{' and '.join(f'a {kind}' for kind in kinds)} of that name",
+            received=f"{' and '.join(KINDS[kind].with_article for kind in kinds)} of that name",
             fix=" or ".join(f"glueft {command} {kind}/{name}" for kind in kinds),
         )
     names = [plugin.name for plugin in registry.all()]
@@ -98,7 +98,7 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
 def description_of(plugin: Registered) -> dict[str, Any]:
     """A plugin as plain values, those that `--json` prints."""
     from glueft.cli.list_plugins import source_of
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
 
     cls = plugin.cls
     description: dict[str, Any] = {

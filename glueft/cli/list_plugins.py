@@ -25,7 +25,7 @@ Examples:
 
 def kinds() -> list[str]:
     """The words that a shell may complete."""
-    from glueft.plugin.registry import KINDS
+    from glueft.plugin.kinds import KINDS
 
     return list(KINDS)
 
@@ -83,13 +83,14 @@ def the_kind(kind: str | None) -> str | None:
         GlueftError: there is no such kind.
     """
     from glueft.errors import GlueftError
-    from glueft.plugin.registry import KINDS
+    from glueft.plugin.kinds import KINDS
     from glueft.suggest import did_you_mean
 
     if kind is None or kind in KINDS:
         return kind
-    if kind.removesuffix("s") in KINDS:
-        return kind.removesuffix("s")
+    plural = next((row.name for row in KINDS.values() if row.plural == kind), None)
+    if plural:
+        return plural
     raise GlueftError(
         f'there is no kind of plugin called "{kind}"',
         expected=f"one of {', '.join(KINDS)}",

@@ -9,7 +9,7 @@ from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
 
 # A new head answers near 0, by some tenths, and each step of Adam or its kin moves a weight by about the learning rate,
 # however large the loss: scores some units away are reached in a few hundred steps (STS-B: mean 2.7, standard deviation

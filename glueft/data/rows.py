@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from glueft.data.sources import Source
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
 
 LINES_SHOWN = 5
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from glueft.data.tsv import Table, read_tsv
 from glueft.errors import DataError
-from glueft.plugin.base import Task, TSVLayout
+from glueft.plugin.task import Task, TSVLayout
 from glueft.tables.problems import listed
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
 
 # Few enough to stay readable in run.json, enough to see where a split's rows lie.
 LENGTH_BINS = 32

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glueft.errors import DataError, PluginError
-from glueft.plugin.base import Task, TSVFile, TSVLayout
+from glueft.plugin.task import Task, TSVFile, TSVLayout
 from glueft.suggest import nearest
 from glueft.tables import limits
 from glueft.tables.problems import Problem, Problems, listed, malformed, read_lines, shown

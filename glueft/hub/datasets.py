@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from glueft.errors import HubError
 from glueft.hub.client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
 from glueft.hub.errors import first_line, out_of_reach, refusal
-from glueft.plugin.base import HubDataset
+from glueft.plugin.task import HubDataset
 
 if TYPE_CHECKING:
     import datasets

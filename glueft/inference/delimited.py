@@ -10,7 +10,7 @@ from typing import Any
 from glueft.errors import DataError
 from glueft.inference.chunks import CELL_CHARACTERS, Chunk, Row, gather
 from glueft.inference.text_columns import TextChoice, check_once
-from glueft.plugin.base import TSVFile
+from glueft.plugin.task import TSVFile
 from glueft.plugin.task_description import TaskDescription
 from glueft.tables.delimited import Delimited, csv_records
 from glueft.tables.problems import Problems, malformed

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from glueft.data.rows import Rows
     from glueft.inference.predictor import SavedModel
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.recipe.task_parts import TaskParts
     from glueft.runs.saved_run import SavedRun
 

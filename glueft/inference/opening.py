@@ -12,7 +12,7 @@ from glueft.inference.chunks import RowSource
 from glueft.inference.predictor import load_saved_model
 from glueft.inference.tables import open_lines, open_table, open_texts
 from glueft.inference.text_columns import USUAL_NAMES, TextChoice
-from glueft.plugin.base import TableLayout
+from glueft.plugin.task import TableLayout
 from glueft.runs.saved_run import find_run_folder, open_run
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.encoder.checkpoint import Checkpoint
     from glueft.encoder.classifier import Classifier
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.plugin.task_description import TaskDescription
 
 # Rows a step for a checkpoint that no recipe says it of; the recipes' own default.

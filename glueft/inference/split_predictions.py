@@ -10,7 +10,7 @@ from glueft.runs.run import write_predictions
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.inference.predictor import SavedModel
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.runs.saved_run import SavedRun
 
 

@@ -16,7 +16,7 @@ from glueft.tables.missing import SEPARATORS
 from glueft.tables.problems import listed, shown
 
 if TYPE_CHECKING:
-    from glueft.plugin.base import TableLayout
+    from glueft.plugin.task import TableLayout
     from glueft.plugin.task_description import TaskDescription
 
 # Where no task says what columns are called.

@@ -1,4 +1,4 @@
-"""Builds what an optimizer, schedule or callback plugin is for, and holds it to Keras's own kind."""
+"""Builds what a plugin with a `build` is for, and holds it to Keras's own kind."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from typing import Any
 
 from glueft.errors import PluginError
 from glueft.plugin.attribution import blaming, named
-from glueft.plugin.base import Callback, Optimizer, Schedule
+from glueft.plugin.callback import Callback
+from glueft.plugin.kinds import KINDS
+from glueft.plugin.optimizer import Optimizer
+from glueft.plugin.schedule import Schedule
 from glueft.system.quiet import shown_stderr
-
-# What the `build` of each kind returns.
-KERAS_CLASS = {
-    "optimizer": "keras.optimizers.Optimizer",
-    "schedule": "keras.optimizers.schedules.LearningRateSchedule",
-    "callback": "keras.callbacks.Callback",
-}
 
 
 def build(plugin: Optimizer | Schedule | Callback, argument: Any) -> Any:
@@ -29,7 +25,7 @@ def build(plugin: Optimizer | Schedule | Callback, argument: Any) -> Any:
     if not is_built(plugin.kind, built):
         raise PluginError(
             f"{named(plugin)} did not build what it is for",
-            expected=f"a {KERAS_CLASS[plugin.kind]} from its `build`",
+            expected=f"a {KINDS[plugin.kind].builds} from its `build`",
             received=told(built),
             fix="fix the plugin, or tell its authors",
         )
@@ -40,7 +36,7 @@ def is_built(kind: str, built: Any) -> bool:
     """Return whether a `build` of this kind of plugin may return this. Imports Keras."""
     import keras
 
-    wanted: type[Any] = operator.attrgetter(KERAS_CLASS[kind].removeprefix("keras."))(keras)
+    wanted: type[Any] = operator.attrgetter(str(KINDS[kind].builds).removeprefix("keras."))(keras)
     return isinstance(built, wanted)
 
 

@@ -12,7 +12,10 @@ import pluggy
 if TYPE_CHECKING:
     import typer
 
-    from glueft.plugin.base import Callback, Optimizer, Schedule, Task
+    from glueft.plugin.callback import Callback
+    from glueft.plugin.optimizer import Optimizer
+    from glueft.plugin.schedule import Schedule
+    from glueft.plugin.task import Task
     from glueft.runs.run import Run
 
 hookspec = pluggy.HookspecMarker("glueft")

@@ -13,7 +13,7 @@ import pluggy
 from glueft.plugin import hookspecs
 from glueft.plugin.attribution import said
 from glueft.plugin.base import Plugin
-from glueft.plugin.contract import BASES, HOOK_OF_KIND
+from glueft.plugin.kinds import KINDS, base_names
 from glueft.plugin.records import EntryPoint, Failure, Point
 from glueft.suggest import did_you_mean
 from glueft.system.standard_output import aside
@@ -94,17 +94,17 @@ class Loader:
             self.failures.append(point.failure(_no_module(point, module)))
             return
         unmarked = [name for name in KNOWN_HOOKS if hasattr(module, name)]
-        own = [(kind, cls) for kind, base in BASES.items() for cls in own_classes(module, base)]
+        own = [(kind, cls) for kind in KINDS.values() for cls in own_classes(module, kind.base)]
         if unmarked:
             self.failures.append(point.failure(f"has no hooks; put @glueft.hookimpl above {unmarked[0]}"))
         elif point.file and not own:
-            fix = "define a class that derives from glueft.Task, Optimizer, Schedule or Callback"
+            fix = f"define a class that derives from {base_names()}"
             self.failures.append(point.failure(f"there is no plugin in it; {fix}"))
         elif not point.file:
             fix = ""
             if own:
                 (kind, cls), *_ = own
-                fix = f"; add @glueft.hookimpl and below it a {HOOK_OF_KIND[kind]}() that returns [{cls.__name__}]"
+                fix = f"; add @glueft.hookimpl and below it a {kind.hook}() that returns [{cls.__name__}]"
             self.failures.append(point.failure(f"has no hooks{fix}"))
 
     def _offered(self, point: Point, module: ModuleType) -> Iterator[tuple[str, Any]]:
@@ -112,16 +112,16 @@ class Loader:
 
         A file needs no hook: where it has none for a kind, its own public classes of that kind are its plugins.
         """
-        for kind, hook in HOOK_OF_KIND.items():
+        for kind, row in KINDS.items():
             implementations = [
                 implementation
-                for implementation in getattr(self.manager.hook, hook).get_hookimpls()
+                for implementation in getattr(self.manager.hook, row.hook).get_hookimpls()
                 if implementation.plugin_name == point.id
             ]
             if implementations:
-                yield from ((kind, cls) for cls in self._answer(point, hook))
-            if point.file and not implementations and not hasattr(module, hook):
-                yield from ((kind, cls) for cls in own_classes(module, BASES[kind]))
+                yield from ((kind, cls) for cls in self._answer(point, row.hook))
+            if point.file and not implementations and not hasattr(module, row.hook):
+                yield from ((kind, cls) for cls in own_classes(module, row.base))
 
     def _answer(self, point: Point, hook: str) -> list[Any] | tuple[Any, ...]:
         """What a hook returns; nothing if it does not keep to its contract."""
@@ -172,9 +172,9 @@ def _no_module(point: EntryPoint, named: object) -> str:
     what, fix = f"a {type(named).__name__}", ""
     if isinstance(named, type):
         what = f"the class {named.__name__}"
-        kind = next((kind for kind, base in BASES.items() if issubclass(named, base)), None)
+        kind = next((kind for kind in KINDS.values() if issubclass(named, kind.base)), None)
         if kind:
-            hook = f"a {HOOK_OF_KIND[kind]}() under @glueft.hookimpl"
+            hook = f"a {kind.hook}() under @glueft.hookimpl"
             fix = f", and give that module {hook} that returns [{named.__name__}]"
     elif callable(named):
         what = f"the function {getattr(named, '__name__', named)}"

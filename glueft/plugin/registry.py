@@ -21,8 +21,9 @@ import pluggy
 from glueft.errors import PluginError
 from glueft.plugin import hookspecs
 from glueft.plugin.attribution import remember, said
-from glueft.plugin.contract import BASES, NAME, breach
+from glueft.plugin.contract import NAME, breach
 from glueft.plugin.file import PluginFile
+from glueft.plugin.kinds import KINDS
 from glueft.plugin.loading import Loaded, Loader, hook_of_one
 from glueft.plugin.records import GROUP, EntryPoint, Failure, FilePoint, Point, Registered
 from glueft.plugin.trace import trace_if_asked
@@ -30,11 +31,10 @@ from glueft.suggest import did_you_mean
 from glueft.system.timeout import import_seconds
 from glueft.text import say
 
-KINDS = tuple(BASES)
 # What follows "glueft" in the name of a group that somebody has guessed.
 MEANT = re.compile(rf"(?i)glueft[._-]?({'|'.join(KINDS)}|plugin|hook|command)s?$")
 
-__all__ = ["KINDS", "Failure", "Registered", "Registry", "load_registry"]
+__all__ = ["Failure", "Registered", "Registry", "load_registry"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class Registry:
     def all(self, kind: str | None = None) -> list[Registered]:
         """Every usable plugin, or those of one kind, sorted by kind (in the order of a recipe) and name."""
         found = [plugin for plugin in self.plugins.values() if kind in (None, plugin.kind)]
-        return sorted(found, key=lambda plugin: (KINDS.index(plugin.kind), plugin.name))
+        order = list(KINDS)
+        return sorted(found, key=lambda plugin: (order.index(plugin.kind), plugin.name))
 
     def names(self, kind: str) -> list[str]:
         """The names of the usable plugins of a kind, sorted."""
@@ -231,7 +232,7 @@ def _settle(registry: Registry, claimants: list[Registered]) -> None:
     # The newcomer is told of it: not glueft, where another package takes a name of glueft's.
     last = next((claimant for claimant in reversed(claimants) if claimant.package != "glueft"), claimants[-1]).point
     packages = list(dict.fromkeys(claimant.package for claimant in claimants))
-    article = "an" if kind == "optimizer" else "a"
+    a_kind = KINDS[kind].with_article
     if len(claimants) == 1:
         registry.plugins[kind, name] = claimants[0]
         return
@@ -243,8 +244,8 @@ def _settle(registry: Registry, claimants: list[Registered]) -> None:
         reason = f'it brings {len(claimants)} {kind} classes called "{name}"; each needs a name of its own'
     elif files and own and own == installed:
         registry.plugins[kind, name] = own[0]
-        reason = f'package {own[0].origin} has {article} {kind} called "{name}" already; give this one another name'
+        reason = f'package {own[0].origin} has {a_kind} called "{name}" already; give this one another name'
     else:
         fix = "uninstall one of them" if len(files) < 2 else "name one of the files"
-        reason = f'{" and ".join(packages)} each bring {article} {kind} called "{name}"; {fix}'
+        reason = f'{" and ".join(packages)} each bring {a_kind} called "{name}"; {fix}'
     registry.failures.append(last.failure(reason, kind, name))

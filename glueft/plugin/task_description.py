@@ -10,7 +10,7 @@ from typing import Any
 import pydantic
 
 from glueft.plugin.attribution import blaming
-from glueft.plugin.base import HubDataset, TableLayout, Task, TSVFile, TSVLayout
+from glueft.plugin.task import HubDataset, TableLayout, Task, TSVFile, TSVLayout
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 from glueft.errors import GlueftError, PluginError
-from glueft.plugin.base import Callback, Options, Plugin, Task
-from glueft.plugin.contract import task_breach
+from glueft.plugin.base import Options, Plugin
+from glueft.plugin.callback import Callback
+from glueft.plugin.contract import declaration_breach
 from glueft.plugin.origin import Origin, how_to_get
 from glueft.plugin.registry import Registered, Registry
+from glueft.plugin.task import Task
 from glueft.recipe.claims import claims_of, clashes
 from glueft.recipe.locations import Origins
 from glueft.recipe.options import Table
@@ -208,7 +210,7 @@ class RecipeCheck:
         what = f'{found.kind} "{found.name}"'
         try:
             plugin = found.cls(options)
-            reason = task_breach(plugin) if isinstance(plugin, Task) else None
+            reason = declaration_breach(plugin)
         except GlueftError as error:
             self.problems.append(
                 self.origins.problem(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from glueft.plugin.base import Callback
+from glueft.plugin.callback import Callback
 from glueft.recipe.locations import Origins
 from glueft.recipe.problems import Problem
 from glueft.text import quoted

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from glueft.plugin.base import Callback, Optimizer, Plugin, Schedule, Task
+from glueft.plugin.base import Plugin
+from glueft.plugin.callback import Callback
 from glueft.plugin.file import PluginFile
 from glueft.plugin.local_path import absolute
+from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.option_types import plain_values
 from glueft.plugin.registry import Registry, load_registry
+from glueft.plugin.schedule import Schedule
+from glueft.plugin.task import Task
 from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.locations import Origins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from glueft.plugin.base import Task
+from glueft.plugin.task import Task
 from glueft.recipe.locations import Origins
 from glueft.recipe.problems import Problem
 from glueft.recipe.sections import Data, Freeze, Hub, Model

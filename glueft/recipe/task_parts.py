@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from glueft.plugin.base import Task
 from glueft.plugin.file import PluginFile
 from glueft.plugin.option_types import plain_values
 from glueft.plugin.origin import Origin, how_to_get, in_words, origin_of_point
 from glueft.plugin.registry import Registry, load_registry, registry_of
+from glueft.plugin.task import Task
 from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.locations import Origins

@@ -13,7 +13,7 @@ from glueft.recipe.problems import RecipeError
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.data.sources import Source
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.runs.saved_run import SavedRun
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.recipe import Recipe
     from glueft.runs.answers import Answers
     from glueft.training.model_in_training import ModelInTraining

@@ -21,7 +21,7 @@ from glueft.system.plain_file import UnreadableError, parse_json, read_text
 from glueft.system.process_identity import is_alive
 
 if TYPE_CHECKING:
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.recipe.task_parts import Sections, TaskParts
 
 __all__ = ["Predictions", "SavedRun", "find_run_folder", "open_run"]

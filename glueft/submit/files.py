@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from glueft.errors import SubmissionError
-from glueft.plugin.base import Submission, Task
+from glueft.plugin.task import Submission, Task
 
 HEADER = "index\tprediction"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from glueft.data.sources import FolderSource, Source, make_source
 from glueft.errors import SubmissionError
 from glueft.inference.split_predictions import refuse_other_task
-from glueft.plugin.base import Task
 from glueft.plugin.registry import load_registry
+from glueft.plugin.task import Task
 from glueft.runs.saved_run import SavedRun
 from glueft.submit.files import UploadFile
 

@@ -23,7 +23,8 @@ from glueft.testing.check import Check, ContractBrokenError, NotCheckedError
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
-    from glueft.plugin.base import Plugin, Task
+    from glueft.plugin.base import Plugin
+    from glueft.plugin.task import Task
 
 __all__ = ["Check", "ContractBrokenError", "NotCheckedError", "checks", "make_tiny_bert", "sample_rows"]
 

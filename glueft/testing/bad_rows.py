@@ -13,7 +13,7 @@ from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource, task_folder
 from glueft.errors import GlueftError
 from glueft.plugin.attribution import BlamedError, place, said
-from glueft.plugin.base import Task, TSVFile, TSVLayout
+from glueft.plugin.task import Task, TSVFile, TSVLayout
 from glueft.testing.check import ContractBrokenError, NotCheckedError
 from glueft.testing.own_files import break_own_files
 from glueft.testing.subject import Subject

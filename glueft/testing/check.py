@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.plugin.attribution import misread_name, place, said
-from glueft.plugin.build import KERAS_CLASS, is_built, told
+from glueft.plugin.build import is_built, told
+from glueft.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
     from glueft.testing.subject import Subject
@@ -79,7 +80,7 @@ class Check:
 def require_built(kind: str, built: object) -> None:
     """Raise ContractBrokenError unless the `build` of a plugin of this kind may return this."""
     if not is_built(kind, built):
-        raise ContractBrokenError(f"`build` must return a {KERAS_CLASS[kind]}, and returned {told(built)}")
+        raise ContractBrokenError(f"`build` must return a {KINDS[kind].builds}, and returned {told(built)}")
 
 
 def saved_config(built: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import pydantic
 
 from glueft.errors import GlueftError
-from glueft.plugin.base import Task
-from glueft.plugin.contract import PARTS, task_breach
+from glueft.plugin.contract import PARTS, declaration_breach
+from glueft.plugin.kinds import KINDS
 from glueft.testing.check import ContractBrokenError
 from glueft.testing.option_types import unsettable
 from glueft.testing.subject import Subject
@@ -52,10 +52,9 @@ def options(subject: Subject) -> str:
 def declaration(subject: Subject) -> str:
     """The attributes of the class say all that is needed."""
     _keeps("declaration", subject)
-    if issubclass(subject.cls, Task):
-        reason = task_breach(subject.task)
-        if reason:
-            raise ContractBrokenError(f"with the options {subject.task.options!r}: {reason}")
+    reason = declaration_breach(subject.plugin) if KINDS[subject.cls.kind].check else None
+    if reason:
+        raise ContractBrokenError(f"with the options {subject.plugin.options!r}: {reason}")
     return f"class {subject.cls.__name__}"
 
 

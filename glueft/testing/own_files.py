@@ -14,7 +14,7 @@ from typing import Any
 
 from glueft.data.rows import Rows, load_rows
 from glueft.data.sources import FolderSource, OwnFiles, Source
-from glueft.plugin.base import Task
+from glueft.plugin.task import Task
 from glueft.testing.check import NotCheckedError
 from glueft.testing.subject import Subject
 

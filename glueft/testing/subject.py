@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from glueft.errors import DataError, GlueftError
-from glueft.plugin.base import Plugin, Task
+from glueft.plugin.base import Plugin
+from glueft.plugin.task import Task
 from glueft.testing.check import ContractBrokenError, NotCheckedError
 from glueft.testing.offline import offline
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.plugin.base import Plugin
-from glueft.plugin.contract import BASES
+from glueft.plugin.kinds import KINDS, base_names
 from glueft.testing import common_checks
 from glueft.testing.check import Check
 from glueft.testing.subject import Subject
@@ -21,8 +21,8 @@ def checks(plugin: type[Plugin], options: Mapping[str, Any] | None, data_dir: st
     Raises:
         TypeError: it is not the class of a plugin.
     """
-    if not isinstance(plugin, type) or not issubclass(plugin, tuple(BASES.values())):
-        raise TypeError(f"a class derived from glueft.Task, Optimizer, Schedule or Callback is checked, not {plugin!r}")
+    if not isinstance(plugin, type) or not issubclass(plugin, tuple(kind.base for kind in KINDS.values())):
+        raise TypeError(f"a class derived from {base_names()} is checked, not {plugin!r}")
     subject = Subject(plugin, options or {}, None if data_dir is None else Path(data_dir))
     common = [
         Check("name", subject, common_checks.name),

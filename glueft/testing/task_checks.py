@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from glueft.data.rows import Rows, load_rows
-from glueft.plugin.base import Task
+from glueft.plugin.task import Task
 from glueft.testing.check import ContractBrokenError, NotCheckedError
 from glueft.testing.subject import Subject
 from glueft.testing.target import Target, last_line, run_python

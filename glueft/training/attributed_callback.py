@@ -10,7 +10,7 @@ import keras
 from glueft.plugin.attribution import blaming
 
 if TYPE_CHECKING:
-    from glueft.plugin.base import Callback
+    from glueft.plugin.callback import Callback
 
 # What Keras calls on a callback: `on_epoch_end` and the like, and these.
 _SETTERS = ("set_model", "set_params")

@@ -9,7 +9,7 @@ from glueft.metrics import compute_metrics, other_metrics
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
 
 
 def baseline(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> dict[str, float]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.encoder.checkpoint import Checkpoint, LoadReport
     from glueft.encoder.classifier import Classifier
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.recipe import Recipe
     from glueft.training.observers import RunProgress
 

@@ -9,7 +9,7 @@ import glueft
 if TYPE_CHECKING:
     import keras
 
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.runs.run import Run
 
 

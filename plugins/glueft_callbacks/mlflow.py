@@ -11,7 +11,7 @@ from glueft_callbacks.watch import watch
 if TYPE_CHECKING:
     import keras
 
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.runs.run import Run
     from glueft_callbacks.mlflow_run import TrackedRun
 

@@ -12,7 +12,7 @@ from glueft_callbacks.extras import require
 if TYPE_CHECKING:
     import keras
 
-    from glueft.plugin.base import Task
+    from glueft.plugin.task import Task
     from glueft.runs.run import Run
 
 

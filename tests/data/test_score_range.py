@@ -9,9 +9,9 @@ import pytest
 from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource
 from glueft.errors import DataError
-from glueft.plugin.base import Task
-from glueft.plugin.contract import work_breach
+from glueft.plugin.contract import declaration_breach
 from glueft.plugin.registry import load_registry
+from glueft.plugin.task import Task
 
 HEADER = "sentence1\tsentence2\tscore\n"
 
@@ -64,6 +64,6 @@ def test_the_hub_and_plugins(scores: list[float], message: str, monkeypatch: pyt
 @pytest.mark.parametrize("wrong", [(5.0, 0.0), (0.0,), [0.0, 5.0], (0.0, float("inf")), ("0", "5"), 5])
 def test_what_is_no_range(wrong: object) -> None:
     cls = type("Wrong", (type(stsb()),), {"score_range": wrong, "__doc__": "Wrong.", "submission": None})
-    assert "`score_range` of class Wrong must be two numbers" in str(work_breach(cls))
+    assert "`score_range` of class Wrong must be two numbers" in str(declaration_breach(cls))
     classes = type("Classes", (type(stsb()),), {"labels": ("a", "b"), "metrics": ("accuracy",), "submission": None})
-    assert "of a regression" in str(work_breach(classes))
+    assert "of a regression" in str(declaration_breach(classes))

@@ -17,8 +17,8 @@ from glueft.inference.chunks import Chunk, RowSource
 from glueft.inference.stream import check_rows
 from glueft.inference.tables import open_lines, open_table
 from glueft.inference.text_columns import TextChoice
-from glueft.plugin.base import TableLayout
 from glueft.plugin.registry import load_registry
+from glueft.plugin.task import TableLayout
 
 PAIR = ("sentence1", "sentence2")
 

@@ -14,7 +14,8 @@ import pytest
 from glueft import testing
 from glueft.cli.main import command_line
 from glueft.plugin.file import read_plugin_file
-from glueft.plugin.registry import KINDS, load_registry
+from glueft.plugin.kinds import KINDS
+from glueft.plugin.registry import load_registry
 from glueft.plugin.scaffold import class_of, module_of, nearest_name
 from glueft.recipe import load_recipe
 

@@ -60,7 +60,8 @@ def test_what_it_says_of_source_field_and_data_error_is_so() -> None:
     assert {*names_in("of Field")} <= {*inspect.signature(glueft.Field).parameters}
     message, *others = inspect.signature(glueft.DataError).parameters.values()
     assert {(other.kind, other.default) for other in others} == {(inspect.Parameter.KEYWORD_ONLY, "")}
-    arguments = ", ".join([message.name, "*", *(f'{other.name}=""' for other in others)])
+    # `mend` is the earlier name of `fix`.
+    arguments = ", ".join([message.name, "*", *(f'{other.name}=""' for other in others if other.name != "mend")])
     assert f"`glueft.DataError({arguments})`" in TUTORIAL
 
 

@@ -12,8 +12,8 @@ import glueft
 from glue_files import DIAGNOSTIC_FULL, FILES, write_file, write_glue
 from glueft.data.rows import Rows, load_rows
 from glueft.data.sources import FolderSource, SampleSource
-from glueft.plugin.base import Task
 from glueft.plugin.registry import load_registry
+from glueft.plugin.task import Task
 
 NLI = ("entailment", "neutral", "contradiction")
 ANSWERED = ("entailment", "not_entailment")

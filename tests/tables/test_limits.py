@@ -14,8 +14,8 @@ from glueft.errors import DataError
 from glueft.inference.stream import check_rows
 from glueft.inference.tables import open_table
 from glueft.inference.text_columns import TextChoice
-from glueft.plugin.base import TableLayout
 from glueft.plugin.registry import load_registry
+from glueft.plugin.task import TableLayout
 from glueft.suggest import nearest
 from glueft.tables import limits
 from glueft.tables.columns import read_columns

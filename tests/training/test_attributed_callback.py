@@ -12,7 +12,7 @@ import pytest
 import glueft
 from glueft.errors import PluginError
 from glueft.plugin.attribution import BlamedError, blaming
-from glueft.plugin.base import Callback
+from glueft.plugin.callback import Callback
 from glueft.plugin.registry import load_registry
 from glueft.training.attributed_callback import BlamedCallback
 

@@ -1,0 +1,76 @@
+"""The kinds of plugin, a row each: all that the framework knows of a kind beside its base class and its hook.
+
+The registry, the contract, `glueft list`, `describe`, `plugin new` and `plugin check` go by this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from glueft.plugin.base import Plugin
+from glueft.plugin.callback import Callback
+from glueft.plugin.optimizer import Optimizer
+from glueft.plugin.schedule import Schedule
+from glueft.plugin.task import Task
+from glueft.plugin.task_contract import task_breach
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of plugin.
+
+    Attributes:
+        base: the base class; its `kind` is the name.
+        hook: the hook that returns a list of such classes, `glueft_` and the name in the plural.
+        table: the table of a recipe that names plugins of the kind; None if no table is theirs.
+        methods: what a class must define, because the base class has no more than its signature.
+        builds: the Keras class that `build` must return an object of; None for a kind that builds none.
+        check: returns in one sentence how a class of the kind, or a plugin made with options, breaks the contract in
+            some other way, and None if it keeps it. None for no such check.
+    """
+
+    base: type[Plugin]
+    hook: str
+    table: str | None = None
+    methods: tuple[str, ...] = ()
+    builds: str | None = None
+    check: Callable[[Any], str | None] | None = None
+
+    @property
+    def name(self) -> str:
+        """What users call the kind: "task"."""
+        return self.base.kind
+
+    @property
+    def plural(self) -> str:
+        """The same of several: "tasks"."""
+        return self.hook.removeprefix("glueft_")
+
+    @property
+    def with_article(self) -> str:
+        """ "a task", "an optimizer"."""
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
+
+_ROWS = (
+    Kind(Task, "glueft_tasks", "task", check=task_breach),
+    Kind(Optimizer, "glueft_optimizers", "optimizer", ("build",), "keras.optimizers.Optimizer"),
+    Kind(Schedule, "glueft_schedules", "schedule", ("build",), "keras.optimizers.schedules.LearningRateSchedule"),
+    Kind(Callback, "glueft_callbacks", "callbacks", ("build",), "keras.callbacks.Callback"),
+)
+KINDS = {kind.name: kind for kind in _ROWS}
+"""Every kind by its name, in the order in which users see them."""
+
+
+def base_names(last: str = "or") -> str:
+    """The base classes for a message: "glueft.Task, Optimizer, Schedule or Callback"."""
+    *others, final = [kind.base.__name__ for kind in _ROWS]
+    return f"glueft.{', '.join(others)} {last} {final}"
+
+
+def kind_names(last: str = "or") -> str:
+    """The names for a message: "task, optimizer, schedule or callback"."""
+    *others, final = KINDS
+    return f"{', '.join(others)} {last} {final}"

@@ -1,0 +1,24 @@
+"""The base class of learning rate schedules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glueft.plugin.base import Plugin
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Schedule(Plugin):
+    """How the learning rate changes from the first step to the last."""
+
+    kind = "schedule"
+
+    def build(self, total_steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        """Return the schedule for a run of `total_steps` optimizer steps, all epochs counted."""
+        raise NotImplementedError
+
+    def warmup_steps(self, total_steps: int) -> int:
+        """Return how many of the steps come before the highest rate, for `glueft plan` to show; 0 if not overridden."""
+        return 0

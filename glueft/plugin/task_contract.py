@@ -1,0 +1,134 @@
+"""What a task must declare: the contract of its class, and of a task made with options."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from glueft.errors import PluginError
+from glueft.metrics import check_metrics
+from glueft.plugin.task import Submission, Task
+
+# A file of the upload's top folder: no path, nothing that a system would refuse.
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tsv")
+UNWRITABLE = re.compile(r"[\t\r\n]")
+
+# What a task may set on itself in `__init__`, as its options say; evaluate and predict set some of it anew.
+_MAY_DEPEND = ("hub", "inputs", "labels", "metrics", "positive_label", "score_range", "sizes", "submission", "tsv")
+_SET_IT = "def __init__(self, options=None): super().__init__(options); self.labels = ..."
+
+
+def task_breach(task: type[Task] | Task) -> str | None:
+    """How a task breaks the contract: its class, or one made with options, which may set other labels on itself."""
+    cls = task if isinstance(task, type) else type(task)
+    where = f"class {cls.__name__}"
+    computed = next((name for name in _MAY_DEPEND if isinstance(getattr(cls, name, None), property)), None)
+    if computed:
+        return f"{where} has a property `{computed}`; what depends on an option is set on the task itself: {_SET_IT}"
+    inputs = getattr(task, "inputs", None)
+    if not _names(inputs) or len(inputs) not in (1, 2):
+        return f'{where} needs `inputs`, a tuple of one or two different column names such as ("sentence",)'
+    if "label" in inputs:
+        return f'{where} has "label" among its `inputs`: the name is that of the column with the labels'
+    if not _names(task.labels) or len(task.labels) == 1:
+        return f"{where} needs `labels`, a tuple of two or more different names, or () for regression"
+    if not _names(task.metrics) or not (task.metrics or task.reads_own_files):
+        return f'{where} needs `metrics`, a tuple of names such as ("accuracy",)'
+    # Once it is made, a task may have metrics for labels that it has yet to learn from files of its own.
+    metrics = () if task is not cls and task.reads_own_files and not task.labels else task.metrics
+    try:
+        check_metrics(cls.name, metrics, labels=len(task.labels))
+    except PluginError as error:
+        return f"{error.message}: {error.received}; expected {error.expected}; {error.fix}"
+    if task.positive_label is not None and task.labels and task.positive_label not in task.labels:
+        return f"the `positive_label` of {where}, {task.positive_label!r}, is none of its `labels`"
+    if task.score_range is not None and (task.labels or not _is_range(task.score_range)):
+        return f"the `score_range` of {where} must be two numbers, the least score and the greatest, of a regression"
+    if task.tsv is not None and not {*inputs, "label"} <= set(task.tsv.columns):
+        missing = ", ".join(sorted({*inputs, "label"} - set(task.tsv.columns)))
+        return f"the `tsv` layout of {where} does not say in which column to find {missing}"
+    if task.tsv is not None and task.tsv.label_text is not None and task.labels:
+        reason = _label_text_breach(where, task.labels, task.tsv.label_text)
+        if reason:
+            return reason
+    if task.sample is not None and task.tsv is None:
+        return f"{where} has a `sample` but no `tsv` layout to read it by"
+    if task.hub is None and task.tsv is None and cls.load is Task.load:
+        return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
+    return _submission_breach(task)
+
+
+def _is_range(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    numbers = all(isinstance(score, int | float) and math.isfinite(score) for score in value)
+    return numbers and value[0] < value[1]
+
+
+def _label_text_breach(where: str, labels: Sequence[str], texts: Sequence[str]) -> str | None:
+    """Labels go by name: what the files write for each of them stands in the order of `labels`."""
+    if len(texts) != len(labels):
+        return f"the `label_text` of {where} has {len(texts)} texts, and its `labels` are {len(labels)}"
+    plain = ([text.casefold() for text in texts], [label.casefold() for label in labels])
+    if plain[0] != plain[1] and sorted(plain[0]) == sorted(plain[1]):
+        return (
+            f"the `label_text` of {where} has the labels in another order ({', '.join(texts)}) than its `labels` "
+            f"({', '.join(labels)}): every row would get another label's name"
+        )
+    return None
+
+
+def _submission_breach(task: type[Task] | Task) -> str | None:
+    submission, whose = task.submission, f"the `submission` of class {_class_name(task)}"
+    if submission is None:
+        return None
+    if not isinstance(submission, Submission):
+        return f"{whose} is {submission!r}; it must be a glueft.Submission, or None"
+    if not isinstance(submission.benchmark, str) or not submission.benchmark.strip():
+        return f'{whose} does not name its benchmark, as "GLUE"'
+    return _files_breach(whose, task, submission) or _content_breach(whose, task, submission)
+
+
+def _files_breach(whose: str, task: type[Task] | Task, submission: Submission) -> str | None:
+    names = list(submission.files.values())
+    if not names or len(set(names)) < len(names) or not all(FILE_NAME.fullmatch(str(name)) for name in names):
+        return f'{whose} needs `files`, a file name such as "MRPC.tsv" for each split, and has {submission.files!r}'
+    strange = [split for split in submission.files if split not in task.test_splits]
+    if strange:
+        return f"{whose} names the split {strange[0]!r}, which is not among its `test_splits`"
+    uncounted = [split for split in submission.files if split not in task.sizes]
+    if uncounted:
+        return f"{whose} needs `sizes[{uncounted[0]!r}]`, the rows that the benchmark expects"
+    return None
+
+
+def _content_breach(whose: str, task: type[Task] | Task, submission: Submission) -> str | None:
+    majority, text, bounds = submission.majority, submission.label_text, submission.score_range
+    if not task.labels:
+        lowest, highest = bounds or (-math.inf, math.inf)
+        if isinstance(majority, str) or not math.isfinite(majority) or not lowest <= majority <= highest:
+            return f"{whose} needs as `majority` a score that may be uploaded, and has {majority!r}"
+        return None
+    if bounds is not None:
+        return f"{whose} has a `score_range`, and its task has labels"
+    if majority not in task.labels:
+        return f"{whose} needs as `majority` one of its `labels` ({', '.join(task.labels)}), and has {majority!r}"
+    written = dict.fromkeys(task.labels) | dict(text or {label: label for label in task.labels})
+    if set(written) != set(task.labels) or len(set(written.values())) < len(task.labels) or None in written.values():
+        return f"{whose} needs as `label_text` a text of its own for each of {', '.join(task.labels)}, and has {text!r}"
+    if any(not words or UNWRITABLE.search(words) for words in map(str, written.values())):
+        return f"{whose} would write a label that is empty or holds a tab or a line end: {written!r}"
+    return None
+
+
+def _class_name(task: type[Task] | Task) -> str:
+    return (task if isinstance(task, type) else type(task)).__name__
+
+
+def _names(value: Any) -> TypeGuard[tuple[str, ...]]:
+    """Whether this is a tuple of different, non-empty texts; it may be empty."""
+    if not isinstance(value, tuple) or len(set(map(repr, value))) != len(value):
+        return False
+    return all(isinstance(name, str) and name for name in value)
