@@ -7,7 +7,7 @@ from collections.abc import Callable, MutableMapping, MutableSequence, MutableSe
 from typing import Any
 
 from glueft.plugin.base import Options, Plugin
-from glueft.plugin.kinds import KINDS
+from glueft.plugin.kinds import KINDS, Classes
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
@@ -97,6 +97,12 @@ def declaration_breach(plugin: type[Plugin] | Plugin) -> str | None:
     if lacking:
         return f"{_where(cls)} needs a `{lacking}` method"
     return kind.check(plugin) if kind.check else None
+
+
+def fitting_breach(plugin: type[Plugin] | Plugin, classes: Classes) -> str | None:
+    """How a class, or a plugin made with options, breaks the contract once the other plugins are known."""
+    fits = KINDS[plugin.kind].fits
+    return declaration_breach(plugin) or (fits(plugin, classes) if fits else None)
 
 
 PARTS: dict[str, Callable[[type[Plugin]], str | None]] = {

@@ -5,7 +5,7 @@ The registry, the contract, `glueft list`, `describe`, `plugin new` and `plugin 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ from glueft.plugin.callback import Callback
 from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.schedule import Schedule
 from glueft.plugin.task import Task
-from glueft.plugin.task_contract import task_breach
+from glueft.plugin.task_contract import metrics_breach, task_breach
+
+Classes = Callable[[str], Mapping[str, type[Any]]]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Kind:
         builds: the Keras class that `build` must return an object of; None for a kind that builds none.
         check: returns in one sentence how a class of the kind, or a plugin made with options, breaks the contract in
             some other way, and None if it keeps it. None for no such check.
+        fits: the same of what is known only once all plugins are found, such as whether a task's metrics exist. Its
+            second argument gives the classes of a kind by name.
     """
 
     base: type[Plugin]
@@ -37,6 +41,7 @@ class Kind:
     methods: tuple[str, ...] = ()
     builds: str | None = None
     check: Callable[[Any], str | None] | None = None
+    fits: Callable[[Any, Classes], str | None] | None = None
 
     @property
     def name(self) -> str:
@@ -55,7 +60,7 @@ class Kind:
 
 
 _ROWS = (
-    Kind(Task, "glueft_tasks", "task", check=task_breach),
+    Kind(Task, "glueft_tasks", "task", check=task_breach, fits=metrics_breach),
     Kind(Optimizer, "glueft_optimizers", "optimizer", ("build",), "keras.optimizers.Optimizer"),
     Kind(Schedule, "glueft_schedules", "schedule", ("build",), "keras.optimizers.schedules.LearningRateSchedule"),
     Kind(Callback, "glueft_callbacks", "callbacks", ("build",), "keras.callbacks.Callback"),

@@ -21,6 +21,7 @@ import pluggy
 from glueft.errors import PluginError
 from glueft.plugin import hookspecs
 from glueft.plugin.attribution import remember, said
+from glueft.plugin.base import Plugin
 from glueft.plugin.contract import NAME, breach
 from glueft.plugin.file import PluginFile
 from glueft.plugin.kinds import KINDS
@@ -76,6 +77,10 @@ class Registry:
     def names(self, kind: str) -> list[str]:
         """The names of the usable plugins of a kind, sorted."""
         return [plugin.name for plugin in self.all(kind)]
+
+    def classes(self, kind: str) -> dict[str, type[Plugin]]:
+        """The usable classes of a kind, by name."""
+        return {plugin.name: plugin.cls for plugin in self.all(kind)}
 
     def implementing(self, hook: str) -> list[Point]:
         """The entry points whose module has this hook."""
@@ -148,6 +153,7 @@ def load_registry(*files: PluginFile) -> Registry:
     known = load_registry().loaded if files else {}
     registry = registry_of([*entries, *map(FilePoint, files)], known)
     registry.failures.extend(_misplaced(declared, {point.package for point in entries}))
+    _fit(registry)
     for plugin, other in registry.replaced:
         told = f'the {plugin.kind} "{plugin.name}" of {plugin.package} takes the place of that of {other.origin}'
         say(f"note: {told}", stream=sys.stderr)
@@ -201,6 +207,19 @@ def _misplaced(declared: Any, found: AbstractSet[str]) -> list[Failure]:
         for point in sorted(points, key=lambda point: (point.id, point.entry.group))
         if point.package not in found or MEANT.search(point.entry.group)
     ]
+
+
+def _fit(registry: Registry) -> None:
+    """Take out the plugins that do not fit the others."""
+    for plugin in registry.all():
+        fits = KINDS[plugin.kind].fits
+        try:
+            reason = fits(plugin.cls, registry.classes) if fits else None
+        except Exception as error:
+            reason = f"the {plugin.kind} cannot be checked: {said(error)}"
+        if reason:
+            registry.failures.append(plugin.point.failure(reason, plugin.kind, plugin.name))
+            del registry.plugins[plugin.kind, plugin.name]
 
 
 def _claim(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from glueft.errors import PluginError
@@ -36,12 +36,6 @@ def task_breach(task: type[Task] | Task) -> str | None:
         return f"{where} needs `labels`, a tuple of two or more different names, or () for regression"
     if not _names(task.metrics) or not (task.metrics or task.reads_own_files):
         return f'{where} needs `metrics`, a tuple of names such as ("accuracy",)'
-    # Once it is made, a task may have metrics for labels that it has yet to learn from files of its own.
-    metrics = () if task is not cls and task.reads_own_files and not task.labels else task.metrics
-    try:
-        check_metrics(cls.name, metrics, labels=len(task.labels))
-    except PluginError as error:
-        return f"{error.message}: {error.received}; expected {error.expected}; {error.fix}"
     if task.positive_label is not None and task.labels and task.positive_label not in task.labels:
         return f"the `positive_label` of {where}, {task.positive_label!r}, is none of its `labels`"
     if task.score_range is not None and (task.labels or not _is_range(task.score_range)):
@@ -58,6 +52,23 @@ def task_breach(task: type[Task] | Task) -> str | None:
     if task.hub is None and task.tsv is None and cls.load is Task.load:
         return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
     return _submission_breach(task)
+
+
+def metrics_breach(task: type[Task] | Task, classes: Callable[[str], Mapping[str, type[Any]]]) -> str | None:
+    """How a task's metrics break the contract: one does not exist, or does not suit the labels.
+
+    Args:
+        task: a class, or a task made with options.
+        classes: gives the classes of a kind of plugin, by name.
+    """
+    # Once it is made, a task may have metrics for labels that it has yet to learn from files of its own.
+    if not isinstance(task, type) and task.reads_own_files and not task.labels:
+        return None
+    try:
+        check_metrics(task.name, task.metrics, labels=len(task.labels))
+    except PluginError as error:
+        return f"{error.message}: {error.received}; expected {error.expected}; {error.fix}"
+    return None
 
 
 def _is_range(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from glueft.errors import GlueftError, PluginError
 from glueft.plugin.base import Options, Plugin
 from glueft.plugin.callback import Callback
-from glueft.plugin.contract import declaration_breach
+from glueft.plugin.contract import fitting_breach
 from glueft.plugin.origin import Origin, how_to_get
 from glueft.plugin.registry import Registered, Registry
 from glueft.plugin.task import Task
@@ -210,7 +210,7 @@ class RecipeCheck:
         what = f'{found.kind} "{found.name}"'
         try:
             plugin = found.cls(options)
-            reason = declaration_breach(plugin)
+            reason = fitting_breach(plugin, self.registry.classes)
         except GlueftError as error:
             self.problems.append(
                 self.origins.problem(

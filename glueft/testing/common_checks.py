@@ -9,8 +9,9 @@ from typing import Any
 import pydantic
 
 from glueft.errors import GlueftError
-from glueft.plugin.contract import PARTS, declaration_breach
+from glueft.plugin.contract import PARTS, fitting_breach
 from glueft.plugin.kinds import KINDS
+from glueft.plugin.registry import load_registry
 from glueft.testing.check import ContractBrokenError
 from glueft.testing.option_types import unsettable
 from glueft.testing.subject import Subject
@@ -52,7 +53,11 @@ def options(subject: Subject) -> str:
 def declaration(subject: Subject) -> str:
     """The attributes of the class say all that is needed."""
     _keeps("declaration", subject)
-    reason = declaration_breach(subject.plugin) if KINDS[subject.cls.kind].check else None
+    classes = load_registry().classes
+    reason = fitting_breach(subject.cls, classes)
+    if reason:
+        raise ContractBrokenError(reason)
+    reason = fitting_breach(subject.plugin, classes) if KINDS[subject.cls.kind].check else None
     if reason:
         raise ContractBrokenError(f"with the options {subject.plugin.options!r}: {reason}")
     return f"class {subject.cls.__name__}"
