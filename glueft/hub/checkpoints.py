@@ -7,8 +7,8 @@ from pathlib import Path
 
 from glueft.errors import CheckpointError
 from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
-from glueft.hub.client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
-from glueft.hub.errors import out_of_reach, refusal
+from glueft.hub.client import Repository, fetch, in_thread, quiet_client
+from glueft.hub.errors import not_at_hand
 
 
 def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
@@ -26,31 +26,20 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]
         HubError: no such repository or revision, a gated one, or the hub is out of reach and the checkpoint not cached.
         CheckpointError: the repository holds no safetensors weights or no config.json.
     """
-    if is_sha(revision):
-        # A commit never changes: if the cache has all of it, nobody needs to be asked.
-        cached = _cached(name, revision)
-        if isinstance(cached, Path):
-            return cached, cached.name
-    try:
-        repository = ask("model", name, revision)
-    except HubUnavailableError as unavailable:
-        cached = _cached(name, revision)
-        if isinstance(cached, Path):
-            return cached, cached.name
-        raise out_of_reach("model", name, revision, str(unavailable), cached) from unavailable
-    files = needed_files(name, repository.files)
-    from huggingface_hub import snapshot_download
 
-    try:
-        with quiet_client():
-            folder = Path(in_thread(lambda: snapshot_download(name, revision=repository.sha, allow_patterns=files)))
-    except Exception as error:
-        raise refusal(error, "model", name, revision) from error
-    missing = [file for file in files if not (folder / file).is_file()]
-    if missing:
-        reason = "the download was cut short"
-        raise out_of_reach("model", name, revision, reason, f"without {', '.join(missing)}")
-    return folder, repository.sha
+    def download(repository: Repository) -> Path:
+        from huggingface_hub import snapshot_download
+
+        files = needed_files(name, repository.files)
+        folder = Path(in_thread(lambda: snapshot_download(name, revision=repository.sha, allow_patterns=files)))
+        missing = [file for file in files if not (folder / file).is_file()]
+        if missing:
+            lacking = f"without {', '.join(missing)}"
+            raise not_at_hand("model", name, revision, "the download was cut short", lacking)
+        return folder
+
+    folder, _ = fetch("model", name, revision, cached=lambda revision: _cached(name, revision), download=download)
+    return folder, folder.name
 
 
 def needed_files(name: str, files: Sequence[str]) -> list[str]:
@@ -92,14 +81,12 @@ def needed_files(name: str, files: Sequence[str]) -> list[str]:
 def _cached(name: str, revision: str | None) -> Path | str:
     """The checkpoint's folder in the local cache if it is whole; else what is there instead."""
     from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
-    from huggingface_hub.errors import CachedRepoTreeNotFoundError, HFValidationError
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
     nothing = f"nothing of it in {constants.HF_HUB_CACHE}"
     try:
         with quiet_client():
             folder = Path(snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=[CONFIG]))
-    except HFValidationError as error:
-        raise refusal(error, "model", name, revision) from error
     except OSError:
         return nothing
     here = [file.name for file in folder.iterdir()]

@@ -1,8 +1,8 @@
-"""The hub's own client, asked in a way that never keeps a user waiting for a network that is not there.
+"""The hub's client with a deadline, and the one way to have something of the hub: from the cache, or downloaded.
 
-Left alone, the client waits without limit for a name server or a silent host and repeats what failed for more than a
-minute. Here the first question to the hub has a deadline; if it passes, the client is switched to its offline mode for
-the rest of the process, and what the local cache holds is used.
+Left alone, the client waits without limit for a name server or a silent host, and retries for more than a minute.
+Here the first question to the hub has a deadline; if it passes, the client is in offline mode for the rest of the
+process, and what the local cache holds is used.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from glueft.hub.errors import Kind, first_line, refusal
+from glueft.errors import GlueftError
+from glueft.hub.errors import Kind, first_line, not_at_hand, read_error, status_of
 from glueft.version import __version__
 
 if TYPE_CHECKING:
@@ -42,28 +44,71 @@ class HubUnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository of the hub at one commit.
-
-    Attributes:
-        sha: the commit.
-        files: the path of every file.
-    """
+    """A repository of the hub at one commit: its number, and the path of every file."""
 
     sha: str
     files: tuple[str, ...]
 
 
-def ask(kind: Kind, name: str, revision: str | None) -> Repository:
-    """Ask the hub for a repository, and remember in the local cache which commit the revision is.
+def fetch(
+    kind: Kind,
+    name: str,
+    revision: str | None,
+    *,
+    cached: Callable[[str | None], Path | str],
+    download: Callable[[Repository], Path],
+    cache_only: bool = False,
+) -> tuple[Path, Literal["hub", "cache"]]:
+    """Have a repository of the hub in a folder.
 
     Args:
         kind: what the repository holds.
         name: `owner/name`.
         revision: branch, tag or commit; None for the newest.
+        cached: returns the folder of a revision in the local cache if it is whole there, else a text on what is.
+        download: downloads a commit, and returns its folder.
+        cache_only: do not ask the hub.
+
+    Returns:
+        The folder, and whether the hub was asked for it.
+
+    Raises:
+        HubError: no such repository or revision, no access, or the hub is out of reach and nothing is cached.
+        GlueftError: what `cached` and `download` raise.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported, but not by name
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise read_error(error, kind, name, revision) from error
+    if is_sha(revision) and isinstance(folder := cached(revision), Path):
+        return folder, "cache"  # a commit never changes
+    try:
+        if cache_only:
+            raise HubUnavailableError("only its local cache was to be read")
+        repository = _ask(kind, name, revision)
+    except HubUnavailableError as unavailable:
+        found = cached(revision)
+        if isinstance(found, Path):
+            return found, "cache"
+        raise not_at_hand(kind, name, revision, str(unavailable), found) from unavailable
+    try:
+        with quiet_client():
+            return download(repository), "hub"
+    except GlueftError:
+        raise
+    except Exception as error:
+        raise read_error(error, kind, name, revision) from error
+
+
+def _ask(kind: Kind, name: str, revision: str | None) -> Repository:
+    """Ask the hub for a repository, and note in the local cache which commit the revision is.
 
     Raises:
         HubUnavailableError: offline mode is set, no answer within `seconds_to_answer()`, or a server error.
-        HubError: the hub refuses: no such repository or revision, a gated one, a bad token.
+        HubError: the hub refuses.
     """
     reason = offline_reason(kind)
     if reason:
@@ -75,19 +120,18 @@ def ask(kind: Kind, name: str, revision: str | None) -> Repository:
     with quiet_client():
         api = HfApi(library_name="glueft", library_version=__version__)
         try:
-            return answer_within(seconds, lambda: _repository(api, kind, name, revision, seconds))
+            return in_thread(lambda: _repository(api, kind, name, revision, seconds), seconds)
         except HubUnavailableError:
             raise
         except Exception as error:
             answer = error
     if isinstance(answer, (TimeoutError, httpx.TransportError)):
         reason = f"{constants.ENDPOINT} is out of reach: {first_line(answer)} (asked once; a new process asks again)"
-        _go_offline(reason)
-        raise HubUnavailableError(reason) from answer
-    status = getattr(getattr(answer, "response", None), "status_code", 0)
+        raise HubUnavailableError(_go_offline(reason)) from answer
+    status = status_of(answer) or 0
     if status >= 500:
         raise HubUnavailableError(f"{constants.ENDPOINT} answered with server error {status}") from answer
-    raise refusal(answer, kind, name, revision) from answer
+    raise read_error(answer, kind, name, revision) from answer
 
 
 def _repository(api: HfApi, kind: Kind, name: str, revision: str | None, seconds: float) -> Repository:
@@ -99,23 +143,11 @@ def _repository(api: HfApi, kind: Kind, name: str, revision: str | None, seconds
     return Repository(sha, tuple(file.rfilename for file in info.siblings or ()))
 
 
-def answer_within(seconds: float, question: Callable[[], Answer]) -> Answer:
-    """Return the answer to a question that is asked in a thread, and not waited for beyond this time.
-
-    Nothing else stops a name server's silence.
-
-    Raises:
-        TimeoutError: no answer in time.
-        Exception: what the question raises.
-    """
-    return in_thread(question, seconds)
-
-
 def in_thread(work: Callable[[], Answer], seconds: float | None = None) -> Answer:
-    """Return what work in a thread returns: so Ctrl-C is heard at once, where the client would wait for a download.
+    """Return what work in a thread returns. Ctrl-C ends the wait at once, and a name server's silence after `seconds`.
 
     Args:
-        work: called in the thread. Whoever is interrupted leaves it behind.
+        work: called in the thread, which goes on after an interruption.
         seconds: how long it is waited for; None without limit.
 
     Raises:
@@ -124,13 +156,13 @@ def in_thread(work: Callable[[], Answer], seconds: float | None = None) -> Answe
     """
     answers: queue.Queue[tuple[Answer, None] | tuple[None, BaseException]] = queue.Queue()
 
-    def do_it() -> None:
+    def run() -> None:
         try:
             answers.put((work(), None))
         except BaseException as error:  # SystemExit too: else it would be waited for without end
             answers.put((None, error))
 
-    threading.Thread(target=do_it, daemon=True).start()
+    threading.Thread(target=run, daemon=True).start()
     end = math.inf if seconds is None else time.monotonic() + seconds
     # In short waits: a signal that comes in the moment before a wait begins does not end it, and is heard after it.
     while True:
@@ -166,7 +198,7 @@ def offline_reason(kind: Kind) -> str | None:
 
 
 def _go_offline(reason: str) -> str:
-    """Switch the client to its offline mode, for libraries imported already and for those still to come."""
+    """Switch the client to offline mode, for libraries imported already and later; return the reason."""
     from huggingface_hub import constants
 
     global _offline
@@ -191,7 +223,7 @@ def seconds_to_answer() -> float:
 
 @contextmanager
 def quiet_client() -> Iterator[None]:
-    """Without the progress bars, log lines and warnings of the hub's client and of `datasets`, in this block only."""
+    """Hide the progress bars, log lines and warnings of the hub's client and of `datasets` within the block."""
     with warnings.catch_warnings(), _silent_client():
         warnings.simplefilter("ignore")
         yield
@@ -199,7 +231,7 @@ def quiet_client() -> Iterator[None]:
 
 @contextmanager
 def quiet_client_in_threads() -> Iterator[None]:
-    """The same for threads that are at work while the block runs; other libraries' warnings are left alone."""
+    """The same while other threads use the client; warnings of other libraries are left alone."""
     warnings.filterwarnings("ignore", module=r"huggingface_hub(\.|$)")
     added = warnings.filters[0]
     try:
@@ -235,5 +267,5 @@ def _silent_client() -> Iterator[None]:
 
 
 def is_sha(revision: str | None) -> bool:
-    """Whether a revision is a whole commit number, which never means another commit."""
+    """Whether a revision is a whole commit number."""
     return revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision) is not None

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glueft.errors import HubError
-from glueft.hub.client import HubUnavailableError, ask, in_thread, is_sha, quiet_client
-from glueft.hub.errors import first_line, out_of_reach, refusal
+from glueft.hub.client import fetch, in_thread, is_sha, quiet_client
+from glueft.hub.errors import first_line
 from glueft.plugin.task import HubDataset
 
 if TYPE_CHECKING:
@@ -43,50 +43,42 @@ def load_hub_dataset(hub: HubDataset, revision: str | None, *, cache_only: bool 
     Raises:
         HubError: no such data set, configuration or revision, or the hub is out of reach and nothing is cached.
     """
-    prepared = _prepared(hub)
-    if is_sha(revision) and revision in prepared:
-        # A commit never changes: if the cache has it, nobody needs to be asked.
-        return Loaded(_read(prepared[revision]), revision, "cache")
-    try:
-        if cache_only:
-            raise HubUnavailableError("only its local cache was to be read")
-        repository = ask("dataset", hub.path, revision)
-    except HubUnavailableError as unavailable:
-        folder = _cached(hub, revision, prepared)
-        if folder is None:
-            raise out_of_reach("dataset", hub.path, revision, str(unavailable), _listing(prepared)) from unavailable
-        return Loaded(_read(folder), folder.name if is_sha(folder.name) else None, "cache")
-    if repository.sha not in prepared:
-        _prepare(hub, revision, repository.sha)
-        prepared = _prepared(hub)
-    return Loaded(_read(prepared[repository.sha]), repository.sha, "hub")
+    folder, read_from = fetch(
+        "dataset",
+        hub.path,
+        revision,
+        cached=lambda revision: _cached(hub, revision),
+        download=lambda repository: _download(hub, repository.sha),
+        cache_only=cache_only,
+    )
+    return Loaded(_read(folder), folder.name if is_sha(folder.name) else None, read_from)
 
 
-def _prepare(hub: HubDataset, revision: str | None, sha: str) -> None:
-    """Download one commit of the data set into the cache of `datasets`."""
+def _download(hub: HubDataset, sha: str) -> Path:
+    """Have one commit of the data set in the cache of `datasets`."""
     import datasets
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
+    if sha in (prepared := _prepared(hub)):
+        return prepared[sha]
     counts = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS
     # Else a request goes to a host of its own, whatever HF_ENDPOINT says, and a run waits for it.
     datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     try:
-        with quiet_client():
-            # `datasets` begins with this file too, but loses the hub's own words if it is refused.
-            with suppress(RemoteEntryNotFoundError):
-                hf_hub_download(hub.path, "README.md", repo_type="dataset", revision=sha)
-            # "hf://": or a folder of that name below the current one would be read in the hub's stead.
-            path = f"hf://datasets/{hub.path}"
-            builder = in_thread(lambda: datasets.load_dataset_builder(path, hub.config, revision=sha))
-            if builder.hash != sha:
-                # On an error `datasets` falls back to whatever commit it has.
-                raise ConnectionError(f"commit {sha} could not be read")
-            in_thread(builder.download_and_prepare)
-    except Exception as error:
-        raise refusal(error, "dataset", hub.path, revision) from error
+        # `datasets` begins with this file too, but loses the hub's own words if it is refused.
+        with suppress(RemoteEntryNotFoundError):
+            hf_hub_download(hub.path, "README.md", repo_type="dataset", revision=sha)
+        # "hf://": else a folder of that name below the current one would be read instead.
+        path = f"hf://datasets/{hub.path}"
+        builder = in_thread(lambda: datasets.load_dataset_builder(path, hub.config, revision=sha))
+        if builder.hash != sha:
+            # On an error `datasets` falls back to whatever commit it has.
+            raise ConnectionError(f"commit {sha} could not be read")
+        in_thread(builder.download_and_prepare)
     finally:
         datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = counts
+    return _prepared(hub)[sha]
 
 
 def _prepared(hub: HubDataset) -> dict[str, Path]:
@@ -109,22 +101,23 @@ def _prepared(hub: HubDataset) -> dict[str, Path]:
     return {folder.name: folder for folder in folders}
 
 
-def _cached(hub: HubDataset, revision: str | None, prepared: dict[str, Path]) -> Path | None:
-    """The folder of a revision, as far as the cache knows which commit that is."""
+def _cached(hub: HubDataset, revision: str | None) -> Path | str:
+    """The folder of a revision, as far as the cache knows which commit that is; else what is there instead."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, RevisionResolutionError
+    from huggingface_hub.errors import RevisionResolutionError
 
-    try:
-        with quiet_client():
-            resolved = HfApi().resolve_revision(hub.path, repo_type="dataset", revision=revision, local_files_only=True)
-        if resolved.resolved in prepared:
-            return prepared[resolved.resolved]
-    except HFValidationError as error:
-        raise refusal(error, "dataset", hub.path, revision) from error
-    except RevisionResolutionError:
-        pass
-    # Who asks for no revision in particular is served by the newest there is.
-    return [*prepared.values()][-1] if prepared and revision is None else None
+    prepared = _prepared(hub)
+    commit = revision
+    if not is_sha(revision):
+        with quiet_client(), suppress(RevisionResolutionError):
+            resolve = HfApi().resolve_revision
+            commit = resolve(hub.path, repo_type="dataset", revision=revision, local_files_only=True).resolved
+    if commit in prepared:
+        return prepared[commit]
+    if not prepared:
+        return "nothing of it in the cache of `datasets`"
+    # Without a revision, the newest that is there serves.
+    return [*prepared.values()][-1] if revision is None else f"the cache of `datasets` has only {', '.join(prepared)}"
 
 
 def _read(folder: Path) -> datasets.DatasetDict:
@@ -148,9 +141,3 @@ def _read(folder: Path) -> datasets.DatasetDict:
             fix="delete that folder; the next run downloads it again",
         ) from error
     return datasets.DatasetDict(splits)
-
-
-def _listing(prepared: dict[str, Path]) -> str:
-    if not prepared:
-        return "nothing of it in the cache of `datasets`"
-    return f"the cache of `datasets` has only {', '.join(prepared)}"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
-from glueft.hub.client import answer_within, offline_reason, quiet_client, seconds_to_answer
+from glueft.hub import errors
+from glueft.hub.client import in_thread, offline_reason, quiet_client, seconds_to_answer
 from glueft.hub.repository_name import check_branch, check_repository_name
-from glueft.push import errors as push_errors
 from glueft.push.content import OWN_FILES, Content, content_of, is_stale, source_of
 from glueft.version import __version__
 
@@ -46,15 +46,15 @@ class Target:
     force: bool = False
 
     def __post_init__(self) -> None:
-        for what, name, check in (
-            ("repository", self.repository, check_repository_name),
-            ("branch", self.revision, check_branch),
+        for refusal, name, check in (
+            (errors.BAD_REPOSITORY, self.repository, check_repository_name),
+            (errors.BAD_BRANCH, self.revision, check_branch),
         ):
             try:
                 if name is not None:
                     check(name)
             except ValueError as rule:
-                raise push_errors.unusable_name(what, name or "", str(rule)) from None
+                raise refusal.error(name or "", rule=rule) from None
 
     @property
     def branch(self) -> str:
@@ -163,21 +163,21 @@ def log_in(api: HfApi, target: Target) -> str:
 
     reason = offline_reason("model")
     if reason:
-        raise push_errors.away(target.repository, reason)
+        raise errors.away(target.repository, reason)
     try:
-        token = answer_within(seconds_to_answer(), get_token)
+        token = in_thread(get_token, seconds_to_answer())
         if not token:
-            raise push_errors.no_token(target.repository)
+            raise errors.NO_TOKEN.error(target.repository)
         if not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise push_errors.malformed_token(target.repository)
-        account = answer_within(seconds_to_answer(), api.whoami)
+            raise errors.MALFORMED_TOKEN.error(target.repository, token=errors.token_source())
+        account = in_thread(api.whoami, seconds_to_answer())
         user, auth = str(account["name"]), account.get("auth") or {}
     except GlueftError:
         raise
     except Exception as error:
-        raise push_errors.of_client(error, target.repository) from None
+        raise errors.push_error(error, target.repository) from None
     if (auth.get("accessToken") or {}).get("role") == "read":
-        raise push_errors.no_permission(target.repository, user, "a token that may only read")
+        raise errors.no_permission(target.repository, user, "a token that may only read")
     return user
 
 
@@ -198,9 +198,9 @@ class _Upload:
         try:
             self.api.create_repo(self.name, private=self.target.private or None, repo_type="model")
         except HfHubHTTPError as refusal:
-            status = push_errors.status_of(refusal)
+            status = errors.status_of(refusal)
             if status == 400:
-                raise push_errors.name_refused(self.name, refusal) from None
+                raise errors.NAME_REFUSED.error(self.name, answer=errors.described(refusal)) from None
             if status not in (401, 402, 403, 409):
                 raise self._error(refusal) from None
             # A token may be allowed to write to a repository, and not to make one.
@@ -208,7 +208,7 @@ class _Upload:
                 self.api.repo_info(self.name, repo_type="model")
             except RepositoryNotFoundError:
                 if status == 409:
-                    raise push_errors.another_type(self.name) from None
+                    raise errors.ANOTHER_TYPE.error(self.name) from None
                 raise self._error(refusal) from None
             except Exception as error:
                 raise self._error(error) from None
@@ -223,16 +223,17 @@ class _Upload:
         try:
             refs = self.api.list_repo_refs(self.name, repo_type="model") if target.revision else None
             if refs and target.revision in [tag.name for tag in refs.tags]:
-                raise push_errors.no_branch(self.name, target.branch, "a tag of that name")
+                raise errors.IS_TAG.error(self.name, branch=target.branch)
             is_new = refs is not None and target.revision not in [branch.name for branch in refs.branches]
             # A new branch begins with what the main one holds.
             info = self.api.model_info(self.name, revision=None if is_new else target.revision)
             files = [file.rfilename for file in info.siblings or ()]
             foreign = [name for name in files if name != ".gitattributes"]
             if target.private and not info.private:
-                raise push_errors.is_public(self.name)
+                raise errors.IS_PUBLIC.error(self.name)
+            shown = ", ".join(foreign[:8]) + (f" and {len(foreign) - 8} more" if len(foreign) > 8 else "")
             if foreign and not created and not target.force and not OWN_FILES.issubset(foreign):
-                raise push_errors.foreign_files(self.name, foreign)
+                raise errors.FOREIGN_FILES.error(self.name, files=shown)
             self._go_on()
             if is_new:
                 self.api.create_branch(self.name, branch=target.branch, repo_type="model")
@@ -268,4 +269,4 @@ class _Upload:
             raise GivenUpError
 
     def _error(self, error: BaseException, begun: bool = False) -> GlueftError:
-        return push_errors.of_client(error, self.name, user=self.user, begun=begun)
+        return errors.push_error(error, self.name, user=self.user, begun=begun)
