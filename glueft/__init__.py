@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from glueft.plugin.hookspecs import hookimpl
     from glueft.plugin.local_path import LocalPath
     from glueft.plugin.optimizer import Optimizer
+    from glueft.plugin.run import Run
     from glueft.plugin.schedule import Schedule
-    from glueft.plugin.task import HubDataset, PublishedScore, Submission, TableLayout, Task, TSVFile, TSVLayout
+    from glueft.plugin.task import HubDataset, PublishedScore, Source, Submission, TableLayout, Task, TSVFile, TSVLayout
     from glueft.recipe import Recipe
     from glueft.tables.read_tables import Tables
     from glueft.tables.suffixes import TablePath
@@ -61,8 +62,10 @@ __all__ = [
     "OutputError",
     "PluginError",
     "PublishedScore",
+    "Run",
     "RunFolderError",
     "Schedule",
+    "Source",
     "Submission",
     "SubmissionError",
     "TSVFile",
@@ -92,8 +95,9 @@ _HOMES = {
     "glueft.plugin.hookspecs": "hookimpl",
     "glueft.plugin.local_path": "LocalPath",
     "glueft.plugin.optimizer": "Optimizer",
+    "glueft.plugin.run": "Run",
     "glueft.plugin.schedule": "Schedule",
-    "glueft.plugin.task": "HubDataset PublishedScore Submission TSVFile TSVLayout TableLayout Task",
+    "glueft.plugin.task": "HubDataset PublishedScore Source Submission TSVFile TSVLayout TableLayout Task",
     "glueft.tables.suffixes": "TablePath",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

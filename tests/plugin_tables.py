@@ -15,21 +15,15 @@ from typing import Any
 from documents import CHECKOUT
 from glueft.plugin.kinds import KINDS
 from glueft.plugin.registry import Registered, load_registry
+from glueft.plugin.run import Run
 from glueft.plugin.task import Task
-from glueft.runs.run import Run
 from glueft.testing import checks
 from hook_reference import described, one_line
 
 README_MARKS = ("<!-- plugins: written by `make tables` -->", "<!-- end of plugins -->")
 CHECKS_MARKS = ("<!-- checks: written by `make tables` from glueft/testing -->", "<!-- end of checks -->")
 
-RUN_MARKS = ("<!-- run: written by `make tables` from glueft/runs/run.py -->", "<!-- end of run -->")
-
-# What a callback may count on; the rest of a Run is for glueft, which keeps the folder with it.
-OFFERED = (
-    "recipe", "task", "folder", "record", "num_train_steps", "model", "tokenizer", "predict", "validation_rows",
-    "validation_logits", "validation_answers", "learning_rate", "log", "say",
-)  # fmt: skip
+RUN_MARKS = ("<!-- run: written by `make tables` from glueft/plugin/run.py -->", "<!-- end of run -->")
 
 # What the second column of each table says, beside a plugin's description.
 ALSO = {"task": "labels and metrics", "optimizer": "options", "schedule": "options", "callback": "options"}
@@ -88,12 +82,10 @@ def check_table() -> str:
 
 
 def run_list() -> str:
-    """What callbacks find on their run: its attributes, properties and methods, from their docstrings."""
-    attributes = re.split(r"^Attributes:\n", inspect.getdoc(Run) or "", flags=re.MULTILINE)[1]
-    said = described(textwrap.dedent(attributes))
-    calls = {}
+    """What callbacks find on their run: its properties and methods, from their docstrings."""
+    lines = []
     for name, member in vars(Run).items():
-        if name not in OFFERED:
+        if name.startswith("_"):
             continue
         pieces = re.split(r"^(Args|Returns|Raises):\n", inspect.getdoc(member) or "", flags=re.MULTILINE)
         sections = dict(zip(pieces[1::2], pieces[2::2], strict=True))
@@ -101,12 +93,12 @@ def run_list() -> str:
         for argument, words in described(textwrap.dedent(sections.get("Args", ""))).items():
             parts.append(f"`{argument}`: {words}")
         if "Returns" in sections:
-            parts.append(f"Returns {one_line(sections['Returns'])}")
+            returned = one_line(sections["Returns"])
+            parts.append(f"Returns {returned[0].lower()}{returned[1:]}")
         text = "\n  - ".join(parts)
-        said[name] = text[0].lower() + text[1:]
-        if inspect.isfunction(member):
-            calls[name] = f"{name}({', '.join(map(bare, parameters(member)))})"
-    return "\n".join(f"- `run.{calls.get(name, name)}`: {said[name]}" for name in OFFERED)
+        call = f"({', '.join(map(bare, parameters(member)))})" if inspect.isfunction(member) else ""
+        lines.append(f"- `run.{name}{call}`: {text[0].lower()}{text[1:]}")
+    return "\n".join(lines)
 
 
 def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

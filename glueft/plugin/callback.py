@@ -10,8 +10,8 @@ from glueft.plugin.base import Plugin
 if TYPE_CHECKING:
     import keras
 
+    from glueft.plugin.run import Run
     from glueft.plugin.task import Task
-    from glueft.runs.run import Run
 
 
 class Callback(Plugin):

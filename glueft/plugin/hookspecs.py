@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from glueft.plugin.callback import Callback
     from glueft.plugin.optimizer import Optimizer
+    from glueft.plugin.run import Run
     from glueft.plugin.schedule import Schedule
     from glueft.plugin.task import Task
-    from glueft.runs.run import Run
 
 hookspec = pluggy.HookspecMarker("glueft")
 hookimpl = pluggy.HookimplMarker("glueft")

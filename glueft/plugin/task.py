@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from glueft.errors import PluginError
 from glueft.plugin.base import Plugin
 
 if TYPE_CHECKING:
     import datasets
-
-    from glueft.data.sources import Source
 
 
 @dataclass(frozen=True)
@@ -140,6 +138,47 @@ class Submission:
     label_text: Mapping[str, str] | None = None
     score_range: tuple[float, float] | None = None
     predicted_by: str | None = None
+
+
+class Source(Protocol):
+    """Where the rows of a task come from: the hub, a folder, the task's sample, or the files that its options name.
+
+    Attributes:
+        kind: "hub", "folder", "sample" or "files". A source of kind "folder" has the `folder` as well.
+        only: the one split that `read` returns, if the source has it; None for all.
+        provenance: after `read`, where the rows came from, for `data` in run.json.
+        warnings: what `warn` was told so far, each text once.
+    """
+
+    kind: str
+    only: str | None
+    provenance: dict[str, Any]
+    warnings: list[str]
+
+    def read(self, task: Task) -> datasets.DatasetDict:
+        """Read the splits that the source has, as `hub`, `tsv` and `sample` of the task say.
+
+        Returns:
+            The splits under the task's names, each with the columns of `inputs` and `label`. A test split may be
+            absent.
+
+        Raises:
+            DataError: a file or row is missing or malformed.
+            HubError: the hub is out of reach and its cache does not hold the rows.
+        """
+
+    def holds(self, task: Task, split: str) -> bool:
+        """Whether the source has rows for a split, as far as can be told without reading them."""
+
+    def warn(self, text: str) -> None:
+        """Warn of something in the rows that is no error: a label without rows, labels that look alike.
+
+        `glueft run` and `plan` show it before the training; run.json (`warnings`), the report and a model card keep it.
+
+        Args:
+            text: one or two sentences on one line, without a full stop at the end. Rows are named by number, not by
+                their texts, as a model card may be public.
+        """
 
 
 class Task(Plugin):

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import glueft
 from glueft_callbacks.csv_file import CSV
 from glueft_callbacks.early_stopping import EarlyStopping
 from glueft_callbacks.mlflow import MLflow
 from glueft_callbacks.tensorboard import TensorBoard
-
-if TYPE_CHECKING:
-    from glueft.runs.run import Run
 
 
 @glueft.hookimpl
@@ -21,7 +16,7 @@ def glueft_callbacks() -> list[type[glueft.Callback]]:
 
 
 @glueft.hookimpl
-def glueft_run_finished(run: Run) -> None:
+def glueft_run_finished(run: glueft.Run) -> None:
     """Close what the callbacks of this package have open: after the last file is written, or after a failure."""
     for callback in run.recipe.callbacks:
         if isinstance(callback, (MLflow, TensorBoard)):

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     import keras
 
-    from glueft.runs.run import Run
-
 
 class CSV(glueft.Callback):
     """Writes a CSV file into the run folder: a line an epoch, or a line a step.
@@ -40,7 +38,7 @@ class CSV(glueft.Callback):
         """The file."""
         return (self.options.file,)
 
-    def build(self, run: Run) -> keras.callbacks.Callback:
+    def build(self, run: glueft.Run) -> keras.callbacks.Callback:
         """Return the callback. The file is made with its first line."""
         table = Table(run.folder / self.options.file)
         if self.options.every == "epoch":

@@ -9,9 +9,6 @@ import glueft
 if TYPE_CHECKING:
     import keras
 
-    from glueft.plugin.task import Task
-    from glueft.runs.run import Run
-
 
 class EarlyStopping(glueft.Callback):
     """Stops when the validation metric no longer gets better, and keeps the best epoch.
@@ -52,7 +49,7 @@ class EarlyStopping(glueft.Callback):
             0.0, ge=0, description="Progress is what is better than the best by more than this."
         )
 
-    def check(self, task: Task) -> None:
+    def check(self, task: glueft.Task) -> None:
         """Refuse a metric that the task does not have."""
         known = [*task.metrics, "loss"]
         if self.metric(task) not in known:
@@ -63,7 +60,7 @@ class EarlyStopping(glueft.Callback):
                 fix=f"set metric to one of {', '.join(known)} (loss is the validation loss)",
             )
 
-    def metric(self, task: Task) -> str:
+    def metric(self, task: glueft.Task) -> str:
         """The number to look at."""
         return str(self.options.metric or task.metrics[0])
 
@@ -71,7 +68,7 @@ class EarlyStopping(glueft.Callback):
         """The epoch that is kept: there is only one."""
         return ("the epoch that is kept",)
 
-    def build(self, run: Run) -> keras.callbacks.Callback:
+    def build(self, run: glueft.Run) -> keras.callbacks.Callback:
         """Return the callback."""
         from glueft_callbacks.keras_early_stopping import KeepBestEpoch
 

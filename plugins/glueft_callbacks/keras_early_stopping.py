@@ -12,8 +12,6 @@ import glueft
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glueft.runs.run import Run
-
 
 class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
     """Counts patience as Keras does, and puts the weights of the best epoch back at the end.
@@ -28,7 +26,7 @@ class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         min_delta: what must be exceeded to be progress.
     """
 
-    def __init__(self, run: Run, metric: str, patience: int, min_delta: float) -> None:
+    def __init__(self, run: glueft.Run, metric: str, patience: int, min_delta: float) -> None:
         less = glueft.lower_is_better(metric)
         self.sign = -1 if less else 1
         super().__init__(monitor=f"val_{metric}", mode="min" if less else "max", patience=patience, min_delta=min_delta)

@@ -9,13 +9,13 @@ import keras
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from glueft.runs.run import Run
+    import glueft
 
 
 class Curves(keras.callbacks.TensorBoard):  # type: ignore[misc]
     """Writes to `folder`/train and `folder`/validation; no graph, no histograms."""
 
-    def __init__(self, run: Run, folder: Path, every_steps: int) -> None:
+    def __init__(self, run: glueft.Run, folder: Path, every_steps: int) -> None:
         super().__init__(log_dir=str(folder), update_freq=every_steps, write_graph=False)
         self.run = run
         self.every_steps = every_steps

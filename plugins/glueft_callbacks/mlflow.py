@@ -11,8 +11,6 @@ from glueft_callbacks.watch import watch
 if TYPE_CHECKING:
     import keras
 
-    from glueft.plugin.task import Task
-    from glueft.runs.run import Run
     from glueft_callbacks.mlflow_run import TrackedRun
 
 
@@ -60,7 +58,7 @@ class MLflow(glueft.Callback):
 
     tracked: TrackedRun | None = None
 
-    def check(self, task: Task) -> None:
+    def check(self, task: glueft.Task) -> None:
         """Refuse to start without the package."""
         require("mlflow", callback=self.name)
 
@@ -69,7 +67,7 @@ class MLflow(glueft.Callback):
         where = self.options.tracking_uri or "MLflow's own place"
         return (f"the run of the experiment {self.options.experiment} at {where}",)
 
-    def build(self, run: Run) -> keras.callbacks.Callback:
+    def build(self, run: glueft.Run) -> keras.callbacks.Callback:
         """Return the callback that begins an MLflow run with the training, and feeds it.
 
         Raises:
@@ -93,7 +91,7 @@ class MLflow(glueft.Callback):
             on_epoch=lambda step, epoch, values: tracked.log(step, values | {"epoch": epoch}),
         )
 
-    def close(self, run: Run) -> None:
+    def close(self, run: glueft.Run) -> None:
         """Send the run's own metrics and its files, and end the MLflow run as the run has ended."""
         tracked, self.tracked = self.tracked, None
         if tracked is None:

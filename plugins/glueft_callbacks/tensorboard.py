@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import glueft
-from glueft.plugin.local_path import LocalPath
 from glueft_callbacks.extras import require
 
 if TYPE_CHECKING:
     import keras
-
-    from glueft.plugin.task import Task
-    from glueft.runs.run import Run
 
 
 class TensorBoard(glueft.Callback):
@@ -33,7 +29,7 @@ class TensorBoard(glueft.Callback):
     class Options(glueft.Options):
         """Where to, and how often."""
 
-        log_dir: LocalPath | None = glueft.Field(
+        log_dir: glueft.LocalPath | None = glueft.Field(
             None,
             description="A folder for the curves of many runs, where each run gets one of its own name; "
             "if left out, `tensorboard` in the run folder.",
@@ -42,7 +38,7 @@ class TensorBoard(glueft.Callback):
 
     board: keras.callbacks.TensorBoard | None = None
 
-    def check(self, task: Task) -> None:
+    def check(self, task: glueft.Task) -> None:
         """Refuse to start without the package."""
         require("tensorboard", callback=self.name)
 
@@ -50,7 +46,7 @@ class TensorBoard(glueft.Callback):
         """The folder of the curves."""
         return (self.options.log_dir or "tensorboard",)
 
-    def build(self, run: Run) -> keras.callbacks.Callback:
+    def build(self, run: glueft.Run) -> keras.callbacks.Callback:
         """Return Keras's TensorBoard callback."""
         from glueft_callbacks.keras_tensorboard import Curves
 
@@ -59,7 +55,7 @@ class TensorBoard(glueft.Callback):
         self.board = Curves(run, folder, self.options.every_steps)
         return self.board
 
-    def close(self, run: Run) -> None:
+    def close(self, run: glueft.Run) -> None:
         """Bring what is still in memory to the disk, also after a training that broke off."""
         if self.board is not None:
             self.board.close()

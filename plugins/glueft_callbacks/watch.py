@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import keras
 
-    from glueft.runs.run import Run
+    import glueft
+
 
 Values = dict[str, float]
 
@@ -17,7 +18,7 @@ NAMES = {"val_loss": "validation_loss"}
 
 
 def watch(
-    run: Run,
+    run: glueft.Run,
     *,
     every_steps: int = 1,
     on_begin: Callable[[], None] | None = None,
