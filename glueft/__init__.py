@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from glueft.plugin.callback import Callback
     from glueft.plugin.hookspecs import hookimpl
     from glueft.plugin.local_path import LocalPath
+    from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
     from glueft.plugin.run import Run
     from glueft.plugin.schedule import Schedule
@@ -56,6 +57,7 @@ __all__ = [
     "HubDataset",
     "HubError",
     "LocalPath",
+    "Metric",
     "MetricName",
     "Optimizer",
     "Options",
@@ -94,6 +96,7 @@ _HOMES = {
     "glueft.plugin.callback": "Callback",
     "glueft.plugin.hookspecs": "hookimpl",
     "glueft.plugin.local_path": "LocalPath",
+    "glueft.plugin.metric": "Metric",
     "glueft.plugin.optimizer": "Optimizer",
     "glueft.plugin.run": "Run",
     "glueft.plugin.schedule": "Schedule",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.data.splits import is_labelled
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import disk_fault
-from glueft.metrics import compute_metrics, metric_labels, other_metrics, titled
+from glueft.metrics import compute_metrics, metric_labels, other_metrics, predictions_of, titled
 from glueft.plugin.attribution import blaming_built
 from glueft.plugin.build import build
 from glueft.plugin.task_description import describe_task
@@ -318,8 +318,9 @@ def score(
 ) -> dict[str, float]:
     """Return metrics of a labelled split: the task's, unless others are named."""
     names = run.task.metrics if names is None else names
-    said = predictions(run, logits)
-    return compute_metrics(names, said, encoded.labels, positive_label=run.task.positive_index)
+    task = run.task
+    predicted = predictions_of(logits, task.labels)
+    return compute_metrics(names, predicted, encoded.labels, labels=task.labels, positive_label=task.positive_index)
 
 
 def predictions(run: Run, logits: NDArray[np.float32]) -> NDArray[Any]:

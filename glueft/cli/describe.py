@@ -114,14 +114,14 @@ def description_of(plugin: Registered) -> dict[str, Any]:
 
 
 def _task(task: type[Task]) -> dict[str, Any]:
-    from glueft.metrics import METRICS
+    from glueft.metrics import known_metrics
 
     return {
         "inputs": list(task.inputs),
         "labels": list(task.labels),
         "positive_label": task.positive_label,
         "metrics": list(task.metrics),
-        "metric_descriptions": {name: METRICS[name].description for name in task.metrics},
+        "metric_descriptions": {name: known_metrics()[name].description() for name in task.metrics},
         "validation_splits": list(task.validation_splits),
         "test_splits": list(task.test_splits),
         "sizes": dict(task.sizes),

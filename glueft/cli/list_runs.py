@@ -26,10 +26,10 @@ def status_names() -> list[str]:
 
 def sort_keys() -> list[str]:
     """Likewise; a run's own metrics come on top of these."""
-    from glueft.metrics import METRICS
+    from glueft.metrics import known_metrics
     from glueft.runs.run_list import KEYS
 
-    return [*KEYS, *METRICS]
+    return [*KEYS, *known_metrics()]
 
 
 def list_runs(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from glueft.errors import ComparisonError
-from glueft.metrics import METRICS, metric_labels
+from glueft.metrics import known_metrics, metric_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -170,7 +170,8 @@ def _rows(predictions: Predictions, fingerprint: str | None) -> str:
 
 
 def _suits(metric: str, labels: tuple[str, ...]) -> bool:
-    return metric in METRICS and METRICS[metric].fits(len(labels)) and len(labels) != 1
+    known = known_metrics()
+    return metric in known and known[metric].fits(len(labels)) and len(labels) != 1
 
 
 def _digits(scores: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.data.splits import describe_split, is_labelled, size_notes
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
-from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics
+from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics, predictions_of
 from glueft.runs.run_record import Clock, describe_host, installed_versions
 from glueft.suggest import did_you_mean
 from glueft.system.quiet import hush_libraries
@@ -252,9 +252,9 @@ def measure(
             with progress.phase(f"{counted(len(split), name + ' row')}"):
                 encoded = saved.encode(split)
                 logits[name] = engine.predict(saved.classifier, saved.batches(encoded))
-            predictions = logits[name].argmax(axis=1) if task.labels else logits[name][:, 0]
+            predictions = predictions_of(logits[name], task.labels)
             by_split[name], others[name] = (
-                compute_metrics(names, predictions, labels, positive_label=task.positive_index)
+                compute_metrics(names, predictions, labels, labels=task.labels, positive_label=task.positive_index)
                 for names in (task.metrics, other_metrics(task.metrics, len(task.labels)))
             )
             described[name] = describe_split(task, split, encoded)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from glueft.metrics import softmax
 from glueft.plugin.origin import in_words, origin_of, recorded_origins
-from glueft.runs.run import softmax
 from glueft.text import counted
 
 if TYPE_CHECKING:

@@ -1,92 +1,125 @@
-"""The metrics a task may name: those that the GLUE benchmark defines, and a few beside them."""
+"""The metrics that there are, by name: what they give for predictions, and what is known of them without computing."""
 
 from __future__ import annotations
 
-import tempfile
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pydantic
+from pydantic_core import PydanticKnownError
 
 from glueft.errors import PluginError
-from glueft.suggest import did_you_mean
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What is known of a metric without computing it.
-
-    Attributes:
-        description: in a few words.
-        suits: "regression", "labels" or "two labels".
-        of_label: whether it is about one label, the task's positive one.
-        lower_is_better: whether 0 is the best value; else 1 is.
-        hub_name: what model cards call it; None for its own name.
-    """
-
-    description: str
-    suits: str
-    of_label: bool = False
-    lower_is_better: bool = False
-    hub_name: str | None = None
-
-    def fits(self, labels: int) -> bool:
-        """Whether a task with so many labels (0: a regression) can have it."""
-        return {"regression": labels == 0, "labels": labels > 0, "two labels": labels == 2}[self.suits]
-
-
-# Light on purpose: naming a metric must not import evaluate. `glue.py` and `scores.py` beside this file compute them,
-# `comparison/resampled_metrics.py` does it for many resamples at once.
-METRICS = {
-    "accuracy": Metric("share of rows with the right label", "labels"),
-    "f1": Metric(
-        "F1 of one label of a two-label task: the second (index 1), unless the task's `positive_label` is another",
-        "two labels",
-        of_label=True,
-    ),
-    "f1_macro": Metric("mean of the F1 of each label that is given or predicted", "labels", hub_name="f1"),
-    "matthews_correlation": Metric("Matthews correlation coefficient", "labels"),
-    "pearson": Metric("Pearson correlation of predicted and given scores", "regression", hub_name="pearsonr"),
-    "spearmanr": Metric("Spearman rank correlation of predicted and given scores", "regression"),
-    "mae": Metric(
-        "mean absolute error of predicted scores, in the labels' own unit", "regression", lower_is_better=True
-    ),
-    "rmse": Metric(
-        "root of the mean squared error of predicted scores, in the labels' own unit",
-        "regression",
-        lower_is_better=True,
-    ),
-}
-
-# Shown beside the metrics of every regression, which may all be correlations: those do not see a wrong scale.
-ERRORS = ("mae", "rmse")
+from glueft.plugin.attribution import blaming, named
+from glueft.plugin.metric import Metric, check_metric_names
+from glueft.plugin.registry import known_metrics
 
 if TYPE_CHECKING:
-    MetricName = str
-else:
-    MetricName = Literal[*METRICS]
-"""The name of a metric, as the type of a plugin's option."""
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "MetricName",
+    "check_metrics",
+    "compute_metrics",
+    "hub_name",
+    "known_metrics",
+    "lower_is_better",
+    "metric_labels",
+    "metric_title",
+    "other_metrics",
+    "predictions_of",
+    "softmax",
+    "titled",
+]
 
 
 def check_metrics(task_name: str, names: Sequence[str], *, labels: int) -> None:
     """Raise PluginError if a task names a metric that does not exist or that its labels (0: regression) cannot have."""
-    for name in names:
-        if name not in METRICS:
-            raise PluginError(
-                f"task {task_name!r} names a metric that glueft does not have",
-                expected=f"one of {', '.join(METRICS)}",
-                received=repr(name),
-                fix=did_you_mean(name, METRICS).strip() or "correct the task's `metrics`",
-            )
-        if not METRICS[name].fits(labels):
-            kind = f"a task with {labels} labels" if labels else "a regression task"
-            kinds = dict.fromkeys(metric.suits for metric in METRICS.values())
-            suiting = {suits: [name for name, metric in METRICS.items() if metric.suits == suits] for suits in kinds}
-            raise PluginError(
-                f"task {task_name!r} names a metric that does not suit {kind}",
-                expected=", ".join(f"{' and '.join(suiting[suits])} for {suits}" for suits in reversed(kinds)),
-                received=repr(name),
-                fix="correct the task's `metrics` or its `labels`",
-            )
+    check_metric_names(task_name, names, known_metrics(), labels=labels)
+
+
+def compute_metrics(
+    names: Sequence[str],
+    predictions: Any,
+    references: Any,
+    *,
+    labels: Sequence[str] = (),
+    positive_label: int = 1,
+) -> dict[str, float]:
+    """Compute metrics by name.
+
+    Args:
+        names: metrics that suit the task.
+        predictions: the predicted label of each row by index, or its score in regression, (rows,); or the probability
+            of each label, (rows, labels). Labels alone count as certain: a probability of 1.
+        references: the right label of each row by index, or its score, (rows,).
+        labels: the task's labels by name, in index order; () in regression, and where no metric needs to know them.
+        positive_label: the index of the positive label.
+
+    Returns:
+        name -> value. Where a metric is not defined it is 0.0, for JSON has no NaN.
+
+    Raises:
+        PluginError: a metric of a plugin fails, or returns no number.
+    """
+    known = known_metrics()
+    return {name: value_of(known[name](labels, positive_label), predictions, references) for name in names}
+
+
+def value_of(metric: Metric, predictions: Any, references: Any) -> float:
+    """Return the value of one metric; see `compute_metrics`."""
+    with blaming(metric, "value"):
+        value = metric.value(*rows_of(metric, predictions, references))
+        number = float(value)
+    if math.isinf(number) or (math.isnan(number) and not metric.higher_is_better):
+        raise PluginError(
+            f"{named(metric)} has no value for these predictions",
+            expected="a finite number; NaN only where higher is better",
+            received=f"{number}",
+            fix="see whether the predictions are finite; else fix the plugin, or tell its authors",
+        )
+    return 0.0 if math.isnan(number) else number
+
+
+def rows_of(metric: Metric, predictions: Any, references: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return predictions and references in the form that a metric takes; see `compute_metrics` and `Metric.value`."""
+    import numpy as np
+
+    predictions = np.asarray(predictions)
+    if metric.suits == "scores":
+        # float32, as the model predicts them and the predictions file holds them.
+        return tuple(np.asarray(column, np.float32).astype(np.float64) for column in (predictions, references))  # type: ignore[return-value]
+    references = np.asarray(references, np.int64)
+    if predictions.ndim == 1 and metric.takes_probabilities:
+        labels = max(len(metric.labels), int(predictions.max()) + 1, int(references.max()) + 1)
+        predictions = np.eye(labels)[predictions]
+    elif predictions.ndim == 2 and not metric.takes_probabilities:
+        predictions = predictions.argmax(axis=1)
+    return predictions.astype(np.float64 if metric.takes_probabilities else np.int64), references
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probability of each label, (rows, labels); the largest is that of the largest logit."""
+    import numpy as np
+
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    predicted = logits.argmax(axis=1)
+    # Logits that are closer than float64 can tell apart after the exponential have the same share.
+    tied = np.flatnonzero(shares.argmax(axis=1) != predicted)
+    shares[tied, predicted[tied]] = np.nextafter(shares[tied].max(axis=1), 2)
+    return shares
+
+
+def predictions_of(logits: NDArray[np.float32], labels: Sequence[str]) -> NDArray[Any]:
+    """Return what `compute_metrics` takes: the probability of each label, or in regression the scores.
+
+    Args:
+        logits: (rows, labels), or (rows, 1) in regression.
+        labels: the task's; () in regression.
+    """
+    return softmax(logits) if labels else logits[:, 0]
 
 
 def metric_labels(names: Sequence[str], labels: Sequence[str], positive_label: int) -> dict[str, str]:
@@ -97,7 +130,8 @@ def metric_labels(names: Sequence[str], labels: Sequence[str], positive_label: i
         labels: the task's, in index order.
         positive_label: the index of its positive one.
     """
-    return {name: labels[positive_label] for name in names if name in METRICS and METRICS[name].of_label}
+    known = known_metrics()
+    return {name: labels[positive_label] for name in names if name in known and known[name].of_positive_label}
 
 
 def metric_title(name: str, labels: Mapping[str, str]) -> str:
@@ -105,7 +139,7 @@ def metric_title(name: str, labels: Mapping[str, str]) -> str:
 
     Args:
         name: of the metric.
-        labels: what `metric_labels` returned; of a run that has not recorded it, nothing.
+        labels: what `metric_labels` returned; empty for a run that has not recorded it.
     """
     return f"{name} of {labels[name]}" if name in labels else name
 
@@ -117,35 +151,44 @@ def titled(values: Mapping[str, float], labels: Mapping[str, str]) -> dict[str, 
 
 def lower_is_better(name: str) -> bool:
     """Whether a metric, or "loss", is the better the lower it is."""
-    return name == "loss" or (name in METRICS and METRICS[name].lower_is_better)
+    known = known_metrics()
+    return name == "loss" or (name in known and not known[name].higher_is_better)
+
+
+def hub_name(name: str) -> str:
+    """Return what model cards call a metric in their metadata."""
+    known = known_metrics()
+    return (name in known and known[name].hub_name) or name
 
 
 def other_metrics(names: Sequence[str], labels: int) -> tuple[str, ...]:
-    """Return what is shown beside a task's metrics without judging a run: of a regression MAE and RMSE."""
-    return () if labels else tuple(name for name in ERRORS if name not in names)
-
-
-def compute_metrics(
-    names: Sequence[str], predictions: Any, references: Any, *, positive_label: int = 1
-) -> dict[str, float]:
-    """Compute metrics by name.
+    """Return the metrics that are shown beside those that a task names, such as the errors of a regression.
 
     Args:
-        names: keys of METRICS.
-        predictions: label indices, or scores in regression, (rows,).
-        references: likewise, as the data set gives them.
-        positive_label: the index of the label that F1 is of.
-
-    Returns:
-        name -> value. A correlation of constant predictions is not defined; it is reported as 0.0, for JSON has no NaN.
+        names: the task's metrics.
+        labels: how many labels it has; 0 for a regression.
     """
-    from glueft.metrics.glue import CLASSES
+    return tuple(
+        name
+        for name, metric in known_metrics().items()
+        if metric.always_shown and metric.fits(labels) and name not in names
+    )
 
-    values: dict[str, float] = {}
-    # evaluate makes a cache folder for every metric, also for one that keeps all in memory; not in the user's home.
-    with tempfile.TemporaryDirectory() as cache_dir:
-        for name in names:
-            metric = CLASSES[name](keep_in_memory=True, cache_dir=cache_dir)
-            options = {"positive_label": positive_label} if METRICS[name].of_label else {}
-            values |= metric.compute(predictions=predictions, references=references, **options)
-    return values
+
+class _MetricNameType:
+    """Checks a name when it is read, and not by a list made at import: plugins bring metrics."""
+
+    @staticmethod
+    def check(name: str) -> str:
+        known = known_metrics()
+        if name not in known:
+            raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, known))})
+        return name
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: Any, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "enum": [*known_metrics()]}
+
+
+MetricName = Annotated[str, pydantic.AfterValidator(_MetricNameType.check), _MetricNameType]
+"""The name of a metric, as the type of a plugin's option."""

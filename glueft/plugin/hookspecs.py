@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from glueft.plugin.callback import Callback
+    from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
     from glueft.plugin.run import Run
     from glueft.plugin.schedule import Schedule
@@ -159,6 +160,36 @@ def glueft_callbacks() -> list[type[Callback]]:  # type: ignore[empty-body]
         @glueft.hookimpl
         def glueft_callbacks():
             return [Target]
+    """
+
+
+@hookspec
+def glueft_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
+    """Brings metrics: what a task names in `metrics`, and a recipe in `[task] metrics`.
+
+    Called as `glueft_tasks` is.
+
+    Returns:
+        A list of metric classes.
+
+    Example:
+        import glueft
+
+
+        class Specificity(glueft.Metric):
+            \"\"\"Share of the rows without the positive label that are not predicted as it, in a two-label task.\"\"\"
+
+            name = "specificity"
+            of_positive_label = True
+
+            def value(self, predictions, references):
+                negative = references != self.positive_label
+                return (predictions[negative] != self.positive_label).mean()
+
+
+        @glueft.hookimpl
+        def glueft_metrics():
+            return [Specificity]
     """
 
 

@@ -21,11 +21,11 @@ import pluggy
 from glueft.errors import PluginError
 from glueft.plugin import hookspecs
 from glueft.plugin.attribution import remember, said
-from glueft.plugin.base import Plugin
 from glueft.plugin.contract import NAME, breach
 from glueft.plugin.file import PluginFile
 from glueft.plugin.kinds import KINDS
 from glueft.plugin.loading import Loaded, Loader, hook_of_one
+from glueft.plugin.metric import Metric
 from glueft.plugin.records import GROUP, EntryPoint, Failure, FilePoint, Point, Registered
 from glueft.plugin.trace import trace_if_asked
 from glueft.suggest import did_you_mean
@@ -78,9 +78,11 @@ class Registry:
         """The names of the usable plugins of a kind, sorted."""
         return [plugin.name for plugin in self.all(kind)]
 
-    def classes(self, kind: str) -> dict[str, type[Plugin]]:
-        """The usable classes of a kind, by name."""
-        return {plugin.name: plugin.cls for plugin in self.all(kind)}
+    def classes(self, kind: str) -> dict[str, type[Any]]:
+        """The usable classes of a kind by name: glueft's own in the order of their hook, then the others."""
+        found = [plugin for plugin in self.plugins.values() if plugin.kind == kind]
+        found.sort(key=lambda plugin: plugin.package != "glueft")
+        return {plugin.name: plugin.cls for plugin in found}
 
     def implementing(self, hook: str) -> list[Point]:
         """The entry points whose module has this hook."""
@@ -157,7 +159,18 @@ def load_registry(*files: PluginFile) -> Registry:
     for plugin, other in registry.replaced:
         told = f'the {plugin.kind} "{plugin.name}" of {plugin.package} takes the place of that of {other.origin}'
         say(f"note: {told}", stream=sys.stderr)
+    _METRICS_OF_FILES.update(
+        {name: cls for name, cls in registry.classes("metric").items() if registry.plugins["metric", name].point.file}
+    )
     return registry
+
+
+_METRICS_OF_FILES: dict[str, type[Metric]] = {}
+
+
+def known_metrics() -> dict[str, type[Metric]]:
+    """The metrics by name: of the installed packages, and of every plugin file that this process has loaded."""
+    return load_registry().classes("metric") | _METRICS_OF_FILES
 
 
 def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = None) -> Registry:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from glueft.errors import PluginError
-from glueft.metrics import check_metrics
+from glueft.plugin.metric import check_metric_names
 from glueft.plugin.task import Submission, Task
 
 # A file of the upload's top folder: no path, nothing that a system would refuse.
@@ -65,7 +65,7 @@ def metrics_breach(task: type[Task] | Task, classes: Callable[[str], Mapping[str
     if not isinstance(task, type) and task.reads_own_files and not task.labels:
         return None
     try:
-        check_metrics(task.name, task.metrics, labels=len(task.labels))
+        check_metric_names(task.name, task.metrics, classes("metric"), labels=len(task.labels))
     except PluginError as error:
         return f"{error.message}: {error.received}; expected {error.expected}; {error.fix}"
     return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.metrics import METRICS, metric_title
+from glueft.metrics import hub_name, metric_title
 from glueft.push.model_card_text import body
 from glueft.runs.public_record import is_local
 
@@ -82,7 +82,7 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
                 dataset_split=split,
                 dataset_revision=data.get("revision") if official else None,
                 dataset_args={"rows": described.get("rows")},
-                metric_type=(metric in METRICS and METRICS[metric].hub_name) or metric,
+                metric_type=hub_name(metric),
                 metric_name=metric_title(metric, record.get("metric_labels", {})),
                 metric_value=value,
             )

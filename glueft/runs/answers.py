@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.runs.run import softmax
+from glueft.metrics import softmax
 from glueft.text import shortest
 
 if TYPE_CHECKING:

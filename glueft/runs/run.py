@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
+from glueft.metrics import softmax
 from glueft.runs import history
 from glueft.text import json_text, number_text, shortest
 
@@ -263,16 +264,3 @@ def write_predictions(
     with writing(path, RunFolderError, expected=_EXPECTED, fix=_FIX, needed=len(text)):
         path.parent.mkdir(exist_ok=True)
         write_text(path, text)
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the probability of each label, (rows, labels); the largest is that of the largest logit."""
-    import numpy as np
-
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    predicted = logits.argmax(axis=1)
-    # Logits that are closer than float64 can tell apart after the exponential have the same share.
-    tied = np.flatnonzero(shares.argmax(axis=1) != predicted)
-    shares[tied, predicted[tied]] = np.nextafter(shares[tied].max(axis=1), 2)
-    return shares

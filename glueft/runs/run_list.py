@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.errors import GlueftError, RunFolderError
-from glueft.metrics import METRICS, metric_title
+from glueft.metrics import known_metrics, metric_title
 from glueft.runs.run import remove_leftovers_of_run
 from glueft.runs.saved_run import has_died, open_run
 from glueft.suggest import did_you_mean
@@ -155,7 +155,7 @@ def ordered(runs: Sequence[ListedRun], key: str, *, reverse: bool = False) -> li
         GlueftError: runs have no such key.
     """
     metrics = metric_names(runs)
-    if key not in KEYS and key not in metrics and key not in METRICS:
+    if key not in KEYS and key not in metrics and key not in known_metrics():
         valid = (*KEYS, *metrics)
         raise GlueftError(
             f'runs cannot be sorted by "{key}"',
@@ -174,7 +174,8 @@ def ordered(runs: Sequence[ListedRun], key: str, *, reverse: bool = False) -> li
 def metric_names(runs: Iterable[ListedRun]) -> list[str]:
     """Return the metrics that the runs have, glueft's own in their usual order first."""
     found = {name for run in runs for name in run.metrics or {}}
-    return [*(name for name in METRICS if name in found), *sorted(found.difference(METRICS))]
+    known = known_metrics()
+    return [*(name for name in known if name in found), *sorted(found.difference(known))]
 
 
 def metric_titles(runs: Iterable[ListedRun]) -> list[str]:

@@ -29,7 +29,7 @@ def baseline(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> dict[
     said = np.bincount(train).argmax() if task.labels else train.mean(dtype=np.float64)
     names = (*task.metrics, *other_metrics(task.metrics, len(task.labels)))
     answers = np.full(len(validation), said, train.dtype)
-    return compute_metrics(names, answers, validation, positive_label=task.positive_index)
+    return compute_metrics(names, answers, validation, labels=task.labels, positive_label=task.positive_index)
 
 
 def majority_accuracy(task: Task, validation: NDArray[Any]) -> float | None:

@@ -178,7 +178,8 @@ def estimate(recipe: Recipe, ready: Ready, tokens: Tokens, setup: float) -> dict
     evaluation = {name: probe_evaluation(ready.model, batches) for name, batches in ready.batches.evaluation.items()}
     # The metrics' libraries are a part of a run's memory.
     labels = tokens.encoded[judged].labels
-    compute_metrics(recipe.task.metrics, labels, labels, positive_label=recipe.task.positive_index)
+    task = recipe.task
+    compute_metrics(task.metrics, labels, labels, labels=task.labels, positive_label=task.positive_index)
     validation = evaluation[judged].seconds * recipe.training.epochs
     evaluate = sum(cost.seconds for name, cost in evaluation.items() if name != judged)
     compiling = training.compile_seconds + evaluation[judged].compile_seconds

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from glueft.inference.evaluation_comparison import compare_predictions
+from glueft.metrics import softmax
 from glueft.runs.predictions import Predictions
-from glueft.runs.run import softmax
 from glueft.text import number_text, shortest
 
 

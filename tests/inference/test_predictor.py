@@ -13,7 +13,7 @@ from glueft.data.rows import load_rows
 from glueft.data.sources import make_source
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.inference.predictor import load_saved_model
-from glueft.runs.run import softmax
+from glueft.metrics import softmax
 from glueft.runs.saved_run import open_run
 
 

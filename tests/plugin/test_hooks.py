@@ -139,6 +139,11 @@ def test_glueft_callbacks(outcome: Outcome) -> None:
     assert "target: reached in epoch 1" in outcome.errors.splitlines()
 
 
+def test_glueft_metrics(outcome: Outcome) -> None:
+    done = outcome.command("describe", "specificity", "--json")
+    assert json.loads(done.stdout)["package"] == package("glueft_metrics")
+
+
 def test_glueft_run_finished(outcome: Outcome) -> None:
     (line,) = (outcome.folder / "runs" / "all-runs.jsonl").read_text().splitlines()
     run = Path(outcome.record["run_dir"]).name

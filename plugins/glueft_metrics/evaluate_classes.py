@@ -1,17 +1,20 @@
-"""The metrics as `evaluate.Metric` classes over scikit-learn and scipy.
+"""The values of GLUE's own metrics, as `evaluate.Metric` classes over scikit-learn and scipy.
 
-`evaluate.load("glue", ...)` fetches code from the hub and runs it; GLUE's are the same numbers, shipped.
+`evaluate.load("glue", ...)` fetches code from the hub and runs it; these are the same numbers, shipped. Importing this
+module takes seconds.
 """
 
 from __future__ import annotations
 
+import math
+import tempfile
 from typing import Any
 
 import datasets
 import evaluate
+import numpy as np
+from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
-
-from glueft.metrics.scores import SCORE_METRICS
 
 CITATION = "Wang et al. 2019, GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Language Understanding"
 
@@ -36,11 +39,10 @@ class GlueMetric(evaluate.Metric):  # type: ignore[misc]
             features=datasets.Features({"predictions": value, "references": value}),
         )
 
-    def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        return {self.name: float(self.value(predictions, references))}
+    def _compute(self, predictions: Any, references: Any, **options: Any) -> dict[str, float]:
+        return {self.name: float(self.value(predictions, references, **options))}
 
     def value(self, predictions: Any, references: Any) -> float:
-        """Return the number."""
         raise NotImplementedError
 
 
@@ -50,7 +52,6 @@ class Accuracy(GlueMetric):
     name = "accuracy"
 
     def value(self, predictions: Any, references: Any) -> float:
-        """Return the share, 0 to 1."""
         return accuracy_score(references, predictions)  # type: ignore[no-any-return]
 
 
@@ -59,18 +60,16 @@ class F1(GlueMetric):
 
     name = "f1"
 
-    def _compute(self, predictions: Any, references: Any, positive_label: int = 1) -> dict[str, float]:
-        value = f1_score(references, predictions, pos_label=positive_label, zero_division=0.0)
-        return {self.name: float(value)}
+    def value(self, predictions: Any, references: Any, positive_label: int = 1) -> float:
+        return f1_score(references, predictions, pos_label=positive_label, zero_division=0.0)  # type: ignore[no-any-return]
 
 
 class MacroF1(GlueMetric):
-    """Mean of the F1 of each label that is given or predicted, all labels counted alike."""
+    """Mean of the F1 of each label that is predicted or in the references, all labels counted alike."""
 
     name = "f1_macro"
 
     def value(self, predictions: Any, references: Any) -> float:
-        """Return the mean, 0 to 1."""
         return f1_score(references, predictions, average="macro", zero_division=0.0)  # type: ignore[no-any-return]
 
 
@@ -87,25 +86,34 @@ class MatthewsCorrelation(GlueMetric):
 
 
 class ScoreMetric(GlueMetric):
-    """A metric of scores; `scores.py` computes it."""
+    """A metric of float32 scores, computed in float64."""
 
     dtype = "float32"
 
     def value(self, predictions: Any, references: Any) -> float:
-        """Return the number."""
-        return SCORE_METRICS[self.name](predictions, references)
+        return self.of_scores(np.asarray(predictions, np.float64), np.asarray(references, np.float64))
+
+    def of_scores(self, predictions: Any, references: Any) -> float:
+        """Return the number; both are float64 (rows,)."""
+        raise NotImplementedError
 
 
 class Pearson(ScoreMetric):
-    """Pearson correlation of predicted and given scores."""
+    """Pearson correlation of predicted scores and references."""
 
     name = "pearson"
 
+    def of_scores(self, predictions: Any, references: Any) -> float:
+        return _correlation(pearsonr, predictions, references)
+
 
 class Spearman(ScoreMetric):
-    """Spearman rank correlation of predicted and given scores."""
+    """Spearman rank correlation of predicted scores and references."""
 
     name = "spearmanr"
+
+    def of_scores(self, predictions: Any, references: Any) -> float:
+        return _correlation(spearmanr, predictions, references)
 
 
 class MeanAbsoluteError(ScoreMetric):
@@ -113,11 +121,17 @@ class MeanAbsoluteError(ScoreMetric):
 
     name = "mae"
 
+    def of_scores(self, predictions: Any, references: Any) -> float:
+        return float(np.abs(predictions - references).mean())
+
 
 class RootMeanSquaredError(ScoreMetric):
     """Root of the mean squared error of predicted scores."""
 
     name = "rmse"
+
+    def of_scores(self, predictions: Any, references: Any) -> float:
+        return float(np.sqrt(np.square(predictions - references).mean()))
 
 
 CLASSES: dict[str, type[GlueMetric]] = {
@@ -133,3 +147,20 @@ CLASSES: dict[str, type[GlueMetric]] = {
         RootMeanSquaredError,
     )
 }
+
+
+def value_of(name: str, predictions: Any, references: Any, **options: Any) -> float:
+    """Return the value of one of CLASSES."""
+    # evaluate makes a cache folder for every metric, also for one that keeps all in memory; not in the user's home.
+    with tempfile.TemporaryDirectory() as cache_dir:
+        metric = CLASSES[name](keep_in_memory=True, cache_dir=cache_dir)
+        values = metric.compute(predictions=predictions, references=references, **options)
+    return float(values[name])
+
+
+def _correlation(function: Any, predictions: Any, references: Any) -> float:
+    """Apply a correlation of scipy; 0.0 where it is not defined: fewer than two rows, or one side constant."""
+    if len(predictions) < 2 or any((scores == scores[0]).all() for scores in (predictions, references)):
+        return 0.0
+    value = float(function(predictions, references)[0])
+    return 0.0 if math.isnan(value) else value

@@ -1,0 +1,156 @@
+"""The base class of metrics, and the check of what a task names. Importing this module imports no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from glueft.errors import PluginError
+from glueft.plugin.base import Plugin
+from glueft.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Metric(Plugin):
+    """One number that says how good predictions are.
+
+    Most metrics set some of the attributes below and define `value`. A metric has no options: recipes only name it.
+
+    Attributes:
+        suits: "labels" for tasks with labels, "scores" for regression.
+        most_labels: the most labels that a task may have; 2 for a metric of two-label tasks, None for no limit.
+        of_positive_label: whether it is about the positive label of a two-label task. It is then shown with that label:
+            "f1 of alarm".
+        takes_probabilities: whether `value` gets the probability of each label, not the predicted label.
+        higher_is_better: whether the greatest value is the best.
+        bounds: the least and the greatest value; None where there is no bound.
+        hub_name: its name in the metadata of model cards; None for `name`.
+        always_shown: whether it is shown for every task that it suits, beside the task's own metrics.
+        share_right: whether it is the share of rows whose label is predicted right. McNemar's test then applies to it.
+        labels: the names of the task's labels in index order; () in regression.
+        positive_label: the index of the task's positive label.
+    """
+
+    kind = "metric"
+    suits: ClassVar[Literal["labels", "scores"]] = "labels"
+    most_labels: ClassVar[int | None] = None
+    of_positive_label: ClassVar[bool] = False
+    takes_probabilities: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
+    hub_name: ClassVar[str | None] = None
+    always_shown: ClassVar[bool] = False
+    share_right: ClassVar[bool] = False
+
+    def __init__(self, labels: Sequence[str] = (), positive_label: int = 1) -> None:
+        super().__init__()
+        self.labels = tuple(labels)
+        self.positive_label = positive_label
+
+    @classmethod
+    def fits(cls, labels: int) -> bool:
+        """Whether a task with so many labels can have it; 0 for a regression."""
+        if cls.suits == "scores":
+            return labels == 0
+        most = 2 if cls.of_positive_label else cls.most_labels
+        return labels > 0 and (most is None or labels <= most)
+
+    @classmethod
+    def best(cls) -> float | None:
+        """The best value that there is; None if it has no bound."""
+        return cls.bounds[1 if cls.higher_is_better else 0]
+
+    def value(self, predictions: NDArray[Any], references: NDArray[Any]) -> float:
+        """Return the metric of some rows, at least one.
+
+        Args:
+            predictions: the index of the predicted label, int64 (rows,); with `takes_probabilities` the probability of
+                each label, float64 (rows, labels); in regression the score, float64 (rows,).
+            references: the index of the right label, int64 (rows,); in regression the score, float64 (rows,).
+
+        Returns:
+            A number; NaN where the metric is not defined, which counts as 0.
+        """
+        raise NotImplementedError
+
+    def resampled(
+        self, predictions: NDArray[Any], references: NDArray[Any], counts: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the metric of each of many resamples of the same rows, for the intervals of `glueft compare`.
+
+        If not overridden, `value` is computed on the rows of each resample. That is slow where `value` is: 10,000
+        resamples are usual. Many metrics have sums over the rows that give all resamples at once, by `counts @ ...`.
+
+        Args:
+            predictions: as for `value`.
+            references: as for `value`.
+            counts: how often each resample holds each row, (resamples, rows).
+
+        Returns:
+            (resamples,), with NaN where the metric is not defined.
+        """
+        import numpy as np
+
+        values = np.empty(len(counts))
+        for resample, drawn in enumerate(counts.astype(np.int64)):
+            rows = np.repeat(np.arange(len(drawn)), drawn)
+            values[resample] = self.value(predictions[rows], references[rows])
+        return values
+
+
+def check_metric_names(task_name: str, names: Sequence[str], known: Mapping[str, type[Metric]], *, labels: int) -> None:
+    """Check the metrics that a task names.
+
+    Args:
+        task_name: for the message.
+        names: metrics.
+        known: the metrics that there are, by name.
+        labels: how many labels the task has; 0 for a regression.
+
+    Raises:
+        PluginError: there is no such metric, or it does not suit the task.
+    """
+    for name in names:
+        if name not in known:
+            raise PluginError(
+                f"task {task_name!r} names a metric that glueft does not have",
+                expected=f"one of {', '.join(known)}",
+                received=repr(name),
+                fix=did_you_mean(name, known).strip() or "correct the task's `metrics`",
+            )
+        if not known[name].fits(labels):
+            kind = f"a task with {labels} labels" if labels else "a regression task"
+            suiting = [other for other, metric in known.items() if metric.fits(labels)]
+            raise PluginError(
+                f"task {task_name!r} names a metric that does not suit {kind}",
+                expected=f"one of {', '.join(suiting)}",
+                received=repr(name),
+                fix="correct the task's `metrics` or its `labels`",
+            )
+
+
+def metric_breach(metric: type[Metric] | Metric) -> str | None:
+    """How a metric's class breaks the contract beyond that of every plugin; None if it keeps it."""
+    where = f"class {(metric if isinstance(metric, type) else type(metric)).__name__}"
+    if metric.Options.model_fields:
+        return f"{where} has options, and a recipe only names metrics: write a class for each setting"
+    if metric.suits not in ("labels", "scores"):
+        return f'{where} needs `suits`, "labels" or "scores", and has {metric.suits!r}'
+    of_labels = [key for key in ("of_positive_label", "takes_probabilities", "share_right") if getattr(metric, key)]
+    if metric.suits == "scores" and of_labels:
+        return f"{where} sets `{of_labels[0]}`, which is for metrics of labels, and it suits scores"
+    if metric.most_labels is not None and not (isinstance(metric.most_labels, int) and metric.most_labels >= 2):
+        return f"{where} needs as `most_labels` a whole number from 2, or None, and has {metric.most_labels!r}"
+    if not _are_bounds(metric.bounds):
+        return f"{where} needs as `bounds` its least and greatest value, None for no bound, and has {metric.bounds!r}"
+    return None
+
+
+def _are_bounds(bounds: Any) -> bool:
+    if not isinstance(bounds, tuple) or len(bounds) != 2:
+        return False
+    known = [bound for bound in bounds if bound is not None]
+    return all(isinstance(bound, int | float) for bound in known) and known == sorted(set(known))

@@ -1,0 +1,71 @@
+"""F1, the harmonic mean of precision and recall: of one label, and means over the labels.
+
+2 TP / (2 TP + FP + FN): van Rijsbergen 1979, Information Retrieval, chapter 7.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glueft_metrics.glue import GlueValue
+from glueft_metrics.tally import Tally, TallyMetric, ratio
+
+if TYPE_CHECKING:
+    from glueft_metrics.tally import Floats
+
+
+class F1(GlueValue, TallyMetric):
+    """F1 of one label of a two-label task: the second (index 1), unless the task's `positive_label` is another."""
+
+    name = "f1"
+    of_positive_label = True
+
+    def of_tally(self, tally: Tally) -> Floats:
+        """Return F1 of each resample; not defined where the label is neither predicted nor in the references."""
+        right, predicted, actual = (count[:, self.positive_label] for count in tally)
+        return ratio(2 * right, actual + predicted)
+
+
+class F1Macro(GlueValue, TallyMetric):
+    """Mean of the F1 of each label that is predicted or in the references."""
+
+    name = "f1_macro"
+    hub_name = "f1"
+
+    def of_tally(self, tally: Tally) -> Floats:
+        there = (tally.actual + tally.predicted) > 0
+        return ratio(f1_of_labels(tally).sum(axis=1), there.sum(axis=1).astype(float))
+
+
+class MacroF1(F1Macro):
+    """Mean of the F1 of each label that is predicted or in the references; the same as f1_macro."""
+
+    name = "macro_f1"
+    glue_name = "f1_macro"
+
+
+class MicroF1(TallyMetric):
+    """F1 of the counts of all labels together; where each row has one label, the same as accuracy."""
+
+    name = "micro_f1"
+    hub_name = "f1"
+    share_right = True
+
+    def of_tally(self, tally: Tally) -> Floats:
+        """Return the F1 of each resample: each wrong row is one false positive and one false negative."""
+        return ratio(tally.right.sum(axis=1), tally.rows)
+
+
+class WeightedF1(TallyMetric):
+    """Mean of the F1 of each label, weighted by its share of the references."""
+
+    name = "weighted_f1"
+    hub_name = "f1"
+
+    def of_tally(self, tally: Tally) -> Floats:
+        return ratio((f1_of_labels(tally) * tally.actual).sum(axis=1), tally.rows)
+
+
+def f1_of_labels(tally: Tally) -> Floats:
+    """Return F1 of each label in each resample, (resamples, labels); 0 for a label that is nowhere."""
+    return ratio(2 * tally.right, tally.actual + tally.predicted, otherwise=0.0)

@@ -1,0 +1,32 @@
+"""Precision and recall of the positive label of a two-label task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glueft_metrics.tally import Tally, TallyMetric, ratio
+
+if TYPE_CHECKING:
+    from glueft_metrics.tally import Floats
+
+
+class Precision(TallyMetric):
+    """Share of the rows predicted as the positive label that have it, in a two-label task."""
+
+    name = "precision"
+    of_positive_label = True
+
+    def of_tally(self, tally: Tally) -> Floats:
+        """Return the precision of each resample; not defined where no row is predicted as the label."""
+        return ratio(tally.right[:, self.positive_label], tally.predicted[:, self.positive_label])
+
+
+class Recall(TallyMetric):
+    """Share of the rows with the positive label that are predicted as it, in a two-label task."""
+
+    name = "recall"
+    of_positive_label = True
+
+    def of_tally(self, tally: Tally) -> Floats:
+        """Return the recall of each resample; not defined where no row has the label."""
+        return ratio(tally.right[:, self.positive_label], tally.actual[:, self.positive_label])
