@@ -35,12 +35,11 @@ if TYPE_CHECKING:
     )
     from glueft.launch import Result
     from glueft.metrics import MetricName, check_metrics, lower_is_better
-    from glueft.plugin.base import Options
     from glueft.plugin.callback import Callback
     from glueft.plugin.hookspecs import hookimpl
-    from glueft.plugin.local_path import LocalPath
     from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
+    from glueft.plugin.options import LocalPath, Options
     from glueft.plugin.run import Run
     from glueft.plugin.schedule import Schedule
     from glueft.plugin.task import HubDataset, PublishedScore, Source, Submission, TableLayout, Task, TSVFile, TSVLayout
@@ -92,11 +91,10 @@ _HOMES = {
     "glueft.errors": "CheckpointError DataError GlueftError HubError OutputError PluginError RunFolderError "
     "SubmissionError TrainingError",
     "glueft.metrics": "MetricName check_metrics lower_is_better",
-    "glueft.plugin.base": "Options",
     "glueft.plugin.callback": "Callback",
     "glueft.plugin.hookspecs": "hookimpl",
-    "glueft.plugin.local_path": "LocalPath",
     "glueft.plugin.metric": "Metric",
+    "glueft.plugin.options": "LocalPath Options",
     "glueft.plugin.optimizer": "Optimizer",
     "glueft.plugin.run": "Run",
     "glueft.plugin.schedule": "Schedule",

@@ -14,10 +14,10 @@ from glueft.data.splits import is_labelled
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import disk_fault
 from glueft.metrics import compute_metrics, metric_labels, other_metrics, predictions_of, titled
-from glueft.plugin.attribution import blaming_built
+from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
+from glueft.plugin.file import remember_trusted
 from glueft.plugin.task_description import describe_task
-from glueft.plugin.trust import remember_trusted
 from glueft.runs.run import Run, new_run_folder, write_predictions
 from glueft.runs.run_record import Clock, close_record, open_record
 from glueft.system.gc_pause import collector_off
@@ -123,7 +123,7 @@ def walk(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
         with clock.phase("setup", clock.begin), collector_off():
             prepared = prepare(run, progress, quiet=not verbose)
         pushes = begin_pushes(run, prepared)
-        with clock.phase("train"), blaming_built(recipe.optimizer, recipe.schedule):
+        with clock.phase("train"), attributed_built(recipe.optimizer, recipe.schedule):
             trained = train(run, prepared, progress, pushes)
         clock.seconds["first_step"] = trained.first_step_end - clock.begin
         with clock.phase("evaluate"):

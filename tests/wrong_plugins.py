@@ -109,5 +109,5 @@ WRONG = {
         "missing-column",
         when_loaded=True,
     ),
-    "hangs": Wrong("import time\ntime.sleep(3600)", "its import has not come to an end in 2 s"),
+    "hangs": Wrong("import time\ntime.sleep(3600)", "its import did not finish within 2 s"),
 }

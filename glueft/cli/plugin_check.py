@@ -14,7 +14,8 @@ from glueft.cli.plugin_option import PluginFiles
 from glueft.text import say
 
 if TYPE_CHECKING:
-    from glueft.plugin.registry import Failure, Registered, Registry
+    from glueft.plugin.origin import Failure
+    from glueft.plugin.registry import Registered, Registry
     from glueft.testing.supervisor import Finding
 
 EPILOG = """\b

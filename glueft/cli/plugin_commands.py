@@ -7,7 +7,7 @@ from collections import Counter
 
 import typer
 
-from glueft.plugin.records import Failure
+from glueft.plugin.origin import Failure
 from glueft.plugin.registry import Registry, load_registry
 from glueft.system.standard_output import aside
 from glueft.text import say

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.limited_draw import stratified_draw
 from glueft.errors import DataError
-from glueft.plugin.attribution import blaming, named
+from glueft.plugin.attribution import attributed, named
 from glueft.plugin.json_values import json_values
 from glueft.suggest import nearest
 from glueft.tables import limits
@@ -144,7 +144,7 @@ def load_split(
 def _load(task: Task, source: Source) -> datasets.DatasetDict:
     import datasets
 
-    with blaming(task, "load"):
+    with attributed(task, "load"):
         loaded = task.load(source)
         source.provenance = {"source": source.kind} | json_values(source.provenance, "source.provenance")
     if not isinstance(loaded, datasets.DatasetDict) or not all(

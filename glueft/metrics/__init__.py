@@ -10,7 +10,7 @@ import pydantic
 from pydantic_core import PydanticKnownError
 
 from glueft.errors import PluginError
-from glueft.plugin.attribution import blaming, named
+from glueft.plugin.attribution import attributed, named
 from glueft.plugin.metric import Metric, check_metric_names
 from glueft.plugin.registry import known_metrics
 
@@ -69,7 +69,7 @@ def compute_metrics(
 
 def value_of(metric: Metric, predictions: Any, references: Any) -> float:
     """Return the value of one metric; see `compute_metrics`."""
-    with blaming(metric, "value"):
+    with attributed(metric, "value"):
         value = metric.value(*rows_of(metric, predictions, references))
         number = float(value)
     if math.isinf(number) or (math.isnan(number) and not metric.higher_is_better):

@@ -1,63 +1,47 @@
-"""Says whose plugin it is that fails, so that the user knows whom to tell."""
+"""Names the plugin in what it raises, so that the user knows whose error it is."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, PluginError
-
-if TYPE_CHECKING:
-    from glueft.plugin.base import Plugin
-    from glueft.plugin.records import Point
+from glueft.plugin.base import Plugin
+from glueft.plugin.origin import Point, brought_by
 
 
-class BlamedError(PluginError):
+class AttributedError(PluginError):
     """A plugin's method raised what no user can fix; `__cause__` is what it raised."""
 
 
-_BROUGHT_BY: weakref.WeakKeyDictionary[type[Plugin], Point] = weakref.WeakKeyDictionary()
 _AT_WORK: ContextVar[Plugin | None] = ContextVar("plugin at work", default=None)
-
-
-def remember(cls: type[Plugin], point: Point) -> None:
-    """Note what brought a class."""
-    _BROUGHT_BY[cls] = point
-
-
-def brought_by(plugin: Plugin) -> Point | None:
-    """Return the entry point or file that a plugin came by; None for a class that was never registered."""
-    return _BROUGHT_BY.get(type(plugin))
 
 
 def named(plugin: Plugin) -> str:
     """A plugin in a message: `the task "mood" (glueft-mood 1.0)`; without the brackets if it is glueft's own."""
     called = f'the {plugin.kind} "{plugin.name}"'
-    point = _stranger(plugin)
+    point = _foreign(plugin)
     return called if point is None else f"{called} ({f'{point.package} {point.version}'.strip()})"
 
 
 def at_work() -> Plugin | None:
-    """The plugin whose method is running, by `blaming`; None in glueft's own code, and in a plugin's threads."""
+    """The plugin whose method is running in `attributed`; None in glueft's own code, and in a plugin's threads."""
     return _AT_WORK.get()
 
 
 @contextmanager
-def blaming(plugin: Plugin, method: str) -> Iterator[None]:
-    """While a plugin's method works, name the plugin in whatever it raises.
+def attributed(plugin: Plugin, method: str) -> Iterator[None]:
+    """While a plugin's method runs, name the plugin in whatever it raises, SystemExit included.
 
-    A GlueftError passes as it is; and what goes wrong in a plugin of glueft's own is a bug of glueft. A plugin that
-    leaves the process (`sys.exit`) fails as any other.
+    A GlueftError passes unchanged, and so does any error of glueft's own plugins, which is a bug of glueft.
 
     Raises:
         PluginError: the method met a full disk or the like.
-        BlamedError: the method raised something else.
+        AttributedError: the method raised something else.
     """
     before = _AT_WORK.set(plugin)
     try:
@@ -65,7 +49,7 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
     except GlueftError:
         raise
     except (Exception, SystemExit) as error:
-        if _stranger(plugin) is None:
+        if _foreign(plugin) is None:
             raise
         from glueft.files import disk_fault  # not at the top: no light command needs it
 
@@ -73,13 +57,13 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
         if fault is not None:
             raise PluginError(
                 f"{named(plugin)} cannot write {fault.filename or 'a file'} in its `{method}`",
-                expected="a place with room where files can be made",
+                expected="free disk space, and a place where files can be made",
                 received=f"{fault.strerror}{place(type(plugin), error)}",
                 fix="make room, or have it write elsewhere",
             ) from error
-        raise BlamedError(
+        raise AttributedError(
             f"{named(plugin)} failed in its `{method}`: {said(error)}",
-            expected=f"`{method}` to do its work, or to raise a GlueftError that says what the user can fix",
+            expected=f"`{method}` to return, or to raise a GlueftError that says what the user can fix",
             received=f"{said(error)}{place(type(plugin), error)}",
             fix=misread_name(type(plugin), error) or "fix the plugin, or tell its authors",
         ) from error
@@ -88,11 +72,11 @@ def blaming(plugin: Plugin, method: str) -> Iterator[None]:
 
 
 @contextmanager
-def blaming_built(*plugins: Plugin) -> Iterator[None]:
-    """While what plugins have built is at work, an optimizer or a schedule, name the one whose code raises.
+def attributed_built(*plugins: Plugin) -> Iterator[None]:
+    """While objects that plugins have built are in use, such as a schedule, name the plugin whose code raises.
 
     Raises:
-        BlamedError: the error came through the file or package of a plugin that is not glueft's own.
+        AttributedError: the error came through the file or package of a plugin that is not glueft's own.
     """
     try:
         yield
@@ -101,10 +85,10 @@ def blaming_built(*plugins: Plugin) -> Iterator[None]:
     except Exception as error:
         for plugin in plugins:
             where = place(type(plugin), error)
-            if where and _stranger(plugin) is not None:
-                raise BlamedError(
-                    f"{named(plugin)} failed in what it has built: {said(error)}",
-                    expected=f"a `build` whose {plugin.kind} does its work in every step",
+            if where and _foreign(plugin) is not None:
+                raise AttributedError(
+                    f"{named(plugin)} failed in the object that it has built: {said(error)}",
+                    expected=f"a `build` whose {plugin.kind} works in every step",
                     received=f"{said(error)}{where}",
                     fix="fix the plugin, or tell its authors",
                 ) from error
@@ -112,29 +96,29 @@ def blaming_built(*plugins: Plugin) -> Iterator[None]:
 
 
 def misread_name(plugin: type[Plugin], error: BaseException) -> str:
-    """What a callback does instead of handing a checkpoint's name that only glueft reads to transformers; or empty."""
+    """What a callback does instead of giving transformers a checkpoint name that only glueft reads; or empty."""
     if plugin.kind != "callback" or "package:" not in str(error):
         return ""
     return (
-        "a checkpoint's name with \"package:\" is glueft's own, and other libraries do not know it: take the tokenizer "
-        "from run.tokenizer, and predictions from run.predict(texts)"
+        'only glueft reads a checkpoint name with "package:"; take the tokenizer from run.tokenizer, and predictions '
+        "from run.predict(texts)"
     )
 
 
 def said(error: BaseException) -> str:
-    """An exception in one line: its type and the first line of what it says."""
+    """An exception on one line: its type and the first line of its message."""
     first = next(iter(str(error).strip().splitlines()), "")
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _stranger(plugin: Plugin) -> Point | None:
-    """What brought a plugin, if it is known and not glueft itself."""
+def _foreign(plugin: Plugin) -> Point | None:
+    """Where a plugin comes from, if that is known and not glueft itself."""
     point = brought_by(plugin)
     return None if point is None or point.package == "glueft" else point
 
 
 def place(plugin: type[Plugin], error: BaseException) -> str:
-    """`, in FILE, line N`: the last line of the plugin's own file or package on the way to the error; empty if none."""
+    """`, in FILE, line N`: the last line of the plugin's own file or package in the traceback; empty if none."""
     module = sys.modules.get(plugin.__module__)
     package = sys.modules.get(plugin.__module__.partition(".")[0])
     folders = tuple(os.path.join(folder, "") for folder in getattr(package, "__path__", ()))  # noqa: PTH118

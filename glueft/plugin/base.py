@@ -7,28 +7,9 @@ any of these modules imports neither Keras nor a backend.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-import pydantic
-
-from glueft.plugin.option_types import take_lists
-
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema
-
-
-class Options(pydantic.BaseModel):
-    """What a recipe may say in a plugin's table: unknown keys are refused, and every field has a description."""
-
-    # Strict: a recipe's `"8"` is text and `8` a number, as TOML says. A whole number still serves as a float.
-    model_config = pydantic.ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False, defer_build=True
-    )
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
-        # TOML has neither tuples nor sets nor enums: its lists and plain values serve for them.
-        return take_lists(handler(source), handler)
+import glueft.plugin.options
 
 
 class Plugin:
@@ -44,7 +25,7 @@ class Plugin:
     name: ClassVar[str]
     options: Any
 
-    class Options(Options):
+    class Options(glueft.plugin.options.Options):
         """No options."""
 
     def __init__(self, options: Options | None = None) -> None:

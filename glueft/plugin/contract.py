@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, MutableMapping, MutableSequence, MutableSet
 from typing import Any
 
-from glueft.plugin.base import Options, Plugin
+from glueft.plugin.base import Plugin
 from glueft.plugin.kinds import KINDS, Classes
+from glueft.plugin.options import Options
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 

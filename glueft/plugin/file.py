@@ -1,4 +1,9 @@
-"""One-off plugins: a Python file that the user names, before it becomes a package."""
+"""Plugin files: a Python file that the user names is loaded as a plugin, without a package.
+
+One that a run folder names is loaded only if a run of this user has loaded it before. A run folder may come from
+anywhere and anybody can write what it says, the host's name and the file's SHA-256 included. So every run notes its
+plugin files in the user's own state folder: one empty file for each path and content, named by their SHA-256.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,9 @@ import functools
 import hashlib
 import os
 import re
+import stat
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +23,7 @@ from glueft.suggest import did_you_mean
 from glueft.system.plain_file import UnreadableError, read_bytes
 
 PREFIX = "glueft_plugin_file_"
-# A plugin is written by hand; what is larger is some other file.
+# A larger file is no plugin.
 LARGEST = 10_000_000
 
 
@@ -26,7 +33,7 @@ class PluginFile:
 
     Attributes:
         path: absolute.
-        source: the file's bytes. What runs is what was read, and what `sha256` is of.
+        source: the file's bytes: those that `load` runs, and of which `sha256` is.
     """
 
     path: str
@@ -38,11 +45,11 @@ class PluginFile:
         return hashlib.sha256(self.source).hexdigest()
 
     def load(self) -> ModuleType:
-        """Run the file as a module of its own. It raises whatever the file raises, SyntaxError included.
+        """Run the file as a module of its own. Raises whatever the file raises, SyntaxError included.
 
-        Nothing is written beside it, and its folder is not put on `sys.path`: what is loaded is this one file.
+        No bytecode is written, and the file's folder is not put on `sys.path`.
         """
-        # Named by its path too: two files called task.py are two modules.
+        # The path is part of the name: two files called task.py are two modules.
         stem = re.sub(r"\W", "_", Path(self.path).stem)
         name = f"{PREFIX}{stem}_{hashlib.sha256(self.path.encode('utf-8', 'replace')).hexdigest()[:8]}"
         module = ModuleType(name)
@@ -62,13 +69,13 @@ def is_file_module(module: str) -> bool:
 
 
 def read_plugin_file(path: str | Path) -> PluginFile:
-    """Read a plugin file; nothing of it is run.
+    """Read a plugin file without running it.
 
     Raises:
         PluginError: there is no such file, or it is not a Python file.
     """
     place = Path(path)
-    fix = "name a Python file that defines a task, optimizer, schedule or callback; CONTRIBUTING shows one"
+    fix = "name a Python file that defines a plugin; CONTRIBUTING shows one"
     if place.is_dir():
         raise _unusable(path, "this is a folder", "a folder", fix)
     if place.suffix != ".py":
@@ -81,7 +88,7 @@ def read_plugin_file(path: str | Path) -> PluginFile:
         fix = did_you_mean(place.name, beside) + listing if beside else "check the path"
         raise _unusable(path, "there is no such file", "nothing", fix) from None
     except UnreadableError as error:
-        fix = "look at its permissions and its path"
+        fix = "check its permissions and its path"
         raise _unusable(path, f"it cannot be read: {error}", str(error), fix) from None
     # `recipes/../mood.py` and `mood.py` are one file. A file that is a link stays the link that the user named.
     return PluginFile(str(Path(os.path.realpath(place.parent), place.name)), source)
@@ -89,3 +96,54 @@ def read_plugin_file(path: str | Path) -> PluginFile:
 
 def _unusable(path: str | Path, message: str, received: str, fix: str) -> PluginError:
     return PluginError(f"plugin file {path}: {message}", expected="a Python file", received=received, fix=fix)
+
+
+def is_trusted(file: PluginFile) -> bool:
+    """Whether a run of this user, on this machine, has loaded this file: the same content at the same path.
+
+    A note that another user could have written does not count.
+    """
+    try:
+        note = _note(file)
+        return all(map(_is_own, (note, note.parent)))
+    except (OSError, RuntimeError):  # There is no note, or the user has no home folder.
+        return False
+
+
+def remember_trusted(files: Iterable[PluginFile]) -> None:
+    """Note that a run of this user loads these files. Where that cannot be written, the user is asked again."""
+    for file in files:
+        try:
+            note = _note(file)
+            note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            note.touch(mode=0o600)
+        except (OSError, RuntimeError):
+            continue
+
+
+def state_folder() -> Path:
+    """Return the folder with glueft's state of this user, below XDG_STATE_HOME.
+
+    See the XDG Base Directory Specification, https://specifications.freedesktop.org/basedir-spec/.
+    """
+    named = os.environ.get("XDG_STATE_HOME", "")
+    if Path(named).is_absolute():  # A relative path is to be ignored, says the specification, and so is an empty one.
+        return Path(named) / "glueft"
+    if sys.platform == "win32" and Path(os.environ.get("LOCALAPPDATA", "")).is_absolute():
+        return Path(os.environ["LOCALAPPDATA"]) / "glueft"
+    return Path("~/.local/state/glueft").expanduser()
+
+
+def _note(file: PluginFile) -> Path:
+    name = hashlib.sha256(os.fsencode(file.path) + b"\0" + file.sha256.encode()).hexdigest()
+    return state_folder() / "plugin-files" / name
+
+
+def _is_own(path: Path) -> bool:
+    """Whether only this user can have made or changed the file or folder."""
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        return False
+    return not hasattr(os, "geteuid") or (
+        found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )

@@ -1,8 +1,8 @@
-"""Imports the modules of plugins, hands them to pluggy, and asks what they offer; what goes wrong is noted."""
+"""Imports the modules of plugins, registers them with pluggy and collects the classes that they offer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,22 +14,23 @@ from glueft.plugin import hookspecs
 from glueft.plugin.attribution import said
 from glueft.plugin.base import Plugin
 from glueft.plugin.kinds import KINDS, base_names
-from glueft.plugin.records import EntryPoint, Failure, Point
+from glueft.plugin.origin import EntryPoint, Failure, Point
 from glueft.suggest import did_you_mean
 from glueft.system.standard_output import aside
 from glueft.system.timeout import OutOfPatienceError, within
 
 KNOWN_HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
+_FAILED: Any = object()
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of an entry point or a file.
+    """The result of loading an entry point or a file.
 
     Attributes:
         module: None if it cannot be used.
         offered: each kind and class that its hooks returned.
-        failures: what went wrong.
+        failures: what cannot be used, and why.
     """
 
     module: ModuleType | None
@@ -38,46 +39,60 @@ class Loaded:
 
 
 class Loader:
-    """Loads modules one by one.
+    """Loads modules one by one; a module that fails does not affect the others.
 
     Args:
-        manager: pluggy's, which gets the modules.
-        patience: how many seconds an import, or a hook that lists plugins, may take.
+        manager: pluggy's, with which the modules are registered.
+        timeout: seconds for an import, or for a hook that lists plugins.
     """
 
-    def __init__(self, manager: pluggy.PluginManager, patience: float) -> None:
+    def __init__(self, manager: pluggy.PluginManager, timeout: float) -> None:
         self.manager = manager
-        self.patience = patience
+        self.timeout = timeout
         self.failures: list[Failure] = []
 
     def load(self, point: Point) -> Loaded:
-        """Import a module, hand it to pluggy, and ask what it offers."""
+        """Import a module, register it, and call the hooks that list its plugins."""
         self.failures = []
-        with aside():  # of the commands that import it, each has another use for standard output
+        with aside():  # every command loads plugins, and standard output is for the command's own result
             module = self._register(point)
             offered = [] if module is None else list(self._offered(point, module))
         return Loaded(module, offered, self.failures)
 
-    def _register(self, point: Point) -> ModuleType | None:
-        """Import an entry point's module, or a file, and hand it to pluggy; None if it cannot be used."""
+    def _fail(self, point: Point, reason: str) -> None:
+        self.failures.append(point.failure(reason))
+
+    def _call(self, point: Point, work: Callable[[], Any], doing: str, what: str, failed: str) -> Any:
+        """Return what a plugin's code returns; `_FAILED` if it raises or takes too long, which is noted as a failure.
+
+        Args:
+            point: where the plugin comes from.
+            work: the code.
+            doing: what it does, for the user who waits for it.
+            what: what it is, for a timeout: "its import".
+            failed: what it means that it raises: "cannot be imported".
+        """
         try:
-            module: ModuleType = within(self.patience, point.load, f"importing {point.failure('').origin}")
+            return within(self.timeout, work, f"{doing} {point.failure('').origin}")
         except KeyboardInterrupt:
             raise
         except OutOfPatienceError:
-            self.failures.append(point.failure(f"its import has not come to an end in {self.patience:g} s"))
-            return None
+            self._fail(point, f"{what} did not finish within {self.timeout:g} s")
         except BaseException as error:  # a plugin may raise anything, even SystemExit
-            self.failures.append(point.failure(f"cannot be imported: {said(error)}{_hint(point, error)}"))
-            return None
-        if self.manager.is_registered(module):  # two entry points for one module
+            self._fail(point, f"{failed}: {said(error)}{_hint(point, error)}")
+        return _FAILED
+
+    def _register(self, point: Point) -> ModuleType | None:
+        """Import an entry point's module, or a file, and register it; None if it cannot be used."""
+        module: ModuleType = self._call(point, point.load, "importing", "its import", "cannot be imported")
+        if module is _FAILED or self.manager.is_registered(module):  # two entry points may name one module
             return None
         try:
             self.manager.register(module, name=point.id)
         except Exception as error:
             if self.manager.has_plugin(point.id):
                 self.manager.unregister(name=point.id)
-            self.failures.append(point.failure(f"breaks a hook's contract: {_breach(error)}"))
+            self._fail(point, f"breaks a hook's contract: {_breach(error)}")
             return None
         self._check_hooks(point, module)
         return module
@@ -87,54 +102,42 @@ class Loader:
         for caller in callers:
             if not caller.has_spec():
                 hint = did_you_mean(caller.name, KNOWN_HOOKS) or f"the hooks are {', '.join(KNOWN_HOOKS)}"
-                self.failures.append(point.failure(f'there is no hook "{caller.name}"; {hint.strip()}'))
+                self._fail(point, f'there is no hook "{caller.name}"; {hint.strip()}')
         if callers:
             return
         if isinstance(point, EntryPoint) and not isinstance(module, ModuleType):
-            self.failures.append(point.failure(_no_module(point, module)))
+            self._fail(point, _no_module(point, module))
             return
         unmarked = [name for name in KNOWN_HOOKS if hasattr(module, name)]
         own = [(kind, cls) for kind in KINDS.values() for cls in own_classes(module, kind.base)]
         if unmarked:
-            self.failures.append(point.failure(f"has no hooks; put @glueft.hookimpl above {unmarked[0]}"))
+            self._fail(point, f"has no hooks; put @glueft.hookimpl above {unmarked[0]}")
         elif point.file and not own:
-            fix = f"define a class that derives from {base_names()}"
-            self.failures.append(point.failure(f"there is no plugin in it; {fix}"))
+            self._fail(point, f"there is no plugin in it; define a class that derives from {base_names()}")
         elif not point.file:
             fix = ""
             if own:
                 (kind, cls), *_ = own
                 fix = f"; add @glueft.hookimpl and below it a {kind.hook}() that returns [{cls.__name__}]"
-            self.failures.append(point.failure(f"has no hooks{fix}"))
+            self._fail(point, f"has no hooks{fix}")
 
     def _offered(self, point: Point, module: ModuleType) -> Iterator[tuple[str, Any]]:
-        """Yield each kind and class that a module offers: what its hooks return.
+        """Yield each kind and class that the hooks of a module return.
 
-        A file needs no hook: where it has none for a kind, its own public classes of that kind are its plugins.
+        A file needs no hook: without one for a kind, its own public classes of that kind are its plugins.
         """
-        for kind, row in KINDS.items():
-            implementations = [
-                implementation
-                for implementation in getattr(self.manager.hook, row.hook).get_hookimpls()
-                if implementation.plugin_name == point.id
-            ]
-            if implementations:
-                yield from ((kind, cls) for cls in self._answer(point, row.hook))
-            if point.file and not implementations and not hasattr(module, row.hook):
-                yield from ((kind, cls) for cls in own_classes(module, row.base))
+        for name, kind in KINDS.items():
+            implementations = getattr(self.manager.hook, kind.hook).get_hookimpls()
+            if any(implementation.plugin_name == point.id for implementation in implementations):
+                yield from ((name, cls) for cls in self._answer(point, kind.hook))
+            elif point.file and not hasattr(module, kind.hook):
+                yield from ((name, cls) for cls in own_classes(module, kind.base))
 
     def _answer(self, point: Point, hook: str) -> list[Any] | tuple[Any, ...]:
-        """What a hook returns; nothing if it does not keep to its contract."""
+        """The classes that a hook returns; none if it fails."""
         caller = hook_of_one(self.manager, hook, point)
-        try:
-            answers = within(self.patience, caller, f"waiting for {hook} of {point.failure('').origin}")
-        except KeyboardInterrupt:
-            raise
-        except OutOfPatienceError:
-            self.failures.append(point.failure(f"its {hook} has not come to an end in {self.patience:g} s"))
-            return []
-        except BaseException as error:
-            self.failures.append(point.failure(f"its {hook} failed: {said(error)}"))
+        answers = self._call(point, caller, f"waiting for {hook} of", f"its {hook}", f"its {hook} failed")
+        if answers is _FAILED:
             return []
         offered = answers[0] if answers else None  # pluggy leaves None out
         if isinstance(offered, (list, tuple)):
@@ -143,19 +146,18 @@ class Loader:
             given = f"a class; put it in a list: return [{offered.__name__}]"
         else:
             given = "nothing" if offered is None else f"a {type(offered).__name__}"
-        reason = f"its {hook} must return a list of classes, and returned {given}"
-        self.failures.append(point.failure(reason))
+        self._fail(point, f"its {hook} must return a list of classes, and returned {given}")
         return []
 
 
 def hook_of_one(manager: pluggy.PluginManager, hook: str, point: Point) -> pluggy.HookCaller:
-    """Return a caller of one plugin's hook; it returns a list with what the hook returned, an empty one for None."""
+    """Return a caller of one plugin's hook. It returns a list with the hook's result, an empty one for None."""
     others = [plugin for name, plugin in manager.list_name_plugin() if name != point.id]
     return manager.subset_hook_caller(hook, others)
 
 
 def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:
-    """The public classes of a kind of plugin that a module itself defines, in the order in which it does."""
+    """The public subclasses of `base` that a module itself defines, in order."""
     return [
         value
         for name, value in vars(module).items()
@@ -168,7 +170,7 @@ def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:
 
 
 def _no_module(point: EntryPoint, named: object) -> str:
-    """What to do about an entry point that names a class, a function or anything else within a module."""
+    """What to do about an entry point that names an object in a module, such as a class or a function."""
     what, fix = f"a {type(named).__name__}", ""
     if isinstance(named, type):
         what = f"the class {named.__name__}"
@@ -182,7 +184,7 @@ def _no_module(point: EntryPoint, named: object) -> str:
 
 
 def _breach(error: Exception) -> str:
-    """What pluggy says of a hook that is written wrongly: its first line names the plugin, the others the fault."""
+    """pluggy's message on a wrong hook without its first line, which names the plugin."""
     if not isinstance(error, pluggy.PluginValidationError):
         return said(error)
     first, *others = str(error).splitlines()
@@ -190,7 +192,7 @@ def _breach(error: Exception) -> str:
 
 
 def _hint(point: Point, error: BaseException) -> str:
-    """Why a file cannot import what lies beside it."""
+    """Why a file cannot import the modules beside it."""
     if not point.file or not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     sibling = Path(point.file.path).parent / error.name.partition(".")[0]

@@ -1,43 +1,191 @@
-"""What brought a plugin, as run.json keeps it: the package with its version, or the plugin file with its SHA-256."""
+"""Where plugins come from: an entry point of an installed package, or a file; and how run.json records it."""
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import re
 import shlex
+import weakref
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
 
-from glueft.plugin.attribution import brought_by
+from glueft.plugin.base import Plugin
+from glueft.plugin.file import PluginFile
+from glueft.plugin.kinds import KINDS
 
-if TYPE_CHECKING:
-    from glueft.plugin.base import Plugin
-    from glueft.plugin.records import Point
+# The group of entry points that glueft reads.
+GROUP = "glueft"
+
+
+class Point(Protocol):
+    """Where plugins come in: an entry point of an installed package, or a file that the user named."""
+
+    @property
+    def id(self) -> str:
+        """The name under which pluggy has it."""
+
+    @property
+    def package(self) -> str:
+        """The distribution; of a file, its path."""
+
+    @property
+    def version(self) -> str:
+        """The distribution's version; empty for a file."""
+
+    @property
+    def file(self) -> PluginFile | None:
+        """The file, if it is one."""
+
+    def load(self) -> ModuleType:
+        """Import the module. Raises whatever the module raises."""
+
+    def failure(self, reason: str, kind: str | None = None, name: str | None = None) -> Failure:
+        """Something of it that cannot be used."""
+
+
+# Cached: a distribution reads its METADATA, which is long, each time it is asked.
+@functools.cache
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """One entry point of an installed package; see `Point`."""
+
+    entry: importlib.metadata.EntryPoint
+    file = None
+
+    @property
+    def package(self) -> str:
+        """The distribution that declares it."""
+        return _name_and_version(self.entry.dist)[0] if self.entry.dist else "(unknown package)"
+
+    @property
+    def version(self) -> str:
+        """That distribution's version."""
+        return _name_and_version(self.entry.dist)[1] if self.entry.dist else "(unknown)"
+
+    @property
+    def id(self) -> str:
+        """Package and entry point: two packages may use the same name for an entry point."""
+        return f"{self.package}:{self.entry.name}"
+
+    @property
+    def right_line(self) -> str:
+        """How pyproject.toml declares it: the group, and the module alone."""
+        return f'{self.entry.name} = "{self.entry.module}" below [project.entry-points.{GROUP}] in pyproject.toml'
+
+    def load(self) -> ModuleType:
+        """Import the module that the entry point names."""
+        module: ModuleType = self.entry.load()
+        return module
+
+    def failure(self, reason: str, kind: str | None = None, name: str | None = None) -> Failure:
+        """Something of this entry point that cannot be used."""
+        return Failure(self.entry.name, self.package, self.version, reason, kind, name)
+
+
+@dataclass(frozen=True)
+class FilePoint:
+    """A file that the user named; see `Point`."""
+
+    file: PluginFile
+    version = ""
+
+    @property
+    def id(self) -> str:
+        """The file's path."""
+        return self.file.path
+
+    @property
+    def package(self) -> str:
+        """The file's path: no package brings it."""
+        return self.file.path
+
+    def load(self) -> ModuleType:
+        """Run the file as a module."""
+        return self.file.load()
+
+    def failure(self, reason: str, kind: str | None = None, name: str | None = None) -> Failure:
+        """Something of this file that cannot be used."""
+        return Failure(None, None, None, reason, kind, name, self.file.path)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that a package or a file offers and that cannot be used.
+
+    Attributes:
+        entry_point: the name on the left of the entry point; None for a file.
+        package, version: the distribution that declares it; None for a file.
+        reason: one sentence.
+        kind, name: of the plugin that is lost, if that much is known.
+        file: the path of a file that the user named; None for a package.
+    """
+
+    entry_point: str | None
+    package: str | None
+    version: str | None
+    reason: str
+    kind: str | None = None
+    name: str | None = None
+    file: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """`package glueft-mood 1.0, entry point glueft_mood`, or `plugin file mood.py`."""
+        if self.file is not None:
+            return f"plugin file {self.file}"
+        return f"package {self.package} {self.version}, entry point {self.entry_point}"
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.reason}"
+
+
+_BROUGHT_BY: weakref.WeakKeyDictionary[type[Plugin], Point] = weakref.WeakKeyDictionary()
+
+
+def remember(cls: type[Plugin], point: Point) -> None:
+    """Note where a class comes from."""
+    _BROUGHT_BY[cls] = point
+
+
+def brought_by(plugin: Plugin) -> Point | None:
+    """Return the entry point or file of a plugin; None for a class that was never registered."""
+    return _BROUGHT_BY.get(type(plugin))
+
 
 Origin = Mapping[str, Any]
+"""Where a plugin comes from, as run.json records it: `package` and `version`, or `file` and `sha256`."""
 
-# A run.json may be anybody's, and what it names is printed as a command: nothing but what an index can hold.
+# A run.json may come from anybody, and what it names is printed as a command: only what a package index can hold.
 # https://packaging.python.org/en/latest/specifications/name-normalization/ and .../version-specifiers/
 _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,80}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,60}")
 
 
 def origin_of(plugin: Plugin) -> dict[str, Any]:
-    """Return what brought a plugin: `package` and `version`, or `file` and `sha256`; {} where nobody knows."""
+    """Return where a plugin comes from, as run.json records it; {} where that is not known."""
     point = brought_by(plugin)
     return {} if point is None else origin_of_point(point)
 
 
 def origin_of_point(point: Point) -> dict[str, Any]:
-    """Return the same of what is known to have brought it."""
+    """Return the same of an entry point or a file."""
     if point.file is not None:
         return {"file": point.file.path, "sha256": point.file.sha256}
     return {"package": point.package, "version": point.version}
 
 
 def recorded_origins(record: Mapping[str, Any]) -> dict[tuple[str, str], Origin]:
-    """Return what brought each plugin of a run, by kind and name, from its run.json; {} where it does not say.
+    """Return the origin of each plugin of a run, by kind and name, from its run.json.
 
-    Nothing of the record is counted on: what is not as `glueft run` writes it is passed over.
+    Whatever is not as `glueft run` writes it is left out.
     """
     plugins = record.get("plugins")
     packages = plugins.get("packages") if isinstance(plugins, dict) else None
@@ -47,14 +195,13 @@ def recorded_origins(record: Mapping[str, Any]) -> dict[tuple[str, str], Origin]
 
 
 def _pairs(plugins: Mapping[str, Any], packages: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    for kind in ("task", "optimizer", "schedule"):
-        if isinstance(plugins.get(kind), str):
-            yield kind, plugins[kind], packages.get(kind)
-    names, origins = plugins.get("callbacks"), packages.get("callbacks")
-    if isinstance(names, list) and isinstance(origins, list):
-        yield from (
-            ("callback", name, origin) for name, origin in zip(names, origins, strict=False) if type(name) is str
-        )
+    for kind, row in KINDS.items():
+        names, origins = plugins.get(row.table or ""), packages.get(row.table or "")
+        if isinstance(names, str):
+            yield kind, names, origins
+        elif isinstance(names, list) and isinstance(origins, list):
+            pairs = zip(names, origins, strict=False)
+            yield from ((kind, name, origin) for name, origin in pairs if isinstance(name, str))
 
 
 def _is_origin(origin: Any) -> bool:
@@ -65,19 +212,19 @@ def _is_origin(origin: Any) -> bool:
 
 
 def in_words(origin: Origin) -> str:
-    """Return an origin as a message has it: `glueft-mood 1.0`, or `plugin file mood.py (SHA-256 0f3a...)`."""
+    """Return an origin for a message: `glueft-mood 1.0`, or `plugin file mood.py (SHA-256 0f3a...)`."""
     if "package" in origin:
         return f"{origin['package']} {origin['version']}"
     if "file" in origin:
         return f"plugin file {origin['file']} (SHA-256 {origin['sha256'][:12]}...)"
-    return "nobody knows where"
+    return "unknown origin"
 
 
 def how_to_get(origin: Origin) -> str:
-    """Return how to have the plugin of a run again: the package to install, or the file to name."""
+    """Return how to get the plugin of a run: the package to install, or the file to name."""
     if "file" in origin:
         return f"the run had it from the {in_words(origin)}: name the file that you have with --plugin FILE.py"
     package, version = str(origin["package"]), str(origin["version"])
     if not _PACKAGE.fullmatch(package) or not _VERSION.fullmatch(version):
-        return "the run does not say in a way that can be read which package brought it"
+        return "the run does not name a valid package and version for it"
     return f"the run had it from {package} {version}: pip install {shlex.quote(f'{package}=={version}')}"

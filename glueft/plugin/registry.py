@@ -1,7 +1,7 @@
-"""Finds the plugins of all installed packages, checks them, and explains what it cannot find.
+"""Finds the plugins of all installed packages, checks them, and explains why one cannot be found or used.
 
 A package takes part with an entry point in the group `glueft` that names a module with hooks (see `hookspecs`).
-Every entry point is loaded on its own: one that fails, or hangs, is remembered with its reason, and the others go on.
+Every entry point is loaded on its own: one that fails, or hangs, is noted with its reason, and the others are loaded.
 A file that the user names takes part in the same way; nothing else of the working folder does.
 """
 
@@ -20,22 +20,46 @@ import pluggy
 
 from glueft.errors import PluginError
 from glueft.plugin import hookspecs
-from glueft.plugin.attribution import remember, said
+from glueft.plugin.attribution import said
+from glueft.plugin.base import Plugin
 from glueft.plugin.contract import NAME, breach
 from glueft.plugin.file import PluginFile
 from glueft.plugin.kinds import KINDS
 from glueft.plugin.loading import Loaded, Loader, hook_of_one
 from glueft.plugin.metric import Metric
-from glueft.plugin.records import GROUP, EntryPoint, Failure, FilePoint, Point, Registered
+from glueft.plugin.origin import GROUP, EntryPoint, Failure, FilePoint, Point, remember
 from glueft.plugin.trace import trace_if_asked
 from glueft.suggest import did_you_mean
 from glueft.system.timeout import import_seconds
 from glueft.text import say
 
-# What follows "glueft" in the name of a group that somebody has guessed.
-MEANT = re.compile(rf"(?i)glueft[._-]?({'|'.join(KINDS)}|plugin|hook|command)s?$")
+# What may follow "glueft" in the name of a wrong entry point group.
+_MEANT = re.compile(rf"(?i)glueft[._-]?({'|'.join(KINDS)}|plugin|hook|command)s?$")
 
-__all__ = ["Failure", "Registered", "Registry", "load_registry"]
+
+@dataclass(frozen=True)
+class Registered:
+    """A plugin that can be used: its class, and where it comes from."""
+
+    kind: str
+    name: str
+    cls: type[Plugin]
+    point: Point
+
+    @property
+    def package(self) -> str:
+        """The distribution; of a file, its path."""
+        return self.point.package
+
+    @property
+    def version(self) -> str:
+        """That distribution's version; empty for a file."""
+        return self.point.version
+
+    @property
+    def origin(self) -> str:
+        """Both: `glueft-mood 1.0`, or the file's path."""
+        return f"{self.package} {self.version}".strip()
 
 
 @dataclass(frozen=True)
@@ -46,9 +70,9 @@ class Registry:
         manager: pluggy's, with every module that could be loaded.
         points: the entry point or file of each of those modules, by the name under which the manager has it.
         plugins: what the modules offer, by kind and name.
-        failures: what could not be used, and why.
-        loaded: what became of each entry point and file, by the same name.
-        replaced: each plugin of a file that stands in the place of a package's, and that one.
+        failures: what cannot be used, and why.
+        loaded: the result of loading each entry point and file, by the same name.
+        replaced: each plugin of a file that takes the place of a package's, and the latter.
     """
 
     manager: pluggy.PluginManager
@@ -60,7 +84,7 @@ class Registry:
 
     @property
     def file_failures(self) -> list[Failure]:
-        """Those of files that the user named."""
+        """The failures of files that the user named."""
         return [failure for failure in self.failures if failure.file is not None]
 
     @property
@@ -69,7 +93,7 @@ class Registry:
         return self.manager.hook
 
     def all(self, kind: str | None = None) -> list[Registered]:
-        """Every usable plugin, or those of one kind, sorted by kind (in the order of a recipe) and name."""
+        """Every usable plugin, or those of one kind, sorted by kind (in the order of `KINDS`) and name."""
         found = [plugin for plugin in self.plugins.values() if kind in (None, plugin.kind)]
         order = list(KINDS)
         return sorted(found, key=lambda plugin: (order.index(plugin.kind), plugin.name))
@@ -85,17 +109,17 @@ class Registry:
         return {plugin.name: plugin.cls for plugin in found}
 
     def implementing(self, hook: str) -> list[Point]:
-        """The entry points whose module has this hook."""
+        """The entry points and files that implement a hook."""
         plugins = {implementation.plugin_name for implementation in getattr(self.hook, hook).get_hookimpls()}
         return [point for point in self.points.values() if point.id in plugins]
 
     def call(self, hook: str, point: Point, **arguments: Any) -> Failure | None:
-        """Call one plugin's hook, so that a plugin that raises does not keep the others from theirs.
+        """Call one plugin's hook, so that one that raises does not keep the others from theirs.
 
         Args:
             hook: `glueft_run_finished` or `glueft_commands`.
             point: one of `implementing(hook)`.
-            arguments: what the hook is given.
+            arguments: those of the hook.
 
         Returns:
             The failure if the hook raised.
@@ -107,7 +131,7 @@ class Registry:
         return None
 
     def find(self, kind: str, name: str) -> Registered:
-        """Return the plugin that a recipe names.
+        """Return the plugin of a kind and name.
 
         Raises:
             PluginError: there is none; the error gives the nearest name, or why a package's plugin cannot be used.
@@ -139,23 +163,23 @@ class Registry:
 
 @functools.cache
 def load_registry(*files: PluginFile) -> Registry:
-    """Load the plugins of all installed packages, and of some files; once for the process and the same files.
+    """Load the plugins of all installed packages and of some files, once for the process and the same files.
 
-    A file's plugin that takes the place of a package's is told on standard error. `load_registry.cache_clear()` forgets
-    them.
+    A note on standard error says where a file's plugin takes the place of a package's. `load_registry.cache_clear()`
+    has them loaded again.
 
     Args:
-        files: one-off plugins that the user named, from `read_plugin_file`. What cannot be used of a package is passed
-            over; what cannot be used of these is for the caller to refuse, by `Registry.file_failures`.
+        files: plugin files that the user named, from `read_plugin_file`. A package that cannot be used is left out; a
+            file that cannot be used is for the caller to refuse, by `Registry.file_failures`.
     """
-    # Sorted, so that what is told first does not hang on the order of folders on the disk.
+    # Sorted: the order of messages does not depend on that of folders on the disk.
     declared = importlib.metadata.entry_points()
     entries = sorted(map(EntryPoint, declared.select(group=GROUP)), key=lambda point: point.id)
-    # With files, the packages are those of the registry without: none is imported, asked or waited for a second time.
+    # No package is imported or asked a second time: with files, the packages come from the registry without.
     known = load_registry().loaded if files else {}
     registry = registry_of([*entries, *map(FilePoint, files)], known)
     registry.failures.extend(_misplaced(declared, {point.package for point in entries}))
-    _fit(registry)
+    _remove_misfits(registry)
     for plugin, other in registry.replaced:
         told = f'the {plugin.kind} "{plugin.name}" of {plugin.package} takes the place of that of {other.origin}'
         say(f"note: {told}", stream=sys.stderr)
@@ -178,7 +202,7 @@ def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = No
 
     Args:
         points: where to load them from.
-        known: what became of some of them before, by their `id`; they are not loaded again.
+        known: earlier results by `Point.id`; those points are not loaded again.
     """
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
@@ -203,27 +227,28 @@ def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = No
 
 
 def _misplaced(declared: Any, found: AbstractSet[str]) -> list[Failure]:
-    """Entry points that are meant for glueft and stand in another group, such as "glueft.tasks" or "glueft_plugins".
+    """Entry points that are meant for glueft but stand in another group, such as "glueft.tasks" or "glueft_plugins".
 
     A package that is found may have groups of its own, for plugins of its own: they are left alone.
 
     Args:
-        declared: every entry point, as `importlib.metadata.entry_points` has them; its type is Python's version's.
-        found: the packages with an entry point where glueft looks.
+        declared: every entry point, from `importlib.metadata.entry_points`; its type depends on Python's version.
+        found: the packages with an entry point in the right group.
     """
     groups = [group for group in sorted(declared.groups) if group != GROUP and GROUP in group.lower()]
     points = [point for group in groups for point in map(EntryPoint, declared.select(group=group))]
     return [
         point.failure(
-            f'its entry point stands in the group "{point.entry.group}", where nobody looks: write {point.right_line}'
+            f'its entry point stands in the group "{point.entry.group}", which glueft does not read: '
+            f"write {point.right_line}"
         )
         for point in sorted(points, key=lambda point: (point.id, point.entry.group))
-        if point.package not in found or MEANT.search(point.entry.group)
+        if point.package not in found or _MEANT.search(point.entry.group)
     ]
 
 
-def _fit(registry: Registry) -> None:
-    """Take out the plugins that do not fit the others."""
+def _remove_misfits(registry: Registry) -> None:
+    """Take out the plugins that break the contract now that the others are known."""
     for plugin in registry.all():
         fits = KINDS[plugin.kind].fits
         try:
@@ -243,7 +268,7 @@ def _claim(
     try:
         name = getattr(cls, "name", None)
         reason = breach(kind, cls)
-    except Exception as error:  # a class whose attributes raise
+    except Exception as error:  # a class with attributes that raise
         reason = f"a {kind} of it cannot be checked: {said(error)}"
     if reason:
         known = name if isinstance(name, str) and NAME.fullmatch(name) else None
@@ -256,12 +281,12 @@ def _claim(
 
 
 def _settle(registry: Registry, claimants: list[Registered]) -> None:
-    """Give a name to the one class that claims it; a file takes it from a package, but not from glueft itself."""
+    """Give a name to the only class that claims it; a file takes it from a package, but not from glueft itself."""
     kind, name = claimants[0].kind, claimants[0].name
     installed = [claimant for claimant in claimants if not claimant.point.file]
     own = [claimant for claimant in installed if claimant.package == "glueft"]
     files = [claimant for claimant in claimants if claimant.point.file]
-    # The newcomer is told of it: not glueft, where another package takes a name of glueft's.
+    # The failure belongs to the latest claimant that is not glueft.
     last = next((claimant for claimant in reversed(claimants) if claimant.package != "glueft"), claimants[-1]).point
     packages = list(dict.fromkeys(claimant.package for claimant in claimants))
     a_kind = KINDS[kind].with_article

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 
-from glueft.plugin.attribution import blaming
+from glueft.plugin.attribution import attributed
 from glueft.plugin.task import HubDataset, TableLayout, Task, TSVFile, TSVLayout
 
 
@@ -48,7 +48,7 @@ def describe_task(task: Task) -> TaskDescription:
     Raises:
         PluginError: its `table_layout` fails; the message names the plugin.
     """
-    with blaming(task, "table_layout"):
+    with attributed(task, "table_layout"):
         layout = task.table_layout()
     return TaskDescription(
         description=type(task).description(),

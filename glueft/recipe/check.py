@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from glueft.errors import GlueftError, PluginError
-from glueft.plugin.base import Options, Plugin
+from glueft.plugin.base import Plugin
 from glueft.plugin.callback import Callback
 from glueft.plugin.contract import fitting_breach
+from glueft.plugin.options import Options
 from glueft.plugin.origin import Origin, how_to_get
 from glueft.plugin.registry import Registered, Registry
 from glueft.plugin.task import Task

@@ -11,7 +11,7 @@ from typing import Any
 
 import pydantic
 
-from glueft.plugin.base import Options
+from glueft.plugin.options import Options
 from glueft.recipe.options import Table
 from glueft.recipe.problems import Problem, dotted, quoted_key
 from glueft.recipe.schema import options_schema

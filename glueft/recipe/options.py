@@ -10,8 +10,7 @@ from typing import Any
 import pydantic
 
 from glueft.errors import GlueftError
-from glueft.plugin.base import Options
-from glueft.plugin.option_types import plain_values, unwritable
+from glueft.plugin.options import Options, plain_values, unwritable
 from glueft.plugin.registry import Registered
 from glueft.recipe.locations import Origins
 from glueft.recipe.problems import Problem

@@ -8,10 +8,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from glueft.errors import PluginError
-from glueft.plugin.file import PluginFile, read_plugin_file
-from glueft.plugin.local_path import absolute
+from glueft.plugin.file import PluginFile, is_trusted, read_plugin_file
+from glueft.plugin.options import absolute
 from glueft.plugin.registry import load_registry
-from glueft.plugin.trust import is_trusted
 from glueft.recipe.locations import Origins
 from glueft.recipe.overrides import NOT_UNICODE, is_unicode, shown
 from glueft.recipe.problems import Problem

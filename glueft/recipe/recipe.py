@@ -10,9 +10,8 @@ from typing import Any
 from glueft.plugin.base import Plugin
 from glueft.plugin.callback import Callback
 from glueft.plugin.file import PluginFile
-from glueft.plugin.local_path import absolute
 from glueft.plugin.optimizer import Optimizer
-from glueft.plugin.option_types import plain_values
+from glueft.plugin.options import absolute, plain_values
 from glueft.plugin.registry import Registry, load_registry
 from glueft.plugin.schedule import Schedule
 from glueft.plugin.task import Task

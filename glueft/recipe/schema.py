@@ -6,7 +6,7 @@ from typing import Any
 
 import pydantic
 
-from glueft.plugin.base import Options
+from glueft.plugin.options import Options
 from glueft.plugin.registry import Registered, Registry
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.text import json_text

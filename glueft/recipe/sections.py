@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
-from glueft.plugin.base import Options
-from glueft.plugin.local_path import LocalPath
+from glueft.plugin.options import LocalPath, Options
 
 
 def _printable(text: str) -> str:

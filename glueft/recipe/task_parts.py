@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from glueft.plugin.file import PluginFile
-from glueft.plugin.option_types import plain_values
+from glueft.plugin.options import plain_values
 from glueft.plugin.origin import Origin, how_to_get, in_words, origin_of_point
 from glueft.plugin.registry import Registry, load_registry, registry_of
 from glueft.plugin.task import Task

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from glueft.plugin.local_path import LocalPath
+from glueft.plugin.options import LocalPath
 from glueft.suggest import nearest
 
 # The suffix of each kind, and those that Python's own gzip, bz2 and lzma take off before.

@@ -12,7 +12,7 @@ from pathlib import Path
 from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource, task_folder
 from glueft.errors import GlueftError
-from glueft.plugin.attribution import BlamedError, place, said
+from glueft.plugin.attribution import AttributedError, place, said
 from glueft.plugin.task import Task, TSVFile, TSVLayout
 from glueft.testing.check import ContractBrokenError, NotCheckedError
 from glueft.testing.own_files import break_own_files
@@ -106,7 +106,7 @@ def _check_refused(subject: Subject, load: Callable[[], object], what: str, *, m
     try:
         load()
     except Exception as raised:
-        error = raised.__cause__ if isinstance(raised, BlamedError) and raised.__cause__ else raised
+        error = raised.__cause__ if isinstance(raised, AttributedError) and raised.__cause__ else raised
         if isinstance(error, GlueftError):
             return
         raise ContractBrokenError(

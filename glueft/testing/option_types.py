@@ -9,8 +9,7 @@ from typing import Any
 import pydantic
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from glueft.plugin.base import Options
-from glueft.plugin.option_types import plain_values, unwritable
+from glueft.plugin.options import Options, plain_values, unwritable
 
 # What TOML says, by JSON schema's name for it; what JSON writes as text may be a type of its own there.
 _SAMPLES: dict[str, Any] = {"boolean": True, "integer": 1, "number": 0.5, "string": "text"}

@@ -103,7 +103,7 @@ def _worker(request: dict[str, Any], seconds: float) -> Iterator[Finding]:
                     yield Finding(answer["end"], answer["state"], answer["said"])
         except queue.Empty:
             limit = seconds if check != START else IMPORT_SECONDS
-            yield Finding(check, "failed", f"it has not come to an end in {limit:g} s, and was stopped: does it hang?")
+            yield Finding(check, "failed", f"it did not finish within {limit:g} s and was stopped; it may hang")
         finally:
             _end(worker)
 

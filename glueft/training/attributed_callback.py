@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from glueft.plugin.attribution import blaming
+from glueft.plugin.attribution import attributed
 
 if TYPE_CHECKING:
     from glueft.plugin.callback import Callback
@@ -32,7 +32,7 @@ class BlamedCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _passed_on(method: str) -> Callable[..., Any]:
     def call(self: BlamedCallback, *arguments: Any, **named: Any) -> Any:
-        with blaming(self.plugin, method):
+        with attributed(self.plugin, method):
             return getattr(self.built, method)(*arguments, **named)
 
     call.__name__ = method

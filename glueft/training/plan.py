@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.plugin.attribution import blaming_built
+from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.runs.run_record import peak_memory
 from glueft.system.quiet import captured_stderr, hush_libraries
@@ -173,7 +173,7 @@ def estimate(recipe: Recipe, ready: Ready, tokens: Tokens, setup: float) -> dict
 
     begin = time.perf_counter()
     judged = recipe.task.validation_splits[0]
-    with blaming_built(recipe.optimizer, recipe.schedule):
+    with attributed_built(recipe.optimizer, recipe.schedule):
         training = probe_training(ready.model, ready.batches.training)
     evaluation = {name: probe_evaluation(ready.model, batches) for name, batches in ready.batches.evaluation.items()}
     # The metrics' libraries are a part of a run's memory.

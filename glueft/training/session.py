@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.splits import describe_split, predicted_splits, size_notes
 from glueft.metrics import check_metrics
-from glueft.plugin.attribution import blaming, blaming_built
+from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
 from glueft.system.interruption import check
 from glueft.training.backend_import import import_backend
@@ -220,12 +220,12 @@ def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
     if recipe.optimizer.leaves_unused_weights:
         splits = tokens.encoded.values()
         narrow_vocabulary(model, [split.ids for split in splits], [split.pad_id for split in splits])
-    with blaming_built(recipe.optimizer):
+    with attributed_built(recipe.optimizer):
         engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
     check()
     if decision.compiled and not model.jit_compile:
         decision = JitDecision(False, "this process has trained without XLA before, and TensorFlow cannot undo that")
-    with blaming(recipe.schedule, "__call__"):
+    with attributed(recipe.schedule, "__call__"):
         rates = list(rate_warnings(partial(engine.learning_rate, model), recipe, batches.training.num_train_steps))
     return Ready(model, loaded.report, batches, decision, (*batches.warnings, *rates))
 

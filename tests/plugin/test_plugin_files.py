@@ -157,7 +157,7 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     assert refused(None) == "there is no such file | check the path"
     write(MOOD, "mooed.py")
     assert refused(None) == 'there is no such file | did you mean "mooed.py"? Python files in that folder: mooed.py'
-    assert refused("x", "mood.toml").startswith("this is not a Python file | name a Python file that defines a task")
+    assert refused("x", "mood.toml").startswith("this is not a Python file | name a Python file that defines a plugin")
     Path("folder.py").mkdir()
     assert refused(None, "folder.py").startswith("this is a folder | ")
     if Path("/proc/self/mem").exists():  # a file that nobody can read from its beginning
@@ -187,7 +187,7 @@ def test_two_files_with_one_name() -> None:
 def test_a_file_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     load_registry()  # What is installed is imported before, and in its own time.
     monkeypatch.setenv("GLUEFT_IMPORT_SECONDS", "0.2")
-    assert refused("import time; time.sleep(60)").startswith("its import has not come to an end in 0.2 s")
+    assert refused("import time; time.sleep(60)").startswith("its import did not finish within 0.2 s")
     monkeypatch.setenv("GLUEFT_IMPORT_SECONDS", "soon")
     load_registry.cache_clear()
     with pytest.raises(PluginError, match="GLUEFT_IMPORT_SECONDS is not a number of seconds"):

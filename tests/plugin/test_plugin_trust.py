@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from glueft.cli.main import command_line
-from glueft.plugin.file import PluginFile, read_plugin_file
-from glueft.plugin.trust import is_trusted, remember_trusted, state_folder
+from glueft.plugin.file import PluginFile, is_trusted, read_plugin_file, remember_trusted, state_folder
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.saved_run import open_run
 from run_folders import change_record, make_run

@@ -133,7 +133,7 @@ def test_a_bug_in_a_plugin_is_the_plugin_s(packages: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "check", "told"),
     [
-        ("slow-rows", "offline load", "it has not come to an end in 1.5 s, and was stopped: does it hang?"),
+        ("slow-rows", "offline load", "it did not finish within 1.5 s and was stopped; it may hang"),
         pytest.param(
             "gone",
             "offline load",
@@ -168,7 +168,7 @@ def test_plugin_check_tells_of_what_could_not_be_found(capsys: pytest.CaptureFix
         "package glueft-raises-on-import 1.0, entry point glueft_raises_on_import\n"
         "  ✗ found         cannot be imported: RuntimeError: no weights here\n\n"
         "package glueft-hangs 1.0, entry point glueft_hangs\n"
-        "  ✗ found         its import has not come to an end in 0.2 s\n\n"
+        "  ✗ found         its import did not finish within 0.2 s\n\n"
         "no-docstring, a plugin of kind task from package glueft-no-docstring 1.0, entry point glueft_no_docstring\n"
         "  ✗ found         class Mood needs a docstring: its first line is the description that users see\n\n"
     )

@@ -11,7 +11,7 @@ import pytest
 
 import glueft
 from glueft.errors import PluginError
-from glueft.plugin.attribution import blaming
+from glueft.plugin.attribution import attributed
 from glueft.runs.run import Run
 from glueft.runs.saved_run import SavedRun
 
@@ -80,7 +80,7 @@ LOOP.append(LOOP)
 def test_what_is_no_line_is_refused_and_names_the_callback(
     run: Run, kind: tuple[Any, ...], values: dict[str, Any], message: str, received: str
 ) -> None:
-    with blaming(Peek(), "on_epoch_end"), pytest.raises(PluginError) as caught:
+    with attributed(Peek(), "on_epoch_end"), pytest.raises(PluginError) as caught:
         run.log(*kind, **values)
     assert caught.value.message.startswith(f'the callback "peek": {message}')
     assert received in caught.value.received

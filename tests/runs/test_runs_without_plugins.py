@@ -164,9 +164,9 @@ def test_compare_tells_packages_that_differ(tmp_path: Path, capsys: Captured) ->
     ("packages", "said"),
     [
         ({"task": {"package": "glueft-mood", "version": "1.0+cpu"}}, "pip install glueft-mood==1.0+cpu"),
-        ({"task": {"package": "x; rm -rf ~", "version": "1"}}, "does not say in a way that can be read"),
-        ({"task": {"package": "--index-url=x", "version": "1"}}, "does not say in a way that can be read"),
-        ({"task": {"package": "mood", "version": "1 --pre"}}, "does not say in a way that can be read"),
+        ({"task": {"package": "x; rm -rf ~", "version": "1"}}, "does not name a valid package"),
+        ({"task": {"package": "--index-url=x", "version": "1"}}, "does not name a valid package"),
+        ({"task": {"package": "mood", "version": "1 --pre"}}, "does not name a valid package"),
         (
             {"task": {"file": "/home/a/mood.py", "sha256": "0f" * 32}},
             "name the file that you have with --plugin FILE.py",

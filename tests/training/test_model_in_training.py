@@ -10,7 +10,7 @@ import pytest
 
 import glueft
 from glueft.errors import PluginError, RunFolderError
-from glueft.plugin.attribution import blaming
+from glueft.plugin.attribution import attributed
 from glueft.runs.run import Run
 from glueft.training.model_in_training import ModelInTraining
 
@@ -39,7 +39,7 @@ def model(*inputs: str) -> Any:
     ],
 )
 def test_what_is_no_list_of_texts_is_refused(inputs: tuple[str, ...], texts: Any, received: str) -> None:
-    with blaming(Peek(), "on_epoch_end"), pytest.raises(PluginError) as caught:
+    with attributed(Peek(), "on_epoch_end"), pytest.raises(PluginError) as caught:
         model(*inputs).predict(texts)
     assert caught.value.message == 'the callback "peek": run.predict cannot read these texts'
     assert caught.value.received == received
