@@ -17,8 +17,8 @@ from glueft.cli.recipe_options import Verbose
 from glueft.text import say
 
 if TYPE_CHECKING:
-    from glueft.inference.chunks import RowSource
     from glueft.inference.opening import OpenedModel
+    from glueft.inference.rows import RowSource
     from glueft.inference.stream import Target
 
 EPILOG = """\b
@@ -171,7 +171,7 @@ def _side_file(output: Path | None, read: Path | None, skipped: Path | None) -> 
 def _check_files(output: Path | None, side: Path | None, *, force: bool, read: Path | None) -> None:
     """Refuse files that cannot be written, before anything is read."""
     from glueft.errors import OutputError
-    from glueft.inference.output_file import check_place, output_format
+    from glueft.tables.output import check_place, output_format
 
     for path in filter(None, (output, side)):
         kind = output_format(path).kind

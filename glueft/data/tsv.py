@@ -1,21 +1,19 @@
-"""The benchmark's own files: raw tab-separated text, one row a line.
-
-Nothing is quoted: a `"` is a character like any other. A malformed row is an error that names its line: no row is ever
-left out.
-"""
+"""The benchmark's own files: tab-separated text, one row a line, in which a `"` is a character like any other."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from glueft.errors import DataError, PluginError
-from glueft.plugin.task import Task, TSVFile, TSVLayout
+from glueft.plugin.task import Task, TSVFile
 from glueft.suggest import nearest
 from glueft.tables import limits
-from glueft.tables.problems import Problem, Problems, listed, malformed, read_lines, shown
+from glueft.tables.cells import CellError
+from glueft.tables.lines import TextLines, stray_return
+from glueft.tables.problems import Problem, Problems, listed, shown
 
 UNLABELLED = -1
 
@@ -46,92 +44,151 @@ def read_tsv(
         file: how this file is written, where it differs from the layout.
         labelled: whether there must be a label column; without one, every label is -1.
         short_rows: leave out up to so many lines with too few fields: rows that a line end in their text has broken. A
-            carriage return breaks a row as a line feed does.
+            carriage return then ends a line as a line feed does.
 
     Raises:
         DataError: the file cannot be read, its header lacks a column, or rows are malformed; names the file, the first
-            few such lines and how many there are in all.
+            few such lines and how many there are.
         PluginError: the task's layout contradicts itself.
     """
-    layout = _layout(task)
-    file = _checked(task, layout.complete(file or path.name))
-    assert file.columns is not None
-    lines = read_lines(path, carriage_returns=short_rows > 0)
-    names, first = _header(path, lines, file)
-    inputs = [_position(path, file.columns[column], names, lines[0]) for column in task.inputs]
-    label = _label_position(path, file.columns["label"], names, lines[0], labelled)
-    rows = list(enumerate(lines, start=1))[first - 1 :]
-    if not rows:
-        raise DataError(
-            f"{path} has a header and no rows",
-            expected="one row a line below the header line",
-            received="the header line alone",
-            fix="copy the file again: it seems cut short",
-        )
-    whole = [(number, row) for number, row in rows if row.count("\t") + 1 >= len(names)] if short_rows else rows
-    left_out = len(rows) - len(whole)
-    if left_out > short_rows:
-        whole = rows  # More than the official file's: each of them is a problem.
-    texts, labels = _columns(
-        path, whole, len(names), inputs, label, _label_reader(task, labelled=labelled), empty=task.empty_text
-    )
-    return Table(texts, labels, left_out)
+    assert task.tsv is not None
+    file = _checked(task, task.tsv.complete(file or path.name))
+    reader = _Reader(path, task, file, labelled=labelled, carriage_returns=short_rows > 0)
+    table = reader.table(leave_out=short_rows > 0)
+    # More than in the official file: then each of them is a problem.
+    return table if table.left_out <= short_rows else reader.table(leave_out=False)
 
 
-def _columns(
-    path: Path,
-    rows: list[tuple[int, str]],
-    width: int,
-    inputs: Sequence[int],
-    label: int | None,
-    read_label: Callable[[str], int | float],
-    *,
-    empty: bool,
-) -> tuple[tuple[list[str], ...], list[int | float]]:
-    texts: tuple[list[str], ...] = tuple([] for _ in inputs)
-    labels: list[int | float] = []
-    problems = Problems()
-    for number, row in rows:
-        fields = row.split("\t")
-        if len(fields) != width:
-            problems.add(_wrong_width(number, row, fields, width))
-            continue
-        for position, column in zip(inputs, texts, strict=True):
-            text = fields[position]
-            if not empty and (not text or text.isspace()):
-                problems.add(_empty_text(number, position, row))
-            if len(text) > limits.LONGEST_TEXT:
-                problems.add(_long_text(number, position, text))
-            column.append(text)
-        if label is None:
-            labels.append(UNLABELLED)
-            continue
-        try:
-            labels.append(read_label(fields[label]))
-        except _LabelError as error:
-            problems.add(
-                Problem(
-                    number,
-                    f"the {error.what} {shown(fields[label])} is not one of this task's",
-                    error.expected,
-                    f"{shown(fields[label])} in field {label + 1}",
-                    error.fix,
-                )
+class _Reader:
+    def __init__(self, path: Path, task: Task, file: TSVFile, *, labelled: bool, carriage_returns: bool) -> None:
+        self.path, self.task, self.header = path, task, file.header
+        self.carriage_returns = carriage_returns
+        columns = file.columns or {}
+        first = self._first_line()
+        fields = first.split("\t")
+        self.width = len(fields)
+        names = self._checked_header(fields, [*columns.values()]) if file.header else []
+        self.inputs = [self._position(columns[column], names, first) for column in task.inputs]
+        label = columns["label"]
+        self.label: int | None = None
+        if labelled or isinstance(label, int) or label in names:
+            self.label = self._position(label, names, first)
+            self.read_label = _label_reader(task, self.label, labelled=labelled)
+
+    def table(self, *, leave_out: bool) -> Table:
+        """Read the rows.
+
+        Args:
+            leave_out: whether to leave out lines with too few fields.
+        """
+        texts: tuple[list[str], ...] = tuple([] for _ in self.inputs)
+        labels: list[int | float] = []
+        problems = Problems()
+        rows = left_out = 0
+        for number, line, problem in self._lines():
+            if number == 1 and self.header:
+                continue
+            rows += 1
+            if problem is not None:
+                problems.add(problem)
+                continue
+            fields = line.split("\t")
+            if len(fields) != self.width:
+                if leave_out and len(fields) < self.width:
+                    left_out += 1
+                else:
+                    problems.add(_wrong_width(number, line, fields, self.width))
+                continue
+            for position, column in zip(self.inputs, texts, strict=True):
+                text = fields[position]
+                if not self.task.empty_text and (not text or text.isspace()):
+                    problems.add(_empty_text(number, position, line))
+                if len(text) > limits.LONGEST_TEXT:
+                    problems.add(_long_text(number, position, text))
+                column.append(text)
+            if self.label is None:
+                labels.append(UNLABELLED)
+                continue
+            try:
+                labels.append(self.read_label(fields[self.label]))
+            except CellError as error:
+                problems.add(error.at(number))
+        if not rows:
+            raise DataError(
+                f"{self.path} has a header and no rows",
+                expected="one row a line below the header line",
+                received="the header line alone",
+                fix="copy the file again: it seems cut short",
             )
-    if problems:
-        raise malformed(path, problems)
-    return texts, labels
+        if problems:
+            raise problems.error(self.path)
+        return Table(texts, labels, left_out)
 
+    def _lines(self) -> Iterator[tuple[int, str, Problem | None]]:
+        """Yield the lines without their ends, numbered, and what is wrong with one. Only a line feed ends a line."""
+        text = TextLines(self.path)
+        number = 0
+        for line in text:
+            whole = line[:-2] if line.endswith("\r\n") else line.removesuffix("\n")
+            problem = text.problem()
+            if "\r" not in whole:
+                number += 1
+                yield number, whole, problem
+            elif self.carriage_returns:
+                # One that ends the file ends the last line.
+                for part in (whole if line.endswith("\n") else whole.removesuffix("\r")).split("\r"):
+                    number += 1
+                    yield number, part, problem
+            else:
+                number += 1
+                yield number, whole, problem or stray_return(number)
 
-def _layout(task: Task) -> TSVLayout:
-    if task.tsv is None:
+    def _first_line(self) -> str:
+        lines = self._lines()
+        _, first, problem = next(lines, (1, "", None))
+        if problem is not None:
+            raise Problems(problem).error(self.path)
+        if not first.strip() and not any(line.strip() for _, line, _ in lines):
+            raise DataError(
+                f"{self.path} is empty",
+                expected="a tab-separated file of the benchmark, one row a line",
+                received=f"{self.path.stat().st_size} bytes and no row",
+                fix="copy the file again",
+            )
+        return first
+
+    def _checked_header(self, names: list[str], wanted: Sequence[str | int]) -> list[str]:
+        twice = sorted(name for name in wanted if isinstance(name, str) and names.count(name) > 1)
+        if twice:
+            raise DataError(
+                f"{self.path}, line 1: the header names a column twice",
+                expected=f"one column called {shown(twice[0])}",
+                received=f"{names.count(twice[0])} of them: {listed(names)}",
+                fix="rename or remove the column that is too many",
+            )
+        return names
+
+    def _position(self, column: str | int, names: list[str], line: str) -> int:
+        if isinstance(column, int):
+            if column < self.width:
+                return column
+            raise DataError(
+                f"{self.path}, line 1: field {column + 1} is missing",
+                expected=f"at least {column + 1} tab-separated fields",
+                received=f"{self.width} in {shown(line)}",
+                fix="check that this is the task's own file and that its fields are separated by tabs",
+            )
+        if column in names:
+            return names.index(column)
+        near = nearest(column, names)
         raise DataError(
-            f'the task "{task.name}" has no layout for files of its own',
-            expected="a task whose class sets `tsv`",
-            received=f"{type(task).__name__}.tsv = None",
-            fix='read it from the hub: [data] source = "hub"',
+            f"{self.path}, line 1: the header lacks the column {shown(column)}",
+            expected=f"a header line with {shown(column)}",
+            received=listed(names),
+            fix=f"rename the column {shown(near)} to {shown(column)}"
+            if near
+            else "check that this is the task's own file, with its header line and with tabs between the fields",
         )
-    return task.tsv
 
 
 def _checked(task: Task, file: TSVFile) -> TSVFile:
@@ -139,110 +196,61 @@ def _checked(task: Task, file: TSVFile) -> TSVFile:
     missing = [column for column in (*task.inputs, "label") if column not in columns]
     unnamed = [column for column in columns.values() if not file.header and not isinstance(column, int)]
     if missing or unnamed:
-        raise PluginError(
-            f'the `tsv` layout of the task "{task.name}" cannot be used',
-            expected="a column for each of the task's inputs and for `label`; positions where there is no header line",
-            received=f"columns = {dict(columns)}, header = {file.header}",
-            fix="correct `tsv` in the task's plugin, or tell its author",
+        raise _unusable(
+            task,
+            "a column for each of the task's inputs and for `label`; positions where there is no header line",
+            f"columns = {dict(columns)}, header = {file.header}",
         )
     return file
 
 
-def _header(path: Path, lines: list[str], file: TSVFile) -> tuple[list[str], int]:
-    """The name of each field, empty where the layout has no header, and the number of the first row's line."""
-    fields = lines[0].split("\t")
-    if not file.header:
-        return ["" for _ in fields], 1
-    wanted = {column for column in (file.columns or {}).values() if isinstance(column, str)}
-    twice = sorted(name for name in wanted if fields.count(name) > 1)
-    if twice:
-        raise DataError(
-            f"{path}, line 1: the header names a column twice",
-            expected=f"one column called {shown(twice[0])}",
-            received=f"{fields.count(twice[0])} of them: {listed(fields)}",
-            fix="rename or remove the column that is too many",
-        )
-    return fields, 2
-
-
-def _position(path: Path, column: str | int, names: list[str], line: str) -> int:
-    if isinstance(column, int):
-        if column < len(names):
-            return column
-        raise DataError(
-            f"{path}, line 1: field {column + 1} is missing",
-            expected=f"at least {column + 1} tab-separated fields",
-            received=f"{len(names)} in {shown(line)}",
-            fix="check that this is the task's own file and that its fields are separated by tabs",
-        )
-    if column in names:
-        return names.index(column)
-    near = nearest(column, names)
-    raise DataError(
-        f"{path}, line 1: the header lacks the column {shown(column)}",
-        expected=f"a header line with {shown(column)}",
-        received=listed(names),
-        fix=f"rename the column {shown(near)} to {shown(column)}"
-        if near
-        else "check that this is the task's own file, with its header line and with tabs between the fields",
+def _unusable(task: Task, expected: str, received: str) -> PluginError:
+    return PluginError(
+        f'the `tsv` layout of the task "{task.name}" cannot be used',
+        expected=expected,
+        received=received,
+        fix="correct `tsv` in the task's plugin, or tell its author",
     )
 
 
-def _label_position(path: Path, column: str | int, names: list[str], line: str, labelled: bool) -> int | None:
-    if not labelled and isinstance(column, str) and column not in names:
-        return None
-    return _position(path, column, names, line)
+def _label_reader(task: Task, position: int, *, labelled: bool) -> Callable[[str], int | float]:
+    """Return what reads a label or a score, and raises CellError for any other text."""
 
+    def wrong(what: str, text: str, expected: str, fix: str) -> CellError:
+        message = f"the {what} {shown(text)} is not one of this task's"
+        return CellError(message, expected, f"{shown(text)} in field {position + 1}", fix)
 
-class _LabelError(Exception):
-    what = "label"
-    fix = "correct the label, or the task's `label_text` if its files write labels in another way"
+    def score(text: str) -> float:
+        fix = "correct the score, or remove the row on purpose"
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        # `float` also takes " 1", "1_0", "nan" and "inf", which no file of scores should hold.
+        if not math.isfinite(value) or text != text.strip() or "_" in text:
+            raise wrong("score", text, "a finite number, such as 3.8", fix)
+        least, greatest = task.score_range or (value, value)
+        if not least <= value <= greatest and (labelled or value != UNLABELLED):
+            raise wrong("score", text, f"a score from {least:g} to {greatest:g}", fix)
+        return value
 
-    def __init__(self, expected: str) -> None:
-        super().__init__(expected)
-        self.expected = expected
-
-
-class _ScoreError(_LabelError):
-    what = "score"
-    fix = "correct the score, or remove the row on purpose"
-
-
-def _label_reader(task: Task, *, labelled: bool) -> Callable[[str], int | float]:
     if not task.labels:
-        return lambda text: _score(text, task.score_range, labelled=labelled)
+        return score
     assert task.tsv is not None
-    allowed = task.tsv.label_text or tuple(str(index) for index in range(len(task.labels)))
+    allowed = task.tsv.label_text or tuple(map(str, range(len(task.labels))))
     if len(allowed) != len(task.labels):
-        raise PluginError(
-            f'the `tsv` layout of the task "{task.name}" cannot be used',
-            expected=f"a `label_text` for each of its {len(task.labels)} labels ({listed(task.labels)})",
-            received=f"{len(allowed)}: {listed(allowed)}",
-            fix="correct `tsv` in the task's plugin, or tell its author",
-        )
+        expected = f"a `label_text` for each of its {len(task.labels)} labels ({listed(task.labels)})"
+        raise _unusable(task, expected, f"{len(allowed)}: {listed(allowed)}")
     indices = {text: index for index, text in enumerate(allowed)}
 
     def index_of(text: str) -> int:
-        try:
+        if text in indices:
             return indices[text]
-        except KeyError:
-            pairs = (f"{shown(text)} ({name})" for text, name in zip(allowed, task.labels, strict=True))
-            raise _LabelError(f"one of {', '.join(pairs)}") from None
+        pairs = ", ".join(f"{shown(text)} ({name})" for text, name in zip(allowed, task.labels, strict=True))
+        fix = "correct the label, or the task's `label_text` if its files write labels in another way"
+        raise wrong("label", text, f"one of {pairs}", fix)
 
     return index_of
-
-
-def _score(text: str, bounds: tuple[float, float] | None, *, labelled: bool) -> float:
-    try:
-        score = float(text)
-    except ValueError:
-        score = math.nan
-    # `float` also takes " 1", "1_0", "nan" and "inf", which no file of scores should hold.
-    if not math.isfinite(score) or text != text.strip() or "_" in text:
-        raise _ScoreError("a finite number, such as 3.8")
-    if bounds is not None and not bounds[0] <= score <= bounds[1] and (labelled or score != UNLABELLED):
-        raise _ScoreError(f"a score from {bounds[0]:g} to {bounds[1]:g}")
-    return score
 
 
 def _wrong_width(number: int, row: str, fields: list[str], width: int) -> Problem:
@@ -250,13 +258,9 @@ def _wrong_width(number: int, row: str, fields: list[str], width: int) -> Proble
     if not row:
         return Problem(number, "an empty line", expected, "nothing", "remove the line, or restore its row")
     count = f"{len(fields)} field" + ("s" if len(fields) > 1 else "")
-    return Problem(
-        number,
-        f"{count} instead of {width}",
-        expected,
-        f"{count}: {shown(row)}",
-        "restore the missing tab or field" if len(fields) < width else "take the tab that is too many out of the text",
-    )
+    few = len(fields) < width
+    fix = "restore the missing tab or field" if few else "take the tab that is too many out of the text"
+    return Problem(number, f"{count} instead of {width}", expected, f"{count}: {shown(row)}", fix)
 
 
 def _empty_text(number: int, position: int, row: str) -> Problem:

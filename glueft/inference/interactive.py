@@ -1,11 +1,11 @@
-"""Asks for a text, answers, and asks again."""
+"""A conversation: a text, its answer, and the next text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from glueft.inference.answer_text import answer_lines
+from glueft.inference.printing import answer_lines
 from glueft.inference.text_columns import TextChoice
 from glueft.tables.cells import CellError
 from glueft.text import printable_line

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
-from glueft.inference.chunks import RowSource
+from glueft.inference.lines import GivenTexts, TextStream
 from glueft.inference.predictor import load_saved_model
-from glueft.inference.tables import open_lines, open_table, open_texts
+from glueft.inference.rows import RowSource
+from glueft.inference.tables import open_table
 from glueft.inference.text_columns import USUAL_NAMES, TextChoice
 from glueft.plugin.task import TableLayout
 from glueft.runs.saved_run import find_run_folder, open_run
@@ -91,7 +92,7 @@ def rows_asked_for(texts: Sequence[str] | None, read: Path | None, choice: TextC
     if read is not None:
         return open_table(read, choice)
     if not texts:
-        return open_lines(sys.stdin.buffer, choice)
+        return TextStream(sys.stdin.buffer, choice)
     if len(choice.inputs) == 2:
         if len(texts) != 2:
             raise DataError(
@@ -100,8 +101,8 @@ def rows_asked_for(texts: Sequence[str] | None, read: Path | None, choice: TextC
                 received="one text" if len(texts) == 1 else f"{len(texts)} texts",
                 fix='give both, each in quotes: glueft predict RUN "..." "..."; for many pairs, --input FILE',
             )
-        return open_texts([texts], choice)
-    return open_texts([[text] for text in texts], choice)
+        return GivenTexts([texts], choice)
+    return GivenTexts([[text] for text in texts], choice)
 
 
 def _delimiter(given: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What a prediction prints: answers to texts, one object of JSON, and a few lines at the end."""
+"""What a prediction prints: answers to texts, one JSON object, and a few lines at the end."""
 
 from __future__ import annotations
 
@@ -7,16 +7,39 @@ import sys
 from typing import IO, TYPE_CHECKING, Any
 
 from glueft.files import writing
-from glueft.inference.answer_text import answer_lines, answer_object
 from glueft.system.standard_output import for_the_result
 from glueft.tables.problems import shown
-from glueft.text import counted, json_printable, json_text, say
+from glueft.text import counted, json_printable, json_text, number_text, say
 
 if TYPE_CHECKING:
-    from glueft.inference.chunks import RowSource
     from glueft.inference.progress import PredictionProgress
+    from glueft.inference.rows import RowSource
     from glueft.inference.stream import Summary, Target
+    from glueft.runs.answers import Answers
     from glueft.training.text_predictor import Predictor
+
+LABELS_SHOWN = 10
+
+
+def answer_lines(answers: Answers, labels: tuple[str, ...], row: int = 0) -> list[str]:
+    """Return the labels of a row with their probabilities, the highest first; in regression its score."""
+    numbers = answers.probabilities[row].tolist()
+    if not labels:
+        return [f"score {number_text(numbers[0])}"]
+    # A label with control characters could move a terminal's cursor.
+    names = [label if label.isprintable() else shown(label)[1:-1] for label in labels]
+    ranked = sorted(zip(numbers, names, strict=True), key=lambda pair: -pair[0])
+    width = max(len(name) for _, name in ranked[:LABELS_SHOWN])
+    lines = [f"{name:{width}}  {number:.4f}" for number, name in ranked[:LABELS_SHOWN]]
+    return lines + ([f"... and {len(ranked) - LABELS_SHOWN} more"] if len(ranked) > LABELS_SHOWN else [])
+
+
+def _answer_object(answers: Answers, labels: tuple[str, ...], texts: tuple[str, ...], row: int) -> dict[str, Any]:
+    numbers = answers.probabilities[row].tolist()
+    if not labels:
+        return {"texts": list(texts), "score": numbers[0]}
+    probabilities = dict(zip(labels, numbers, strict=True))
+    return {"texts": list(texts), "label": answers.labels[row], "probabilities": probabilities}
 
 
 def print_object(record: dict[str, Any], held: IO[bytes] | None) -> None:
@@ -62,7 +85,7 @@ def print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> No
         answers = predictor.answer(chunk.texts)
         rows = list(zip(*chunk.texts, strict=True))
         if as_json:
-            found += [answer_object(answers, labels, texts, row) for row, texts in enumerate(rows)]
+            found += [_answer_object(answers, labels, texts, row) for row, texts in enumerate(rows)]
             continue
         for row, texts in enumerate(rows):
             if len(rows) > 1:
@@ -76,12 +99,12 @@ def print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> No
             )
     if as_json:
         with for_the_result():
-            # As they were given, an address with a password included: the texts are those of whoever asks.
+            # As they were given, an address with a password included: the texts are the user's own.
             sys.stdout.write(json_printable(json.dumps({"predictions": found}, ensure_ascii=False)) + "\n")
 
 
 def tell(progress: PredictionProgress, summary: Summary, target: Target) -> None:
-    """Say in the end what was done, and what of it may surprise."""
+    """Say in the end what was done, and what may surprise."""
     rate = summary.rows / max(summary.seconds, 1e-9)
     where = "" if target.path is None else f" to {target.path}"
     progress.say(f"{counted(summary.rows, 'row')}{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")

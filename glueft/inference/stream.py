@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from glueft.errors import DataError
 from glueft.files import writing
-from glueft.inference.bad_rows import BadRows, write_bad_row
-from glueft.inference.chunks import RowSource
-from glueft.inference.output_file import OutputFile, output_format
-from glueft.inference.writers import TableWriter, make_writer
+from glueft.inference.rows import BadRow, RowSource
 from glueft.runs.answers import result_names
 from glueft.system.interruption import check
+from glueft.tables.json_lines import plain_json
+from glueft.tables.output import OutputFile, TableWriter, make_writer, output_format
+from glueft.tables.problems import Problems
 
 if TYPE_CHECKING:
     from glueft.inference.progress import PredictionProgress
@@ -30,7 +30,7 @@ class Target:
     Attributes:
         path: the file; None for a stream.
         stream: what to write to where there is no file.
-        kind: how, where there is no file: "csv", "tsv" or "jsonl".
+        kind: the format of the stream: "csv", "tsv" or "jsonl".
         skipped: the side file of the bad rows; None where a bad row is an error.
     """
 
@@ -60,7 +60,7 @@ class Summary:
 
 
 def check_rows(source: RowSource, *, skip_bad: bool, on_rows: Callable[[int], None] = lambda rows: None) -> int:
-    """Read all rows once before any is predicted, and return how many there are, bad ones left out.
+    """Read all rows before any is predicted, and return how many there are without the bad ones.
 
     Args:
         source: read to its end.
@@ -70,20 +70,27 @@ def check_rows(source: RowSource, *, skip_bad: bool, on_rows: Callable[[int], No
     Raises:
         DataError: there are bad rows and they may not be left out, or there is no other.
     """
-    bad, rows = BadRows(), 0
+    bad, rows = Problems(), 0
     for chunk in source.chunks():
-        bad.add(chunk.bad)
+        for row in chunk.bad:
+            bad.add(row.problem)
         rows += len(chunk)
         on_rows(len(chunk) + len(chunk.bad))
-    if bad.count and (not skip_bad or not rows):
-        raise bad.error(source.name, source.unit, skippable=rows > 0)
     if not rows:
-        raise no_rows(source)
+        raise _no_rows(source, bad)
+    if bad and not skip_bad:
+        raise _bad_rows(source, bad)
     return rows
 
 
-def no_rows(source: RowSource) -> DataError:
-    """The error for a source without rows."""
+def _bad_rows(source: RowSource, bad: Problems, *, skippable: bool = True) -> DataError:
+    hint = "; or leave such rows out with --skip-bad" if skippable else ""
+    return bad.error(source.name, source.unit, what="rows that cannot be predicted", hint=hint)
+
+
+def _no_rows(source: RowSource, bad: Problems) -> DataError:
+    if bad:
+        return _bad_rows(source, bad, skippable=False)
     return DataError(
         f"{source.name} has no rows",
         expected="a row or more",
@@ -110,39 +117,48 @@ def predict_rows(
         TrainingError: a logit is not a finite number.
     """
     begin = time.perf_counter()
-    bad = BadRows()
-    summary = Summary(names=result_names(predictor.saved.labels, set(source.names)))
+    bad = Problems()
+    summary = Summary(names=result_names(predictor.saved.labels, {*source.names}))
+    place = target.path or "standard output"
     with ExitStack() as files:
         main = _open(files, target.path)
-        side = _open(files, target.skipped) if target.skipped is not None else None
+        side = _open(files, target.skipped)
         writer: TableWriter | None = None
         for chunk in source.chunks():
             check()
-            bad.add(chunk.bad)
-            if bad.count and side is None:
-                raise bad.error(source.name, source.unit)
+            for row in chunk.bad:
+                bad.add(row.problem)
+            if bad and side is None:
+                raise _bad_rows(source, bad)
             if side is not None:
-                with _writing(target):
+                with writing(place):
                     for row in chunk.bad:
-                        write_bad_row(side.content, row, source.unit)
+                        side.content.write(_bad_row(row, source.unit))
             progress.rows(len(chunk.bad))
             if not len(chunk):
                 continue
             answers = predictor.answer(chunk.texts, rows_in_all=rows_in_all)
-            with _writing(target):
+            with writing(place):
                 if writer is None:  # Only now, as the first chunk may be an error, which leaves no header line behind.
                     writer = _writer(source, target, main, summary.names)
-                writer.write(chunk, answers.columns())
+                writer.write(chunk.rows, answers.columns())
                 if main is None and target.stream is not None:
                     target.stream.flush()
             summary.rows += len(chunk)
             summary.truncated += answers.truncated
-        _check_end(source, summary, bad, rows_in_all)
-        assert writer is not None
-        with _writing(target):
+        if rows_in_all is not None and summary.rows != rows_in_all:
+            raise DataError(
+                f"{source.name} has changed while it was read",
+                expected=f"{rows_in_all:,} rows, as at first",
+                received=f"{summary.rows:,} rows",
+                fix="wait until nothing writes to it any more, or predict a copy",
+            )
+        if writer is None:
+            raise _no_rows(source, bad)
+        with writing(place):
             writer.close()
             # The predictions last: where they are, all is there.
-            for file in (side if bad.count else None, main):
+            for file in (side if bad else None, main):
                 if file is not None:
                     file.finish()
     summary.skipped = bad.count
@@ -150,22 +166,15 @@ def predict_rows(
     return summary
 
 
-def _check_end(source: RowSource, summary: Summary, bad: BadRows, rows_in_all: int | None) -> None:
-    if rows_in_all is not None and summary.rows != rows_in_all:
-        raise DataError(
-            f"{source.name} has changed while it was read",
-            expected=f"{rows_in_all:,} rows, as at first",
-            received=f"{summary.rows:,} rows",
-            fix="wait until nothing writes to it any more, or predict a copy",
-        )
-    if not summary.rows:
-        raise bad.error(source.name, source.unit, skippable=False) if bad.count else no_rows(source)
+def _bad_row(row: BadRow, unit: str) -> bytes:
+    """Write a line of JSON: where the row begins, the reason, what was received instead, and the row."""
+    problem = row.problem
+    reason = {"reason": problem.message, "expected": problem.expected, "received": problem.received}
+    return plain_json({unit: problem.line} | reason | {"row": row.content}).encode("utf-8") + b"\n"
 
 
 def _open(files: ExitStack, path: Path | None) -> OutputFile | None:
-    if path is None:
-        return None
-    return files.enter_context(OutputFile(path, output_format(path).compression))
+    return None if path is None else files.enter_context(OutputFile(path, output_format(path).compression))
 
 
 def _writer(source: RowSource, target: Target, main: OutputFile | None, names: tuple[str, ...]) -> TableWriter:
@@ -173,8 +182,3 @@ def _writer(source: RowSource, target: Target, main: OutputFile | None, names: t
     file = target.stream if main is None else main.content
     assert file is not None
     return make_writer(kind, file, source.names, names, source.schema, raw=source.raw)
-
-
-def _writing(target: Target) -> AbstractContextManager[None]:
-    """Tell of a full disk and the like in a sentence; a reader that went away is no error of ours."""
-    return writing(target.path or "standard output")

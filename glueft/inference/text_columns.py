@@ -1,18 +1,16 @@
-"""Which columns of a table hold the texts, and what a cell of them must be."""
+"""Which columns of a table hold the texts of a row."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
-from glueft.inference.chunks import Texts
 from glueft.suggest import nearest
 from glueft.tables import cells as table_cells
-from glueft.tables.cells import CellError
-from glueft.tables.missing import SEPARATORS
+from glueft.tables.cells import missing_key
+from glueft.tables.missing import separator_meant
 from glueft.tables.problems import listed, shown
 
 if TYPE_CHECKING:
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
 
 # Where no task says what columns are called.
 USUAL_NAMES = ("text", "sentence")
+
+Texts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,6 @@ class TextChoice:
         return found
 
     def _column(self, path: str, names: Sequence[str], position: int, wanted: str | None, *, separated: bool) -> str:
-        option = ("--text", "--text-pair")[position]
         candidates = (wanted,) if wanted is not None else self.layout.columns[self.inputs[position]]
         found = next((name for name in candidates if name in names), None)
         if found is not None:
@@ -81,64 +80,38 @@ class TextChoice:
             f"{path} has no column {known}",
             expected=f"a column {known}" + ("" if wanted is not None else " with a text that the model reads"),
             received=f"the columns {listed(names)}" if names else "no columns",
-            fix=_other_column(candidates, names, option, separated=separated),
+            fix=_other_column(candidates, names, ("--text", "--text-pair")[position], separated=separated),
         )
 
-    def reader(self, columns: Sequence[str]) -> _TextReader:
-        """Return what takes the texts out of a row's cells."""
-        return _TextReader(tuple(columns), self.task is not None and self.task.empty_text)
+    def reader(self, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], Texts]:
+        """Return what takes the texts out of a row's cells.
 
-
-@dataclass(frozen=True)
-class _TextReader:
-    columns: tuple[str, ...]
-    empty: bool
-
-    def __call__(self, cells: Mapping[str, Any]) -> Texts:
-        """Return the texts of a row.
-
-        Raises:
-            CellError: one of them is missing, empty, no text or too long to be one.
+        It raises CellError for a text that is missing, empty, too long or none; the task may permit one empty text.
         """
-        texts = tuple(self._text(column, cells) for column in self.columns)
-        if self.empty and not any(text.strip() for text in texts):
-            table_cells.text(self.columns[0], texts[0])
-        return texts
+        empty = self.task is not None and self.task.empty_text
 
-    def _text(self, column: str, cells: Mapping[str, Any]) -> str:
-        if column not in cells:
-            raise CellError(
-                f"no key {shown(column)}",
-                f"{shown(column)} in every object",
-                f"the keys {listed(list(cells))}" if cells else "an empty object",
-                "add what is missing",
-            )
-        cell = cells[column]
-        if self.empty and isinstance(cell, str) and (not cell or cell.isspace()):
-            return cell
-        return table_cells.text(column, cell)
+        def read(column: str, cells: Mapping[str, Any]) -> str:
+            if column not in cells:
+                raise missing_key(column, cells)
+            cell = cells[column]
+            blank = empty and isinstance(cell, str) and (not cell or cell.isspace())
+            return cell if blank else table_cells.text(column, cell)
+
+        def texts_of(cells: Mapping[str, Any]) -> Texts:
+            texts = tuple([read(column, cells) for column in columns])
+            if empty and not any(text.strip() for text in texts):
+                table_cells.text(columns[0], texts[0])
+            return texts
+
+        return texts_of
 
 
 def _other_column(candidates: Sequence[str], names: Sequence[str], option: str, *, separated: bool) -> str:
-    if separated and len(names) == 1:
-        for mark, shown_mark in SEPARATORS.items():
-            if mark in names[0] and any(name in names[0].split(mark) for name in candidates):
-                return f"the columns seem to have another separator: add --delimiter {shown_mark}"
+    separator = separator_meant(candidates, names) if separated else None
+    if separator:
+        return f"the columns seem to have another separator: add --delimiter {separator}"
     near = next(filter(None, (nearest(name, names) for name in candidates)), None)
     if near:
         return f"did you mean {shown(near)}?  Name the column with {option} {shown(near)}"
     hint = "; the first line of a CSV or TSV file must name its columns" if separated else ""
     return f"name the column with {option} NAME{hint}"
-
-
-def check_once(path: str, names: Sequence[str]) -> None:
-    """Raise DataError if a table names a column twice."""
-    counts = Counter(names)
-    twice = next((name for name, count in counts.items() if count > 1), None)
-    if twice is not None:
-        raise DataError(
-            f"{path} has {names.count(twice)} columns called {shown(twice)}",
-            expected="columns with a name of their own each",
-            received=f"the columns {listed(names)}",
-            fix="rename or remove the columns that are too many",
-        )

@@ -1,17 +1,16 @@
-"""What a cell says: a text, the name of a label, a score. Where it says none of it, a problem that names its line."""
+"""The value of a cell: a text, the name of a label, a score; or the problem of its line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from glueft.suggest import nearest
 from glueft.tables import limits
-from glueft.tables.columns import Columns
 from glueft.tables.label_forms import folded
 from glueft.tables.plain_numbers import plain_number
-from glueft.tables.problems import Problem, Problems, listed, malformed, shown
+from glueft.tables.problems import Problem, listed, shown
 
 LARGEST_SCORE = 3.4028234663852886e38  # of float32, in which scores are kept
 KINDS: tuple[tuple[type, str], ...] = (
@@ -24,37 +23,31 @@ KINDS: tuple[tuple[type, str], ...] = (
     (bytes, "bytes"),
 )
 
-Read = TypeVar("Read")
-
 
 class CellError(Exception):
-    """A cell that does not say what it should; the four words of every error."""
+    """A cell that does not hold what it should."""
 
     def __init__(self, message: str, expected: str, received: str, fix: str) -> None:
         super().__init__(message)
-        self.message, self.expected, self.received, self.fix = message, expected, received, fix
+        self.message, self.fix = message, fix
+        self._parts = message, expected, received, fix
+
+    def at(self, line: int) -> Problem:
+        return Problem(line, *self._parts)
 
 
-def read_cells(columns: Columns, column: str, read: Callable[[str, Any], Read]) -> list[Read]:
-    """Read every cell of a column by `read(column, cell)`.
-
-    Raises:
-        DataError: `read` raised CellError; the first few such lines are named, and all are counted.
-    """
-    values: list[Read] = []
-    problems = Problems()
-    for number, cell in zip(columns.numbers, columns.cells[column], strict=True):
-        try:
-            values.append(read(column, cell))
-        except CellError as error:
-            problems.add(Problem(number, error.message, error.expected, error.received, error.fix))
-    if problems:
-        raise malformed(columns.path, problems, columns.unit)
-    return values
+def missing_key(column: str, row: Mapping[str, Any]) -> CellError:
+    """Return the error for an object of JSON without a key."""
+    return CellError(
+        f"no key {shown(column)}",
+        f"{shown(column)} in every object",
+        f"the keys {listed(list(row))}" if row else "an empty object",
+        "add what is missing, or remove the row on purpose",
+    )
 
 
 def text(column: str, cell: Any) -> str:
-    """A cell of a text column: any text that is more than white space, and not endless, kept as it is."""
+    """Read a text as it is: more than white space, and not too long."""
     if not isinstance(cell, str) and cell is not None:
         raise CellError(f"{shown(column)} is not text", "text", _seen(cell), _as_text(cell))
     if cell is None or not cell or cell.isspace():
@@ -64,12 +57,6 @@ def text(column: str, cell: Any) -> str:
             "null" if cell is None else shown(cell),
             "restore the text, or remove the row on purpose",
         )
-    check_length(column, cell)
-    return _unicode(column, cell)
-
-
-def check_length(column: str, cell: str) -> None:
-    """Raise CellError if a text is longer than a text can be."""
     if len(cell) > limits.LONGEST_TEXT:
         raise CellError(
             f"{shown(column)} is too long",
@@ -77,10 +64,11 @@ def check_length(column: str, cell: str) -> None:
             f"{len(cell):,} characters: {shown(cell)}",
             "cut the text: a model reads its first some hundred words; perhaps a quote is not closed",
         )
+    return _unicode(column, cell)
 
 
 def label_name(column: str, cell: Any) -> str | None:
-    """The label of a row by name, as it is written: "NA", "1" and "=1+1" are names. None where there is none."""
+    """Read the name of a label as it is written ("NA", "1" and "=1+1" are names); None where there is none."""
     if cell is None or cell != cell or (isinstance(cell, str) and not cell.strip()):
         return None
     if isinstance(cell, bool):
@@ -101,7 +89,7 @@ def label_name(column: str, cell: Any) -> str | None:
 
 
 def needed_label_name(column: str, cell: Any) -> str:
-    """The label of a row that must have one."""
+    """Read the name of a label that must be there."""
     name = label_name(column, cell)
     if name is None:
         raise CellError(
@@ -114,7 +102,7 @@ def needed_label_name(column: str, cell: Any) -> str:
 
 
 def score(column: str, cell: Any) -> float:
-    """The score of a row, a finite number that fits float32."""
+    """Read a finite number that fits float32."""
     value = plain_number(str(cell)) if isinstance(cell, (str, int, float, Decimal)) else None
     if value is None or isinstance(cell, bool) or not abs(value) <= LARGEST_SCORE:
         raise CellError(
@@ -127,7 +115,7 @@ def score(column: str, cell: Any) -> float:
 
 
 def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:
-    """What turns a label's name, or None, into its index among `labels`, or -1."""
+    """Return what reads the index of a label among `labels`, or -1 for None."""
     indices: dict[str | None, int] = {name: index for index, name in enumerate(labels)} | {None: -1}
 
     def index(column: str, name: str | None) -> int:
@@ -162,7 +150,7 @@ def _seen(cell: Any) -> str:
 
 
 def _unicode(column: str, cell: str) -> str:
-    """JSON's escapes can write halves of characters that no text may hold."""
+    """Refuse half a character, which JSON's escapes can write and no text may hold."""
     if not cell.isascii():
         try:
             cell.encode("utf-8")

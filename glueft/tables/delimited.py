@@ -1,20 +1,22 @@
-"""CSV and TSV files, by Python's own csv module: pandas and pyarrow do not tell on which line a row begins."""
+"""CSV and TSV: rows with their lines, by Python's csv module (pandas and pyarrow do not tell lines), and a writer."""
 
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from glueft.tables import limits
-from glueft.tables.lines import TextLines
-from glueft.tables.missing import check_columns
-from glueft.tables.problems import Problem, Problems, listed, malformed, shown
+from glueft.tables.json_lines import cell_text, rows_as_dicts
+from glueft.tables.lines import TextLines, stray_return
+from glueft.tables.problems import Problem, listed, shown
 from glueft.tables.quotes import ColumnLooks, all_as_wide, as_wide, spans_lines
+from glueft.text import number_text
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,16 @@ class Delimited:
 
     Attributes:
         delimiter: one character between the fields.
-        quotes: whether a field may stand in double quotes, which are then not part of it; a quoted one may hold
-            separators and line breaks, and `""` for a quote. None for yes, but a field that seems to have swallowed the
-            rows behind it is an error.
-        no_quotes: how the user says that quotes are mere text, for messages.
-        with_quotes: how the user says that they are not, come what may.
+        quotes: whether a field may stand in double quotes; a quoted one may hold delimiters and line breaks, and `""`
+            for a quote. None for yes, but a field that seems to have swallowed the rows behind it is an error.
+        compression: see `TableFormat`.
+        no_quotes: how the user says that quotes are text, for messages.
+        with_quotes: how the user says that fields stand in quotes, come what may.
     """
 
     delimiter: str
     quotes: bool | None = None
+    compression: str | None = None
     no_quotes: str = "add quotes = false to [task]"
     with_quotes: str = "set quotes = true in [task]"
 
@@ -41,9 +44,9 @@ class Record(NamedTuple):
 
     Attributes:
         line: on which it begins, from 1.
-        fields: its fields; as many as the first record has, unless there is a problem.
+        fields: as many as the first record has, unless there is a problem.
         problem: what is wrong with it.
-        fatal: whether more than this row is lost with it: rows that a quote has swallowed, or all behind it.
+        fatal: whether more than this row is lost: rows that a quote has swallowed, or all behind it.
     """
 
     line: int
@@ -52,11 +55,11 @@ class Record(NamedTuple):
     fatal: bool = False
 
 
-def csv_records(path: Path, form: Delimited) -> Generator[Record, None, None]:
-    """Yield the rows of a file, the names of its columns first; empty lines hold none.
+def read_records(path: Path, form: Delimited) -> Generator[Record, None, None]:
+    """Yield the rows of a file, the names of its columns first. Empty lines are no rows.
 
     Raises:
-        DataError: the file cannot be opened or decompressed, is in UTF-16, or a line does not end.
+        DataError: the file cannot be opened or decompressed, is in UTF-16, or a line is too long.
     """
     width = 0
     looks: ColumnLooks | None = None
@@ -78,67 +81,34 @@ def csv_records(path: Path, form: Delimited) -> Generator[Record, None, None]:
             yield record
 
 
-def read_csv(
-    path: Path, wanted: Sequence[str], optional: Sequence[str], form: Delimited
-) -> tuple[list[int], dict[str, list[Any]]]:
-    """Return the line on which each row begins, and the cells of each column; see `read_columns`."""
-    numbers: list[int] = []
-    cells: dict[str, list[Any]] = {}
-    kept: list[tuple[int, list[Any]]] = []
-    problems = Problems()
-    names: list[str] = []
-    with closing(csv_records(path, form)) as records:
-        for line, fields, problem, _ in records:
-            if problem is not None:
-                problems.add(problem)
-                if not names:
-                    break
-            elif not names:
-                names = fields
-                check_columns(path, [*wanted, *(column for column in optional if column in names)], names)
-                cells = {column: [] for column in (*wanted, *optional) if column in names}
-                kept = [(names.index(column), cells[column]) for column in cells]
-            else:
-                numbers.append(line)
-                for position, column in kept:
-                    column.append(fields[position])
-    if problems:
-        raise malformed(path, problems)
-    return numbers, cells
-
-
 def _parsed(path: Path, form: Delimited) -> Generator[tuple[Record, int], None, None]:
     """Yield every record, and the number of the line behind it."""
     before = csv.field_size_limit(limits.LONGEST_FIELD)  # The whole module's: it is set back.
     try:
-        text = TextLines(path)
+        text = TextLines(path, form.compression)
         quoting: Any = csv.QUOTE_NONE if form.quotes is False else csv.QUOTE_MINIMAL
         reader = csv.reader(text, delimiter=form.delimiter, quoting=quoting, strict=True)
-        line = 1
-        while True:
+        line, fatal = 1, False
+        while not fatal:
             fields: list[str] = []
-            problem, fatal = None, False
+            problem = None
             try:
                 fields = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                problem = _unreadable(line, str(error), form)
-                fatal = "new-line character" not in str(error)
-            if text.problems:
-                problem = text.problems[0]
-                text.problems.clear()
+                stray = "new-line character" in str(error)
+                problem = stray_return(line) if stray else _unreadable(line, str(error), form)
+                fatal = not stray
+            problem = text.problem() or problem
             behind = reader.line_num + 1
             yield Record(line, fields, problem, fatal), behind
-            if fatal:
-                return
             line = behind
     finally:
         csv.field_size_limit(before)
 
 
 def _looks(path: Path, form: Delimited, width: int) -> ColumnLooks:
-    """How the columns of a file look."""
     looks = ColumnLooks(width, form.delimiter)
     with closing(_parsed(path, form)) as records:
         for record, _ in islice(records, 1, None):  # Behind the names of the columns.
@@ -181,15 +151,7 @@ def _wrong_width(line: int, last: int, fields: list[str], width: int, form: Deli
 
 
 def _unreadable(line: int, error: str, form: Delimited) -> Problem:
-    """The module's complaints in the user's words; but for the first it cannot go on after one."""
-    if "new-line character" in error:
-        return Problem(
-            line,
-            "a carriage return that ends no line",
-            "lines that end with LF or CRLF",
-            "byte 0x0d without a byte 0x0a behind it",
-            "take the carriage return out, or convert the file's line ends to LF",
-        )
+    """An error of the csv module in the user's words; the module cannot go on after it."""
     quotes = form.quotes is not False
     fix = "correct the quotes"
     expected = 'a field that holds a double quote stands in double quotes itself, and has "" for each one in it'
@@ -206,3 +168,48 @@ def _unreadable(line: int, error: str, form: Delimited) -> Problem:
     if quotes:
         fix += f"; where quotes are mere text in every row, {form.no_quotes}"
     return Problem(line, message, expected, received, fix)
+
+
+class DelimitedWriter:
+    """Writes CSV or TSV; see `TableWriter`. Texts are never changed.
+
+    Args:
+        file: stays open.
+        names: the columns of the rows.
+        result_names: those that are added.
+        delimiter: between fields.
+        raw: write no quotes: the fields hold neither delimiters nor line breaks.
+    """
+
+    def __init__(
+        self, file: IO[bytes], names: Sequence[str], result_names: Sequence[str], *, delimiter: str, raw: bool = False
+    ) -> None:
+        self.names, self.delimiter = names, delimiter
+        # Half characters, which JSON can hold and UTF-8 cannot, become escapes.
+        self.text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
+        # With CRLF as its line end, the csv module quotes fields with either character; the line itself ends with LF.
+        self.csv = None if raw else csv.writer(_LineFeeds(self.text), delimiter=delimiter, lineterminator="\r\n")
+        self._line([*names, *result_names])
+
+    def write(self, rows: Any, results: Sequence[Sequence[Any]]) -> None:
+        for cells, *added in zip(rows_as_dicts(rows), *results, strict=True):
+            row = [cell_text(cells.get(name)) for name in self.names]
+            self._line(row + [number_text(cell) if isinstance(cell, float) else cell for cell in added])
+
+    def close(self) -> None:
+        self.text.flush()
+        self.text.detach()
+
+    def _line(self, fields: Sequence[str]) -> None:
+        if self.csv is None:
+            self.text.write(self.delimiter.join(fields) + "\n")
+        else:
+            self.csv.writerow(fields)
+
+
+class _LineFeeds:
+    def __init__(self, text: IO[str]) -> None:
+        self.text = text
+
+    def write(self, line: str) -> None:
+        self.text.write(line.removesuffix("\r\n") + "\n")

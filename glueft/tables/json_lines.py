@@ -1,69 +1,81 @@
-"""JSON Lines: one object a line."""
+"""JSON Lines, an object a line: rows with their lines, and a writer."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 from glueft.tables.lines import TextLines
-from glueft.tables.missing import check_columns
-from glueft.tables.problems import Problem, Problems, listed, malformed, shown
+from glueft.tables.problems import Problem, shown
 
 
-class _Object(dict[str, Any]):
-    """An object of JSON that remembers which keys it gives more than once."""
+class JsonRow(NamedTuple):
+    """A line that is not blank.
 
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        self.twice = keys_twice(pairs) if len(self) < len(pairs) else {}
+    Attributes:
+        line: its number, from 1.
+        text: the line as it is written.
+        cells: the object, unless the line is none.
+        problem: what is wrong with the line.
+    """
 
-
-def keys_twice(pairs: list[tuple[str, Any]]) -> dict[str, None]:
-    """The keys that an object gives more than once, in the order of their coming."""
-    counts = Counter(key for key, _ in pairs)
-    return {key: None for key, count in counts.items() if count > 1}
+    line: int
+    text: str
+    cells: dict[str, Any] | None
+    problem: Problem | None = None
 
 
 def read_json_lines(
-    path: Path, wanted: Sequence[str], optional: Sequence[str]
-) -> tuple[list[int], dict[str, list[Any]]]:
-    """Return the line of each row, and the cells of each column (None for null); see `read_columns`."""
-    text = TextLines(path)
-    decode = json.JSONDecoder(object_pairs_hook=_Object).decode
-    numbers: list[int] = []
-    names: dict[str, None] = {}
-    cells: dict[str, list[Any]] = {column: [] for column in (*wanted, *optional)}
-    problems = Problems()
-    for number, line in enumerate(text, start=1):
+    path: Path, compression: str | None, once: Container[str] | None = None, example: str = '{"text": "..."}'
+) -> Iterator[JsonRow]:
+    """Yield the rows of a file.
+
+    Args:
+        path: the file.
+        compression: see `TableFormat`.
+        once: the keys of a row that may not be repeated; None for all, those of nested objects included.
+        example: of a line, for messages.
+
+    Raises:
+        DataError: as of `TextLines`.
+    """
+    repeated: list[tuple[dict[str, Any], str]] = []
+
+    def paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        cells = dict(pairs)
+        if len(cells) < len(pairs):
+            repeated.extend((cells, key) for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        return cells
+
+    decode = json.JSONDecoder(object_pairs_hook=paired).decode
+    lines = TextLines(path, compression)
+    for number, line in enumerate(lines, start=1):
         if line.isspace():
             continue
-        if text.problems:
-            problems.add(text.problems[0])
-            text.problems.clear()
+        problem = lines.problem()
+        if problem is not None:
+            yield JsonRow(number, line, None, problem)
             continue
+        repeated.clear()
         try:
-            row = decode(line)
+            cells = decode(line)
+            reason = ""
         except (ValueError, RecursionError) as error:
-            problems.add(_no_object(number, line, f": {_reason(error)}"))
+            cells = None
+            reason = f": {_reason(error)}"
+        if not isinstance(cells, dict):
+            yield JsonRow(number, line, None, _no_object(number, line, reason, example))
             continue
-        if not isinstance(row, _Object):
-            problems.add(_no_object(number, line, ""))
-            continue
-        names |= dict.fromkeys(row)
-        wrong = [_twice(number, column) for column in cells if column in row.twice]
-        for problem in wrong + [_lacks(number, column, row) for column in wanted if column not in row]:
-            problems.add(problem)
-        numbers.append(number)
-        for column, values in cells.items():
-            values.append(row.get(column))
-    if numbers:
-        check_columns(path, wanted, list(names))
-    if problems:
-        raise malformed(path, problems)
-    return numbers, {column: values for column, values in cells.items() if column in names}
+        for where, key in repeated:
+            if once is None or (where is cells and key in once):
+                problem = _repeated(number, key)
+                break
+        yield JsonRow(number, line, cells, problem)
 
 
 def _reason(error: Exception) -> str:
@@ -72,31 +84,76 @@ def _reason(error: Exception) -> str:
     return "nested too deep" if isinstance(error, RecursionError) else str(error)
 
 
-def _no_object(number: int, line: str, reason: str) -> Problem:
+def _no_object(number: int, line: str, reason: str, example: str) -> Problem:
     return Problem(
         number,
         f"not a JSON object{reason}",
-        'one object in each line, such as {"text": "...", "label": "..."}',
+        f"one object in each line, such as {example}",
         shown(line.strip()),
         "write one object a line: jq -c '.[]' rows.json > rows.jsonl",
     )
 
 
-def _twice(number: int, column: str) -> Problem:
+def _repeated(number: int, key: str) -> Problem:
     return Problem(
         number,
-        f"the key {shown(column)} is given twice",
+        f"the key {shown(key)} is given twice",
         "each key once in an object",
-        f"two values for {shown(column)}",
+        f"two values for {shown(key)}",
         "remove the one that is too many",
     )
 
 
-def _lacks(number: int, column: str, row: dict[str, Any]) -> Problem:
-    return Problem(
-        number,
-        f"no key {shown(column)}",
-        f"{shown(column)} in every object",
-        f"the keys {listed(list(row))}" if row else "an empty object",
-        "add what is missing, or remove the row on purpose",
-    )
+class JsonLinesWriter:
+    """Writes an object a line; see `TableWriter`."""
+
+    def __init__(self, file: IO[bytes], result_names: Sequence[str]) -> None:
+        self.file, self.result_names = file, result_names
+
+    def write(self, rows: Any, results: Sequence[Sequence[Any]]) -> None:
+        for cells, *added in zip(rows_as_dicts(rows), *results, strict=True):
+            row = cells | dict(zip(self.result_names, added, strict=True))
+            self.file.write(plain_json(row).encode("utf-8") + b"\n")
+
+    def close(self) -> None:
+        pass
+
+
+def rows_as_dicts(rows: Any) -> list[dict[str, Any]]:
+    """Return rows, or those of an Arrow table, as dicts by column."""
+    dicts: list[dict[str, Any]] = rows if isinstance(rows, list) else rows.to_pylist()
+    return dicts
+
+
+def cell_text(value: Any) -> str:
+    """Write a cell as text: nothing for null, JSON for what only JSON can say."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, (bool, list, dict)):
+        return plain_json(value)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def plain_json(value: Any) -> str:
+    """Write JSON on one line, letters as they are; what JSON has no form for as text, NaN and infinity as null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=cell_text)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, default=cell_text)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # Half a character, which only an escape can write.
+        return json.dumps(_finite(value), default=cell_text)
+    return text
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value

@@ -1,4 +1,4 @@
-"""Labels that are one to a reader and two to a program: "good", "Good" and "good "; and those that mean "no label"."""
+"""Labels that look alike but differ as text ("good", "Good", "good "), and those that mean "no label"."""
 
 from __future__ import annotations
 
@@ -12,27 +12,18 @@ from glueft.tables.problems import shown
 
 FOLD = "fold_labels = true in [task] makes them one"
 
-# What stands where nobody has put a label, in the form of `folded`.
-NO_LABEL = frozenset(
-    {"", "nan", "null", "none", "nil", "na", "n/a", "#n/a", "<na>", "nat", "?", "??", "-", "--", "unknown", "undefined"}
-    | {
-        "missing",
-        "unlabelled",
-        "unlabeled",
-        "no label",
-        "not labelled",
-        "not labeled",
-        "not available",
-        "not annotated",
-    }
-)
+# What stands in place of a label that is missing, in the form of `folded`.
+NO_LABEL = {
+    *("", "nan", "null", "none", "nil", "na", "n/a", "#n/a", "<na>", "nat", "?", "??", "-", "--", "unknown"),
+    *("undefined", "missing", "unlabelled", "unlabeled", "no label", "not labelled", "not labeled"),
+    *("not available", "not annotated"),
+}
 
-# Of the characters that no font shows, these two change how their neighbours are written.
+# Of the characters that are not shown, these two change how their neighbours are written.
 JOINERS = "\u200c\u200d"
 
 
 def _seen(name: str, keep: str = JOINERS) -> str:
-    """Without zero-width spaces, marks of direction and of byte order, and the like."""
     return "".join(letter for letter in name if letter in keep or unicodedata.category(letter) != "Cf")
 
 
@@ -50,7 +41,7 @@ def _number(name: str) -> str:
     return f"{Decimal(name).normalize() + 0:f}" if len(name) < 40 else name
 
 
-# What labels that look alike may differ in, in the order in which it is taken off.
+# The differences between labels that look alike, in the order in which they are removed.
 STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("Unicode form", _one_form),
     ("white space", _spaced),
@@ -60,26 +51,23 @@ STEPS: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 
 def folded(name: str) -> str:
-    """What is left of a label without case, Unicode form, white space around it, and the way it writes a number."""
+    """Return a label without case, Unicode form, superfluous white space, and number form."""
     for _, step in STEPS:
         name = step(name)
     return name
 
 
 def cleaned(name: str) -> str:
-    """A label without white space around it, and without what no font shows; its letters stay as they are."""
+    """Return a label without superfluous white space and characters that are not shown; its letters stay."""
     return unicodedata.normalize("NFC", _spaced(_seen(name)))
 
 
 def spellings(names: Iterable[str], given: Sequence[str] = ()) -> dict[str, str]:
-    """The label that each name becomes where those that look alike are one.
+    """Return the label that stands for all that look like it, by their `folded` form.
 
     Args:
-        names: one a row, those that count most first.
-        given: the labels, where they are known; elsewhere a label is written as most of its rows write it.
-
-    Returns:
-        By `folded` form, the label.
+        names: of the labels, one a row; the most frequent spelling counts.
+        given: the labels, where they are known.
     """
     labels: dict[str, str] = {}
     for name in given:
@@ -90,18 +78,18 @@ def spellings(names: Iterable[str], given: Sequence[str] = ()) -> dict[str, str]
 
 
 def look_alikes(names: Iterable[str], then: str = "or ") -> str:
-    """Return what fixes labels that look alike, with `then` behind it, for errors about them; nothing if none do."""
+    """Return how to fix labels that look alike, and `then`, for errors about labels; nothing if none do."""
     different = set(names)
     alike = len({folded(name) for name in different}) < len(different)
     return f"fold_labels = true in [task] makes those that look alike one; {then}" if alike else ""
 
 
 def label_warnings(counts: Mapping[str, int], given: Sequence[str] = (), *, fold: str = FOLD) -> list[str]:
-    """What to know of labels before training on them.
+    """Return warnings about labels.
 
     Args:
         counts: the rows of each label, in all splits.
-        given: the labels that somebody has listed on purpose.
+        given: the labels that were listed on purpose.
         fold: how those that look alike are made one.
     """
     groups: dict[str, list[str]] = {}
@@ -139,7 +127,7 @@ def _no_labels(counts: Mapping[str, int], given: Sequence[str]) -> list[str]:
 
 
 def score_warnings(scores: Sequence[float]) -> list[str]:
-    """What to know of scores before training on them."""
+    """Return warnings about scores."""
     negative = {score for score in scores if score < 0}
     if len(negative) != 1 or len(set(scores)) < 3 or not negative <= {-1, -9, -99, -999, -9999}:
         return []
@@ -157,14 +145,14 @@ def _counted(name: str, counts: Mapping[str, int]) -> str:
 
 
 def _told_apart(name: str) -> str:
-    """The name in quotes; letters that look like others are written as escapes."""
+    """Quote a name; letters that look like others are written as escapes."""
     if unicodedata.normalize("NFKC", name) == name:
         return shown(name)
     return '"' + shown(name)[1:-1].encode("ascii", "backslashreplace").decode() + '"'
 
 
 def _in(alike: list[list[str]]) -> str:
-    """In what the labels of a group differ from each other, in words."""
+    """Name the differences between the labels of each group."""
     found: dict[str, None] = {}
     for names in alike:
         left = set(names)

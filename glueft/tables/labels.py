@@ -1,4 +1,4 @@
-"""The labels of tables: what a cell's label is called, and which labels there are where nobody gave them."""
+"""The labels of tables: the name of a cell's label, and the labels themselves where none are given."""
 
 from __future__ import annotations
 
@@ -12,30 +12,24 @@ from glueft.tables.label_forms import folded, look_alikes
 from glueft.tables.plain_numbers import plain_number
 from glueft.tables.problems import listed, shown
 
-# Labels that are most of them of one row only are no classes. A few rows to try things out may have such ones.
+# With more labels than this, most of them in a single row, a column does not hold labels.
 FEW = 20
 
 
 def namer(
     file: Columns, column: str, label_names: Mapping[str, str] | None, labels: Sequence[str]
 ) -> Callable[[str, Any], Any]:
-    """What names the label of a cell.
+    """Return `name(column, cell)`, which names codes of classes as the file does; other cells stay as they are.
 
-    Codes of classes get the names that the file has for them, unless somebody speaks of the codes themselves.
+    Labels or `label_names` that are themselves codes take its place.
 
-    Args:
-        file: with the column.
-        column: of the labels.
-        label_names: the names of the labels that the files write otherwise.
-        labels: the labels, if they are given.
-
-    Returns:
-        `name(column, cell)`, which raises CellError for a code without a name; a cell that is no code is left as it is.
+    Raises (`name`):
+        CellError: a code has no name.
     """
     classes = file.classes.get(column, ())
     codes = {str(code) for code in range(len(classes))}
-    spoken_of = {*(label_names or {})} - {*classes} if label_names else {*labels} - {*classes}
-    if not classes or (spoken_of and spoken_of <= codes):
+    codes_given = {*(label_names or {})} - {*classes} if label_names else {*labels} - {*classes}
+    if not classes or (codes_given and codes_given <= codes):
         return lambda column, cell: cell
 
     def name(column: str, cell: Any) -> str | None:
@@ -54,11 +48,10 @@ def namer(
 
 
 def renamer(label_names: Mapping[str, str], *, fold: bool) -> Callable[[str, Any], str | None]:
-    """What gives a label the name that `label_names` has for it. Of numbers 1 and 1.0 are one, and names stay names.
+    """Return what gives a label its name in `label_names`. Numbers are compared as such: 1 and 1.0 are one.
 
-    Args:
-        label_names: the name of each label as it is written.
-        fold: whether labels that look alike are one.
+    Raises (`rename`):
+        CellError: a label has no name.
     """
     plain = folded if fold else _plain
     names = {plain(name): name for name in label_names.values()}
@@ -87,7 +80,7 @@ def _plain(name: str) -> str:
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The different names: in the order of their numbers where all are numbers, else in that of their characters."""
+    """Return the different names, as numbers in their order if all are numbers, else by character."""
     different = sorted(set(names))
     numbers = {name: plain_number(name) for name in different}
     if any(number is None for number in numbers.values()):
@@ -96,12 +89,12 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def found_names(train: Columns, column: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The names of the labels in the training rows.
+    """Return the labels in the training rows.
 
     Args:
         train: the file.
         column: its label column.
-        names: of each row.
+        names: the label of each row.
 
     Raises:
         DataError: there is one label only, or nearly every row has its own.
@@ -128,18 +121,7 @@ def found_names(train: Columns, column: str, names: Sequence[str]) -> tuple[str,
 
 
 def check_same_names(train: Columns, validation: Columns, column: str, names: Collection[str], of: list[str]) -> None:
-    """Check that the validation rows hold the labels of the training rows: all of them, and no others.
-
-    Args:
-        train: the training file.
-        validation: the validation file.
-        column: the label column of both.
-        names: the labels of the training rows.
-        of: the label of each validation row.
-
-    Raises:
-        DataError: they do not; it names the labels that only one of them has.
-    """
+    """Raise DataError unless the validation rows, whose labels are `of`, hold all `names` and no others."""
     here = set(of)
     fold = {folded(name) for name in names} == {folded(name) for name in here}
     lacking = sorted_names(set(names) - here)

@@ -1,7 +1,4 @@
-"""How much one row may hold: the same in every reader. What is larger is a mistake, and is not read into memory.
-
-A model reads some hundreds of tokens of a text, and a tokenizer reads it all.
-"""
+"""The limits of all readers: what is larger is a mistake in the file, and is not read into memory."""
 
 from __future__ import annotations
 

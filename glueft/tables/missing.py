@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,31 +11,38 @@ from glueft.suggest import nearest
 from glueft.tables.problems import listed, shown
 
 SEPARATORS = {";": '";"', "\t": '"\\t"', "|": '"|"', ",": '","'}
+OF_A_RECIPE = "a relative path begins at the recipe's folder"
 
 
-def unreadable(path: Path, error: OSError) -> DataError:
-    """The error for a file that cannot be opened."""
+def unreadable(path: Path, error: OSError, *, of_a_recipe: bool = False) -> DataError:
+    """Return the error for a file that cannot be opened."""
+    missing = isinstance(error, FileNotFoundError)
     return DataError(
         f"{path} cannot be read",
         expected="a file with rows",
         received=error.strerror or str(error),
-        fix=_beside(path) if isinstance(error, FileNotFoundError) else "look at the path and its permissions",
+        fix=beside(path, of_a_recipe=of_a_recipe) if missing else "look at the path and its permissions",
     )
 
 
-def _beside(path: Path) -> str:
+def beside(path: Path, *, of_a_recipe: bool = False) -> str:
+    """Say what lies where a file was looked for.
+
+    Args:
+        path: the file.
+        of_a_recipe: whether a recipe names it, which the shell's working folder does not matter to.
+    """
     if not path.parent.is_dir():
-        return f"there is no folder {path.parent}; a relative path begins at the recipe's folder"
+        return f"there is no folder {path.parent}" + (f"; {OF_A_RECIPE}" if of_a_recipe else "")
     try:
         names = sorted(entry.name for entry in path.parent.iterdir())
     except OSError:
         return f"the folder {path.parent} cannot be read"
     meant = nearest(path.name, names, cutoff=0.75)
     begin = f"did you mean {shown(meant)}?  " if meant else ""
-    # The file as the shell would find it is not the one as the recipe finds it.
     here = Path(path.name).absolute()
-    if not meant and here.is_file():
-        begin = f"did you mean {here}?  A relative path begins at the recipe's folder.  "
+    if of_a_recipe and not meant and here.is_file():
+        begin = f"did you mean {here}?  {OF_A_RECIPE.capitalize()}.  "
     return f"{begin}{path.parent} has {listed(names)}" if names else f"{begin}{path.parent} is empty"
 
 
@@ -52,19 +60,35 @@ def check_columns(path: Path, wanted: Sequence[str], names: Sequence[str]) -> No
                 received=f"the columns {listed(names)}" if names else "no columns",
                 fix=_other_column(column, names),
             )
-        if names.count(column) > 1:
-            raise DataError(
-                f"{path} has {names.count(column)} columns called {shown(column)}",
-                expected=f"one column {shown(column)}",
-                received=f"the columns {listed(names)}",
-                fix="rename or remove the columns that are too many",
-            )
+    check_once(path, names, wanted)
+
+
+def check_once(path: Path | str, names: Sequence[str], wanted: Sequence[str] | None = None) -> None:
+    """Raise DataError if a table names one of the wanted columns twice; without these, any column."""
+    counts = Counter(names)
+    twice = next((name for name in (names if wanted is None else wanted) if counts[name] > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{path} has {counts[twice]} columns called {shown(twice)}",
+            expected="columns with a name of their own each" if wanted is None else f"one column {shown(twice)}",
+            received=f"the columns {listed(names)}",
+            fix="rename or remove the columns that are too many",
+        )
+
+
+def separator_meant(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the separator that would make one of some columns out of a single name, as an option writes it."""
+    if len(names) == 1:
+        for mark, written in SEPARATORS.items():
+            if mark in names[0] and {*columns} & {name.strip() for name in names[0].split(mark)}:
+                return written
+    return None
 
 
 def _other_column(column: str, names: Sequence[str]) -> str:
-    for mark, shown_mark in SEPARATORS.items():
-        if len(names) == 1 and column in [name.strip() for name in names[0].split(mark)]:
-            return f"the columns seem to have another separator: add delimiter = {shown_mark} to [task]"
+    separator = separator_meant([column], names)
+    if separator:
+        return f"the columns seem to have another separator: add delimiter = {separator} to [task]"
     near = nearest(column, names)
     if near:
         return f"did you mean {shown(near)}?"

@@ -1,25 +1,32 @@
-"""Parquet files, by pyarrow."""
+"""Parquet, by pyarrow: rows in batches, the names of a file's classes, and a writer."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unicodedata import category
 
 from glueft.errors import DataError
 from glueft.system.plain_file import refuse_irregular
-from glueft.tables.missing import check_columns, unreadable
+from glueft.tables.json_lines import plain_json
+from glueft.tables.missing import unreadable
+
+# Bytes read ahead for each column: whole column chunks, the library's habit, may be as large as the file.
+READ_AHEAD = 2**16
+# A row group has costs of its own for its readers: it has this many rows, or bytes, at least.
+GROUP_ROWS = 2**16
+GROUP_BYTES = 2**26
 
 
-def read_parquet(
-    path: Path, wanted: Sequence[str], optional: Sequence[str]
-) -> tuple[range, dict[str, list[Any]], dict[str, tuple[str, ...]]]:
-    """Return the number of each row, from 1, the cells of each column (None for null), and the names of its classes.
+@contextmanager
+def open_parquet(path: Path) -> Iterator[Any]:
+    """Give a file as a `pyarrow.parquet.ParquetFile`.
 
-    See `read_columns`. Names has a column whose integers are the codes of a ClassLabel, as the `datasets` library
-    writes it into the file's schema.
+    Raises:
+        DataError: the file cannot be opened, or in the block, read.
     """
     import pyarrow
     import pyarrow.parquet
@@ -27,30 +34,28 @@ def read_parquet(
     try:
         refuse_irregular(path)
         with path.open("rb") as content:
-            file = pyarrow.parquet.ParquetFile(content)
-            names = file.schema_arrow.names
-            present = [*wanted, *(column for column in optional if column in names)]
-            check_columns(path, present, names)
-            table = file.read(columns=present)
-            cells = {column: table.column(column).to_pylist() for column in present}
-            coded = [column for column in present if pyarrow.types.is_integer(table.schema.field(column).type)]
-            classes = _classes(file.schema_arrow.metadata or {}, coded)
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+            yield pyarrow.parquet.ParquetFile(content, buffer_size=READ_AHEAD, pre_buffer=False)
+    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise unreadable(path, error) from None
         raise DataError(
             f"{path} cannot be read as Parquet",
             expected="a Parquet file, whole, with text in UTF-8",
-            received=str(error).splitlines()[0],
+            received=(str(error).splitlines() or [type(error).__name__])[0],
             fix="write the file again, for example with pandas: frame.to_parquet(path)",
         ) from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    return range(1, table.num_rows + 1), cells, classes
 
 
-def _classes(metadata: Mapping[bytes, bytes], coded: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The names of each column's ClassLabel, in the order of their codes; what cannot be read says nothing."""
+def class_names(schema: Any, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the names of each integer column's ClassLabel, in the order of their codes.
+
+    The `datasets` library writes them into the metadata of a schema; what cannot be read there is left out.
+    """
+    import pyarrow
+
+    coded = [column for column in columns if pyarrow.types.is_integer(schema.field(column).type)]
     try:
-        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
         names = {column: features[column]["names"] for column in coded if features[column]["_type"] == "ClassLabel"}
     except (ValueError, RecursionError, KeyError, TypeError):
         return {}
@@ -66,3 +71,63 @@ def _are_names(those: Any) -> bool:
         and not any(category(letter) in ("Cc", "Cs") for name in those for letter in name)
         and len(set(those)) == len(those)
     )
+
+
+class ParquetWriter:
+    """Writes the columns of rows with their types, texts of results as text, numbers as float64; see `TableWriter`."""
+
+    def __init__(self, file: IO[bytes], result_names: Sequence[str], schema: Any) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        self.width = len(schema)
+        numbers = [pyarrow.float64()] * len(result_names)
+        kinds = [pyarrow.string(), *numbers[1:]] if len(result_names) > 1 else numbers  # a score stands alone
+        for name, kind in zip(result_names, kinds, strict=True):
+            schema = schema.append(pyarrow.field(name, kind))
+        # What pandas noted of its columns and index holds no longer.
+        self.schema = schema.remove_metadata()
+        self.writer = pyarrow.parquet.ParquetWriter(file, self.schema)
+        self.waiting: list[Any] = []
+
+    def write(self, rows: Any, results: Sequence[Sequence[Any]]) -> None:
+        """Write rows, or keep them until there are enough for a row group."""
+        import pyarrow
+
+        fields = list(self.schema)
+        if isinstance(rows, list):
+            columns = [
+                pyarrow.array([_typed(row.get(field.name), field.type) for row in rows], field.type)
+                for field in fields[: self.width]
+            ]
+        else:
+            columns = list(rows.columns)
+        columns += [
+            pyarrow.array(cells, field.type) for cells, field in zip(results, fields[self.width :], strict=True)
+        ]
+        self.waiting.append(pyarrow.table(columns, schema=self.schema))
+        rows_waiting, size = (sum(getattr(table, of) for table in self.waiting) for of in ("num_rows", "nbytes"))
+        if rows_waiting >= GROUP_ROWS or size >= GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what waits, and the file's end."""
+        self._flush()
+        self.writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow
+
+        if self.waiting:
+            self.writer.write_table(pyarrow.concat_tables(self.waiting))
+            self.waiting = []
+
+
+def _typed(value: Any, kind: Any) -> Any:
+    """A cell of JSON in a column of one type; in a text column what is not text becomes its JSON."""
+    import pyarrow
+
+    if value is None or not pyarrow.types.is_string(kind):
+        return float(value) if isinstance(value, int) and pyarrow.types.is_floating(kind) else value
+    text = value if isinstance(value, str) else plain_json(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Texts that are plainly numbers: what everybody writes, not all that Python reads."""
+"""Texts that are plainly numbers: fewer than Python's `float` reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 
 def plain_number(name: str) -> float | None:
-    """The number that a text plainly is, spaces around it aside; None for any other, such as "nan", "1_0" or "1,5"."""
+    """Return the number that a text is, spaces around it aside; None for "nan", "1_0", "1,5" and the like."""
     if not re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", name, re.ASCII):
         return None
     value = float(name)

@@ -20,7 +20,6 @@ SHORT = 50
 
 
 def spans_lines(fields: Iterable[str]) -> bool:
-    """Whether a cell of a row holds a line break."""
     return any("\n" in field for field in fields)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
 from glueft.system.plain_file import refuse_irregular
-from glueft.tables.cells import index_in, label_name, needed_label_name, read_cells, score, text
-from glueft.tables.columns import Columns, read_columns
+from glueft.tables.cells import index_in, label_name, needed_label_name, score, text
+from glueft.tables.columns import Columns, read_cells, read_columns
 from glueft.tables.label_forms import cleaned, folded, label_warnings, score_warnings, spellings
 from glueft.tables.labels import check_same_names, found_names, namer, renamer
 from glueft.tables.missing import unreadable
@@ -78,11 +78,16 @@ def read_tables(
     Raises:
         DataError: a file or a row is not in order; names the file, and the columns that it has or the lines.
     """
-    read: dict[str, Columns] = {}
-    for split, path in files.items():
-        wanted = [*texts.values(), *([] if split == "test" else [label])]
-        optional = [label] if split == "test" else []
-        read[split] = read_columns(Path(path), wanted, optional=optional, delimiter=delimiter, quotes=quotes)
+    read = {
+        split: read_columns(
+            Path(path),
+            [*texts.values()] if split == "test" else [*texts.values(), label],
+            optional=[label] if split == "test" else [],
+            delimiter=delimiter,
+            quotes=quotes,
+        )
+        for split, path in files.items()
+    }
     columns: dict[str, dict[str, list[Any]]] = {
         split: {name: read_cells(file, column, text) for name, column in texts.items()} for split, file in read.items()
     }
@@ -114,10 +119,9 @@ def read_tables(
                 of = [name for name in by_split["validation"] if name is not None]
                 check_same_names(read["train"], read["validation"], label, labels, of)
         if {*by_split.get("test", ())} == {"-1"} and "-1" not in labels:
-            by_split["test"] = [None] * len(by_split["test"])  # As benchmarks write that the labels are theirs alone.
+            by_split["test"] = [None] * len(by_split["test"])  # benchmarks write so that labels are hidden
         for split, file in read.items():
-            named = Columns(file.path, file.unit, file.numbers, {label: by_split[split]})
-            columns[split]["label"] = read_cells(named, label, index_in(labels))
+            columns[split]["label"] = read_cells(file, label, index_in(labels), by_split[split])
         counts = Counter(name for cells in by_split.values() for name in cells if name is not None)
         warnings = label_warnings({name: counts[name] for name in labels if name in counts}, given)
     if validation_fraction is not None:
@@ -143,27 +147,22 @@ def _names(
     *,
     fold: bool,
 ) -> list[str | None]:
-    """The label of each row by name; None for a row of a test file that has none."""
+    """Return the label of each row by name; None for a row of a test file that has none."""
     if label not in file.cells:
         return [None] * len(file.numbers)
-    named = read_cells(file, label, namer(file, label, label_names, labels))
-    file = Columns(file.path, file.unit, file.numbers, {label: named})
-    read: Callable[[str, Any], str | None] = label_name if split == "test" else needed_label_name
-    names = read_cells(file, label, read)
+    names = read_cells(file, label, namer(file, label, label_names, labels))
+    names = read_cells(file, label, label_name if split == "test" else needed_label_name, names)
     if not label_names:
         return names
     if split == "test" and set(names) == {"-1"}:
         return [None] * len(names)
-    return read_cells(
-        Columns(file.path, file.unit, file.numbers, {label: names}), label, renamer(label_names, fold=fold)
-    )
+    return read_cells(file, label, renamer(label_names, fold=fold), names)
 
 
 def _folded(
     by_split: Mapping[str, Sequence[str | None]], given: Sequence[str]
 ) -> tuple[dict[str, list[str | None]], tuple[str, ...]]:
-    """The labels of each split, and those that are given, with one spelling for each."""
-    # What the other splits write changes no label of the training rows.
+    """Give each label one spelling: that of the training rows, whatever the other splits write."""
     by_train = spellings((name for name in by_split["train"] if name is not None), given)
     spelled = spellings(
         (name for names in by_split.values() for name in names if name is not None), [*by_train.values()]
@@ -174,7 +173,7 @@ def _folded(
 
 
 def _classes(train: Columns, label: str, names: Sequence[str], *, fold: bool) -> tuple[str, ...]:
-    """The names that the training file itself has for its classes, unless its labels were read as codes."""
+    """Return the names that the training file has for its classes, unless its labels were read as codes."""
     classes = train.classes.get(label, ())
     if fold:
         spelled = spellings(names)
@@ -183,7 +182,7 @@ def _classes(train: Columns, label: str, names: Sequence[str], *, fold: bool) ->
 
 
 def _scores(file: Columns, label: str) -> list[float]:
-    """The scores of a file; NaN in every row of a test file that gives none at all."""
+    """Return the scores of a file; NaN in every row of a test file that has none."""
     cells = file.cells.get(label)
     if cells is None or all(cell is None or cell == "" for cell in cells):
         return [float("nan")] * len(file.numbers)

@@ -1,4 +1,4 @@
-"""Takes validation rows out of the training rows: by label, and the same ones each time."""
+"""The choice of validation rows among the training rows: stratified by label, and the same for a seed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from glueft.tables.problems import listed, shown
 
 
 def split_rows(train: Columns, fraction: float, seed: int, names: Sequence[str] | None) -> tuple[list[int], list[int]]:
-    """Choose validation rows by chance; scikit-learn's `train_test_split` does it.
+    """Return the positions of the training and of the validation rows, each in the order of the file.
 
     Args:
         train: the training file.
-        fraction: of its rows, rounded up.
-        seed: of the choice.
-        names: the label of each row, of which each split gets its share to within one row; None in regression.
-
-    Returns:
-        The positions of the training and of the validation rows, each in the order of the file.
+        fraction: of its rows that go to validation, rounded up.
+        seed: of scikit-learn's `train_test_split`.
+        names: the label of each row; each split gets its share of them to within one row. None in regression.
 
     Raises:
         DataError: there are too few rows: of a label, or for one of the splits.

@@ -1,4 +1,4 @@
-"""Which kind of table a file is, told by its suffix. Nothing heavy is imported: recipes are checked by it."""
+"""The format of a table, told by the suffix of its file. Imports nothing heavy: recipes are checked by it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pydantic import AfterValidator
 from glueft.plugin.options import LocalPath
 from glueft.suggest import nearest
 
-# The suffix of each kind, and those that Python's own gzip, bz2 and lzma take off before.
 KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 SUFFIXES = ".csv, .tsv, .jsonl, .ndjson (each also with .gz, .bz2 or .xz behind it) or .parquet"
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 # What people have instead, and how they get from there.
 OTHERS = {
@@ -33,11 +33,11 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class TableFormat:
-    """How a file is read.
+    """The format of a file.
 
     Attributes:
         kind: "csv", "tsv", "jsonl" or "parquet".
-        compression: "gzip", "bz2" or "lzma", the module that opens it; None for a file that is not compressed.
+        compression: the module that opens it: "gzip", "bz2" or "lzma"; None for a file that is not compressed.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class TableFormat:
 
 
 def table_format(path: str | PurePath) -> TableFormat:
-    """Tell by its suffix how a file is read, upper or lower case.
+    """Return the format of a file; the case of its suffix does not matter.
 
     Raises:
         ValueError: no such suffix is known; it says which are, and what to do.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -242,15 +243,13 @@ def test_a_file_that_changes_meanwhile(
 
 
 def test_a_full_disk(finished_run: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glueft.inference import output_file
-
     source = tmp_path / "in.csv"
     source.write_text("sentence1,sentence2\na,b\n")
 
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(output_file.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     _, err = predict(capsys, finished_run, "--input", source, "--output", tmp_path / "out.csv", code=2)
     assert "out.csv cannot be written" in err and "No space left on device" in err
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]

@@ -12,10 +12,11 @@ import pyarrow.parquet
 import pytest
 
 from glueft.errors import DataError
-from glueft.inference import chunks
-from glueft.inference.chunks import Chunk, RowSource
+from glueft.inference import rows
+from glueft.inference.lines import TextStream
+from glueft.inference.rows import Chunk, RowSource
 from glueft.inference.stream import check_rows
-from glueft.inference.tables import open_lines, open_table
+from glueft.inference.tables import open_table
 from glueft.inference.text_columns import TextChoice
 from glueft.plugin.registry import load_registry
 from glueft.plugin.task import TableLayout
@@ -54,7 +55,7 @@ def test_csv_keeps_texts_as_they_are(tmp_path: Path) -> None:
     chunk = whole(source)
     assert source.names == ("id", "text")
     assert chunk.texts == (['a, "b"\r\nsecond line', "=1+1", "NA"],)
-    assert chunk.numbers == [2, 5, 6] and chunk.rows()[1] == {"id": "2", "text": "=1+1"}
+    assert [row.number for row in source.rows()] == [2, 5, 6] and chunk.rows[1] == {"id": "2", "text": "=1+1"}
 
 
 def test_compressed_and_other_separators(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_glue_files_have_no_quotes_and_sometimes_no_header(tmp_path: Path) -> No
     cola = written(tmp_path / "dev.tsv", 'gj04\t1\t\tThe "sailors.\ngj04\t0\t*\tHe rode.\n')
     source = open_table(cola, task_choice("cola"))
     assert source.names == ("column_1", "label", "column_3", "sentence")
-    assert whole(source).texts == (['The "sailors.', "He rode."],) and whole(source).numbers == [1, 2]
+    assert whole(source).texts == (['The "sailors.', "He rode."],) and [row.number for row in source.rows()] == [1, 2]
     test = written(tmp_path / "test.tsv", "index\tsentence\n0\tHe rode.\n")
     assert whole(open_table(test, task_choice("cola"))).texts == (["He rode."],)
     # A header line is one, whatever the file is called; and quotes can be had.
@@ -137,7 +138,7 @@ def test_json_lines(tmp_path: Path) -> None:
     )
     source = open_table(path, one_text())
     chunk = whole(source)
-    assert chunk.texts == (["a", "b\n", "c"],) and chunk.numbers == [1, 3, 4]
+    assert chunk.texts == (["a", "b\n", "c"],) and [row.number for row in source.rows()] == [1, 3, 4]
     assert source.names == ("text", "n", "more")
     assert [str(kind) for kind in source.schema().types] == ["string", "double", "string"]
 
@@ -146,8 +147,8 @@ def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"n": [1, 2, 3], "text": ["a", None, "c"]}), path)
     chunk = whole(open_table(path, one_text()))
-    assert chunk.texts == (["a", "c"],) and chunk.numbers == [1, 3]
-    assert chunk.rows() == [{"n": 1, "text": "a"}, {"n": 3, "text": "c"}]
+    assert chunk.texts == (["a", "c"],) and chunk.bad[0].problem.line == 2
+    assert chunk.rows.to_pylist() == [{"n": 1, "text": "a"}, {"n": 3, "text": "c"}]
     assert chunk.bad[0].content == {"n": 2, "text": None}
     assert refused(path).message == f'{path}, row 2: no text in "text"'
 
@@ -155,22 +156,22 @@ def test_parquet(tmp_path: Path) -> None:
 def test_lines(tmp_path: Path) -> None:
     path = written(tmp_path / "lines", b"a\tb\r\nc\nd\te\n\xff\tx\n")
     with path.open("rb") as content:
-        chunk = whole(open_lines(content, TextChoice(PAIR, TableLayout({}))))
+        chunk = whole(TextStream(content, TextChoice(PAIR, TableLayout({}))))
     assert chunk.texts == (["a", "d"], ["b", "e"])
     assert [(bad.problem.line, bad.problem.message) for bad in chunk.bad] == [(2, "no tab"), (4, "not UTF-8 text")]
     with path.open("rb") as content:
-        assert whole(open_lines(content, one_text())).texts == (["a\tb", "c", "d\te"],)
+        assert whole(TextStream(content, one_text())).texts == (["a\tb", "c", "d\te"],)
 
 
 def test_chunks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 4)
-    monkeypatch.setattr(chunks, "CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr(rows, "CHUNK_ROWS", 4)
+    monkeypatch.setattr(rows, "CHUNK_CHARACTERS", 100)
     path = written(tmp_path / "a.csv", "text\n" + "a\n" * 9 + "b" * 120 + "\nc\n" + '""\n' * 9)
     parts = list(open_table(path, one_text()).chunks())
     assert [len(part) for part in parts] == [4, 4, 2, 1, 0, 0][: len(parts)]
     assert sum(len(part.bad) for part in parts) == 9 and max(len(part.bad) for part in parts) <= 4
 
-    monkeypatch.setattr(chunks, "CHUNK_CHARACTERS", 1000)
+    monkeypatch.setattr(rows, "CHUNK_CHARACTERS", 1000)
     header, row = ",".join(["text", *(f"c{n}" for n in range(100))]), "a" + "," * 100
     wide = written(tmp_path / "wide.csv", "\n".join([header, *[row] * 6]) + "\n")  # Empty cells take memory too.
     assert [len(part) for part in open_table(wide, one_text()).chunks()] == [2, 2, 2]

@@ -18,11 +18,9 @@ import pyarrow.parquet
 import pytest
 
 from glueft.errors import OutputError
-from glueft.inference import writers
-from glueft.inference.chunks import Chunk
-from glueft.inference.output_file import OutputFile, check_place, output_format
-from glueft.inference.writers import make_writer
 from glueft.runs.answers import Answers, result_names
+from glueft.tables import parquet
+from glueft.tables.output import OutputFile, check_place, make_writer, output_format
 
 LABELS = ("=1+1", "<script>")
 RESULTS = ("label", "probability_=1+1", "probability_<script>")
@@ -33,7 +31,7 @@ TEXT = pyarrow.string()
 def write(kind: str, rows: Sequence[dict[str, Any]], schema: Any, *, raw: bool = False, arrow: Any = None) -> bytes:
     file = io.BytesIO()
     writer = make_writer(kind, file, schema.names, RESULTS, lambda: schema, raw=raw)
-    writer.write(Chunk(numbers=[1, 2], cells=[] if arrow else list(rows), arrow=arrow), SAID.columns())
+    writer.write(arrow or list(rows), SAID.columns())
     writer.close()
     return file.getvalue()
 
@@ -105,12 +103,12 @@ def test_parquet_keeps_its_types() -> None:
 
 
 def test_parquet_writes_few_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writers, "GROUP_ROWS", 3)
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 3)
     file = io.BytesIO()
     schema = pyarrow.schema([("text", TEXT)])
     writer = make_writer("parquet", file, ["text"], RESULTS, lambda: schema, raw=False)
     for _ in range(3):
-        writer.write(Chunk(numbers=[1, 2], cells=[{"text": "a"}, {"text": "b"}]), SAID.columns())
+        writer.write([{"text": "a"}, {"text": "b"}], SAID.columns())
     writer.close()
     assert pyarrow.parquet.ParquetFile(file).metadata.num_row_groups == 2
 

@@ -1,0 +1,136 @@
+"""Rows to predict: where they come from, read in chunks that fit in memory, the bad ones set apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from glueft.inference.text_columns import TextChoice, Texts
+from glueft.tables.cells import CellError
+from glueft.tables.problems import Problem
+
+# Rows read, tokenized and predicted together. Rows of similar length share a batch within a chunk: of 8,192 rows, next
+# to no padding is left, and their texts take a few megabytes.
+CHUNK_ROWS = 8192
+
+# Fewer rows make a chunk where they are long: a tokenizer takes some 25 bytes for each character while it works.
+CHUNK_CHARACTERS = 2**23
+
+# What a cell takes beside its text, in characters: a table may have a hundred thousand columns, and all of them empty.
+CELL_CHARACTERS = 8
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be predicted: why, and what was read of it."""
+
+    problem: Problem
+    content: Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it was read.
+
+    Attributes:
+        number: of its line or row, from 1.
+        content: its cells by column; for a row with a problem whatever was read.
+        size: its characters, about.
+        problem: what is wrong with the row already, if anything is.
+    """
+
+    number: int
+    content: Any
+    size: int
+    problem: Problem | None = None
+
+
+@dataclass
+class Chunk:
+    """Rows in the order of their file.
+
+    Attributes:
+        texts: for each of the model's inputs, a text a row.
+        rows: the cells of each row by column; or an Arrow table, where the file is Parquet.
+        bad: rows that are left out of the two above.
+    """
+
+    texts: tuple[list[str], ...]
+    rows: Any = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.texts[0])
+
+    def add(self, row: Row, texts_of: Callable[[Mapping[str, Any]], Texts]) -> bool:
+        """Add the texts of a row, and return whether it has them; else add it to the bad ones."""
+        problem = row.problem
+        if problem is None:
+            try:
+                for column, text in zip(self.texts, texts_of(row.content), strict=True):
+                    column.append(text)
+            except CellError as error:
+                problem = error.at(row.number)
+        if problem is not None:
+            self.bad.append(BadRow(problem, row.content))
+        return problem is None
+
+
+class RowSource:
+    """Where rows come from.
+
+    Attributes:
+        name: of the file, for messages.
+        unit: what a row's number counts: "line", "row" or "text".
+        columns: those with the texts.
+        raw: whether fields are written as they are, without quotes around them, and hold no tabs.
+        repeats: whether `chunks` may be called again, and gives the same rows.
+        warnings: about the rows; complete when all were read.
+    """
+
+    name: str
+    unit = "line"
+    columns: Sequence[str]
+    raw = False
+    repeats = True
+    warnings: tuple[str, ...] = ()
+
+    def __init__(self, choice: TextChoice) -> None:
+        self.choice = choice
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns; of JSON Lines those met so far."""
+        return self.columns
+
+    def schema(self) -> Any:
+        """Return the Arrow schema of the columns; JSON Lines must have been read once."""
+        import pyarrow
+
+        return pyarrow.schema([(name, pyarrow.string()) for name in self.names])
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield all rows, checked.
+
+        Raises:
+            DataError: the rest of the file cannot be read.
+        """
+        texts_of = self.choice.reader(self.columns)
+        chunk, size = self.empty_chunk(), 0
+        for row in self.rows():
+            if chunk.add(row, texts_of):
+                chunk.rows.append(row.content)
+            size += row.size
+            if len(chunk) == CHUNK_ROWS or size >= CHUNK_CHARACTERS or len(chunk.bad) == CHUNK_ROWS:
+                yield chunk
+                chunk, size = self.empty_chunk(), 0
+        if len(chunk) or chunk.bad:
+            yield chunk
+
+    def empty_chunk(self) -> Chunk:
+        return Chunk(tuple([] for _ in self.columns))
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows one by one."""
+        raise NotImplementedError

@@ -1,0 +1,151 @@
+"""One writer for tables of each format, and the compressed file that it writes to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Protocol
+
+from glueft.errors import OutputError
+from glueft.files import WholeFile, writing
+from glueft.tables.delimited import DelimitedWriter
+from glueft.tables.json_lines import JsonLinesWriter
+from glueft.tables.lines import OPENERS
+from glueft.tables.parquet import ParquetWriter
+from glueft.tables.suffixes import SUFFIXES, TableFormat, table_format
+
+
+class TableWriter(Protocol):
+    """Writes rows and columns of results beside them."""
+
+    def write(self, rows: Any, results: Sequence[Sequence[Any]]) -> None:
+        """Write rows.
+
+        Args:
+            rows: a list of dicts by column, or an Arrow table.
+            results: the cells of each result column, a cell a row.
+        """
+
+    def close(self) -> None:
+        """Write what is left; the file itself stays open."""
+
+
+def make_writer(
+    kind: str,
+    file: IO[bytes],
+    names: Sequence[str],
+    result_names: Sequence[str],
+    schema: Callable[[], Any],
+    *,
+    raw: bool = False,
+) -> TableWriter:
+    """Return the writer of a format.
+
+    Args:
+        kind: see `TableFormat`.
+        file: where to.
+        names: the columns of the rows.
+        result_names: the columns of the results.
+        schema: gives the Arrow schema of the rows' columns; called for Parquet alone.
+        raw: whether the rows' fields hold no tabs: TSV is then written without quotes.
+    """
+    if kind == "parquet":
+        return ParquetWriter(file, result_names, schema())
+    if kind == "jsonl":
+        return JsonLinesWriter(file, result_names)
+    tabs = kind == "tsv"
+    return DelimitedWriter(file, names, result_names, delimiter="\t" if tabs else ",", raw=raw and tabs)
+
+
+def output_format(path: Path) -> TableFormat:
+    """Return the format of a file to write, by its suffix.
+
+    Raises:
+        OutputError: glueft writes none of this suffix.
+    """
+    try:
+        return table_format(path)
+    except ValueError as error:
+        raise OutputError(
+            f"{path}: its name does not say how to write it",
+            expected=f"a name that ends in {SUFFIXES}",
+            received=f"{path.name}: {error}".replace(f"must end in {SUFFIXES}; ", ""),
+            fix="name it predictions.csv, predictions.jsonl or the like",
+        ) from None
+
+
+def check_place(path: Path, *, force: bool, read: Path | None = None) -> None:
+    """Check, before any work is done, that a file can be written.
+
+    Args:
+        path: the file.
+        force: whether one that exists may be replaced.
+        read: the file that is read meanwhile.
+
+    Raises:
+        OutputError: it cannot, or may not.
+    """
+    if path.is_dir():
+        raise OutputError(
+            f"{path} is a folder",
+            expected="the name of a file",
+            received="a folder",
+            fix=f"name a file in it: {path / 'predictions.csv'}",
+        )
+    if not path.parent.is_dir():
+        raise OutputError(
+            f"{path} cannot be written: there is no folder {path.parent}",
+            expected="a folder that exists",
+            received="a file" if path.parent.exists() else "nothing of that name",
+            fix=f"make it (mkdir -p {path.parent}), or name another place",
+        )
+    if read is not None and path.exists() and path.samefile(read):
+        raise OutputError(
+            f"{path} is the file that is read",
+            expected="another file for the output",
+            received="the same file twice",
+            fix="name another output",
+        )
+    if path.exists() and not force:
+        raise OutputError(
+            f"{path} exists already",
+            expected="the name of a new file",
+            received=f"a file of {path.stat().st_size:,} bytes",
+            fix="name another file, move that one away, or replace it with --force",
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(
+            f"{path} cannot be written",
+            expected="a folder that can be written to",
+            received=f"no permission to write in {path.parent}",
+            fix="name another place",
+        )
+
+
+class OutputFile:
+    """A `WholeFile`, compressed where that is asked for. Use as a context manager; write to `content`."""
+
+    content: IO[bytes]
+
+    def __init__(self, path: Path, compression: str | None = None) -> None:
+        self.compression = compression
+        self.whole = WholeFile(path)
+
+    def __enter__(self) -> OutputFile:
+        with writing(self.whole.path):
+            file = self.whole.__enter__().file
+        self.content = file if self.compression is None else OPENERS[self.compression](file, "wb")
+        return self
+
+    def finish(self) -> None:
+        """Put the file in its place."""
+        if self.compression is not None:
+            self.content.close()
+        self.whole.finish()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.whole.__exit__(kind, error, trace)
