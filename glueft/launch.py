@@ -18,6 +18,7 @@ from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
 from glueft.plugin.task_description import describe_task
+from glueft.runs.record import Epoch, Record
 from glueft.runs.run import Run, new_run_folder, write_predictions
 from glueft.runs.run_record import Clock, close_record, open_record
 from glueft.system.gc_pause import collector_off
@@ -47,12 +48,12 @@ class Result:
     """What a run returns.
 
     Attributes:
-        record: the content of run.json.
+        record: run.json.
         model: the fine-tuned Keras classifier.
         folder: the run folder.
     """
 
-    record: dict[str, Any]
+    record: Record
     model: keras.Model
     folder: Path
 
@@ -198,7 +199,7 @@ def prepare(run: Run, progress: RunProgress, *, quiet: bool) -> Prepared:
         run.model, run.num_train_steps = ready.model, ready.batches.training.num_train_steps
         widths = ready.batches.training.buckets
         run.in_training = ModelInTraining(recipe, tokens, ready.model, None if widths is None else tuple(widths))
-        run.record |= ready.describe(recipe, tokens.checkpoint)
+        run.record.update(ready.describe(recipe, tokens.checkpoint))
         callbacks = [BlamedCallback(callback, build(callback, run)) for callback in recipe.callbacks]
 
         times = engine.step_times(ready.model)
@@ -246,7 +247,7 @@ def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: Backgroun
             "metrics": report.metrics,
             "seconds": round(report.seconds, 3),
         }
-        run.record["epochs"].append(entry)
+        run.record.epochs.append(Epoch.model_validate(entry))
         run.log(kind="epoch", **entry)
         if pushes:
             pushes.after_epoch(report.epoch, len(batches.plans), report.metrics)
@@ -265,11 +266,9 @@ def train(run: Run, prepared: Prepared, progress: RunProgress, pushes: Backgroun
         )
     steps_done = batches.sizes()[: trained.steps]
     real, padding = batches.tokens(trained.steps)
-    run.record |= {
-        "examples_per_second": round(int(steps_done.sum()) / trained.step_seconds, 3),
-        "tokens_per_second": round(real / trained.step_seconds, 1),
-        "padding_waste": round(padding / (real + padding), 5),
-    }
+    run.record.examples_per_second = round(int(steps_done.sum()) / trained.step_seconds, 3)
+    run.record.tokens_per_second = round(real / trained.step_seconds, 1)
+    run.record.padding_waste = round(padding / (real + padding), 5)
     return trained
 
 

@@ -88,7 +88,6 @@ def test_imports_go_down(room: str) -> None:
 ALLOWED_YET = [
     "glueft.runs.run imports glueft.training.engine",
     "glueft.runs.run imports glueft.training.model_in_training",
-    "glueft.terminal.result_tables imports glueft.push.record",
 ]
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
 from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.recipe.problems import RecipeError
-from glueft.runs.saved_run import REPEAT, SavedRun, find_run_folder, open_run
+from glueft.runs.record import REPEAT
+from glueft.runs.saved_run import SavedRun, find_run_folder, open_run
 
 if TYPE_CHECKING:
     import numpy as np

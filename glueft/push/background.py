@@ -18,9 +18,10 @@ from glueft.errors import GlueftError
 from glueft.files import hidden_name, size
 from glueft.hub.client import quiet_client_in_threads
 from glueft.plugin.task_description import describe_task
-from glueft.push.content import Source, content_of, record_after
+from glueft.push.content import Source, content_of
 from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, push
-from glueft.push.record import failed, hub_record, push_options
+from glueft.push.record import failed, hub_record
+from glueft.runs.record import Push
 from glueft.text import without_secrets
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class BackgroundPush:
         self.tokenizer = tokenizer
         self.target = Target(hub.push, private=hub.private, revision=hub.revision)
         self.each_epoch = hub.when == "epoch"
-        run.record["hub"] = hub_record(self.target, hub.when)
+        self.hub = hub_record(self.target, hub.when)
+        run.record.hub = self.hub
         # Set when no thread is at work. Not the thread's own `join`: Python 3.11 takes a thread for ended once Ctrl-C
         # has interrupted that.
         self.idle = threading.Event()
@@ -128,7 +130,9 @@ class BackgroundPush:
     def _source(
         self, folder: Path, epoch: tuple[int, int] | None = None, metrics: dict[str, float] | None = None
     ) -> Source:
-        record = copy.deepcopy(self.run.record) if metrics is None else record_after(self.run.record, metrics)
+        record = copy.deepcopy(self.run.record)
+        if metrics is not None:
+            record.metrics = metrics
         task = describe_task(self.run.task)
         return Source(folder, record, self.run.recipe.tables(), task.labels, task, epoch)
 
@@ -187,7 +191,7 @@ class BackgroundPush:
             self.ended.append(self._of_epoch(failed(error), epoch))
         if pushing or not told_before:
             end = "" if pushing else "; the run goes on"
-            options = push_options(self.run.record["hub"])  # A private model must not come out public by a repetition.
+            options = self.hub.options()  # A private model must not come out public by a repetition.
             fix = re.sub(
                 r"push RUN (\S+/[\w.-]+)", lambda found: f"push {self.run.folder} {found[1]}{options}", error.fix
             )
@@ -199,18 +203,14 @@ class BackgroundPush:
             return
         new, self.ended = self.ended, []
         if new:
-            self.run.record["hub"]["pushes"] += new
+            self.hub.pushes += map(Push.model_validate, new)
             self.run.write_record()
 
     def _note(self, entry: dict[str, Any], epoch: int | None) -> None:
-        self.run.record["hub"]["pushes"].append(self._of_epoch(entry, epoch))
+        self.hub.pushes.append(Push.model_validate(self._of_epoch(entry, epoch)))
         at = f" of epoch {epoch}" if epoch else ""
         name = self.target.repository
-        again = (
-            ""
-            if epoch
-            else f"; to repeat it: glueft push {self.run.folder} {name}{push_options(self.run.record['hub'])}"
-        )
+        again = "" if epoch else f"; to repeat it: glueft push {self.run.folder} {name}{self.hub.options()}"
         self.run.say(f"warning: the push{at} to {name} is {entry['status']}: {entry['reason']}{again}")
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,11 +126,6 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
         _checkpoint(source.folder) | {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()},
         f"glueft: {record['task']}, {stage}",
     )
-
-
-def record_after(record: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, Any]:
-    """Return the record of a run that goes on as it is after an epoch with these metrics."""
-    return copy.deepcopy(dict(record)) | {"metrics": dict(metrics)}
 
 
 def is_stale(name: str, new: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
 from glueft.metrics import softmax
 from glueft.runs import history
+from glueft.runs.record import Record
 from glueft.text import json_text, number_text, shortest
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Run:
         self.recipe = recipe
         self.folder = folder
         self._say = say
-        self.record: dict[str, Any] = {}
+        # Filled in by `open_record`.
+        self.record = Record.model_construct(status="not begun")
         self.num_train_steps = 0
         self.validation_logits: NDArray[np.float32] | None = None
         self.in_training: ModelInTraining | None = None
@@ -138,7 +140,7 @@ class Run:
             raise RunFolderError(
                 f"{self!r} has no model yet",
                 expected="a run whose rows are read and whose model is loaded",
-                received=f'a run with the status "{self.record.get("status", "not begun")}" that has not come so far',
+                received=f'a run with the status "{self.record.status}" that has not come so far',
                 fix="ask for it in a callback's `build` or later",
             )
         return self.in_training
@@ -157,7 +159,7 @@ class Run:
             RunFolderError: it cannot be written; the one before stays.
         """
         with self.writing("run.json"):
-            write_text(self.folder / "run.json", json_text(self.record, indent=2) + "\n")
+            write_text(self.folder / "run.json", json_text(self.record.as_dict(), indent=2) + "\n")
 
     def close(self) -> None:
         """Write the last run.json, in the room that was kept for it."""
@@ -167,8 +169,8 @@ class Run:
 
     def note_interruption(self) -> None:
         """Write that the run was interrupted, if its process is ended on the spot and the record does not say so."""
-        if self.record["status"] in ("running", "interrupted"):
-            self.record["status"] = "interrupted"
+        if self.record.status in ("running", "interrupted"):
+            self.record.status = "interrupted"
             self.close()
 
     def log(self, kind: str = "", **values: Any) -> None:

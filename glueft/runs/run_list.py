@@ -12,6 +12,7 @@ from typing import Any
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import known_metrics, metric_title
+from glueft.runs.record import Record
 from glueft.runs.run import remove_leftovers_of_run
 from glueft.runs.saved_run import has_died, open_run
 from glueft.suggest import did_you_mean
@@ -107,22 +108,18 @@ def listed(folder: Path) -> ListedRun:
     except OSError as error:
         return ListedRun(name, path, "broken", error.strerror or str(error))
     status, note = _status(folder, record)
-    checkpoint, metrics, labels, seconds = (
-        _table(record, key) for key in ("checkpoint", "metrics", "metric_labels", "seconds")
-    )
-    named, total = checkpoint.get("name"), seconds.get("total")
     return ListedRun(
         name,
         path,
         status,
         note,
-        task=record["task"],
-        checkpoint=named if isinstance(named, str) else None,
-        metrics={key: value for key, value in metrics.items() if is_number(value)} if isinstance(metrics, dict) else {},
-        metric_labels={key: label for key, label in labels.items() if isinstance(label, str)},
-        seconds=total if is_number(total) else None,
-        seed=record["seed"],
-        started=record["started"],
+        task=record.task,
+        checkpoint=record.checkpoint.name,
+        metrics={key: value for key, value in record.metrics.items() if is_number(value)},
+        metric_labels=record.metric_labels,
+        seconds=record.seconds.get("total"),
+        seed=record.seed,
+        started=record.started,
     )
 
 
@@ -210,16 +207,16 @@ def _has_only_begun(folder: Path) -> bool:
     return names <= {"recipe.toml"}
 
 
-def _status(folder: Path, record: dict[str, Any]) -> tuple[str, str | None]:
-    status = record["status"]
+def _status(folder: Path, record: Record) -> tuple[str, str | None]:
+    status = record.status
     if status == "failed":
-        return status, (str(record.get("error") or "").strip().splitlines() or ["run.json does not say why"])[0]
+        return status, ((record.error or "").strip().splitlines() or ["run.json does not say why"])[0]
     if status != "running":
         return (status, None) if status in STATUSES else ("broken", f"run.json has the unknown status {status!r}")
     heard = f"last wrote {_ago(_last_sign(folder))} ago"
     if has_died(record):
         return "died", f"its process is gone; it {heard}"
-    if is_alive(record.get("process")) is None:
+    if is_alive(record.process) is None:
         return status, f"{heard}; whether its process still lives cannot be known from here"
     return status, heard
 
@@ -242,11 +239,6 @@ def _ago(moment: float) -> str:
             count = int(seconds // size)
             return f"{count} {unit}" + ("s" if count > 1 else "")
     return f"{seconds:.0f} s"
-
-
-def _table(record: dict[str, Any], key: str) -> dict[str, Any]:
-    value = record.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def is_number(value: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.plugin.origin import origin_of
+from glueft.runs.record import Record
 from glueft.system.interruption import check
 from glueft.system.process_identity import process_identity
 
@@ -62,47 +63,49 @@ class Clock:
 
 def open_record(run: Run) -> None:
     """Fill in what is known before anything is read."""
-    run.record = {
-        "status": "running",
-        "task": run.task.name,
-        "seed": run.recipe.training.seed,
-        "started": now(),
-        "run_dir": str(run.folder.resolve()),
-        "plugins": {
+    run.record = Record.model_validate(
+        {
+            "status": "running",
             "task": run.task.name,
-            "optimizer": run.recipe.optimizer.name,
-            "schedule": run.recipe.schedule.name,
-            "callbacks": [callback.name for callback in run.recipe.callbacks],
-            "packages": {
-                "task": origin_of(run.task),
-                "optimizer": origin_of(run.recipe.optimizer),
-                "schedule": origin_of(run.recipe.schedule),
-                "callbacks": [origin_of(callback) for callback in run.recipe.callbacks],
+            "seed": run.recipe.training.seed,
+            "started": now(),
+            "run_dir": str(run.folder.resolve()),
+            "plugins": {
+                "task": run.task.name,
+                "optimizer": run.recipe.optimizer.name,
+                "schedule": run.recipe.schedule.name,
+                "callbacks": [callback.name for callback in run.recipe.callbacks],
+                "packages": {
+                    "task": origin_of(run.task),
+                    "optimizer": origin_of(run.recipe.optimizer),
+                    "schedule": origin_of(run.recipe.schedule),
+                    "callbacks": [origin_of(callback) for callback in run.recipe.callbacks],
+                },
+                "files": [{"path": file.path, "sha256": file.sha256} for file in run.recipe.plugin_files],
             },
-            "files": [{"path": file.path, "sha256": file.sha256} for file in run.recipe.plugin_files],
-        },
-        "host": describe_host(),
-        "process": process_identity(),
-        "versions": installed_versions(),
-        "warnings": [],
-        "metrics": {},
-        "epochs": [],
-        "seconds": {},
-    }
+            "host": describe_host(),
+            "process": process_identity(),
+            "versions": installed_versions(),
+            "warnings": [],
+            "metrics": {},
+            "epochs": [],
+            "seconds": {},
+        }
+    )
 
 
 def close_record(run: Run, clock: Clock, error: BaseException | None = None) -> None:
     """Fill in how the run ended, and write run.json."""
     if error is None:
-        run.record["status"] = "done"
+        run.record.status = "done"
     elif isinstance(error, KeyboardInterrupt):
-        run.record["status"] = "interrupted"
+        run.record.status = "interrupted"
     else:
-        run.record["status"] = "failed"
-        run.record["error"] = str(error) if isinstance(error, GlueftError) else f"{type(error).__name__}: {error}"
-    run.record["finished"] = now()
-    run.record["seconds"] = clock.readings()
-    run.record["peak_memory_bytes"] = peak_memory()
+        run.record.status = "failed"
+        run.record.error = str(error) if isinstance(error, GlueftError) else f"{type(error).__name__}: {error}"
+    run.record.finished = now()
+    run.record.seconds = clock.readings()
+    run.record.peak_memory_bytes = peak_memory()
     run.close()
 
 

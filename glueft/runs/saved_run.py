@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
@@ -16,8 +18,18 @@ from glueft.plugin.origin import recorded_origins
 from glueft.plugin.task_description import TaskDescription, describe_task, read_description
 from glueft.runs import history
 from glueft.runs.predictions import Predictions, read_label_names, read_predictions
+from glueft.runs.record import (
+    REPEAT,
+    Epoch,
+    Record,
+    Step,
+    other_metrics,
+    read_file,
+    read_object,
+    read_record,
+    wrong_values,
+)
 from glueft.runs.run import remove_leftovers_of_run
-from glueft.system.plain_file import UnreadableError, parse_json, read_text
 from glueft.system.process_identity import is_alive
 
 if TYPE_CHECKING:
@@ -27,10 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Predictions", "SavedRun", "find_run_folder", "open_run"]
 
 _SECTIONS = ("task", "model", "data", "optimizer", "schedule", "training", "engine")
-# What run.json of every run has, and what that of a finished one has besides.
-_KEYS = {"status": str, "task": str, "seed": int, "started": str, "run_dir": str}
-_FINISHED_KEYS = {"metrics": dict, "epochs": list, "seconds": dict, "data": dict, "checkpoint": dict, "engine": dict}
-REPEAT = "repeat the run (glueft run with its recipe.toml), or restore the folder from a copy"
 
 
 class SavedRun:
@@ -42,7 +50,7 @@ class SavedRun:
 
     Attributes:
         folder: absolute.
-        record: the content of run.json.
+        record: run.json.
 
     Args:
         folder, record: as above.
@@ -50,9 +58,7 @@ class SavedRun:
         trust: run the plugin files that its recipe names, even if no run of this user has.
     """
 
-    def __init__(
-        self, folder: Path, record: dict[str, Any], plugins: Sequence[str] = (), *, trust: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, record: Record, plugins: Sequence[str] = (), *, trust: bool = False) -> None:
         self.folder = folder
         self.record = record
         self._plugins = {"plugins": plugins, "trust": trust}
@@ -115,7 +121,7 @@ class SavedRun:
         """The recipe's task; one that learns its labels from its rows has those of the model, and the run's metrics."""
         task = copy.copy(self.recipe.task)
         if task.reads_own_files:
-            task.labels, task.metrics = self.labels, tuple(self.record["metrics"]) or task.metrics
+            task.labels, task.metrics = self.labels, tuple(self.record.metrics) or task.metrics
         return task
 
     @cached_property
@@ -125,7 +131,7 @@ class SavedRun:
         Raises:
             RecipeError: the run has not recorded it, and the plugin is not there.
         """
-        recorded = self.record.get("task_description")
+        recorded = self.record.task_description
         if recorded is None:
             return describe_task(self.task)
         try:
@@ -139,10 +145,10 @@ class SavedRun:
             ) from None
 
     def _check_task(self, name: object) -> None:
-        if name != self.record["task"]:
+        if name != self.record.task:
             raise RunFolderError(
                 f"{self.folder}: recipe.toml and run.json are of different runs",
-                expected=f'the task "{self.record["task"]}", which run.json names',
+                expected=f'the task "{self.record.task}", which run.json names',
                 received=f'recipe.toml with the task "{name}"',
                 fix=REPEAT,
             )
@@ -153,7 +159,7 @@ class SavedRun:
         config = self.model_folder / "config.json"
         if not config.is_file() and self.splits():
             return read_label_names(self._predictions_file(self.splits()[0]))
-        settings = _read_object(config, "the model's configuration")
+        settings = read_object(config, "the model's configuration")
         if settings.get("problem_type") == "regression":
             return ()
         try:
@@ -186,7 +192,7 @@ class SavedRun:
         path = self.folder / history.NAME
         entries = []
         # Not `splitlines`: a text in a line may hold other marks that it takes for a line's end, such as U+2028.
-        for number, line in enumerate(_read_text(path).split("\n"), start=1):
+        for number, line in enumerate(read_file(path).split("\n"), start=1):
             if not line.strip():
                 continue
             entry = history.entry_of(line)
@@ -204,17 +210,20 @@ class SavedRun:
 
     @staticmethod
     def _check_entries(path: Path, entries: Sequence[dict[str, Any]]) -> None:
-        from glueft.runs.record_shape import other_metrics, wrong_entry
-
-        epochs = []
+        epochs: list[Epoch] = []
         for number, entry in enumerate(entries, start=1):
             if entry["kind"] == "epoch" and isinstance(entry.get("metrics"), dict):
                 # JSON has no NaN, which the correlation of equal scores is: it was written as null.
                 entry["metrics"] = {key: nan if value is None else value for key, value in entry["metrics"].items()}
-            wrong = wrong_entry(entry)
-            if not wrong and entry["kind"] == "epoch":
-                epochs.append(entry)
-                wrong = other_metrics(epochs)
+            wrong: dict[str, str] = {}
+            try:
+                if entry["kind"] == "step":
+                    Step.model_validate(entry)
+                elif entry["kind"] == "epoch":
+                    epochs.append(Epoch.model_validate(entry))
+                    wrong = other_metrics(epochs)
+            except ValidationError as error:
+                wrong = wrong_values(error)
             if wrong:
                 raise RunFolderError(
                     f"{path}: an entry is not one of a run",
@@ -226,20 +235,20 @@ class SavedRun:
     def splits(self) -> tuple[str, ...]:
         """Return the splits whose predictions were written, in the order of run.json."""
         written = {path.name.removesuffix(".tsv") for path in (self.folder / "predictions").glob("[!.]*.tsv")}
-        known = [split for split in self.record.get("data", {}).get("splits", {}) if split in written]
+        known = [split for split in self.record.data.splits if split in written]
         return (*known, *sorted(written.difference(known)))
 
     def predictions(self, split: str) -> Predictions:
         """Return the predictions of a split, checked against the model's labels and the rows that run.json counts."""
-        described = self.record.get("data", {}).get("splits", {}).get(split, {})
-        return read_predictions(self._predictions_file(split), self.labels, described.get("rows"))
+        described = self.record.data.splits.get(split)
+        return read_predictions(self._predictions_file(split), self.labels, described.rows if described else None)
 
     def recipe_settings(self) -> dict[str, Any]:
         """Return recipe.toml as it was written, complete; no plugin is looked up and no plugin file run."""
         from glueft.recipe.file import parse_text, read_text
 
         path = self.folder / "recipe.toml"
-        _read_text(path)
+        read_file(path)
         settings = parse_text(*read_text(str(path)))
         lost = [name for name in _SECTIONS if not isinstance(settings.get(name), dict)]
         if lost:
@@ -268,8 +277,8 @@ def open_run(
     Args:
         path: the folder, or its `model/`.
         finished: refuse a run that is not done.
-        whole: refuse a record with any value that its readers cannot use; else only one whose main keys are missing or
-            of the wrong kind, for readers that look at each other value before they use it.
+        whole: refuse a record with any value that cannot be used; else such values are left out, unless they are
+            among those that every run has.
         plugins, trust: as in `SavedRun`.
 
     Raises:
@@ -279,18 +288,8 @@ def open_run(
     if folder is None:
         raise _no_run(Path(path))
     remove_leftovers_of_run(folder)
-    record = _read_object(folder / "run.json", "the record of a run")
-    wrong = _wrong_keys(record, whole)
-    if wrong:
-        few = ", ".join([*wrong][:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        wanted = "; ".join(f"{key}: {reason}" for key, reason in [*wrong.items()][:5])
-        raise RunFolderError(
-            f"{folder / 'run.json'}: it is not the record of a run",
-            expected=wanted,
-            received=f"nothing of use at {few}",
-            fix=REPEAT,
-        )
-    if finished and record["status"] != "done":
+    record = read_record(folder / "run.json", tolerant=not whole)
+    if finished and record.status != "done":
         raise _not_done(folder, record)
     return SavedRun(folder, record, plugins, trust=trust)
 
@@ -307,47 +306,20 @@ def find_run_folder(path: str | os.PathLike[str]) -> Path | None:
     return None
 
 
-def _wrong_keys(record: dict[str, Any], whole: bool) -> dict[str, str]:
-    keys = _KEYS | (_FINISHED_KEYS if record.get("status") == "done" else {})
-    wrong = {
-        key: f"a {'whole number' if kind is int else 'table' if kind is dict else 'list' if kind is list else 'text'}"
-        for key, kind in keys.items()
-        if not isinstance(record.get(key), kind)
-    }
-    if not wrong and record["status"] == "done" and not _describes_splits(record["data"]):
-        return {"data.splits": "a table of the splits, with their rows"}
-    if not wrong and whole:
-        from glueft.runs.record_shape import wrong_keys
-
-        return wrong_keys(record)
-    return wrong
-
-
-def _describes_splits(data: dict[str, Any]) -> bool:
-    splits = data.get("splits")
-    return (
-        isinstance(splits, dict)
-        and isinstance(data.get("validation_split"), str)
-        and data["validation_split"] in splits
-        and all(isinstance(split, dict) and isinstance(split.get("rows"), int) for split in splits.values())
-    )
-
-
-def has_died(record: Mapping[str, Any]) -> bool:
+def has_died(record: Record) -> bool:
     """Whether a record says that its run goes on while its process is known to be gone."""
-    return record["status"] == "running" and is_alive(record.get("process")) is False
+    return record.status == "running" and is_alive(record.process) is False
 
 
-def _not_done(folder: Path, record: Mapping[str, Any]) -> RunFolderError:
-    status = str(record["status"])
-    received, fix = f'"{status}"', REPEAT
-    if "error" in record:
-        received += ": " + str(record["error"]).split("\n")[0]
+def _not_done(folder: Path, record: Record) -> RunFolderError:
+    received, fix = f'"{record.status}"', REPEAT
+    if record.error is not None:
+        received += ": " + record.error.split("\n")[0]
     if has_died(record):
         received += ", while its process is gone: it has died, killed or out of memory"
-    elif status == "running":
+    elif record.status == "running":
         fix = "wait until it is done"
-        if is_alive(record.get("process")) is None:
+        if is_alive(record.process) is None:
             received += "; whether its process still lives cannot be known from here"
             fix += f"; if it has died, {REPEAT}"
     return RunFolderError(
@@ -378,34 +350,3 @@ def _no_run(path: Path) -> RunFolderError:
         received=received,
         fix=fix,
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return read_text(path)
-    except FileNotFoundError:
-        received = "no such file"
-    except UnreadableError as error:
-        received = str(error)
-    raise RunFolderError(f"{path}: it cannot be read", expected="a text file", received=received, fix=REPEAT)
-
-
-def _read_object(path: Path, what: str) -> dict[str, Any]:
-    text = _read_text(path)
-    try:
-        content = parse_json(text)
-    except UnreadableError as error:
-        raise RunFolderError(
-            f"{path}: it is cut off or broken",
-            expected=f"{what}, a JSON object",
-            received=str(error),
-            fix=REPEAT,
-        ) from None
-    if not isinstance(content, dict):
-        raise RunFolderError(
-            f"{path}: it is not {what}",
-            expected="a JSON object",
-            received=f"a JSON {type(content).__name__}",
-            fix=REPEAT,
-        )
-    return content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 from rich.text import Text
@@ -16,6 +16,7 @@ from glueft.text import duration, say, score_text
 from glueft.training.observers import RunProgress
 
 if TYPE_CHECKING:
+    from glueft.runs.record import Record
     from glueft.training.engine import EpochReport, StepReport
 
 
@@ -78,7 +79,7 @@ class RichProgress:
         upcoming = min(report.epoch + 1, self.epochs)
         self.bar.update(self.bar.task_ids[0], description=f"epoch {upcoming}/{self.epochs}")
 
-    def finished(self, record: dict[str, Any]) -> None:
+    def finished(self, record: Record) -> None:
         """Print the two tables."""
         self.tables(epoch_table(record), result_table(record))
 
@@ -134,7 +135,7 @@ class PlainProgress:
         """Print a line."""
         self.say(epoch_line(report, self.epochs))
 
-    def finished(self, record: dict[str, Any]) -> None:
+    def finished(self, record: Record) -> None:
         """Print the two tables."""
         self.tables(epoch_table(record), result_table(record))
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from glueft.runs.record import Record
     from glueft.system.console import Table
     from glueft.training.engine import EpochReport, StepReport
 
@@ -29,7 +30,7 @@ class RunProgress(Protocol):
     def epoch(self, report: EpochReport) -> None:
         """Show the state after an epoch."""
 
-    def finished(self, record: dict[str, Any]) -> None:
+    def finished(self, record: Record) -> None:
         """Show the result: validation metrics an epoch, and the last table."""
 
     def tables(self, *tables: Table) -> None:
@@ -58,7 +59,7 @@ class Silent:
     def epoch(self, report: EpochReport) -> None:
         """Show nothing."""
 
-    def finished(self, record: dict[str, Any]) -> None:
+    def finished(self, record: Record) -> None:
         """Show nothing."""
 
     def tables(self, *tables: Table) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from glueft import launch
 from glueft.cli.main import command_line
+from glueft.runs.record import read_record
 from report_runs import make_table_run
 
 Captured = pytest.CaptureFixture[str]
@@ -86,7 +87,7 @@ def test_a_run_writes_its_report_and_survives_a_failing_one(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("no luck")
 
-    record = json.loads((run / "run.json").read_text())
+    record = read_record(run / "run.json")
     done = launch.Result(record, None, run)  # type: ignore[arg-type]  # the model is not looked at
     monkeypatch.setattr(launch, "run_recipe", lambda *_, **__: done)
     said = "warning: the report could not be written, the run is done all the same: "

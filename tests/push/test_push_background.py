@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from test_push import ALICE, FILES, TEXTS, XET, files_of
 
+from glueft.runs.record import Hub, Push, Record
 from glueft.terminal.result_tables import hub_line
 from hub_fixtures import Worker, worker
 from hub_server import HubServer, running_hub
@@ -136,13 +137,12 @@ def test_the_wait_at_the_end_is_bounded_and_nothing_comes_later(
 
 
 def test_the_last_table_says_what_became_of_it() -> None:
-    record = {"run_dir": "/runs/x", "hub": {"repository": "alice/x", "pushes": [{"status": "failed"}]}}
+    hub = Hub(repository="alice/x", pushes=[Push(status="failed")])
+    record = Record.model_construct(run_dir="/runs/x", hub=hub)
     assert hub_line(record) == "failed; to repeat it: glueft push /runs/x alice/x"
-    record["hub"] |= {"private": True, "revision": "trial"}  # type: ignore[operator]
+    hub.private, hub.revision = True, "trial"
     assert hub_line(record) == "failed; to repeat it: glueft push /runs/x alice/x --private --revision trial"
-    record["hub"] = {
-        "pushes": [{"status": "failed"}, {"status": "done", "url": "http://hub/x", "commit": "0123456789"}]
-    }
+    hub.pushes.append(Push(status="done", url="http://hub/x", commit="0123456789"))
     assert hub_line(record) == "http://hub/x (commit 0123456)"
 
 

@@ -254,13 +254,13 @@ def test_a_dead_run_is_called_dead(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
-        ({"host": 5}, "host: a valid dictionary"),
-        ({"epochs": [{"epoch": 1}]}, "epochs.0.step: Field required"),
+        ({"host": 5}, "host: a table"),
+        ({"epochs": [{"epoch": 1}]}, "epochs.0.step: a value"),
         ({"seconds": {"total": 1e400}}, "seconds.total: a finite number"),
-        ({"metrics": {"accuracy": "0.9"}}, "metrics.accuracy: a valid number"),
-        ({"versions": None}, "versions: a valid dictionary"),
+        ({"metrics": {"accuracy": "0.9"}}, "metrics.accuracy: a number"),
+        ({"versions": None}, "versions: a table"),
         ({"task": "mrpc\n```"}, "task: match pattern"),
-        ({"data": {"validation_split": "dev"}}, "data.splits: a table of the splits"),
+        ({"data": {"validation_split": "dev"}}, "data.validation_split: the name of one of data.splits"),
     ],
 )
 def test_a_record_that_no_reader_can_use_is_refused(tmp_path: Path, changes: dict[str, Any], wanted: str) -> None:

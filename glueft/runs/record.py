@@ -1,0 +1,472 @@
+"""run.json, the record of a run: the one place that knows its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from glueft.errors import RunFolderError
+from glueft.plugin.contract import NAME
+from glueft.system.plain_file import UnreadableError, parse_json, read_text
+
+FORMAT = 1
+REPEAT = "repeat the run (glueft run with its recipe.toml), or restore the folder from a copy"
+
+# Numbers as reports and tables can write and draw them. A metric may be NaN: the correlation of equal scores is.
+Count: TypeAlias = Annotated[int, Field(ge=0, le=10**15)]
+Number: TypeAlias = Annotated[float, Field(ge=-1e30, le=1e30)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e12)]
+Length: TypeAlias = Annotated[int, Field(ge=1, le=10**9)]
+Metric: TypeAlias = Annotated[float, Field(allow_inf_nan=True)]
+Metrics: TypeAlias = dict[str, Metric]
+
+
+class Part(BaseModel):
+    """A table of run.json.
+
+    Values are checked, never converted. Keys that are not described here are kept: those of plugins, and of a later
+    glueft. A key that the file does not have reads as its default, and is not written.
+    """
+
+    model_config = ConfigDict(
+        strict=True, extra="allow", allow_inf_nan=False, validate_assignment=True, defer_build=True
+    )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the table as JSON has it."""
+        return self.model_dump(exclude_unset=True)
+
+
+class Histogram(Part):
+    """How many rows have how many tokens."""
+
+    bin_tokens: Annotated[int, Field(ge=1, le=10**6)] = Field(description="tokens that a bin spans")
+    rows: Annotated[list[Count], Field(min_length=1, max_length=10_000)] = Field(description="rows in each bin")
+
+
+class Split(Part):
+    """The rows of a split."""
+
+    rows: Count = Field(description="how many rows were used")
+    sha256: str | None = Field(default=None, description="fingerprint of the rows")
+    limited_from: Count | None = Field(default=None, description="rows before the limit of the recipe")
+    limit_draw: str | None = Field(default=None, description="how the rows of the limit were drawn")
+    official_rows: Count | None = Field(default=None, description="rows that the split has officially")
+    tokens: Count | None = Field(default=None, description="tokens of all rows")
+    truncated_rows: Count | None = Field(default=None, description="rows that were cut to data.max_length")
+    token_lengths: Histogram | None = Field(default=None, description="histogram of the rows' lengths in tokens")
+
+
+class Data(Part):
+    """Where the rows came from, and how many there were."""
+
+    source: str = Field(default="", description="hub, files, folder or sample: the kind of the source")
+    dataset: str | None = Field(default=None, description="the data set of the hub")
+    config: str | None = Field(default=None, description="its configuration")
+    revision: str | None = Field(default=None, description="its commit")
+    folder: str | None = Field(default=None, description="the folder of the files")
+    validation_split: str = Field(default="", description="the primary split: the one that `metrics` is of")
+    max_length: Length | None = Field(default=None, description="longest row in tokens; longer ones are cut")
+    splits: dict[str, Split] = Field(default={}, description="each split that was read")
+    notes: list[str] = Field(default=[], description="how the rows differ from the official ones")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_primary_split(cls, content: Any) -> Any:
+        """The first runs had one validation split, and did not name it."""
+        if isinstance(content, dict) and "validation_split" not in content:
+            splits = content.get("splits")
+            if isinstance(splits, dict) and "validation" in splits:
+                return content | {"validation_split": "validation"}
+        return content
+
+
+class Epoch(Part):
+    """An epoch, in `epochs` and as a line of history.jsonl."""
+
+    epoch: Count = Field(description="its number, from 1")
+    step: Count = Field(description="optimizer steps done at its end")
+    loss: Number = Field(description="mean training loss")
+    validation_loss: Number = Field(description="mean loss of the primary split")
+    metrics: Metrics = Field(description="metrics of the primary split")
+    seconds: Seconds = Field(description="time it took")
+
+
+class Step(Part):
+    """A logged step, as a line of history.jsonl."""
+
+    step: Count
+    loss: Number
+    learning_rate: Number
+
+
+class Checkpoint(Part):
+    """The checkpoint that the run began with."""
+
+    name: str | None = Field(default=None, description="as the recipe names it")
+    revision: str | None = Field(default=None, description="its commit on the hub")
+    sha256: dict[str, str] = Field(default={}, description="fingerprint of each file")
+    head: str | None = Field(default=None, description="whether the classification head was loaded or new")
+
+
+class Model(Part):
+    """The model folder."""
+
+    sha256: dict[str, str] = Field(default={}, description="fingerprint of each file")
+
+
+class Engine(Part):
+    """How the numbers were computed."""
+
+    backend: str | None = Field(default=None, description="tensorflow, jax or torch")
+    precision: str | None = Field(default=None, description="Keras's dtype policy")
+    jit_compile: bool | None = Field(default=None, description="whether XLA compiled the steps")
+    widths: list[Annotated[int, Field(ge=1, le=10**6)]] | None = Field(
+        default=None, description="padded lengths of the batches; null: each batch has its own"
+    )
+
+
+class Published(Part):
+    """A published score of the task."""
+
+    model: str
+    metrics: Metrics
+    source: str = ""
+    split: str | None = None
+
+
+class PluginFile(Part):
+    """A plugin file that the recipe names."""
+
+    path: str
+    sha256: str
+
+
+class Origin(Part):
+    """What brought a plugin: a package and its version, or a file and its fingerprint."""
+
+    package: str | None = None
+    version: str | None = None
+    file: str | None = None
+    sha256: str | None = None
+
+
+class Packages(Part):
+    """What brought each plugin."""
+
+    task: Origin = Field(default_factory=Origin)
+    optimizer: Origin = Field(default_factory=Origin)
+    schedule: Origin = Field(default_factory=Origin)
+    callbacks: list[Origin] = []
+
+
+class Plugins(Part):
+    """The plugins that the recipe names."""
+
+    task: str | None = None
+    optimizer: str | None = None
+    schedule: str | None = None
+    callbacks: list[str] = []
+    packages: Packages = Field(default_factory=Packages)
+    files: list[PluginFile] = []
+
+
+class Host(Part):
+    """The machine."""
+
+    name: str | None = None
+    system: str | None = None
+    cpus: Count | None = None
+    python: str | None = None
+
+
+class Push(Part):
+    """A push to the hub; `reason`, `received` and `mend` say why one did not work."""
+
+    status: str = Field(default="", description="done, failed, skipped, unfinished or interrupted")
+    epoch: int | None = Field(default=None, description="whose model was pushed; null: the finished run")
+    url: str = Field(default="", description="of the repository")
+    commit: str = ""
+
+
+class Hub(Part):
+    """The repository that the run is pushed to."""
+
+    repository: str
+    revision: str | None = Field(default=None, description="the branch")
+    private: bool | None = None
+    when: str | None = Field(default=None, description="end or epoch, as the recipe says; command: `glueft push`")
+    pushes: list[Push]
+
+    def options(self) -> str:
+        """Return the options with which `glueft push` does the same: " --private", or none."""
+        branch = self.revision if "revision" in self.model_fields_set else "main"
+        return " --private" * bool(self.private) + f" --revision {branch}" * (branch != "main")
+
+
+class Record(Part, MutableMapping[str, Any]):
+    """run.json.
+
+    Its attributes are typed. As a mapping it has the keys that the file has, with values of JSON: `record["metrics"]`.
+    """
+
+    format: int = Field(default=FORMAT, description="of this file; absent in those written before it was counted")
+    status: str = Field(description="running, done, failed or interrupted")
+    task: Annotated[str, Field(pattern=f"^(?:{NAME.pattern})$", max_length=500)] = Field(description="the task plugin")
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = Field(description="of the training")
+    started: str = Field(description="UTC, ISO 8601")
+    run_dir: str = Field(description="the run folder, absolute, where it was made")
+    plugins: Plugins = Field(default_factory=Plugins)
+    host: Host = Field(default_factory=Host)
+    process: Any = Field(default=None, description="the process that trains: whether it is alive can be told from it")
+    versions: dict[str, str] = Field(default={}, description="versions of the packages that can change a number")
+    warnings: list[str] = Field(default=[], description="what to know before the numbers are used")
+    metrics: Metrics = Field(default={}, description="metrics of the primary split; empty until the run is done")
+    epochs: list[Epoch] = []
+    seconds: dict[str, Seconds] = Field(
+        default={},
+        description="setup, train, evaluate, total; first_step from the start; compile, a part of these",
+    )
+    data: Data = Field(default_factory=Data)
+    metric_labels: dict[str, str] = Field(default={}, description="the label of each metric that is of one label")
+    task_description: Any = Field(default=None, description="the task in plain data, for when its plugin is missing")
+    majority_accuracy: Metric | None = Field(
+        default=None, description="accuracy of the most frequent label of the primary split; null in regression"
+    )
+    published: list[Published] = []
+    checkpoint: Checkpoint = Field(default_factory=Checkpoint)
+    engine: Engine = Field(default_factory=Engine)
+    parameters: Count | None = Field(default=None, description="all parameters of the model")
+    trainable_parameters: Count | None = Field(default=None, description="those that are trained")
+    num_train_steps: Count | None = Field(default=None, description="planned optimizer steps")
+    baseline: Metrics = Field(default={}, description="metrics of the best constant answer")
+    examples_per_second: Seconds | None = Field(default=None, description="rows a second in training")
+    tokens_per_second: Seconds | None = Field(default=None, description="tokens a second in training, padding left out")
+    padding_waste: Annotated[float, Field(ge=0, le=1)] | None = Field(default=None, description="share of padding")
+    other_metrics: Metrics = Field(default={}, description="metrics shown beside those of the task")
+    metrics_by_split: dict[str, Metrics] = Field(default={}, description="by labelled split, where there are several")
+    other_metrics_by_split: dict[str, Metrics] = {}
+    model: Model = Field(default_factory=Model)
+    error: str | None = Field(default=None, description="why the run failed")
+    finished: str | None = Field(default=None, description="UTC, ISO 8601")
+    peak_memory_bytes: Count | None = Field(default=None, description="most memory (RSS) of the process")
+    hub: Hub | None = Field(default=None, description="what became of the pushes")
+
+    @property
+    def primary_split(self) -> str:
+        """The split that `metrics` is of; "" until the rows are read."""
+        return self.data.validation_split
+
+    def all_metrics(self) -> dict[str, Metrics]:
+        """Return the metrics of each labelled split, the primary one first."""
+        return self.metrics_by_split or {self.primary_split: self.metrics}
+
+    def all_other_metrics(self) -> dict[str, Metrics]:
+        """Return the metrics that are shown beside these."""
+        return self.other_metrics_by_split or {self.primary_split: self.other_metrics}
+
+    # The mapping: what plugins and callers of `glueft.run` use. Tables and lists of tables are copies.
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self:
+            raise KeyError(key)
+        extra = self.__pydantic_extra__ or {}
+        return extra[key] if key in extra else _plain(getattr(self, key))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in type(self).model_fields:
+            setattr(self, key, value)
+        else:
+            assert self.__pydantic_extra__ is not None
+            self.__pydantic_extra__[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        assert self.__pydantic_extra__ is not None
+        del self.__pydantic_extra__[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key == "format" or key in self.model_fields_set or key in (self.__pydantic_extra__ or {})
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        yield from (name for name in type(self).model_fields if name in self)
+        yield from self.__pydantic_extra__ or {}
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and self.as_dict() == (
+            other.as_dict() if isinstance(other, Record) else dict(other)
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return run.json's content."""
+        return {"format": self.format} | super().as_dict()
+
+
+# What the record of a run that is done has, whatever wrote it.
+_DONE = {"metrics": "a table", "epochs": "a list", "seconds": "a table", "data": "a table"} | {
+    "checkpoint": "a table",
+    "engine": "a table",
+}
+_WORDS = {
+    "missing": "a value", "string_type": "a text", "int_type": "a whole number", "float_type": "a number",
+    "bool_type": "true or false", "list_type": "a list", "dict_type": "a table", "model_type": "a table",
+}  # fmt: skip
+_KINDS: dict[Any, str] = {str: "a text", int: "a whole number"}
+
+
+def read_record(path: Path, *, tolerant: bool = False) -> Record:
+    """Read run.json.
+
+    Args:
+        path: the file.
+        tolerant: leave values out that cannot be used, unless they are among those that every run has.
+
+    Raises:
+        RunFolderError: it is missing, cut off or not the record of a run; or a later glueft wrote it.
+    """
+    content = read_object(path, "the record of a run")
+    written = content.get("format", FORMAT)
+    if isinstance(written, int) and written > FORMAT:
+        raise RunFolderError(
+            f"{path}: it was written by a later glueft",
+            expected=f'"format": {FORMAT}',
+            received=f'"format": {written}',
+            fix="update glueft: pip install --upgrade glueft",
+        )
+    record, wrong = parse_record(content, tolerant=tolerant)
+    if record is None:
+        few = ", ".join([*wrong][:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        raise RunFolderError(
+            f"{path}: it is not the record of a run",
+            expected="; ".join(f"{key}: {wanted}" for key, wanted in [*wrong.items()][:5]),
+            received=f"nothing of use at {few}",
+            fix=REPEAT,
+        )
+    return record
+
+
+def parse_record(content: dict[str, Any], *, tolerant: bool = False) -> tuple[Record | None, dict[str, str]]:
+    """Return a record, or None and what it lacks: the dotted keys, each with what is wanted there."""
+    while True:
+        try:
+            record = Record.model_validate(content)
+            break
+        except ValidationError as error:
+            found: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+            less = _without(content, found) if tolerant else None
+            if less is None:
+                return None, wrong_values(error)
+            content = less
+    wrong: dict[str, str] = {}
+    if record.status == "done":
+        wrong = {key: kind for key, kind in _DONE.items() if key not in record.model_fields_set}
+        if not wrong and record.primary_split not in record.data.splits:
+            wrong = {"data.validation_split": "the name of one of data.splits"}
+    if not wrong and not tolerant:
+        wrong = {f"epochs.{key}": wanted for key, wanted in other_metrics(record.epochs).items()}
+    return (None if wrong else record), wrong
+
+
+def other_metrics(epochs: Sequence[Epoch]) -> dict[str, str]:
+    """Return the first epoch whose metrics are others than those of the first, as `<number>.metrics`."""
+    for number, epoch in enumerate(epochs):
+        if epoch.metrics.keys() != epochs[0].metrics.keys():
+            return {f"{number}.metrics": f"the metrics {', '.join(epochs[0].metrics)}"}
+    return {}
+
+
+def wrong_values(error: ValidationError) -> dict[str, str]:
+    """Return the dotted keys of values that cannot be used, each with what is wanted."""
+    wrong = {}
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        wanted = _WORDS.get(each["type"], each["msg"].removeprefix("Input should be ").removeprefix("String should "))
+        if each["type"] == "missing" and len(each["loc"]) == 1:
+            field = Record.model_fields.get(str(each["loc"][0]))
+            wanted = _KINDS.get(field.annotation if field else None, wanted)
+        wrong[".".join(map(str, each["loc"]))] = wanted
+    return wrong
+
+
+def read_object(path: Path, what: str) -> dict[str, Any]:
+    """Return the JSON object that a file of a run folder holds.
+
+    Raises:
+        RunFolderError: it is missing, cut off, or holds something else than `what`.
+    """
+    text = read_file(path)
+    try:
+        content = parse_json(text)
+    except UnreadableError as error:
+        raise RunFolderError(
+            f"{path}: it is cut off or broken",
+            expected=f"{what}, a JSON object",
+            received=str(error),
+            fix=REPEAT,
+        ) from None
+    if not isinstance(content, dict):
+        raise RunFolderError(
+            f"{path}: it is not {what}",
+            expected="a JSON object",
+            received=f"a JSON {type(content).__name__}",
+            fix=REPEAT,
+        )
+    return content
+
+
+def read_file(path: Path) -> str:
+    """Return the text of a file of a run folder.
+
+    Raises:
+        RunFolderError: it is missing or cannot be read.
+    """
+    try:
+        return read_text(path)
+    except FileNotFoundError:
+        received = "no such file"
+    except UnreadableError as error:
+        received = str(error)
+    raise RunFolderError(f"{path}: it cannot be read", expected="a text file", received=received, fix=REPEAT)
+
+
+def _without(content: dict[str, Any], faults: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return a copy of a record without the values that are wrong; None if every run has one of them."""
+    paths = {fault["loc"][:-1] if fault["type"] == "missing" else fault["loc"] for fault in faults}
+    needed = {name for name, field in Record.model_fields.items() if field.is_required()} | {"format"}
+    done = content.get("status") == "done"
+    for path in paths:
+        if (
+            not path
+            or path[0] in needed
+            or (done and ((len(path) == 1 and path[0] in _DONE) or path[1:2] == ("splits",)))
+        ):
+            return None
+    copy: dict[str, Any] = _copy(content)
+    # From the end, so that places in lists stay; what is inside something that has gone has gone with it.
+    for path in sorted(paths, key=lambda path: [*map(str, path)], reverse=True):
+        inner = copy
+        for key in path[:-1]:
+            inner = inner[key]
+        del inner[path[-1]]
+    return copy
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [*map(_copy, value)] if isinstance(value, list) else value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; one that holds no table of the record is returned as it is."""
+    if isinstance(value, Part):
+        return value.as_dict()
+    if isinstance(value, list) and any(isinstance(item, Part) for item in value):
+        return [*map(_plain, value)]
+    if isinstance(value, dict) and any(isinstance(item, Part) for item in value.values()):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
