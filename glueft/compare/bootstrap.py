@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.compare.resampled_metrics import Scores, label_metrics, score_metrics
+from glueft.plugin.attribution import attributed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from glueft.compare.answers import Answers
+    from glueft.compare.rows import ComparedRows
+    from glueft.plugin.metric import Metric
 
 RESAMPLES = 10_000
 SEED = 0
 LEVEL = 0.95
-# Of numbers in the largest array: 32 MB of them.
+# Numbers in the largest array: 32 MB.
 _CHUNK = 4_000_000
 
 
@@ -44,19 +45,20 @@ class Difference:
         return float(low), float(high)
 
 
-def metrics_of(answers: Answers, run: int) -> dict[str, float]:
-    """Return the metrics of a run on the rows themselves.
+def metrics_of(rows: ComparedRows, run: int) -> dict[str, float]:
+    """Return the metrics of a run, by its number, on the rows themselves."""
+    import numpy as np
 
-    Args:
-        answers: of all runs.
-        run: its number.
-    """
-    scores = _scores(answers, (run,), _once(answers, (run,)))[0]
-    return {name: float(score.values[0]) for name, score in scores.items()}
+    found: dict[str, float] = {}
+    for metrics, sample in _samples(rows, (run,)):
+        for metric in metrics:
+            (value,) = _values(metric, sample, sample.counts[None, :])[0]
+            found[metric.name] = float(np.nan_to_num(value))
+    return {metric.name: found[metric.name] for metric in rows.metrics}
 
 
 def paired_bootstrap(
-    answers: Answers, run: int, *, resamples: int = RESAMPLES, seed: int = SEED
+    rows: ComparedRows, run: int, *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> dict[str, Difference]:
     """Return each metric's difference of a run to the first one, on the rows and on resamples of them.
 
@@ -65,90 +67,87 @@ def paired_bootstrap(
     else is compared.
 
     Args:
-        answers: of all runs.
+        rows: with the predictions of all runs.
         run: the number of the other one.
-        resamples: how many; their draws take 10,000 of 1,500 rows some seconds for correlations, else a moment.
+        resamples: how many; 10,000 of 1,500 rows take some seconds for correlations, else a moment.
         seed: of the draws.
     """
     import numpy as np
 
-    pair = (0, run)
-    parts: list[list[dict[str, Scores]]] = [
-        _scores(answers, pair, kinds) for kinds in _resampled(answers, pair, resamples, np.random.default_rng(seed))
-    ]
-    once = _scores(answers, pair, _once(answers, pair))
-    found = {}
-    for name in answers.metrics:
-        first, second = (np.concatenate([part[which][name].values for part in parts]) for which in (0, 1))
-        defined = np.concatenate([part[0][name].defined & part[1][name].defined for part in parts])
-        found[name] = Difference(
-            float(once[1][name].values[0] - once[0][name].values[0]),
-            np.sort(second - first),
-            int(len(defined) - defined.sum()),
-        )
-    return found
+    found: dict[str, Difference] = {}
+    for metrics, sample in _samples(rows, (0, run)):
+        parts: dict[str, list[NDArray[np.float64]]] = {metric.name: [] for metric in metrics}
+        for counts in sample.resamples(resamples, np.random.default_rng(seed)):
+            for metric in metrics:
+                parts[metric.name].append(_values(metric, sample, counts))
+        for metric in metrics:
+            whole = np.nan_to_num(_values(metric, sample, sample.counts[None, :]))
+            drawn = np.concatenate(parts[metric.name], axis=1)
+            first, second = np.nan_to_num(drawn)
+            found[metric.name] = Difference(
+                float(whole[1, 0] - whole[0, 0]), np.sort(second - first), int(np.isnan(drawn).any(axis=0).sum())
+            )
+    return {metric.name: found[metric.name] for metric in rows.metrics}
 
 
 @dataclass(frozen=True)
-class _Kinds:
-    """How often each kind of row is there: with labels a kind is what was given and said, in regression a row."""
+class _Sample:
+    """The rows of which some metrics are computed, those that are the same to them as one entry.
+
+    Attributes:
+        counts: how many rows each entry stands for, (entries,).
+        references: of each entry, (entries,).
+        predictions: of each run for each entry, (entries,) or (entries, labels).
+        grouped: whether an entry stands for all rows that are the same, not for a single row.
+    """
 
     counts: NDArray[np.float64]
-    given: NDArray[Any]
-    said: tuple[NDArray[Any], ...]
+    references: NDArray[Any]
+    predictions: tuple[NDArray[Any], ...]
+    grouped: bool
+
+    def resamples(self, number: int, random: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+        """Draw resamples, in parts that fit into memory: how often each holds each entry, (resamples, entries).
+
+        To draw how many rows of each entry there are is to draw the rows.
+        """
+        import numpy as np
+
+        rows, entries = int(self.counts.sum()), len(self.counts)
+        at_once = max(1, _CHUNK // max(entries, 1))
+        for begin in range(0, number, at_once):
+            size = min(at_once, number - begin)
+            if self.grouped:
+                drawn = random.multinomial(rows, self.counts / rows, size=size)
+            else:
+                picks = random.integers(0, rows, (size, rows)) + rows * np.arange(size)[:, None]
+                drawn = np.bincount(picks.ravel(), minlength=size * rows).reshape(size, rows)
+            yield drawn.astype(np.float64)
 
 
-def _kinds(
-    answers: Answers, runs: tuple[int, ...]
-) -> tuple[NDArray[np.float64], NDArray[Any], tuple[NDArray[Any], ...]]:
-    """The number of rows of each kind, and the given and the said of each kind."""
+def _samples(rows: ComparedRows, runs: Sequence[int]) -> Iterator[tuple[list[Metric], _Sample]]:
+    """Yield the metrics of labels with the different combinations of labels, and the other metrics with the rows."""
     import numpy as np
 
-    columns = np.stack([answers.given, *(answers.said[run] for run in runs)])
-    if not answers.labels:
-        return np.ones(columns.shape[1]), columns[0], tuple(columns[1:])
-    kinds, counts = np.unique(columns, axis=1, return_counts=True)
-    return counts.astype(np.float64), kinds[0], tuple(kinds[1:])
+    of_labels = [metric for metric in rows.metrics if rows.labels and not metric.takes_probabilities]
+    others = [metric for metric in rows.metrics if metric not in of_labels]
+    if of_labels:
+        columns = np.stack([rows.references, *(rows.predictions[run] for run in runs)])
+        combinations, counts = np.unique(columns, axis=1, return_counts=True)
+        yield of_labels, _Sample(counts.astype(np.float64), combinations[0], tuple(combinations[1:]), True)
+    if others:
+        columns_of = rows.probabilities if rows.labels else rows.predictions
+        each = np.ones(len(rows.references))
+        yield others, _Sample(each, rows.references, tuple(columns_of[run] for run in runs), False)
 
 
-def _once(answers: Answers, runs: tuple[int, ...]) -> _Kinds:
-    counts, given, said = _kinds(answers, runs)
-    return _Kinds(counts[None, :], given, said)
-
-
-def _resampled(
-    answers: Answers, runs: tuple[int, ...], resamples: int, random: np.random.Generator
-) -> Iterator[_Kinds]:
-    """Draw the resamples, in parts that fit into memory.
-
-    Rows of one kind are all the same to the metrics: drawing how many of each kind there are is drawing the rows.
-    """
+def _values(metric: Metric, sample: _Sample, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a metric of each run on resamples, (runs, resamples); NaN where it is not defined."""
     import numpy as np
 
-    counts, given, said = _kinds(answers, runs)
-    rows, kinds = int(counts.sum()), len(counts)
-    at_once = max(1, _CHUNK // max(kinds, 1))
-    for begin in range(0, resamples, at_once):
-        size = min(at_once, resamples - begin)
-        if answers.labels:
-            drawn = random.multinomial(rows, counts / rows, size=size)
-        else:
-            picks = random.integers(0, rows, (size, rows)) + rows * np.arange(size)[:, None]
-            drawn = np.bincount(picks.ravel(), minlength=size * rows).reshape(size, rows)
-        yield _Kinds(drawn.astype(np.float64), given, said)
-
-
-def _scores(answers: Answers, runs: tuple[int, ...], kinds: _Kinds) -> list[dict[str, Scores]]:
-    if not answers.labels:
-        return score_metrics(answers.metrics, kinds.counts, kinds.given, kinds.said)
-    return [
-        label_metrics(
-            answers.metrics,
-            kinds.counts,
-            kinds.given,
-            said,
-            len(answers.labels),
-            positive_label=answers.positive_label,
-        )
-        for said in kinds.said
-    ]
+    with attributed(metric, "resampled"):
+        values = [
+            np.asarray(metric.resampled(predictions, sample.references, counts), np.float64)
+            for predictions in sample.predictions
+        ]
+        return np.stack([value.reshape(len(counts)) for value in values])

@@ -8,11 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glueft.compare.answers import Answers, read_answers
 from glueft.compare.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
 from glueft.compare.differences import differences, ingredients, same_in_fact
 from glueft.compare.mcnemar import mcnemar
-from glueft.compare.notes import answer_sentences, general_notes, of_other_labels, other_labels, unlike_the_record
+from glueft.compare.notes import (
+    answer_sentences,
+    general_notes,
+    of_other_labels,
+    other_labels,
+    unlike_the_record,
+    without_intervals,
+)
+from glueft.compare.rows import ComparedRows, read_rows
 from glueft.compare.seeds import seed_groups, spreads
 from glueft.compare.significance import Pair, verdict
 from glueft.errors import ComparisonError
@@ -56,22 +63,28 @@ def compare_runs(
             fix="name another run; `glueft list-runs` shows them",
         )
     runs = [open_run(path, whole=False) for path in paths]
-    answers = read_answers(runs, split)
+    rows = read_rows(runs, split)
     made_of = [ingredients(run) for run in runs]
     found = differences(made_of)
     names = [name_of(number) for number in range(len(runs))]
-    metrics = [metrics_of(answers, number) for number in range(len(runs))]
+    recorded = [_recorded(run, rows, labels) for run, labels in zip(runs, rows.run_labels, strict=True)]
+    computed = [metrics_of(rows, number) for number in range(len(runs))]
+    uncomputed = [name for name in rows.unknown_metrics if all(name in values for values in recorded)]
+    metrics = [
+        {name: (values | ours)[name] for name in runs[0].record["metrics"] if name in ours or name in uncomputed}
+        for values, ours in zip(recorded, computed, strict=True)
+    ]
     groups = seed_groups(made_of, [run.record["seed"] for run in runs])
     compared: dict[str, Any] = {
         "task": runs[0].record["task"],
-        "split": answers.split,
-        "rows": len(answers.given),
-        "metric_labels": dict(answers.metric_labels),
+        "split": rows.split,
+        "rows": len(rows.references),
+        "metric_labels": dict(rows.metric_labels),
         "runs": [_described(run, name, scores) for run, name, scores in zip(runs, names, metrics, strict=True)],
         "differences": found,
         "same_in_fact": same_in_fact(found),
         "bootstrap": {"method": "paired, percentile", "resamples": resamples, "seed": seed, "level": LEVEL},
-        "comparisons": [_compared(answers, names, number, resamples, seed) for number in range(1, len(runs))],
+        "comparisons": [_compared(rows, names, number, resamples, seed) for number in range(1, len(runs))],
         "seeds": [
             {
                 "runs": [names[run] for run in group.runs],
@@ -85,14 +98,15 @@ def compare_runs(
     compared["notes"] = [
         *(
             note
-            for run, name, scores, labels in zip(runs, names, metrics, answers.run_labels, strict=True)
-            for note in unlike_the_record(name, scores, _recorded(run, answers, labels))
+            for name, ours, values in zip(names, computed, recorded, strict=True)
+            for note in unlike_the_record(name, ours, values, rows.metrics)
         ),
         *(
             note
-            for name, labels in zip(names, answers.run_labels, strict=True)
-            for note in of_other_labels(name, labels, answers.metric_labels)
+            for name, labels in zip(names, rows.run_labels, strict=True)
+            for note in of_other_labels(name, labels, rows.metric_labels)
         ),
+        *without_intervals(uncomputed),
         *general_notes(compared),
     ]
     return compared
@@ -118,28 +132,35 @@ def _described(run: SavedRun, name: str, metrics: dict[str, float]) -> dict[str,
     }
 
 
-def _recorded(run: SavedRun, answers: Answers, labels: Mapping[str, str]) -> dict[str, Any]:
+def _recorded(run: SavedRun, rows: ComparedRows, labels: Mapping[str, str]) -> dict[str, Any]:
     """The metrics of the split that run.json has, those of another label left out; `labels` are the run's."""
     found = run.record["metrics"]
-    if answers.split != run.record["data"]["validation_split"]:
+    if rows.split != run.record["data"]["validation_split"]:
         by_split = run.record.get("metrics_by_split")
-        found = by_split.get(answers.split) if isinstance(by_split, dict) else None
-    others = other_labels(labels, answers.metric_labels)
+        found = by_split.get(rows.split) if isinstance(by_split, dict) else None
+    others = other_labels(labels, rows.metric_labels)
     return {name: value for name, value in found.items() if name not in others} if isinstance(found, dict) else {}
 
 
-def _compared(answers: Answers, names: Sequence[str], run: int, resamples: int, seed: int) -> dict[str, Any]:
+def _compared(rows: ComparedRows, names: Sequence[str], run: int, resamples: int, seed: int) -> dict[str, Any]:
     """One run held against the first."""
-    first, other = answers.predictions[0], answers.predictions[run]
-    differing = int((answers.said[0] != answers.said[run]).sum())
-    pair = Pair(names[0], len(answers.given), differing, len(names) - 1)
-    test = mcnemar(answers.given, answers.said[0], answers.said[run]) if answers.labels else None
+    differing = int((rows.predictions[0] != rows.predictions[run]).sum())
+    apart = abs(rows.probabilities[0] - rows.probabilities[run])
+    test = mcnemar(rows.references, rows.predictions[0], rows.predictions[run]) if rows.labels else None
+    found = paired_bootstrap(rows, run, resamples=resamples, seed=seed)
     metrics = {}
-    for name, difference in paired_bootstrap(answers, run, resamples=resamples, seed=seed).items():
-        shown = metric_title(name, answers.metric_labels)
-        said = verdict(pair, name, difference, test if name == "accuracy" else None, shown)
+    for metric in rows.metrics:
+        different_rows = int(apart.any(axis=1).sum()) if metric.takes_probabilities else differing
+        difference = found[metric.name]
+        said = verdict(
+            Pair(names[0], len(rows.references), different_rows, len(names) - 1),
+            metric,
+            difference,
+            test if metric.share_right else None,
+            metric_title(metric.name, rows.metric_labels),
+        )
         low, high = difference.interval()
-        metrics[name] = {
+        metrics[metric.name] = {
             "difference": difference.difference,
             "low": low,
             "high": high,
@@ -147,13 +168,12 @@ def _compared(answers: Answers, names: Sequence[str], run: int, resamples: int, 
             "verdict": said.kind,
             "sentence": said.sentence,
         }
-    apart = abs(first.probabilities - other.probabilities).max(initial=0.0)
     return {
         "run": names[run],
         "to": names[0],
         "rows_that_differ": differing,
-        "same_predictions": differing == 0 and not apart,
-        "largest_probability_difference": float(apart) if answers.labels else None,
+        "same_predictions": differing == 0 and not apart.any(),
+        "largest_probability_difference": float(apart.max(initial=0.0)) if rows.labels else None,
         "mcnemar": None if test is None else asdict(test),
         "metrics": metrics,
     }

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glueft.compare.significance import significant
 from glueft.text import counted, score_text
 
-# Earlier versions stored scores with six digits after the point: where such a run says nearly the same of all rows,
-# correlations of them are off by some 1e-5. Labels are stored as they are.
-_ROUNDING = {"pearson": 1e-3, "spearmanr": 1e-3}
+if TYPE_CHECKING:
+    from glueft.plugin.metric import Metric
+
+# Earlier versions stored scores with six digits after the point: where such a run predicts nearly the same for all
+# rows, metrics of them that know no unit (correlations) are off by some 1e-5. Labels are stored as they are.
+_ROUNDING = 1e-3
 _EXACT = 1e-9
 
 
 def answer_sentences(comparison: Mapping[str, Any]) -> list[str]:
     """Return what can be said of one run against the first: a single sentence if the predictions are the same."""
-    other, first = comparison["run"], comparison["to"]
+    other, first, metrics = comparison["run"], comparison["to"], comparison["metrics"].values()
     if comparison["same_predictions"]:
         return [f"{other}: the predictions are the same as those of {first}"]
     if comparison["rows_that_differ"] == 0:
         apart = comparison["largest_probability_difference"]
         return [
-            f"{other}: every row has the same prediction as in {first}; the probabilities differ by up to {apart:.2g}"
+            f"{other}: every row has the same prediction as in {first}; the probabilities differ by up to {apart:.2g}",
+            *(
+                f"{other}: {found['sentence']}"
+                for found in comparison["metrics"].values()
+                if found["verdict"] != "same"
+            ),
         ]
-    sentences = [f"{other}: {metric['sentence']}" for metric in comparison["metrics"].values()]
+    sentences = [f"{other}: {metric['sentence']}" for metric in metrics]
     test = comparison["mcnemar"]
     if test is not None:
         sentences.append(
@@ -65,15 +73,26 @@ def general_notes(compared: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def unlike_the_record(name: str, metrics: Mapping[str, float], recorded: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each metric that the predictions give otherwise than run.json has it."""
+def unlike_the_record(
+    run: str, values: Mapping[str, float], recorded: Mapping[str, Any], metrics: Sequence[Metric]
+) -> list[str]:
+    """Return a sentence for each metric that the predictions of a run give otherwise than its run.json has it."""
     sentences = []
-    for metric, value in metrics.items():
-        said = recorded.get(metric)
-        if isinstance(said, (int, float)) and not abs(said - value) <= _ROUNDING.get(metric, _EXACT):
-            told = f"{name}: run.json has {metric} {score_text(said)}, its predictions give {score_text(value)}"
+    for metric in metrics:
+        value, then = values[metric.name], recorded.get(metric.name)
+        tolerance = _ROUNDING if metric.suits == "scores" and None not in metric.bounds else _EXACT
+        if isinstance(then, (int, float)) and not abs(then - value) <= tolerance:
+            told = f"{run}: run.json has {metric.name} {score_text(then)}, its predictions give {score_text(value)}"
             sentences.append(f"{told}; the predictions are what is compared")
     return sentences
+
+
+def without_intervals(metrics: Sequence[str]) -> list[str]:
+    """Return a sentence on the metrics that cannot be computed here, if there are any."""
+    if not metrics:
+        return []
+    plugins = "no plugin of this name is" if len(metrics) == 1 else "no plugins of these names are"
+    return [f"there is no interval for {listed(metrics)}: {plugins} installed; the values are those of run.json"]
 
 
 def other_labels(of_run: Mapping[str, str], compared: Mapping[str, str]) -> dict[str, tuple[str, str]]:

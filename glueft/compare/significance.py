@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from glueft.compare.bootstrap import LEVEL, Difference
 from glueft.compare.mcnemar import McNemar
-from glueft.metrics import lower_is_better
 from glueft.text import counted, score_text
+
+if TYPE_CHECKING:
+    from glueft.plugin.metric import Metric
 
 # Measured on drawn rows, 600 intervals each. Of a difference of Pearson correlations, those from 6 to 20 rows held the
 # true one in 86 to 98 % of the cases (mostly about 90), from 30 rows in 91 to 94 %, from 100 in 93 to 94 %. Of a
@@ -48,7 +51,9 @@ class Pair:
     comparisons: int
 
 
-def verdict(pair: Pair, metric: str, difference: Difference, test: McNemar | None, shown: str | None = None) -> Verdict:
+def verdict(
+    pair: Pair, metric: Metric | type[Metric], difference: Difference, test: McNemar | None, title: str
+) -> Verdict:
     """Say what the numbers allow.
 
     A difference is claimed where the interval leaves out 0, with all that several comparisons ask for (Bonferroni:
@@ -56,19 +61,18 @@ def verdict(pair: Pair, metric: str, difference: Difference, test: McNemar | Non
 
     Args:
         pair: the runs.
-        metric: its name.
+        metric: what the difference is of.
         difference: the other run less the first.
-        test: McNemar's, for accuracy; None for other metrics.
-        shown: the name of the metric that people are shown; its own if None.
+        test: McNemar's, for a metric that is the share of right rows; None for other metrics.
+        title: the name of the metric that people are shown.
     """
-    better_below, metric = lower_is_better(metric), shown or metric
     if not pair.differing:
-        return Verdict("same", f"{metric} is the same, for every row has the same prediction")
+        return Verdict("same", f"{title} is the same, for every row has the same prediction")
     doubt = _doubt(pair, difference, test)
     if doubt is None:
-        kind = "better" if (difference.difference > 0) != better_below else "worse"
-        return Verdict(kind, f"{kind} than {pair.first} in {metric}, by {score_text(abs(difference.difference))}")
-    return Verdict("no_difference", f"no difference in {metric} that {counted(pair.rows, 'row')} can show{doubt}")
+        kind = "better" if (difference.difference > 0) == metric.higher_is_better else "worse"
+        return Verdict(kind, f"{kind} than {pair.first} in {title}, by {score_text(abs(difference.difference))}")
+    return Verdict("no_difference", f"no difference in {title} that {counted(pair.rows, 'row')} can show{doubt}")
 
 
 def significant(p: float) -> str:

@@ -19,7 +19,7 @@ def tables(compared: Mapping[str, Any]) -> list[Table]:
     shown = [run_table(compared)]
     if any(compared["differences"].values()):
         shown.append(difference_table(compared))
-    if any(pair["rows_that_differ"] for pair in compared["comparisons"]):
+    if any(map(differing_metrics, compared["comparisons"])):
         shown.append(metric_table(compared))
     if compared["seeds"]:
         shown.append(seed_table(compared))
@@ -61,11 +61,17 @@ def metric_table(compared: Mapping[str, Any]) -> Table:
     for name in ("difference", "95 % interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for pair in compared["comparisons"]:
-        for name, metric in pair["metrics"].items() if pair["rows_that_differ"] else ():
+        for name, metric in differing_metrics(pair).items():
             interval = f"{score_text(metric['low'], signed=True)} to {score_text(metric['high'], signed=True)}"
             shown_name = metric_title(name, compared["metric_labels"])
             table.add_row(pair["run"], shown_name, score_text(metric["difference"], signed=True), interval)
     return table
+
+
+def differing_metrics(pair: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics of a run whose predictions, or the probabilities that they go by, differ from the first's."""
+    found = pair["metrics"].items()
+    return {name: metric for name, metric in found if pair["rows_that_differ"] or metric["verdict"] != "same"}
 
 
 def seed_table(compared: Mapping[str, Any]) -> Table:

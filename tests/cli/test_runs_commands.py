@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from comparison_answers import label_rows
+from compared_rows import label_rows
 from glueft.cli.main import command_line
 from run_folders import change_record, make_run, write_record
 

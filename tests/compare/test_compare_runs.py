@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from comparison_answers import label_rows, score_rows
+from compared_rows import label_rows, score_rows
 from glueft.compare.compare import compare_runs, name_of
 from glueft.errors import ComparisonError, GlueftError, RunFolderError
-from glueft.metrics import compute_metrics
+from glueft.metrics import compute_metrics, known_metrics
 from run_folders import change_record, make_run
 
 GIVEN, FIRST, OTHER = (column.tolist() for column in label_rows(60, seed=12))
@@ -160,10 +160,57 @@ def test_another_split(tmp_path: Path) -> None:
 
 def test_metrics_and_values_that_cannot_be_are_left_out(pair: list[Path]) -> None:
     for path in pair:
-        change_record(path, metrics={"bleu": 1.0, "pearson": 0.1}, seconds={"total": "long"})
+        change_record(path, metrics={"pearson": 0.1}, seconds={"total": "long"})
     compared = compare_runs(pair, resamples=50)
     assert list(compared["runs"][0]["metrics"]) == ["accuracy", "f1"]
     assert compared["runs"][0]["seconds"] is None
+
+
+def test_a_metric_without_its_plugin_has_values_and_no_interval(pair: list[Path]) -> None:
+    for path, value in zip(pair, (0.25, 0.5), strict=True):
+        change_record(path, metrics={"within_half": value})
+    compared = compare_runs(pair, resamples=50)
+    assert [run["metrics"]["within_half"] for run in compared["runs"]] == [0.25, 0.5]
+    assert [*compared["comparisons"][0]["metrics"]] == ["accuracy", "f1"]
+    assert compared["seeds"][0]["metrics"]["within_half"]["mean"] == 0.375
+    told = "there is no interval for within_half: no plugin of this name is installed; the values are those of run.json"
+    assert told in compared["notes"]
+
+
+def test_every_metric_of_labels_is_itself(tmp_path: Path) -> None:
+    names = [name for name, metric in known_metrics().items() if metric.fits(2)]
+    given, first, other = label_rows(80, seed=1)
+    metrics = dict.fromkeys(names, 0.5)
+    paths = [make_run(tmp_path / str(seed), given, said, metrics=metrics) for seed, said in enumerate((first, other))]
+    compared = compare_runs(paths, resamples=50)
+    expected = [compute_metrics(names, said, given) for said in (first, other)]
+    certain = [name for name in names if not known_metrics()[name].takes_probabilities]
+    for run, values in zip(compared["runs"], expected, strict=True):
+        assert [*run["metrics"]] == names
+        assert {name: run["metrics"][name] for name in certain} == pytest.approx(
+            {name: values[name] for name in certain}
+        )
+    sentences = [metric["sentence"] for metric in compared["comparisons"][0]["metrics"].values()]
+    assert [name for name, sentence in zip(names, sentences, strict=True) if name not in sentence] == []
+
+
+def test_probabilities_may_differ_where_labels_do_not(tmp_path: Path) -> None:
+    given, said, _ = label_rows(60, seed=3)
+    metrics = {"accuracy": 0.5, "roc_auc": 0.5}
+    paths = [make_run(tmp_path / name, given, said, metrics=metrics) for name in ("one", "other")]
+    file = paths[1] / "predictions" / "validation.tsv"
+    lines = file.read_text().splitlines()
+    for row in range(1, len(lines), 2):  # Every other row is less sure: the order of the rows is another one.
+        head, label, prediction, no, yes = lines[row].split("\t")
+        lines[row] = "\t".join(
+            [head, label, prediction, *(("0.4", "0.6") if float(yes) > float(no) else ("0.6", "0.4"))]
+        )
+    file.write_text("\n".join(lines) + "\n")
+    (comparison,) = (compared := compare_runs(paths, resamples=200))["comparisons"]
+    assert comparison["rows_that_differ"] == 0 and not comparison["same_predictions"]
+    assert comparison["metrics"]["accuracy"]["verdict"] == "same"
+    assert comparison["metrics"]["roc_auc"]["verdict"] != "same"
+    assert any("roc_auc" in sentence for sentence in compared["sentences"])
 
 
 def refusal(paths: list[Path], split: str | None = None) -> ComparisonError:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from comparison_answers import answers_of, label_rows
+from compared_rows import label_rows, rows_of
+from glueft.compare import significance
 from glueft.compare.bootstrap import Difference, paired_bootstrap
 from glueft.compare.mcnemar import McNemar, mcnemar
-from glueft.compare.significance import Pair, significant, verdict
+from glueft.compare.significance import Pair, Verdict, significant
+from glueft.metrics import known_metrics
 
 
 def difference(low: float, high: float, value: float | None = None) -> Difference:
@@ -16,6 +18,10 @@ def difference(low: float, high: float, value: float | None = None) -> Differenc
     edge = (high - low) / 38
     middle = (low + high) / 2 if value is None else value
     return Difference(middle, np.linspace(low - edge, high + edge, 10_001), 0)
+
+
+def verdict(pair: Pair, metric: str, found: Difference, test: McNemar | None) -> Verdict:
+    return significance.verdict(pair, known_metrics()[metric], found, test, metric)
 
 
 def test_a_difference_that_may_be_claimed() -> None:
@@ -69,8 +75,8 @@ def test_equal_runs_are_seldom_called_different() -> None:
     claims = 0
     for seed in range(200):
         given, first, other = label_rows(200, seed=seed)
-        answers = answers_of(given, first, other, metrics=["accuracy"])
-        found = paired_bootstrap(answers, 1, resamples=500)["accuracy"]
+        rows = rows_of(given, first, other, metrics=["accuracy"])
+        found = paired_bootstrap(rows, 1, resamples=500)["accuracy"]
         test = mcnemar(given, first, other)
         pair = Pair("A", 200, int((first != other).sum()), 1)
         claims += verdict(pair, "accuracy", found, test).kind != "no_difference"

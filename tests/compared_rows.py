@@ -1,4 +1,4 @@
-"""Answers of runs for the tests of the statistics, without folders."""
+"""Predictions of runs for the tests of the statistics, without folders."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from glueft.compare.answers import Answers
+from glueft.compare.rows import ComparedRows
+from glueft.metrics import known_metrics
 
 
-def answers_of(given: Any, *said: Any, labels: int = 2, metrics: Sequence[str] | None = None) -> Answers:
-    """Return answers as `read_answers` does; `labels` is 0 in regression."""
+def rows_of(references: Any, *predictions: Any, labels: int = 2, metrics: Sequence[str] | None = None) -> ComparedRows:
+    """Return what `read_rows` does; `labels` is 0 in regression. Predicted labels are certain."""
     usual = ("pearson", "spearmanr") if not labels else ("accuracy", "matthews_correlation", *["f1"] * (labels == 2))
     names = tuple("abcdefgh"[:labels])
-    return Answers(
+    return ComparedRows(
         "validation",
         names,
-        tuple(metrics or usual),
-        np.asarray(given),
-        tuple(np.asarray(column) for column in said),
-        (),
+        tuple(known_metrics()[name](names) for name in metrics or usual),
+        np.asarray(references),
+        tuple(np.asarray(column) for column in predictions),
+        tuple(np.eye(labels)[column] if labels else np.empty((len(column), 0)) for column in predictions),
     )
 
 

@@ -1,4 +1,4 @@
-"""What each run said of the rows of one split, after it is checked that all were asked the same."""
+"""The rows of one split that several runs have predicted, once it is checked that they are the same rows for all."""
 
 from __future__ import annotations
 
@@ -12,46 +12,43 @@ from glueft.metrics import known_metrics, metric_labels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from glueft.plugin.metric import Metric
     from glueft.runs.saved_run import Predictions, SavedRun
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The answers of all runs to the rows of one split.
+class ComparedRows:
+    """The references of one split, and the predictions of each run.
 
     Attributes:
         split: its name.
         labels: the label names in index order; () in regression.
-        metrics: the task's, as run.json has them; one that glueft or these labels do not have is left out.
-        given: (rows,), the right labels by index, or the scores.
-        said: for each run (rows,), likewise.
-        predictions: for each run what its file holds.
+        metrics: those of the task that can be computed.
+        references: the right label of each row by index, or its score, (rows,).
+        predictions: of each run likewise.
+        probabilities: of each run (rows, labels); (rows, 0) in regression.
         metric_labels: for each metric that is about one label that label, as the first run has it.
         run_labels: likewise as each run has it.
+        unknown_metrics: the task's metrics that no installed plugin computes.
     """
 
     split: str
     labels: tuple[str, ...]
-    metrics: tuple[str, ...]
-    given: NDArray[Any]
-    said: tuple[NDArray[Any], ...]
-    predictions: tuple[Predictions, ...]
+    metrics: tuple[Metric, ...]
+    references: NDArray[Any]
+    predictions: tuple[NDArray[Any], ...]
+    probabilities: tuple[NDArray[Any], ...]
     metric_labels: Mapping[str, str] = field(default_factory=dict)
     run_labels: tuple[Mapping[str, str], ...] = ()
-
-    @property
-    def positive_label(self) -> int:
-        """The index of the label that F1 is of."""
-        label = self.metric_labels.get("f1")
-        return self.labels.index(label) if label in self.labels else 1
+    unknown_metrics: tuple[str, ...] = ()
 
 
-def read_answers(runs: Sequence[SavedRun], split: str | None) -> Answers:
-    """Read the predictions of each run and check that they answer the same rows of the same data.
+def read_rows(runs: Sequence[SavedRun], split: str | None) -> ComparedRows:
+    """Read the predictions of each run and check that they are of the same rows of the same data.
 
     Args:
         runs: finished ones.
-        split: the one to compare; None for the one that the runs are judged by.
+        split: the one to compare; None for the primary split of the runs.
 
     Raises:
         ComparisonError: the runs are of different tasks, labels, metrics, splits or rows, or the rows have no labels.
@@ -59,18 +56,26 @@ def read_answers(runs: Sequence[SavedRun], split: str | None) -> Answers:
     """
     _refuse_other_tasks(runs)
     split = _the_split(runs, split)
-    predictions = tuple(run.predictions(split) for run in runs)
-    _refuse_other_rows(runs, predictions, split)
+    files = tuple(run.predictions(split) for run in runs)
+    _refuse_other_rows(runs, files, split)
     labels, run_labels = runs[0].labels, _run_labels(runs)
-    return Answers(
+    names, known = list(runs[0].record["metrics"]), known_metrics()
+    of_labels = run_labels[0]
+    metrics = [
+        known[name](labels, labels.index(of_labels[name]) if name in of_labels else 1)
+        for name in names
+        if name in known and known[name].fits(len(labels)) and len(labels) != 1
+    ]
+    return ComparedRows(
         split,
         labels,
-        tuple(name for name in runs[0].record["metrics"] if _suits(name, labels)),
-        _values(max((answers.labels for answers in predictions), key=_digits), labels),
-        tuple(_values(answers.predictions, labels) for answers in predictions),
-        predictions,
-        run_labels[0],
+        tuple(metrics),
+        _values(max((file.labels for file in files), key=_digits), labels),
+        tuple(_values(file.predictions, labels) for file in files),
+        tuple(file.probabilities for file in files),
+        of_labels,
         run_labels,
+        tuple(name for name in names if name not in known),
     )
 
 
@@ -130,18 +135,18 @@ def _the_split(runs: Sequence[SavedRun], wanted: str | None) -> str:
 
 def _refuse_other_rows(runs: Sequence[SavedRun], predictions: Sequence[Predictions], split: str) -> None:
     first = runs[0]
-    for run, answers in zip(runs, predictions, strict=True):
+    for run, other_rows in zip(runs, predictions, strict=True):
         one, other = (_fingerprint(each, split) for each in (first, run))
-        if len(answers.labels) != len(predictions[0].labels) or (one and other and one != other):
+        if len(other_rows.labels) != len(predictions[0].labels) or (one and other and one != other):
             _refuse(
                 f"the runs have different {split} rows",
                 f"{_rows(predictions[0], one)}, as in {first.folder.name}",
-                f"{_rows(answers, other)} in {run.folder.name}",
+                f"{_rows(other_rows, other)} in {run.folder.name}",
                 "compare runs on the same data: the same files, and the same data.limit_validation",
             )
         # Scores that are the same may be written with fewer digits, as earlier versions did; see `_digits`.
         same_scores = bool(one) and one == other and not run.labels
-        for row, pair in enumerate(zip(predictions[0].labels, answers.labels, strict=True)):
+        for row, pair in enumerate(zip(predictions[0].labels, other_rows.labels, strict=True)):
             if pair[0] != pair[1] and not (same_scores and all(pair)):
                 _refuse(
                     f"the runs have different labels on row {row} of the {split} split",
@@ -149,11 +154,11 @@ def _refuse_other_rows(runs: Sequence[SavedRun], predictions: Sequence[Predictio
                     f'"{pair[1]}" in {run.folder.name}',
                     "compare runs on the same data",
                 )
-        if "" in answers.labels:
+        if "" in other_rows.labels:
             _refuse(
                 f"the {split} rows have no labels to hold the predictions against",
                 "a label in every row",
-                f"none in row {answers.labels.index('')}",
+                f"none in row {other_rows.labels.index('')}",
                 f"compare on a labelled split, such as {first.record['data']['validation_split']}",
             )
     if not predictions[0].labels:
@@ -167,11 +172,6 @@ def _fingerprint(run: SavedRun, split: str) -> str | None:
 
 def _rows(predictions: Predictions, fingerprint: str | None) -> str:
     return f"{len(predictions.labels):,} rows" + (f" with the SHA-256 {fingerprint[:12]}..." if fingerprint else "")
-
-
-def _suits(metric: str, labels: tuple[str, ...]) -> bool:
-    known = known_metrics()
-    return metric in known and known[metric].fits(len(labels)) and len(labels) != 1
 
 
 def _digits(scores: Sequence[str]) -> int:

@@ -8,8 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from glueft.errors import PluginError
-from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics, titled
+from glueft.metrics import compute_metrics
 
 RIGHT = [1, 1, 1, 0, 0, 1]
 GUESS = [1, 0, 1, 0, 1, 1]
@@ -93,11 +92,6 @@ def test_they_are_evaluate_metrics() -> None:
         assert metric.__doc__
 
 
-def test_a_metric_that_does_not_exist_is_named() -> None:
-    with pytest.raises(PluginError, match="acuracy"):
-        check_metrics("demo", ["acuracy"], labels=2)
-
-
 def test_f1_of_either_label_and_their_mean() -> None:
     # Of label 0: 1 true positive, 1 false positive, 1 false negative.
     first, second = 2 / 4, 6 / 8
@@ -113,15 +107,67 @@ def test_errors_by_hand() -> None:
     assert values == {"mae": 1.0, "rmse": pytest.approx(math.sqrt(5 / 3))}
 
 
-def test_the_label_of_a_metric_is_named() -> None:
-    labels = metric_labels(["accuracy", "f1"], ("ok", "alarm"), 1)
-    assert labels == {"f1": "alarm"}
-    assert titled({"accuracy": 0.5, "f1": 0.25}, labels) == {"accuracy": 0.5, "f1 of alarm": 0.25}
-    assert titled({"f1": 0.25}, {}) == {"f1": 0.25}
-    assert other_metrics(("pearson", "mae"), 0) == ("rmse",) and other_metrics(("accuracy",), 2) == ()
+# Several kinds of difficulty: ties, a label that is never predicted, one that is nowhere.
+LABELLED = {
+    "two labels": (np.array([0, 1, 1, 0, 1, 0, 1, 1]), np.array([0, 1, 0, 0, 1, 1, 1, 0]), 2),
+    "a label that is not predicted": (np.array([0, 1, 1, 0]), np.array([0, 0, 0, 0]), 2),
+    "three labels": (np.array([0, 1, 2, 2, 1, 0, 2]), np.array([0, 2, 2, 1, 1, 0, 2]), 3),
+    "a label that is nowhere": (np.array([0, 2, 2, 0]), np.array([0, 2, 0, 0]), 3),
+}
 
 
-@pytest.mark.parametrize(("metric", "labels"), [("f1_macro", 0), ("mae", 2), ("pearson", 2), ("f1", 3)])
-def test_a_metric_that_does_not_suit_the_labels_is_named(metric: str, labels: int) -> None:
-    with pytest.raises(PluginError, match="does not suit"):
-        check_metrics("demo", [metric], labels=labels)
+@pytest.mark.parametrize("case", LABELLED)
+def test_metrics_of_labels_are_those_of_scikit_learn(case: str) -> None:
+    from sklearn.metrics import f1_score, precision_score, recall_score
+
+    references, predictions, labels = LABELLED[case]
+    expected = {
+        "macro_f1": f1_score(references, predictions, average="macro", zero_division=0.0),
+        "micro_f1": f1_score(references, predictions, average="micro", zero_division=0.0),
+        "weighted_f1": f1_score(references, predictions, average="weighted", zero_division=0.0),
+    }
+    assert compute_metrics(list(expected), predictions, references) == pytest.approx(expected, abs=1e-15)
+    for positive in range(2) if labels == 2 else ():
+        of_label = {"pos_label": positive, "zero_division": 0.0}
+        expected = {
+            "precision": precision_score(references, predictions, **of_label),
+            "recall": recall_score(references, predictions, **of_label),
+        }
+        found = compute_metrics(list(expected), predictions, references, labels="ab", positive_label=positive)
+        assert found == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+@pytest.mark.parametrize("digits", [6, 1])
+def test_metrics_of_probabilities_are_those_of_scikit_learn(labels: int, digits: int) -> None:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    random = np.random.default_rng(labels)
+    references = random.integers(0, labels, 90)
+    shares = random.random((90, labels)).round(digits) + np.eye(labels)[references] * 0.3
+    shares /= shares.sum(axis=1, keepdims=True)
+    names = "abcd"[:labels]
+    area = roc_auc_score(references, shares[:, 1] if labels == 2 else shares, multi_class="ovr")
+    assert compute_metrics(["roc_auc"], shares, references, labels=names) == {"roc_auc": pytest.approx(area)}
+    for positive in range(2) if labels == 2 else ():
+        expected = average_precision_score(references == positive, shares[:, positive])
+        found = compute_metrics(["average_precision"], shares, references, labels=names, positive_label=positive)
+        assert found == {"average_precision": pytest.approx(expected)}
+
+
+def test_labels_alone_are_certain_probabilities() -> None:
+    references, constant = [0, 1, 1, 0], [1, 1, 1, 1]
+    assert compute_metrics(["roc_auc", "average_precision"], constant, references) == {
+        "roc_auc": 0.5,
+        "average_precision": 0.5,
+    }
+    # Not defined without a row of each label.
+    assert compute_metrics(["roc_auc"], [0, 1], [1, 1]) == {"roc_auc": 0.0}
+
+
+def test_two_names_of_one_metric() -> None:
+    values = compute_metrics(["f1_macro", "macro_f1", "micro_f1", "accuracy"], GUESS, RIGHT)
+    assert values["f1_macro"] == values["macro_f1"] and values["micro_f1"] == values["accuracy"]
+    values = compute_metrics(["mae", "mean_absolute_error", "rmse", "mean_squared_error"], [1.0, 2, 4], [1.0, 3, 2])
+    assert values["mae"] == values["mean_absolute_error"] == 1
+    assert values["mean_squared_error"] == pytest.approx(values["rmse"] ** 2) == pytest.approx(5 / 3)
