@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from glueft.data.rows import Rows
 
-# Rows handed to the tokenizer at a time: enough to keep its threads busy, few enough that its own objects for one chunk
-# stay small. Chunks of 256 rows take a tenth longer, chunks of 8192 no less.
+# Rows handed to the tokenizer at a time: enough to keep its threads busy, few enough that its objects stay small.
+# Chunks of 256 rows take a tenth longer, chunks of 8192 no less.
 CHUNK_ROWS = 2048
 
 
@@ -28,13 +28,13 @@ class Encoded:
     """The tokens of one split; row `i` is `ids[offsets[i]:offsets[i + 1]]`.
 
     Attributes:
-        ids: token ids, (tokens,), uint16 where all of them fit and int32 elsewhere.
+        ids: token ids, (tokens,), uint16 where all of them fit, else int32.
         token_types: the tokenizer's segments, mostly 0 for the first text of a row and 1 for the second, (tokens,),
             uint8; zeros where the tokenizer's model has none.
         offsets: where each row begins, (rows + 1,), int64.
         labels: (rows,), int32, or float32 in regression.
-        pad_id: the id that fills short rows of a batch.
-        truncated: how many rows lost tokens to `max_length`.
+        pad_id: the id of padding tokens.
+        truncated: the rows that lost tokens to `max_length`.
     """
 
     ids: NDArray[Any]
@@ -59,15 +59,13 @@ class Encoded:
 
 
 def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
-    """Tokenize one split as `tokenizer(*texts, truncation=True, max_length=max_length)` does.
-
-    The tokens are cut on the tokenizer's own side (`truncation_side`). Every command that reads texts comes through
-    here.
+    """Tokenize one split as `tokenizer(*texts, truncation=True, max_length=max_length)` does, for every command.
 
     Args:
         rows: the split, with one or two texts a row.
         tokenizer: a tokenizer of transformers, from `load_tokenizer`.
-        max_length: the most tokens of a row, special tokens counted. Of a pair the longer text is cut first.
+        max_length: the most tokens of a row, special tokens counted. Of a pair the longer text is cut first, on the
+            tokenizer's `truncation_side`.
 
     Raises:
         DataError: `max_length` leaves no room for text beside the special tokens.
@@ -109,7 +107,7 @@ def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """The tokens of a few rows: those of all rows one after the other, and how many each row has."""
+    """The tokens of a few rows, as in `Encoded`, with the length of each row."""
 
     ids: NDArray[Any]
     token_types: NDArray[np.uint8]
@@ -124,10 +122,10 @@ class _Chunk:
         types: Iterable[Sequence[int]] | None,
         truncated: int,
     ) -> _Chunk:
-        """Join the ids and the token types of rows, whose lengths are those of `rows`; no types are zeros."""
+        """Join the ids and token types of rows that are as long as `rows`; without types, zeros."""
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         tokens = int(lengths.sum())
-        # Read row by row into one array a chunk: no more than one row's Python integers at a time, and no array a row.
+        # Row by row into one array a chunk: never more than one row's Python integers, and no array a row.
         flat = np.fromiter(chain.from_iterable(ids), np.int32, tokens)
         if not tokens or flat.max() <= np.iinfo(np.uint16).max:
             flat = flat.astype(np.uint16)
@@ -137,10 +135,9 @@ class _Chunk:
 
 
 def _rust_encoder(tokenizer: Any, max_length: int) -> Callable[[Sequence[Sequence[str]]], _Chunk] | None:
-    """What the call does in the Rust tokenizer, without the lists of Python integers that it builds around it.
+    """Return what the tokenizer's call does in Rust, without the lists of Python integers that it builds around it.
 
-    Returns:
-        None for a tokenizer that is written in Python, and for one whose call does more than to ask the Rust one.
+    None for a tokenizer in Python, and for one that overrides the call.
     """
     from transformers import PreTrainedTokenizerBase, TokenizersBackend
 
@@ -174,11 +171,10 @@ def _rust_encoder(tokenizer: Any, max_length: int) -> Callable[[Sequence[Sequenc
 
 
 def _encode_in_python(tokenizer: Any, max_length: int, texts: Sequence[Sequence[str]]) -> _Chunk:
-    """The call itself."""
     columns = [list(column) for column in texts]
     tokens = tokenizer(*columns, truncation=True, max_length=max_length, return_attention_mask=False)
     ids = tokens["input_ids"]
-    # Such a tokenizer does not say what it has cut, and a row of just so many tokens may be whole.
+    # Such a tokenizer does not report truncation, and a row of exactly `max_length` tokens may be whole.
     longest = [row for row, row_ids in enumerate(ids) if len(row_ids) == max_length]
     truncated = 0
     if longest:

@@ -1,4 +1,4 @@
-"""Which rows of a split a limit keeps, where they shall not be the first ones."""
+"""The stratified draw of the rows that a limit keeps."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ if TYPE_CHECKING:
 
 
 def stratified_draw(labels: NDArray[Any], limit: int, seed: int) -> NDArray[np.int64]:
-    """Choose rows by chance, of each label its share of them.
+    """Draw rows by chance, stratified by label, and return their positions, (limit,), ascending.
 
-    Of each label that occurs there is a row at least, where the limit allows; else the shares are rounded by the
-    largest remainders. In regression the rows are put in the order of their scores, cut into as many parts as there are
-    rows to choose, and one of each is taken.
+    Each label gets its share, rounded by the largest remainders, and one row at least where the limit allows. In
+    regression the rows are sorted by score and cut into `limit` parts, and one row of each is drawn.
 
     Args:
         labels: (rows,), integers; or scores, float.
-        limit: how many rows to choose; all if there are not more.
-        seed: of the choice.
-
-    Returns:
-        Their positions, (limit,), ascending.
+        limit: how many rows to draw; all if there are not more.
+        seed: of the draw.
     """
     import numpy as np
 
@@ -42,7 +38,7 @@ def stratified_draw(labels: NDArray[Any], limit: int, seed: int) -> NDArray[np.i
 
 
 def _shares(counts: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    """How many rows of each label to take, together `limit`, none more than there are."""
+    """Return how many rows of each label to draw: `limit` together, none more than there are."""
     import numpy as np
 
     ideal = counts * (limit / counts.sum())
@@ -51,6 +47,6 @@ def _shares(counts: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
         takes = np.maximum(takes, 1)
     while takes.sum() < limit:
         takes[np.argmax(np.where(takes < counts, ideal - takes, -np.inf))] += 1
-    while takes.sum() > limit:  # What the rare labels have got beyond their share comes from the commonest.
+    while takes.sum() > limit:  # The most frequent labels give what the rare ones got beyond their share.
         takes[np.argmax(np.where(takes > 1, takes - ideal, -np.inf))] -= 1
     return takes

@@ -1,4 +1,4 @@
-"""What is worth a warning in rows that are valid: labels without rows, odd scales, texts that come twice."""
+"""Warnings about valid rows: labels without rows, odd scales of scores, texts that come twice."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.plugin.task import Task
 
-# A new head answers near 0, by some tenths, and each step of Adam or its kin moves a weight by about the learning rate,
-# however large the loss: scores some units away are reached in a few hundred steps (STS-B: mean 2.7, standard deviation
-# 1.5), those of hundreds in no usual run. Small scores can be reached, but what the head says at first is many times
-# larger than they are.
+# A new head answers near 0, and each step of Adam or its kin moves a weight by about the learning rate, however large
+# the loss: scores some units away are reached in a few hundred steps (STS-B: mean 2.7, standard deviation 1.5), those
+# of hundreds in no usual run. Small scores can be reached, but the first answers are many times larger than they are.
 FURTHEST = 10.0
 SMALLEST_SPREAD = 0.01
 
-# Benchmarks have a few contradictory rows in ten thousand, of which nobody need hear at every run.
+# Benchmarks have a few contradictory rows in ten thousand, which need no warning.
 CONTRADICTIONS = 0.01
 
 NAMED = 5
 
 
 def row_warnings(task: Task, splits: Mapping[str, Rows], *, new_head: bool) -> Iterator[str]:
-    """Yield what somebody should know before they train on the rows, a sentence each.
+    """Yield warnings about rows, a sentence each.
 
     Args:
         task: says which splits are for validation.
         splits: "train" and the validation splits at least.
-        new_head: whether the training begins with one; the head of a checkpoint may know scores of any scale.
+        new_head: whether the head is new; the head of a checkpoint may know scores of any scale.
     """
     train = splits["train"]
     validation = [splits[name] for name in task.validation_splits]
@@ -101,7 +100,7 @@ def _scale(train: Rows) -> Iterator[str]:
 
 
 def _contradictions(train: Rows) -> Iterator[str]:
-    """Rows whose texts are the same to the letter and whose labels are not."""
+    """Find rows with equal texts and different labels."""
     first: dict[int, int] = {}
     places: dict[int, list[int]] = {}
     contradictory = set()
@@ -124,17 +123,16 @@ def _contradictions(train: Rows) -> Iterator[str]:
 
 
 def _repeated(train: Rows, validation: Sequence[Rows]) -> Iterator[str]:
-    """Validation rows whose texts are those of a training row, to the letter or but for case and white space."""
+    """Find validation rows with the texts of a training row, exactly or but for case and white space."""
     keys = {rows.name: _keys(rows) for rows in validation}
     trained = set(_keys(train))
     for rows in validation:
         found = [row for row, key in enumerate(keys[rows.name]) if key in trained]
         if not found:
             continue
-        wanted = set(zip(*rows.texts, strict=True))
-        to_the_letter = wanted.intersection(zip(*train.texts, strict=True))
         texts = list(zip(*rows.texts, strict=True))
-        exact = sum(texts[row] in to_the_letter for row in found)
+        in_both = {*texts}.intersection(zip(*train.texts, strict=True))
+        exact = sum(texts[row] in in_both for row in found)
         how = (
             "all to the letter"
             if exact == len(found)
@@ -152,7 +150,7 @@ def _texts(rows: Rows) -> str:
 
 
 def _keys(rows: Rows) -> list[int]:
-    """A hash of each row's texts, case and white space apart."""
+    """Return a hash of each row's texts without case and white space."""
     plain = [[" ".join(text.split()).casefold() for text in column] for column in rows.texts]
     return [hash(texts) for texts in zip(*plain, strict=True)]
 

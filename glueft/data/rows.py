@@ -1,4 +1,4 @@
-"""Rows, checked: what a task loads is held against what it promises before anything is trained on it."""
+"""The rows of a task, checked against what its class declares."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from glueft.plugin.attribution import attributed, named
 from glueft.plugin.json_values import json_values
 from glueft.suggest import nearest
 from glueft.tables import limits
+from glueft.tables.problems import listed, shown
 
 if TYPE_CHECKING:
     import datasets
@@ -37,8 +38,8 @@ class Rows:
         labels: (rows,) label indices, int32, -1 where a row has none; in regression the scores, float32, NaN where a
             row has none.
         label_names: the names of the labels, in the order of their indices; empty in regression.
-        limited_from: how many rows the split has, where a limit took only some of them; None elsewhere.
-        stratified: whether those were drawn by label, and are not the first ones.
+        limited_from: the rows of the whole split, where a limit left some out; else None.
+        stratified: whether the rows of a limit were drawn by label, instead of taking the first ones.
     """
 
     name: str
@@ -85,7 +86,7 @@ def load_rows(
     Args:
         task: says what the columns and labels must be.
         source: where the rows come from.
-        limit_train: keep only the first rows of the training split; all of them where it has fewer.
+        limit_train: the most rows of the training split; the first ones are kept.
         limit_validation: likewise for each validation split.
         draw_seed: draw the rows of a limit by label, with this seed, instead of keeping the first ones.
 
@@ -93,7 +94,7 @@ def load_rows(
         "train", the task's validation splits and those of its test splits that there are, in this order.
 
     Raises:
-        DataError: what `task.load` returns is not what the task promises, or a row is malformed.
+        DataError: what `task.load` returns is not what the task declares, or a row is malformed.
         HubError: the hub is out of reach and its cache does not hold the rows.
     """
     loaded = _load(task, source)
@@ -105,7 +106,7 @@ def load_rows(
         raise DataError(
             f"{named(task)} has no {missing[0]} split",
             expected=f"the splits {' and '.join(needed)}",
-            received=_names(list(loaded)) or "no splits",
+            received=listed(list(loaded)) or "no splits",
             fix=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
         )
     return {
@@ -116,26 +117,14 @@ def load_rows(
 def load_split(
     task: Task, source: Source, split: str, *, limit: int | None = None, draw_seed: int | None = None
 ) -> Rows:
-    """Load one split of a task and check it; a source of files reads no others.
-
-    Args:
-        task: says what the columns and labels must be.
-        source: where the rows come from; nothing else can be read from it afterwards.
-        split: "train", or one of the task's validation and test splits.
-        limit: keep only the first rows.
-        draw_seed: as in `load_rows`.
-
-    Raises:
-        DataError: there is no such split, or as in `load_rows`.
-        HubError: the hub is out of reach and its cache does not hold the rows.
-    """
+    """Load one split of a task and check it, as `load_rows` does. A source of files reads no others, then or later."""
     source.only = split
     loaded = _load(task, source)
     if split not in loaded:
         raise DataError(
             f"{named(task)} has no {split} split there",
             expected=f"rows for {split}",
-            received=_names(list(loaded)) or "no splits",
+            received=listed(list(loaded)) or "no splits",
             fix="check where the rows come from: --data-dir names the folder with the benchmark's own files",
         )
     return _rows(task, split, loaded[split], limit, draw_seed)
@@ -150,7 +139,7 @@ def _load(task: Task, source: Source) -> datasets.DatasetDict:
     if not isinstance(loaded, datasets.DatasetDict) or not all(
         isinstance(rows, datasets.Dataset) for rows in loaded.values()
     ):
-        wrong = next((rows for rows in loaded.values()), loaded) if isinstance(loaded, dict) else loaded
+        wrong = next(iter(loaded.values()), loaded) if isinstance(loaded, dict) else loaded
         raise DataError(
             f"{named(task)} did not load a DatasetDict of Datasets",
             expected="a datasets.DatasetDict with the splits train and validation, each a datasets.Dataset",
@@ -163,19 +152,20 @@ def _load(task: Task, source: Source) -> datasets.DatasetDict:
 def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None, draw_seed: int | None) -> Rows:
     where = f"the {split} split of {named(task)}"
     hidden = split in task.test_splits
-    columns = [*task.inputs, *(["label"] if not hidden or "label" in dataset.column_names else [])]
+    labelled = not hidden or "label" in dataset.column_names
+    columns = [*task.inputs, *(["label"] if labelled else [])]
     for column in columns:
         _check_column(where, column, dataset.column_names)
     for column in task.inputs:
         _check_text_type(where, column, dataset.features[column])
-    if "label" in columns:
+    if labelled:
         _check_label_type(where, task, dataset.features["label"])
     whole = len(dataset)
     stratified = False
     if draw_seed is not None and limit is not None and limit < whole:
         stratified = True
-        given = dataset.select_columns(["label"]).with_format("arrow")[:]["label"].to_pylist()
-        chosen = stratified_draw(_labels(where, task, given, hidden=hidden), limit, draw_seed)
+        all_labels = dataset.select_columns(["label"]).with_format("arrow")[:]["label"].to_pylist()
+        chosen = stratified_draw(_labels(where, task, all_labels, hidden=hidden), limit, draw_seed)
         dataset = dataset.select(chosen)
     table = dataset.select_columns(columns).with_format("arrow")[:limit]
     if not table.num_rows:
@@ -186,9 +176,9 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None, 
             fix="check where the rows come from, and the plugin's `load`",
         )
     texts = tuple(_texts(where, column, table[column].to_pylist(), task.empty_text) for column in task.inputs)
-    given = table["label"].to_pylist() if "label" in columns else [None] * len(texts[0])
+    labels = table["label"].to_pylist() if labelled else [None] * table.num_rows
     limited_from = whole if whole > table.num_rows else None
-    return Rows(split, texts, _labels(where, task, given, hidden=hidden), tuple(task.labels), limited_from, stratified)
+    return Rows(split, texts, _labels(where, task, labels, hidden=hidden), tuple(task.labels), limited_from, stratified)
 
 
 def _check_column(where: str, column: str, columns: Sequence[str]) -> None:
@@ -196,10 +186,11 @@ def _check_column(where: str, column: str, columns: Sequence[str]) -> None:
         return
     near = nearest(column, columns)
     raise DataError(
-        f'{where} has no column "{column}"',
-        expected=f'a column "{column}"',
-        received=_names(columns),
-        fix=(f'rename "{near}" to "{column}"' if near else f'add the column "{column}"') + " in the plugin's `load`",
+        f"{where} has no column {shown(column)}",
+        expected=f"a column {shown(column)}",
+        received=listed(columns),
+        fix=(f"rename {shown(near)} to {shown(column)}" if near else f"add the column {shown(column)}")
+        + " in the plugin's `load`",
     )
 
 
@@ -228,7 +219,7 @@ def _check_label_type(where: str, task: Task, feature: Any) -> None:
     if not isinstance(feature, datasets.ClassLabel):
         raise DataError(
             f"the labels of {where} have no names",
-            expected=f"a datasets.ClassLabel with the names {_names(task.labels)}",
+            expected=f"a datasets.ClassLabel with the names {listed(task.labels)}",
             received=f"{feature}",
             fix='in the plugin\'s `load`: dataset.cast_column("label", datasets.ClassLabel(names=[...]))',
         )
@@ -236,8 +227,8 @@ def _check_label_type(where: str, task: Task, feature: Any) -> None:
         same = sorted(feature.names) == sorted(task.labels)
         raise DataError(
             f"the labels of {where} are {'in another order' if same else 'other ones'} than the task's",
-            expected=_names(task.labels),
-            received=_names(feature.names),
+            expected=listed(task.labels),
+            received=listed(feature.names),
             fix="a model trained on the wrong names is silently wrong: make the task's `labels` and its rows agree",
         )
 
@@ -272,7 +263,7 @@ def _labels(
     if task.labels:
         allowed = range(-1 if hidden else 0, len(task.labels))
         bad = [row for row, label in enumerate(labels) if label not in allowed]
-        expected = f"0 to {len(task.labels) - 1} ({_names(task.labels)})"
+        expected = f"0 to {len(task.labels) - 1} ({listed(task.labels)})"
     else:
         bad = [row for row, label in enumerate(labels) if label is None or abs(label) == float("inf") or label != label]
         expected = "finite numbers"
@@ -301,7 +292,3 @@ def _type(thing: object) -> str:
 def _row_list(rows: list[int], values: Sequence[Any]) -> str:
     shown = ", ".join(f"{values[row]!r} in row {row}" for row in rows[:LINES_SHOWN])
     return shown + (f" and {len(rows) - LINES_SHOWN:,} more" if len(rows) > LINES_SHOWN else "") + " (counted from 0)"
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)

@@ -6,24 +6,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from glueft.data.tsv import Table, read_tsv
+from glueft.data.tsv import read_tsv
 from glueft.errors import DataError
 from glueft.plugin.task import Task, TSVLayout
 from glueft.tables.problems import listed
+from glueft.tables.read_tables import dataset_dict
 
 if TYPE_CHECKING:
     import datasets
 
 
 class Source:
-    """Where rows come from. `Task.load` gets one, and reads it as it is or in a way of its own.
-
-    Attributes:
-        kind: "hub", "folder" or "sample".
-        only: the one split that `read` shall return, where it has it; None for all. A task of other splits gets none.
-        provenance: after `read`, where the rows came from and how many broken lines were left out, for the run record.
-        warnings: what `warn` was told so far, each once.
-    """
+    """Where rows come from: what `Task.load` gets; see `glueft.plugin.task.Source`."""
 
     kind: str
 
@@ -33,30 +27,11 @@ class Source:
         self.warnings: list[str] = []
 
     def warn(self, text: str) -> None:
-        """Say what whoever trains on these rows should know before: a label without rows, labels that look alike.
-
-        `glueft run` and `plan` show it as "warning: ..." before the training, run.json keeps it in `warnings`, and the
-        report and a model card repeat it. What makes the rows unusable is a DataError instead.
-
-        Args:
-            text: a sentence or two on one line, without a full stop at the end. Rows are named by their numbers, not
-                by their texts, as a model card may be public.
-        """
-        line = " ".join(str(text).splitlines()).strip()  # run.json, which keeps it, has nothing but texts there
+        line = " ".join(str(text).splitlines()).strip()  # run.json keeps texts only
         if line and line not in self.warnings:
             self.warnings.append(line)
 
     def read(self, task: Task) -> datasets.DatasetDict:
-        """Read every split of a task, as its class attributes say.
-
-        Returns:
-            The splits that the source has, under the task's names, each with the task's input columns and `label`. A
-            test split may be absent.
-
-        Raises:
-            DataError: a file or row is missing or malformed.
-            HubError: the hub is out of reach and its cache does not hold the rows.
-        """
         raise NotImplementedError
 
     def holds(self, task: Task, split: str) -> bool:
@@ -64,7 +39,42 @@ class Source:
         return True
 
 
-class FolderSource(Source):
+class _FileSource(Source):
+    """Files in the layout of the task."""
+
+    otherwise: str
+
+    def read(self, task: Task) -> datasets.DatasetDict:
+        if task.tsv is None:
+            raise DataError(
+                f'the task "{task.name}" cannot be read from files',
+                expected="a task whose class sets `tsv`, the layout of its files",
+                received=f"{type(task).__name__}.tsv = None",
+                fix=self.otherwise,
+            )
+        if self.only not in (None, *task.tsv.files):
+            return _nothing()
+        folder = task_folder(self._place(task), task.tsv, self.only)
+        splits, left_out = _read_folder(folder, task, task.tsv, self.only)
+        self.provenance = {"source": self.kind} | self._origin(task, folder) | left_out
+        return splits
+
+    def holds(self, task: Task, split: str) -> bool:
+        if task.tsv is None or split not in task.tsv.files:
+            return False
+        place = self._place(task)
+        below = place / task.tsv.folder
+        return _has_file(below if below.is_dir() else place, task.tsv, split)
+
+    def _place(self, task: Task) -> Path:
+        """Return the folder with the task's folder in it."""
+        raise NotImplementedError
+
+    def _origin(self, task: Task, folder: Path) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class FolderSource(_FileSource):
     """A folder in GLUE's layout: `DATA_DIR/MRPC/train.tsv`; `DATA_DIR` may also be the folder of the task's own files.
 
     Attributes:
@@ -72,37 +82,29 @@ class FolderSource(Source):
     """
 
     kind = "folder"
+    otherwise = 'read it from the hub: [data] source = "hub"'
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
         self.folder = Path(folder).expanduser().absolute()
 
-    def read(self, task: Task) -> datasets.DatasetDict:
-        """Read `task.tsv`'s files; see `Source.read`."""
-        layout = _layout(task, 'read it from the hub: [data] source = "hub"')
-        if self.only not in (None, *layout.files):
-            return read_nothing()
-        files = task_folder(self.folder, layout, self.only)
-        splits, left_out = read_folder(files, task, layout, self.only)
-        self.provenance = {"source": self.kind, "folder": str(files)} | left_out
-        return splits
+    def _place(self, task: Task) -> Path:
+        return self.folder
 
-    def holds(self, task: Task, split: str) -> bool:
-        """Whether there is a file for the split."""
-        if task.tsv is None or split not in task.tsv.files:
-            return False
-        below = self.folder / task.tsv.folder
-        return has_file(below if below.is_dir() else self.folder, task.tsv, split)
+    def _origin(self, task: Task, folder: Path) -> dict[str, Any]:
+        return {"folder": str(folder)}
 
 
-class SampleSource(Source):
+class SampleSource(_FileSource):
     """The small sample that ships beside the task's module, for runs without a network."""
 
     kind = "sample"
+    otherwise = "read the task from another source"
 
-    def read(self, task: Task) -> datasets.DatasetDict:
-        """Read the sample's files; see `Source.read`."""
-        layout = _layout(task, "read the task from another source")
+    def holds(self, task: Task, split: str) -> bool:
+        return task.sample is not None and super().holds(task, split)
+
+    def _place(self, task: Task) -> Path:
         if task.sample is None:
             raise DataError(
                 f'the task "{task.name}" ships no sample',
@@ -110,37 +112,32 @@ class SampleSource(Source):
                 received=f"{type(task).__name__}.sample = None",
                 fix="run without --sample, or with the benchmark's files: --data-dir DIR",
             )
-        if self.only not in (None, *layout.files):
-            return read_nothing()
-        owner, folder = _sample_folder(task)
-        files = task_folder(folder, layout)
-        splits, left_out = read_folder(files, task, layout, self.only)
-        package = owner.__module__.partition(".")[0]
-        self.provenance = {"source": self.kind, "package": package, "task": task.name} | left_out
-        return splits
+        return Path(sys.modules[_owner(task).__module__].__file__ or "").parent / str(task.sample)
 
-    def holds(self, task: Task, split: str) -> bool:
-        """Whether the sample has a file for the split."""
-        return task.sample is not None and FolderSource(_sample_folder(task)[1]).holds(task, split)
+    def _origin(self, task: Task, folder: Path) -> dict[str, Any]:
+        return {"package": _owner(task).__module__.partition(".")[0], "task": task.name}
+
+
+def _owner(task: Task) -> type:
+    """Return the class that ships a task's sample: it may be inherited from another package."""
+    return next(cls for cls in type(task).__mro__ if "sample" in vars(cls))
 
 
 class HubSource(Source):
-    """The task's data set on the hub.
+    """The task's data set on the hub; what the local cache holds is read without a network.
 
-    Attributes:
+    Args:
         revision: branch, tag or commit to read; None for the newest.
-        cache_only: read what the local cache holds, and open no connection.
+        cache_only: open no connection.
     """
 
     kind = "hub"
 
     def __init__(self, revision: str | None = None, *, cache_only: bool = False) -> None:
         super().__init__()
-        self.revision = revision
-        self.cache_only = cache_only
+        self.revision, self.cache_only = revision, cache_only
 
     def read(self, task: Task) -> datasets.DatasetDict:
-        """Read the data set of `task.hub`; see `Source.read`. What the local cache holds serves without a network."""
         from glueft.hub.datasets import load_hub_dataset
 
         if task.hub is None:
@@ -151,7 +148,7 @@ class HubSource(Source):
                 fix="read it from files (--data-dir DIR), or from its sample if it has one (--sample)",
             )
         if self.only not in (None, "train", *task.validation_splits, *task.test_splits):
-            return read_nothing()
+            return _nothing()
         loaded = load_hub_dataset(task.hub, self.revision, cache_only=self.cache_only)
         self.provenance = {
             "source": self.kind,
@@ -162,7 +159,7 @@ class HubSource(Source):
         }
         names = {task.hub.columns.get(column, column): column for column in (*task.inputs, "label")}
         for split, rows in loaded.splits.items():
-            # A column that is missing is reported by the check of rows, with the names that there are.
+            # A missing column is reported by the check of rows.
             kept = {name: to for name, to in names.items() if name in rows.column_names}
             loaded.splits[split] = rows.select_columns([*kept]).rename_columns(kept) if kept else rows
         for split, name in task.hub.splits.items():
@@ -177,7 +174,6 @@ class OwnFiles(Source):
     kind = "files"
 
     def read(self, task: Task) -> datasets.DatasetDict:
-        """Refuse: a task with `reads_own_files` has a `load` of its own."""
         raise DataError(
             f'the task "{task.name}" does not read its files',
             expected="a task with `reads_own_files` that overrides `load`",
@@ -187,7 +183,7 @@ class OwnFiles(Source):
 
 
 class DataSettings(Protocol):
-    """What a recipe's [data] section says about the source."""
+    """The keys of a recipe's [data] section that name the source."""
 
     @property
     def source(self) -> str: ...
@@ -200,7 +196,7 @@ class DataSettings(Protocol):
 
 
 def make_source(data: DataSettings, task: Task | type[Task] | None = None) -> Source:
-    """The source that a recipe's [data] section names, unless the task reads files of its own."""
+    """Return the source that a recipe's [data] section names, unless the task reads files of its own."""
     if task is not None and task.reads_own_files:
         return OwnFiles()
     if data.source == "folder":
@@ -212,7 +208,7 @@ def make_source(data: DataSettings, task: Task | type[Task] | None = None) -> So
 
 
 def task_folder(folder: Path, layout: TSVLayout, only: str | None = None) -> Path:
-    """The folder that holds a task's files: below `folder`, or `folder` itself.
+    """Return the folder with a task's files: below `folder`, or `folder` itself.
 
     Args:
         folder: the one that the user named.
@@ -227,7 +223,7 @@ def task_folder(folder: Path, layout: TSVLayout, only: str | None = None) -> Pat
     below = folder / layout.folder
     if below.is_dir():
         return below
-    if has_file(folder, layout, first):
+    if _has_file(folder, layout, first):
         return folder
     try:
         entries = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
@@ -242,32 +238,24 @@ def task_folder(folder: Path, layout: TSVLayout, only: str | None = None) -> Pat
     )
 
 
-def has_file(folder: Path, layout: TSVLayout, split: str) -> bool:
-    """Whether one of the files that may hold a split lies in a folder."""
+def _has_file(folder: Path, layout: TSVLayout, split: str) -> bool:
     return any((folder / file.name).is_file() for file in layout.candidates(split))
 
 
-def read_nothing() -> datasets.DatasetDict:
-    """No splits: what a source has of a task whose rows are not asked for."""
+def _nothing() -> datasets.DatasetDict:
+    """Return no splits: the answer for a split that the task has elsewhere."""
     import datasets
 
     return datasets.DatasetDict()
 
 
-def read_folder(
-    folder: Path, task: Task, layout: TSVLayout, only: str | None = None
+def _read_folder(
+    folder: Path, task: Task, layout: TSVLayout, only: str | None
 ) -> tuple[datasets.DatasetDict, dict[str, Any]]:
-    """Read the files of a layout; those of test splits may be absent, and may be without labels.
-
-    Args:
-        folder: where they lie.
-        task: says what the columns and labels must be.
-        layout: the task's.
-        only: the split whose file is read; None for all.
+    """Read the files of a layout, or that of one split; those of test splits may be absent, or without labels.
 
     Returns:
-        The splits, and what the run record has to say of broken lines that were left out: nothing, or
-        `{"left_out": {split: lines}}`.
+        The splits, and `{"left_out": {split: lines}}` where broken lines were left out.
     """
     tables = {}
     wanted = [split for split in layout.files if only in (None, split)]
@@ -277,8 +265,7 @@ def read_folder(
         if split in task.test_splits and not there:
             continue
         file = (there or candidates)[0]
-        short_rows = layout.short_rows.get(split, 0)
-        labelled = split not in task.test_splits
+        labelled, short_rows = split not in task.test_splits, layout.short_rows.get(split, 0)
         tables[split] = read_tsv(folder / file.name, task, file, labelled=labelled, short_rows=short_rows)
     if not tables:  # One split that is asked for, or a task of test splits, whose other rows come from elsewhere.
         names = [file.name for split in wanted for file in layout.candidates(split)]
@@ -289,37 +276,8 @@ def read_folder(
             fix=f"put {names[-1]} there",
         )
     left_out = {split: table.left_out for split, table in tables.items() if table.left_out}
-    return _dataset_dict(tables, task), {"left_out": left_out} if left_out else {}
-
-
-def _sample_folder(task: Task) -> tuple[type, Path]:
-    """The class that ships a task's sample, and the folder of its samples."""
-    # A subclass in another package that inherits the sample finds it where its owner put it.
-    owner = next(cls for cls in type(task).__mro__ if "sample" in vars(cls))
-    module = Path(sys.modules[owner.__module__].__file__ or "")
-    return owner, module.parent / str(task.sample)
-
-
-def _layout(task: Task, otherwise: str) -> TSVLayout:
-    if task.tsv is not None:
-        return task.tsv
-    raise DataError(
-        f'the task "{task.name}" cannot be read from files',
-        expected="a task whose class sets `tsv`, the layout of its files",
-        received=f"{type(task).__name__}.tsv = None",
-        fix=otherwise,
-    )
-
-
-def _dataset_dict(tables: dict[str, Table], task: Task) -> datasets.DatasetDict:
-    import datasets
-
-    features = datasets.Features(
-        {column: datasets.Value("string") for column in task.inputs}
-        | {"label": datasets.ClassLabel(names=list(task.labels)) if task.labels else datasets.Value("float32")}
-    )
-    splits = {}
-    for split, table in tables.items():
-        columns = {**dict(zip(task.inputs, table.texts, strict=True)), "label": table.labels}
-        splits[split] = datasets.Dataset.from_dict(columns, features=features)
-    return datasets.DatasetDict(splits)
+    columns = {
+        split: dict(zip(task.inputs, table.texts, strict=True)) | {"label": table.labels}
+        for split, table in tables.items()
+    }
+    return dataset_dict(columns, task.inputs, task.labels), {"left_out": left_out} if left_out else {}

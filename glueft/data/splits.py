@@ -1,4 +1,4 @@
-"""The splits of a task: which are predicted, and which have another number of rows than officially."""
+"""What is said of a task's splits: which are predicted, their sizes and lengths."""
 
 from __future__ import annotations
 
@@ -20,15 +20,10 @@ LENGTH_BINS = 32
 
 
 def predicted_splits(task: Task, predict: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:
-    """Return the splits that `data.predict` names, each once: "validation" and "test" stand for all of their sort.
-
-    Args:
-        task: says which splits are of which sort.
-        predict: "validation", "test", or splits by their full names.
-        found: the splits that the data has.
+    """Return the splits that `data.predict` names, each once; "validation" and "test" stand for all of that sort.
 
     Raises:
-        DataError: the data does not have the split, or not one of the sort.
+        DataError: the data (`found`) does not have the split, or none of the sort.
     """
     found = list(found)
     sorts = {"validation": task.validation_splits, "test": task.test_splits}
@@ -63,14 +58,10 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
 
 
 def length_histogram(lengths: NDArray[Any]) -> dict[str, Any]:
-    """Return how many rows there are of each length, in at most `LENGTH_BINS` bins.
+    """Return the histogram of row lengths in tokens, (rows,), with at most `LENGTH_BINS` bins.
 
-    Args:
-        lengths: tokens in each row, (rows,), each at least 1.
-
-    Returns:
-        `bin_tokens`, the width of a bin, a power of 2, so that histograms of different widths can be brought to the
-        wider one; and `rows`, the count of each bin: the first is of 1 to `bin_tokens` tokens.
+    `bin_tokens` is the width of a bin, a power of 2, so that histograms can be brought to the wider of two; `rows`
+    counts the rows of each bin, the first of which is 1 to `bin_tokens`.
     """
     import numpy as np
 
@@ -81,12 +72,12 @@ def length_histogram(lengths: NDArray[Any]) -> dict[str, Any]:
 
 
 def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, int]) -> list[str]:
-    """Return a line for each split whose rows are not all that it officially has.
+    """Return a line for each split that does not have all the rows of the official one.
 
     Args:
         task: its official sizes.
         splits: the rows that were read.
-        left_out: for each split, the broken lines that were left out.
+        left_out: the broken lines that were left out, by split.
     """
     notes = []
     for name, rows in splits.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from glueft.inference.text_columns import TextChoice, Texts
 from glueft.tables.cells import CellError
@@ -29,8 +29,7 @@ class BadRow:
     content: Any
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row as it was read.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,7 +131,7 @@ def read_tables(
         columns["validation"] = {name: [cells[row] for row in held] for name, cells in whole.items()}
     order = [split for split in ("train", "validation", "test") if split in columns]
     return Tables(
-        splits=_dataset_dict({split: columns[split] for split in order}, texts, labels),
+        splits=dataset_dict({split: columns[split] for split in order}, texts, labels),
         labels=tuple(labels),
         files={split: {"path": str(file.path), "sha256": _sha256(file.path)} for split, file in read.items()},
         warnings=tuple(warnings),
@@ -189,9 +189,16 @@ def _scores(file: Columns, label: str) -> list[float]:
     return read_cells(file, label, score)
 
 
-def _dataset_dict(
-    columns: Mapping[str, Mapping[str, list[Any]]], inputs: Mapping[str, str], labels: Sequence[str]
+def dataset_dict(
+    columns: Mapping[str, Mapping[str, list[Any]]], inputs: Iterable[str], labels: Sequence[str]
 ) -> datasets.DatasetDict:
+    """Return splits as a task loads them.
+
+    Args:
+        columns: for each split, its input columns and `label`.
+        inputs: the names of the input columns.
+        labels: the names of the labels; empty in regression.
+    """
     import datasets
 
     features = datasets.Features(
