@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from glueft.launch import Result
     from glueft.metrics import MetricName, check_metrics, lower_is_better
     from glueft.plugin.callback import Callback
+    from glueft.plugin.encoder import CheckpointTensor, ConfigReader, Encoder, EncoderConfig
     from glueft.plugin.hookspecs import hookimpl
     from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
@@ -50,7 +51,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Callback",
     "CheckpointError",
+    "CheckpointTensor",
+    "ConfigReader",
     "DataError",
+    "Encoder",
+    "EncoderConfig",
     "Field",
     "GlueftError",
     "HubDataset",
@@ -92,6 +97,7 @@ _HOMES = {
     "SubmissionError TrainingError",
     "glueft.metrics": "MetricName check_metrics lower_is_better",
     "glueft.plugin.callback": "Callback",
+    "glueft.plugin.encoder": "CheckpointTensor ConfigReader Encoder EncoderConfig",
     "glueft.plugin.hookspecs": "hookimpl",
     "glueft.plugin.metric": "Metric",
     "glueft.plugin.options": "LocalPath Options",

@@ -1,1 +1,1 @@
-"""The BERT family in Keras 3: one architecture read from config.json, its heads, and its tensor names both ways."""
+"""Encoders in Keras 3: the classifier, the blocks that families share, and checkpoints read and written."""

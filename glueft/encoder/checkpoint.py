@@ -16,6 +16,7 @@ from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_
 from glueft.encoder.labels import head_rows
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.encoder.tensor_files import read_headers, without_wrappers
+from glueft.encoder.tensors import name_in_file, output_tensor
 from glueft.encoder.tokenizer import load_tokenizer, save_tokenizer
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.files import whole_folder, writing
@@ -85,22 +86,24 @@ def load_classifier(
             or has other labels (both lists are shown).
     """
     from glueft.encoder.classifier import Classifier
-    from glueft.encoder.weights import match_names, read_weights, tensor_table
+    from glueft.encoder.weights import read_weights, tensor_table
 
     if regression == bool(labels):
         raise ValueError("labels are needed for classification, and only there")
-    model = Classifier(checkpoint.config, labels, seed=seed)
-    family = model.config.family
+    family = checkpoint.family
+    model = Classifier(checkpoint.config, labels, seed=seed, family=family)
     table = tensor_table(model)
     stored = read_headers(checkpoint.folder)
-    found = match_names(table, stored, family.prefix)
+    there = without_wrappers(stored)
+    names = {name: name_in_file(slot.tensor, there, family.prefix) for name, slot in table.items()}
+    found = {name: source for name, source in names.items() if source is not None}
     order = None
-    in_head = [name for name in table if table[name].role in ("head", "output")]
+    in_head = [name for name in table if table[name].tensor.role in ("head", "output")]
     if new_head or not any(name in found for name in in_head):
         found = {name: source for name, source in found.items() if name not in in_head}
     else:
         _refuse_incomplete_head(checkpoint, table, found)
-        rows = stored[found[f"{family.head.output}.bias"]].shape[0]
+        rows = stored[found[output_tensor(family, model.config)]].shape[0]
         order = head_rows(checkpoint.config, rows, labels, family)
     read_weights(table, stored, found, order=order, seed=seed, initializer_range=model.config.initializer_range)
     report = LoadReport(
@@ -149,7 +152,7 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
             fix="choose another folder, or move that one away",
         )
     table = tensor_table(model)
-    shapes = {name: slot.shape for name, slot in table.items()}
+    shapes = {name: slot.tensor.shape for name, slot in table.items()}
     needed = sum(4 * math.prod(shape) for shape in shapes.values())
     with writing(folder, RunFolderError, needed=needed), whole_folder(folder) as unfinished:
         write_tensors(unfinished / WEIGHTS, shapes, exported_weights(table))
@@ -166,7 +169,7 @@ def save_config_and_tokenizer(model: Classifier, folder: Path, tokenizer: Any) -
 def saved_config(model: Classifier) -> dict[str, Any]:
     """The config.json of a classifier: its checkpoint's keys, with the head and labels that it has now."""
     config = dict(model.checkpoint_config)
-    config["architectures"] = [model.config.family.architecture]
+    config["architectures"] = [model.family.architecture]
     names = model.labels or ("LABEL_0",)
     config["id2label"] = {str(index): name for index, name in enumerate(names)}
     config["label2id"] = {name: index for index, name in enumerate(names)}
@@ -181,7 +184,8 @@ def saved_config(model: Classifier) -> dict[str, Any]:
 
 def has_head(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint has a classification head."""
-    return _head_bias(checkpoint) in without_wrappers(read_headers(checkpoint.folder))
+    name = output_tensor(checkpoint.family, checkpoint.encoder_config)
+    return name in without_wrappers(read_headers(checkpoint.folder))
 
 
 def refuse_headless(checkpoint: Checkpoint) -> int:
@@ -190,7 +194,7 @@ def refuse_headless(checkpoint: Checkpoint) -> int:
     Raises:
         CheckpointError: it has none.
     """
-    name = _head_bias(checkpoint)
+    name = output_tensor(checkpoint.family, checkpoint.encoder_config)
     stored = read_headers(checkpoint.folder)
     names = without_wrappers(stored)
     if name not in names:
@@ -201,7 +205,3 @@ def refuse_headless(checkpoint: Checkpoint) -> int:
             fix="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
         )
     return int(stored[names[name]].shape[0])
-
-
-def _head_bias(checkpoint: Checkpoint) -> str:
-    return f"{checkpoint.encoder_config.family.head.output}.bias"

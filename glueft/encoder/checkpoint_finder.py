@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glueft.encoder.config import EncoderConfig, read_config
-from glueft.encoder.expected_tensors import check_tensors
+from glueft.encoder.config import find_family, read_config
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, verify_sample
 from glueft.encoder.tensor_files import read_headers, weight_files
+from glueft.encoder.tensors import check_tensors
 from glueft.errors import CheckpointError
 from glueft.hub.checkpoint_files import CONFIG, INDEX, SHARD, TOKENIZER_FILES, WEIGHTS
+from glueft.plugin.encoder import Encoder, EncoderConfig
 from glueft.system.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 
 # Bytes of a config.json: room for the names of tens of thousands of labels.
@@ -36,6 +37,7 @@ class Checkpoint:
         folder: where its files are.
         revision: the commit on the hub; None for folders and packages.
         config: config.json, parsed.
+        family: that of its model_type.
         fingerprints: SHA-256 of each file that is read, by name: config, weights, tokenizer.
     """
 
@@ -43,12 +45,13 @@ class Checkpoint:
     folder: Path
     revision: str | None
     config: dict[str, Any]
+    family: Encoder
     fingerprints: dict[str, str]
 
     @property
     def encoder_config(self) -> EncoderConfig:
         """The architecture that config.json describes."""
-        return read_config(self.config, str(self.folder / "config.json"))
+        return read_config(self.config, str(self.folder / CONFIG), self.family)
 
 
 def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
@@ -82,12 +85,14 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
             fix="check the spelling; a folder's path may start with ./ to tell it from a hub name",
         )
     _refuse_irregular(folder)
-    config = _read_config_file(folder / "config.json")
-    check_tensors(read_config(config, str(folder / "config.json")), read_headers(folder), name)
+    where = folder / CONFIG
+    config = _read_config_file(where)
+    family = find_family(config, str(where))
+    check_tensors(family, read_config(config, str(where), family), read_headers(folder), name)
     found = fingerprints(folder)
     if name == SAMPLE_CHECKPOINT:
         verify_sample(found)
-    return Checkpoint(name, folder.resolve(), commit, config, found)
+    return Checkpoint(name, folder.resolve(), commit, config, family, found)
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
@@ -96,7 +101,7 @@ def fingerprints(folder: Path) -> dict[str, str]:
     Raises:
         CheckpointError: there are no weights, or not all of them.
     """
-    names = ["config.json", *(path.name for path in weight_files(folder))]
+    names = [CONFIG, *(path.name for path in weight_files(folder))]
     if len(names) > 2:
         names.append(INDEX)
     names += [file for file in TOKENIZER_FILES if (folder / file).is_file()]

@@ -1,4 +1,4 @@
-"""A classifier or regressor: the encoder with the head of the checkpoint's transformers class."""
+"""A classifier or regressor: the encoder and the head of the checkpoint's family."""
 
 from __future__ import annotations
 
@@ -8,39 +8,11 @@ from typing import Any
 import keras
 
 from glueft.encoder.accumulation import GradientAccumulation
-from glueft.encoder.activations import ACTIVATIONS
-from glueft.encoder.any_words import AnyWords
-from glueft.encoder.config import EncoderConfig, read_config
-from glueft.encoder.encoder import Dropouts, Encoder, dense_layer
+from glueft.encoder.config import find_family, read_config
 from glueft.encoder.fused_ops import tracing
-
-
-class Head(keras.layers.Layer):  # type: ignore[misc]
-    """First token, dropout where the family has it, dense, activation, dropout, one float32 logit a label."""
-
-    def __init__(self, config: EncoderConfig, num_outputs: int, dropouts: Dropouts, **options: Any) -> None:
-        super().__init__(**options)
-        shape = config.family.head
-        self.hidden_size = config.hidden_size
-        self.dropout_before_dense = dropouts(config.head_dropout) if shape.dropout_before_dense else None
-        self.dense = dense_layer(config.hidden_size, "dense", activation=ACTIVATIONS[shape.activation])
-        self.dropout = dropouts(config.head_dropout)
-        self.output_dense = dense_layer(num_outputs, "output", dtype="float32")
-
-    def build(self, input_shape: Any = None) -> None:
-        """Create every variable; the shapes are known from the config."""
-        self.dense.build((None, self.hidden_size))
-        self.output_dense.build((None, self.hidden_size))
-
-    def call(self, states: Any, training: bool = False) -> Any:
-        """Map hidden states (batch, length, hidden) to logits (batch, outputs)."""
-        state = states[:, 0, :]
-        if self.dropout_before_dense is not None:
-            state = self.dropout_before_dense(state, training=training)
-        state = self.dense(state)
-        if self.dropout is not None:
-            state = self.dropout(state, training=training)
-        return self.output_dense(state)
+from glueft.encoder.layers import Dropouts
+from glueft.encoder.word_embeddings import AnyWords
+from glueft.plugin.encoder import Encoder
 
 
 @keras.saving.register_keras_serializable(package="glueft")
@@ -53,8 +25,10 @@ class Classifier(AnyWords, GradientAccumulation, keras.Model):  # type: ignore[m
         config: the checkpoint's config.json, parsed.
         labels: the label names, in the order of the logits; empty for regression, which has one output.
         seed: of the dropout masks.
+        family: the family of config.json's model_type; by default that of an installed package.
 
     Attributes:
+        config: what config.json says, of the family's own class.
         max_positions: the longest row it can read, in tokens.
         encoder: the encoder alone; `encoder(input_ids, attention_mask, token_type_ids)` gives hidden states.
 
@@ -62,16 +36,19 @@ class Classifier(AnyWords, GradientAccumulation, keras.Model):  # type: ignore[m
         CheckpointError: the config asks for something unsupported.
     """
 
-    def __init__(self, config: Mapping[str, Any], labels: tuple[str, ...], *, seed: int = 0) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], labels: tuple[str, ...], *, seed: int = 0, family: Encoder | None = None
+    ) -> None:
         super().__init__(name="classifier")
         self.checkpoint_config = dict(config)
-        self.config = read_config(config)
+        self.family = family or find_family(config)
+        self.config: Any = read_config(config, family=self.family)
         self.labels = tuple(labels)
         self.seed = seed
         self.max_positions = self.config.max_positions
         dropouts = Dropouts(seed)
-        self.encoder = Encoder(self.config, dropouts, name="encoder")
-        self.head = Head(self.config, len(labels) or 1, dropouts, name="head")
+        self.encoder = self.family.build_encoder(self.config, dropouts)
+        self.head = self.family.build_head(self.config, len(labels) or 1, dropouts)
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
@@ -101,11 +78,16 @@ class Classifier(AnyWords, GradientAccumulation, keras.Model):  # type: ignore[m
             float32 logits (batch, number of labels), or (batch, 1) in regression.
         """
         with tracing(compiled=bool(self.jit_compile), training=bool(training)):
-            states = self.encoder(
-                inputs["input_ids"],
-                inputs["attention_mask"],
-                inputs["token_type_ids"],
-                training=training,
-                first_token=True,
-            )
-            return self.head(states, training=training)
+            return self.logits(inputs, training=training)
+
+    def logits(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
+        """As `call`, with the operations that `fused_ops.tracing` around it chooses."""
+        attention_mask = inputs["attention_mask"]
+        states = self.encoder(
+            inputs["input_ids"],
+            attention_mask,
+            inputs["token_type_ids"],
+            training=training,
+            first_token=self.head.first_token,
+        )
+        return self.head(states, attention_mask, training=training)

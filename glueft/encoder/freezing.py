@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from glueft.encoder.classifier import Classifier
+from typing import TYPE_CHECKING
+
 from glueft.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from glueft.encoder.classifier import Classifier
 
 
 def freeze(model: Classifier, *, embeddings: bool = False, layers: int = 0) -> None:
@@ -29,7 +33,7 @@ def freeze(model: Classifier, *, embeddings: bool = False, layers: int = 0) -> N
             received=f"layers = {layers}",
             fix=f"set model.freeze.layers to {config.num_layers} or less",
         )
-    if layers and config.block_order != list(range(config.num_layers)):
+    if layers and config.shares_layers:
         raise CheckpointError(
             "model.freeze names layers of an encoder whose layers share their weights",
             expected="layers = 0",

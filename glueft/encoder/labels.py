@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from glueft.encoder.family import Family
 from glueft.errors import CheckpointError
+from glueft.plugin.encoder import Encoder
 
 _UNNAMED = re.compile(r"LABEL_\d+")
 _NEW_HEAD = "set new_head = true in [model] to start a new head on this encoder, or choose another checkpoint"
 
 
-def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], family: Family) -> list[int]:
+def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], family: Encoder) -> list[int]:
     """For each label of the task, the row of the checkpoint's head that scores it.
 
     Labels are matched by their exact names: an index says nothing, since two data sets may number the same labels in

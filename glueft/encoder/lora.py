@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from glueft.encoder.classifier import Classifier
 from glueft.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from glueft.encoder.classifier import Classifier
     from glueft.encoder.tensor_files import FloatArray
-
-# The dense layers of a block that are adapted. The query, key and value of a layer are one kernel here, so they share
-# the first matrix and have a third of the columns of the second each.
-ADAPTED = ("query_key_value", "projection", "intermediate", "output_dense")
 
 
 def enable_lora(model: Classifier, rank: int, *, seed: int) -> None:
@@ -36,7 +32,15 @@ def enable_lora(model: Classifier, rank: int, *, seed: int) -> None:
     Raises:
         CheckpointError: the rank is higher than that of the kernels themselves.
     """
-    most = min(model.config.hidden_size, model.config.intermediate_size)
+    layers = _adapted(model)
+    if not layers:
+        raise CheckpointError(
+            f"model.lora_rank is set, and the family {model.family.name} says of no layer that LoRA adapts it",
+            expected="an encoder of another family",
+            received=f"lora_rank = {rank}",
+            fix="remove lora_rank to train the encoder itself",
+        )
+    most = min(min(layer.kernel.shape) for layer in layers.values())
     if rank > most:
         raise CheckpointError(
             "model.lora_rank is higher than the rank of the encoder's own kernels",
@@ -47,14 +51,18 @@ def enable_lora(model: Classifier, rank: int, *, seed: int) -> None:
     # Variable by variable: a layer that is not trainable as a whole would not train what is added to it either.
     for variable in model.encoder.weights:
         variable.trainable = False
-    for index, block in enumerate(model.encoder.blocks):
-        for name in ADAPTED:
-            layer = getattr(block, name)
-            layer.enable_lora(rank, a_initializer="zeros")
-            inputs, _ = layer.lora_kernel_a.shape
-            random = numpy.random.default_rng([seed, zlib.crc32(f"block_{index}/{name}".encode())])
-            limit = numpy.sqrt(6 / inputs)
-            layer.lora_kernel_a.assign(random.uniform(-limit, limit, (inputs, rank)).astype(numpy.float32))
+    for place, layer in layers.items():
+        layer.enable_lora(rank, a_initializer="zeros")
+        inputs, _ = layer.lora_kernel_a.shape
+        random = numpy.random.default_rng([seed, zlib.crc32(place.encode())])
+        limit = numpy.sqrt(6 / inputs)
+        layer.lora_kernel_a.assign(random.uniform(-limit, limit, (inputs, rank)).astype(numpy.float32))
+
+
+def _adapted(model: Classifier) -> dict[str, Any]:
+    """The dense layers that the family has adapted, by their place in the encoder."""
+    blocks = enumerate(model.encoder.blocks)
+    return {f"block_{index}/{name}": getattr(block, name) for index, block in blocks for name in model.family.adapted}
 
 
 def merged_kernel(layer: Any) -> FloatArray:
@@ -76,8 +84,7 @@ def merge_lora(model: Classifier) -> bool:
     Returns:
         Whether there was anything to merge.
     """
-    layers = [getattr(block, name) for block in model.encoder.blocks for name in ADAPTED]
-    adapted = [layer for layer in layers if layer.lora_enabled]
+    adapted = [layer for layer in _adapted(model).values() if layer.lora_enabled]
     for layer in adapted:
         layer._kernel.assign(merged_kernel(layer))
         layer.lora_kernel_b.assign(numpy.zeros(layer.lora_kernel_b.shape, numpy.float32))

@@ -135,12 +135,12 @@ def _joins_pairs(tokenizer: Any) -> bool:
 
 def _dispatch_config(checkpoint: Checkpoint) -> Any:
     """What of config.json chooses the tokenizer's class; faults in the rest are not the tokenizer's."""
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, PreTrainedConfig
 
     named = checkpoint.config.get("tokenizer_class")
-    config = AutoConfig.for_model(
-        checkpoint.encoder_config.family.model_type, tokenizer_class=named if isinstance(named, str) else None
-    )
+    # A family that transformers does not know has no class of its own there.
+    model_type = checkpoint.family.name
+    config = CONFIG_MAPPING.get(model_type, PreTrainedConfig)(tokenizer_class=named if isinstance(named, str) else None)
     config.name_or_path = str(checkpoint.folder)
     return config
 

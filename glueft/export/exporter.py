@@ -74,7 +74,7 @@ def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
         "format": form.name,
         "glueft": __version__,
         "model_file": form.model_file,
-        "architecture": saved.classifier.config.family.architecture,
+        "architecture": saved.classifier.family.architecture,
         "task": record.get("task"),
         "checkpoint": record.get("checkpoint", {}).get("name"),
         "labels": list(saved.labels),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.export.format import Format, Package, Snippet
+from glueft.errors import ExportError
+from glueft.export.format import INPUT_NAMES, Format, Package, Snippet
+from glueft.plugin.encoder import Encoder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +36,6 @@ class OnnxFile(Format):
         import onnx
 
         from glueft.encoder.checkpoint import save_config_and_tokenizer
-        from glueft.export.onnx_classifier import onnx_model
 
         file = folder / self.model_file
         graph = onnx_model(model)
@@ -71,6 +73,40 @@ class OnnxFile(Format):
             tensors="np",
             call='logits = session.run(["logits"], dict(inputs))[0]',
         )
+
+
+def onnx_model(model: Classifier) -> Any:
+    """Return the ModelProto of a classifier: `INPUT_NAMES`, int64 (batch, length), -> `logits`, (batch, outputs).
+
+    The family writes it, not `keras.Model.export(format="onnx")`: with tf2onnx 1.17, Keras 3.15.1 and TensorFlow 2.21
+    the exact GELU becomes an operation Erfc that ONNX does not have, and the file is written all the same.
+
+    Args:
+        model: from `plain_model.plain_copy`.
+
+    Raises:
+        ExportError: the family has no ONNX graph.
+    """
+    import onnx
+
+    from glueft.export.onnx_graph import Graph
+    from glueft.version import __version__
+
+    family = model.family
+    if type(family).onnx is Encoder.onnx:
+        raise ExportError(
+            f"an encoder of the family {family.name} cannot be written as ONNX",
+            expected="a family whose plugin has the method `onnx`",
+            received=f"the plugin {type(family).__module__}.{type(family).__name__}, which has none",
+            fix="export another format, such as transformers or keras",
+        )
+    graph = Graph()
+    family.onnx(graph, model)
+    outputs = len(model.labels) or 1
+    made = graph.model(family.architecture, [*INPUT_NAMES], "logits", outputs, producer=("glueft", __version__))
+    if model.labels:
+        onnx.helper.set_model_props(made, {"labels": json.dumps(model.labels, ensure_ascii=False)})
+    return made
 
 
 def _whole_numbers(inputs: Inputs) -> dict[str, NDArray[np.int64]]:

@@ -11,13 +11,22 @@ from typing import Any
 import numpy as np
 import onnx
 
+from glueft.export.format import INPUT_NAMES
+
 OPSET = 17
 # The format of the file that came with this operator set; without it, onnx writes its newest, which is read by few.
 IR_VERSION = 8
 
 
 class Graph:
-    """A graph under construction. Tensors are known by their names."""
+    """A graph under construction. Tensors are known by their names.
+
+    Attributes:
+        inputs: names of the classifier's inputs, int64 (batch, length): ids, attention mask and token types.
+        scope: what the names of the next nodes begin with.
+    """
+
+    inputs = INPUT_NAMES
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -41,6 +50,40 @@ class Graph:
             array = np.array(values[0] if scalar else values, np.int64)
             self.constants[name] = onnx.numpy_helper.from_array(array, name)
         return name
+
+    def attention_mask_bias(self) -> str:
+        """Return what is added to the attention scores, (batch, 1, 1, length)."""
+        from glueft.encoder.layers import MASKED
+
+        self.scope = "mask"
+        padding = self("Not", self("Cast", "attention_mask", to=onnx.TensorProto.BOOL))
+        scores = self("Mul", self("Cast", padding, to=onnx.TensorProto.FLOAT), self.number(MASKED))
+        return self("Unsqueeze", scores, self.whole(1, 2))
+
+    def first_token(self, states: str) -> str:
+        """Return the first token of each row: (batch, length, hidden) -> (batch, 1, hidden)."""
+        return self("Slice", states, self.whole(0), self.whole(1), self.whole(1))
+
+    def lookup(self, layer: Any, ids: str) -> str:
+        """Look ids up in an embedding layer of Keras."""
+        return self("Gather", self.weight(layer.embeddings.path, layer.embeddings), ids)
+
+    def dense(self, layer: Any, states: str, output: str | None = None) -> str:
+        """Apply a dense layer of Keras, but for its activation."""
+        kernel = self.weight(layer.kernel.path, layer.kernel)
+        if layer.bias is None:
+            return self("MatMul", states, kernel, output=output)
+        product = self("MatMul", states, kernel)
+        return self("Add", product, self.weight(layer.bias.path, layer.bias), output=output)
+
+    def norm(self, layer: Any, states: str) -> str:
+        """Apply a layer norm of Keras."""
+        weights = [self.weight(each.path, each) for each in (layer.gamma, layer.beta) if each is not None]
+        return self("LayerNormalization", states, *weights, axis=-1, epsilon=layer.epsilon)
+
+    def activation(self, name: str, states: str) -> str:
+        """Apply an activation of `glueft.encoder.activations`, by its name there."""
+        return ACTIVATIONS[name](self, states)
 
     def __call__(self, operation: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         """Add a node; return the name of its output."""

@@ -36,7 +36,7 @@ def plain_copy(model: Classifier) -> Classifier:
     from glueft.training.engine import dtype_policy
 
     with dtype_policy("float32"):
-        copy = Classifier(saved_config(model), model.labels)
+        copy = Classifier(saved_config(model), model.labels, family=model.family)
     table = tensor_table(copy)
     tensors: dict[str, Any] = {name: _Held(values) for name, values in export_weights(tensor_table(model)).items()}
     read_weights(table, tensors, {name: name for name in table}, order=None, seed=0, initializer_range=0.0)
@@ -57,4 +57,6 @@ def plain_logits(model: Classifier, input_ids: Any, attention_mask: Any, token_t
 
     # As for a compiler: it gets none of glueft's kernels, whose gradients of their own would end up in the graph.
     with tracing(compiled=True, training=False):
-        return model.head(model.encoder(input_ids, attention_mask, token_type_ids, first_token=True))
+        return model.logits(
+            {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        )

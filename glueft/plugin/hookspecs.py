@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from glueft.plugin.callback import Callback
+    from glueft.plugin.encoder import Encoder
     from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
     from glueft.plugin.run import Run
@@ -190,6 +191,36 @@ def glueft_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
         @glueft.hookimpl
         def glueft_metrics():
             return [Specificity]
+    """
+
+
+@hookspec
+def glueft_encoders() -> list[type[Encoder]]:  # type: ignore[empty-body]
+    """Brings families of encoders: what config.json names as its model_type. Provisional: it may still change.
+
+    Called as `glueft_tasks` is. A family's layers import Keras where they are built, never at the top of the module.
+    What a family of its own layers says stands [above](#an-encoder-family); this one has BERT's under other names.
+
+    Returns:
+        A list of encoder classes.
+
+    Example:
+        import glueft
+        from glueft_encoders.bert import Bert
+
+
+        class HarbourBert(Bert):
+            \"\"\"BERT with a model_type of its own.\"\"\"
+
+            name = "harbour-bert"
+            architecture = "HarbourBertForSequenceClassification"
+            prefix = "harbour."
+            head_dense = "harbour.pooler.dense"
+
+
+        @glueft.hookimpl
+        def glueft_encoders():
+            return [HarbourBert]
     """
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from glueft.plugin.base import Plugin
 from glueft.plugin.callback import Callback
+from glueft.plugin.encoder import Encoder, encoder_breach
 from glueft.plugin.metric import Metric, metric_breach
 from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.schedule import Schedule
@@ -66,6 +67,12 @@ _ROWS = (
     Kind(Schedule, "glueft_schedules", "schedule", ("build",), "keras.optimizers.schedules.LearningRateSchedule"),
     Kind(Callback, "glueft_callbacks", "callbacks", ("build",), "keras.callbacks.Callback"),
     Kind(Metric, "glueft_metrics", methods=("value",), check=metric_breach),
+    Kind(
+        Encoder,
+        "glueft_encoders",
+        methods=("read_config", "tensors", "build_encoder", "build_head"),
+        check=encoder_breach,
+    ),
 )
 KINDS = {kind.name: kind for kind in _ROWS}
 """Every kind by its name, in the order in which users see them."""

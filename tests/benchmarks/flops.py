@@ -15,10 +15,10 @@ A training step is three forward passes, as each product has two more as its gra
 
 from __future__ import annotations
 
-from glueft.encoder.config import EncoderConfig
+from glueft_encoders.post_norm import PostNormConfig
 
 
-def forward_flops(config: EncoderConfig, rows: int, width: int, outputs: int) -> int:
+def forward_flops(config: PostNormConfig, rows: int, width: int, outputs: int) -> int:
     """Return the operations of one forward pass of a classifier on a batch (rows, width)."""
     hidden, intermediate = config.hidden_size, config.intermediate_size
     tokens = rows * width
@@ -30,6 +30,6 @@ def forward_flops(config: EncoderConfig, rows: int, width: int, outputs: int) ->
     return projection + (len(config.block_order) - 1) * layer + keys_and_values + first_tokens + head
 
 
-def training_flops(config: EncoderConfig, rows: int, width: int, outputs: int) -> int:
+def training_flops(config: PostNormConfig, rows: int, width: int, outputs: int) -> int:
     """Return the operations of one training step: a forward pass and two products for the gradients of each product."""
     return 3 * forward_flops(config, rows, width, outputs)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from glueft.encoder.dropout import ByteDropout
-from glueft.encoder.layer_norm import LayerNorm
+from glueft.encoder.layers import LayerNorm
 
 tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="these kernels are TensorFlow's")
 

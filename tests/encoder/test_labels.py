@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from glueft.encoder.family import FAMILIES
+from glueft.encoder.config import find_family
 from glueft.encoder.labels import head_rows
 from glueft.errors import CheckpointError
 
-BERT = FAMILIES["bert"]
+BERT = find_family({"model_type": "bert"})
 
 
 def names(*labels: str) -> dict[str, str]:

@@ -186,7 +186,7 @@ def test_weights_taken_before_a_step_stay_as_they_were(tmp_path: Path) -> None:
     model = load("bert")
     narrow_vocabulary(model, [words("bert")])
     before, table = weights(model), tensor_table(model)
-    shapes = {name: slot.shape for name, slot in table.items()}
+    shapes = {name: slot.tensor.shape for name, slot in table.items()}
     assert shapes == {name: tensor.shape for name, tensor in before.items()}
     write_tensors(tmp_path / "model.safetensors", shapes, exported_weights(table))
     fit(model, "bert")

@@ -1,48 +1,25 @@
-"""The BERT family's encoder: embeddings, then post-norm blocks of self-attention and feed-forward layers.
-
-Stock Keras layers and `keras.ops` only, so it runs on every Keras backend, with dynamic shapes and under XLA.
-"""
+"""The layers of a post-norm encoder and its head. This module imports Keras; `post_norm` imports it when it builds."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
 
 from glueft.encoder.activations import ACTIVATIONS
-from glueft.encoder.config import EncoderConfig
-from glueft.encoder.dropout import ByteDropout
-from glueft.encoder.layer_norm import LayerNorm
+from glueft.encoder.layers import LayerNorm, attention, attention_mask_bias, dense_layer
 from glueft.encoder.word_embeddings import WordEmbeddings
 
-# Added to the attention scores of padding. exp(-3e4) is 0 in float32, and -3e4 plus a score is finite in float16.
-MASKED = -3e4
-
-
-def dense_layer(units: int, name: str, **options: Any) -> keras.layers.Dense:
-    """A dense layer of zeros: every weight is set when a checkpoint is loaded, and drawing numbers costs time."""
-    return keras.layers.Dense(units, kernel_initializer="zeros", name=name, **options)
-
-
-class Dropouts:
-    """Makes the dropout layers of one model, each with a seed of its own that depends on the model's seed alone."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.made = 0
-
-    def __call__(self, rate: float) -> ByteDropout | None:
-        """A dropout layer, or None where nothing would be dropped."""
-        self.made += 1
-        seed = (self.seed * 1_000_003 + self.made) % 2**31
-        return ByteDropout(rate, seed, name=f"dropout_{self.made}") if rate > 0 else None
+if TYPE_CHECKING:
+    from glueft_encoders.post_norm import PostNormConfig
 
 
 class Embeddings(keras.layers.Layer):  # type: ignore[misc]
     """Word, position and token-type embeddings, summed and normalised; mapped to the hidden size where it differs."""
 
-    def __init__(self, config: EncoderConfig, dropouts: Dropouts, **options: Any) -> None:
+    def __init__(self, config: PostNormConfig, dropouts: Callable[[float], Any], **options: Any) -> None:
         super().__init__(**options)
         self.padding_index = config.padding_index
         size = config.embedding_size
@@ -63,7 +40,6 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]
         self.embedding_size = size
 
     def build(self, input_shape: Any = None) -> None:
-        """Create every variable; the shapes are known from the config."""
         for layer in (self.word_embeddings, self.position_embeddings, self.token_type_embeddings):
             if layer is not None:
                 layer.build((None, None))
@@ -76,7 +52,7 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]
         if self.padding_index is None:
             positions = ops.arange(ops.shape(input_ids)[1], dtype="int32")
         else:
-            # transformers' create_position_ids_from_input_ids: padding stays at its own index, wherever it stands.
+            # transformers' create_position_ids_from_input_ids: padding has its own index as its position, anywhere.
             token = ops.cast(ops.not_equal(input_ids, self.padding_index), "int32")
             positions = ops.cumsum(token, axis=1) * token + self.padding_index
         states = self.word_embeddings(input_ids)
@@ -92,7 +68,7 @@ class Embeddings(keras.layers.Layer):  # type: ignore[misc]
 class Block(keras.layers.Layer):  # type: ignore[misc]
     """Self-attention and a feed-forward layer, each added to its input and then normalised (Vaswani et al., 2017)."""
 
-    def __init__(self, config: EncoderConfig, dropouts: Dropouts, **options: Any) -> None:
+    def __init__(self, config: PostNormConfig, dropouts: Callable[[float], Any], **options: Any) -> None:
         super().__init__(**options)
         size = config.hidden_size
         self.hidden_size = size
@@ -112,28 +88,27 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         self.output_norm = LayerNorm(epsilon=config.layer_norm_eps, name="output_norm")
 
     def build(self, input_shape: Any = None) -> None:
-        """Create every variable; the shapes are known from the config."""
         states = (None, None, self.hidden_size)
         for layer in (self.query_key_value, self.projection, self.attention_norm, self.intermediate, self.output_norm):
             layer.build(states)
         self.output_dense.build((None, None, self.intermediate_size))
 
-    def call(self, states: Any, mask: Any, training: bool = False, first_token: bool = False) -> Any:
+    def call(self, states: Any, bias: Any, training: bool = False, first_token: bool = False) -> Any:
         """Compute new states from old ones.
 
         Args:
             states: (batch * length, hidden). Two axes rather than three: a dense layer is then one matrix product,
                 without the reshaping around it.
-            mask: (batch, 1, 1, length), added to the scores.
+            bias: (batch, 1, 1, length), added to the scores.
             training: whether dropout is applied.
             first_token: compute the new state of the first tokens alone, at a quarter of the work.
 
         Returns:
             The same shape, or (batch, hidden) with `first_token`.
         """
-        attended = self.projection(self._attend(states, mask, training, first_token))
+        attended = self.projection(self._attend(states, bias, training, first_token))
         if first_token:
-            states = ops.reshape(states, (*ops.shape(mask)[::3], self.hidden_size))[:, 0]
+            states = ops.reshape(states, (*ops.shape(bias)[::3], self.hidden_size))[:, 0]
         if self.projection_dropout is not None:
             attended = self.projection_dropout(attended, training=training)
         states = self.attention_norm(attended + states)
@@ -142,34 +117,29 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
             output = self.output_dropout(output, training=training)
         return self.output_norm(output + states)
 
-    def _attend(self, states: Any, mask: Any, training: bool, first_token: bool) -> Any:
-        batch, length = ops.shape(mask)[::3]
+    def _attend(self, states: Any, bias: Any, training: bool, first_token: bool) -> Any:
+        batch, length = ops.shape(bias)[::3]
         parts = ops.reshape(self.query_key_value(states), (batch, length, 3, self.num_heads, self.head_size))
         # Unstacked, not indexed: TensorFlow's gradient of an index fills a whole tensor with zeros for each part.
         query, key, value = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), 3)
         if first_token:
             query = query[:, :, :1]
-        # Scaling the query costs less than scaling the scores, and is the same.
-        scores = ops.matmul(query * (self.head_size**-0.5), ops.transpose(key, (0, 1, 3, 2))) + mask
-        weights = ops.softmax(scores, axis=-1)
-        if self.attention_dropout is not None:
-            weights = self.attention_dropout(weights, training=training)
-        attended = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+        attended = attention(query, key, value, bias, dropout=self.attention_dropout, training=training)
         return ops.reshape(attended, (-1, self.hidden_size))
 
 
-class Encoder(keras.layers.Layer):  # type: ignore[misc]
-    """The encoder of any supported checkpoint, as its config.json says."""
+class PostNormEncoder(keras.layers.Layer):  # type: ignore[misc]
+    """Embeddings and blocks. A block may be applied several times (ALBERT)."""
 
-    def __init__(self, config: EncoderConfig, dropouts: Dropouts, **options: Any) -> None:
+    def __init__(self, config: PostNormConfig, dropouts: Callable[[float], Any], **options: Any) -> None:
         super().__init__(**options)
+        self.hidden_size = config.hidden_size
         self.embeddings = Embeddings(config, dropouts, name="embeddings")
         count = config.num_groups * config.blocks_per_group
         self.blocks = [Block(config, dropouts, name=f"block_{index}") for index in range(count)]
         self.block_order = config.block_order
 
     def build(self, input_shape: Any = None) -> None:
-        """Create every variable."""
         self.embeddings.build()
         for block in self.blocks:
             block.build()
@@ -182,27 +152,54 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         training: bool = False,
         first_token: bool = False,
     ) -> Any:
-        """Encode a batch of rows.
+        """Encode a batch of rows, as `glueft.Encoder.build_encoder` says.
 
-        Args:
-            input_ids: token ids, int (batch, length).
-            attention_mask: 1 or True for tokens, 0 or False for padding (batch, length).
-            token_type_ids: 0 for the first text of a pair and 1 for the second, int (batch, length).
-            training: whether dropout is applied.
-            first_token: leave out of the last block what only the other tokens' states need. A classification head
-                reads the first token alone, and a block is a sixth of MiniLM.
-
-        Returns:
-            The last hidden states (batch, length, hidden_size), or (batch, 1, hidden_size) with `first_token`, in the
-            compute dtype of the Keras dtype policy.
+        With `first_token`, the last block leaves out what only the other tokens' states need: a block is a sixth of
+        MiniLM.
         """
         states = self.embeddings(input_ids, token_type_ids, training=training)
-        mask = ops.cast(ops.logical_not(ops.cast(attention_mask, "bool")), states.dtype) * MASKED
-        mask = mask[:, None, None, :]
-        size = self.blocks[0].hidden_size
-        states = ops.reshape(states, (-1, size))
+        bias = attention_mask_bias(attention_mask, states.dtype)
+        # Blocks take (batch * length, hidden).
+        states = ops.reshape(states, (-1, self.hidden_size))
         *order, last = self.block_order
         for index in order:
-            states = self.blocks[index](states, mask, training=training)
-        states = self.blocks[last](states, mask, training=training, first_token=first_token)
-        return ops.reshape(states, (ops.shape(mask)[0], -1, size))
+            states = self.blocks[index](states, bias, training=training)
+        states = self.blocks[last](states, bias, training=training, first_token=first_token)
+        return ops.reshape(states, (ops.shape(bias)[0], -1, self.hidden_size))
+
+
+class Head(keras.layers.Layer):  # type: ignore[misc]
+    """First token, dropout where the family has it, dense, activation, dropout, one float32 logit a label."""
+
+    first_token = True
+
+    def __init__(
+        self,
+        config: PostNormConfig,
+        outputs: int,
+        dropouts: Callable[[float], Any],
+        *,
+        activation: str,
+        drops_first: bool,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.hidden_size = config.hidden_size
+        self.dropout_before_dense = dropouts(config.head_dropout) if drops_first else None
+        self.dense = dense_layer(config.hidden_size, "dense", activation=ACTIVATIONS[activation])
+        self.dropout = dropouts(config.head_dropout)
+        self.output_dense = dense_layer(outputs, "output", dtype="float32")
+
+    def build(self, input_shape: Any = None) -> None:
+        self.dense.build((None, self.hidden_size))
+        self.output_dense.build((None, self.hidden_size))
+
+    def call(self, states: Any, attention_mask: Any, training: bool = False) -> Any:
+        """Map hidden states (batch, length, hidden) to logits (batch, outputs)."""
+        state = states[:, 0, :]
+        if self.dropout_before_dense is not None:
+            state = self.dropout_before_dense(state, training=training)
+        state = self.dense(state)
+        if self.dropout is not None:
+            state = self.dropout(state, training=training)
+        return self.output_dense(state)

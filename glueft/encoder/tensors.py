@@ -1,0 +1,99 @@
+"""The tensors that a config.json calls for, held against those of the weights before anything is built.
+
+Whatever numbers a config.json holds, no more is built than the weights have: the list is made one by one, and left at
+the first tensors that are not there. Importing this module needs no Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from glueft.encoder.tensor_files import StoredTensor, without_wrappers
+from glueft.errors import CheckpointError
+from glueft.plugin.encoder import WRONG_CONFIG, CheckpointTensor, Encoder, EncoderConfig
+
+# So many missing tensors are named; a config.json can call for any number of them.
+MOST_NAMED = 1000
+# ALBERT applies the same weights once a layer: nothing in them says how often. The deepest encoders have some 50.
+MOST_LAYERS = 1000
+
+
+def name_in_file(tensor: CheckpointTensor, stored: Mapping[str, str], prefix: str) -> str | None:
+    """Return the name of a tensor in a file, whatever variant of its name the file uses; None if it is not there.
+
+    Files of the bare encoder leave out the prefix (`bert.`); old ones say gamma and beta for a norm's weight and bias.
+
+    Args:
+        tensor: from the family's table.
+        stored: from `without_wrappers`.
+        prefix: the family's.
+    """
+    variants = [tensor.name] if tensor.old_name is None else [tensor.name, tensor.old_name]
+    variants += [variant.removeprefix(prefix) for variant in variants if variant.startswith(prefix)]
+    return next((stored[variant] for variant in variants if variant in stored), None)
+
+
+def output_tensor(family: Encoder, config: EncoderConfig) -> str:
+    """Return the name of the tensor by which a classification head is known: the last one of its last layer."""
+    return [tensor.name for tensor in family.tensors(config, 1) if tensor.role == "output"][-1]
+
+
+def check_tensors(family: Encoder, config: EncoderConfig, stored: Mapping[str, StoredTensor], name: str) -> None:
+    """Hold what a config.json calls for against the tensors that are there.
+
+    Args:
+        family: of the checkpoint.
+        config: from `read_config`.
+        stored: from `read_headers`.
+        name: the checkpoint's, for messages.
+
+    Raises:
+        CheckpointError: tensors are missing, or have another shape; all are named, up to `MOST_NAMED`. Or there are
+            more layers than in any encoder.
+    """
+    if config.num_layers > MOST_LAYERS:
+        raise CheckpointError(
+            f"{name}: config.json asks for more layers than any encoder has",
+            expected=f"at most {MOST_LAYERS:,} layers",
+            received=f"{config.num_layers:,}",
+            fix=WRONG_CONFIG,
+        )
+    there = without_wrappers(stored)
+    missing: list[str] = []
+    wrong: dict[str, Path] = {}
+    for tensor in family.tensors(config, 1):
+        if tensor.role != "encoder":
+            break
+        found = name_in_file(tensor, there, family.prefix)
+        if found is None:
+            missing.append(tensor.name)
+        elif stored[found].shape != tensor.shape:
+            wrong[misshapen(tensor, stored[found])] = stored[found].path
+        if len(missing) + len(wrong) > MOST_NAMED:
+            break
+    if missing:
+        more = " and many more" if len(missing) + len(wrong) > MOST_NAMED else ""
+        raise CheckpointError(
+            f"{name}: tensors of the encoder are missing from the weights",
+            expected="every tensor that config.json calls for, with or without the class prefix",
+            received="no " + ", ".join(missing) + more,
+            fix="use the weights that belong to this config.json; only a classification head may be missing",
+        )
+    if wrong:
+        raise other_shapes(wrong)
+
+
+def misshapen(tensor: CheckpointTensor, stored: StoredTensor) -> str:
+    """Both shapes of a tensor, for `other_shapes`."""
+    return f"{stored.name}: {list(stored.shape)}, not {list(tensor.shape)}"
+
+
+def other_shapes(wrong: Mapping[str, Path]) -> CheckpointError:
+    """The error for tensors with other shapes than config.json says; each is described, with the file that it is in."""
+    return CheckpointError(
+        f"{next(iter(wrong.values()))}: the weights do not have the shapes that config.json says",
+        expected="tensors of the shapes that follow from config.json",
+        received="; ".join(wrong),
+        fix=WRONG_CONFIG,
+    )

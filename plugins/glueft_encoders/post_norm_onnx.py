@@ -1,0 +1,81 @@
+"""The ONNX graph of a post-norm classifier, layer by layer as in `post_norm_layers`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import TensorProto
+
+if TYPE_CHECKING:
+    from glueft.encoder.classifier import Classifier
+    from glueft.export.onnx_graph import Graph
+
+
+def write_classifier(graph: Graph, model: Classifier, head_activation: str) -> None:
+    states = _embeddings(graph, model.encoder.embeddings)
+    bias = graph.attention_mask_bias()
+    *order, last = model.encoder.block_order
+    activation = model.config.activation
+    for depth, index in enumerate(order):
+        graph.scope = f"layer_{depth}"
+        states = _block(graph, model.encoder.blocks[index], activation, states, bias)
+    graph.scope = f"layer_{len(order)}"
+    states = _block(graph, model.encoder.blocks[last], activation, states, bias, first_token=True)
+    graph.scope = "head"
+    state = graph("Squeeze", states, graph.whole(1))
+    state = graph.activation(head_activation, graph.dense(model.head.dense, state))
+    graph.dense(model.head.output_dense, state, output="logits")
+
+
+def _embeddings(graph: Graph, layers: Any) -> str:
+    """Sum and normalise the embeddings: (batch, length) -> (batch, length, hidden)."""
+    graph.scope = "embeddings"
+    input_ids, _, token_type_ids = graph.inputs
+    if layers.padding_index is None:
+        length = graph("Gather", graph("Shape", input_ids), graph.whole(1, scalar=True))
+        positions = graph("Range", graph.whole(0, scalar=True), length, graph.whole(1, scalar=True))
+    else:
+        padding = graph.whole(layers.padding_index, scalar=True)
+        token = graph("Cast", graph("Not", graph("Equal", input_ids, padding)), to=TensorProto.INT64)
+        counted = graph("CumSum", token, graph.whole(1, scalar=True))
+        positions = graph("Add", graph("Mul", counted, token), padding)
+    states = graph.lookup(layers.word_embeddings, input_ids)
+    if layers.token_type_embeddings is not None:
+        states = graph("Add", states, graph.lookup(layers.token_type_embeddings, token_type_ids))
+    states = graph("Add", states, graph.lookup(layers.position_embeddings, positions))
+    states = graph.norm(layers.embeddings_norm, states)
+    if layers.embeddings_projection is not None:
+        states = graph.dense(layers.embeddings_projection, states)
+    return states
+
+
+def _block(graph: Graph, block: Any, activation: str, states: str, bias: str, first_token: bool = False) -> str:
+    """Map states (batch, length, hidden) to new ones, or with `first_token` to (batch, 1, hidden)."""
+    attended = graph.dense(block.projection, _attention(graph, block, states, bias, first_token))
+    if first_token:
+        states = graph.first_token(states)
+    states = graph.norm(block.attention_norm, graph("Add", attended, states))
+    intermediate = graph.activation(activation, graph.dense(block.intermediate, states))
+    output = graph.dense(block.output_dense, intermediate)
+    return graph.norm(block.output_norm, graph("Add", output, states))
+
+
+def _attention(graph: Graph, block: Any, states: str, bias: str, first_token: bool) -> str:
+    """Self-attention with a product each for query, key and value, which runtimes know how to fuse."""
+    kernels = np.split(np.asarray(block.query_key_value.kernel), 3, axis=1)
+    biases = np.split(np.asarray(block.query_key_value.bias), 3)
+    # Scaling the weights is scaling the query.
+    kernels[0], biases[0] = kernels[0] * block.head_size**-0.5, biases[0] * block.head_size**-0.5
+    heads = graph.whole(0, 0, block.num_heads, block.head_size)
+
+    def part(index: int, inputs: str, axes: tuple[int, ...]) -> str:
+        path = f"{block.path}/{('query', 'key', 'value')[index]}"
+        product = graph("MatMul", inputs, graph.weight(f"{path}/kernel", kernels[index]))
+        product = graph("Add", product, graph.weight(f"{path}/bias", biases[index]))
+        return graph("Transpose", graph("Reshape", product, heads), perm=axes)
+
+    query = part(0, graph.first_token(states) if first_token else states, (0, 2, 1, 3))
+    scores = graph("Add", graph("MatMul", query, part(1, states, (0, 2, 3, 1))), bias)
+    attended = graph("MatMul", graph("Softmax", scores, axis=-1), part(2, states, (0, 2, 1, 3)))
+    return graph("Reshape", graph("Transpose", attended, perm=(0, 2, 1, 3)), graph.whole(0, 0, block.hidden_size))
