@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from documents import CHECKOUT
+from glueft.plugin.encoder import Encoder
 from glueft.plugin.kinds import KINDS
+from glueft.plugin.metric import Metric
 from glueft.plugin.registry import Registered, load_registry
 from glueft.plugin.run import Run
 from glueft.plugin.task import Task
@@ -26,7 +28,14 @@ CHECKS_MARKS = ("<!-- checks: written by `make tables` from glueft/testing -->",
 RUN_MARKS = ("<!-- run: written by `make tables` from glueft/plugin/run.py -->", "<!-- end of run -->")
 
 # What the second column of each table says, beside a plugin's description.
-ALSO = {"task": "labels and metrics", "optimizer": "options", "schedule": "options", "callback": "options"}
+ALSO = {
+    "task": "labels and metrics",
+    "optimizer": "options",
+    "schedule": "options",
+    "callback": "options",
+    "metric": "of",
+    "encoder": "class in config.json",
+}
 
 
 def plugin_tables() -> str:
@@ -35,7 +44,8 @@ def plugin_tables() -> str:
     for kind in KINDS:
         shared = [] if kind == "task" else shared_options(kind)
         rows = [(f"`{plugin.name}`", plugin.cls.description(), also(plugin, shared)) for plugin in own(kind)]
-        parts.append(table((kind, "what it is" if kind == "task" else "what it does", ALSO[kind]), rows))
+        what = "what it does" if ALSO[kind] == "options" else "what it is"
+        parts.append(table((kind, what, ALSO[kind]), rows))
         if shared:
             parts.append(f"Every {kind} has the options {listed(shared)} as well.")
     return "\n\n".join(parts)
@@ -58,8 +68,12 @@ def own(kind: str) -> list[Registered]:
 
 
 def also(plugin: Registered, shared: list[str]) -> str:
-    """A task's labels and metrics, or another plugin's options."""
+    """A task's labels and metrics, what a metric is of, a family's class, or another plugin's options."""
     cls = plugin.cls
+    if issubclass(cls, Metric):
+        return "two labels" if cls.of_positive_label else cls.suits
+    if issubclass(cls, Encoder):
+        return f"`{cls.architecture}`"
     if not issubclass(cls, Task):
         return listed([option for option in cls.Options.model_fields if option not in shared]) or "none"
     if cls.reads_own_files:

@@ -31,9 +31,8 @@ def checks(plugin: type[Plugin], options: Mapping[str, Any] | None, data_dir: st
         Check("declaration", subject, common_checks.declaration),
         Check("light import", subject, common_checks.light_import),
     ]
-    return common + {"task": _task, "optimizer": _optimizer, "schedule": _schedule, "callback": _callback}[plugin.kind](
-        subject
-    )
+    of_kind = {"task": _task, "optimizer": _optimizer, "schedule": _schedule, "callback": _callback}
+    return common + (of_kind[plugin.kind](subject) if plugin.kind in of_kind else [])
 
 
 def _task(subject: Subject) -> list[Check]:

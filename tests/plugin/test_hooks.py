@@ -144,6 +144,11 @@ def test_glueft_metrics(outcome: Outcome) -> None:
     assert json.loads(done.stdout)["package"] == package("glueft_metrics")
 
 
+def test_glueft_encoders(outcome: Outcome) -> None:
+    done = outcome.command("describe", "harbour-bert", "--json")
+    assert json.loads(done.stdout)["package"] == package("glueft_encoders")
+
+
 def test_glueft_run_finished(outcome: Outcome) -> None:
     (line,) = (outcome.folder / "runs" / "all-runs.jsonl").read_text().splitlines()
     run = Path(outcome.record["run_dir"]).name
