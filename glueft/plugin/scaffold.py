@@ -19,6 +19,7 @@ from string import Template
 
 from glueft.errors import PluginError
 from glueft.plugin.contract import NAME
+from glueft.plugin.kinds import KINDS
 from glueft.plugin.registry import Registry
 from glueft.version import __version__
 
@@ -30,13 +31,21 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
 
     Args:
         name: of the plugin.
-        kind: "task", "optimizer", "schedule" or "callback".
+        kind: one of `kinds_with_template`.
         directory: where the package's folder is made.
         registry: the plugins whose names are taken.
 
     Raises:
-        PluginError: the name is not a plugin's, or is taken, or there is something in the folder's place.
+        PluginError: the kind has no template, the name is not a plugin's, or is taken, or there is something in the
+            folder's place.
     """
+    if kind not in kinds_with_template():
+        raise PluginError(
+            f"there is no template for {KINDS[kind].with_article}",
+            expected=f"one of {', '.join(kinds_with_template())}",
+            received=f'"{kind}"',
+            fix=f"CONTRIBUTING.md shows {KINDS[kind].with_article} of a plugin",
+        )
     check_name(name, kind, registry)
     package = f"glueft-{name.replace('_', '-')}"
     folder = directory / package
@@ -70,6 +79,12 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
             fix="name another place with --directory",
         ) from error
     return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+def kinds_with_template() -> list[str]:
+    """The kinds of which a package can be made."""
+    root = files("glueft.plugin").joinpath("template")
+    return [kind for kind in KINDS if root.joinpath(kind).is_dir()]
 
 
 def templates(kind: str) -> dict[str, str]:

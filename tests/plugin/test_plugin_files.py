@@ -140,7 +140,7 @@ def test_files_of_one_name_are_two_modules() -> None:
         ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
         ("import sys; sys.exit('bye')", "cannot be imported: SystemExit: bye"),
         ("import nothing_of_that_name", "cannot be imported: ModuleNotFoundError"),
-        ("x = 1", "there is no plugin in it; define a class that derives from glueft.Task, Optimizer, Schedule or "),
+        ("x = 1", "there is no plugin in it; define a class that derives from glueft.Task, Optimizer, Schedule, "),
         (MOOD.replace("class Mood", "class _Mood"), "there is no plugin in it"),
         (MOOD.replace('"""Glad or sad."""', ""), "class Mood needs a docstring"),
         (MOOD + HOOK.replace("tasks", "tsaks"), 'there is no hook "glueft_tsaks"; did you mean "glueft_tasks"?'),

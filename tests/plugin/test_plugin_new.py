@@ -14,9 +14,8 @@ import pytest
 from glueft import testing
 from glueft.cli.main import command_line
 from glueft.plugin.file import read_plugin_file
-from glueft.plugin.kinds import KINDS
 from glueft.plugin.registry import load_registry
-from glueft.plugin.scaffold import class_of, module_of, nearest_name
+from glueft.plugin.scaffold import class_of, kinds_with_template, module_of, nearest_name
 from glueft.recipe import load_recipe
 
 Captured = pytest.CaptureFixture[str]
@@ -47,7 +46,14 @@ def test_it_says_what_it_has_made(capsys: Captured) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_without_a_template(capsys: Captured) -> None:
+    assert command_line(["plugin", "new", "demo", "--kind", "encoder"]) == 2
+    told = capsys.readouterr().err
+    assert "there is no template for an encoder" in told and "one of task, optimizer, schedule" in told
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("kind", kinds_with_template())
 def test_what_it_makes_keeps_to_the_contract(kind: str, tmp_path: Path) -> None:
     """The module alone, as a plugin file; the package is installed in a slow test."""
     assert command_line(["plugin", "new", "My-demo_2".lower(), "--kind", f"{kind}s", "--directory", "here/there"]) == 0
@@ -186,8 +192,8 @@ def test_the_packages_are_installed_checked_tested_and_trained(tmp_path: Path, t
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    names = {kind: f"demo_{kind}" for kind in KINDS}
-    folders = [f"./glueft-demo-{kind}" for kind in KINDS]
+    names = {kind: f"demo_{kind}" for kind in kinds_with_template()}
+    folders = [f"./glueft-demo-{kind}" for kind in kinds_with_template()]
     for kind, name in names.items():
         assert command_line(["plugin", "new", name, "--kind", kind]) == 0
     run("pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", "site", *folders)
@@ -195,7 +201,7 @@ def test_the_packages_are_installed_checked_tested_and_trained(tmp_path: Path, t
     for kind, name in names.items():
         demo = found[name]
         assert (demo["kind"], demo["package"], demo["version"]) == (kind, f"glueft-demo-{kind}", "0.1.0")
-    assert run("glueft.cli.main", "plugin", "check", *names.values()).count("checks passed") == len(KINDS)
+    assert run("glueft.cli.main", "plugin", "check", *names.values()).count("checks passed") == len(names)
     assert " passed" in run("pytest", "-q", *folders)
     run("glueft.cli.main", "validate", *(f"{folder}/recipe.toml" for folder in folders))
     # One training has all four: the callback's recipe, with the plugins of the others.
