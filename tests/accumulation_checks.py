@@ -14,7 +14,9 @@ from glueft.data.encoding import Encoded
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.weights import export_weights, tensor_table
 from glueft.training import engine
-from glueft.training.jit_compile import decide_jit_compile
+from glueft.training.backend import decide_jit_compile, seed_backend
+from glueft.training.loss import loss_of
+from glueft.training.model import compile_model
 
 LABELS = ("no", "yes", "maybe")
 
@@ -43,7 +45,7 @@ def updated(
     The last update of an epoch, wherever it comes, has 5 rows. The folder's dropout rates must be 0.
     """
     jit = decide_jit_compile(jit_compile).compiled
-    engine.prepare_backend(0, jit_compile=jit)
+    seed_backend(0, jit_compile=jit)
     labels = () if regression else LABELS
     checkpoint = find_checkpoint(str(folder))
     model = load_classifier(checkpoint, labels=labels, regression=regression, seed=0, new_head=True).model
@@ -54,7 +56,7 @@ def updated(
     # The rate falls with every update, and the momentum grows: a step counted wrongly would show.
     schedule = keras.optimizers.schedules.PolynomialDecay(3e-2, batches.num_train_steps, 0.0)
     optimizer = keras.optimizers.SGD(schedule, momentum=0.5)
-    engine.compile_model(model, optimizer, regression=regression, jit_compile=jit)
+    compile_model(model, optimizer, loss_of(labels), jit_compile=jit)
     assert model.jit_compile == jit
     fitted = model.fit(
         engine.feed(batches), epochs=2, steps_per_epoch=batches.steps_per_epoch, shuffle=False, verbose=0

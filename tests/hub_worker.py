@@ -135,9 +135,9 @@ def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> 
     import glueft
     from glueft.launch import run_recipe
     from glueft.push import background as push_background
-    from glueft.training.observers import Silent
+    from glueft.training.observers import RunProgress
 
-    class Lines(Silent):
+    class Lines(RunProgress):
         def __init__(self) -> None:
             self.said: list[str] = []
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -20,7 +21,7 @@ import glueft
 from glueft import launch
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
-from glueft.training.observers import Silent
+from glueft.training.observers import RunProgress
 from plugin_packages import install
 from tiny_checkpoint import make_tiny_bert
 
@@ -179,7 +180,7 @@ def test_a_loss_that_is_no_number_is_in_the_record(overflowing_bert: Path, tmp_p
     assert not (folder / "predictions").exists()
 
 
-class Interrupts(Silent):
+class Interrupts(RunProgress):
     """Interrupts as Ctrl-C does, in the middle of the training or in the set-up."""
 
     def __init__(self, where: str) -> None:
@@ -278,7 +279,7 @@ def trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_run_finished_hooks_hear_of_good_and_bad_runs(tiny_bert: Path, overflowing_bert: Path, tmp_path: Path) -> None:
     lines: list[str] = []
 
-    class Listening(Silent):
+    class Listening(RunProgress):
         def say(self, text: str) -> None:
             lines.append(text)
 
@@ -431,6 +432,22 @@ def test_freezing_from_a_recipe(tiny_bert: Path, tmp_path: Path) -> None:
     with pytest.raises(glueft.CheckpointError, match="more layers than the encoder has"):
         glueft.run(tiny_recipe(tiny_bert, "model.freeze.layers=3"), output_dir=tmp_path / "more")
     assert folders(tmp_path / "more") == []
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's switch for results that repeat")
+@pytest.mark.parametrize("runs", [(False, True), pytest.param((True, False, True, False), marks=pytest.mark.slow)])
+def test_each_run_of_a_process_is_compiled_and_repeats_as_its_recipe_says(
+    runs: tuple[bool, ...], tiny_bert: Path, tmp_path: Path
+) -> None:
+    one_shape = ("data.limit_train=16", "data.limit_validation=16", "data.max_length=16", "training.epochs=1")
+    results: dict[bool, Any] = {}
+    for compiled in runs:
+        run = glueft.run(
+            tiny_recipe(tiny_bert, *one_shape, f"engine.jit_compile={str(compiled).lower()}"), output_dir=tmp_path
+        )
+        assert run.record["engine"]["jit_compile"] is bool(run.model.jit_compile) is compiled
+        result = [run.record["model"], run.record["metrics"], run.record["epochs"][0]["loss"]]
+        assert results.setdefault(compiled, result) == result
 
 
 def test_lora_from_a_recipe(tiny_bert: Path, tmp_path: Path) -> None:

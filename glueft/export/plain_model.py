@@ -33,7 +33,7 @@ def plain_copy(model: Classifier) -> Classifier:
     from glueft.encoder.checkpoint import saved_config
     from glueft.encoder.classifier import Classifier
     from glueft.encoder.weights import export_weights, read_weights, tensor_table
-    from glueft.training.engine import dtype_policy
+    from glueft.training.backend import dtype_policy
 
     with dtype_policy("float32"):
         copy = Classifier(saved_config(model), model.labels, family=model.family)

@@ -27,7 +27,7 @@ class TensorFlowFolder(Format):
 
     def refuse_if_unwritable(self) -> None:
         """Refuse other backends of Keras, which make no graph of TensorFlow's."""
-        from glueft.training.jit_compile import keras_backend
+        from glueft.training.backend import keras_backend
 
         super().refuse_if_unwritable()
         if keras_backend() != "tensorflow":

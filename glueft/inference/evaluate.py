@@ -16,7 +16,7 @@ from glueft.runs.run_record import Clock, describe_host, installed_versions
 from glueft.suggest import did_you_mean
 from glueft.system.quiet import hush_libraries
 from glueft.text import counted
-from glueft.training.observers import RunProgress, Silent
+from glueft.training.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def evaluate_run(
     sample: bool = False,
     plugins: Sequence[str] = (),
     trust: bool = False,
-    progress: RunProgress | None = None,
+    progress: Progress | None = None,
     verbose: bool = False,
     begin: float | None = None,
 ) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def evaluate_run(
         sample: read the rows that ship with the task.
         plugins: plugin files, beside those of the run's recipe; one of the same name takes the place of the run's.
         trust: run the plugin files that the run's recipe names, even if no run of this user has.
-        progress: who watches; nobody if None.
+        progress: what shows the phases; nothing if None.
         verbose: let the libraries' own log lines through.
         begin: `time.perf_counter()` at which the clock starts; now if None.
 
@@ -107,7 +107,7 @@ def evaluate_checkpoint(
     splits: Sequence[str] = (),
     *,
     labels: Sequence[str] = (),
-    progress: RunProgress | None = None,
+    progress: Progress | None = None,
     verbose: bool = False,
     begin: float | None = None,
 ) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def choose_splits(task: Task, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_rows(
-    settings: TaskParts, splits: Sequence[str], progress: RunProgress, *, revision: str | None = None
+    settings: TaskParts, splits: Sequence[str], progress: Progress, *, revision: str | None = None
 ) -> LabelledRows:
     """Read the rows of some splits, and no others where their source can be read in parts.
 
@@ -226,13 +226,14 @@ def read_rows(
         warnings |= dict.fromkeys(source.warnings)
     check_metrics(task.name, task.metrics, labels=len(task.labels))
     notes = size_notes(task, rows, left_out)
-    for line in (*notes, *(f"warning: {text}" for text in warnings)):
+    for line in notes:
         progress.say(line)
+    progress.warn(*warnings)
     return LabelledRows(rows, provenance | ({"left_out": left_out} if left_out else {}), notes, list(warnings))
 
 
 def measure(
-    saved: SavedModel, task: Task, rows: LabelledRows, clock: Clock, progress: RunProgress
+    saved: SavedModel, task: Task, rows: LabelledRows, clock: Clock, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
     """Predict and score every split, in the batches and with the predict step of a run's own evaluation.
 
@@ -240,8 +241,7 @@ def measure(
         What there is to tell, and the logits of each split, (rows, labels) or (rows, 1).
     """
     from glueft.training import engine
-    from glueft.training.jit_compile import keras_backend
-    from glueft.training.tensorflow_settings import onednn_setting
+    from glueft.training.backend import describe_backend
 
     task = copy.copy(task)
     task.labels = saved.labels  # In the order of the logits.
@@ -277,12 +277,7 @@ def measure(
         "published": [
             asdict(score) for score in task.published if (score.split or task.validation_splits[0]) in by_split
         ],
-        "engine": {
-            "backend": keras_backend(),
-            "onednn": onednn_setting(),
-            "precision": saved.classifier.dtype_policy.name,
-            "jit_compile": bool(saved.classifier.jit_compile),
-        },
+        "engine": describe_backend(saved.classifier.dtype_policy.name, jit_compile=bool(saved.classifier.jit_compile)),
         "host": describe_host(),
         "versions": installed_versions(),
     }
@@ -308,10 +303,10 @@ def refuse_other_labels(checkpoint: Any, task: Task) -> None:
     )
 
 
-def _begin(progress: RunProgress | None, begin: float | None, verbose: bool) -> tuple[RunProgress, Clock]:
+def _begin(progress: Progress | None, begin: float | None, verbose: bool) -> tuple[Progress, Clock]:
     if not verbose:
         hush_libraries()
-    return Silent() if progress is None else progress, Clock(time.perf_counter() if begin is None else begin)
+    return Progress() if progress is None else progress, Clock(time.perf_counter() if begin is None else begin)
 
 
 def _promised(run: SavedRun, split: str) -> bool:

@@ -228,20 +228,14 @@ def load_for_prediction(
     from glueft.encoder.checkpoint import refuse_headless
     from glueft.system.gc_pause import collector_off
     from glueft.system.quiet import captured_stderr
-    from glueft.training.backend_import import import_backend
-    from glueft.training.jit_compile import decide_jit_compile
+    from glueft.training.backend import decide_jit_compile
+    from glueft.training.model import compile_for_prediction, load_model
 
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)
     with captured_stderr() if quiet else nullcontext(), collector_off():  # the backend's greeting is held back
-        import_backend()
-        from glueft.encoder.checkpoint import load_classifier
-        from glueft.training import engine
-
-        engine.prepare_backend(0, jit_compile=decision.compiled)
-        with engine.dtype_policy(precision):
-            model = load_classifier(checkpoint, labels=tuple(labels), regression=not labels, seed=0).model
-        engine.compile_for_prediction(model, jit_compile=decision.compiled)
+        model = load_model(checkpoint, tuple(labels), precision=precision, jit_compile=decision).model
+        compile_for_prediction(model, jit_compile=decision.compiled)
     return model
 
 

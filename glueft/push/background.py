@@ -23,18 +23,19 @@ from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, pus
 from glueft.push.record import failed, hub_record
 from glueft.runs.record import Push
 from glueft.text import without_secrets
+from glueft.training.observers import EpochReport, Observer, Training
 
 if TYPE_CHECKING:
     from glueft.runs.run import Run
-    from glueft.training.observers import RunProgress
+    from glueft.training.progress import Progress
 
 # How long the end of a run waits for its push: so much, and so much more for every MiB of the checkpoint.
 END_SECONDS = 60.0
 END_SECONDS_PER_MIB = 1.0
 
 
-class BackgroundPush:
-    """The pushes that a recipe's [hub] asks for.
+class BackgroundPush(Observer):
+    """The pushes that a recipe's [hub] asks for: after each epoch, and once the run is done.
 
     Args:
         run: its recipe names a repository.
@@ -53,19 +54,24 @@ class BackgroundPush:
         # Set when no thread is at work. Not the thread's own `join`: Python 3.11 takes a thread for ended once Ctrl-C
         # has interrupted that.
         self.idle = threading.Event()
+        self.idle.set()
         self.given_up = threading.Event()
         self.refusal: GlueftError | None = None
         self.ended: list[dict[str, Any]] = []
         self.quiet: AbstractContextManager[None] = quiet_client_in_threads()
         self.quiet.__enter__()
+
+    def begin(self, training: Training) -> None:
+        self.training = training
         self._start(self._ask, None)
 
-    def after_epoch(self, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
+    def epoch(self, report: EpochReport) -> None:
         """Push the model as it is now, unless the push before goes on or the hub has refused.
 
         The last epoch's model is left to `finish`.
         """
         self._collect()
+        epoch, epochs = report.epoch, len(self.training.session.batches.plans)
         if not self.each_epoch or epoch >= epochs:
             return
         reason = None
@@ -78,13 +84,13 @@ class BackgroundPush:
             self._note(failed(reason, "skipped"), epoch)
             return
         try:
-            source = self._snapshot(epoch, epochs, metrics)
+            source = self._snapshot((epoch, epochs), report.metrics)
         except Exception as error:  # a full disk, for one, which safetensors tells in a class of its own
             self._note(failed(f"the model could not be written into the run folder: {error}", "skipped"), epoch)
             return
         self._start(self._push, source)
 
-    def finish(self, progress: RunProgress) -> None:
+    def finish(self, progress: Progress) -> None:
         """Push the finished run, and wait for it: so long as a push of its size may take, no longer.
 
         `run.json` is written with what has become of it.
@@ -118,14 +124,13 @@ class BackgroundPush:
             shutil.rmtree(left, ignore_errors=True)
         self.run.write_record()
 
-    def _snapshot(self, epoch: int, epochs: int, metrics: dict[str, float]) -> Source:
+    def _snapshot(self, epoch: tuple[int, int], metrics: dict[str, float]) -> Source:
         from glueft.encoder.checkpoint import save_classifier
 
-        assert self.run.model is not None
         folder = hidden_name(self.run.folder / "push")
         folder.mkdir()
-        save_classifier(self.run.model, folder / "model", self.tokenizer)
-        return self._source(folder / "model", (epoch, epochs), metrics)
+        save_classifier(self.training.model, folder / "model", self.tokenizer)
+        return self._source(folder / "model", epoch, metrics)
 
     def _source(
         self, folder: Path, epoch: tuple[int, int] | None = None, metrics: dict[str, float] | None = None

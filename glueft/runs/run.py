@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
@@ -26,10 +26,38 @@ if TYPE_CHECKING:
     from glueft.plugin.task import Task
     from glueft.recipe import Recipe
     from glueft.runs.answers import Answers
-    from glueft.training.model_in_training import ModelInTraining
 
 _EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
 _FIX = "make room, or name another place with --output-dir; what is in the run folder is whole"
+
+
+class Live(Protocol):
+    """The model of a run that goes on, and what belongs to it."""
+
+    @property
+    def classifier(self) -> Classifier:
+        """The Keras classifier, with the weights of now."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """A copy of the run's tokenizer."""
+
+    @property
+    def num_train_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+
+    @property
+    def validation_rows(self) -> Rows:
+        """The rows of the primary split."""
+
+    def validation_answers(self, logits: NDArray[np.float32]) -> Answers:
+        """Return what logits of these rows say."""
+
+    def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
+        """Return what the model says of texts."""
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of an optimizer step, from 1."""
 
 
 class Run:
@@ -41,7 +69,6 @@ class Run:
         recipe: what was asked for; a checkpoint's name there may be one that glueft alone reads ("package:...").
         folder: where the run leaves its results.
         record: the content of run.json so far.
-        num_train_steps: optimizer steps of the whole run; 0 until the batches are planned.
         validation_logits: what the last validation said, (rows, labels) or in regression (rows, 1), in the order of
             `validation_rows`; None before the first. The validation of an epoch comes before its callbacks.
         reserve: room on the disk for the last run.json, kept while the run goes on.
@@ -53,10 +80,8 @@ class Run:
         self._say = say
         # Filled in by `open_record`.
         self.record = Record.model_construct(status="not begun")
-        self.num_train_steps = 0
         self.validation_logits: NDArray[np.float32] | None = None
-        self.in_training: ModelInTraining | None = None
-        self._model: Classifier | None = None
+        self._live: Live | None = None
         self.reserve: Reserve | None = None
 
     def __repr__(self) -> str:
@@ -67,17 +92,19 @@ class Run:
         """The task plugin, with its options."""
         return self.recipe.task
 
+    def attach(self, live: Live) -> None:
+        """Give the run its model, once it is loaded and compiled."""
+        self._live = live
+
+    @property
+    def num_train_steps(self) -> int:
+        """Optimizer steps of the whole run; 0 until the model is loaded."""
+        return 0 if self._live is None else self._live.num_train_steps
+
     @property
     def model(self) -> Classifier | None:
         """The Keras classifier, with the weights of now; it takes any token ids. None until it is loaded."""
-        sync = getattr(self._model, "jax_state_sync", None)
-        if sync is not None:
-            sync()  # between two steps on JAX, Keras keeps the weights elsewhere
-        return self._model
-
-    @model.setter
-    def model(self, model: Classifier) -> None:
-        self._model = model
+        return None if self._live is None else self._live.classifier
 
     @property
     def tokenizer(self) -> Any:
@@ -86,7 +113,7 @@ class Run:
         Raises:
             RunFolderError: the run has not come to its model.
         """
-        return self._in_training().tokenizer_copy
+        return self._in_training().tokenizer
 
     @property
     def validation_rows(self) -> Rows:
@@ -105,10 +132,7 @@ class Run:
         """What the last validation said of `validation_rows`, as `predict` puts it; None before the first."""
         if self.validation_logits is None:
             return None
-        from glueft.runs.answers import Answers
-
-        model = self._in_training()
-        return Answers.of(self.validation_logits, model.labels, model.validation_truncated)
+        return self._in_training().validation_answers(self.validation_logits)
 
     def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
         """Return what the model says of new texts, with the weights of now. The training is not touched.
@@ -131,19 +155,17 @@ class Run:
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of an optimizer step, counted from 1. The model must be loaded."""
-        from glueft.training import engine
+        return self._in_training().learning_rate(step)
 
-        return engine.learning_rate(self.model, step)
-
-    def _in_training(self) -> ModelInTraining:
-        if self.in_training is None:
+    def _in_training(self) -> Live:
+        if self._live is None:
             raise RunFolderError(
                 f"{self!r} has no model yet",
                 expected="a run whose rows are read and whose model is loaded",
                 received=f'a run with the status "{self.record.status}" that has not come so far',
                 fix="ask for it in a callback's `build` or later",
             )
-        return self.in_training
+        return self._live
 
     def begin(self, recipe: str) -> None:
         """Write recipe.toml and the first run.json, and keep room for the last."""

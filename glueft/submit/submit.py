@@ -17,7 +17,7 @@ from glueft.submit.plan import has_predictions, plan_submission, refuse_missing,
 from glueft.submit.zip_file import refuse_output, write_zip
 from glueft.system.quiet import hush_libraries
 from glueft.text import counted
-from glueft.training.observers import RunProgress, Silent
+from glueft.training.progress import Progress
 
 
 def submit(
@@ -29,7 +29,7 @@ def submit(
     force: bool = False,
     plugins: Sequence[str] = (),
     trust: bool = False,
-    progress: RunProgress | None = None,
+    progress: Progress | None = None,
     verbose: bool = False,
 ) -> dict[str, Any]:
     """Write the zip file that a benchmark wants uploaded, and say what is in it.
@@ -60,7 +60,7 @@ def submit(
         CheckpointError: the model that is needed cannot be read.
         PluginError: a task has other labels than its run had.
     """
-    progress = Silent() if progress is None else progress
+    progress = Progress() if progress is None else progress
     output = Path(output).expanduser().absolute()
     refuse_output(output, force=force)
     opened = [open_run(run, plugins=plugins, trust=trust) for run in runs]
@@ -114,7 +114,7 @@ def training_notes(run: SavedRun) -> list[str]:
 
 
 def make_predictions(
-    run: SavedRun, files: Sequence[UploadFile], data_dir: str | Path | None, progress: RunProgress, *, verbose: bool
+    run: SavedRun, files: Sequence[UploadFile], data_dir: str | Path | None, progress: Progress, *, verbose: bool
 ) -> list[str]:
     """Predict the splits of some files with the model of a run; the rows are read and counted before it is loaded.
 

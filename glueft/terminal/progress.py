@@ -7,17 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress
+from rich.progress import BarColumn, MofNCompleteColumn
+from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
+from glueft.metrics import titled
 from glueft.system.console import PLAIN_SECONDS, PlainConsole, Table, cell, plain_column
 from glueft.terminal.result_tables import epoch_table, result_table
 from glueft.text import duration, say, score_text
-from glueft.training.observers import RunProgress
+from glueft.training.observers import EpochReport, RunProgress, StepReport, Training
 
 if TYPE_CHECKING:
     from glueft.runs.record import Record
-    from glueft.training.engine import EpochReport, StepReport
+
+# Seconds between two updates of the bar: reading the learning rate and drawing take about a millisecond.
+BAR_SECONDS = 0.2
 
 
 def make_progress(stream: IO[str]) -> RunProgress:
@@ -26,13 +30,59 @@ def make_progress(stream: IO[str]) -> RunProgress:
     return RichProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(stream)
 
 
-class RichProgress:
+class _Shown(RunProgress):
+    """What both ways of showing a run know of its training.
+
+    Attributes:
+        epochs: how many there are to be.
+        num_train_steps: optimizer steps of all epochs.
+        metric_labels: for each metric of one label, the label.
+        shown: `time.perf_counter()` when a step was last shown.
+    """
+
+    epochs = num_train_steps = 0
+    shown = 0.0
+
+    def begin(self, training: Training) -> None:
+        batches = training.session.batches
+        self.epochs, self.num_train_steps = len(batches.plans), batches.num_train_steps
+        self.metric_labels = training.session.metric_labels
+        self.shown = time.perf_counter()
+
+    def due(self, report: StepReport, seconds: float) -> bool:
+        """Whether a step is to be shown: the first, and then one every so many seconds."""
+        now = time.perf_counter()
+        if report.step > 1 and now - self.shown < seconds:
+            return False
+        self.shown = now
+        return True
+
+    def step_line(self, report: StepReport) -> str:
+        """Return `loss ...  lr ...  ... examples/s  ... left`."""
+        left = seconds_left(report, self.num_train_steps)
+        return (
+            f"loss {score_text(report.loss)}  lr {report.learning_rate:.2e}  "
+            f"{report.examples / report.seconds:.1f} examples/s  {duration(left)} left"
+        )
+
+    def epoch_line(self, report: EpochReport) -> str:
+        """Return `epoch 1/3: loss ..., validation loss ..., accuracy ...`."""
+        metrics = titled(report.metrics, self.metric_labels)
+        values = "".join(f", {name} {score_text(value)}" for name, value in metrics.items())
+        return (
+            f"epoch {report.epoch}/{self.epochs}: loss {score_text(report.loss)}, "
+            f"validation loss {score_text(report.validation_loss)}{values} ({report.seconds:.1f} s)"
+        )
+
+    def finished(self, record: Record) -> None:
+        self.tables(epoch_table(record), result_table(record))
+
+
+class RichProgress(_Shown):
     """Phases with a spinner, a bar while training, tables at the end."""
 
     def __init__(self, console: PlainConsole) -> None:
         self.console = console
-        self.epochs = 0
-        self.bar: Progress | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -44,59 +94,44 @@ class RichProgress:
         self.console.print(Text.assemble(("✓ ", "green"), cell(name), seconds))
 
     def say(self, text: str) -> None:
-        """Print a line, as it is."""
         self.console.print(text)
 
-    @contextmanager
-    def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
-        """Show the bar while the training goes on."""
-        self.epochs = epochs
+    def begin(self, training: Training) -> None:
+        super().begin(training)
         columns = (
             plain_column("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             plain_column("{task.fields[state]}"),
         )
-        with Progress(*columns, console=self.console, expand=True) as self.bar:
-            self.bar.add_task(f"epoch 1/{epochs}", total=num_train_steps, state="first step: tracing the model ...")
-            yield
+        self.bar = ProgressBar(*columns, console=self.console, expand=True)
+        state = "first step: tracing the model ..."
+        self.task = self.bar.add_task(f"epoch 1/{self.epochs}", total=self.num_train_steps, state=state)
+        self.bar.start()
 
     def step(self, report: StepReport) -> None:
-        """Move the bar."""
-        assert self.bar is not None
-        task = self.bar.tasks[0]
-        left = seconds_left(report, int(task.total or 0))
-        state = (
-            f"loss {score_text(report.loss)}  lr {report.learning_rate:.2e}  "
-            f"{report.examples / report.seconds:.1f} examples/s  {duration(left)} left"
-        )
-        self.bar.update(task.id, completed=report.step, state=state)
+        if self.due(report, BAR_SECONDS) or report.step == self.num_train_steps:
+            self.bar.update(self.task, completed=report.step, state=self.step_line(report))
 
     def epoch(self, report: EpochReport) -> None:
         """Leave a line for the epoch above the bar."""
-        assert self.bar is not None
-        self.console.print(Text.assemble(("✓ ", "green"), cell(epoch_line(report, self.epochs))))
+        self.console.print(Text.assemble(("✓ ", "green"), cell(self.epoch_line(report))))
         upcoming = min(report.epoch + 1, self.epochs)
-        self.bar.update(self.bar.task_ids[0], description=f"epoch {upcoming}/{self.epochs}")
+        self.bar.update(self.task, description=f"epoch {upcoming}/{self.epochs}")
 
-    def finished(self, record: Record) -> None:
-        """Print the two tables."""
-        self.tables(epoch_table(record), result_table(record))
+    def end(self, error: BaseException | None) -> None:
+        self.bar.stop()
 
     def tables(self, *tables: Table) -> None:
-        """Print tables."""
         for table in tables:
             self.console.print(table)
 
 
-class PlainProgress:
+class PlainProgress(_Shown):
     """One line an event, without control codes."""
 
     def __init__(self, stream: IO[str]) -> None:
         self.stream = stream
-        self.epochs = 0
-        self.num_train_steps = 0
-        self.shown = 0.0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -106,38 +141,18 @@ class PlainProgress:
         self.say(f"{name} ({time.perf_counter() - begin:.1f} s)")
 
     def say(self, text: str) -> None:
-        """Print a line."""
         say(*text.split("\n"), stream=self.stream)
 
-    @contextmanager
-    def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
-        """Say what begins."""
-        self.epochs = epochs
-        self.num_train_steps = num_train_steps
-        self.shown = time.perf_counter()
-        self.say(f"training: {num_train_steps:,} steps in {epochs} epoch(s)")
-        yield
+    def begin(self, training: Training) -> None:
+        super().begin(training)
+        self.say(f"training: {self.num_train_steps:,} steps in {self.epochs} epoch(s)")
 
     def step(self, report: StepReport) -> None:
-        """Print a line if the last one is some seconds old."""
-        now = time.perf_counter()
-        if report.step > 1 and now - self.shown < PLAIN_SECONDS:
-            return
-        self.shown = now
-        self.say(
-            f"step {report.step:,}/{self.num_train_steps:,}  loss {score_text(report.loss)}  "
-            f"lr {report.learning_rate:.2e}  "
-            f"{report.examples / report.seconds:.1f} examples/s  "
-            f"{duration(seconds_left(report, self.num_train_steps))} left"
-        )
+        if self.due(report, PLAIN_SECONDS):
+            self.say(f"step {report.step:,}/{self.num_train_steps:,}  {self.step_line(report)}")
 
     def epoch(self, report: EpochReport) -> None:
-        """Print a line."""
-        self.say(epoch_line(report, self.epochs))
-
-    def finished(self, record: Record) -> None:
-        """Print the two tables."""
-        self.tables(epoch_table(record), result_table(record))
+        self.say(self.epoch_line(report))
 
     def tables(self, *tables: Table) -> None:
         """Print tables, without a frame."""
@@ -153,12 +168,3 @@ class PlainProgress:
 def seconds_left(report: StepReport, num_train_steps: int) -> float:
     """Estimate the seconds of training still to come, from the mean step so far."""
     return report.seconds / report.step * (num_train_steps - report.step)
-
-
-def epoch_line(report: EpochReport, epochs: int) -> str:
-    """Return `epoch 1/3: loss ..., validation loss ..., accuracy ...`."""
-    metrics = "".join(f", {name} {score_text(value)}" for name, value in report.metrics.items())
-    return (
-        f"epoch {report.epoch}/{epochs}: loss {score_text(report.loss)}, "
-        f"validation loss {score_text(report.validation_loss)}{metrics} ({report.seconds:.1f} s)"
-    )

@@ -12,13 +12,14 @@ from glueft.testing.subject import Subject
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
-    from glueft.training.model_in_training import ModelInTraining
+    from glueft.training.session import Session
 
 
 def builds(subject: Subject) -> str:
     """`build` returns a Keras callback for a run of MRPC's recipe, before its first step."""
     from glueft.recipe import load_recipe
     from glueft.runs.run import Run
+    from glueft.training.model_in_training import ModelInTraining
 
     recipe = load_recipe("mrpc", sample=True)
     callback = subject.plugin
@@ -26,27 +27,26 @@ def builds(subject: Subject) -> str:
     callback.claims()
     with tempfile.TemporaryDirectory() as folder:
         run = Run(recipe, Path(folder))
-        run.num_train_steps = 10
-        run.in_training = _in_training(recipe, Path(folder) / "bert")
-        run.model = run.in_training.classifier
+        run.attach(ModelInTraining(_session(recipe, Path(folder) / "bert")))
         built = callback.build(run)
     require_built("callback", built)
     return type(built).__name__
 
 
-def _in_training(recipe: Recipe, folder: Path) -> ModelInTraining:
+def _session(recipe: Recipe, folder: Path) -> Session:
     """A tiny BERT on a few pairs of texts: `build` may ask the run for predictions, rows and tokenizer."""
     import numpy as np
 
     from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
     from glueft.testing.learning import tiny_classifier
     from glueft.testing.tiny_bert import WORDS
-    from glueft.training.model_in_training import ModelInTraining
-    from glueft.training.session import Tokens
+    from glueft.training.session import Session
 
     labels = np.arange(len(WORDS), dtype=np.int32) % 2
     rows = Rows("validation", (list(WORDS), list(WORDS)), labels, tuple(recipe.task.labels))
     model, encoded = tiny_classifier(folder, rows)
     checkpoint = find_checkpoint(str(folder))
     splits, tokens = {"train": rows, "validation": rows}, {"train": encoded, "validation": encoded}
-    return ModelInTraining(recipe, Tokens(checkpoint, load_tokenizer(checkpoint), {}, splits, tokens, (), ()), model)
+    session = Session(recipe, checkpoint, load_tokenizer(checkpoint), splits, tokens)
+    session.model = model
+    return session

@@ -69,14 +69,15 @@ def tiny_classifier(folder: Path, rows: Rows) -> tuple[Any, Encoded]:
     from glueft.data.encoding import encode
     from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
     from glueft.testing.tiny_bert import make_tiny_bert
-    from glueft.training.engine import compile_model
+    from glueft.training.loss import loss_of
+    from glueft.training.model import compile_model
 
     keras.utils.set_random_seed(0)
     make_tiny_bert(folder, texts=list(itertools.chain(*rows.texts)), vocab_size=2000, dropout=0.0)
     checkpoint = find_checkpoint(str(folder))
     labels = tuple(rows.label_names)
     model = load_classifier(checkpoint, labels=labels, regression=not labels, seed=0).model
-    compile_model(model, keras.optimizers.Adam(LEARNING_RATE), regression=not labels, jit_compile=False)
+    compile_model(model, keras.optimizers.Adam(LEARNING_RATE), loss_of(labels), jit_compile=False)
     return model, encode(rows, load_tokenizer(checkpoint), 64)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SETTERS = ("set_model", "set_params")
 
 
-class BlamedCallback(keras.callbacks.Callback):  # type: ignore[misc]
+class AttributedCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Passes every call of Keras on to a callback, and names its plugin in what goes wrong there.
 
     Args:
@@ -31,7 +31,7 @@ class BlamedCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def _passed_on(method: str) -> Callable[..., Any]:
-    def call(self: BlamedCallback, *arguments: Any, **named: Any) -> Any:
+    def call(self: AttributedCallback, *arguments: Any, **named: Any) -> Any:
         with attributed(self.plugin, method):
             return getattr(self.built, method)(*arguments, **named)
 
@@ -40,4 +40,4 @@ def _passed_on(method: str) -> Callable[..., Any]:
 
 
 for _method in (*_SETTERS, *(name for name in vars(keras.callbacks.Callback) if name.startswith("on_"))):
-    setattr(BlamedCallback, _method, _passed_on(_method))
+    setattr(AttributedCallback, _method, _passed_on(_method))

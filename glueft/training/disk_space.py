@@ -13,8 +13,7 @@ from glueft.hub.checkpoint_files import CONFIG, TOKENIZER_FILES
 
 if TYPE_CHECKING:
     from glueft.encoder.checkpoint import Checkpoint
-    from glueft.recipe import Recipe
-    from glueft.training.session import Tokens
+    from glueft.training.session import Session
 
 # run.json, recipe.toml, history.jsonl, the headers of files, and what a disk gives away in whole blocks.
 MARGIN_BYTES = 2**20
@@ -24,18 +23,18 @@ FILES = 32
 ROW_BYTES, DIGITS_BYTES, SCORE_BYTES = 12, 22, 14
 
 
-def bytes_of_run(recipe: Recipe, tokens: Tokens) -> int:
+def bytes_of_run(session: Session) -> int:
     """Return about how many bytes a run writes: the model in float32, the tokenizer, the predictions, and a margin.
 
     Callbacks that write files of their own are not in it.
     """
-    model = weight_bytes(tokens.checkpoint)
+    recipe, model = session.recipe, weight_bytes(session.checkpoint)
     if recipe.hub.push is not None and recipe.hub.when == "epoch":
         model *= 2  # a copy to push, beside the model
-    rest = sum(file_bytes(tokens.checkpoint.folder / name) for name in (CONFIG, *TOKENIZER_FILES))
+    rest = sum(file_bytes(session.checkpoint.folder / name) for name in (CONFIG, *TOKENIZER_FILES))
     labels = recipe.task.labels
     row = ROW_BYTES + 2 * max((len(name) for name in labels), default=SCORE_BYTES) + DIGITS_BYTES * len(labels)
-    rows = sum(len(tokens.encoded[name].labels) for name in tokens.predicted)
+    rows = sum(len(session.encoded[name].labels) for name in session.predicted)
     return model + rest + rows * row + MARGIN_BYTES
 
 
@@ -54,13 +53,13 @@ def file_bytes(path: Path) -> int:
         return 0
 
 
-def refuse_full_disk(recipe: Recipe, tokens: Tokens, folder: Path) -> None:
+def refuse_full_disk(session: Session, folder: Path) -> None:
     """Raise unless a folder has room for a run.
 
     Raises:
         RunFolderError: it has not, or its disk has no files left to give, or the process may not write one so large.
     """
-    needed, free = bytes_of_run(recipe, tokens), free_bytes(folder)
+    needed, free = bytes_of_run(session), free_bytes(folder)
     fix = "make room, or name another place with --output-dir"
     if free is not None and free < needed:
         raise RunFolderError(
@@ -69,7 +68,7 @@ def refuse_full_disk(recipe: Recipe, tokens: Tokens, folder: Path) -> None:
             received=f"{size(free)} free",
             fix=fix,
         )
-    largest, limit = weight_bytes(tokens.checkpoint), file_limit()
+    largest, limit = weight_bytes(session.checkpoint), file_limit()
     if limit is not None and limit < largest:
         raise RunFolderError(
             f"{folder}: the model may not be written there",
@@ -87,11 +86,11 @@ def refuse_full_disk(recipe: Recipe, tokens: Tokens, folder: Path) -> None:
         )
 
 
-def disk_of_plan(recipe: Recipe, tokens: Tokens, folder: Path) -> Mapping[str, int | str | None]:
+def disk_of_plan(session: Session, folder: Path) -> Mapping[str, int | str | None]:
     """Return what a plan says of the disk: what a run writes, where, and the room that is there now."""
     return {
         "folder": str(folder),
-        "needed_bytes": bytes_of_run(recipe, tokens),
+        "needed_bytes": bytes_of_run(session),
         "free_bytes": free_bytes(folder),
     }
 

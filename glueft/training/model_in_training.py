@@ -1,10 +1,9 @@
-"""What a callback may ask of a run that is going on: predictions of texts, its tokenizer, its validation."""
+"""What a callback may ask of a run that goes on: predictions of texts, its tokenizer, its validation."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,97 +12,114 @@ import numpy as np
 from glueft.errors import PluginError
 from glueft.plugin.attribution import at_work, named
 from glueft.runs.answers import Answers
+from glueft.training.model import learning_rate, synced
 from glueft.training.text_predictor import Predictor
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
-    from glueft.recipe import Recipe
-    from glueft.training.session import Tokens
+    from glueft.training.session import Session
 
 
-@dataclass(frozen=True)
 class ModelInTraining:
-    """The model of a run with what belongs to it.
+    """The model of a session with what belongs to it: what `Run` hands on to callbacks.
 
-    Attributes:
-        recipe: the run's.
-        tokens: the run's.
-        classifier: the Keras model, with the weights of now.
-        widths: those that the run pads its batches to, in rising order; None for each batch's own.
+    Args:
+        session: its model is loaded.
     """
 
-    recipe: Recipe
-    tokens: Tokens
-    classifier: Classifier
-    widths: tuple[int, ...] | None = None
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @property
+    def classifier(self) -> Classifier:
+        """The Keras model, with the weights of now."""
+        return synced(self.session.model)
 
     @cached_property
-    def tokenizer_copy(self) -> Any:
-        """Another one like it: calls change a tokenizer's settings, and the run saves its own."""
-        return copy.deepcopy(self.tokens.tokenizer)
+    def tokenizer(self) -> Any:
+        """A copy: calls change a tokenizer's settings, and the run saves its own."""
+        return copy.deepcopy(self.session.tokenizer)
+
+    @property
+    def num_train_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.session.batches.num_train_steps
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The label names in the order of the logits; () in regression."""
-        return tuple(self.recipe.task.labels)
+        return self.session.labels
 
     @property
     def max_length(self) -> int:
         """The longest row in tokens; what is longer is cut."""
-        return self.recipe.data.max_length
-
-    def encode(self, rows: Rows) -> Encoded:
-        """Tokenize rows as the run's own."""
-        from glueft.data.encoding import encode
-
-        return encode(rows, self.tokens.tokenizer, self.max_length)
+        return self.session.recipe.data.max_length
 
     @property
     def evaluation_batch_size(self) -> int:
         """Rows a step."""
-        return self.recipe.training.evaluation_batch_size
+        return self.session.recipe.training.evaluation_batch_size
+
+    @property
+    def widths(self) -> tuple[int, ...] | None:
+        """The padded lengths of the run's batches, in rising order; None for each batch's own."""
+        widths = self.session.batches.buckets
+        return None if widths is None else tuple(widths)
 
     @property
     def validation_rows(self) -> Rows:
-        """The rows of the split that the run is judged by."""
-        return self.tokens.splits[self.recipe.task.validation_splits[0]]
+        """The rows of the primary split."""
+        return self.session.rows[self.session.primary_split]
 
-    @property
-    def validation_truncated(self) -> int:
-        """How many of these rows lost tokens to `max_length`."""
-        return self.tokens.encoded[self.recipe.task.validation_splits[0]].truncated
+    def encode(self, rows: Rows) -> Encoded:
+        """Tokenize rows as the run's own."""
+        return self.session.encode(rows)
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of an optimizer step, from 1."""
+        return learning_rate(self.session.model, step)
+
+    def validation_answers(self, logits: NDArray[np.float32]) -> Answers:
+        """Return what logits of the primary split say."""
+        return Answers.of(logits, self.labels, self.session.encoded[self.session.primary_split].truncated)
 
     @cached_property
-    def predictor(self) -> Predictor:
-        """What predicts; one for all calls, so that each finds the programs of those before."""
+    def _predictor(self) -> Predictor:
+        """One for all calls, so that each finds the programs of those before."""
         return Predictor(self)
 
     def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
         """Predict texts, or pairs of texts; see `Run.predict`."""
-        columns = self._columns(texts)
+        columns = columns_of(texts, self.session.task.inputs)
         if not columns[0]:
             return Answers.of(np.empty((0, len(self.labels) or 1), np.float32), self.labels, 0)
-        return self.predictor.answer(columns)
+        return self._predictor.answer(columns)
 
-    def _columns(self, texts: Any) -> list[list[str]]:
-        """Return for each of the model's inputs a text a row."""
-        inputs = self.recipe.task.inputs
-        wanted = 'a list of texts: run.predict(["A text.", "Another."])'
-        if len(inputs) == 2:
-            wanted = f'a list of pairs of {" and ".join(inputs)}: run.predict([("A text.", "Its other.")])'
-        rows = None if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__") else list(texts)
-        if rows is None:
-            raise _refused(wanted, f"{_short(texts)}, which is no list")
-        if len(inputs) == 1:
-            rows = [(row,) for row in rows]
-        for number, row in enumerate(rows):
-            whole = isinstance(row, (list, tuple)) and len(row) == len(inputs)
-            if not whole or not all(isinstance(text, str) for text in row):
-                raise _refused(wanted, f"{_short(row[0] if len(inputs) == 1 else row)} in place {number}")
-        # NumPy's texts are Python's too, but the tokenizer wants them plain.
-        return [[str(row[place]) for row in rows] for place in range(len(inputs))]
+
+def columns_of(texts: Any, inputs: Sequence[str]) -> list[list[str]]:
+    """Return for each of a task's inputs a text a row.
+
+    Raises:
+        PluginError: the texts are no list of texts, or of pairs where the task needs pairs.
+    """
+    wanted = 'a list of texts: run.predict(["A text.", "Another."])'
+    if len(inputs) == 2:
+        wanted = f'a list of pairs of {" and ".join(inputs)}: run.predict([("A text.", "Its other.")])'
+    rows = None if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__") else list(texts)
+    if rows is None:
+        raise _refused(wanted, f"{_short(texts)}, which is no list")
+    if len(inputs) == 1:
+        rows = [(row,) for row in rows]
+    for number, row in enumerate(rows):
+        whole = isinstance(row, (list, tuple)) and len(row) == len(inputs)
+        if not whole or not all(isinstance(text, str) for text in row):
+            raise _refused(wanted, f"{_short(row[0] if len(inputs) == 1 else row)} in place {number}")
+    # NumPy's texts are Python's too, but the tokenizer wants them plain.
+    return [[str(row[place]) for row in rows] for place in range(len(inputs))]
 
 
 def _refused(expected: str, received: str) -> PluginError:

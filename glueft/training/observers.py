@@ -1,66 +1,137 @@
-"""What a run tells whoever watches it."""
+"""What the engine tells of a training, and to whom. Importing this module does not import Keras."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from glueft.training.model import synced
+from glueft.training.progress import Progress
+from glueft.training.step_times import StepTimes
 
 if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.encoder.classifier import Classifier
     from glueft.runs.record import Record
-    from glueft.system.console import Table
-    from glueft.training.engine import EpochReport, StepReport
+    from glueft.training.session import Session
 
 
-class RunProgress(Protocol):
-    """What a run tells whoever watches."""
+@dataclass(frozen=True)
+class StepReport:
+    """The training after a step.
 
-    def phase(self, name: str) -> Any:
-        """Return a context manager around one phase of the set-up."""
+    Attributes:
+        step: optimizer steps done, from 1.
+        loss: mean loss of the epoch's steps so far.
+        examples: rows trained on so far, over all epochs.
+        seconds: spent in training steps so far (validation, callbacks and observers left out).
+        rate: the learning rate of a step by its number; a call takes about a millisecond.
+    """
 
-    def say(self, text: str) -> None:
-        """Show one line."""
+    step: int
+    loss: float
+    examples: int
+    seconds: float
+    rate: Callable[[int], float]
 
-    def training(self, epochs: int, num_train_steps: int) -> Any:
-        """Return a context manager around the training."""
+    @cached_property
+    def learning_rate(self) -> float:
+        """That of this step."""
+        return self.rate(self.step)
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """A validation: the logits of the primary split, (rows, labels), its mean loss and its metrics by name."""
+
+    step: int
+    logits: NDArray[np.float32]
+    loss: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """The training after an epoch and its validation; `epoch` counts from 1."""
+
+    epoch: int
+    step: int
+    loss: float
+    validation_loss: float
+    metrics: dict[str, float]
+    seconds: float
+
+
+@dataclass
+class Training:
+    """A training, going on or over. The engine alone changes it.
+
+    Attributes:
+        session: the recipe, the batches, the model with its optimizer and metrics.
+        callbacks: the Keras callbacks of the recipe's plugins, in its order.
+        times: the seconds of each train and predict step.
+        step: optimizer steps done.
+        seconds: spent in training steps.
+        first_step_end: `time.perf_counter()` at the end of the first step.
+        epochs: a report for each epoch that is over.
+        validation_logits: those of the last validation, in the order of the split.
+    """
+
+    session: Session
+    callbacks: list[keras.callbacks.Callback]
+    times: StepTimes
+    step: int = 0
+    seconds: float = 0.0
+    first_step_end: float = 0.0
+    epochs: list[EpochReport] = field(default_factory=list)
+    validation_logits: NDArray[np.float32] | None = None
+
+    @property
+    def model(self) -> Classifier:
+        """The session's, with the weights, optimizer variables and metrics of now."""
+        return synced(self.session.model)
+
+    def stop(self) -> None:
+        """End the training after the step that goes on; what there is of its epoch is validated as usual."""
+        self.session.model.stop_training = True
+
+
+class Observer:
+    """Follows a training; each method does nothing here.
+
+    The engine calls the methods in the thread that trains, the observers in their order. What a method raises ends
+    the training. An observer reads the training and may `stop` it, but changes neither model nor optimizer.
+
+    A step ends with `step`, then come the Keras callbacks of plugins, then `settled`. An epoch ends with `validation`
+    and `epoch`, then come the callbacks, then `settled`.
+    """
+
+    def begin(self, training: Training) -> None:
+        """Before the first step; the model is compiled and the callbacks are built."""
 
     def step(self, report: StepReport) -> None:
-        """Show the state after a step."""
+        """After each optimizer step."""
+
+    def validation(self, report: ValidationReport) -> None:
+        """After a validation."""
 
     def epoch(self, report: EpochReport) -> None:
-        """Show the state after an epoch."""
+        """After an epoch and its validation."""
+
+    def settled(self) -> None:
+        """After a step or an epoch that the callbacks have seen too: the state of the training may be saved."""
+
+    def end(self, error: BaseException | None) -> None:
+        """Once `begin` was called: after the last step, or as the training ends by an error or interruption."""
+
+
+class RunProgress(Progress, Observer):
+    """Shows a run: phases and lines, then the training, then the result. This one shows nothing."""
 
     def finished(self, record: Record) -> None:
-        """Show the result: validation metrics an epoch, and the last table."""
-
-    def tables(self, *tables: Table) -> None:
-        """Show tables."""
-
-
-class Silent:
-    """Shows nothing: for Python callers."""
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Show nothing."""
-        yield
-
-    def say(self, text: str) -> None:
-        """Show nothing."""
-
-    @contextmanager
-    def training(self, epochs: int, num_train_steps: int) -> Iterator[None]:
-        """Show nothing."""
-        yield
-
-    def step(self, report: StepReport) -> None:
-        """Show nothing."""
-
-    def epoch(self, report: EpochReport) -> None:
-        """Show nothing."""
-
-    def finished(self, record: Record) -> None:
-        """Show nothing."""
-
-    def tables(self, *tables: Table) -> None:
-        """Show nothing."""
+        """Show the result."""

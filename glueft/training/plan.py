@@ -12,18 +12,8 @@ from glueft.plugin.build import build
 from glueft.runs.run_record import peak_memory
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.disk_space import disk_of_plan
-from glueft.training.jit_compile import decide_jit_compile
-from glueft.training.observers import RunProgress, Silent
-from glueft.training.session import (
-    Batches,
-    Ready,
-    Tokens,
-    describe_engine,
-    load_model,
-    plan_batches,
-    read_tokens,
-    say_warnings,
-)
+from glueft.training.progress import Progress
+from glueft.training.session import Session, read_session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +33,7 @@ def plan_recipe(
     *,
     output_dir: str | Path = "runs",
     probe: bool = True,
-    progress: RunProgress | None = None,
+    progress: Progress | None = None,
     verbose: bool = False,
     begin: float | None = None,
 ) -> dict[str, Any]:
@@ -72,61 +62,55 @@ def plan_recipe(
         recipe: from `load_recipe`.
         output_dir: where the run folder would be made.
         probe: load the model and time a few steps of it.
-        progress: who watches; nobody if None.
+        progress: what shows the phases; nothing if None.
         verbose: let the libraries' own log lines through.
         begin: `time.perf_counter()` at which the clock starts; now if None.
 
     Raises:
         GlueftError: the data or the checkpoint cannot be used.
     """
-    progress = Silent() if progress is None else progress
+    progress = Progress() if progress is None else progress
     begin = time.perf_counter() if begin is None else begin
     if not verbose:
         hush_libraries()
-    tokens = read_tokens(recipe, progress)
+    session = read_session(recipe, progress)
     if not probe:
-        decision = decide_jit_compile(recipe.engine.jit_compile)
-        batches = plan_batches(recipe, tokens.encoded, decision)
-        say_warnings(progress, batches.warnings)
-        return describe(recipe, tokens, batches, Path(output_dir)) | {
-            "engine": describe_engine(recipe, decision, batches)
-        }
+        return describe(session, Path(output_dir)) | {"engine": session.describe_engine()}
+    told = len(session.warnings)
     with progress.phase("model"), nullcontext() if verbose else captured_stderr():
-        ready = load_model(recipe, tokens)
+        session.load()
         setup = time.perf_counter() - begin
-        plan = describe(recipe, tokens, ready.batches, Path(output_dir))
-        plan["warnings"] = [*tokens.warnings, *ready.warnings]
-        described = ready.describe(recipe, tokens.checkpoint)
-        plan |= {key: described[key] for key in ("engine", "parameters", "trainable_parameters")}
+        plan = describe(session, Path(output_dir))
+        model = session.describe_model()
+        plan |= {key: model[key] for key in ("engine", "parameters", "trainable_parameters")}
         plan["learning_rate"] = learning_rates(recipe, plan["num_train_steps"], plan["warmup_steps"])
-    say_warnings(progress, ready.warnings)
+    progress.warn(*session.warnings[told:])
     with progress.phase("probe of a few steps"), nullcontext() if verbose else captured_stderr():
-        plan["estimate"] = estimate(recipe, ready, tokens, setup)
+        plan["estimate"] = estimate(session, setup)
     return plan
 
 
-def describe(recipe: Recipe, tokens: Tokens, batches: Batches, output_dir: Path) -> dict[str, Any]:
+def describe(session: Session, output_dir: Path) -> dict[str, Any]:
     """Return what is known without Keras."""
-    training = recipe.training
-    steps = batches.training.num_train_steps
-    measures = batches.training.measures()
-    real, padding = batches.training.tokens(steps)
+    recipe, batches = session.recipe, session.batches
+    training, steps = recipe.training, batches.num_train_steps
+    real, padding = batches.tokens(steps)
     return {
         "task": recipe.task.name,
         "recipe": recipe.path,
         "seed": training.seed,
-        "checkpoint": tokens.checkpoint.name,
-        "data": tokens.describe(recipe.task, recipe.data.max_length),
-        "warnings": [*tokens.warnings, *batches.warnings],
-        "disk": disk_of_plan(recipe, tokens, output_dir),
+        "checkpoint": session.checkpoint.name,
+        "data": session.describe_rows()["data"],
+        "warnings": list(session.warnings),
+        "disk": disk_of_plan(session, output_dir),
         "epochs": training.epochs,
         "batch_size": training.batch_size,
         "gradient_accumulation_steps": training.gradient_accumulation_steps,
-        "steps_per_epoch": batches.training.steps_per_epoch,
+        "steps_per_epoch": batches.steps_per_epoch,
         "num_train_steps": steps,
         "warmup_steps": recipe.schedule.warmup_steps(steps),
         "learning_rate": None,
-        "batches": describe_shapes(measures),
+        "batches": describe_shapes(batches.measures()),
         "train_tokens": real,
         "padding_waste": round(padding / (real + padding), 5),
         "parameters": None,
@@ -166,23 +150,22 @@ def learning_rates(recipe: Recipe, steps: int, warmup_steps: int) -> dict[str, A
     return {"first": rates[0], "peak": rates[peak], "peak_step": peak + 1, "last": rates[steps - 1]}
 
 
-def estimate(recipe: Recipe, ready: Ready, tokens: Tokens, setup: float) -> dict[str, Any]:
-    """Probe the model, which is spent afterwards, and return what a run would take."""
-    from glueft.metrics import compute_metrics
+def estimate(session: Session, setup: float) -> dict[str, Any]:
+    """Probe the model, which cannot be used afterwards, and return what a run would take."""
+    import numpy as np
+
     from glueft.training.probe import probe_evaluation, probe_training
 
     begin = time.perf_counter()
-    judged = recipe.task.validation_splits[0]
+    recipe, primary = session.recipe, session.primary_split
     with attributed_built(recipe.optimizer, recipe.schedule):
-        training = probe_training(ready.model, ready.batches.training)
-    evaluation = {name: probe_evaluation(ready.model, batches) for name, batches in ready.batches.evaluation.items()}
+        training = probe_training(session.model, session.batches)
+    evaluation = {name: probe_evaluation(session.model, batches) for name, batches in session.evaluation.items()}
     # The metrics' libraries are a part of a run's memory.
-    labels = tokens.encoded[judged].labels
-    task = recipe.task
-    compute_metrics(task.metrics, labels, labels, labels=task.labels, positive_label=task.positive_index)
-    validation = evaluation[judged].seconds * recipe.training.epochs
-    evaluate = sum(cost.seconds for name, cost in evaluation.items() if name != judged)
-    compiling = training.compile_seconds + evaluation[judged].compile_seconds
+    session.score(primary, np.zeros((len(session.encoded[primary]), len(session.labels) or 1), np.float32))
+    validation = evaluation[primary].seconds * recipe.training.epochs
+    evaluate = sum(cost.seconds for name, cost in evaluation.items() if name != primary)
+    compiling = training.compile_seconds + evaluation[primary].compile_seconds
     train = training.seconds + compiling + validation
     steps, batches = training.steps, sum(cost.steps for cost in evaluation.values())
     seconds = {

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import known_words
 from glueft.training import engine
-from glueft.training.step_times import Stopwatch
 
 AnyBatches = TypeVar("AnyBatches", TrainingBatches, EvaluationBatches)
 
@@ -83,7 +82,7 @@ def probe(model: keras.Model, batches: AnyBatches, work: Callable[[AnyBatches, i
     return extrapolate(watch, measures)
 
 
-class ProbeWatch(Stopwatch):
+class ProbeWatch(engine.Stopwatch):
     """Keeps every step's seconds with its batch, and stops when the probe has taken long enough."""
 
     def on_train_begin(self, logs: object = None) -> None:

@@ -1,125 +1,228 @@
-"""What comes before the first step: rows, tokens, batches, and the compiled classifier. Runs and plans share it."""
+"""A recipe made ready to train: its rows as tokens and batches, and its classifier, compiled. It knows no folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
 from glueft.data.splits import describe_split, predicted_splits, size_notes
-from glueft.metrics import check_metrics
+from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
+from glueft.plugin.task_description import describe_task
 from glueft.system.interruption import check
-from glueft.training.backend_import import import_backend
-from glueft.training.jit_compile import JitDecision, decide_jit_compile, keras_backend
-from glueft.training.tensorflow_settings import onednn_setting
+from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
+from glueft.training.baseline import majority_accuracy
+from glueft.training.loss import Loss, loss_of
+from glueft.training.model import (
+    all_parameters,
+    compile_model,
+    learning_rate,
+    load_model,
+    trainable_parameters,
+)
+from glueft.training.progress import Progress
+from glueft.training.warnings import cut_warnings, rate_warnings, step_warnings
 
 if TYPE_CHECKING:
-    from glueft.data.batches import EvaluationBatches, TrainingBatches
+    import numpy as np
+    from numpy.typing import NDArray
+
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
     from glueft.encoder.checkpoint import Checkpoint, LoadReport
     from glueft.encoder.classifier import Classifier
     from glueft.plugin.task import Task
     from glueft.recipe import Recipe
-    from glueft.training.observers import RunProgress
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """The rows of a recipe as tokens of its checkpoint.
+@dataclass
+class Session:
+    """What a recipe trains on, and, once `load` was called, what it trains.
 
     Attributes:
-        checkpoint: found and checked; its weights are not loaded.
+        recipe: what was asked for.
+        checkpoint: found and checked.
         tokenizer: the checkpoint's own.
-        provenance: where the rows came from.
-        splits: the rows of every split.
+        rows: of every split.
         encoded: the tokens of each split that is trained on, validated on or predicted.
         predicted: the splits whose predictions are written.
-        notes: a line for each split whose rows are not all that it officially has.
-        warnings: what to know of the rows before training on them; see `Source.warn`.
+        provenance: where the rows came from, for run.json.
+        notes: a line for each split that has not all the rows that it officially has.
+        warnings: what to know before training; `load` may add some.
+        batches: every batch of the training.
+        evaluation: the batches of each other split in `encoded`.
+        jit_compile: whether XLA compiles the steps, and why.
+        loss: of the task.
+        model: the classifier, compiled with its optimizer. Here after `load`, and so is `load_report`.
+        load_report: what became of the checkpoint's tensors.
     """
 
+    recipe: Recipe
     checkpoint: Checkpoint
     tokenizer: Any
-    provenance: dict[str, Any]
-    splits: dict[str, Rows]
+    rows: dict[str, Rows]
     encoded: dict[str, Encoded]
-    predicted: tuple[str, ...]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+    predicted: tuple[str, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    batches: TrainingBatches = field(init=False)
+    evaluation: dict[str, EvaluationBatches] = field(init=False)
+    jit_compile: JitDecision = field(init=False)
+    loss: Loss = field(init=False)
+    model: Classifier = field(init=False)
+    load_report: LoadReport = field(init=False)
 
-    def describe(self, task: Task, max_length: int) -> dict[str, Any]:
-        """Return what run.json says of the data."""
-        splits = {name: describe_split(task, rows, self.encoded.get(name)) for name, rows in self.splits.items()}
-        judged = {"validation_split": task.validation_splits[0]}
-        return self.provenance | judged | {"max_length": max_length, "splits": splits, "notes": list(self.notes)}
+    def __post_init__(self) -> None:
+        training, train = self.recipe.training, self.encoded["train"]
+        self.jit_compile = decide_jit_compile(self.recipe.engine.jit_compile)
+        self.loss = loss_of(self.labels)
+        self.batches = TrainingBatches(
+            train,
+            batch_size=training.batch_size * training.gradient_accumulation_steps,
+            epochs=training.epochs,
+            seed=training.seed,
+        )
+        self.evaluation = {
+            name: EvaluationBatches(tokens, batch_size=training.evaluation_batch_size)
+            for name, tokens in self.encoded.items()
+            if name != "train"
+        }
+        if self.jit_compile.compiled:  # Each padded length is compiled: there should be few.
+            share_buckets(self.batches, list(self.evaluation.values()))
+        self.warnings += step_warnings(self.recipe, self.batches.num_train_steps, len(train))
 
+    @property
+    def task(self) -> Task:
+        """The recipe's, which knows its labels now."""
+        return self.recipe.task
 
-@dataclass(frozen=True)
-class Batches:
-    """Every batch of the training, and those of each split that is predicted.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label names in the order of the logits; () in regression."""
+        return tuple(self.task.labels)
 
-    Attributes:
-        training: of all epochs.
-        evaluation: of each split that is not trained on.
-        warnings: what to know of the steps before the first of them.
-    """
+    @property
+    def primary_split(self) -> str:
+        """The split whose metrics are the run's."""
+        return self.task.validation_splits[0]
 
-    training: TrainingBatches
-    evaluation: dict[str, EvaluationBatches]
-    warnings: tuple[str, ...] = ()
+    @property
+    def metric_labels(self) -> dict[str, str]:
+        """For each metric of one label, the name of that label."""
+        return metric_labels(self.task.metrics, self.labels, self.task.positive_index)
 
+    def load(self) -> None:
+        """Load, prepare and compile the classifier. Imports Keras and its backend."""
+        recipe, training = self.recipe, self.recipe.training
+        check()
+        loaded = load_model(
+            self.checkpoint,
+            self.labels,
+            precision=recipe.engine.precision,
+            jit_compile=self.jit_compile,
+            seed=training.seed,
+            new_head=recipe.model.new_head,
+        )
+        check()
+        from glueft.encoder.freezing import freeze
+        from glueft.encoder.lora import enable_lora
+        from glueft.encoder.word_embeddings import narrow_vocabulary
 
-@dataclass(frozen=True)
-class Ready:
-    """A classifier on the point of its first step.
+        self.model, self.load_report = loaded.model, loaded.report
+        freeze(self.model, embeddings=recipe.model.freeze.embeddings, layers=recipe.model.freeze.layers)
+        if recipe.model.lora_rank is not None:
+            enable_lora(self.model, recipe.model.lora_rank, seed=training.seed)
+        if training.gradient_accumulation_steps > 1:
+            self.model.rows_at_once = training.batch_size
+        optimizer = build(recipe.optimizer, build(recipe.schedule, self.batches.num_train_steps))
+        if recipe.optimizer.leaves_unused_weights:
+            splits = self.encoded.values()
+            narrow_vocabulary(self.model, [split.ids for split in splits], [split.pad_id for split in splits])
+        with attributed_built(recipe.optimizer):
+            compile_model(self.model, optimizer, self.loss, jit_compile=self.jit_compile.compiled)
+        check()
+        if self.jit_compile.compiled and not self.model.jit_compile:
+            self.jit_compile = JitDecision(False, "Keras cannot compile this model with XLA here")
+        with attributed(recipe.schedule, "__call__"):
+            self.warnings += rate_warnings(partial(learning_rate, self.model), recipe, self.batches.num_train_steps)
 
-    Attributes:
-        model: compiled.
-        report: what became of the checkpoint's tensors.
-        batches: planned for the way in which the model is compiled.
-        jit_compile: that way, and why.
-        warnings: what to know of the steps before the first of them.
-    """
+    def encode(self, rows: Rows) -> Encoded:
+        """Return rows as tokens, cut as the recipe says."""
+        from glueft.data.encoding import encode
 
-    model: Classifier
-    report: LoadReport
-    batches: Batches
-    jit_compile: JitDecision
-    warnings: tuple[str, ...] = ()
+        return encode(rows, self.tokenizer, self.recipe.data.max_length)
 
-    def describe(self, recipe: Recipe, checkpoint: Checkpoint) -> dict[str, Any]:
-        """Return what run.json says of the checkpoint, the model and its steps."""
-        from glueft.training import engine
+    def score(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
+        """Return the task's metrics of a labelled split by name; logits (rows, labels), or (rows, 1) in regression."""
+        return self._metrics(self.task.metrics, split, logits)
 
+    def other_scores(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
+        """Return likewise the metrics that are shown beside the task's."""
+        return self._metrics(other_metrics(self.task.metrics, len(self.labels)), split, logits)
+
+    def predictions(self, logits: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the label indices that logits say, or in regression the scores, (rows,)."""
+        return logits.argmax(axis=1) if self.labels else logits[:, 0]
+
+    def _metrics(self, names: tuple[str, ...], split: str, logits: NDArray[np.float32]) -> dict[str, float]:
+        references, positive = self.encoded[split].labels, self.task.positive_index
+        predictions = predictions_of(logits, self.labels)
+        return compute_metrics(names, predictions, references, labels=self.labels, positive_label=positive)
+
+    def describe_rows(self) -> dict[str, Any]:
+        """Return what run.json says of the task and its rows."""
+        task = self.task
+        splits = {name: describe_split(task, rows, self.encoded.get(name)) for name, rows in self.rows.items()}
+        data = {"max_length": self.recipe.data.max_length, "splits": splits, "notes": list(self.notes)}
+        return {
+            "data": self.provenance | {"validation_split": self.primary_split} | data,
+            "warnings": list(self.warnings),
+            "metric_labels": self.metric_labels,
+            "task_description": describe_task(task).as_record(),
+            "majority_accuracy": majority_accuracy(task, self.encoded[self.primary_split].labels),
+            "published": [asdict(score) for score in task.published],
+        }
+
+    def describe_engine(self) -> dict[str, Any]:
+        """Return `engine` of run.json."""
+        widths = self.batches.buckets
+        backend = describe_backend(self.recipe.engine.precision, jit_compile=self.jit_compile.compiled)
+        return backend | {
+            "jit_compile_reason": self.jit_compile.reason,
+            "widths": None if widths is None else widths.tolist(),
+        }
+
+    def describe_model(self) -> dict[str, Any]:
+        """Return what run.json says of the checkpoint and the loaded model."""
         return {
             "checkpoint": {
-                "name": checkpoint.name,
-                "revision": checkpoint.revision,
-                "sha256": checkpoint.fingerprints,
-                "head": self.report.head,
-                "new": list(self.report.new),
-                "left_over": list(self.report.left_over),
+                "name": self.checkpoint.name,
+                "revision": self.checkpoint.revision,
+                "sha256": self.checkpoint.fingerprints,
+                "head": self.load_report.head,
+                "new": list(self.load_report.new),
+                "left_over": list(self.load_report.left_over),
             },
-            "engine": describe_engine(recipe, self.jit_compile, self.batches),
-            "parameters": engine.all_parameters(self.model),
-            "trainable_parameters": engine.trainable_parameters(self.model),
-            "num_train_steps": self.batches.training.num_train_steps,
+            "warnings": list(self.warnings),
+            "engine": self.describe_engine(),
+            "parameters": all_parameters(self.model),
+            "trainable_parameters": trainable_parameters(self.model),
+            "num_train_steps": self.batches.num_train_steps,
         }
 
 
-def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
+def read_session(recipe: Recipe, progress: Progress) -> Session:
     """Find the checkpoint, read the rows and tokenize them; neither Keras nor its backend is imported."""
     from glueft.data.encoding import encode
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, has_head, load_tokenizer
-    from glueft.tables.problems import listed
-    from glueft.training.warnings import cut_warnings
 
     data, task = recipe.data, recipe.task
     if not task.reads_own_files:
@@ -132,112 +235,32 @@ def read_tokens(recipe: Recipe, progress: RunProgress) -> Tokens:
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
         limits = {"limit_train": data.limit_train, "limit_validation": data.limit_validation}
-        splits = load_rows(task, source, **limits, draw_seed=data.draw_seed)
+        rows = load_rows(task, source, **limits, draw_seed=data.draw_seed)
         # A task may learn its labels from its rows.
         check_metrics(task.name, task.metrics, labels=len(task.labels))
-        predicted = predicted_splits(task, data.predict, splits)
+        predicted = predicted_splits(task, data.predict, rows)
         new_head = recipe.model.new_head or not has_head(checkpoint)
-        for text in row_warnings(task, splits, new_head=new_head):
+        for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)
-    notes = size_notes(task, splits, source.provenance.get("left_out", {}))
-    for line in (", ".join(f"{len(rows):,} {name} rows" for name, rows in splits.items()), *notes):
+    notes = size_notes(task, rows, source.provenance.get("left_out", {}))
+    for line in _described(task, rows, notes):
         progress.say(line)
-    if task.reads_own_files and task.labels:  # Which they are, and their order, nobody may have said so far.
-        progress.say(f"labels: {listed(task.labels)}")
     with progress.phase("tokens"):
-        read = dict.fromkeys(["train", *task.validation_splits, *predicted])
-        encoded = {name: encode(splits[name], tokenizer, data.max_length) for name in read}
+        splits = dict.fromkeys(["train", *task.validation_splits, *predicted])
+        encoded = {name: encode(rows[name], tokenizer, data.max_length) for name in splits}
     for text in cut_warnings(encoded, data.max_length):
         source.warn(text)
-    say_warnings(progress, source.warnings)
-    return Tokens(
-        checkpoint, tokenizer, source.provenance, splits, encoded, predicted, tuple(notes), tuple(source.warnings)
+    session = Session(
+        recipe, checkpoint, tokenizer, rows, encoded, predicted, source.provenance, notes, list(source.warnings)
     )
+    progress.warn(*session.warnings)
+    return session
 
 
-def say_warnings(progress: RunProgress, warnings: Sequence[str]) -> None:
-    """Show warnings."""
-    for text in warnings:
-        progress.say(f"warning: {text}")
+def _described(task: Task, rows: dict[str, Rows], notes: list[str]) -> Iterator[str]:
+    from glueft.tables.problems import listed
 
-
-def plan_batches(recipe: Recipe, encoded: dict[str, Encoded], decision: JitDecision) -> Batches:
-    """Return the batches of the training and of every other split, with few widths where each is compiled apart."""
-    from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
-    from glueft.training.warnings import step_warnings
-
-    training = recipe.training
-    steps = TrainingBatches(
-        encoded["train"],
-        batch_size=training.batch_size * training.gradient_accumulation_steps,
-        epochs=training.epochs,
-        seed=training.seed,
-    )
-    evaluation = {
-        name: EvaluationBatches(tokens, batch_size=training.evaluation_batch_size)
-        for name, tokens in encoded.items()
-        if name != "train"
-    }
-    warnings = step_warnings(recipe, steps.num_train_steps, len(encoded["train"].lengths))
-    batches = Batches(steps, evaluation, tuple(warnings))
-    if decision.compiled:
-        share_buckets(batches.training, list(batches.evaluation.values()))
-    return batches
-
-
-def load_model(recipe: Recipe, tokens: Tokens) -> Ready:
-    """Load and compile the classifier, and plan its batches. Imports Keras and its backend."""
-    import_backend()
-    check()
-    from glueft.encoder.checkpoint import load_classifier
-    from glueft.encoder.freezing import freeze
-    from glueft.encoder.lora import enable_lora
-    from glueft.encoder.word_embeddings import narrow_vocabulary
-    from glueft.training import engine
-    from glueft.training.warnings import rate_warnings
-
-    training = recipe.training
-    regression = not recipe.task.labels
-    decision = decide_jit_compile(recipe.engine.jit_compile)
-    engine.prepare_backend(training.seed, jit_compile=decision.compiled)
-    with engine.dtype_policy(recipe.engine.precision):
-        loaded = load_classifier(
-            tokens.checkpoint,
-            labels=recipe.task.labels,
-            regression=regression,
-            seed=training.seed,
-            new_head=recipe.model.new_head,
-        )
-    check()
-    model = loaded.model
-    freeze(model, embeddings=recipe.model.freeze.embeddings, layers=recipe.model.freeze.layers)
-    if recipe.model.lora_rank is not None:
-        enable_lora(model, recipe.model.lora_rank, seed=training.seed)
-    batches = plan_batches(recipe, tokens.encoded, decision)
-    if training.gradient_accumulation_steps > 1:
-        model.rows_at_once = training.batch_size
-    optimizer = build(recipe.optimizer, build(recipe.schedule, batches.training.num_train_steps))
-    if recipe.optimizer.leaves_unused_weights:
-        splits = tokens.encoded.values()
-        narrow_vocabulary(model, [split.ids for split in splits], [split.pad_id for split in splits])
-    with attributed_built(recipe.optimizer):
-        engine.compile_model(model, optimizer, regression=regression, jit_compile=decision.compiled)
-    check()
-    if decision.compiled and not model.jit_compile:
-        decision = JitDecision(False, "this process has trained without XLA before, and TensorFlow cannot undo that")
-    with attributed(recipe.schedule, "__call__"):
-        rates = list(rate_warnings(partial(engine.learning_rate, model), recipe, batches.training.num_train_steps))
-    return Ready(model, loaded.report, batches, decision, (*batches.warnings, *rates))
-
-
-def describe_engine(recipe: Recipe, decision: JitDecision, batches: Batches) -> dict[str, Any]:
-    """Return what run.json says of how the numbers are computed."""
-    widths = batches.training.buckets
-    return {
-        "backend": keras_backend(),
-        "onednn": onednn_setting(),
-        "precision": recipe.engine.precision,
-        "jit_compile": decision.compiled,
-        "jit_compile_reason": decision.reason,
-        "widths": None if widths is None else widths.tolist(),
-    }
+    yield ", ".join(f"{len(split):,} {name} rows" for name, split in rows.items())
+    yield from notes
+    if task.reads_own_files and task.labels:  # Nobody else has said which they are, and in which order.
+        yield f"labels: {listed(task.labels)}"

@@ -33,16 +33,16 @@ class Answering(Protocol):
     def max_length(self) -> int:
         """The longest row in tokens."""
 
-    def encode(self, rows: Rows) -> Encoded:
-        """Tokenize rows."""
-
     @property
     def evaluation_batch_size(self) -> int:
         """Rows a step."""
 
     @property
     def widths(self) -> tuple[int, ...] | None:
-        """The widths to pad to."""
+        """The padded lengths of its batches."""
+
+    def encode(self, rows: Rows) -> Encoded:
+        """Tokenize rows."""
 
 
 class Predictor:
@@ -53,7 +53,7 @@ class Predictor:
         on_rows: called after each batch with the number of its rows.
     """
 
-    def __init__(self, saved: Answering, on_rows: Callable[[int], None] = lambda rows: None) -> None:
+    def __init__(self, saved: Answering, on_rows: Callable[[int], None] | None = None) -> None:
         self.saved = saved
         self.on_rows = on_rows
         self.widths: NDArray[np.int64] | None = None
@@ -72,7 +72,6 @@ class Predictor:
         from glueft.data.batches import EvaluationBatches
         from glueft.data.rows import Rows
         from glueft.training import engine
-        from glueft.training.row_ticks import RowTicks
 
         saved, count = self.saved, len(texts[0])
         rows = Rows("input", tuple(texts), np.full(count, -1, np.int32), saved.labels)
@@ -80,13 +79,13 @@ class Predictor:
         batches = EvaluationBatches(encoded, batch_size=saved.evaluation_batch_size)
         if saved.classifier.jit_compile:
             self._pad(batches, rows_in_all or count)
-        logits = engine.predict(saved.classifier, batches, RowTicks(self.on_rows))
+        logits = engine.predict(saved.classifier, batches, on_rows=self.on_rows)
         return Answers.of(logits, saved.labels, encoded.truncated)
 
     def _pad(self, batches: EvaluationBatches, rows_in_all: int) -> None:
-        """Pad to the widths of the run, or else to those that the first rows choose for all; a longer row to the most.
+        """Pad to the lengths of the run, else to some that suit the first rows; a longer row to the maximum.
 
-        Each width is a program that is compiled when the first batch needs it.
+        Each length is a program that is compiled when the first batch needs it.
         """
         if self.widths is None:
             from glueft.data.bucketing import choose_buckets

@@ -11,7 +11,7 @@ from generated_rows import question_pairs, sentences
 from glueft import load_recipe
 from glueft.data.encoding import Encoded, encode
 from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
-from glueft.training.session import Tokens, load_model
+from glueft.training.session import Session
 
 if TYPE_CHECKING:
     from glueft.data.batches import EvaluationBatches
@@ -44,9 +44,9 @@ def load_bench(name: str, tokenizer: Any, *, pairs: int, count: int) -> Bench:
     max_length = recipe.data.max_length
     splits = {"train": question_pairs(tokenizer, pairs), "validation": sentences(tokenizer, count)}
     encoded = {split: encode(rows, tokenizer, max_length) for split, rows in splits.items()}
-    tokens = Tokens(find_checkpoint(name), tokenizer, {}, splits, encoded, ("validation",), ())
-    ready = load_model(recipe, tokens)
-    return Bench(ready.model, encoded["train"], ready.batches.evaluation["validation"])
+    session = Session(recipe, find_checkpoint(name), tokenizer, splits, encoded)
+    session.load()
+    return Bench(session.model, encoded["train"], session.evaluation["validation"])
 
 
 def rows_of_one_width(encoded: Encoded, rows: int, width: int) -> Encoded:

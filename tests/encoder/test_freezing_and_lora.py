@@ -16,13 +16,15 @@ from glueft.encoder.freezing import freeze
 from glueft.encoder.lora import enable_lora
 from glueft.encoder.weights import export_weights, tensor_table
 from glueft.errors import CheckpointError
-from glueft.training import engine
+from glueft.training.backend import dtype_policy
+from glueft.training.loss import loss_of
+from glueft.training.model import all_parameters, compile_model, trainable_parameters
 from reference_checkpoints import FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
 
 
 def load(case: str | Path, seed: int = 1, precision: str = "float32") -> Classifier:
     folder = REFERENCE / case if isinstance(case, str) else case
-    with engine.dtype_policy(precision):
+    with dtype_policy(precision):
         return load_classifier(find_checkpoint(str(folder)), labels=labels_of(folder), seed=seed).model
 
 
@@ -39,7 +41,7 @@ def moved(model: Classifier, case: str) -> set[str]:
     before = weights(model)
     inputs, _, expected = reference(case)
     optimizer = keras.optimizers.AdamW(1e-2, weight_decay=0.1)
-    engine.compile_model(model, optimizer, regression=False, jit_compile=False)
+    compile_model(model, optimizer, loss_of(("no", "yes")), jit_compile=False)
     model.run_eagerly = True  # quicker than to trace two steps
     model.fit(inputs, numpy.arange(len(expected)) % expected.shape[1], batch_size=2, epochs=1, verbose=0)
     return {name for name, tensor in weights(model).items() if not numpy.array_equal(tensor, before[name])}
@@ -49,15 +51,15 @@ def moved(model: Classifier, case: str) -> set[str]:
 @pytest.mark.parametrize("layers", [0, 1, 2])
 def test_frozen_weights_do_not_move_and_all_others_do(embeddings: bool, layers: int) -> None:
     model = load("bert")
-    everything = engine.trainable_parameters(model)
+    everything = trainable_parameters(model)
     assert model.config.num_layers == 2
     freeze(model, embeddings=embeddings, layers=layers)
     frozen = ("bert.embeddings.",) * embeddings
     frozen += tuple(f"bert.encoder.layer.{index}." for index in range(layers))
     expected = {name for name in weights(model) if not name.startswith(frozen)}
     still = sum(tensor.size for name, tensor in weights(model).items() if name not in expected)
-    assert engine.trainable_parameters(model) == everything - still
-    assert engine.all_parameters(model) == everything
+    assert trainable_parameters(model) == everything - still
+    assert all_parameters(model) == everything
     assert moved(model, "bert") == expected
 
 
@@ -91,7 +93,7 @@ def test_lora_starts_from_the_checkpoint_and_adapts_the_kernels_alone(case: str)
     model = load(case)
     numpy.testing.assert_allclose(logits(model, case), reference(case)[2], atol=1e-5)
     head = {name for name, slot in tensor_table(model).items() if slot.role != "encoder"}
-    whole = engine.all_parameters(model)
+    whole = all_parameters(model)
     enable_lora(model, 2, seed=1)
     numpy.testing.assert_allclose(logits(model, case), reference(case)[2], atol=1e-5)
 
@@ -99,8 +101,8 @@ def test_lora_starts_from_the_checkpoint_and_adapts_the_kernels_alone(case: str)
     hidden, inner = config.hidden_size, config.intermediate_size
     added = len(model.encoder.blocks) * 2 * ((hidden + 3 * hidden) + 2 * hidden + 2 * (hidden + inner))
     in_head = sum(weights(model)[name].size for name in head)
-    assert engine.trainable_parameters(model) == added + in_head
-    assert engine.all_parameters(model) == whole + added
+    assert trainable_parameters(model) == added + in_head
+    assert all_parameters(model) == whole + added
     adapted = {
         name
         for name, slot in tensor_table(model).items()

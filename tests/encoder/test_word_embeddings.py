@@ -24,7 +24,8 @@ from glueft.encoder.word_embeddings import (
 )
 from glueft.errors import TrainingError
 from glueft.plugin.registry import load_registry
-from glueft.training import engine
+from glueft.training.loss import loss_of
+from glueft.training.model import all_parameters, compile_model, trainable_parameters
 from reference_checkpoints import REFERENCE, labels_of, reference
 
 # ALBERT maps small embeddings to the hidden size, and RoBERTa's positions depend on the ids themselves.
@@ -44,8 +45,8 @@ def fit(model: Classifier, case: str, optimizer: str = "adam", options: dict[str
     """Train two epochs, several steps."""
     plugin = load_registry().find("optimizer", optimizer).cls
     inputs, _, expected = reference(case)
-    engine.compile_model(
-        model, plugin(plugin.Options(**(options or {}))).build(1e-2), regression=False, jit_compile=False
+    compile_model(
+        model, plugin(plugin.Options(**(options or {}))).build(1e-2), loss_of(("no", "yes")), jit_compile=False
     )
     model.run_eagerly = keras.backend.backend() != "jax"
     model.fit(inputs, numpy.arange(len(expected)) % expected.shape[1], batch_size=2, epochs=2, verbose=0, shuffle=False)
@@ -102,16 +103,16 @@ def test_weight_decay_moves_unused_weights(optimizer: str) -> None:
 def test_the_whole_vocabulary_comes_back() -> None:
     model = load("bert")
     whole = load("bert")
-    parameters = engine.all_parameters(model), engine.trainable_parameters(model)
+    parameters = all_parameters(model), trainable_parameters(model)
     used = words("bert")
     unused = numpy.setdiff1d(numpy.arange(model.config.vocab_size), used)
     other = reference("bert")[0] | {"input_ids": numpy.resize(unused, used.shape).astype(numpy.int32)}
     narrow_vocabulary(model, [used])
     assert weights_left_out(model) > 0
-    assert (engine.all_parameters(model), engine.trainable_parameters(model)) == parameters
+    assert (all_parameters(model), trainable_parameters(model)) == parameters
     widen_vocabulary(model)
     assert weights_left_out(model) == 0
-    assert (engine.all_parameters(model), engine.trainable_parameters(model)) == parameters
+    assert (all_parameters(model), trainable_parameters(model)) == parameters
     numpy.testing.assert_array_equal(*(keras.ops.convert_to_numpy(each(other)) for each in (model, whole)))
 
 
@@ -125,7 +126,7 @@ def test_words_that_are_not_trained_are_answered_for_all_the_same() -> None:
     other = {name: array[1:] for name, array in reference("bert")[0].items()}
     narrow_vocabulary(narrow, [words("bert")[:1]])
     for model in (narrow, whole):
-        engine.compile_model(model, keras.optimizers.Adam(1e-2), regression=False, jit_compile=False)
+        compile_model(model, keras.optimizers.Adam(1e-2), loss_of(("no", "yes")), jit_compile=False)
 
     def hold() -> None:
         expected = numbers(whole(other))
@@ -155,7 +156,7 @@ def test_a_batch_of_ones_own_cannot_be_trained_on_meanwhile() -> None:
     model = load("bert")
     inputs, _, _ = reference("bert")
     narrow_vocabulary(model, [inputs["input_ids"]])
-    engine.compile_model(model, keras.optimizers.Adam(1e-2), regression=False, jit_compile=False)
+    compile_model(model, keras.optimizers.Adam(1e-2), loss_of(("no", "yes")), jit_compile=False)
     with pytest.raises(TrainingError, match="a batch of its own cannot be trained on"):
         model.train_on_batch(inputs, numpy.zeros(len(inputs["input_ids"]), numpy.int32))
 

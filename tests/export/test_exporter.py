@@ -233,7 +233,7 @@ def test_without_the_consumer_another_reader_checks(saved: SavedModel, tmp_path:
 
 
 def test_a_saved_model_needs_tensorflow(monkeypatch: pytest.MonkeyPatch, saved: SavedModel, tmp_path: Path) -> None:
-    monkeypatch.setattr("glueft.training.jit_compile.keras_backend", lambda: "jax")
+    monkeypatch.setattr("glueft.training.backend.keras_backend", lambda: "jax")
     with pytest.raises(ExportError, match="the format saved_model is written with Keras on TensorFlow") as caught:
         export(saved, tmp_path / "out", FORMATS["saved_model"])
     assert (caught.value.received, "KERAS_BACKEND=tensorflow" in caught.value.fix) == ("jax", True)

@@ -13,7 +13,7 @@ from glueft.encoder.classifier import Classifier
 from glueft.encoder.lora import enable_lora
 from glueft.encoder.word_embeddings import narrow_vocabulary
 from glueft.export.plain_model import plain_copy
-from glueft.training import engine
+from glueft.training.backend import dtype_policy
 from reference_checkpoints import copy_checkpoint, labels_of, reference
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_mixed_precision_is_left_behind(folder: Path) -> None:
-    with engine.dtype_policy("mixed_bfloat16"):
+    with dtype_policy("mixed_bfloat16"):
         model = load(folder)
     inputs, _, logits = reference("bert")
     assert numpy.abs(keras.ops.convert_to_numpy(model(inputs)) - logits).max() > 1e-4

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -22,7 +21,6 @@ from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.task_parts import load_task_parts
 from glueft.report.texts import read_texts
 from glueft.runs.saved_run import open_run
-from glueft.training import engine
 
 TASK_FILE = '''
 """Rain or not."""
@@ -113,12 +111,11 @@ def test_so_are_those_of_a_run_in_another_precision_or_compiled(
     assert list(run.record["other_metrics"]) == ["mae", "rmse"] and run.record["baseline"].keys() >= {"mae", "rmse"}
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's switch for results that repeat")
 @pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
-def test_so_are_those_of_a_run_that_was_to_be_compiled_in_a_process_that_cannot(
-    tiny_bert: Path, tmp_path: Path
+def test_so_are_those_of_a_run_whose_model_keras_cannot_compile(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.prepare_backend(0, jit_compile=False)
+    monkeypatch.setattr("keras.src.trainers.trainer.model_supports_jit", lambda model: False)
     few = ("data.limit_train=16", "data.limit_validation=24")
     folder = train(tiny_bert, tmp_path, "stsb", *few, "engine.jit_compile=true", sample=True)
     described = open_run(folder).record["engine"]

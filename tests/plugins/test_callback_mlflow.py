@@ -14,7 +14,7 @@ import glueft
 import glueft_callbacks
 from glueft.recipe import load_recipe
 from glueft.runs.run import Run
-from glueft.training.observers import Silent
+from glueft.training.observers import RunProgress
 
 pytest.importorskip("mlflow", reason="needs MLflow: pip install 'glueft[mlflow]'")
 
@@ -23,7 +23,7 @@ from glueft_callbacks.mlflow_run import TrackedRun, flatten, tracking_uri
 SHORT = ["training.epochs=2", "training.batch_size=16", "data.limit_train=64", "data.limit_validation=20"]
 
 
-class Listening(Silent):
+class Listening(RunProgress):
     """Keeps the lines that are shown."""
 
     def __init__(self) -> None:

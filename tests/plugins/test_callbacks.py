@@ -18,7 +18,7 @@ from glueft import launch
 from glueft.metrics import compute_metrics, known_metrics
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.run import Run
-from glueft.training.observers import Silent
+from glueft.training.observers import RunProgress
 
 # Far too high a rate: the validation loss is soon at its best.
 WILD = [
@@ -36,7 +36,7 @@ CALLBACKS = """callbacks=[
 ]"""
 
 
-class Listening(Silent):
+class Listening(RunProgress):
     """Keeps the lines that are shown."""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
     from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
-    from glueft.training.engine import mean_loss
+    from glueft.training.loss import CrossEntropy
 
     epochs = history(stopped.folder, "epoch")
     best = epochs[stopped.record["early_stopping"]["best_epoch"] - 1]
@@ -119,7 +119,7 @@ def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
 
     batches = EvaluationBatches(tokens, batch_size=64)
     logits = batches.restore(np.concatenate([np.asarray(model(inputs)) for inputs in batches]))
-    loss = mean_loss(logits, tokens.labels, regression=False)
+    loss = CrossEntropy().mean(logits, tokens.labels)
     assert loss == pytest.approx(best["validation_loss"], abs=1e-6)
     assert abs(loss - epochs[-1]["validation_loss"]) > 1e-5  # the last epoch is another: further than the line above
     assert compute_metrics(recipe.task.metrics, logits.argmax(axis=1), tokens.labels) == best["metrics"]

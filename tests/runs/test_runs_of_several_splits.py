@@ -17,10 +17,10 @@ from glueft import launch
 from glueft.recipe import load_recipe
 from glueft.terminal.progress import PlainProgress
 from glueft.terminal.result_tables import result_table
-from glueft.training.observers import Silent
+from glueft.training.observers import RunProgress
 
 
-class Listening(Silent):
+class Listening(RunProgress):
     """Keeps what is said."""
 
     def __init__(self) -> None:

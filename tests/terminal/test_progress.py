@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import io
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from glueft.runs.record import Record
 from glueft.terminal.progress import PlainProgress, RichProgress, make_progress, seconds_left
 from glueft.text import duration
-from glueft.training.engine import EpochReport, StepReport
+from glueft.training.observers import EpochReport, StepReport, Training
+from glueft.training.step_times import StepTimes
 
 RECORD: dict[str, Any] = {
+    "status": "done",
     "task": "mrpc",
+    "seed": 42,
+    "started": "2026-01-02T03:04:05+00:00",
     "data": {
         "source": "folder",
         "validation_split": "validation",
@@ -51,20 +57,29 @@ RECORD: dict[str, Any] = {
     "padding_waste": 0.031,
     "run_dir": "/somewhere/runs/mrpc-20260102-030405-abcdef",
 }
-STEP = StepReport(step=10, loss=0.69, learning_rate=4.9e-5, examples=80, seconds=2.0, for_history=True)
+STEP = StepReport(step=10, loss=0.69, examples=80, seconds=2.0, rate=lambda step: 4.9e-5)
 EPOCH = EpochReport(
     epoch=1, step=459, loss=0.55, validation_loss=0.45, metrics={"accuracy": 0.8, "f1": 0.87}, seconds=61.0
 )
+
+
+def training(epochs: int, num_train_steps: int) -> Training:
+    """What progress asks of a training."""
+    batches = SimpleNamespace(plans=[[]] * epochs, num_train_steps=num_train_steps)
+    session: Any = SimpleNamespace(batches=batches, metric_labels={})
+    return Training(session, [], StepTimes(by_shape=False))
 
 
 def play(progress: Any) -> None:
     """Act out a run."""
     with progress.phase("rows of mrpc (sample)"):
         pass
-    with progress.training(3, 1377):
-        progress.step(STEP)
-        progress.epoch(EPOCH)
-    progress.finished(RECORD)
+    progress.begin(training(3, 1377))
+    progress.shown = -1e9
+    progress.step(STEP)
+    progress.epoch(EPOCH)
+    progress.end(None)
+    progress.finished(Record.model_validate(RECORD))
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -72,8 +87,6 @@ def test_a_run_shows_phases_steps_epochs_and_the_result(terminal: bool) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=140, highlight=False, legacy_windows=False)
     progress = RichProgress(console) if terminal else PlainProgress(stream)
-    if isinstance(progress, PlainProgress):
-        progress.shown = -1e9
     play(progress)
     text = stream.getvalue()
     for part in ("rows of mrpc (sample)", "epoch 1/3", "loss 0.5500", "validation loss 0.4500", "accuracy 0.8000"):
@@ -97,7 +110,7 @@ def test_a_run_shows_phases_steps_epochs_and_the_result(terminal: bool) -> None:
 
 def test_memory_that_the_system_does_not_tell_is_left_out() -> None:
     stream = io.StringIO()
-    PlainProgress(stream).finished(RECORD | {"peak_memory_bytes": None})
+    PlainProgress(stream).finished(Record.model_validate(RECORD | {"peak_memory_bytes": None}))
     assert "padding waste" in stream.getvalue()
     assert "memory" not in stream.getvalue()
 
@@ -107,10 +120,10 @@ def test_plain_steps_are_some_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> 
     progress = PlainProgress(stream)
     now = [100.0]
     monkeypatch.setattr("glueft.terminal.progress.time.perf_counter", lambda: now[0])
-    with progress.training(1, 1377):
-        for _ in range(25):
-            now[0] += 1.0
-            progress.step(STEP)
+    progress.begin(training(1, 1377))
+    for _ in range(25):
+        now[0] += 1.0
+        progress.step(STEP)
     lines = [line for line in stream.getvalue().splitlines() if line.startswith("step")]
     assert len(lines) == 2
     assert lines[0] == "step 10/1,377  loss 0.6900  lr 4.90e-05  40.0 examples/s  4:33 left"
@@ -127,5 +140,5 @@ def test_time_left() -> None:
 
 def test_a_run_that_stopped_early_says_how_many_steps_it_made() -> None:
     stream = io.StringIO()
-    PlainProgress(stream).finished(RECORD | {"epochs": RECORD["epochs"][:2]})
+    PlainProgress(stream).finished(Record.model_validate(RECORD | {"epochs": RECORD["epochs"][:2]}))
     assert "918 of 1,377; stopped early" in stream.getvalue()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -15,7 +17,10 @@ from glueft.data.encoding import Encoded
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.errors import TrainingError
 from glueft.training import engine
-from glueft.training.step_times import StepTimes
+from glueft.training.backend import dtype_policy, seed_backend
+from glueft.training.loss import CrossEntropy, SquaredError, loss_of
+from glueft.training.model import compile_for_prediction, compile_model
+from glueft.training.observers import EpochReport, Observer, StepReport, Training, ValidationReport
 
 
 def rows(count: int, *, regression: bool = False, seed: int = 0) -> Encoded:
@@ -37,67 +42,145 @@ def rows(count: int, *, regression: bool = False, seed: int = 0) -> Encoded:
 
 
 def tiny_model(folder: Path, *, seed: int = 1, regression: bool = False) -> keras.Model:
-    engine.prepare_backend(seed, jit_compile=False)
+    seed_backend(seed, jit_compile=False)
     labels = () if regression else ("no", "yes")
     return load_classifier(find_checkpoint(str(folder)), labels=labels, regression=regression, seed=seed).model
 
 
-def fit(model: keras.Model, learning_rate: Any = 2e-3, *, epochs: int = 4, **options: Any) -> engine.Trained:
-    regression = options.pop("regression", False)
+def compiled(model: keras.Model, learning_rate: Any = 2e-3, *, regression: bool = False) -> keras.Model:
+    loss = loss_of(() if regression else ("no", "yes"))
+    compile_model(model, keras.optimizers.Adam(learning_rate), loss, jit_compile=False)
+    return model
+
+
+def fit(
+    model: keras.Model,
+    learning_rate: Any = 2e-3,
+    *,
+    epochs: int = 4,
+    regression: bool = False,
+    observers: Sequence[Observer] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Training:
     training, held_out = rows(96, regression=regression), rows(40, regression=regression, seed=9)
-    engine.compile_model(model, keras.optimizers.Adam(learning_rate), regression=regression, jit_compile=False)
-    labels = held_out.labels
 
-    def score(logits: np.ndarray) -> dict[str, float]:
+    def score(split: str, logits: np.ndarray) -> dict[str, float]:
         if regression:
-            return {"error": float(np.abs(logits[:, 0] - labels).mean())}
-        return {"accuracy": float((logits.argmax(1) == labels).mean())}
+            return {"error": float(np.abs(logits[:, 0] - held_out.labels).mean())}
+        return {"accuracy": float((logits.argmax(1) == held_out.labels).mean())}
 
-    return engine.train(
-        model,
-        TrainingBatches(training, batch_size=10, epochs=epochs, seed=3),
-        EvaluationBatches(held_out, batch_size=16),
-        regression=regression,
-        score=options.pop("score", score),
-        on_step=options.pop("on_step", lambda report: None),
-        on_epoch=options.pop("on_epoch", lambda report: None),
-        times=options.pop("times", engine.step_times(model)),
-        callbacks=options.pop("callbacks", ()),
+    session: Any = SimpleNamespace(
+        model=compiled(model, learning_rate, regression=regression),
+        loss=loss_of(() if regression else ("no", "yes")),
+        batches=TrainingBatches(training, batch_size=10, epochs=epochs, seed=3),
+        evaluation={"validation": EvaluationBatches(held_out, batch_size=16)},
+        encoded={"validation": held_out},
+        primary_split="validation",
+        score=score,
     )
+    return engine.train(session, observers, callbacks)
+
+
+class Noting(Observer):
+    """Notes what it is told, and whether the first two steps' reports are those of the training."""
+
+    def __init__(self, calls: list[str] | None = None, *, stop_at: int = 0) -> None:
+        self.calls: list[str] = [] if calls is None else calls
+        self.stop_at = stop_at
+        self.steps: list[StepReport] = []
+        self.epochs: list[EpochReport] = []
+        self.validations: list[ValidationReport] = []
+
+    def begin(self, training: Training) -> None:
+        self.training = training
+        self.calls.append("begin")
+
+    def step(self, report: StepReport) -> None:
+        self.steps.append(report)
+        self.calls.append("step")
+        if report.step == self.stop_at:
+            self.training.stop()
+
+    def validation(self, report: ValidationReport) -> None:
+        self.validations.append(report)
+        self.calls.append("validation")
+
+    def epoch(self, report: EpochReport) -> None:
+        self.epochs.append(report)
+        self.calls.append("epoch")
+
+    def settled(self) -> None:
+        self.calls.append("settled")
+
+    def end(self, error: BaseException | None) -> None:
+        self.calls.append(f"end {type(error).__name__}")
 
 
 def test_it_learns_and_reports(tiny_bert: Path) -> None:
-    steps: list[engine.StepReport] = []
-    epochs: list[engine.EpochReport] = []
     schedule = keras.optimizers.schedules.PolynomialDecay(2e-3, 40, 0.0)
-    model = tiny_model(tiny_bert)
-    times = StepTimes(by_shape=False)
+    noting = Noting()
     begin = time.perf_counter()
-    trained = fit(model, schedule, on_step=steps.append, on_epoch=epochs.append, times=times)
-    assert trained.epochs == epochs
+    trained = fit(tiny_model(tiny_bert), schedule, observers=[noting])
+    steps, epochs = noting.steps, noting.epochs
+    assert trained is noting.training and trained.epochs == epochs
     assert [report.epoch for report in epochs] == [1, 2, 3, 4]
-    assert trained.steps == epochs[-1].step == steps[-1].step == 40
+    assert [report.step for report in steps] == [*range(1, 41)]
+    assert trained.step == epochs[-1].step == 40
     assert epochs[-1].metrics["accuracy"] > 0.9
     assert epochs[-1].loss < epochs[0].loss
     assert steps[-1].examples == 4 * 96
     # 40 steps of training, and 3 of validation in each epoch.
-    assert {kind: len(times.seconds[kind][0, 0]) for kind in ("train", "predict")} == {"train": 40, "predict": 12}
-    assert sum(times.seconds["train"][0, 0]) == pytest.approx(trained.step_seconds)
-    assert begin < trained.first_step_end < begin + trained.step_seconds + sum(epoch.seconds for epoch in epochs)
-    for report in steps:
+    seconds = trained.times.seconds
+    assert {kind: len(seconds[kind][0, 0]) for kind in ("train", "predict")} == {"train": 40, "predict": 12}
+    assert sum(seconds["train"][0, 0]) == pytest.approx(trained.seconds)
+    assert begin < trained.first_step_end < begin + trained.seconds + sum(epoch.seconds for epoch in epochs)
+    for report in (steps[0], steps[1], steps[-1]):
         assert report.learning_rate == pytest.approx(2e-3 * (1 - (report.step - 1) / 40), rel=1e-5)
+    for validation, epoch in zip(noting.validations, epochs, strict=True):
+        assert (validation.step, validation.loss, validation.metrics) == (
+            epoch.step, epoch.validation_loss, epoch.metrics,
+        )  # fmt: skip
+    assert trained.validation_logits is noting.validations[-1].logits
+    one_step, one_epoch = ["step", "settled"], ["validation", "epoch", "settled"]
+    assert noting.calls == ["begin", *(one_step * 10 + one_epoch) * 4, "end NoneType"]
 
 
-def test_the_reported_validation_loss_is_that_of_keras(tiny_bert: Path) -> None:
+def test_an_observer_hears_before_the_callbacks_and_saves_after_them_and_may_stop(tiny_bert: Path) -> None:
+    calls: list[str] = []
+
+    class Calling(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            calls.append("callback")
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            calls.append("callback")
+
+    trained = fit(tiny_model(tiny_bert), observers=[Noting(calls, stop_at=2)], callbacks=[Calling()])
+    step, epoch = ["step", "callback", "settled"], ["validation", "epoch", "callback", "settled"]
+    assert calls == ["begin", *step * 2, *epoch, "end NoneType"]
+    assert trained.step == 2 and len(trained.epochs) == 1
+
+
+def test_what_an_observer_raises_ends_the_training_and_all_hear_of_it(tiny_bert: Path) -> None:
+    class Full(Noting):
+        def step(self, report: StepReport) -> None:
+            raise OSError("no room")
+
+    first, second = Noting(), Full()
+    with pytest.raises(OSError, match="no room"):
+        fit(tiny_model(tiny_bert), observers=[first, second])
+    assert first.calls == ["begin", "step", "end OSError"]
+    assert second.calls == ["begin", "end OSError"]
+
+
+def test_the_reported_validation_loss_is_that_of_keras() -> None:
     logits = np.random.default_rng(0).normal(0, 3, (11, 3)).astype(np.float32)
     labels = np.arange(11, dtype=np.int32) % 3
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    assert engine.mean_loss(logits, labels, regression=False) == pytest.approx(float(loss(labels, logits)), rel=1e-6)
-    scores = labels.astype(np.float32)
-    squared = keras.losses.MeanSquaredError()
-    assert engine.mean_loss(logits[:, :1], scores, regression=True) == pytest.approx(
-        float(squared(scores[:, None], logits[:, :1])), rel=1e-6
-    )
+    loss = CrossEntropy()
+    assert loss.mean(logits, labels) == pytest.approx(float(loss.build()(labels, logits)), rel=1e-6)
+    scores, squared = labels.astype(np.float32), SquaredError()
+    expected = float(squared.build()(scores[:, None], logits[:, :1]))
+    assert squared.mean(logits[:, :1], scores) == pytest.approx(expected, rel=1e-6)
 
 
 def test_regression_trains_on_the_squared_error(tiny_bert: Path) -> None:
@@ -118,8 +201,7 @@ def test_the_same_seed_gives_the_same_numbers(tiny_bert: Path) -> None:
 
 
 def test_predictions_are_in_the_order_of_the_split(tiny_bert: Path) -> None:
-    model, held_out = tiny_model(tiny_bert), rows(23)
-    engine.compile_model(model, keras.optimizers.Adam(), regression=False, jit_compile=False)
+    model, held_out = compiled(tiny_model(tiny_bert)), rows(23)
     at_once = engine.predict(model, EvaluationBatches(held_out, batch_size=23), engine.step_times(model))
     one_by_one = engine.predict(model, EvaluationBatches(held_out, batch_size=1), engine.step_times(model))
     assert at_once.shape == (23, 2)
@@ -139,9 +221,9 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny_bert: Path) -> None:
 def test_logits_that_are_no_numbers_are_refused(training: bool, fix: str, tiny_bert: Path) -> None:
     model = tiny_model(tiny_bert)
     if training:
-        engine.compile_model(model, keras.optimizers.Adam(), regression=False, jit_compile=False)
+        compiled(model)
     else:
-        engine.compile_for_prediction(model, jit_compile=False)
+        compile_for_prediction(model, jit_compile=False)
     model.trainable_variables[-1].assign(np.full(model.trainable_variables[-1].shape, np.nan))
     with pytest.raises(TrainingError, match="logits are not finite") as caught:
         engine.predict(model, EvaluationBatches(rows(5), batch_size=2), engine.step_times(model))
@@ -158,13 +240,12 @@ def test_callbacks_see_the_validation_metrics_and_may_stop_the_run(tiny_bert: Pa
 
     trained = fit(tiny_model(tiny_bert), callbacks=[StopAfterTwo()])
     assert [set(logs) for logs in seen] == [{"loss", "val_loss", "val_accuracy"}] * 2
-    assert trained.steps == 20
-    assert trained.validation_logits is None  # a callback may have changed the weights after the last validation
+    assert trained.step == 20
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_trains_with_float32_weights(tiny_bert: Path, precision: str) -> None:
-    with engine.dtype_policy(precision):
+    with dtype_policy(precision):
         model = tiny_model(tiny_bert)
     assert keras.config.dtype_policy().name == "float32"
     trained = fit(model)

@@ -22,8 +22,8 @@ class Peek(glueft.Callback):
 
 
 def model(*inputs: str) -> Any:
-    recipe: Any = SimpleNamespace(task=SimpleNamespace(inputs=inputs, labels=("no", "yes")))
-    return ModelInTraining(recipe, tokens=None, classifier=None)  # type: ignore[arg-type]
+    session: Any = SimpleNamespace(task=SimpleNamespace(inputs=inputs), labels=("no", "yes"))
+    return ModelInTraining(session)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glueft.training.step_times import StepTimes, Stopwatch
+from glueft.training.engine import Stopwatch
+from glueft.training.step_times import StepTimes
 
 STEPS = [("train", (8, 64), 6.0), ("train", (8, 64), 1.0), ("train", (8, 32), 4.0), ("train", (8, 64), 1.2)]
 
@@ -48,7 +49,7 @@ def test_train_and_predict_steps_have_programs_of_their_own() -> None:
 
 def test_a_stopwatch_measures_from_the_end_of_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [10.0]
-    monkeypatch.setattr("glueft.training.step_times.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("glueft.training.engine.time.perf_counter", lambda: now[0])
     times = StepTimes(by_shape=True)
     watch = Stopwatch(times, np.array([[8, 40, 300], [3, 40, 100]]))
     now[0] = 12.0

@@ -1,0 +1,79 @@
+"""The Keras classifier: loaded from a checkpoint, compiled, counted. Importing this module does not import Keras."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from glueft.training.backend import JitDecision, dtype_policy, import_backend, seed_backend
+
+if TYPE_CHECKING:
+    import keras
+
+    from glueft.encoder.checkpoint import Checkpoint, Loaded
+    from glueft.encoder.classifier import Classifier
+    from glueft.training.loss import Loss
+
+
+def load_model(
+    checkpoint: Checkpoint,
+    labels: tuple[str, ...],
+    *,
+    precision: str,
+    jit_compile: JitDecision,
+    seed: int = 0,
+    new_head: bool = False,
+) -> Loaded:
+    """Import Keras, seed it, and load a classifier; see `glueft.encoder.checkpoint.load_classifier`."""
+    import_backend()
+    from glueft.encoder.checkpoint import load_classifier
+
+    seed_backend(seed, jit_compile=jit_compile.compiled)
+    with dtype_policy(precision):
+        return load_classifier(checkpoint, labels=labels, regression=not labels, seed=seed, new_head=new_head)
+
+
+def compile_model(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, *, jit_compile: bool) -> None:
+    """Set loss and optimizer."""
+    model.compile(optimizer=optimizer, loss=loss.build(), jit_compile=jit_compile)
+    # Built here rather than in the first step, where new variables would make TensorFlow trace the graph twice.
+    model.optimizer.build(model.trainable_variables)
+
+
+def compile_for_prediction(model: keras.Model, *, jit_compile: bool) -> None:
+    """Set how predict steps are made; without an optimizer, which would take memory."""
+    model.compile(jit_compile=jit_compile)
+
+
+def trainable_parameters(model: keras.Model) -> int:
+    """Return how many numbers the training may change, embeddings of words that no text uses included."""
+    from glueft.encoder.word_embeddings import weights_left_out
+
+    trained: int = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    return trained + weights_left_out(model)
+
+
+def all_parameters(model: keras.Model) -> int:
+    """Return how many numbers the model consists of, frozen ones and LoRA's included."""
+    from glueft.encoder.word_embeddings import weights_left_out
+
+    held: int = sum(math.prod(variable.shape) for variable in model.weights)
+    return held + weights_left_out(model)
+
+
+def learning_rate(model: keras.Model, step: int) -> float:
+    """Return the learning rate of the optimizer step with this number, from 1."""
+    import keras
+
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # mixed_float16 wraps it to scale the loss
+    schedule = optimizer._learning_rate
+    value = schedule(step - 1) if callable(schedule) else schedule
+    return float(keras.ops.convert_to_numpy(value))
+
+
+def synced(model: Classifier) -> Classifier:
+    """Return a model with the weights of now: between two steps on JAX, Keras keeps them elsewhere."""
+    sync = getattr(model, "jax_state_sync", None)
+    if sync is not None:
+        sync()
+    return model

@@ -1,0 +1,62 @@
+"""Writes the course of a training into its run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glueft.runs.record import Epoch
+from glueft.training.baseline import baseline
+from glueft.training.observers import EpochReport, Observer, StepReport, Training, ValidationReport
+
+if TYPE_CHECKING:
+    from glueft.runs.run import Run
+
+# About this many steps are written to the history, however long the run is.
+HISTORY_STEPS = 200
+
+
+class Recorder(Observer):
+    """Writes history.jsonl, and `epochs`, `baseline` and the throughput of run.json."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def begin(self, training: Training) -> None:
+        self.training = training
+        self.num_train_steps = training.session.batches.num_train_steps
+        self.stride = max(1, -(-self.num_train_steps // HISTORY_STEPS))
+
+    def step(self, report: StepReport) -> None:
+        if report.step % self.stride == 0 or report.step in (1, self.num_train_steps):
+            self.run.log(kind="step", step=report.step, loss=report.loss, learning_rate=report.learning_rate)
+
+    def validation(self, report: ValidationReport) -> None:
+        self.run.validation_logits = report.logits
+
+    def epoch(self, report: EpochReport) -> None:
+        if report.epoch == 1:
+            # Not sooner: the metrics' libraries take seconds to import, and the first step need not wait for them.
+            session = self.training.session
+            labels = (session.encoded[split].labels for split in ("train", session.primary_split))
+            self.run.record.baseline = baseline(session.task, *labels)
+        entry = {
+            "epoch": report.epoch,
+            "step": report.step,
+            "loss": report.loss,
+            "validation_loss": report.validation_loss,
+            "metrics": report.metrics,
+            "seconds": round(report.seconds, 3),
+        }
+        self.run.record.epochs.append(Epoch.model_validate(entry))
+        self.run.log(kind="epoch", **entry)
+
+    def end(self, error: BaseException | None) -> None:
+        if error is not None:
+            return
+        batches, steps, seconds = self.training.session.batches, self.training.step, self.training.seconds
+        real, padding = batches.tokens(steps)
+        self.run.record.update(
+            examples_per_second=round(int(batches.sizes()[:steps].sum()) / seconds, 3),
+            tokens_per_second=round(real / seconds, 1),
+            padding_waste=round(padding / (real + padding), 5),
+        )

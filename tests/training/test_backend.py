@@ -1,0 +1,175 @@
+"""The backend: known before Keras is imported, imported without side packages, and what TensorFlow is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from glueft.recipe import load_recipe
+from glueft.training.backend import JitDecision, decide_jit_compile, keras_backend, missing
+from glueft.training.progress import Progress
+from glueft.training.session import read_session
+from python_process import run_python
+
+
+def test_what_is_compiled() -> None:
+    decision = decide_jit_compile("auto")
+    assert decision.compiled == (keras.backend.backend() == "jax")
+    assert keras.backend.backend() in decision.reason.lower()
+    for wish in (True, False):
+        assert decide_jit_compile(wish) == JitDecision(wish, "the recipe says so")
+
+
+@pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
+def test_a_model_that_keras_cannot_compile_is_told(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keras.src.trainers.trainer.model_supports_jit", lambda model: False)
+    wish = ["engine.jit_compile=true", "data.limit_train=8", "data.limit_validation=8"]
+    session = read_session(load_recipe("mrpc", wish, checkpoint=str(tiny_bert), sample=True), Progress())
+    session.load()
+    assert not session.model.jit_compile
+    described = session.describe_engine()
+    assert described["jit_compile"] is False and "cannot compile" in described["jit_compile_reason"]
+
+
+@pytest.mark.parametrize(
+    ("named", "configured", "backend"),
+    [
+        (None, None, "tensorflow"),
+        (None, '{"backend": "torch"}', "torch"),
+        ("", '{"backend": "torch"}', "torch"),
+        ("jax", '{"backend": "torch"}', "jax"),
+        ("jax", None, "jax"),
+        (None, '{"floatx": "float32"}', "tensorflow"),
+        (None, "no JSON", "tensorflow"),
+    ],
+)
+def test_the_backend_is_known_before_keras_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, configured: str | None, backend: str
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if named is not None:
+        monkeypatch.setenv("KERAS_BACKEND", named)
+    if configured is not None:
+        (tmp_path / "keras.json").write_text(configured)
+    monkeypatch.delitem(sys.modules, "keras")
+    assert keras_backend() == backend
+
+
+def test_it_is_the_one_that_keras_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keras_backend() == keras.backend.backend()
+    monkeypatch.delitem(sys.modules, "keras")
+    assert keras_backend() == keras.backend.backend()
+
+
+IMPORTED = """
+import json, sys
+from glueft.training.backend import SIDE_PACKAGES, import_backend
+import_backend()
+import_backend()
+told = [sys.modules["keras"].backend.backend(), [name for name in SIDE_PACKAGES if name in sys.modules]]
+"""
+USABLE = """
+import keras, matplotlib.pyplot, sklearn.metrics
+print(json.dumps([told, [sklearn.metrics.accuracy_score([1, 0], [1, 1]), keras.visualization is not None]]))
+"""
+
+
+def test_tensorflow_comes_alone_and_the_others_can_be_imported_after_it() -> None:
+    assert run_python(IMPORTED + USABLE) == [["tensorflow", []], [0.5, True]]
+
+
+def test_a_package_that_was_imported_before_stays_and_keras_finds_it() -> None:
+    found = 'print(json.dumps([told, sys.modules["keras.src.visualization.plot_image_gallery"].plt is before]))'
+    code = f"import matplotlib.pyplot as before\n{IMPORTED}\n{found}"
+    assert run_python(code) == [["tensorflow", ["matplotlib"]], True]
+
+
+def test_jax_is_imported_where_it_is_the_backend() -> None:
+    pytest.importorskip("jax")
+    assert run_python(f"{IMPORTED}\nprint(json.dumps([told]))", KERAS_BACKEND="jax") == [["jax", ["jax"]]]
+
+
+def test_missing_lasts_as_long_as_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with pytest.raises(ZeroDivisionError), missing("colorsys", "json"):
+        assert json.loads("1") == 1  # imported before
+        with pytest.raises(ModuleNotFoundError):
+            import colorsys
+        raise ZeroDivisionError
+    import colorsys
+
+    assert sys.modules["colorsys"] is colorsys and sys.modules["json"] is json
+
+
+PREPARED = "from glueft.training.backend import prepare_tensorflow; prepare_tensorflow()"
+
+# Blocks taken and freed by a thread, as those of TensorFlow do it in each step.
+PAGES_OF_A_STEP = """
+import ctypes, json, resource, threading
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.argtypes, libc.memset.argtypes = [ctypes.c_void_p], [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+
+def step():
+    blocks = [libc.malloc(100 << 10) for _ in range(400)]
+    for block in blocks:
+        libc.memset(block, 1, 100 << 10)
+    for block in blocks:
+        libc.free(block)
+
+def steps():
+    step()
+    step()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        step()
+    print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 5))
+
+thread = threading.Thread(target=steps)
+thread.start()
+thread.join()
+"""
+
+ONEDNN_IN_USE = """
+import json
+from glueft.training.backend import describe_backend
+from tensorflow.python.util import _pywrap_util_port
+print(json.dumps([describe_backend("float32", jit_compile=False)["onednn"], _pywrap_util_port.IsMklEnabled()]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's mallopt")
+def test_a_step_gets_the_memory_of_the_step_before_it() -> None:
+    pages = 400 * (100 << 10) // 4096
+    assert run_python(PAGES_OF_A_STEP) > pages / 2, "glibc keeps such heaps by itself now: the setting may go"
+    assert run_python(f"{PREPARED}\n{PAGES_OF_A_STEP}") < pages / 100
+
+
+@pytest.mark.parametrize(
+    ("environment", "setting"),
+    [
+        ({}, "1"),
+        ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0"),
+        pytest.param({"TF_ENABLE_ONEDNN_OPTS": "1"}, "1", marks=pytest.mark.slow),
+    ],
+)
+def test_onednn_is_used_unless_the_user_says_no(environment: dict[str, str], setting: str) -> None:
+    assert run_python(PREPARED + ONEDNN_IN_USE, **environment) == [setting, setting == "1"]
+
+
+@pytest.mark.slow
+def test_a_tensorflow_that_is_imported_already_is_left_alone() -> None:
+    code = f"import tensorflow\n{PREPARED}\nimport json, os\nprint(json.dumps(os.environ.get('TF_ENABLE_ONEDNN_OPTS')))"
+    assert run_python(code) is None
+
+
+def test_other_backends_are_left_alone() -> None:
+    code = f"{PREPARED}\nfrom glueft.training.backend import describe_backend\nimport json, os\n"
+    code += "told = describe_backend('float32', jit_compile=True)['onednn']\n"
+    code += "print(json.dumps([os.environ.get('TF_ENABLE_ONEDNN_OPTS'), told]))"
+    assert run_python(code, KERAS_BACKEND="jax") == [None, None]
