@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,10 @@ class TransformersFolder(Format):
     def read_with_torch(self, folder: Path) -> Reader:
         """Open it with PyTorch transformers."""
         import torch
-        from transformers import AutoModelForSequenceClassification
+        from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
+        if json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"] not in CONFIG_MAPPING:
+            return self.read_with_glueft(folder)  # a family of a plugin, which transformers does not have
         model = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         ).eval()
