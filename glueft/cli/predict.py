@@ -1,10 +1,10 @@
-"""`glueft predict`: what a run's model says of new texts."""
+"""`glueft predict`: the predictions of a run's model for new texts."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,6 @@ import typer
 from glueft.cli.json_option import AsJson
 from glueft.cli.plugin_option import PluginFiles, Trust
 from glueft.cli.recipe_options import Verbose
-from glueft.text import say
 
 if TYPE_CHECKING:
     from glueft.inference.opening import OpenedModel
@@ -84,6 +83,7 @@ def predict(
     A table keeps its columns and its order, and gets `label` and a `probability_...` for each label, or `score`. Rows
     without text are errors, all found before the first is predicted. An output file appears when it is whole.
     """
+    from glueft.inference.interactive import HELP, converse
     from glueft.inference.opening import OpenedModel, rows_asked_for
     from glueft.inference.printing import print_texts
     from glueft.inference.progress import PredictionProgress
@@ -105,7 +105,9 @@ def predict(
     columns = {"text": text, "text_pair": text_pair, "delimiter": delimiter, "quotes": quotes}
     opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, **columns)
     if interactive:
-        _talk(opened)
+        choice, predictor = opened.choice(None), opened.predictor()
+        progress.say(HELP)
+        converse(predictor, choice)
         return
     source = rows_asked_for(texts, read, opened.choice(texts))
     count = None
@@ -138,29 +140,16 @@ def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int 
     tell(opened.progress, summary, target)
 
 
-def _talk(opened: OpenedModel) -> None:
-    from glueft.inference.interactive import HELP, converse
-
-    with suppress(ImportError):
-        import readline  # noqa: F401  # gives `input` its line editing and history
-    choice = opened.choice(None)
-    predictor = opened.predictor()
-    opened.progress.say(HELP)
-    converse(predictor, choice, input, say)
-
-
 def _kind(read: Path | None) -> str:
-    """How results are written to standard output: as the input is, but Parquet as JSON Lines, and lines as TSV."""
+    """Return the format of standard output: that of the input, but JSON Lines for Parquet, and TSV for lines."""
     from glueft.tables.suffixes import table_format
 
-    if read is None:
-        return "tsv"
-    kind = table_format(read).kind
+    kind = "tsv" if read is None else table_format(read).kind
     return "jsonl" if kind == "parquet" else kind
 
 
 def _side_file(output: Path | None, read: Path | None, skipped: Path | None) -> Path:
-    """Where bad rows go: beside the output, or into the working folder."""
+    """Return where bad rows go: beside the output, or into the working folder."""
     if skipped is not None:
         return skipped
     if output is not None:

@@ -12,6 +12,7 @@ from glueft.plugin.task import Task, TSVFile
 from glueft.suggest import nearest
 from glueft.tables import limits
 from glueft.tables.cells import CellError
+from glueft.tables.cells import text as read_text
 from glueft.tables.lines import TextLines, stray_return
 from glueft.tables.problems import Problem, Problems, listed, shown
 
@@ -101,10 +102,11 @@ class _Reader:
                 continue
             for position, column in zip(self.inputs, texts, strict=True):
                 text = fields[position]
-                if not self.task.empty_text and (not text or text.isspace()):
-                    problems.add(_empty_text(number, position, line))
-                if len(text) > limits.LONGEST_TEXT:
-                    problems.add(_long_text(number, position, text))
+                if (not self.task.empty_text and (not text or text.isspace())) or len(text) > limits.LONGEST_TEXT:
+                    try:
+                        read_text(f"field {position + 1}", text)
+                    except CellError as error:
+                        problems.add(error.at(number))
                 column.append(text)
             if self.label is None:
                 labels.append(UNLABELLED)
@@ -261,23 +263,3 @@ def _wrong_width(number: int, row: str, fields: list[str], width: int) -> Proble
     few = len(fields) < width
     fix = "restore the missing tab or field" if few else "take the tab that is too many out of the text"
     return Problem(number, f"{count} instead of {width}", expected, f"{count}: {shown(row)}", fix)
-
-
-def _empty_text(number: int, position: int, row: str) -> Problem:
-    return Problem(
-        number,
-        f"no text in field {position + 1}",
-        "a text that is more than white space",
-        f"an empty field {position + 1} in {shown(row)}",
-        "restore the text, or remove the row on purpose",
-    )
-
-
-def _long_text(number: int, position: int, text: str) -> Problem:
-    return Problem(
-        number,
-        f"the text in field {position + 1} is too long",
-        f"a text of at most {limits.LONGEST_TEXT:,} characters",
-        f"{len(text):,} characters: {shown(text)}",
-        "cut the text: a model reads its first some hundred words",
-    )

@@ -1,4 +1,4 @@
-"""The run that a prediction is made with, and the rows that were asked for."""
+"""The model and the rows that a prediction was asked for."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class OpenedModel:
-    """A run, or a bare classifier, and what it takes to predict with it. The model is loaded when it is asked for.
+    """A run, or a bare classifier; `predictor` loads its model.
 
     Args:
         run: the folder.
-        progress: is told of the loading.
+        progress: shows the loading.
         plugins, trust: of `open_run`; for a run that has not recorded what its task reads.
-        columns: what was asked of tables: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
+        columns: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
 
     Raises:
         RunFolderError: the folder is neither.
@@ -51,10 +51,10 @@ class OpenedModel:
             self.run = open_run(run, plugins=plugins, trust=trust)
 
     def choice(self, texts: Sequence[str] | None) -> TextChoice:
-        """Return what a row's texts are called, and how many there are.
+        """Return how many texts a row has, and their names.
 
         Args:
-            texts: those of the command line. Of a bare classifier nobody knows how many it reads: two are a pair.
+            texts: those of the command line. A bare classifier does not tell whether it reads pairs: two texts are one.
 
         Raises:
             DataError: a second column is named and there is no second text.
@@ -76,7 +76,6 @@ class OpenedModel:
         return choice
 
     def predictor(self) -> Predictor:
-        """Load the model."""
         from glueft.training.text_predictor import Predictor
 
         with self.progress.phase("model"):

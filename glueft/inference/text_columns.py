@@ -89,18 +89,19 @@ class TextChoice:
         It raises CellError for a text that is missing, empty, too long or none; the task may permit one empty text.
         """
         empty = self.task is not None and self.task.empty_text
+        where = {column: shown(column) for column in columns}
 
         def read(column: str, cells: Mapping[str, Any]) -> str:
             if column not in cells:
                 raise missing_key(column, cells)
             cell = cells[column]
             blank = empty and isinstance(cell, str) and (not cell or cell.isspace())
-            return cell if blank else table_cells.text(column, cell)
+            return cell if blank else table_cells.text(where[column], cell)
 
         def texts_of(cells: Mapping[str, Any]) -> Texts:
             texts = tuple([read(column, cells) for column in columns])
             if empty and not any(text.strip() for text in texts):
-                table_cells.text(columns[0], texts[0])
+                table_cells.text(where[columns[0]], texts[0])
             return texts
 
         return texts_of

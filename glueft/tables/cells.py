@@ -1,4 +1,4 @@
-"""The value of a cell: a text, the name of a label, a score; or the problem of its line."""
+"""Readers of a cell: a text, the name of a label, a score. `where` is what messages call its column."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ class CellError(Exception):
 
 
 def missing_key(column: str, row: Mapping[str, Any]) -> CellError:
-    """Return the error for an object of JSON without a key."""
     return CellError(
         f"no key {shown(column)}",
         f"{shown(column)} in every object",
@@ -46,28 +45,28 @@ def missing_key(column: str, row: Mapping[str, Any]) -> CellError:
     )
 
 
-def text(column: str, cell: Any) -> str:
+def text(where: str, cell: Any) -> str:
     """Read a text as it is: more than white space, and not too long."""
     if not isinstance(cell, str) and cell is not None:
-        raise CellError(f"{shown(column)} is not text", "text", _seen(cell), _as_text(cell))
+        raise CellError(f"{where} is not text", "text", _seen(cell), _as_text(cell))
     if cell is None or not cell or cell.isspace():
         raise CellError(
-            f"no text in {shown(column)}",
+            f"no text in {where}",
             "a text that is more than white space",
             "null" if cell is None else shown(cell),
             "restore the text, or remove the row on purpose",
         )
     if len(cell) > limits.LONGEST_TEXT:
         raise CellError(
-            f"{shown(column)} is too long",
+            f"{where} is too long",
             f"a text of at most {limits.LONGEST_TEXT:,} characters",
             f"{len(cell):,} characters: {shown(cell)}",
             "cut the text: a model reads its first some hundred words; perhaps a quote is not closed",
         )
-    return _unicode(column, cell)
+    return _unicode(where, cell)
 
 
-def label_name(column: str, cell: Any) -> str | None:
+def label_name(where: str, cell: Any) -> str | None:
     """Read the name of a label as it is written ("NA", "1" and "=1+1" are names); None where there is none."""
     if cell is None or cell != cell or (isinstance(cell, str) and not cell.strip()):
         return None
@@ -77,23 +76,23 @@ def label_name(column: str, cell: Any) -> str | None:
         return str(cell)
     if not isinstance(cell, str):
         fix = _as_text(cell) if isinstance(cell, bytes) else "write the label's name"
-        raise CellError(f"{shown(column)} is no label", "text or a number", _seen(cell), fix)
+        raise CellError(f"{where} is no label", "text or a number", _seen(cell), fix)
     if any(ord(character) < 32 or ord(character) == 127 for character in cell):
         raise CellError(
-            f"the label in {shown(column)} holds a tab, a line break or the like",
+            f"the label in {where} holds a tab, a line break or the like",
             "a name on one line",
             shown(cell),
             "take the character out of the label; perhaps a quote around the text is missing",
         )
-    return _unicode(column, cell)
+    return _unicode(where, cell)
 
 
-def needed_label_name(column: str, cell: Any) -> str:
+def needed_label_name(where: str, cell: Any) -> str:
     """Read the name of a label that must be there."""
-    name = label_name(column, cell)
+    name = label_name(where, cell)
     if name is None:
         raise CellError(
-            f"no label in {shown(column)}",
+            f"no label in {where}",
             "a label in every row for training and validation",
             shown(cell) if isinstance(cell, str) else "null",
             "restore the label, or remove the row on purpose",
@@ -101,12 +100,12 @@ def needed_label_name(column: str, cell: Any) -> str:
     return name
 
 
-def score(column: str, cell: Any) -> float:
+def score(where: str, cell: Any) -> float:
     """Read a finite number that fits float32."""
     value = plain_number(str(cell)) if isinstance(cell, (str, int, float, Decimal)) else None
     if value is None or isinstance(cell, bool) or not abs(value) <= LARGEST_SCORE:
         raise CellError(
-            f"{shown(column)} is not a finite number",
+            f"{where} is not a finite number",
             "a number such as 3.8, at most 3.4e38 in size",
             "null" if cell is None else _seen(cell),
             "correct the number; without regression = true, the column may hold names of labels",
@@ -118,7 +117,7 @@ def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:
     """Return what reads the index of a label among `labels`, or -1 for None."""
     indices: dict[str | None, int] = {name: index for index, name in enumerate(labels)} | {None: -1}
 
-    def index(column: str, name: str | None) -> int:
+    def index(where: str, name: str | None) -> int:
         if name in indices:
             return indices[name]
         assert name is not None
@@ -129,7 +128,7 @@ def index_in(labels: Sequence[str]) -> Callable[[str, Any], int]:
         else:
             fix = "correct the label, or add it to labels in [task]"
         raise CellError(
-            f"the label {shown(name)} in {shown(column)} is not one of the labels",
+            f"the label {shown(name)} in {where} is not one of the labels",
             f"one of {listed(labels)}",
             shown(name),
             f"did you mean {shown(near)}?  {fix.capitalize()}" if near and alike is None else fix,
@@ -149,14 +148,14 @@ def _seen(cell: Any) -> str:
     return f"{shown(str(cell))} ({kind})"
 
 
-def _unicode(column: str, cell: str) -> str:
+def _unicode(where: str, cell: str) -> str:
     """Refuse half a character, which JSON's escapes can write and no text may hold."""
     if not cell.isascii():
         try:
             cell.encode("utf-8")
         except UnicodeEncodeError as error:
             raise CellError(
-                f"{shown(column)} holds half a character",
+                f"{where} holds half a character",
                 "text in Unicode",
                 f"\\u{ord(cell[error.start]):04x} without its other half, as character {error.start + 1}",
                 "write the text again from its source; it was cut within a character",

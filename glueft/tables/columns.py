@@ -14,7 +14,7 @@ from glueft.tables.delimited import Delimited, read_records
 from glueft.tables.json_lines import read_json_lines
 from glueft.tables.missing import check_columns, unreadable
 from glueft.tables.parquet import class_names, open_parquet
-from glueft.tables.problems import Problems
+from glueft.tables.problems import Problems, shown
 from glueft.tables.suffixes import DELIMITERS, table_format
 
 Read = TypeVar("Read")
@@ -152,16 +152,17 @@ def _parquet(path: Path, wanted: Sequence[str], optional: Sequence[str]) -> Colu
 def read_cells(
     columns: Columns, column: str, read: Callable[[str, Any], Read], cells: Sequence[Any] | None = None
 ) -> list[Read]:
-    """Read every cell of a column by `read(column, cell)`; or `cells` in their place.
+    """Read every cell of a column by `read(where, cell)`; or `cells` in their place.
 
     Raises:
         DataError: `read` raised CellError: the first few such rows are named, and all are counted.
     """
     values: list[Read] = []
     problems = Problems()
+    where = shown(column)
     for number, cell in zip(columns.numbers, columns.cells[column] if cells is None else cells, strict=True):
         try:
-            values.append(read(column, cell))
+            values.append(read(where, cell))
         except CellError as error:
             problems.add(error.at(number))
     if problems:

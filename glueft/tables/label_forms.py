@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from glueft.tables.plain_numbers import plain_number
 from glueft.tables.problems import shown
-
-FOLD = "fold_labels = true in [task] makes them one"
+from glueft.text import counted
 
 # What stands in place of a label that is missing, in the form of `folded`.
 NO_LABEL = {
@@ -77,20 +76,19 @@ def spellings(names: Iterable[str], given: Sequence[str] = ()) -> dict[str, str]
     return labels
 
 
-def look_alikes(names: Iterable[str], then: str = "or ") -> str:
-    """Return how to fix labels that look alike, and `then`, for errors about labels; nothing if none do."""
+def look_alikes(names: Iterable[str]) -> str:
+    """Return the beginning of a fix for labels that look alike; nothing if none do."""
     different = set(names)
     alike = len({folded(name) for name in different}) < len(different)
-    return f"fold_labels = true in [task] makes those that look alike one; {then}" if alike else ""
+    return "fold_labels = true in [task] makes those that look alike one; or " if alike else ""
 
 
-def label_warnings(counts: Mapping[str, int], given: Sequence[str] = (), *, fold: str = FOLD) -> list[str]:
+def label_warnings(counts: Mapping[str, int], given: Sequence[str] = ()) -> list[str]:
     """Return warnings about labels.
 
     Args:
         counts: the rows of each label, in all splits.
         given: the labels that were listed on purpose.
-        fold: how those that look alike are made one.
     """
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys([*counts, *given]):
@@ -101,7 +99,8 @@ def label_warnings(counts: Mapping[str, int], given: Sequence[str] = (), *, fold
         each = "; ".join(", ".join(_counted(name, counts) for name in names) for names in alike[:5])
         more = f"; and {len(alike) - 5} more" if len(alike) > 5 else ""
         warnings.append(
-            f"labels that look alike are classes of their own: {each}{more}. They differ in {_in(alike)}: {fold}"
+            f"labels that look alike are classes of their own: {each}{more}. They differ in {_in(alike)}: "
+            "fold_labels = true in [task] makes them one"
         )
     alone = [name for names in groups.values() if len(names) == 1 for name in names]
     spaced = [name for name in alone if _spaced(_seen(name)) != name]
@@ -109,20 +108,12 @@ def label_warnings(counts: Mapping[str, int], given: Sequence[str] = (), *, fold
         each = ", ".join(_counted(name, counts) for name in spaced[:5])
         more = f" and {len(spaced) - 5} more" if len(spaced) > 5 else ""
         warnings.append(f"labels with white space too many, or characters that are not seen: {each}{more}")
-    return warnings + _no_labels(counts, given)
-
-
-def _no_labels(counts: Mapping[str, int], given: Sequence[str]) -> list[str]:
-    numbers = {number for name in counts if (number := plain_number(name)) is not None}
-    found = [
-        name
-        for name in counts
-        if name not in given and (folded(name) in NO_LABEL or (plain_number(name) == -1 and 0 in numbers))
-    ]
-    return [
+    zero = any(plain_number(name) == 0 for name in counts)
+    return warnings + [
         f"{_counted(name, counts)} is a class here, and often means that a row has no label: leave such rows out, or "
         "list it in labels to have it so"
-        for name in found
+        for name in counts
+        if name not in given and (folded(name) in NO_LABEL or (plain_number(name) == -1 and zero))
     ]
 
 
@@ -132,16 +123,15 @@ def score_warnings(scores: Sequence[float]) -> list[str]:
     if len(negative) != 1 or len(set(scores)) < 3 or not negative <= {-1, -9, -99, -999, -9999}:
         return []
     (value,) = negative
-    rows = sum(score == value for score in scores)
+    rows = counted(sum(score == value for score in scores), "row")
     return [
-        f"{value:g} is the one score below 0, in {rows:,} row{'s' if rows > 1 else ''}: it often means that a row has "
+        f"{value:g} is the one score below 0, in {rows}: it often means that a row has "
         "no score; leave such rows out, or they are trained on"
     ]
 
 
 def _counted(name: str, counts: Mapping[str, int]) -> str:
-    rows = counts.get(name, 0)
-    return f"{_told_apart(name)} ({rows:,} row{'' if rows == 1 else 's'})"
+    return f"{_told_apart(name)} ({counted(counts.get(name, 0), 'row')})"
 
 
 def _told_apart(name: str) -> str:

@@ -19,7 +19,7 @@ FEW = 20
 def namer(
     file: Columns, column: str, label_names: Mapping[str, str] | None, labels: Sequence[str]
 ) -> Callable[[str, Any], Any]:
-    """Return `name(column, cell)`, which names codes of classes as the file does; other cells stay as they are.
+    """Return `name(where, cell)`, which names codes of classes as the file does; other cells stay as they are.
 
     Labels or `label_names` that are themselves codes take its place.
 
@@ -30,15 +30,15 @@ def namer(
     codes = {str(code) for code in range(len(classes))}
     codes_given = {*(label_names or {})} - {*classes} if label_names else {*labels} - {*classes}
     if not classes or (codes_given and codes_given <= codes):
-        return lambda column, cell: cell
+        return lambda where, cell: cell
 
-    def name(column: str, cell: Any) -> str | None:
+    def name(where: str, cell: Any) -> str | None:
         if cell is None or cell == -1:
             return None  # So the `datasets` library writes a row without a label.
         if 0 <= cell < len(classes):
             return str(classes[cell])
         raise CellError(
-            f"the code {cell} in {shown(column)} has no name",
+            f"the code {cell} in {where} has no name",
             f"a code from 0 to {len(classes) - 1}, as the file's own ClassLabel has names: {listed(classes)}",
             str(cell),
             "correct the code, or write the file again with its names",
@@ -58,13 +58,13 @@ def renamer(label_names: Mapping[str, str], *, fold: bool) -> Callable[[str, Any
     names |= {plain(code): name for code, name in label_names.items()}
     alike = {folded(name) for name in names}
 
-    def rename(column: str, name: str | None) -> str | None:
+    def rename(where: str, name: str | None) -> str | None:
         if name is None:
             return None
         if plain(name) in names:
             return names[plain(name)]
         raise CellError(
-            f"the label {shown(name)} in {shown(column)} has no name",
+            f"the label {shown(name)} in {where} has no name",
             f"one of {listed(list(label_names))}, as label_names says",
             shown(name),
             (look_alikes([name, *label_names, *label_names.values()]) if folded(name) in alike else "")
