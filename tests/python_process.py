@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from glueft.testing.target import python_environment
+from glueft.testing.process import python_environment
 
 
 def run_python(code: str, **environment: str) -> Any:

@@ -133,5 +133,4 @@ CYCLES_YET: list[set[str]] = [
     },
     {"glueft.push.model_card", "glueft.push.model_card_text"},
     {"glueft.recipe.explain", "glueft.recipe.options"},
-    {"glueft.testing.check", "glueft.testing.subject"},
 ]

@@ -58,14 +58,14 @@ def check(
     """
     from glueft.plugin.file import read_plugin_file
     from glueft.plugin.registry import load_registry
-    from glueft.testing.supervisor import data_folder, findings
+    from glueft.testing.supervisor import findings
 
     given = option_values(overrides or [])
     registry = load_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
     plugins, failures = chosen(registry, names or [], by_file=bool(files))
     reports = [_failure_report(failure, quiet=as_json) for failure in failures]
     for plugin in plugins:
-        found = findings(plugin.cls, given, data_folder(data_dir), time_limit)
+        found = findings(plugin.cls, given, data_dir, time_limit)
         reports.append(report_of(plugin, found, quiet=as_json))
     passed = all(report["passed"] for report in reports)
     if as_json:

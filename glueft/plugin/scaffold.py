@@ -1,7 +1,7 @@
 """Makes the package of a new plugin from the templates in `template/`: plain files with `$name` in them.
 
-A template's place says where its file goes: `MODULE` and `NAME` in a path stand for the plugin's own, and `.txt` is
-left out, so that no tool takes a template for what it will become.
+A template's path says where its file goes: `MODULE` and `NAME` in it stand for the plugin's own, and `.txt` is left
+out, so that no tool mistakes a template for the file it becomes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from glueft.plugin.registry import Registry
 from glueft.version import __version__
 
 LONGEST = 40
+_ROOT = files("glueft.plugin").joinpath("template")
 
 
 def make_package(name: str, kind: str, directory: Path, registry: Registry) -> list[Path]:
@@ -33,25 +34,24 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
         name: of the plugin.
         kind: one of `kinds_with_template`.
         directory: where the package's folder is made.
-        registry: the plugins whose names are taken.
+        registry: the plugins that exist.
 
     Raises:
-        PluginError: the kind has no template, the name is not a plugin's, or is taken, or there is something in the
-            folder's place.
+        PluginError: there is no template for the kind, the name is invalid or taken, or the folder exists.
     """
     if kind not in kinds_with_template():
         raise PluginError(
             f"there is no template for {KINDS[kind].with_article}",
             expected=f"one of {', '.join(kinds_with_template())}",
             received=f'"{kind}"',
-            fix=f"CONTRIBUTING.md shows {KINDS[kind].with_article} of a plugin",
+            fix="start from one of glueft's own in plugins/, or from the example of its hook in CONTRIBUTING",
         )
     check_name(name, kind, registry)
     package = f"glueft-{name.replace('_', '-')}"
     folder = directory / package
     if folder.exists() or folder.is_symlink():
         raise PluginError(
-            f"{folder}: there is something in the place of the new package",
+            f"{folder}: the folder of the new package exists already",
             expected="a folder that does not exist yet",
             received="a folder" if folder.is_dir() else "a file",
             fix="choose another name, another place with --directory, or move that one away",
@@ -82,15 +82,13 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
 
 
 def kinds_with_template() -> list[str]:
-    """The kinds of which a package can be made."""
-    root = files("glueft.plugin").joinpath("template")
-    return [kind for kind in KINDS if root.joinpath(kind).is_dir()]
+    """The kinds that have a template."""
+    return [kind for kind in KINDS if _ROOT.joinpath(kind).is_dir()]
 
 
 def templates(kind: str) -> dict[str, str]:
-    """The text of every template of a kind, by its place; a kind's own stands before what all share."""
-    root = files("glueft.plugin").joinpath("template")
-    found = [*_walk(root.joinpath("shared"), ""), *_walk(root.joinpath(kind), "")]
+    """The text of every template of a kind by its path; a kind's own takes the place of a shared one."""
+    found = [*_walk(_ROOT.joinpath("shared"), ""), *_walk(_ROOT.joinpath(kind), "")]
     return {place.removesuffix(".txt"): text for place, text in found}
 
 

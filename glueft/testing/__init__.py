@@ -15,11 +15,12 @@ encoder to train.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.testing.check import Check, ContractBrokenError, NotCheckedError
+from glueft.testing.check import Check, ContractBrokenError, NotCheckedError, Subject
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
@@ -35,14 +36,23 @@ def checks(
     """Return every check of a plugin, each to be called without arguments.
 
     Args:
-        plugin: the class of a task, optimizer, schedule or callback.
+        plugin: the class.
         options: values for its options, as a recipe gives them. Those that must be given and are not here take the
             first of their `examples`, or a number within their bounds.
         data_dir: a folder with the files of a task that ships no sample, as `--data-dir` takes it.
-    """
-    from glueft.testing.suite import checks
 
-    return checks(plugin, options, data_dir)
+    Raises:
+        TypeError: it is not the class of a plugin.
+    """
+    from glueft.plugin.kinds import KINDS, base_names
+    from glueft.testing import every_plugin
+
+    if not isinstance(plugin, type) or not issubclass(plugin, tuple(kind.base for kind in KINDS.values())):
+        raise TypeError(f"a class derived from {base_names()} is checked, not {plugin!r}")
+    subject = Subject(plugin, options or {}, None if data_dir is None else Path(data_dir))
+    # The module of this package that is named as the kind has the checks of that kind.
+    of_kind = importlib.import_module(f"glueft.testing.{plugin.kind}")
+    return [*every_plugin.checks(subject), *of_kind.checks(subject)]
 
 
 def sample_rows(task: type[Task], options: Mapping[str, Any] | None = None) -> dict[str, Rows]:

@@ -1,17 +1,16 @@
-"""A tiny encoder that learns a task's rows by heart: texts and labels belong together, and reach the model."""
+"""A tiny encoder overfits a few rows of a task: texts and labels belong together, and reach the model."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.rows import Rows
-from glueft.testing.check import ContractBrokenError, NotCheckedError
-from glueft.testing.subject import Subject
-from glueft.testing.task_checks import balanced
+from glueft.testing.check import ContractBrokenError, NotCheckedError, Subject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +26,7 @@ ENOUGH = 15 / 16
 
 
 def learns(subject: Subject) -> str:
-    """A tiny BERT overfits 16 rows: of two labels, chance finds half of them."""
+    """A tiny BERT overfits 16 rows; with two labels, chance is half of them."""
     rows = first_rows(subject.rows["train"])
     with tempfile.TemporaryDirectory() as folder:
         model, encoded = tiny_classifier(Path(folder) / "bert", rows)
@@ -36,29 +35,29 @@ def learns(subject: Subject) -> str:
     for _ in range(ROUNDS):
         model.fit(inputs, encoded.labels, batch_size=ROWS, epochs=EPOCHS, verbose=0)
         epochs += EPOCHS
-        score = likeness(model.predict(inputs, batch_size=ROWS, verbose=0), encoded.labels, bool(rows.label_names))
+        score = agreement(model.predict(inputs, batch_size=ROWS, verbose=0), encoded.labels, bool(rows.label_names))
         if score >= ENOUGH:
             break
     what = f"{score:.0%} of {len(rows)} rows" if rows.label_names else f"Pearson {score:.2f} of {len(rows)} rows"
     if score < ENOUGH:
         raise ContractBrokenError(
-            f"a tiny encoder does not learn {len(rows)} rows by heart: {what} after {epochs} epochs; do texts and "
-            "labels belong to each other, and do the texts differ where the labels do?"
+            f"a tiny encoder does not overfit {len(rows)} rows: {what} after {epochs} epochs; check that texts and "
+            "labels belong to each other, and that texts with different labels differ"
         )
-    return f"a tiny encoder knows {what} by heart after {epochs} epochs"
+    return f"a tiny encoder overfits: {what} after {epochs} epochs"
 
 
 def first_rows(rows: Rows) -> Rows:
-    """Sixteen of the rows, as many of each label.
+    """Sixteen of the rows, balanced by label.
 
     Raises:
-        NotCheckedError: too few rows or labels to learn anything.
+        NotCheckedError: there are too few rows or labels to train on.
     """
     chosen = balanced(rows, ROWS)
     texts = tuple([column[row] for row in chosen] for column in rows.texts)
     few = dataclasses.replace(rows, texts=texts, labels=rows.labels[list(chosen)])
     if len(few) < 4 or len(set(few.labels.tolist())) < 2:
-        raise NotCheckedError("its train split has fewer than four different rows, or one label alone")
+        raise NotCheckedError("its train split has fewer than four different rows, or only one label")
     return few
 
 
@@ -98,7 +97,7 @@ def padded(encoded: Encoded) -> dict[str, NDArray[np.int32]]:
     return batch
 
 
-def likeness(logits: Any, labels: NDArray[Any], classes: bool) -> float:
+def agreement(logits: Any, labels: NDArray[Any], classes: bool) -> float:
     """The share of rows with the right label, or Pearson's correlation in regression."""
     import numpy as np
 
@@ -106,3 +105,23 @@ def likeness(logits: Any, labels: NDArray[Any], classes: bool) -> float:
         return float((logits.argmax(axis=1) == labels).mean())
     said = logits[:, 0]
     return float(np.corrcoef(said, labels)[0, 1]) if said.std() > 0 else 0.0
+
+
+def balanced(rows: Rows, most: int) -> Sequence[int]:
+    """The first rows of each label in turn, `most` of them, each text once; in regression rows from low to high."""
+    order = sorted(range(len(rows)), key=lambda row: float(rows.labels[row])) if not rows.label_names else None
+    if order is not None:
+        step = max(1, (len(order) - 1) / max(1, most - 1))
+        return sorted({order[min(round(step * at), len(order) - 1)] for at in range(min(most, len(order)))})
+    queues: dict[int, list[int]] = {}
+    seen: set[tuple[str, ...]] = set()
+    for row, texts in enumerate(zip(*rows.texts, strict=True)):
+        if texts not in seen:
+            seen.add(texts)
+            queues.setdefault(int(rows.labels[row]), []).append(row)
+    chosen: list[int] = []
+    while len(chosen) < most and any(queues.values()):
+        for label in sorted(queues):
+            if queues[label] and len(chosen) < most:
+                chosen.append(queues[label].pop(0))
+    return sorted(chosen)

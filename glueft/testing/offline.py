@@ -1,46 +1,37 @@
-"""Forbids connections for a while, and remembers who tried."""
+"""Refuses connections for a while, and notes who tried."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 from unittest.mock import patch
 
 
 @contextmanager
-def offline() -> Iterator[list[str]]:
-    """Refuse every connection but those within the machine's own files (AF_UNIX).
+def offline(attempts: list[str]) -> Iterator[None]:
+    """Refuse every connection but those of the machine's own sockets (AF_UNIX).
 
-    Yields:
-        The hosts that were asked for, filled as they are.
+    Args:
+        attempts: gets the hosts that were asked for.
     """
-    attempts: list[str] = []
-    connect: Any = socket.socket.connect
-    connect_ex: Any = socket.socket.connect_ex
-    unix = getattr(socket, "AF_UNIX", None)
 
-    def refuse(host: object) -> NoReturn:
+    def refuse(host: Any, *rest: Any, **named: Any) -> Any:
         attempts.append(str(host))
         raise OSError("no connections while a plugin is checked")
 
-    def guarded_connect(self: socket.socket, address: Any) -> Any:
-        if self.family == unix:
-            return connect(self, address)
-        return refuse(address[0] if isinstance(address, tuple) else address)
+    def guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+        def guard(self: socket.socket, address: Any) -> Any:
+            if self.family == getattr(socket, "AF_UNIX", None):
+                return connect(self, address)
+            return refuse(address[0] if isinstance(address, tuple) else address)
 
-    def guarded_connect_ex(self: socket.socket, address: Any) -> Any:
-        if self.family == unix:
-            return connect_ex(self, address)
-        return refuse(address[0] if isinstance(address, tuple) else address)
-
-    def guarded_getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
-        refuse(host)
+        return guard
 
     with (
-        patch.object(socket.socket, "connect", guarded_connect),
-        patch.object(socket.socket, "connect_ex", guarded_connect_ex),
-        patch.object(socket, "getaddrinfo", guarded_getaddrinfo),
+        patch.object(socket.socket, "connect", guarded(socket.socket.connect)),
+        patch.object(socket.socket, "connect_ex", guarded(socket.socket.connect_ex)),
+        patch.object(socket, "getaddrinfo", refuse),
     ):
-        yield attempts
+        yield

@@ -1,4 +1,4 @@
-"""Watches over a worker: a check that hangs, or that ends the process, fails, and the next one has its turn."""
+"""Runs the checks of a plugin in another process: one that hangs or ends the process fails, and the others go on."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from glueft.testing.check import NotCheckedError
-from glueft.testing.suite import checks
-from glueft.testing.target import Target, python_environment
+from glueft.testing import checks
+from glueft.testing.check import NotCheckedError, Subject
+from glueft.testing.process import python_environment, request_of
 
-# What a worker does when it is not at a check: importing the plugin, and frameworks.
+# The worker is not at a check: it imports the plugin, or frameworks.
 START = "start"
 
-# Frameworks are imported between two checks; on a slow disk that may take a while.
+# For imports of frameworks between two checks, on a slow disk.
 IMPORT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         check: its name.
@@ -42,24 +42,24 @@ class Finding:
 
 
 def findings(plugin: type[Any], given: Mapping[str, Any], data_dir: str | None, seconds: float) -> Iterator[Finding]:
-    """Run every check of a plugin in another process; yield what comes of each as it comes.
+    """Run every check of a plugin in another process; yield each result at once.
 
     Args:
         plugin: its class.
         given: values for its options.
         data_dir: a folder with a task's own files.
-        seconds: how long one check may take, imports of frameworks left out.
+        seconds: the time limit of one check, without imports of frameworks.
     """
     needs_rows = {check.name: check.needs_rows for check in checks(plugin, given, data_dir)}
-    try:
-        target = Target.of(plugin)
-    except NotCheckedError as reason:
-        yield Finding("found", "failed", f"{reason}: define it at the top level of its module")
-        return
+    subject = Subject(plugin, given, Path(data_dir) if data_dir else None)
     told: list[str] = []
     rows_hang = False
     while len(told) < len(needs_rows):
-        request = {"target": target.values(), "given": dict(given), "data_dir": data_dir, "leave_out": told}
+        try:
+            request = request_of(subject, "checks", leave_out=told)
+        except NotCheckedError as reason:
+            yield Finding("found", "failed", f"{reason}: define it at the top level of its module")
+            return
         for finding in _worker(request, seconds):
             told.append(finding.check)
             rows_hang = rows_hang or (finding.check == "offline load" and finding.state == "failed")
@@ -72,11 +72,11 @@ def findings(plugin: type[Any], given: Mapping[str, Any], data_dir: str | None, 
                 yield Finding(name, "not checked", "its rows cannot be loaded")
 
 
-def _worker(request: dict[str, Any], seconds: float) -> Iterator[Finding]:
-    """Run one worker until it is done, hangs or breaks down."""
+def _worker(request: str, seconds: float) -> Iterator[Finding]:
+    """Run one worker until it is done, hangs or ends."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as messages:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "glueft.testing.worker", json.dumps(request)],
+            [sys.executable, "-m", "glueft.testing.worker", request],
             stdout=subprocess.PIPE,
             stderr=messages,
             text=True,
@@ -129,8 +129,3 @@ def _end(worker: subprocess.Popen[str]) -> None:
         except (AttributeError, ProcessLookupError, PermissionError):  # Windows has no groups
             worker.kill()
         worker.wait()
-
-
-def data_folder(folder: str | None) -> str | None:
-    """A folder as another process finds it."""
-    return None if folder is None else str(Path(folder).expanduser().absolute())

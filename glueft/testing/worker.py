@@ -1,6 +1,6 @@
-"""Runs the checks of one plugin in a process of its own, and tells of each in a line of JSON.
+"""The fresh Python of a check: imports a plugin, loads a task's rows, or runs every check.
 
-python -m glueft.testing.worker '{"target": {...}, "given": {}, "data_dir": null, "leave_out": []}'
+python -m glueft.testing.worker '{"ask": "checks", "target": {...}, "given": {}, "data_dir": null, "leave_out": []}'
 """
 
 from __future__ import annotations
@@ -9,29 +9,55 @@ import importlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from glueft import testing
-from glueft.testing.target import Target
+from glueft.testing.process import Target
+
+HEAVY = ("tensorflow", "keras", "jax", "torch", "datasets", "transformers", "evaluate", "pandas", "sklearn", "scipy")
 
 
-def main(request: dict[str, Any]) -> None:
-    """Run the checks; what the plugin prints goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+# What the plugin prints goes to standard error.
+_ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
 
-    def tell(**line: Any) -> None:
-        answers.write(json.dumps(line) + "\n")
-        answers.flush()
+
+def tell(**line: Any) -> None:
+    """Print a line of JSON for the process that asks."""
+    _ANSWERS.write(json.dumps(line) + "\n")
+    _ANSWERS.flush()
+
+
+def tell_import(request: dict[str, Any]) -> None:
+    """Print the heavy packages that the import of the plugin's module imports, and its seconds."""
+    before = set(sys.modules)
+    begin = time.perf_counter()
+    Target(**request["target"]).load_module()
+    seconds = time.perf_counter() - begin
+    heavy = [name for name in HEAVY if name in sys.modules and name not in before]
+    tell(heavy=heavy, seconds=seconds)
+
+
+def tell_rows(request: dict[str, Any]) -> None:
+    """Print the SHA-256 of each split of a task's rows."""
+    from glueft.testing.check import Subject
 
     data_dir = request["data_dir"]
-    for check in testing.checks(Target(**request["target"]).load(), request["given"], data_dir and Path(data_dir)):
+    subject = Subject(Target(**request["target"]).load(), request["given"], data_dir and Path(data_dir))
+    tell(**{split: rows.sha256 for split, rows in subject.load().items()})
+
+
+def tell_checks(request: dict[str, Any]) -> None:
+    """Run the checks, and print a line before and after each."""
+    from glueft import testing
+
+    for check in testing.checks(Target(**request["target"]).load(), request["given"], request["data_dir"]):
         if check.name in request["leave_out"]:
             continue
         for module in check.imports:
             importlib.import_module(module)
-        tell(begin=check.name, needs_rows=check.needs_rows)
+        tell(begin=check.name)
         try:
             tell(end=check.name, state="passed", said=check.run())
         except testing.NotCheckedError as reason:
@@ -42,4 +68,5 @@ def main(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    asked = json.loads(sys.argv[1])
+    {"import": tell_import, "rows": tell_rows, "checks": tell_checks}[asked["ask"]](asked)

@@ -110,7 +110,7 @@ def test_what_is_there_is_not_written_over(capsys: Captured) -> None:
     for name, received in (("demo", "a folder"), ("other", "a file")):
         assert command_line(["plugin", "new", name, "--kind", "schedule"]) == 2
         told = capsys.readouterr().err
-        assert f"glueft-{name}: there is something in the place of the new package" in told and received in told
+        assert f"glueft-{name}: the folder of the new package exists already" in told and received in told
     assert Path("glueft-demo/README.md").read_text() == before
     assert command_line(["plugin", "new", "third", "--directory", "glueft-other"]) == 2
     assert "the package glueft-other/glueft-third cannot be made" in capsys.readouterr().err

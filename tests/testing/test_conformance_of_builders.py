@@ -195,7 +195,7 @@ MUST_RETURN = (
         (Number, "builds", "LearningRateSchedule, and returned a float"),
         (Negative, "rates", "in a run of 1 steps the learning rate of step 1 is -1"),
         (Undefined, "rates", "the learning rate of step 0 is nan"),
-        (Short, "whole run", "in a run of 5000 steps the learning rate is 0 after step 996 already"),
+        (Short, "whole run", "in a run of 5000 steps the learning rate is already 0 after step 996"),
         (Nothing, "whole run", "in a run of 7 steps every learning rate is 0"),
         (NoConfig, "is saved", f"its class Silent has no get_config; {MUST_RETURN}"),
         (Forgetful, "is saved", f"its get_config returned nothing; {MUST_RETURN}"),

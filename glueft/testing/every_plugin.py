@@ -1,8 +1,7 @@
-"""What is checked of every plugin."""
+"""The checks of every plugin."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from typing import Any
 
@@ -12,13 +11,23 @@ from glueft.errors import GlueftError
 from glueft.plugin.contract import PARTS, fitting_breach
 from glueft.plugin.kinds import KINDS
 from glueft.plugin.registry import load_registry
-from glueft.testing.check import ContractBrokenError
+from glueft.testing.check import Check, ContractBrokenError, Subject
 from glueft.testing.option_types import unsettable
-from glueft.testing.subject import Subject
-from glueft.testing.target import Target, last_line, run_python
+from glueft.testing.process import Target, ask_worker, request_of
 
-# Values of every type that TOML has; hardly an option takes them all.
+# Values of every type that TOML has; hardly an option accepts them all.
 WRONG: tuple[object, ...] = (None, True, -1, 0.5, "no such value", [], {"no": "such table"})
+
+
+def checks(subject: Subject) -> list[Check]:
+    """The checks of every plugin, in order."""
+    return [
+        Check("name", subject, name),
+        Check("docstring", subject, docstring),
+        Check("options", subject, options),
+        Check("declaration", subject, declaration),
+        Check("light import", subject, light_import),
+    ]
 
 
 def name(subject: Subject) -> str:
@@ -66,18 +75,14 @@ def declaration(subject: Subject) -> str:
 def light_import(subject: Subject) -> str:
     """Importing the module imports no framework: `glueft list` imports every plugin."""
     target = Target.of(subject.cls)
-    done = run_python("glueft.testing.probe", json.dumps({"ask": "import", "target": target.values()}))
-    answer = last_line(done)
     module = target.file or target.module
-    if answer is None:
-        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise ContractBrokenError(f"a fresh Python cannot import {module}: {why}")
+    answer = ask_worker(request_of(subject, "import"), f"import {module}")
     if answer["heavy"]:
         raise ContractBrokenError(
             f"importing {module} imports {' and '.join(answer['heavy'])}; import them inside the methods that use "
-            "them, else every `glueft list` waits for them"
+            "them, or every `glueft list` waits for them"
         )
-    return f"{answer['seconds']:.2f} s, and no framework comes with it"
+    return f"{answer['seconds']:.2f} s, without a framework"
 
 
 def _keeps(part: str, subject: Subject) -> None:
@@ -96,7 +101,7 @@ def _refused(subject: Subject, values: dict[str, Any], what: str) -> None:
 
 
 def _survives(subject: Subject, option: str, wrong: object) -> None:
-    """A value may be right or wrong for an option; it may not make the option's own check fall over."""
+    """A value may be valid or invalid for an option, but must not make the option's own validation crash."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,15 +1,25 @@
-"""What is checked of a schedule: its rates from the first step to the last, whatever the length of the run."""
+"""The checks of a schedule: its rates from the first step to the last, for runs of several lengths."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from glueft.testing.check import ContractBrokenError, from_config, require_built, saved_config
-from glueft.testing.subject import Subject
+from glueft.testing.built import from_config, require_built, saved_config
+from glueft.testing.check import Check, ContractBrokenError, Subject
 
 LENGTHS = (1, 2, 7, 100, 5000)
 MOST_STEPS = 60
+
+
+def checks(subject: Subject) -> list[Check]:
+    """The checks of a schedule, in order."""
+    return [
+        Check("builds", subject, builds, ("keras",)),
+        Check("rates", subject, rates, ("keras",)),
+        Check("whole run", subject, whole_run, ("keras",)),
+        Check("is saved", subject, is_saved, ("keras",)),
+    ]
 
 
 def builds(subject: Subject) -> str:
@@ -32,17 +42,17 @@ def rates(subject: Subject) -> str:
 
 
 def whole_run(subject: Subject) -> str:
-    """The rate is not 0 before the run is over: a step at rate 0 is a step wasted."""
+    """The rate is not 0 before the last step: a step at rate 0 changes nothing."""
     for total in LENGTHS[2:]:
         rates = _rates(subject, total)
         trained = [step for step, rate in rates.items() if rate > 0]
         if not trained:
-            raise ContractBrokenError(f"in a run of {total} steps every learning rate is 0: nothing would be learnt")
+            raise ContractBrokenError(f"in a run of {total} steps every learning rate is 0: nothing would be trained")
         last = max(step for step in rates if step < total)
         if max(trained) < last:
             raise ContractBrokenError(
-                f"in a run of {total} steps the learning rate is 0 after step {max(trained)} already: is it built for "
-                "another number of steps than `total_steps`?"
+                f"in a run of {total} steps the learning rate is already 0 after step {max(trained)}: it seems to be "
+                "built for another number of steps than `total_steps`"
             )
     return "above 0 up to the last step"
 
@@ -73,7 +83,7 @@ def _rates(subject: Subject, total: int) -> dict[int, float]:
 
 
 def _steps(total: int) -> list[int]:
-    """Steps from 0 to `total`, both and the one before the last among them, not more than some sixty."""
+    """About sixty steps from 0 to `total`, with both and the one before the last among them."""
     inner = range(0, total, max(1, total // MOST_STEPS))
     return sorted({*inner, max(0, total - 1), total})
 

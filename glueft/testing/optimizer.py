@@ -1,15 +1,24 @@
-"""What is checked of an optimizer: it builds, it lowers a loss, and it can be saved."""
+"""The checks of an optimizer: it builds, lowers a loss, and can be saved."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from glueft.testing.check import ContractBrokenError, from_config, require_built, saved_config
-from glueft.testing.subject import Subject
+from glueft.testing.built import from_config, require_built, saved_config
+from glueft.testing.check import Check, ContractBrokenError, Subject
 
 RATES = (1e-2, 1e-1, 1e-3)
 STEPS = 20
+
+
+def checks(subject: Subject) -> list[Check]:
+    """The checks of an optimizer, in order."""
+    return [
+        Check("builds", subject, builds, ("keras",)),
+        Check("lowers a loss", subject, lowers_a_loss, ("keras",)),
+        Check("is saved", subject, is_saved, ("keras",)),
+    ]
 
 
 def builds(subject: Subject) -> str:
@@ -27,8 +36,8 @@ def builds(subject: Subject) -> str:
     rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
     if not math.isclose(rate, 0.5, rel_tol=1e-4):
         raise ContractBrokenError(
-            f"its learning rate is {rate:g} before the first step, and the schedule says 0.5: hand `learning_rate` on "
-            "to the Keras optimizer as it is"
+            f"its learning rate is {rate:g} before the first step, and the schedule says 0.5: pass `learning_rate` on "
+            "to the Keras optimizer unchanged"
         )
     if optimizer.built:
         raise ContractBrokenError("`build` returns an optimizer that is built on variables already; glueft does that")
@@ -65,8 +74,7 @@ def is_saved(subject: Subject) -> str:
     differing = sorted(key for key in {*config, *again} if config.get(key) != again.get(key))
     if differing:
         raise ContractBrokenError(
-            f"what its configuration says of {', '.join(differing)} is lost on the way through from_config; add it to "
-            "get_config"
+            f"from_config loses {', '.join(differing)} of its configuration; add it to get_config"
         )
     return f"{len(config)} settings through JSON and back"
 

@@ -1,8 +1,9 @@
-"""How a process of its own finds the class that is checked: by its module, or by the plugin file that defines it."""
+"""A fresh Python for a check: how it finds the class that is checked, and what it answers."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -14,12 +15,12 @@ from typing import Any
 
 from glueft.plugin.base import Plugin
 from glueft.plugin.file import is_file_module, read_plugin_file
-from glueft.testing.check import NotCheckedError
+from glueft.testing.check import ContractBrokenError, NotCheckedError, Subject
 
 
 @dataclass(frozen=True)
 class Target:
-    """A class.
+    """A class, as another process finds it.
 
     Attributes:
         module: the module that defines it; empty for one of a plugin file.
@@ -53,16 +54,41 @@ class Target:
         found: type[Plugin] = attrgetter(self.qualname)(self.load_module())
         return found
 
-    def values(self) -> dict[str, str]:
-        """The target as plain values."""
-        return asdict(self)
+
+def request_of(subject: Subject, ask: str, **more: Any) -> str:
+    """The argument of `glueft.testing.worker`, in JSON.
+
+    Args:
+        subject: the plugin.
+        ask: "import", "rows" or "checks".
+        more: further keys.
+
+    Raises:
+        NotCheckedError: no other process can find the class.
+    """
+    data_dir = str(subject.data_dir.expanduser().absolute()) if subject.data_dir else None
+    target = asdict(Target.of(subject.cls))
+    return json.dumps({"ask": ask, "target": target, "given": dict(subject.given), "data_dir": data_dir, **more})
 
 
-def run_python(module: str, request: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a module of this package in a new Python that sees the same packages, with a request as its argument."""
-    return subprocess.run(
-        [sys.executable, "-m", module, request], env=python_environment(**environment), capture_output=True, text=True
-    )
+def ask_worker(request: str, doing: str, **environment: str) -> Any:
+    """Return what a fresh Python answers.
+
+    Args:
+        request: from `request_of`.
+        doing: what it is asked to do, for the message: "import glueft_mood".
+        environment: variables to set.
+
+    Raises:
+        ContractBrokenError: it fails.
+    """
+    command = [sys.executable, "-m", "glueft.testing.worker", request]
+    done = subprocess.run(command, env=python_environment(**environment), capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    if done.returncode or not lines:
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise ContractBrokenError(f"a fresh Python cannot {doing}: {why}")
+    return json.loads(lines[-1])
 
 
 def python_environment(**more: str) -> dict[str, str]:
@@ -70,11 +96,3 @@ def python_environment(**more: str) -> dict[str, str]:
     here = [str(Path(folder or ".").absolute()) for folder in sys.path]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
     return os.environ | {"PYTHONPATH": os.pathsep.join(here)} | quiet | more
-
-
-def last_line(done: subprocess.CompletedProcess[str]) -> Any:
-    """The last line of what a process printed, an answer in JSON; None if it failed."""
-    import json
-
-    lines = done.stdout.splitlines()
-    return json.loads(lines[-1]) if done.returncode == 0 and lines else None

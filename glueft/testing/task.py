@@ -1,33 +1,31 @@
-"""What is checked of a task's rows: that they load, the same each time, with labels and texts where they belong."""
+"""The checks of a task: its rows load, the same each time, with labels and texts in their places."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from glueft.data.rows import Rows, load_rows
 from glueft.plugin.task import Task
-from glueft.testing.check import ContractBrokenError, NotCheckedError
-from glueft.testing.subject import Subject
-from glueft.testing.target import Target, last_line, run_python
+from glueft.testing.check import Check, ContractBrokenError, NotCheckedError, Subject
+from glueft.testing.process import ask_worker, request_of
 
-# References, predictions and the value that follows, worked by hand. Of the two labels: 3 rows of label 1 are found,
-# one is missed, none is said wrongly: accuracy is 5/6, F1 2*3/(2*3+1), that of label 0 2*2/(2*2+1), and Matthews
-# (3*2-0*1)/sqrt(3*4*2*3). Of the scores: the products of the deviations sum to 4, the squares to 5 on each side; the
-# ranks are the scores themselves; two of four are 1 off.
-LABELS, SAID = [0, 1, 1, 0, 1, 1], [0, 1, 0, 0, 1, 1]
-SCORES, GUESSED = [1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0]
-WORKED = {
-    "accuracy": (LABELS, SAID, 5 / 6),
-    "f1": (LABELS, SAID, 6 / 7),
-    "f1_macro": (LABELS, SAID, (6 / 7 + 4 / 5) / 2),
-    "matthews_correlation": (LABELS, SAID, 6 / 72**0.5),
-    "pearson": (SCORES, GUESSED, 0.8),
-    "spearmanr": (SCORES, GUESSED, 0.8),
-    "mae": (SCORES, GUESSED, 0.5),
-    "rmse": (SCORES, GUESSED, 0.5**0.5),
-}
+
+def checks(subject: Subject) -> list[Check]:
+    """The checks of a task, in order."""
+    from glueft.testing.bad_rows import bad_rows
+    from glueft.testing.learning import learns
+
+    data, all_of_keras = ("datasets",), ("datasets", "keras", "transformers")
+    return [
+        Check("offline load", subject, offline_load, data),
+        Check("labels", subject, labels, data, needs_rows=True),
+        Check("pair order", subject, pair_order, data, needs_rows=True),
+        Check("metrics", subject, metrics, ("evaluate", "sklearn"), needs_rows=True),
+        Check("same rows", subject, same_rows, data, needs_rows=True),
+        Check("bad rows", subject, bad_rows, data, needs_rows=True),
+        Check("learns", subject, learns, all_of_keras, needs_rows=True),
+    ]
 
 
 def offline_load(subject: Subject) -> str:
@@ -82,25 +80,18 @@ def pair_order(subject: Subject) -> str:
 
 
 def metrics(subject: Subject) -> str:
-    """Each metric gives what was worked out by hand, and its best where every prediction is right."""
+    """Each metric has its best value where every prediction is right."""
     from glueft.metrics import check_metrics, compute_metrics, known_metrics
 
     task = subject.task
     check_metrics(task.name, task.metrics, labels=len(task.labels))
-    told = []
-    for metric in task.metrics:
-        if metric not in WORKED:
-            continue
-        references, predictions, value = WORKED[metric]
-        got = compute_metrics([metric], predictions, references)[metric]
-        if abs(got - value) > 1e-6:
-            raise ContractBrokenError(f"{metric} of {predictions} where {references} is right is {got}, not {value}")
-        told.append(f"{metric} {got:.3f}")
+    told: dict[str, float] = {}
     for split in task.validation_splits:
         rows = subject.rows[split]
         best_values = compute_metrics(
             task.metrics, rows.labels, rows.labels, labels=task.labels, positive_label=task.positive_index
         )
+        told |= best_values
         for metric, best in best_values.items():
             wanted = known_metrics()[metric].best()
             if wanted is not None and abs(best - wanted) > 1e-6:
@@ -108,7 +99,7 @@ def metrics(subject: Subject) -> str:
                     f"{metric} of the {split} split is {best:g} even where every prediction is right: "
                     + _why_not_one(metric, task, rows)
                 )
-    return f"{', '.join(told)} on a case worked by hand" if told else "the best value where every prediction is right"
+    return f"{', '.join(f'{metric} {best:g}' for metric, best in told.items())} where every prediction is right"
 
 
 def same_rows(subject: Subject) -> str:
@@ -118,23 +109,17 @@ def same_rows(subject: Subject) -> str:
     if again != first:
         raise ContractBrokenError(
             f"a second load gives other {_differing(first, again)} rows than the first, or another order of them; "
-            "where chance is needed, take random.Random(0)"
+            "use random.Random(0) where chance is needed"
         )
     try:
-        target = Target.of(subject.cls)
+        request = request_of(subject, "rows")
     except NotCheckedError:
         return "twice the same rows in the same order"
-    data_dir = str(subject.data_dir.absolute()) if subject.data_dir else None
-    request = {"ask": "rows", "target": target.values(), "given": dict(subject.given), "data_dir": data_dir}
-    done = run_python("glueft.testing.probe", json.dumps(request), PYTHONHASHSEED="20000601")
-    other = last_line(done)
-    if other is None:
-        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise ContractBrokenError(f"a fresh Python cannot load the rows: {why}")
+    other = ask_worker(request, "load the rows", PYTHONHASHSEED="20000601")
     if other != first:
         raise ContractBrokenError(
-            f"another process loads other {_differing(first, other)} rows, or another order of them: does `load` go "
-            "through a set, or a folder's files unsorted?"
+            f"another process loads other {_differing(first, other)} rows, or another order of them: `load` may "
+            "iterate over a set, or over a folder's files unsorted"
         )
     return f"the same rows in the same order each time; SHA-256 of train {first['train'][:12]}"
 
@@ -148,7 +133,7 @@ def _by_layout(subject: Subject) -> dict[str, Rows]:
     try:
         return load_rows(plain(task.options), subject.source())
     except Exception:
-        return {}  # Its own `load` is there for a reason.
+        return {}  # The layout alone does not serve, which is why it has its own `load`.
 
 
 def _compare_labels(split: str, rows: Rows, by_layout: Rows | None) -> None:
@@ -160,8 +145,7 @@ def _compare_labels(split: str, rows: Rows, by_layout: Rows | None) -> None:
         names = [rows.label_names[int(labels[row])] for labels in (rows.labels, by_layout.labels)]
         raise ContractBrokenError(
             f'its `load` calls row {row} of the {split} split "{names[0]}", which the `tsv` layout calls "{names[1]}": '
-            "the "
-            "labels are in another order than `labels`; give each row its label by name"
+            "the labels are in another order than `labels`; give each row its label by name"
         )
 
 
@@ -170,9 +154,8 @@ def _check_numbers(task: Task) -> None:
     first, second = task.inputs
     if _number(first) > _number(second) > 0:
         raise ContractBrokenError(
-            f'`inputs` are ("{first}", "{second}"), and the encoder would read {first} first; if that is meant, give '
-            "the "
-            "columns other names"
+            f'`inputs` are ("{first}", "{second}"), and the encoder would read {first} first; if that is meant, '
+            "rename the columns"
         )
     mappings: list[tuple[str, Mapping[str, str | int]]] = []
     if task.tsv:
@@ -214,23 +197,3 @@ def _differing(first: Mapping[str, str], second: Mapping[str, str]) -> str:
 
 def _short(text: str, longest: int = 40) -> str:
     return f'"{text}"' if len(text) <= longest else f'"{text[: longest - 3]}..."'
-
-
-def balanced(rows: Rows, most: int) -> Sequence[int]:
-    """The first rows of each label in turn, `most` of them, each text once; in regression rows from low to high."""
-    order = sorted(range(len(rows)), key=lambda row: float(rows.labels[row])) if not rows.label_names else None
-    if order is not None:
-        step = max(1, (len(order) - 1) / max(1, most - 1))
-        return sorted({order[min(round(step * at), len(order) - 1)] for at in range(min(most, len(order)))})
-    queues: dict[int, list[int]] = {}
-    seen: set[tuple[str, ...]] = set()
-    for row, texts in enumerate(zip(*rows.texts, strict=True)):
-        if texts not in seen:
-            seen.add(texts)
-            queues.setdefault(int(rows.labels[row]), []).append(row)
-    chosen: list[int] = []
-    while len(chosen) < most and any(queues.values()):
-        for label in sorted(queues):
-            if queues[label] and len(chosen) < most:
-                chosen.append(queues[label].pop(0))
-    return sorted(chosen)

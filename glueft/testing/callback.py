@@ -1,4 +1,4 @@
-"""What is checked of a callback: it builds for a run."""
+"""The check of a callback: it builds for a run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glueft.data.rows import Rows
-from glueft.testing.check import require_built
-from glueft.testing.subject import Subject
+from glueft.testing.built import require_built
+from glueft.testing.check import Check, Subject
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
     from glueft.training.session import Session
+
+
+def checks(subject: Subject) -> list[Check]:
+    """The checks of a callback."""
+    return [Check("builds", subject, builds, ("keras", "transformers"))]
 
 
 def builds(subject: Subject) -> str:
