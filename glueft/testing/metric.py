@@ -56,15 +56,12 @@ def best_value(subject: Subject) -> str:
 
 
 def row_order(subject: Subject) -> str:
-    """The order of the rows does not change the value, and `value` does not change its arguments."""
+    """The order of the rows does not change the value."""
     import numpy as np
 
     metric = _metric(subject)
     predictions, references = made_up(metric, 0)
-    before = predictions.copy(), references.copy()
     first = _value(metric, predictions, references)
-    if not all(map(np.array_equal, before, (predictions, references))):
-        raise ContractBrokenError("`value` changes the arrays that it is given")
     order = np.random.default_rng(1).permutation(ROWS)
     second = _value(metric, predictions[order], references[order])
     if not math.isclose(first, second, rel_tol=1e-9, abs_tol=1e-9):

@@ -279,7 +279,7 @@ def test_a_validation_split_that_no_prediction_can_be_right_on(tmp_path: Path) -
         (
             "order = [WORDS.index(word) for word in set(WORDS)]\n"
             "        splits['train'] = splits['train'].select(order)",
-            "another process loads other train rows, or another order of them: does `load` go through a set",
+            "another process loads other train rows, or another order of them: `load` may iterate over a set",
         ),
     ],
 )

@@ -87,8 +87,8 @@ class Unspeakable(Base):
         (OwnRate, "builds", "its learning rate is 0.01 before the first step, and the schedule says 0.5"),
         (BuiltAlready, "builds", "built on variables already"),
         (Uphill, "lowers a loss", "20 steps do not lower the loss of a small network: "),
-        (Forgetful, "is saved", "what its configuration says of momentum is lost"),
-        (Unspeakable, "is saved", "its get_config holds what JSON cannot say"),
+        (Forgetful, "is saved", "from_config loses momentum of its configuration"),
+        (Unspeakable, "is saved", "its get_config holds a value that JSON does not have"),
     ],
 )
 def test_a_wrong_optimizer(optimizer: type[glueft.Optimizer], check: str, told: str) -> None:

@@ -105,7 +105,10 @@ def test_its_files_are_broken_in_every_way(tmp_path: Path) -> None:
             NAIVE.replace("rows = ", "rows = [] if not (Path(self.options.folder) / name).is_file() else "),
             "a train file that is not UTF-8 gives UnicodeDecodeError: ",
         ),
-        (FORGIVING, "a train file with a row without text is loaded without an error; refuse it with a glueft.DataError"),
+        (
+            FORGIVING,
+            "a train file with a row without text is loaded without an error; refuse it with a glueft.DataError",
+        ),
     ],
 )
 def test_a_load_that_falls_over_or_says_nothing(read: str, told: str, tmp_path: Path) -> None:
