@@ -12,6 +12,7 @@ from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles, registry_with
 
 if TYPE_CHECKING:
+    from glueft.plugin.metric import Metric
     from glueft.plugin.registry import Registered, Registry
     from glueft.plugin.task import Task
 
@@ -98,6 +99,7 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
 def description_of(plugin: Registered) -> dict[str, Any]:
     """A plugin as plain values, those that `--json` prints."""
     from glueft.cli.list_plugins import source_of
+    from glueft.plugin.metric import Metric
     from glueft.plugin.task import Task
 
     cls = plugin.cls
@@ -110,7 +112,21 @@ def description_of(plugin: Registered) -> dict[str, Any]:
     }
     if issubclass(cls, Task):
         description |= _task(cls)
+    if issubclass(cls, Metric):
+        description |= _metric(cls)
     return description | {"options": _options(plugin)}
+
+
+def _metric(metric: type[Metric]) -> dict[str, Any]:
+    return {
+        "suits": metric.suits,
+        "most_labels": 2 if metric.of_positive_label else metric.most_labels,
+        "of_positive_label": metric.of_positive_label,
+        "takes_probabilities": metric.takes_probabilities,
+        "higher_is_better": metric.higher_is_better,
+        "bounds": list(metric.bounds),
+        "hub_name": metric.hub_name or metric.name,
+    }
 
 
 def _task(task: type[Task]) -> dict[str, Any]:
@@ -182,10 +198,11 @@ def _data(task: type[Task]) -> dict[str, Any]:
 
 
 def _options(plugin: Registered) -> list[dict[str, Any]]:
+    from glueft.metrics.choice import options_of
     from glueft.recipe.schema import options_schema
     from glueft.recipe.values import expected
 
-    schema = options_schema(plugin.cls.Options, "option", {})
+    schema = options_schema(options_of(plugin.cls), "option", {})
     return [
         {
             "name": name,

@@ -18,6 +18,9 @@ def show(description: dict[str, Any]) -> None:
     if description["kind"] == "task":
         say()
         _show_task(description)
+    if description["kind"] == "metric":
+        say()
+        _show_metric(description)
     say()
     _show_options(description["options"])
 
@@ -41,6 +44,20 @@ def _show_task(task: dict[str, Any]) -> None:
         _line("published", f"{score['model']}{split}: {numbers} ({score['source']})")
     if task["submission"]:
         _line("submission", _submission(task["submission"]))
+
+
+def _show_metric(metric: dict[str, Any]) -> None:
+    most = metric["most_labels"]
+    suits = (
+        "regression"
+        if metric["suits"] == "scores"
+        else f"tasks of {f'up to {most}' if most else 'any number of'} labels"
+    )
+    _line("suits", suits + ("; it is about the positive label" if metric["of_positive_label"] else ""))
+    _line("from", "the probability of each label" if metric["takes_probabilities"] else f"predicted {metric['suits']}")
+    least, greatest = ("no bound" if bound is None else f"{bound:g}" for bound in metric["bounds"])
+    _line("values", f"from {least} to {greatest}; {'higher' if metric['higher_is_better'] else 'lower'} is better")
+    _line("on the hub", metric["hub_name"])
 
 
 def _submission(submission: dict[str, Any]) -> str:

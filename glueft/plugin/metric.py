@@ -128,7 +128,7 @@ def check_metric_names(task_name: str, names: Sequence[str], known: Mapping[str,
                 f"task {task_name!r} names a metric that does not suit {kind}",
                 expected=f"one of {', '.join(suiting)}",
                 received=repr(name),
-                fix="correct the task's `metrics` or its `labels`",
+                fix=f"metrics that suit it are {', '.join(suiting)}" if suiting else "correct the task's `labels`",
             )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from glueft.errors import GlueftError, PluginError
+from glueft.metrics.choice import choose_metrics, chosen_metrics, options_of
 from glueft.plugin.base import Plugin
 from glueft.plugin.callback import Callback
 from glueft.plugin.contract import fitting_breach
@@ -90,7 +91,7 @@ class RecipeCheck:
             table = self.tables.get(name)
             if options is None and isinstance(table, dict):
                 found = self._lookup(name, table.get("plugin"))
-                options = found.cls.Options if found else None
+                options = options_of(found.cls) if found else None
             for key, option in options.model_fields.items() if options else ():
                 self.homes.setdefault(key, []).append(name)
                 if option.is_required():
@@ -201,21 +202,24 @@ class RecipeCheck:
             # What else is wrong in the table can still be told, if it is plain which plugin was meant.
             if meant:
                 found = self.registry.find(kind, meant)
-                self._options(found.cls.Options, path, rest, f'{kind} "{meant}"', found)
+                self._options(options_of(found.cls), path, rest, f'{kind} "{meant}"', found)
             return None
-        options = self._options(found.cls.Options, path, rest, f'{kind} "{name}"', found)
+        options = self._options(options_of(found.cls), path, rest, f'{kind} "{name}"', found)
         return self._made(found, options, path) if options is not None else None
 
     def _made(self, found: Registered, options: Any, path: Path) -> Plugin | None:
         """A plugin with its options; that they do not go together is a problem."""
-        what = f'{found.kind} "{found.name}"'
+        what, where = f'{found.kind} "{found.name}"', path
         try:
             plugin = found.cls(options)
+            if isinstance(plugin, Task) and chosen_metrics(plugin):
+                where = (*path, "metrics")
+                choose_metrics(plugin)
             reason = fitting_breach(plugin, self.registry.classes)
         except GlueftError as error:
             self.problems.append(
                 self.origins.problem(
-                    path, error.message, expected=error.expected, received=error.received, fix=error.fix
+                    where, error.message, expected=error.expected, received=error.received, fix=error.fix
                 )
             )
             return None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pydantic
 
+from glueft.metrics.choice import options_of
 from glueft.plugin.options import Options
 from glueft.plugin.registry import Registered, Registry
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
@@ -71,7 +72,7 @@ def _plugin_table(registry: Registry, kind: str, definitions: dict[str, Any]) ->
 
 
 def _one_plugin(plugin: Registered, definitions: dict[str, Any]) -> dict[str, Any]:
-    schema = options_schema(plugin.cls.Options, f"{plugin.kind}.{plugin.name}", definitions)
+    schema = options_schema(options_of(plugin.cls), f"{plugin.kind}.{plugin.name}", definitions)
     name = {"const": plugin.name, "description": plugin.cls.description()}
     return {
         "title": plugin.name,

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from glueft.encoder.labels import contradiction
 from glueft.errors import RunFolderError
+from glueft.metrics.choice import chosen_metrics
 from glueft.plugin.origin import recorded_origins
 from glueft.plugin.task_description import TaskDescription, describe_task, read_description
 from glueft.runs import history
@@ -121,7 +122,8 @@ class SavedRun:
         """The recipe's task; one that learns its labels from its rows has those of the model, and the run's metrics."""
         task = copy.copy(self.recipe.task)
         if task.reads_own_files:
-            task.labels, task.metrics = self.labels, tuple(self.record.metrics) or task.metrics
+            task.labels = self.labels
+            task.metrics = chosen_metrics(task) or tuple(self.record.metrics) or task.metrics
         return task
 
     @cached_property
