@@ -23,8 +23,10 @@ __all__ = [
     "check_metrics",
     "compute_metrics",
     "hub_name",
+    "is_correlation",
     "known_metrics",
     "lower_is_better",
+    "metric_facts",
     "metric_labels",
     "metric_title",
     "other_metrics",
@@ -134,6 +136,21 @@ def metric_labels(names: Sequence[str], labels: Sequence[str], positive_label: i
     return {name: labels[positive_label] for name in names if name in known and known[name].of_positive_label}
 
 
+def metric_facts(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what run.json keeps of metrics, for readers that do not have the plugin."""
+    known = known_metrics()
+    return {
+        name: {
+            "description": known[name].description(),
+            "higher_is_better": known[name].higher_is_better,
+            "bounds": [*known[name].bounds],
+            "hub_name": known[name].hub_name or name,
+        }
+        for name in names
+        if name in known
+    }
+
+
 def metric_title(name: str, labels: Mapping[str, str]) -> str:
     """Return a metric's name as people are shown it: "f1 of alarm".
 
@@ -149,16 +166,33 @@ def titled(values: Mapping[str, float], labels: Mapping[str, str]) -> dict[str, 
     return {metric_title(name, labels): value for name, value in values.items()}
 
 
-def lower_is_better(name: str) -> bool:
-    """Whether a metric, or "loss", is the better the lower it is."""
-    known = known_metrics()
-    return name == "loss" or (name in known and not known[name].higher_is_better)
+def lower_is_better(name: str, facts: Mapping[str, Any] | None = None) -> bool:
+    """Whether a metric, or "loss", is the better the lower it is.
+
+    Args:
+        name: of the metric.
+        facts: `metric_facts` of a run's record; without them, or for a metric that is not among them, the installed
+            plugins tell.
+    """
+    return name == "loss" or not _facts(name, facts).get("higher_is_better", True)
 
 
-def hub_name(name: str) -> str:
-    """Return what model cards call a metric in their metadata."""
+def is_correlation(name: str) -> bool:
+    """Whether a metric goes from -1 to 1, and so is not defined for constant predictions."""
     known = known_metrics()
-    return (name in known and known[name].hub_name) or name
+    return name in known and known[name].bounds == (-1, 1)
+
+
+def hub_name(name: str, facts: Mapping[str, Any] | None = None) -> str:
+    """Return what model cards call a metric in their metadata; `facts` as in `lower_is_better`."""
+    return _facts(name, facts).get("hub_name") or name
+
+
+def _facts(name: str, recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if recorded and name in recorded:
+        found: Mapping[str, Any] = recorded[name]
+        return found
+    return metric_facts([name]).get(name, {})
 
 
 def other_metrics(names: Sequence[str], labels: int) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
                 dataset_split=split,
                 dataset_revision=data.get("revision") if official else None,
                 dataset_args={"rows": described.get("rows")},
-                metric_type=hub_name(metric),
+                metric_type=hub_name(metric, record.get("metric_facts")),
                 metric_name=metric_title(metric, record.get("metric_labels", {})),
                 metric_value=value,
             )

@@ -133,7 +133,7 @@ def collect(run: SavedRun, data_dir: str | Path | None = None) -> Content:
             ending=facts.ending(record, history.last_step),
             summary=facts.summary(record, settings),
             results=results(record),
-            training=_training(history, record.get("baseline", {}), shown_labels(record)),
+            training=_training(history, record, shown_labels(record)),
             epochs=_epochs(history, shown_labels(record)),
             splits=_splits(run, reader, settings, data_dir),
             lengths=_lengths(record.get("data", {})),
@@ -157,12 +157,13 @@ def _recipe(run: SavedRun) -> str:
     return (run.folder / "recipe.toml").read_text("utf-8")
 
 
-def _training(history: Curves, baseline: Mapping[str, float], labels: Mapping[str, str]) -> list[Plot]:
+def _training(history: Curves, record: Mapping[str, Any], labels: Mapping[str, str]) -> list[Plot]:
     plots = []
     if history.loss:
         plots.append(training_plots.loss_plot(history))
     if history.metrics:
-        plots.append(training_plots.metrics_plot(history, baseline, labels))
+        baseline, known = record.get("baseline", {}), record.get("metric_facts")
+        plots.append(training_plots.metrics_plot(history, baseline, labels, known))
     if history.learning_rate:
         plots.append(training_plots.learning_rate_plot(history))
     return plots

@@ -64,13 +64,16 @@ def loss_plot(curves: Curves) -> Plot:
     return Plot("loss", title, shape, caption, to_svg(figure, "loss", title, shape), table)
 
 
-def metrics_plot(curves: Curves, baseline: Mapping[str, float], labels: Mapping[str, str]) -> Plot:
+def metrics_plot(
+    curves: Curves, baseline: Mapping[str, float], labels: Mapping[str, str], facts: Mapping[str, Any] | None = None
+) -> Plot:
     """Draw the validation metrics of each epoch, beside what always giving the same answer gives.
 
     Args:
         curves: of the training.
         baseline: what always giving the same answer gives.
         labels: for each metric that is about one label that label.
+        facts: what run.json has recorded of each metric.
     """
     figure, axes = new_figure()
     titles = {name: metric_title(name, labels) for name in curves.metrics}
@@ -99,7 +102,7 @@ def metrics_plot(curves: Curves, baseline: Mapping[str, float], labels: Mapping[
     shape = f"Line chart. Horizontal: epoch, 1 to {epochs[-1]}. Vertical: {' and '.join(titles.values())}."
     first = curves.metrics[0]
     values = [epoch["metrics"][first] for epoch in curves.epochs]
-    best = "lowest" if lower_is_better(first) else "highest"
+    best = "lowest" if lower_is_better(first, facts) else "highest"
     caption = _best(titles[first], best, curves.epochs, values, ".4f")
     rows = [(str(epoch["epoch"]), *map(score_text, epoch["metrics"].values())) for epoch in curves.epochs]
     if baseline:

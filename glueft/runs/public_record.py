@@ -15,8 +15,8 @@ from typing import Any
 LEFT_OUT = "(left out)"
 
 _RECORD = (
-    "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "other_metrics",
-    "other_metrics_by_split", "majority_accuracy", "baseline",
+    "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "metric_facts",
+    "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline",
     "published", "warnings", "epochs", "seconds", "versions", "parameters", "trainable_parameters", "num_train_steps",
     "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes", "engine",
 )  # fmt: skip

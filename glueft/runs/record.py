@@ -112,6 +112,15 @@ class Checkpoint(Part):
     head: str | None = Field(default=None, description="whether the classification head was loaded or new")
 
 
+class MetricFacts(Part):
+    """What is known of a metric without the plugin that computes it."""
+
+    description: str = Field(default="", description="the first line of its docstring")
+    higher_is_better: bool = True
+    bounds: list[float | None] = Field(default=[None, None], description="least and greatest value; null for no bound")
+    hub_name: str | None = Field(default=None, description="what model cards call it in their metadata")
+
+
 class Model(Part):
     """The model folder."""
 
@@ -232,6 +241,9 @@ class Record(Part, MutableMapping[str, Any]):
     )
     data: Data = Field(default_factory=Data)
     metric_labels: dict[str, str] = Field(default={}, description="the label of each metric that is of one label")
+    metric_facts: dict[str, MetricFacts] = Field(
+        default={}, description="what is known of each metric of the run; absent in earlier runs"
+    )
     task_description: Any = Field(default=None, description="the task in plain data, for when its plugin is missing")
     majority_accuracy: Metric | None = Field(
         default=None, description="accuracy of the most frequent label of the primary split; null in regression"

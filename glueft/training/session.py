@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
 from glueft.data.splits import describe_split, predicted_splits, size_notes
-from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics, predictions_of
+from glueft.metrics import check_metrics, compute_metrics, metric_facts, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.task_description import describe_task
@@ -183,6 +183,7 @@ class Session:
             "data": self.provenance | {"validation_split": self.primary_split} | data,
             "warnings": list(self.warnings),
             "metric_labels": self.metric_labels,
+            "metric_facts": metric_facts([*task.metrics, *other_metrics(task.metrics, len(self.labels))]),
             "task_description": describe_task(task).as_record(),
             "majority_accuracy": majority_accuracy(task, self.encoded[self.primary_split].labels),
             "published": [asdict(score) for score in task.published],

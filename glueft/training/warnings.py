@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from glueft.metrics import is_correlation
 from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 # At so many steps, at equal distances, the learning rate is looked up: a call takes a millisecond.
 LOOKED_UP = 20
-CORRELATIONS = {"matthews_correlation", "pearson", "spearmanr"}
 MORE_STEPS = "train for more steps: training.epochs, or a smaller training.batch_size"
 
 
@@ -106,5 +106,6 @@ def answer_warnings(
     if (predictions != predictions[0]).any() or (given == given[0]).all():
         return
     answer = quoted(labels[int(predictions[0])]) if labels else f"the score {predictions[0]:g}"
-    undefined = "; a correlation with one answer is not defined, and counts as 0" if CORRELATIONS & {*metrics} else ""
+    correlation = any(map(is_correlation, metrics))
+    undefined = "; a correlation with one answer is not defined, and counts as 0" if correlation else ""
     yield f"all {len(given):,} {name} rows got the same answer, {answer}: the model tells nothing apart{undefined}"

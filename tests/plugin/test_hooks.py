@@ -101,7 +101,7 @@ def outcome(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcom
         (data / name).write_text(rows)
     (folder / "weather.toml").write_text(
         f"""
-        task = {{ plugin = "weather" }}
+        task = {{ plugin = "weather", metrics = ["accuracy", "specificity"] }}
         model = {{ checkpoint = {json.dumps(str(tiny_bert))} }}
         data = {{ source = "folder", folder = "DATA" }}
         optimizer = {{ plugin = "adamax", beta_1 = 0.8 }}
@@ -140,8 +140,10 @@ def test_glueft_callbacks(outcome: Outcome) -> None:
 
 
 def test_glueft_metrics(outcome: Outcome) -> None:
-    done = outcome.command("describe", "specificity", "--json")
-    assert json.loads(done.stdout)["package"] == package("glueft_metrics")
+    assert [*outcome.record["metrics"]] == ["accuracy", "specificity"]
+    assert outcome.record["metric_labels"] == {"specificity": "go_out"}
+    done = outcome.command("compare", outcome.record["run_dir"], outcome.record["run_dir"], "--json")
+    assert [*json.loads(done.stdout)["comparisons"][0]["metrics"]] == ["accuracy", "specificity"]
 
 
 def test_glueft_encoders(outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from broken_recipes import GOOD, problems
+from glueft.metrics.choice import options_of
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
 from glueft.recipe.schema import recipe_schema, to_json
@@ -84,7 +85,7 @@ def test_the_schema_is_assembled_from_sections_and_plugins() -> None:
         assert [table["title"] for table in tables] == registry.names(kind)
         for table, plugin in zip(tables, registry.all(kind), strict=True):
             assert table["properties"]["plugin"]["const"] == plugin.name
-            assert keys(table) == {"plugin", *plugin.cls.Options.model_fields}
+            assert keys(table) == {"plugin", *options_of(plugin.cls).model_fields}
             assert table["additionalProperties"] is False
             assert plugin.package in table["description"]
             assert all(option.get("description") for option in table["properties"].values())
