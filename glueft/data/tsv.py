@@ -48,8 +48,7 @@ def read_tsv(
             carriage return then ends a line as a line feed does.
 
     Raises:
-        DataError: the file cannot be read, its header lacks a column, or rows are malformed; names the file, the first
-            few such lines and how many there are.
+        DataError: the file cannot be read, its header lacks a column, or rows are malformed.
         PluginError: the task's layout contradicts itself.
     """
     assert task.tsv is not None
@@ -77,11 +76,7 @@ class _Reader:
             self.read_label = _label_reader(task, self.label, labelled=labelled)
 
     def table(self, *, leave_out: bool) -> Table:
-        """Read the rows.
-
-        Args:
-            leave_out: whether to leave out lines with too few fields.
-        """
+        """Read the rows; `leave_out` those with too few fields."""
         texts: tuple[list[str], ...] = tuple([] for _ in self.inputs)
         labels: list[int | float] = []
         problems = Problems()

@@ -30,34 +30,21 @@ class BadRow:
 
 
 class Row(NamedTuple):
-    """A row as it was read.
+    """A row as it was read."""
 
-    Attributes:
-        number: of its line or row, from 1.
-        content: its cells by column; for a row with a problem whatever was read.
-        size: its characters, about.
-        problem: what is wrong with the row already, if anything is.
-    """
-
-    number: int
-    content: Any
-    size: int
+    number: int  # of its line or row, from 1
+    content: Any  # its cells by column; of a row with a problem whatever was read
+    size: int  # in characters, about
     problem: Problem | None = None
 
 
 @dataclass
 class Chunk:
-    """Rows in the order of their file.
+    """Rows in the order of their file."""
 
-    Attributes:
-        texts: for each of the model's inputs, a text a row.
-        rows: the cells of each row by column; or an Arrow table, where the file is Parquet.
-        bad: rows that are left out of the two above.
-    """
-
-    texts: tuple[list[str], ...]
-    rows: Any = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+    texts: tuple[list[str], ...]  # for each of the model's inputs, a text a row
+    rows: Any = field(default_factory=list)  # the cells of each row by column; of Parquet an Arrow table
+    bad: list[BadRow] = field(default_factory=list)  # left out of the two above
 
     def __len__(self) -> int:
         return len(self.texts[0])
@@ -77,23 +64,14 @@ class Chunk:
 
 
 class RowSource:
-    """Where rows come from.
+    """Where rows come from."""
 
-    Attributes:
-        name: of the file, for messages.
-        unit: what a row's number counts: "line", "row" or "text".
-        columns: those with the texts.
-        raw: whether fields are written as they are, without quotes around them, and hold no tabs.
-        repeats: whether `chunks` may be called again, and gives the same rows.
-        warnings: about the rows; complete when all were read.
-    """
-
-    name: str
-    unit = "line"
-    columns: Sequence[str]
-    raw = False
-    repeats = True
-    warnings: tuple[str, ...] = ()
+    name: str  # of the file, for messages
+    unit = "line"  # what the numbers of rows count
+    columns: Sequence[str]  # those with the texts
+    raw = False  # whether fields stand without quotes and hold no tabs
+    repeats = True  # whether the rows can be read again
+    warnings: tuple[str, ...] = ()  # complete when all rows were read
 
     def __init__(self, choice: TextChoice) -> None:
         self.choice = choice

@@ -25,50 +25,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """Where results go.
-
-    Attributes:
-        path: the file; None for a stream.
-        stream: what to write to where there is no file.
-        kind: the format of the stream: "csv", "tsv" or "jsonl".
-        skipped: the side file of the bad rows; None where a bad row is an error.
-    """
+    """Where results go."""
 
     path: Path | None
-    stream: IO[bytes] | None = None
-    kind: str = "jsonl"
-    skipped: Path | None = None
+    stream: IO[bytes] | None = None  # where there is no file
+    kind: str = "jsonl"  # the format of the stream
+    skipped: Path | None = None  # the side file of bad rows; None where these are errors
 
 
 @dataclass
 class Summary:
-    """What became of the rows.
+    """What became of the rows."""
 
-    Attributes:
-        rows: predicted.
-        skipped: set aside as bad.
-        truncated: rows that lost tokens to the longest length.
-        seconds: of reading, predicting and writing.
-        names: the columns of the results, in their order.
-    """
-
-    rows: int = 0
+    names: tuple[str, ...]  # the columns of the results
+    rows: int = 0  # that were predicted
     skipped: int = 0
     truncated: int = 0
-    seconds: float = 0.0
-    names: tuple[str, ...] = ()
+    seconds: float = 0.0  # of reading, predicting and writing
 
 
 def check_rows(source: RowSource, *, skip_bad: bool, on_rows: Callable[[int], None] = lambda rows: None) -> int:
-    """Read all rows before any is predicted, and return how many there are without the bad ones.
-
-    Args:
-        source: read to its end.
-        skip_bad: whether bad rows may be left out.
-        on_rows: called now and then with the number of rows read since.
+    """Read all rows before any is predicted, and return how many good ones there are.
 
     Raises:
-        DataError: there are bad rows and they may not be left out, or there is no other.
+        DataError: there are bad rows and `skip_bad` is not set, or there are no others.
     """
     bad, rows = Problems(), 0
     for chunk in source.chunks():
@@ -102,13 +82,13 @@ def _no_rows(source: RowSource, bad: Problems) -> DataError:
 def predict_rows(
     source: RowSource, predictor: Predictor, target: Target, progress: PredictionProgress, *, rows_in_all: int | None
 ) -> Summary:
-    """Predict all rows and write them with their results.
+    """Predict all rows and write them with their results. Files appear when all is done, or not at all.
 
     Args:
         source: the rows; checked by `check_rows` if it can be read twice.
         predictor: the model.
-        target: where the results go. Files appear when all is done, or not at all.
-        progress: is told of every row.
+        target: where the results go.
+        progress: shows the rows.
         rows_in_all: how many there are; None for a stream.
 
     Raises:
@@ -118,7 +98,7 @@ def predict_rows(
     """
     begin = time.perf_counter()
     bad = Problems()
-    summary = Summary(names=result_names(predictor.saved.labels, {*source.names}))
+    summary = Summary(result_names(predictor.saved.labels, {*source.names}))
     place = target.path or "standard output"
     with ExitStack() as files:
         main = _open(files, target.path)
@@ -167,7 +147,7 @@ def predict_rows(
 
 
 def _bad_row(row: BadRow, unit: str) -> bytes:
-    """Write a line of JSON: where the row begins, the reason, what was received instead, and the row."""
+    """Return a line of the side file."""
     problem = row.problem
     reason = {"reason": problem.message, "expected": problem.expected, "received": problem.received}
     return plain_json({unit: problem.line} | reason | {"row": row.content}).encode("utf-8") + b"\n"

@@ -25,36 +25,21 @@ Texts = tuple[str, ...]
 
 @dataclass(frozen=True)
 class TextChoice:
-    """What a prediction reads: which texts, and how its tables hold them.
+    """What a prediction reads, and how its tables hold it; the last four are options of the command."""
 
-    Attributes:
-        inputs: the names of the one or two texts of a row.
-        layout: the columns of the task, or the usual ones.
-        task: of the run; None for a checkpoint that is no run's.
-        text: the column of the first text, as asked for.
-        text_pair: that of the second.
-        delimiter: between fields of CSV and TSV, as asked for.
-        quotes: whether fields may stand in quotes, as asked for.
-    """
-
-    inputs: tuple[str, ...]
+    inputs: tuple[str, ...]  # the names of the one or two texts of a row
     layout: TableLayout
-    task: TaskDescription | None = None
+    task: TaskDescription | None = None  # None for a checkpoint that is no run's
     text: str | None = None
     text_pair: str | None = None
     delimiter: str | None = None
     quotes: bool | None = None
 
     def columns(self, path: str, names: Sequence[str], *, separated: bool = False) -> tuple[str, ...]:
-        """Return the column of each text.
-
-        Args:
-            path: of the table, for messages.
-            names: its columns.
-            separated: whether its columns are told apart by a separator, which may be another one than was thought.
+        """Return the column of each text among the `names` of a table; `separated` is set for CSV and TSV.
 
         Raises:
-            DataError: a column is not there, or not once.
+            DataError: there is no such column, or both texts have the same.
         """
         given = (self.text, self.text_pair)
         found = tuple(
@@ -84,10 +69,7 @@ class TextChoice:
         )
 
     def reader(self, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], Texts]:
-        """Return what takes the texts out of a row's cells.
-
-        It raises CellError for a text that is missing, empty, too long or none; the task may permit one empty text.
-        """
+        """Return what takes the texts out of a row's cells, and raises CellError where these are none."""
         empty = self.task is not None and self.task.empty_text
         where = {column: shown(column) for column in columns}
 

@@ -50,18 +50,10 @@ def read_columns(
     delimiter: str | None = None,
     quotes: bool | None = None,
 ) -> Columns:
-    """Read columns of a file that a recipe names, in the format of its suffix.
-
-    Args:
-        path: the file.
-        wanted: the columns that it must have.
-        optional: columns that it may have.
-        delimiter: one character between the fields of CSV or TSV; None for a comma or a tab.
-        quotes: whether a field of CSV or TSV may stand in double quotes; see `Delimited`.
+    """Read columns of a file that a recipe names; `delimiter` and `quotes` are those of `Delimited`.
 
     Raises:
-        DataError: the file cannot be read, lacks a column, has no rows, or has malformed ones: the first few are named
-            by their lines, and all are counted.
+        DataError: the file cannot be read, lacks a wanted column, has no rows, or has malformed ones.
     """
     try:
         path.stat()
@@ -155,7 +147,7 @@ def read_cells(
     """Read every cell of a column by `read(where, cell)`; or `cells` in their place.
 
     Raises:
-        DataError: `read` raised CellError: the first few such rows are named, and all are counted.
+        DataError: `read` raised CellError.
     """
     values: list[Read] = []
     problems = Problems()

@@ -28,8 +28,7 @@ class Delimited:
         quotes: whether a field may stand in double quotes; a quoted one may hold delimiters and line breaks, and `""`
             for a quote. None for yes, but a field that seems to have swallowed the rows behind it is an error.
         compression: see `TableFormat`.
-        no_quotes: how the user says that quotes are text, for messages.
-        with_quotes: how the user says that fields stand in quotes, come what may.
+        no_quotes: how the user says that quotes are text; with_quotes: that they are not. For messages.
     """
 
     delimiter: str
@@ -40,19 +39,12 @@ class Delimited:
 
 
 class Record(NamedTuple):
-    """A row as it is written.
+    """A row as it is written."""
 
-    Attributes:
-        line: on which it begins, from 1.
-        fields: as many as the first record has, unless there is a problem.
-        problem: what is wrong with it.
-        fatal: whether more than this row is lost: rows that a quote has swallowed, or all behind it.
-    """
-
-    line: int
-    fields: list[str]
+    line: int  # on which it begins, from 1
+    fields: list[str]  # as many as the first record has, unless there is a problem
     problem: Problem | None = None
-    fatal: bool = False
+    fatal: bool = False  # whether more is lost: rows that a quote has swallowed, or all behind this one
 
 
 def read_records(path: Path, form: Delimited) -> Generator[Record, None, None]:
@@ -173,12 +165,7 @@ def _unreadable(line: int, error: str, form: Delimited) -> Problem:
 class DelimitedWriter:
     """Writes CSV or TSV; see `TableWriter`. Texts are never changed.
 
-    Args:
-        file: stays open.
-        names: the columns of the rows.
-        result_names: those that are added.
-        delimiter: between fields.
-        raw: write no quotes: the fields hold neither delimiters nor line breaks.
+    `raw` writes no quotes: the fields hold neither delimiters nor line breaks.
     """
 
     def __init__(

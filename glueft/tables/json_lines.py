@@ -15,18 +15,11 @@ from glueft.tables.problems import Problem, shown
 
 
 class JsonRow(NamedTuple):
-    """A line that is not blank.
+    """A line that is not blank."""
 
-    Attributes:
-        line: its number, from 1.
-        text: the line as it is written.
-        cells: the object, unless the line is none.
-        problem: what is wrong with the line.
-    """
-
-    line: int
+    line: int  # from 1
     text: str
-    cells: dict[str, Any] | None
+    cells: dict[str, Any] | None  # None where the line is no object
     problem: Problem | None = None
 
 

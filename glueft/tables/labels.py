@@ -89,12 +89,7 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def found_names(train: Columns, column: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels in the training rows.
-
-    Args:
-        train: the file.
-        column: its label column.
-        names: the label of each row.
+    """Return the labels in the training rows; `names` has that of each row.
 
     Raises:
         DataError: there is one label only, or nearly every row has its own.

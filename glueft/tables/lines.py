@@ -27,9 +27,8 @@ class TextLines:
     """The lines of a file, their ends included, for one iteration. A line that is not text is yielded all the same.
 
     Args:
-        path: the file.
+        path: the file; of an open one, its `content`, the name for messages.
         compression: see `TableFormat`.
-        content: an open file to read instead; `path` is then its name in messages.
     """
 
     def __init__(self, path: Path, compression: str | None = None, content: IO[bytes] | None = None) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from glueft.errors import OutputError
 from glueft.files import WholeFile, writing
@@ -16,20 +16,9 @@ from glueft.tables.lines import OPENERS
 from glueft.tables.parquet import ParquetWriter
 from glueft.tables.suffixes import SUFFIXES, TableFormat, table_format
 
-
-class TableWriter(Protocol):
-    """Writes rows and columns of results beside them."""
-
-    def write(self, rows: Any, results: Sequence[Sequence[Any]]) -> None:
-        """Write rows.
-
-        Args:
-            rows: a list of dicts by column, or an Arrow table.
-            results: the cells of each result column, a cell a row.
-        """
-
-    def close(self) -> None:
-        """Write what is left; the file itself stays open."""
+# `write(rows, results)` takes a list of dicts by column, or an Arrow table, and the cells of each column of results;
+# `close()` writes what is left, and leaves the file open.
+TableWriter = DelimitedWriter | JsonLinesWriter | ParquetWriter
 
 
 def make_writer(
@@ -48,8 +37,8 @@ def make_writer(
         file: where to.
         names: the columns of the rows.
         result_names: the columns of the results.
-        schema: gives the Arrow schema of the rows' columns; called for Parquet alone.
-        raw: whether the rows' fields hold no tabs: TSV is then written without quotes.
+        schema: gives the Arrow schema of the rows, for Parquet alone.
+        raw: write TSV without quotes: no field holds a tab.
     """
     if kind == "parquet":
         return ParquetWriter(file, result_names, schema())
@@ -77,15 +66,10 @@ def output_format(path: Path) -> TableFormat:
 
 
 def check_place(path: Path, *, force: bool, read: Path | None = None) -> None:
-    """Check, before any work is done, that a file can be written.
-
-    Args:
-        path: the file.
-        force: whether one that exists may be replaced.
-        read: the file that is read meanwhile.
+    """Check, before any work is done, that a file can be written; with `force` it may exist.
 
     Raises:
-        OutputError: it cannot, or may not.
+        OutputError: it cannot, or is the file that is `read` meanwhile.
     """
     if path.is_dir():
         raise OutputError(
