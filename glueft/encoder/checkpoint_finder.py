@@ -16,6 +16,7 @@ from glueft.encoder.tensors import check_tensors
 from glueft.errors import CheckpointError
 from glueft.hub.checkpoint_files import CONFIG, INDEX, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.plugin.encoder import Encoder, EncoderConfig
+from glueft.plugin.registry import Registry
 from glueft.system.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 
 # Bytes of a config.json: room for the names of tens of thousands of labels.
@@ -54,12 +55,13 @@ class Checkpoint:
         return read_config(self.config, str(self.folder / CONFIG), self.family)
 
 
-def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
+def find_checkpoint(name: str, revision: str | None = None, registry: Registry | None = None) -> Checkpoint:
     """Find a checkpoint and check its files.
 
     Args:
         name: a folder, `package:module/path` for a folder of an installed package, or else a hub name.
         revision: a branch, tag or commit of a hub repository.
+        registry: the plugins among which its family is looked for; by default, those of installed packages.
 
     Raises:
         CheckpointError: there is none, its config.json is broken or asks for an unsupported architecture, its weights
@@ -87,7 +89,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
     _refuse_irregular(folder)
     where = folder / CONFIG
     config = _read_config_file(where)
-    family = find_family(config, str(where))
+    family = find_family(config, str(where), registry)
     check_tensors(family, read_config(config, str(where), family), read_headers(folder), name)
     found = fingerprints(folder)
     if name == SAMPLE_CHECKPOINT:

@@ -19,6 +19,10 @@ _NEVER = {
 }
 
 
+class UnknownFamilyError(CheckpointError):
+    """No plugin that was found brings the family of a checkpoint."""
+
+
 def read_config(config: Mapping[str, Any], where: str = "config.json", family: Encoder | None = None) -> EncoderConfig:
     """Translate a config.json, already parsed.
 
@@ -52,7 +56,7 @@ def find_family(config: Mapping[str, Any], where: str = "config.json", registry:
         registry: where families are looked for; by default, all installed packages.
 
     Raises:
-        CheckpointError: there is none; the message names all that there are, and the nearest.
+        UnknownFamilyError: there is none; the message names all that there are, and the nearest.
     """
     registry = registry or load_registry()
     model_type = config.get("model_type")
@@ -68,7 +72,7 @@ def find_family(config: Mapping[str, Any], where: str = "config.json", registry:
     # A package that could not be used might have brought the family.
     if registry.failures:
         fix += ".  It may be in what could not be used: " + "; ".join(map(str, registry.failures))
-    raise CheckpointError(
+    raise UnknownFamilyError(
         f"{where}: model_type is not supported",
         expected="one of " + (", ".join(names) or "none: no family is installed"),
         received="no model_type" if model_type is None else repr(model_type),

@@ -134,7 +134,8 @@ def evaluate_checkpoint(
     with clock.phase("setup", clock.begin):
         chosen = choose_splits(task, splits)
         with progress.phase(f"checkpoint {parts.model.checkpoint}"):
-            checkpoint = rename_labels(find_checkpoint(parts.model.checkpoint, parts.model.revision), labels)
+            found = find_checkpoint(parts.model.checkpoint, parts.model.revision, parts.registry)
+            checkpoint = rename_labels(found, labels)
             check_max_length(parts.data.max_length, checkpoint)
             tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
         if not task.reads_own_files:

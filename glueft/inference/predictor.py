@@ -139,11 +139,11 @@ def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
 
 def load_run_model(run: SavedRun, *, quiet: bool = True) -> SavedModel:
     """Load the model that a run has saved, `quiet` without what the libraries say of it; see `load_saved_model`."""
-    from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import check_max_length, load_tokenizer
 
     sections = run.sections
     check_model_folder(run)
-    checkpoint = find_checkpoint(str(run.model_folder))
+    checkpoint = find_run_checkpoint(run)
     check_max_length(sections.data.max_length, checkpoint)
     described = described_if_known(run)
     pair = None if described is None else len(described.inputs) == 2
@@ -166,6 +166,27 @@ def load_run_model(run: SavedRun, *, quiet: bool = True) -> SavedModel:
         checkpoint=checkpoint,
         widths=None if widths is None else tuple(widths),
     )
+
+
+def find_run_checkpoint(run: SavedRun) -> Checkpoint:
+    """Find the model of a run; the plugin file that brought the encoder's family is loaded only if no package has it.
+
+    Raises:
+        CheckpointError: it cannot be read, or nothing here brings its family.
+    """
+    from glueft.encoder.checkpoint import find_checkpoint
+    from glueft.encoder.config import UnknownFamilyError
+
+    folder = str(run.model_folder)
+    try:
+        return find_checkpoint(folder)
+    except UnknownFamilyError as error:
+        origin = run.record.checkpoint.family
+        if "file" in origin:
+            return find_checkpoint(folder, registry=run.recipe.registry)
+        if {"package", "version"} <= origin.keys():
+            error.fix = how_to_get(origin)
+        raise
 
 
 def load_classification_checkpoint(name: str, revision: str | None = None) -> SavedModel:

@@ -72,11 +72,11 @@ def source_of(run: SavedRun) -> Source:
         RunFolderError: the recipe or the model's labels cannot be read.
         CheckpointError: the model is missing or broken, or a link in its folder leads out of it.
     """
-    from glueft.encoder.checkpoint_finder import find_checkpoint, refuse_leaving_links
-    from glueft.inference.predictor import described_if_known
+    from glueft.encoder.checkpoint_finder import refuse_leaving_links
+    from glueft.inference.predictor import described_if_known, find_run_checkpoint
 
     refuse_leaving_links(run.model_folder)
-    find_checkpoint(str(run.model_folder))
+    find_run_checkpoint(run)
     # An older run has not described its task, and the plugin may be on another machine: a card with a sentence less.
     task = described_if_known(run)
     return Source(run.model_folder, run.record, run.recipe_settings(), run.labels, task)

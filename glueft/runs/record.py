@@ -110,6 +110,7 @@ class Checkpoint(Part):
     revision: str | None = Field(default=None, description="its commit on the hub")
     sha256: dict[str, str] = Field(default={}, description="fingerprint of each file")
     head: str | None = Field(default=None, description="whether the classification head was loaded or new")
+    family: dict[str, str] = Field(default={}, description="of the encoder, with the package or file that brought it")
 
 
 class MetricFacts(Part):

@@ -12,6 +12,7 @@ from glueft.data.splits import describe_split, predicted_splits, size_notes
 from glueft.metrics import check_metrics, compute_metrics, metric_facts, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
+from glueft.plugin.origin import origin_of
 from glueft.plugin.task_description import describe_task
 from glueft.system.interruption import check
 from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
@@ -208,6 +209,7 @@ class Session:
                 "head": self.load_report.head,
                 "new": list(self.load_report.new),
                 "left_over": list(self.load_report.left_over),
+                "family": {"name": self.checkpoint.family.name} | origin_of(self.checkpoint.family),
             },
             "warnings": list(self.warnings),
             "engine": self.describe_engine(),
@@ -229,7 +231,7 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
     if not task.reads_own_files:
         check_metrics(task.name, task.metrics, labels=len(task.labels))
     with progress.phase(f"checkpoint {recipe.model.checkpoint}"):
-        checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision)
+        checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision, recipe.registry)
         check_max_length(data.max_length, checkpoint)
         tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
     check()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,26 @@ from glueft.errors import CheckpointError
 from glueft.export.exporter import export
 from glueft.export.formats import FORMATS
 from glueft.inference.predictor import load_saved_model
+from glueft.plugin.file import read_plugin_file
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
-from glueft.training import engine
 from plugin_packages import install
 from tiny_checkpoint import make_tiny_bert
 
 SOURCE = Path(__file__).parents[1] / "rotary_family.py"
 LABELS = ("no", "yes")
+
+
+@contextmanager
+def without_the_package() -> Iterator[None]:
+    path = [*sys.path]
+    sys.path[:] = [entry for entry in path if not (Path(entry) / "glueft_rotary.py").is_file()]
+    load_registry.cache_clear()
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        load_registry.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -149,14 +162,30 @@ def test_only_the_words_in_use_are_trained(folder: Path) -> None:
     model = load(folder)
     before = export_weights(tensor_table(model))
     assert narrow_vocabulary(model, [batch()["input_ids"]]) < before["model.embeddings.weight"].shape[0]
-    engine.compile_model(model, keras.optimizers.SGD(0.1), regression=False, jit_compile=False)
-    model.run_eagerly = keras.backend.backend() != "jax"
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False, run_eagerly=keras.backend.backend() != "jax")
     with known_words(model):
         model.fit(batch(), np.array([0, 1, 0, 1]), batch_size=4, epochs=1, verbose=0)
     widen_vocabulary(model)
     after = export_weights(tensor_table(model))
     changed = np.flatnonzero((after["model.embeddings.weight"] != before["model.embeddings.weight"]).any(axis=1))
     assert set(changed) == set(np.unique(batch()["input_ids"][batch()["attention_mask"] == 1]))
+
+
+def test_a_run_says_which_package_it_needs(finished: Path) -> None:
+    family = json.loads((finished / "run.json").read_text())["checkpoint"]["family"]
+    assert family == {"name": "rotary", "package": "glueft-rotary", "version": "1.0"}
+    with without_the_package(), pytest.raises(CheckpointError, match="model_type is not supported") as caught:
+        load_saved_model(finished)
+    assert "pip install glueft-rotary==1.0" in str(caught.value)
+
+
+def test_it_may_come_from_a_plugin_file(folder: Path) -> None:
+    with without_the_package():
+        with pytest.raises(CheckpointError, match="model_type is not supported"):
+            find_checkpoint(str(folder))
+        checkpoint = find_checkpoint(str(folder), registry=load_registry(read_plugin_file(str(SOURCE))))
+        assert logits(load_classifier(checkpoint, labels=LABELS, seed=1).model).shape == (4, 2)
 
 
 def test_a_model_type_that_is_nearly_its_own(package: None) -> None:
