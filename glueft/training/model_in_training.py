@@ -13,12 +13,11 @@ from glueft.errors import PluginError
 from glueft.plugin.attribution import at_work, named
 from glueft.runs.answers import Answers
 from glueft.training.model import learning_rate, synced
-from glueft.training.text_predictor import Predictor
+from glueft.training.text_predictor import Predictor, TextModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
     from glueft.training.session import Session
@@ -34,15 +33,15 @@ class ModelInTraining:
     def __init__(self, session: Session) -> None:
         self.session = session
 
-    @property
-    def classifier(self) -> Classifier:
-        """The Keras model, with the weights of now."""
-        return synced(self.session.model)
-
     @cached_property
     def tokenizer(self) -> Any:
         """A copy: calls change a tokenizer's settings, and the run saves its own."""
         return copy.deepcopy(self.session.tokenizer)
+
+    @property
+    def classifier(self) -> Classifier:
+        """The Keras model, with the weights of now."""
+        return synced(self.session.model)
 
     @property
     def num_train_steps(self) -> int:
@@ -50,34 +49,9 @@ class ModelInTraining:
         return self.session.batches.num_train_steps
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The label names in the order of the logits; () in regression."""
-        return self.session.labels
-
-    @property
-    def max_length(self) -> int:
-        """The longest row in tokens; what is longer is cut."""
-        return self.session.recipe.data.max_length
-
-    @property
-    def evaluation_batch_size(self) -> int:
-        """Rows a step."""
-        return self.session.recipe.training.evaluation_batch_size
-
-    @property
-    def widths(self) -> tuple[int, ...] | None:
-        """The padded lengths of the run's batches, in rising order; None for each batch's own."""
-        widths = self.session.batches.buckets
-        return None if widths is None else tuple(widths)
-
-    @property
     def validation_rows(self) -> Rows:
         """The rows of the primary split."""
         return self.session.rows[self.session.primary_split]
-
-    def encode(self, rows: Rows) -> Encoded:
-        """Tokenize rows as the run's own."""
-        return self.session.encode(rows)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of an optimizer step, from 1."""
@@ -85,18 +59,29 @@ class ModelInTraining:
 
     def validation_answers(self, logits: NDArray[np.float32]) -> Answers:
         """Return what logits of the primary split say."""
-        return Answers.of(logits, self.labels, self.session.encoded[self.session.primary_split].truncated)
+        session = self.session
+        return Answers.of(logits, session.labels, session.encoded[session.primary_split].truncated)
 
     @cached_property
     def _predictor(self) -> Predictor:
         """One for all calls, so that each finds the programs of those before."""
-        return Predictor(self)
+        session, buckets = self.session, self.session.batches.buckets
+        model = TextModel(
+            session.model,
+            session.tokenizer,
+            session.labels,
+            session.recipe.data.max_length,
+            session.recipe.training.evaluation_batch_size,
+            None if buckets is None else tuple(buckets),
+        )
+        return Predictor(model)
 
     def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
         """Predict texts, or pairs of texts; see `Run.predict`."""
-        columns = columns_of(texts, self.session.task.inputs)
+        columns, labels = columns_of(texts, self.session.task.inputs), self.session.labels
         if not columns[0]:
-            return Answers.of(np.empty((0, len(self.labels) or 1), np.float32), self.labels, 0)
+            return Answers.of(np.empty((0, len(labels) or 1), np.float32), labels, 0)
+        synced(self.session.model)
         return self._predictor.answer(columns)
 
 

@@ -152,12 +152,6 @@ class Session:
         with attributed(recipe.schedule, "__call__"):
             self.warnings += rate_warnings(partial(learning_rate, self.model), recipe, self.batches.num_train_steps)
 
-    def encode(self, rows: Rows) -> Encoded:
-        """Return rows as tokens, cut as the recipe says."""
-        from glueft.data.encoding import encode
-
-        return encode(rows, self.tokenizer, self.recipe.data.max_length)
-
     def score(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
         """Return the task's metrics of a labelled split by name; logits (rows, labels), or (rows, 1) in regression."""
         return self._metrics(self.task.metrics, split, logits)

@@ -1,9 +1,10 @@
-"""Texts in, answers out: tokenizer, batches and model of a run. Importing this module imports NumPy alone."""
+"""Texts in, answers out. Importing this module imports NumPy alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,31 +19,35 @@ if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
 
 
-class Answering(Protocol):
-    """What can answer: a saved model (`SavedModel`), or one in training (`ModelInTraining`)."""
+@dataclass(frozen=True)
+class TextModel:
+    """A compiled classifier with what it needs to predict texts.
 
-    @property
-    def classifier(self) -> Classifier:
-        """The Keras model."""
+    Attributes:
+        classifier: the Keras model.
+        tokenizer: its own.
+        labels: the label names in the order of the logits; () in regression.
+        max_length: the longest row in tokens; what is longer is cut.
+        evaluation_batch_size: rows a step.
+        widths: the padded lengths of the run's batches, in rising order; None for each batch's own.
+    """
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The label names in the order of the logits."""
-
-    @property
-    def max_length(self) -> int:
-        """The longest row in tokens."""
-
-    @property
-    def evaluation_batch_size(self) -> int:
-        """Rows a step."""
-
-    @property
-    def widths(self) -> tuple[int, ...] | None:
-        """The padded lengths of its batches."""
+    classifier: Classifier
+    tokenizer: Any
+    labels: tuple[str, ...]
+    max_length: int
+    evaluation_batch_size: int
+    widths: tuple[int, ...] | None = None
 
     def encode(self, rows: Rows) -> Encoded:
-        """Tokenize rows."""
+        """Return the tokens of rows.
+
+        Raises:
+            DataError: `max_length` leaves no room for text.
+        """
+        from glueft.data.encoding import encode
+
+        return encode(rows, self.tokenizer, self.max_length)
 
 
 class Predictor:
@@ -53,7 +58,7 @@ class Predictor:
         on_rows: called after each batch with the number of its rows.
     """
 
-    def __init__(self, saved: Answering, on_rows: Callable[[int], None] | None = None) -> None:
+    def __init__(self, saved: TextModel, on_rows: Callable[[int], None] | None = None) -> None:
         self.saved = saved
         self.on_rows = on_rows
         self.widths: NDArray[np.int64] | None = None
