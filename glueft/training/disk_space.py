@@ -1,4 +1,4 @@
-"""Whether there is room for what a run leaves behind: asked before the training, for afterwards it is too late."""
+"""Checks before training that the disk has room for what a run writes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,16 @@ if TYPE_CHECKING:
     from glueft.encoder.checkpoint import Checkpoint
     from glueft.training.session import Session
 
-# run.json, recipe.toml, history.jsonl, the headers of files, and what a disk gives away in whole blocks.
+# For run.json, recipe.toml, history.jsonl, file headers, and disk blocks that are not filled.
 MARGIN_BYTES = 2**20
-# As many files and folders as a run makes, and some more.
+# Files and folders that a run makes, and some more.
 FILES = 32
 # The number of a row and the tabs, and the digits of a probability and of a score.
 ROW_BYTES, DIGITS_BYTES, SCORE_BYTES = 12, 22, 14
 
 
 def bytes_of_run(session: Session) -> int:
-    """Return about how many bytes a run writes: the model in float32, the tokenizer, the predictions, and a margin.
-
-    Callbacks that write files of their own are not in it.
-    """
+    """Estimate the bytes that a run writes: model in float32, tokenizer, predictions, margin; no files of callbacks."""
     recipe, model = session.recipe, weight_bytes(session.checkpoint)
     if recipe.hub.push is not None and recipe.hub.when == "epoch":
         model *= 2  # a copy to push, beside the model
@@ -39,14 +36,13 @@ def bytes_of_run(session: Session) -> int:
 
 
 def weight_bytes(checkpoint: Checkpoint) -> int:
-    """Return the bytes of a checkpoint's weights as the model folder will have them: in float32."""
+    """Return the bytes of a checkpoint's weights in float32, as the model folder will have them."""
     from glueft.encoder.tensor_files import read_headers
 
     return sum(4 * math.prod(tensor.shape) for tensor in read_headers(checkpoint.folder).values())
 
 
 def file_bytes(path: Path) -> int:
-    """Return the size of a file, 0 where there is none."""
     try:
         return path.stat().st_size
     except OSError:
@@ -54,10 +50,10 @@ def file_bytes(path: Path) -> int:
 
 
 def refuse_full_disk(session: Session, folder: Path) -> None:
-    """Raise unless a folder has room for a run.
+    """Check that a folder has room for a run.
 
     Raises:
-        RunFolderError: it has not, or its disk has no files left to give, or the process may not write one so large.
+        RunFolderError: too few bytes or inodes are free, or the process may not write a file that large.
     """
     needed, free = bytes_of_run(session), free_bytes(folder)
     fix = "make room, or name another place with --output-dir"
@@ -87,7 +83,7 @@ def refuse_full_disk(session: Session, folder: Path) -> None:
 
 
 def disk_of_plan(session: Session, folder: Path) -> Mapping[str, int | str | None]:
-    """Return what a plan says of the disk: what a run writes, where, and the room that is there now."""
+    """Return `disk` of a plan."""
     return {
         "folder": str(folder),
         "needed_bytes": bytes_of_run(session),
@@ -96,7 +92,7 @@ def disk_of_plan(session: Session, folder: Path) -> Mapping[str, int | str | Non
 
 
 def file_limit() -> int | None:
-    """Return the size in bytes that a file of this process may have (`ulimit -f`); None if any."""
+    """Return the largest size in bytes of a file that this process may write (`ulimit -f`); None if unlimited."""
     try:
         import resource
     except ImportError:  # Windows

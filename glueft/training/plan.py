@@ -1,4 +1,4 @@
-"""What a run would do, without training: its rows, steps and batches, and an estimate of its time and memory."""
+"""Plans a run without training: rows, steps and batches, and an estimate of time and memory."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from glueft.recipe import Recipe
 
-# The widths of batches are told in at most this many ranges, each a power of two wide.
-WIDTH_RANGES = 8
+# Padded lengths of batches are counted in at most this many ranges, each a power of two wide.
+LENGTH_RANGES = 8
 
-# The rate is looked up at about this many steps to find its peak.
+# The learning rate is looked up at about this many steps to find its peak.
 LOOKED_UP = 200
 
 
@@ -37,31 +37,31 @@ def plan_recipe(
     verbose: bool = False,
     begin: float | None = None,
 ) -> dict[str, Any]:
-    """Return what a run of a recipe would do. Nothing is trained that anyone keeps, and no file is written.
+    """Return what a run of a recipe would do. No file is written.
 
-    The keys that run.json has too mean what they mean there: `task`, `seed`, `data`, `engine`, `num_train_steps`,
+    Keys that run.json has too mean the same: `task`, `seed`, `data`, `engine`, `num_train_steps`,
     `padding_waste`, `parameters`, `trainable_parameters`, `warnings`. The others:
 
     - `recipe`: where it was read from; `checkpoint`: its name.
-    - `epochs`, `batch_size`, `gradient_accumulation_steps`: as the recipe has them.
-    - `steps_per_epoch`, `warmup_steps`; `train_tokens`: those of all epochs, padding not counted.
+    - `epochs`, `batch_size`, `gradient_accumulation_steps`: as in the recipe.
+    - `steps_per_epoch`, `warmup_steps`; `train_tokens`: of all epochs, without padding.
     - `learning_rate`: `first`, `peak` and `last`, and `peak_step`, from 1.
-    - `disk`: `folder`, where the run folder would be made, `needed_bytes`, about what the run would write there
-      (callbacks' own files not counted), and `free_bytes`, None where the system does not say.
-    - `batches`: of the training. `shapes`: how many pairs of rows and width there are; `widths`: a list of ranges,
-      each with `from`, `to` (both included) and `batches`.
-    - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` as run.json
-      has them, and of `train` the parts `steps` and `validation`; `peak_memory_bytes`, the most that the process has
-      held after the probe (a run comes to some more), None where the system does not say; `basis`, a
-      sentence on where the numbers come from; `probe`, with `train_steps`, `evaluation_batches` and `seconds`.
+    - `disk`: `folder`, where the run folder would be made, `needed_bytes`, an estimate without the files of callbacks,
+      and `free_bytes`, None if the system does not tell.
+    - `batches`: of the training. `shapes`: the number of different shapes (rows, padded length); `widths`: a list of
+      ranges of padded lengths, each with `from`, `to` (inclusive) and `batches`.
+    - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` of run.json
+      and `steps` and `validation` as parts of `train`; `peak_memory_bytes`, of this process after the probe (a run
+      needs somewhat more), None if the system does not tell; `basis`, a sentence on the source of the numbers; `probe`,
+      with `train_steps`, `evaluation_batches` and `seconds`.
 
-    Without a probe, `learning_rate`, `parameters`, `trainable_parameters` and `estimate` are None, as Keras is not
-    imported.
+    Without a probe Keras is not imported, and `learning_rate`, `parameters`, `trainable_parameters` and `estimate` are
+    None.
 
     Args:
         recipe: from `load_recipe`.
         output_dir: where the run folder would be made.
-        probe: load the model and time a few steps of it.
+        probe: load the model and time a few steps.
         progress: what shows the phases; nothing if None.
         verbose: let the libraries' own log lines through.
         begin: `time.perf_counter()` at which the clock starts; now if None.
@@ -120,12 +120,12 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
 
 
 def describe_shapes(measures: NDArray[np.int64]) -> dict[str, Any]:
-    """Return how many shapes the batches have, and how many batches each range of widths."""
+    """Return `batches` of a plan; measures (batches, 2 or more): rows and padded length of each batch."""
     import numpy as np
 
     widths = measures[:, 1]
     step = 1
-    while (widths.max() - 1) // step - (widths.min() - 1) // step >= WIDTH_RANGES:
+    while (widths.max() - 1) // step - (widths.min() - 1) // step >= LENGTH_RANGES:
         step *= 2
     ranges, counts = np.unique((widths - 1) // step, return_counts=True)
     return {
@@ -138,13 +138,13 @@ def describe_shapes(measures: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def learning_rates(recipe: Recipe, steps: int, warmup_steps: int) -> dict[str, Any]:
-    """Return the rate of the first and the last step, and the highest of those looked up between them."""
+    """Return `learning_rate` of a plan."""
     import keras
     import numpy as np
 
     schedule = build(recipe.schedule, steps)
     looked_up = {*np.linspace(0, steps - 1, min(LOOKED_UP, steps)).astype(int).tolist(), min(warmup_steps, steps - 1)}
-    # float32 has some seven digits; what comes after them is not the schedule's.
+    # float32 has about seven digits; the schedule did not compute the others.
     rates = {step: float(f"{float(keras.ops.convert_to_numpy(schedule(step))):.6g}") for step in sorted(looked_up)}
     peak = max(rates, key=rates.__getitem__)
     return {"first": rates[0], "peak": rates[peak], "peak_step": peak + 1, "last": rates[steps - 1]}

@@ -1,4 +1,4 @@
-"""A few real steps, timed, and what they say of a whole run. Importing this module imports Keras."""
+"""Times a few real steps and extrapolates to a whole run. Importing this module imports Keras."""
 
 from __future__ import annotations
 
@@ -17,27 +17,26 @@ from glueft.training import engine
 
 AnyBatches = TypeVar("AnyBatches", TrainingBatches, EvaluationBatches)
 
-# Timed of each kind: steps of so many sizes, from the largest batch of the run to the smallest. That many, as memory
-# grows with the number of shapes that a process has seen, and a step on a busy machine may take twice its time.
+# Timed steps of each kind, from the largest batch of the run to the smallest. So many because memory grows with the
+# number of shapes that a process has seen, and because a step on a busy machine may take twice its time.
 STEPS = 24
 
-# Where every shape is compiled, which takes seconds, two sizes are tried several times.
+# If every shape is compiled, which takes seconds, two sizes are tried several times.
 COMPILED_SIZES, COMPILED_STEPS = 2, 8
 
-# The probe stops after the step in which it has taken so many seconds: a large model on a small machine shall not
-# keep its user for minutes. The largest batch always comes first.
+# The probe stops after so many seconds, for large models on small machines. The largest batch always comes first.
 SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What the steps of one kind cost, from those of the probe.
+    """The estimated time of all steps of one kind.
 
     Attributes:
         steps: how many were timed.
-        first_seconds: of the very first, in which the step is traced or compiled.
-        compile_seconds: what making the programs of all the run's shapes takes.
-        seconds: of all steps of the run together, compiling left out.
+        first_seconds: of the very first one, in which the step is traced or compiled.
+        compile_seconds: of making the programs for all shapes of the run.
+        seconds: of all steps of the run, without compiling.
     """
 
     steps: int
@@ -47,7 +46,7 @@ class Cost:
 
 
 def probe_training(model: keras.Model, batches: TrainingBatches) -> Cost:
-    """Train on some of the batches, the largest first; the model and its optimizer are spent afterwards."""
+    """Train on some of the batches, the largest first. The model cannot be used afterwards."""
 
     def fit(few: TrainingBatches, steps: int, watch: ProbeWatch) -> None:
         model.fit(engine.feed(few), steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
@@ -66,12 +65,12 @@ def probe_evaluation(model: keras.Model, batches: EvaluationBatches) -> Cost:
 
 
 def probe(model: keras.Model, batches: AnyBatches, work: Callable[[AnyBatches, int, ProbeWatch], None]) -> Cost:
-    """Time some of the batches, and tell from them what all cost.
+    """Time some of the batches, and extrapolate to all.
 
     Args:
         model: compiled.
         batches: all of them.
-        work: gets the few that are tried, how many they are, and the watch to put among its callbacks.
+        work: runs the chosen batches; gets them, their number, and the watch to add to its callbacks.
     """
     measures = batches.measures()
     times = engine.step_times(model)
@@ -83,10 +82,9 @@ def probe(model: keras.Model, batches: AnyBatches, work: Callable[[AnyBatches, i
 
 
 class ProbeWatch(engine.Stopwatch):
-    """Keeps every step's seconds with its batch, and stops when the probe has taken long enough."""
+    """Keeps the seconds of every step, and stops after `SECONDS`."""
 
     def on_train_begin(self, logs: object = None) -> None:
-        """Start the watch."""
         super().on_train_begin()
         self.begin = time.perf_counter()
         self.laps: list[float] = []
@@ -102,29 +100,28 @@ class ProbeWatch(engine.Stopwatch):
 
 
 def choose(measures: NDArray[np.int64], *, by_shape: bool) -> NDArray[np.int64]:
-    """Return the batches to try, by number: the largest first, then down to the smallest, in several sweeps.
+    """Return the numbers of the batches to try: in several sweeps from the largest to the smallest.
 
     Args:
-        measures: rows and width of each batch, (batches, 2 or more).
-        by_shape: whether each shape is compiled; few are tried then.
+        measures: rows and padded length of each batch, (batches, 2 or more).
+        by_shape: whether each shape is compiled; then few are tried.
     """
     sizes, steps = (COMPILED_SIZES, COMPILED_STEPS) if by_shape else (STEPS, STEPS)
     order = np.argsort(-measures[:, 0] * measures[:, 1], kind="stable")
     places = np.unique(np.linspace(0, len(order) - 1, sizes).round().astype(int))
-    # A probe that is stopped early has seen all of the range.
+    # Sweeps, so that a probe that stops early has seen the whole range.
     sweeps = np.concatenate([places[start::4] for start in (0, 2, 1, 3)])
     return order[np.resize(sweeps, steps)]
 
 
 def extrapolate(watch: ProbeWatch, measures: NDArray[np.int64]) -> Cost:
-    """Return what all batches cost, from those that were timed: by a straight line over the tokens of a batch."""
+    """Return the cost of all batches: seconds as a linear function of the tokens of a batch, fitted to the probe."""
     laps = np.array(watch.laps)
     shapes = watch.shapes[: len(laps)]
     tokens = np.array([rows * width for rows, width in shapes], dtype=float)
     by_shape = watch.times.by_shape
-    # The steps that made a program: the first of each shape, or the first of all.
+    # Steps that made a program: the first of each shape, or the first of all.
     fresh = np.array([shape not in shapes[:step] if by_shape else step == 0 for step, shape in enumerate(shapes)])
-    # A probe that ended with its first step has nothing but that one.
     usual = ~fresh if not fresh.all() else fresh
     start, slope = line(tokens[usual], laps[usual])
     making = np.maximum(0.0, laps[fresh] - start - slope * tokens[fresh])
@@ -138,11 +135,7 @@ def extrapolate(watch: ProbeWatch, measures: NDArray[np.int64]) -> Cost:
 
 
 def line(tokens: NDArray[np.float64], seconds: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the seconds of a step of no tokens, and those of each token, neither below 0.
-
-    The slope is the median of those between any two steps (Theil and Sen), the start the median of what is left of each
-    step beyond it: neither is moved by a few disturbed steps.
-    """
+    """Return the intercept and slope of seconds over tokens, neither below 0, by the robust Theil-Sen estimator."""
     if len(np.unique(tokens)) > 1:
         from scipy.stats import theilslopes
 

@@ -1,4 +1,4 @@
-"""What is worth a warning before the steps of a run, and after them: cut rows, rates of 0, one answer to all."""
+"""Warnings about a training: truncated rows, batches, learning rates of 0, constant predictions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ if TYPE_CHECKING:
     from glueft.data.encoding import Encoded
     from glueft.recipe import Recipe
 
-# At so many steps, at equal distances, the learning rate is looked up: a call takes a millisecond.
+# The learning rate is looked up at so many steps, evenly spaced: a call takes a millisecond.
 LOOKED_UP = 20
 MORE_STEPS = "train for more steps: training.epochs, or a smaller training.batch_size"
 
 
 def cut_warnings(encoded: Mapping[str, Encoded], max_length: int) -> Iterator[str]:
-    """Yield a sentence for each split of which most rows are cut.
-
-    Args:
-        encoded: the tokens of each split.
-        max_length: data.max_length.
-    """
+    """Warn of each split of which most rows are truncated to `data.max_length`."""
     for name, tokens in encoded.items():
         rows = len(tokens.lengths)
         if tokens.truncated > rows / 2:
@@ -36,13 +31,7 @@ def cut_warnings(encoded: Mapping[str, Encoded], max_length: int) -> Iterator[st
 
 
 def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:
-    """Yield what can be said of the steps without Keras.
-
-    Args:
-        recipe: its schedule and batch size.
-        steps: of the whole run.
-        rows: of the train split.
-    """
+    """Warn of a batch or a warm-up that is longer than the training; `rows` are those of the train split."""
     training = recipe.training
     batch = training.batch_size * training.gradient_accumulation_steps
     if batch > rows:
@@ -59,7 +48,7 @@ def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:
 
 
 def rate_warnings(rate: Callable[[int], float], recipe: Recipe, steps: int) -> Iterator[str]:
-    """Yield a sentence if the learning rate is 0 in most steps and `step_warnings` has not said so, or is none at all.
+    """Warn of learning rates that are invalid, or 0 in most steps for another reason than those of `step_warnings`.
 
     Args:
         rate: the learning rate of a step, counted from 1.
