@@ -14,6 +14,7 @@ from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origi
 from glueft.recipe.problems import RecipeError
 from glueft.runs.record import REPEAT
 from glueft.runs.saved_run import SavedRun, find_run_folder, open_run
+from glueft.training.text_predictor import TextModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,46 +32,33 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 
 
-@dataclass(frozen=True)
-class SavedModel:
+@dataclass(frozen=True, kw_only=True)
+class SavedModel(TextModel):
     """A classifier with its weights, compiled to predict, and what belongs to it.
 
     Attributes:
-        classifier: the Keras model.
-        tokenizer: the model folder's own.
-        labels: the label names in the order of the logits; () in regression.
-        max_length: the longest row in tokens; what is longer is cut.
-        evaluation_batch_size: rows a step.
-        pair: whether a row is two texts; None where nobody knows: for a checkpoint that is no run's, and for a run that
-            has not recorded it and whose task's plugin is not there.
+        pair: whether a row is two texts; None if unknown: for a checkpoint that is no run's, and for a run that has not
+            recorded it and whose task plugin is not installed.
         run: None for a checkpoint that is no run's.
         checkpoint: the model folder, with the SHA-256 of its files.
-        widths: the widths that the run padded its batches to, in rising order; None for each batch's own.
     """
 
-    classifier: Classifier
-    tokenizer: Any
-    labels: tuple[str, ...]
-    max_length: int
-    evaluation_batch_size: int
     pair: bool | None
     run: SavedRun | None
     checkpoint: Checkpoint
-    widths: tuple[int, ...] | None = None
 
     def encode(self, rows: Rows) -> Encoded:
-        """Return the tokens of rows, as long as the model may read them.
+        """Return the tokens of rows.
 
         Raises:
             CheckpointError: they are pairs, and the tokenizer puts nothing between the two texts.
             DataError: `max_length` leaves no room for text.
         """
-        from glueft.data.encoding import encode
         from glueft.encoder.tokenizer import refuse_joined_pairs
 
         if self.pair is None and len(rows.texts) == 2:
             refuse_joined_pairs(self.tokenizer, self.checkpoint.name)
-        return encode(rows, self.tokenizer, self.max_length)
+        return super().encode(rows)
 
     @property
     def task(self) -> Task | None:

@@ -1,4 +1,4 @@
-"""Texts in, answers out. Importing this module imports NumPy alone."""
+"""Texts in, answers out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from glueft.runs.answers import Answers
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from glueft.data.batches import EvaluationBatches
@@ -74,6 +73,8 @@ class Predictor:
             CheckpointError: they are pairs, and the tokenizer puts nothing between the two texts.
             TrainingError: a logit is not a finite number.
         """
+        import numpy as np
+
         from glueft.data.batches import EvaluationBatches
         from glueft.data.rows import Rows
         from glueft.training import engine
@@ -92,6 +93,8 @@ class Predictor:
 
         Each length is a program that is compiled when the first batch needs it.
         """
+        import numpy as np
+
         if self.widths is None:
             from glueft.data.bucketing import choose_buckets
 
