@@ -1,4 +1,4 @@
-"""An export, read back: its consumer must give the logits that glueft gives."""
+"""Reads an export back: its consumer must give the same logits as glueft."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from glueft.export.tokenizer_call import TokenizerCall
     from glueft.inference.predictor import SavedModel
 
-# How far two logits may lie apart. Float32 sums of another order differ by some 1e-6; a wrong activation by 1e-3.
+# Largest difference between two logits. Float32 sums of another order differ by some 1e-6; a wrong activation by 1e-3.
 TOLERANCE = 1e-4
 
 TEXTS = (
@@ -30,14 +30,14 @@ TEXTS = (
 
 @dataclass(frozen=True)
 class Check:
-    """What came of reading an export back.
+    """The result of reading an export back.
 
     Attributes:
         consumer: the package that read it.
         version: its version.
         rows: how many were compared.
         largest_difference: between two logits.
-        missing: the format's own consumer, where it is not installed and another package has read it.
+        missing: the format's own consumer, if it is not installed and another package has read the export.
     """
 
     consumer: str
@@ -48,14 +48,14 @@ class Check:
 
 
 def check_export(form: Format, folder: Path, model: Classifier, saved: SavedModel, call: TokenizerCall) -> Check:
-    """Compare the logits of what was written with those that glueft gives.
+    """Compare the logits of an export with those of the model.
 
-    Texts go through the lines that the README shows, with the tokenizer that was written, and on glueft's side through
-    its own reading of texts; rows of random tokens go to both models as they are.
+    Texts are tokenized by the lines that the README shows and the tokenizer that was written, and for the model as
+    glueft does it; rows of random tokens go to both as they are.
 
     Args:
-        form: of the export.
-        folder: where it was written.
+        form: the export's format.
+        folder: the export.
         model: what was written, from `plain_copy`.
         saved: what it was made from.
         call: of the README.
@@ -79,14 +79,14 @@ def check_export(form: Format, folder: Path, model: Classifier, saved: SavedMode
         given = [*(call.inputs(tokenizer, texts) for texts in columns), *random]
         read = open_folder(folder)
         found = [read(batch) for batch in given]
-    except Exception as error:  # whatever a consumer raises: an export that it cannot open is of no use
+    except Exception as error:  # whatever a consumer raises, it cannot open the export
         raise _wrong(form, consumer, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     largest = 0.0
     for ours, wanted in zip(found, expected, strict=True):
         if ours.shape != wanted.shape:
             raise _wrong(form, consumer, f"logits of the shape {ours.shape}, not {wanted.shape}")
         difference = np.abs(ours - wanted).max()
-        # A difference that is no number is none that is small enough.
+        # NaN is not small enough.
         if not difference <= TOLERANCE:
             raise _wrong(form, consumer, f"logits that differ by {difference:.2g}")
         largest = max(largest, float(difference))
@@ -95,7 +95,7 @@ def check_export(form: Format, folder: Path, model: Classifier, saved: SavedMode
 
 
 def check_texts(tokenizer: Any, max_length: int, *, pair: bool) -> list[list[list[str]]]:
-    """Rows for two batches, by column: a few of several lengths, and one that is cut, of the vocabulary's own words."""
+    """Return texts for two batches, by column: a few of several lengths, and one row of random words that is cut."""
     import numpy as np
 
     short = [[texts[column] for texts in TEXTS] for column in range(1 + pair)]
@@ -106,7 +106,7 @@ def check_texts(tokenizer: Any, max_length: int, *, pair: bool) -> list[list[lis
 
 
 def read_by_glueft(saved: SavedModel, texts: Sequence[list[str]]) -> dict[str, NDArray[np.int32]]:
-    """Return rows as one batch, as glueft trains and predicts with them."""
+    """Return rows as one batch, tokenized as in training."""
     import numpy as np
 
     from glueft.data.batches import collate
@@ -118,7 +118,7 @@ def read_by_glueft(saved: SavedModel, texts: Sequence[list[str]]) -> dict[str, N
 
 
 def random_batches(model: Classifier, pad_id: int, max_length: int) -> list[dict[str, NDArray[np.int32]]]:
-    """Make batches of random tokens, of several sizes and lengths, padded and not."""
+    """Return batches of random tokens, of several sizes and lengths, padded and not."""
     import numpy as np
 
     config = model.config

@@ -1,4 +1,4 @@
-"""Exports a saved classifier: written beside its place, read back and compared, and only then put there."""
+"""Exports a saved classifier: written beside its place, read back and compared, and only then put in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glueft.encoder.checkpoint_finder import refuse_leaving_links
 from glueft.export.check import check_export
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
-from glueft.export.readme import write_readme
+from glueft.export.readme import readme
 from glueft.export.tokenizer_call import TokenizerCall
 from glueft.system import interruption
 
@@ -57,37 +57,36 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
         record = describe(saved, form) | {"check": asdict(check)}
         text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
         (unfinished / DESCRIPTION).write_text(text, encoding="utf-8")
-        readme = write_readme(form, record, call)
-        (unfinished / "README.md").write_text(readme, encoding="utf-8")
+        (unfinished / "README.md").write_text(readme(form, record, call), encoding="utf-8")
         interruption.check()
     return {**record, "folder": str(folder), "files": file_sizes(folder)}
 
 
 def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
-    """What export.json says of a model, but for the check."""
+    """Return what export.json says of a model, without the check."""
     from glueft.runs.public_record import public_record
     from glueft.version import __version__
 
     # An export is made to be given away.
-    record = public_record(saved.run.record) if saved.run else {}
+    record = public_record(saved.run.record) if saved.run else None
     return {
         "format": form.name,
         "glueft": __version__,
         "model_file": form.model_file,
         "architecture": saved.classifier.family.architecture,
-        "task": record.get("task"),
-        "checkpoint": record.get("checkpoint", {}).get("name"),
+        "task": record.task if record else None,
+        "checkpoint": record.checkpoint.name if record else None,
         "labels": list(saved.labels),
         "max_length": saved.max_length,
         "inputs": list(INPUT_NAMES),
         "outputs": ["logits"],
-        "metrics": record.get("metrics"),
-        "metric_labels": record.get("metric_labels", {}),
-        "metrics_of": record.get("data", {}).get("validation_split"),
+        "metrics": record.metrics if record else None,
+        "metric_labels": record.metric_labels if record else {},
+        "metrics_of": record.primary_split if record else None,
     }
 
 
 def file_sizes(folder: Path) -> dict[str, int]:
-    """The bytes of each file of a folder, by its path inside; those in folders of it too."""
+    """Return the bytes of each file below a folder, by its path inside."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Inputs = Mapping[str, NDArray[np.int32]]
     Reader = Callable[[Inputs], NDArray[np.float32]]
+    Readers = tuple[tuple["Package", Callable[[Path], Reader]], ...]
 
 # The inputs of an exported model, in the order of its signature where it has one; each is (batch, length).
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
@@ -30,19 +31,18 @@ INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 
 @dataclass(frozen=True)
 class Package:
-    """A package that something needs: its module, and what pip calls it."""
+    """A package that something needs: its module, and the name for `pip install`."""
 
     module: str
     install: str
 
     @property
     def installed(self) -> bool:
-        """Whether it can be imported; it is only located."""
+        """Whether it can be imported. It is not imported."""
         return importlib.util.find_spec(self.module) is not None
 
     @property
     def version(self) -> str:
-        """The version that is installed."""
         return importlib.metadata.version(self.module)
 
 
@@ -50,12 +50,12 @@ class Format(ABC):
     """One format of an export.
 
     Attributes:
-        name: what `--format` calls it.
+        name: of `--format`.
         holds: what a folder of it holds, for its README.
-        model_file: the file, or the folder, that holds the weights.
-        writer: the package that writes it, where glueft can be installed without it.
-        called_with: what `pip install` needs for the README's snippet.
-        takes_all_inputs: whether the model takes each of `INPUT_NAMES`, even one that its family has no use for.
+        model_file: the file with the weights.
+        writer: the package that writes it, if glueft can be installed without it.
+        called_with: the packages of the README's code, for `pip install`.
+        takes_all_inputs: whether the model takes each of `INPUT_NAMES`, even those that its family ignores.
     """
 
     name: str
@@ -86,26 +86,26 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def readers(self) -> tuple[tuple[Package, Callable[[Path], Reader]], ...]:
-        """Return what opens a folder of the format, and maps a batch's inputs to logits (batch, outputs).
+    def readers(self) -> Readers:
+        """Return functions that open a folder of the format; each gives one from a batch's inputs to its logits.
 
-        The consumer comes first. Where it need not be installed, another package's reader follows, which always is.
+        The format's own consumer comes first. If it need not be installed, the reader of a package that is follows.
         """
 
     @abstractmethod
     def snippet(self) -> Snippet:
-        """Return the Python code by which the README calls the model."""
+        """Return the format's own lines of the README's code."""
 
 
 @dataclass(frozen=True)
 class Snippet:
-    """The parts of a README's code that are a format's own.
+    """The lines of a README's code that depend on the format.
 
     Attributes:
-        imports: the lines at its head, in order.
-        load: the lines that open the model.
-        tensors: the kind of tensors that the model is called with, as transformers abbreviates it.
-        call: the lines that turn `inputs` into `logits`, a NumPy array.
+        imports: the imports, in order.
+        load: opens the model.
+        tensors: the `return_tensors` of the tokenizer.
+        call: turns `inputs` into `logits`, a NumPy array.
     """
 
     imports: str

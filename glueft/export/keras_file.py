@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.encoder.classifier import Classifier
-    from glueft.export.format import Inputs, Reader
+    from glueft.export.format import Inputs, Reader, Readers
 
 
 class KerasFile(Format):
@@ -25,18 +24,15 @@ class KerasFile(Format):
     called_with = "glueft"
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
-        """Write the file."""
         from glueft.encoder.checkpoint import save_config_and_tokenizer
 
         model.save(folder / self.model_file)
         save_config_and_tokenizer(model, folder, tokenizer)
 
-    def readers(self) -> tuple[tuple[Package, Callable[[Path], Reader]], ...]:
-        """Return Keras's reader."""
+    def readers(self) -> Readers:
         return ((Package("keras", "keras"), self.read),)
 
     def read(self, folder: Path) -> Reader:
-        """Open it with Keras, in safe mode."""
         import keras
 
         model = keras.saving.load_model(folder / self.model_file, safe_mode=True)
@@ -48,7 +44,6 @@ class KerasFile(Format):
         return logits
 
     def snippet(self) -> Snippet:
-        """Return Keras code, for any backend."""
         return Snippet(
             imports=(
                 "import keras\nfrom transformers import AutoTokenizer\n\n"

@@ -1,4 +1,4 @@
-"""The place of an export: what may be written over, and how a folder appears whole or not at all."""
+"""The place of an export: what may be replaced, and how a folder appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glueft import files
 from glueft.errors import ExportError
 from glueft.system.plain_file import refuse_irregular
 
-# The file by which an export is known for one: `--force` replaces nothing else.
+# A folder with this file is an export: `--force` replaces nothing else.
 DESCRIPTION = "export.json"
 
 
@@ -30,38 +30,27 @@ def refuse_taken(folder: Path, *, force: bool, source: Path) -> None:
             received="a path with bytes that are not",
             fix="name another folder, and move the export afterwards",
         )
-    if not folder.exists():
+    message = f"{folder}: there is something in the place of the export"
+    expected, fix = "a folder that does not exist yet", "name another folder"
+    if folder.exists() and not folder.is_dir():
+        raise ExportError(message, expected=expected, received="a file", fix=fix)
+    if not folder.exists() or not any(folder.iterdir()):
         return
-    if not folder.is_dir():
-        raise ExportError(
-            f"{folder}: there is something in the place of the export",
-            expected="a folder that does not exist yet",
-            received="a file",
-            fix="name another folder",
-        )
-    if not any(folder.iterdir()):
-        return
-    earlier = is_export(folder)
-    inside = source.resolve().is_relative_to(folder)
+    earlier, inside = is_export(folder), source.resolve().is_relative_to(folder)
     if force and earlier and not inside:
         return
+    if force and inside:
+        message = f"{folder}: it holds what is to be exported, and is not replaced"
+        expected = "a folder outside of it"
+    elif force:
+        expected = "an export of glueft, which --force replaces"
+    if earlier and not inside:
+        fix = "add --force to replace it, or name another folder"
+    elif not (force and inside):
+        fix = "name another folder, or move that one away; --force replaces nothing but exports"
     names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     received = "a folder with " + ", ".join(names[:6]) + ", ..." * (len(names) > 6)
-    if force and inside:
-        raise ExportError(
-            f"{folder}: it holds what is to be exported, and is not replaced",
-            expected="a folder outside of it",
-            received=received,
-            fix="name another folder",
-        )
-    raise ExportError(
-        f"{folder}: there is something in the place of the export",
-        expected="an export of glueft, which --force replaces" if force else "a folder that does not exist yet",
-        received=received,
-        fix="add --force to replace it, or name another folder"
-        if earlier and not inside
-        else "name another folder, or move that one away; --force replaces nothing but exports",
-    )
+    raise ExportError(message, expected=expected, received=received, fix=fix)
 
 
 def is_export(folder: Path) -> bool:

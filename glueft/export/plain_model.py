@@ -1,4 +1,4 @@
-"""A classifier as an export needs it: float32, with nothing about it that training has put there."""
+"""A classifier as an export needs it: in float32, without LoRA, frozen weights and the like."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Held:
-    """A tensor in memory, in the place of one in a file."""
+    """A tensor in memory, with the interface of one in a file."""
 
     values: FloatArray
 
@@ -27,8 +27,8 @@ class _Held:
 def plain_copy(model: Classifier) -> Classifier:
     """Return a classifier that computes the same in float32, whatever the precision policy of `model`.
 
-    LoRA's matrices are added to the kernels, embeddings of words that were left out of the training are there again,
-    nothing is frozen, and it is not compiled.
+    LoRA's matrices are added to the kernels, embeddings of words that the training left out are restored, nothing is
+    frozen, and it is not compiled.
     """
     from glueft.encoder.checkpoint import saved_config
     from glueft.encoder.classifier import Classifier
@@ -44,7 +44,7 @@ def plain_copy(model: Classifier) -> Classifier:
 
 
 def plain_logits(model: Classifier, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
-    """Compute logits by operations of the backend's own alone, for a graph that is read without glueft.
+    """Compute logits by the backend's own operations, for a graph that is read without glueft.
 
     Args:
         model: from `plain_copy`.
@@ -55,7 +55,7 @@ def plain_logits(model: Classifier, input_ids: Any, attention_mask: Any, token_t
     """
     from glueft.encoder.fused_ops import tracing
 
-    # As for a compiler: it gets none of glueft's kernels, whose gradients of their own would end up in the graph.
+    # As for a compiler: without glueft's fused ops, whose custom gradients would end up in the graph.
     with tracing(compiled=True, training=False):
         return model.logits(
             {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.encoder.classifier import Classifier
-    from glueft.export.format import Inputs, Reader
+    from glueft.export.format import Inputs, Reader, Readers
 
 
 class TensorFlowFolder(Format):
@@ -26,7 +25,7 @@ class TensorFlowFolder(Format):
     called_with = "tensorflow transformers"
 
     def refuse_if_unwritable(self) -> None:
-        """Refuse other backends of Keras, which make no graph of TensorFlow's."""
+        """Raise ExportError on other backends of Keras."""
         from glueft.training.backend import keras_backend
 
         super().refuse_if_unwritable()
@@ -49,19 +48,17 @@ class TensorFlowFolder(Format):
         def serve(input_ids: Any, attention_mask: Any, token_type_ids: Any) -> dict[str, Any]:
             return {"logits": plain_logits(model, input_ids, attention_mask, token_type_ids)}
 
-        # It finds the variables by itself; tracking the model as well would write each of them twice.
+        # It finds the variables by itself; tracking the model too would write each of them twice.
         archive = keras.export.ExportArchive()
         signature = [tf.TensorSpec((None, None), tf.int32, name=name) for name in INPUT_NAMES]
         archive.add_endpoint("serve", serve, input_signature=signature)
         archive.write_out(str(folder), verbose=False)
         save_config_and_tokenizer(model, folder, tokenizer)
 
-    def readers(self) -> tuple[tuple[Package, Callable[[Path], Reader]], ...]:
-        """Return TensorFlow's reader."""
+    def readers(self) -> Readers:
         return ((Package("tensorflow", "tensorflow"), self.read),)
 
     def read(self, folder: Path) -> Reader:
-        """Open it with TensorFlow alone."""
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(folder))
@@ -75,7 +72,6 @@ class TensorFlowFolder(Format):
         return logits
 
     def snippet(self) -> Snippet:
-        """Return TensorFlow code."""
         return Snippet(
             imports="import tensorflow as tf\nfrom transformers import AutoTokenizer",
             load='model = tf.saved_model.load(".")',

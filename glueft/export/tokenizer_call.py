@@ -1,4 +1,4 @@
-"""The lines of a README that make a model's inputs of texts, which the check of an export runs as well."""
+"""The lines of a README's code that tokenize texts. The check of an export runs the same lines."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-OPEN = 'tokenizer = AutoTokenizer.from_pretrained(".")'
-
 
 @dataclass(frozen=True)
 class TokenizerCall:
-    """How an export's own tokenizer is called, so that it gives what glueft reads.
+    """How an export's tokenizer is called to give what glueft's own reading of texts gives.
 
     Attributes:
-        max_length: the longest row in tokens; what is longer is cut, on the side that the tokenizer's files name.
+        max_length: the longest row in tokens; longer ones are cut, on the side that the tokenizer's files name.
         pair: whether a row is two texts.
         options: further arguments, each with a comma before it.
-        zero_token_types: add token types that are all zero: the model takes some, and the tokenizer gives none.
+        zero_token_types: add token types of zeros: the model takes some, and the tokenizer gives none.
     """
 
     max_length: int
@@ -34,27 +32,27 @@ class TokenizerCall:
         Args:
             tokenizer: of transformers.
             max_length, pair: as in the class.
-            token_types: whether the model takes them.
-            model_defaults: whether the model makes zeros of what it does not get.
+            token_types: whether the model takes token types.
+            model_defaults: whether the model replaces missing ones by zeros.
         """
         given = tokenizer.model_input_names
         options = "" if "attention_mask" in given else ", return_attention_mask=True"
         if not token_types:
             options += ", return_token_type_ids=False"
-        # To ask a tokenizer for what is not among its inputs would give segments that glueft has not trained with.
+        # A tokenizer asked for what is not among its inputs would give segments that glueft has not trained with.
         zeros = token_types and "token_type_ids" not in given and not model_defaults
         return cls(max_length, pair, options, zeros)
 
     @property
     def imports(self) -> str:
-        """What the lines need besides the tokenizer, a line or nothing."""
+        """The import that the lines need, if any."""
         return "import numpy as np\n" if self.zero_token_types else ""
 
     def code(self, tensors: str) -> str:
         """Return the lines that turn `texts`, and in a pair `second_texts`, into `inputs`.
 
         Args:
-            tensors: their kind, as transformers abbreviates it.
+            tensors: of `return_tensors`.
         """
         given = "texts, second_texts" if self.pair else "texts"
         lines = (
@@ -66,10 +64,10 @@ class TokenizerCall:
         return lines
 
     def inputs(self, tokenizer: Any, texts: Sequence[Sequence[str]]) -> Mapping[str, Any]:
-        """Run the lines; the inputs are NumPy arrays.
+        """Run the lines for NumPy arrays.
 
         Args:
-            tokenizer: as it is read from the export.
+            tokenizer: read from the export.
             texts: the column of texts, or the two of a pair.
         """
         names = dict(zip(("texts", "second_texts"), map(list, texts), strict=False))

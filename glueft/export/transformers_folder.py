@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.encoder.classifier import Classifier
-    from glueft.export.format import Inputs, Reader
+    from glueft.export.format import Inputs, Reader, Readers
 
 
 class TransformersFolder(Format):
@@ -27,17 +26,14 @@ class TransformersFolder(Format):
     takes_all_inputs = False
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
-        """Write the checkpoint."""
         from glueft.encoder.checkpoint import save_classifier
 
         save_classifier(model, folder, tokenizer)
 
-    def readers(self) -> tuple[tuple[Package, Callable[[Path], Reader]], ...]:
-        """Return PyTorch's reader, and glueft's own."""
+    def readers(self) -> Readers:
         return (Package("torch", "torch"), self.read_with_torch), (Package("glueft", "glueft"), self.read_with_glueft)
 
     def read_with_torch(self, folder: Path) -> Reader:
-        """Open it with PyTorch transformers."""
         import torch
         from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
@@ -57,7 +53,6 @@ class TransformersFolder(Format):
         return logits
 
     def read_with_glueft(self, folder: Path) -> Reader:
-        """Open it as glueft opens any checkpoint."""
         import keras
         import numpy as np
 
@@ -76,7 +71,6 @@ class TransformersFolder(Format):
         return logits
 
     def snippet(self) -> Snippet:
-        """Return PyTorch code."""
         return Snippet(
             imports="import torch\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer",
             load='model = AutoModelForSequenceClassification.from_pretrained(".")',

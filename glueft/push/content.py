@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import CheckpointError, RunFolderError
+from glueft.errors import CheckpointError
 from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.push.model_card import CardSource, model_card
 from glueft.runs.public_record import public_recipe, public_record, public_settings
+from glueft.runs.record import Record
 from glueft.system.plain_file import UnreadableError, read_json
 from glueft.text import json_text
 
@@ -58,7 +59,7 @@ class Source:
     """
 
     folder: Path
-    record: Mapping[str, Any]
+    record: Record
     recipe: Mapping[str, Any]
     labels: tuple[str, ...]
     task: TaskDescription | None
@@ -98,33 +99,25 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
     record, task = public_record(source.record), source.task
     tables, left_out = public_recipe(source.recipe)
     recipe = tomlkit.dumps(tables)
-    try:
-        card = model_card(
-            CardSource(
-                repository=repository,
-                branch=branch,
-                record=record,
-                recipe=recipe,
-                left_out=left_out,
-                labels=source.labels,
-                pair=len(task.inputs) == 2 if task else None,
-                description=task.description if task else None,
-                data_set=(task.hub.path, task.hub.config) if task and task.hub else None,
-                epoch=source.epoch,
-            )
+    card = model_card(
+        CardSource(
+            repository=repository,
+            branch=branch,
+            record=record,
+            recipe=recipe,
+            left_out=left_out,
+            labels=source.labels,
+            pair=len(task.inputs) == 2 if task else None,
+            description=task.description if task else None,
+            data_set=(task.hub.path, task.hub.config) if task and task.hub else None,
+            epoch=source.epoch,
         )
-    except KeyError as missing:
-        raise RunFolderError(
-            "the record of the run lacks what a model card needs, so nothing is pushed",
-            expected="run.json as glueft run writes it",
-            received=f"nothing at {missing}",
-            fix="repeat the run, or restore the file from a copy",
-        ) from missing
-    texts = {CARD: str(card), RECIPE: recipe, RECORD: json_text(record, indent=2) + "\n"}
+    )
+    texts = {CARD: str(card), RECIPE: recipe, RECORD: json_text(record.as_dict(), indent=2) + "\n"}
     stage = f"epoch {source.epoch[0]} of {source.epoch[1]}" if source.epoch else "the finished run"
     return Content(
         _checkpoint(source.folder) | {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()},
-        f"glueft: {record['task']}, {stage}",
+        f"glueft: {record.task}, {stage}",
     )
 
 

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
 
 from glueft.text import printable_line, score_text
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown; the cells are escaped already."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def number(value: object) -> str:
-    """Return a metric to four digits, or nothing where there is none."""
+    """Return a metric to four digits, or "" where there is none."""
     return score_text(value) if isinstance(value, (int, float)) else ""
 
 
@@ -38,3 +31,6 @@ def code(text: object) -> str:
         return f"`{line}`"
     # A backslash is shown within code, so that what ends it, or a cell, must go by its number.
     return f"<code>{re.sub('[^a-zA-Z0-9 ]', lambda found: f'&#{ord(found[0])};', line)}</code>"
+
+
+FILTERS = {"code": code, "escaped": escaped, "number": number, "grouped": "{:,}".format}

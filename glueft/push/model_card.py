@@ -1,14 +1,21 @@
-"""The model card of a run: README.md as the hub shows it, with the metrics in the form of its `model-index`."""
+"""The model card of a run: README.md as the hub shows it, with the metrics in the form of its `model-index`.
+
+Its words are in model_card.md.jinja.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from glueft.hub.checkpoint_files import WEIGHTS
 from glueft.metrics import hub_name, metric_title
-from glueft.push.model_card_text import body
+from glueft.push.markdown import FILTERS
 from glueft.runs.public_record import is_local
+from glueft.runs.record import Record
+from glueft.system.templates import fill
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
@@ -21,19 +28,19 @@ class CardSource:
     Attributes:
         repository: USER/NAME.
         branch: the branch that is pushed to; None for the main one.
-        record: run.json, as it may be shown.
-        recipe: recipe.toml, as it may be shown.
-        left_out: the recipe's keys whose values are not shown.
+        record: run.json, as it may be published.
+        recipe: recipe.toml, as it may be published.
+        left_out: the recipe's keys whose values are left out or shortened.
         labels: in index order; () in regression.
-        pair: whether the texts come in twos; None where nobody knows.
-        description: the task in a sentence; None where nobody knows it.
+        pair: whether a row is two texts; None where that is not known.
+        description: the task in a sentence; None where that is not known.
         data_set: the task's own data set on the hub: its name and configuration.
         epoch: the epoch after which it is pushed, of how many; None when the run is done.
     """
 
     repository: str
     branch: str | None
-    record: Mapping[str, Any]
+    record: Record
     recipe: str
     left_out: Sequence[str]
     labels: tuple[str, ...]
@@ -44,7 +51,6 @@ class CardSource:
 
 
 def model_card(source: CardSource) -> ModelCard:
-    """Write the card."""
     from huggingface_hub import ModelCard, ModelCardData
 
     record = source.record
@@ -57,47 +63,73 @@ def model_card(source: CardSource) -> ModelCard:
         metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
         model_name=source.repository.partition("/")[2],
         eval_results=results or None,
-        tags=["glueft", "keras", record["task"]],
+        tags=["glueft", "keras", record.task],
     )
     return ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body(source)}")
+
+
+def body(source: CardSource) -> str:
+    """Return the card's text, below its metadata."""
+    record, data, checkpoint = source.record, source.record.data, source.record.checkpoint
+    others = record.all_other_metrics()
+    primary = data.splits.get(record.primary_split)
+    values = vars(source) | {
+        "model_name": source.repository.partition("/")[2],
+        "revision": f', revision="{source.branch}"' if source.branch else "",
+        "data": data,
+        "checkpoint": checkpoint,
+        "checkpoint_is_local": is_local(str(checkpoint.name)),
+        "weights_sha256": checkpoint.sha256.get(WEIGHTS),
+        "metrics_by_split": {split: metrics | others.get(split, {}) for split, metrics in record.all_metrics().items()},
+        "primary_rows": primary.rows if primary else 0,
+        "partial": data.source == "sample" or any(split.official_rows is not None for split in data.splits.values()),
+        "cut_rows": sum(split.truncated_rows or 0 for split in data.splits.values()),
+        "steps": record.epochs[-1].step if record.epochs else 0,
+        "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
+        # Longer than any row of backticks inside.
+        "fence": "`" * max(3, 1 + max(map(len, re.findall("`+", source.recipe)), default=0)),
+    }
+    filters = FILTERS | {"metric_title": lambda name: metric_title(name, record.metric_labels)}
+    return fill("glueft.push", "model_card.md.jinja", values, filters)
 
 
 def eval_results(source: CardSource) -> Iterable[EvalResult]:
     """Return one result a metric and labelled split; under the data set's own name only where no row is missing."""
     from huggingface_hub import EvalResult
 
-    record, data = source.record, source.record["data"]
-    judged = data["validation_split"]
-    for split, metrics in (record.get("metrics_by_split") or {judged: record["metrics"]}).items():
-        described = data["splits"].get(split, {})
-        official = "official_rows" not in described and "limited_from" not in described and data["source"] != "sample"
-        name, config = (source.data_set if official else None) or (record["task"], None)
+    record, data = source.record, source.record.data
+    for split, metrics in record.all_metrics().items():
+        described = data.splits.get(split)
+        official = data.source != "sample" and not (
+            described and (described.official_rows is not None or described.limited_from is not None)
+        )
+        name, config = (source.data_set if official else None) or (record.task, None)
         for metric, value in metrics.items():
             yield EvalResult(
                 task_type="text-classification",
                 task_name="Text classification",
-                dataset_type=name if official else f"{record['task']}-{data['source']}",
-                dataset_name=record["task"] if official else f"{record['task']}, a part or sample of its rows",
+                dataset_type=name if official else f"{record.task}-{data.source}",
+                dataset_name=record.task if official else f"{record.task}, a part or sample of its rows",
                 dataset_config=config,
                 dataset_split=split,
-                dataset_revision=data.get("revision") if official else None,
-                dataset_args={"rows": described.get("rows")},
-                metric_type=hub_name(metric, record.get("metric_facts")),
-                metric_name=metric_title(metric, record.get("metric_labels", {})),
+                dataset_revision=data.revision if official else None,
+                dataset_args={"rows": described.rows if described else None},
+                metric_type=hub_name(metric, record["metric_facts"] if record.metric_facts else None),
+                metric_name=metric_title(metric, record.metric_labels),
                 metric_value=value,
             )
 
 
 def data_sets(source: CardSource) -> list[str] | None:
     """Return the data sets of the hub that it was trained on, also where all rows of one came from a folder."""
-    data = source.record["data"]
-    if data.get("dataset"):
-        return [data["dataset"]]
-    partial = any({"official_rows", "limited_from"} & set(split) for split in data["splits"].values())
-    return [source.data_set[0]] if source.data_set and data["source"] == "folder" and not partial else None
+    data = source.record.data
+    if data.dataset:
+        return [data.dataset]
+    partial = any(split.official_rows is not None or split.limited_from is not None for split in data.splits.values())
+    return [source.data_set[0]] if source.data_set and data.source == "folder" and not partial else None
 
 
-def base_model(record: Mapping[str, Any]) -> str | None:
+def base_model(record: Record) -> str | None:
     """Return the checkpoint that the run began with, if it is one of the hub's."""
-    name = str(record["checkpoint"].get("name", ""))
-    return name if record["checkpoint"].get("revision") and not is_local(name) else None
+    name = record.checkpoint.name or ""
+    return name if record.checkpoint.revision and not is_local(name) else None

@@ -1,7 +1,7 @@
-"""What of a run may be shown to everybody: without paths, names of hosts, addresses and secrets of whoever ran it.
+"""What of a run may be published: without paths, names of hosts, addresses and secrets of whoever ran it.
 
-run.json is shown by a list of what is harmless, so that whatever is added to it stays private until it is listed here.
-A recipe can hold anything that a plugin takes, so there every text is looked at.
+Of run.json only what is listed here is published, so that a new key stays private until it is listed. A recipe can hold
+anything that a plugin takes, so there every text is looked at.
 """
 
 from __future__ import annotations
@@ -10,23 +10,33 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, TypeVar
+
+from glueft.runs.record import Checkpoint, Data, Host, Origin, Part, PluginFile, Plugins, Record, Split
+
+P = TypeVar("P", bound=Part)
 
 LEFT_OUT = "(left out)"
 
-_RECORD = (
-    "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "metric_facts",
-    "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline",
-    "published", "warnings", "epochs", "seconds", "versions", "parameters", "trainable_parameters", "num_train_steps",
-    "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes", "engine",
-)  # fmt: skip
-_DATA = (
-    "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes", "left_out",
-)  # fmt: skip
-_SPLIT = ("rows", "sha256", "limited_from", "limit_draw", "official_rows", "tokens", "truncated_rows")
-_CHECKPOINT = ("name", "revision", "sha256", "head", "new", "left_over")
-_HOST = ("system", "cpus", "python")
-_PLUGINS = ("task", "optimizer", "schedule", "callbacks")
+# The published keys of each table of run.json. Tables that are not named here are published whole.
+_KEYS: dict[type[Part], tuple[str, ...]] = {
+    Record: (
+        "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "metric_facts",
+        "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline", "published", "warnings", "epochs",
+        "seconds", "versions", "parameters", "trainable_parameters", "num_train_steps", "examples_per_second",
+        "tokens_per_second", "padding_waste", "peak_memory_bytes", "engine", "data", "checkpoint", "host", "plugins",
+    ),
+    Data: (
+        "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes",
+        "left_out", "splits",
+    ),
+    Split: ("rows", "sha256", "limited_from", "limit_draw", "official_rows", "tokens", "truncated_rows"),
+    Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over"),
+    Host: ("system", "cpus", "python"),
+    Plugins: ("task", "optimizer", "schedule", "callbacks", "packages", "files"),
+    Origin: ("package", "version", "file", "sha256"),
+    PluginFile: ("name", "sha256"),
+}  # fmt: skip
 # Where a checkpoint's or a tokenizer's own files say from where they were read.
 _FILE_KEYS = (
     "_name_or_path", "name_or_path", "tokenizer_file", "special_tokens_map_file", "vocab_file", "merges_file",
@@ -39,27 +49,9 @@ _INSIDE = re.compile(r"(?<![\w.:/-])(~?/[\w.@+-]+(/[\w.@+-]+)+/?|[A-Za-z]:\\[^\s
 _SECRET = re.compile(r"(^|[_-])(token|secret|passw(or)?d|credentials?|(api|access|private)[_-]?key)$", re.IGNORECASE)
 
 
-def public_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of run.json is shown."""
-    shown = _only(record, _RECORD)
-    data = record.get("data", {})
-    shown["data"] = _only(data, _DATA) | {
-        "splits": {name: _only(split, _SPLIT) for name, split in data.get("splits", {}).items()}
-    }
-    shown["checkpoint"] = _only(record.get("checkpoint", {}), _CHECKPOINT)
-    shown["host"] = _only(record.get("host", {}), _HOST)
-    plugins = record.get("plugins", {})
-    files = [
-        {"name": Path(str(file.get("path"))).name, "sha256": file.get("sha256")} for file in plugins.get("files", [])
-    ]
-    shown["plugins"] = _only(plugins, _PLUGINS) | {"files": files}
-    if "packages" in plugins:
-        shown["plugins"]["packages"] = {
-            kind: list(map(_origin, brought)) if isinstance(brought, list) else _origin(brought)
-            for kind, brought in _only(plugins["packages"], _PLUGINS).items()
-        }
-    public: dict[str, Any] = _public(shown)
-    return public
+def public_record(record: Record) -> Record:
+    """Return what of run.json is published."""
+    return _public_part(record)
 
 
 def public_recipe(tables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -94,18 +86,22 @@ def is_local(name: str) -> bool:
     return _PATH.match(name) is not None
 
 
-def _origin(brought: Mapping[str, Any]) -> dict[str, Any]:
-    """What brought a plugin; a file without its folder."""
-    shown = _only(brought, ("package", "version", "sha256"))
-    return shown | ({"file": Path(str(brought["file"])).name} if "file" in brought else {})
-
-
-def _only(table: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: table[key] for key in keys if key in table}
+def _public_part(part: P) -> P:
+    """A table of run.json without what is private."""
+    keys = _KEYS.get(type(part))
+    values = {key: getattr(part, key) for key in part.model_fields_set} | (part.__pydantic_extra__ or {})
+    # A file is named without its folder.
+    if isinstance(part, PluginFile):
+        values["name"] = Path(part.path).name
+    if isinstance(part, Origin) and part.file is not None:
+        values["file"] = Path(part.file).name
+    return part.model_construct(**_public({key: value for key, value in values.items() if keys is None or key in keys}))
 
 
 def _public(value: Any, *, inside: bool = True) -> Any:
     """A value without what is private; `inside` also looks for paths within sentences."""
+    if isinstance(value, Part):
+        return _public_part(value)
     if isinstance(value, Mapping):
         return {
             key: LEFT_OUT if _SECRET.search(str(key)) and isinstance(element, str) else _public(element, inside=inside)

@@ -20,12 +20,12 @@ import pytest
 
 from glueft.data.rows import Rows
 from glueft.errors import CheckpointError, ExportError
-from glueft.export.exporter import export
+from glueft.export.exporter import describe, export
 from glueft.export.format import Format, Package
 from glueft.export.formats import FORMATS, find_format
 from glueft.export.keras_file import KerasFile
 from glueft.export.onnx_file import OnnxFile
-from glueft.export.readme import SECOND_TEXTS, TEXTS, snippet
+from glueft.export.readme import SECOND_TEXTS, TEXTS, readme
 from glueft.export.tokenizer_call import TokenizerCall
 from glueft.export.transformers_folder import TransformersFolder
 from glueft.inference.predictor import SavedModel, load_saved_model
@@ -159,9 +159,11 @@ def test_a_tokenizer_in_python(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
-def test_labels_are_nothing_but_names_in_the_code(form: Format) -> None:
+def test_labels_are_nothing_but_names_in_the_code(form: Format, saved: SavedModel) -> None:
     hostile = ['a"b', "```\nimport os", "<script>", "\\", "={__import__}", "naïve\u2028"]
-    code = snippet(form, hostile, TokenizerCall(128, pair=False))
+    check = {"consumer": "keras", "version": "3", "rows": 11, "largest_difference": 0.0}
+    record = describe(saved, form) | {"labels": hostile, "check": check}
+    code = readme(form, record, TokenizerCall(128, pair=False)).split("```python\n")[1].split("\n```\n")[0]
     (line,) = [line for line in code.split("\n") if line.startswith("labels = ")]
     found: dict[str, Any] = {}
     exec(line, found)

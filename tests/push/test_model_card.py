@@ -14,6 +14,7 @@ from glueft.push.content import content_of, source_of
 from glueft.push.markdown import code, escaped
 from glueft.push.model_card import CardSource, model_card
 from glueft.runs.public_record import public_record
+from glueft.runs.record import Record
 from glueft.runs.saved_run import open_run
 
 SPLITS = {"train": {"rows": 3668, "sha256": "a"}, "validation": {"rows": 408, "sha256": "b"}}
@@ -32,12 +33,12 @@ HUB = {
 @pytest.fixture(scope="module")
 def source(finished_run: Path) -> CardSource:
     """Of a run on all of the hub's rows, from a checkpoint of the hub."""
-    record = json.loads((finished_run / "run.json").read_text())
-    record |= {"data": HUB, "checkpoint": {"name": "google-bert/bert-base-uncased", "revision": "d" * 40}}
+    content = json.loads((finished_run / "run.json").read_text())
+    content |= {"data": HUB, "checkpoint": {"name": "google-bert/bert-base-uncased", "revision": "d" * 40}}
     return CardSource(
         repository="alice/mrpc",
         branch=None,
-        record=public_record(record),
+        record=public_record(Record.model_validate(content)),
         recipe="[task]\n",
         left_out=[],
         labels=("not_equivalent", "equivalent"),
@@ -48,7 +49,8 @@ def source(finished_run: Path) -> CardSource:
 
 
 def with_record(source: CardSource, **changes: Any) -> CardSource:
-    return replace(source, record={**source.record, **changes})
+    content = source.record.as_dict() | {"run_dir": ""} | changes
+    return replace(source, record=Record.model_validate(content))
 
 
 def test_the_metadata_comes_back_as_the_hub_reads_it(source: CardSource) -> None:
@@ -58,7 +60,7 @@ def test_the_metadata_comes_back_as_the_hub_reads_it(source: CardSource) -> None
     assert (data.library_name, data.pipeline_tag, data.model_name) == ("transformers", "text-classification", "mrpc")
     assert data.metrics == ["accuracy", "f1"]
     results = {result.metric_type: result for result in data.eval_results}
-    assert {name: result.metric_value for name, result in results.items()} == source.record["metrics"]
+    assert {name: result.metric_value for name, result in results.items()} == source.record.metrics
     for result in results.values():
         assert (result.dataset_type, result.dataset_config, result.dataset_split) == (
             "nyu-mll/glue",
@@ -106,8 +108,9 @@ def test_what_the_card_says_of_an_epoch_and_a_branch(source: CardSource) -> None
 
 def test_texts_of_others_are_shown_and_not_run(source: CardSource) -> None:
     labels = ("<script>alert(1)</script>", "a|b", "`x`", "[link](http://evil)", "line\nbreak", "")
-    changed = with_record(source, task="</code><b>", data=HUB | {"notes": ["<img src=x> | *bold*"]})
-    text = model_card(replace(changed, labels=labels, recipe='x = "```"\n', description="<i>")).text
+    record = with_record(source, data=HUB | {"notes": ["<img src=x> | *bold*"]}).record
+    record = record.model_copy(update={"task": "</code><b>"})
+    text = model_card(replace(source, record=record, labels=labels, recipe='x = "```"\n', description="<i>")).text
     assert "`<script>alert(1)</script>`" in text and "a|b" not in text and "a&#124;b" in text
     assert "&lt;img src=x&gt; \\| \\*bold\\*." in text and "<i>" not in text
     assert "line break" in text

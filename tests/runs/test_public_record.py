@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from glueft.runs.public_record import public_recipe, public_record, public_settings
+from glueft.runs.record import Record
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,8 @@ def test_a_record_shows_what_is_listed() -> None:
     record = {
         "status": "done",
         "task": "mrpc",
+        "seed": 1,
+        "started": "2026-11-26T06:48:51+00:00",
         "run_dir": "/home/anna/runs/x",
         "pid": 7,
         "error": "in /home/anna",
@@ -74,10 +77,13 @@ def test_a_record_shows_what_is_listed() -> None:
         },
         "checkpoint": {"name": "../bert", "sha256": {"tokenizer.json": "0"}},
     }
-    shown = public_record(record)
+    shown = public_record(Record.model_validate(record)).as_dict()
     assert shown == {
+        "format": 1,
         "status": "done",
         "task": "mrpc",
+        "seed": 1,
+        "started": "2026-11-26T06:48:51+00:00",
         "versions": {"tokenizers": "0.23"},
         "data": {
             "source": "folder",
@@ -86,7 +92,6 @@ def test_a_record_shows_what_is_listed() -> None:
         },
         "checkpoint": {"name": "./bert", "sha256": {"tokenizer.json": "0"}},
         "host": {"system": "Linux", "cpus": 2},
-        "plugins": {"files": []},
     }
 
 
