@@ -1,35 +1,40 @@
-"""The page's template filled in, with its style and its one script inside, and nothing it could fetch."""
+"""The page: its template filled in, with its style and its script inside, and nothing that it could fetch."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import importlib.resources
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from glueft.report.words import shown
-from glueft.text import without_secrets
+from glueft.files import size
+from glueft.report.words import duration, listed, percent, row_text, shown
+from glueft.system.templates import fill
+from glueft.text import counted, without_secrets
+from glueft.version import __version__
 
 if TYPE_CHECKING:
     from glueft.report.content import Content
+    from glueft.runs.record import Record
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "counted": counted,
+    "duration": duration,
+    "grouped": "{:,}".format,
+    "listed": listed,
+    "percent": percent,
+    "row_text": row_text,
+    "size": size,
+}
 
 
-def render(content: Content) -> str:
+def render(record: Record, content: Content) -> str:
     """Return the page.
 
-    Every text is escaped but the drawings, which `plot.to_svg` has escaped. Should a text of the data nevertheless
-    become markup, the page's policy lets no script run but its own, known by its hash, and no request leave.
+    Every text is escaped but the drawings, which `plot.to_svg` has escaped. If a text of the data became markup all the
+    same, the page's policy lets no script run but its own, known by its hash, and no request leave.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("glueft.report", "page"),
-        autoescape=True,
-        finalize=shown,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     page = importlib.resources.files("glueft.report") / "page"
     script, style = (page.joinpath(name).read_text("utf-8") for name in ("filter.js", "style.css"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -38,6 +43,13 @@ def render(content: Content) -> str:
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    template = environment.get_template("report.html")
-    text = template.render(content=content, policy=policy, script=script, style=style).lstrip() + "\n"
-    return without_secrets(text)
+    values = {
+        "content": content,
+        "record": record,
+        "policy": policy,
+        "script": script,
+        "style": style,
+        "version": __version__,
+    }
+    text = fill("glueft.report", "page/report.html", values, FILTERS, autoescape=True, finalize=shown)
+    return without_secrets(text.strip() + "\n")

@@ -1,4 +1,4 @@
-"""The rows that the model gets most wrong, with their texts where these are at hand."""
+"""The worst predictions of a split, with the texts of their rows where they can be read."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glueft.report.scores import Classified, Regressed, worst
-from glueft.report.words import count, label_text, row_text
+from glueft.report.words import label_text, row_text
+from glueft.text import counted
 
 if TYPE_CHECKING:
     from glueft.report.texts import SplitTexts
 
-# So many are put into the page; more would make it heavy, and nobody reads them.
+# More would make the page heavy.
 MOST = 200
 
 
@@ -23,9 +24,9 @@ class Mistake:
     Attributes:
         row: its number from 0, as in the predictions file.
         true, predicted: label names, or scores.
-        measure: how sure or how far off the model was.
-        groups: for each of `Mistakes.filters`, the choice that it falls under.
-        texts: one for each column; none if they are not at hand.
+        measure: the model's confidence, or its error.
+        groups: the row's choice in each of `Mistakes.filters`.
+        texts: one for each column; none if they could not be read.
     """
 
     row: int
@@ -38,14 +39,14 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """The rows that are shown, of all that are wrong.
+    """The rows that are shown.
 
     Attributes:
         heading: what they are.
-        summary: how many, in what order.
-        missing: why there are no texts; empty if there are.
+        summary: how many there are, and their order.
+        missing: why there are no texts; "" if there are.
         columns: the names of the texts.
-        filters: (question, choices) by which the rows can be narrowed down.
+        filters: (question, choices) to filter the rows by.
         rows: the worst first.
     """
 
@@ -58,7 +59,6 @@ class Mistakes:
 
 
 def mistakes_of(scores: Classified | Regressed, texts: SplitTexts) -> Mistakes:
-    """Return the rows of a labelled split that the model gets most wrong."""
     chosen, of = worst(scores, MOST)
     groups: list[tuple[str, ...]]
     filters: list[tuple[str, list[str]]]
@@ -72,7 +72,7 @@ def mistakes_of(scores: Classified | Regressed, texts: SplitTexts) -> Mistakes:
         filters = list(zip(("True label", "Predicted label"), choices, strict=True))
         labelled = int(scores.labelled.sum())
         heading = "Wrong with the highest confidence"
-        summary = f"{of:,} of {count(labelled, 'row')} {'is' if of == 1 else 'are'} wrong"
+        summary = f"{of:,} of {counted(labelled, 'row')} {'is' if of == 1 else 'are'} wrong"
         summary += f"; here are the {MOST} of which the model is surest." if of > MOST else ", the surest first."
     else:
         true, predicted = ([f"{value:.2f}" for value in column[chosen]] for column in (scores.true, scores.predicted))
@@ -81,7 +81,7 @@ def mistakes_of(scores: Classified | Regressed, texts: SplitTexts) -> Mistakes:
         groups = [("too high" if error > 0 else "too low",) for error in errors]
         filters = [("Prediction", ["too high", "too low"])]
         heading = "Farthest from the true score"
-        summary = f"The {len(chosen):,} of {count(of, 'row')} with the largest error, the largest first."
+        summary = f"The {len(chosen):,} of {counted(of, 'row')} with the largest error, the largest first."
     rows = [
         Mistake(
             row, true[place], predicted[place], measures[place], groups[place], [row_text(t[row]) for t in texts.texts]

@@ -1,4 +1,4 @@
-"""A matplotlib figure -> an SVG inside the page: its text is text, its colours are the page's, its ids its own."""
+"""A matplotlib figure -> an SVG inside the page: with text as text, the page's colours, and ids of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 
-# Drawn in these colours, which matplotlib writes as they are; the page then has its variables in their place, so that
-# one drawing serves light, dark and print.
+# matplotlib draws in these colours, and the SVG has the page's variables in their place: one drawing serves light, dark
+# and print.
 INK, MUTED, GRID, PAPER = "#000001", "#000002", "#000003", "#000004"
 SERIES = ("#000011", "#000012", "#000013", "#000014")
 VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--line", PAPER: "--paper"} | {
     colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)
 }
-# Lines are told apart without colour as well.
+# Lines differ in more than colour.
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D")
 
-WIDTH, HEIGHT = 330, 235  # in the SVG's own units, about CSS pixels on a phone
+WIDTH, HEIGHT = 330, 235  # in the SVG's units, about CSS pixels on a phone
 FONT_SIZE = 10
 
 
@@ -46,13 +46,13 @@ class Plot:
     """One plot of the page.
 
     Attributes:
-        name: what its ids begin with; no other plot of the page has it.
+        name: its ids begin with it; unique in the page.
         title: above it.
-        shape: the text alternative: what kind of plot it is and what its axes are.
+        shape: the text alternative: the kind of plot and its axes.
         caption: what it shows, in a sentence or two.
-        svg: the drawing.
+        svg: the drawing; "" for none.
         table: its numbers.
-        wide: whether it must not shrink to the width of a phone; it then scrolls in a frame of its own.
+        wide: whether it scrolls on a phone, where others shrink.
     """
 
     name: str
@@ -60,24 +60,31 @@ class Plot:
     shape: str
     caption: str
     svg: str
-    table: DataTable | None = field(default=None)
+    table: DataTable
     wide: bool = False
+
+    @classmethod
+    def of(
+        cls, figure: Figure, name: str, title: str, shape: str, caption: str, table: DataTable, *, wide: bool = False
+    ) -> Plot:
+        """Return a figure that was drawn within `style()` as a plot."""
+        return cls(name, title, shape, caption, to_svg(figure, name, title, shape), table, wide)
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the page's style, whatever the user's own matplotlibrc says."""
+    """Draw in the page's style; the user's matplotlibrc is left aside."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # Letters that the font at hand lacks: the reader's browser draws them, with its own fonts.
+        # Letters that the font lacks are drawn by the reader's browser, with its own fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
                 "svg.fonttype": "none",
                 "svg.hashsalt": "glueft",
-                "text.parse_math": False,  # a label called "$x$" is called that
+                "text.parse_math": False,  # a label may be called "$x$"
                 "font.size": FONT_SIZE,
                 "font.family": ["DejaVu Sans"],
                 "text.color": INK,
@@ -106,7 +113,7 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Axes]:
-    """Return an empty figure, of a size in the SVG's units, and its axes. Within `style()`."""
+    """Return an empty figure and its axes; the size is in the SVG's units. Call it within `style()`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
@@ -114,19 +121,12 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Ax
 
 
 def legend_above(axes: Axes, columns: int = 2) -> None:
-    """Show the legend above the drawing, where it hides nothing."""
+    """Put the legend above the drawing, where it hides nothing."""
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handlelength=2.2)
 
 
 def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
-    """Return a figure as SVG for the middle of a page of HTML.
-
-    Args:
-        figure: drawn within `style()`.
-        name: what its ids begin with.
-        title: of the plot, for who cannot see it.
-        shape: likewise, what it is.
-    """
+    """Return a figure as SVG that is part of a page of HTML; the other arguments are those of `Plot`."""
     with io.BytesIO() as content:
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(content, format="svg", metadata=nothing)
@@ -152,7 +152,7 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
 
 
 def _fix(element: Any, name: str) -> None:
-    """Give an element's ids the plot's name, its colours the page's variables, and its text the page's font."""
+    """Put the plot's name before the ids of an element, and the page's variables and font in its style."""
     for key, value in element.attrib.items():
         if key == "id":
             value = f"{name}-{value}"

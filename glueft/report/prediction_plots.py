@@ -1,13 +1,14 @@
-"""The drawings of a split's predictions."""
+"""The plots of a split's predictions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glueft.report.plot import INK, MUTED, SERIES, DataTable, Plot, legend_above, new_figure, to_svg
-from glueft.report.scores import Bin, Classified, Regressed, calibration, confusion
+from glueft.report.plot import INK, MUTED, SERIES, DataTable, Plot, legend_above, new_figure
+from glueft.report.scores import Classified, Regressed, calibration, confusion
 from glueft.report.training_plots import share
 from glueft.report.words import percent
 
@@ -15,18 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
     from numpy.typing import NDArray
 
-# A matrix of more labels is not drawn: its table of the commonest mistakes says more.
+# A matrix of more labels is not drawn; a table lists the commonest mistakes.
 DRAWN_LABELS = 24
-# Confusions that are listed where they are not all shown.
 LISTED_CONFUSIONS = 30
 NAME_LENGTH = 16
 CONFIDENCE_BINS = 20
-# More points than this hide each other, and make the page heavy.
+# More points hide each other, and make the page heavy.
 SCATTER_POINTS = 2000
 
 
 def confusion_plot(key: str, scores: Classified) -> Plot:
-    """Draw how many rows of each label are taken for which."""
     counts = confusion(scores)
     labels = scores.labels
     size = len(labels)
@@ -66,11 +65,11 @@ def confusion_plot(key: str, scores: Classified) -> Plot:
         f"Matrix of {size} by {size} cells: a row a true label, a column a predicted one, each cell a count of rows, "
     )
     shape += "darker the greater its share of its row. The table below has the counts."
-    return Plot(name, title, shape, caption, to_svg(figure, name, title, shape), table, wide=size > 10)
+    return Plot.of(figure, name, title, shape, caption, table, wide=size > 10)
 
 
 def confidence_plot(key: str, scores: Classified) -> Plot:
-    """Draw how sure the model is, where it is right and where it is wrong."""
+    """Draw the confidence of the right and of the wrong predictions."""
     figure, axes = new_figure()
     size = len(scores.labels)
     edges = np.linspace(0, 1, CONFIDENCE_BINS + 1)
@@ -98,18 +97,12 @@ def confidence_plot(key: str, scores: Classified) -> Plot:
     told = [f"{median:.3f} {'' if ' ' in name else 'where it is '}{name}" for name, median in medians.items()]
     caption = f"The model's median confidence is {' and '.join(told)}."
     counted = {key: np.histogram(values, edges)[0] for key, values in groups.items()}
-    rows = [
-        (f"{edges[index]:.2f} to {edges[index + 1]:.2f}", *(f"{counts[index]:,}" for counts in counted.values()))
-        for index in range(CONFIDENCE_BINS)
-        if any(counts[index] for counts in counted.values())
-    ]
-    return Plot(
-        name, title, shape, caption, to_svg(figure, name, title, shape), DataTable(("confidence", *counted), rows)
-    )
+    rows = [row for row in _histogram_rows(edges, counted) if {*row[1:]} != {"0"}]
+    return Plot.of(figure, name, title, shape, caption, DataTable(("confidence", *counted), rows))
 
 
 def calibration_plot(key: str, scores: Classified) -> Plot:
-    """Draw how often the model is right, by how sure it is, and say the expected calibration error."""
+    """Draw the share of right predictions over their confidence, with the expected calibration error."""
     known = scores.labelled
     bins, error = calibration(scores.confidence[known], ~scores.wrong[known])
     filled = [item for item in bins if item.rows]
@@ -144,11 +137,21 @@ def calibration_plot(key: str, scores: Classified) -> Plot:
     caption += (
         f"it is {leaning} sure than it should be." if abs(mean - right) >= 0.005 else "about as sure as it should be."
     )
-    return Plot(name, title, shape, caption, to_svg(figure, name, title, shape), _calibration_table(bins))
+    rows = [
+        (
+            f"{item.low:.1f} to {item.high:.1f}",
+            f"{item.rows:,}",
+            f"{item.confidence:.3f}",
+            f"{item.accuracy:.3f}",
+            f"{item.interval[0]:.2f} to {item.interval[1]:.2f}",
+        )
+        for item in filled
+    ]
+    table = DataTable(("confidence", "rows", "mean confidence", "share right", "95 % interval"), rows)
+    return Plot.of(figure, name, title, shape, caption, table)
 
 
 def scatter_plot(key: str, scores: Regressed) -> Plot:
-    """Draw predicted scores against true ones."""
     known = np.flatnonzero(scores.labelled)
     shown = known
     if len(known) > SCATTER_POINTS:
@@ -185,11 +188,11 @@ def scatter_plot(key: str, scores: Regressed) -> Plot:
         if (inside := place == index).any()
     ]
     table = DataTable(("true score", "rows", "mean true", "mean predicted", "mean absolute error"), rows)
-    return Plot(name, title, shape, caption.strip(), to_svg(figure, name, title, shape), table)
+    return Plot.of(figure, name, title, shape, caption.strip(), table)
 
 
 def score_plot(key: str, scores: Regressed) -> Plot:
-    """Draw how the predicted and the true scores are distributed."""
+    """Draw the distributions of the predicted and the true scores."""
     known = scores.labelled
     groups = {"predicted": scores.predicted} | ({"true": scores.true[known]} if known.any() else {})
     edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), CONFIDENCE_BINS)
@@ -206,24 +209,21 @@ def score_plot(key: str, scores: Regressed) -> Plot:
     shape = f"Histogram, a line each for the {' and the '.join(groups)} scores. Horizontal: score. Vertical: rows."
     ranges = [f"{key} scores go from {values.min():.2f} to {values.max():.2f}" for key, values in groups.items()]
     caption = ", ".join(ranges) + "."
-    rows = [
+    table = DataTable(("score", *counted), _histogram_rows(edges, counted))
+    return Plot.of(figure, name, title, shape, caption[0].upper() + caption[1:], table)
+
+
+def _histogram_rows(edges: NDArray[np.float64], counted: Mapping[str, NDArray[np.int64]]) -> list[tuple[str, ...]]:
+    return [
         (f"{edges[index]:.2f} to {edges[index + 1]:.2f}", *(f"{counts[index]:,}" for counts in counted.values()))
         for index in range(len(edges) - 1)
     ]
-    return Plot(
-        name,
-        title,
-        shape,
-        caption[0].upper() + caption[1:],
-        to_svg(figure, name, title, shape),
-        DataTable(("score", *counted), rows),
-    )
 
 
 def _cell(row: int, column: int, *, right: bool, strength: float) -> Rectangle:
     from matplotlib.patches import Rectangle
 
-    # At its strongest still pale enough for the number on it, in light and in dark.
+    # Pale enough for the number on it, in light and in dark.
     colour = SERIES[0] if right else SERIES[1]
     return Rectangle(
         (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, alpha=0.08 + 0.42 * strength, linewidth=0
@@ -255,21 +255,6 @@ def _commonest(off: NDArray[np.int64], counts: NDArray[np.int64], labels: tuple[
         for row, column in found
         if off[row, column]
     ]
-
-
-def _calibration_table(bins: list[Bin]) -> DataTable:
-    rows = [
-        (
-            f"{item.low:.1f} to {item.high:.1f}",
-            f"{item.rows:,}",
-            f"{item.confidence:.3f}",
-            f"{item.accuracy:.3f}",
-            f"{item.interval[0]:.2f} to {item.interval[1]:.2f}",
-        )
-        for item in bins
-        if item.rows
-    ]
-    return DataTable(("confidence", "rows", "mean confidence", "share right", "95 % interval"), rows)
 
 
 def _short(label: str) -> str:

@@ -1,4 +1,4 @@
-"""Predictions -> what the page shows of them: who is taken for whom, how sure the model is, and where it is wrong."""
+"""Predictions -> what the page shows of them: confusion matrix, confidence, calibration and mistakes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Classified:
 
     Attributes:
         labels: the label names in index order.
-        true: index of the given label, (rows,), -1 where a row has none.
+        true: index of the reference label, (rows,), -1 where a row has none.
         predicted: index of the predicted label, (rows,).
         confidence: probability of the predicted label, (rows,).
     """
@@ -42,13 +42,12 @@ class Classified:
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
-        """Which rows have another label than the predicted one, (rows,)."""
+        """Which rows have a label other than the predicted one, (rows,)."""
         wrong: NDArray[np.bool_] = self.labelled & (self.true != self.predicted)
         return wrong
 
 
 def classified(predictions: Predictions, labels: Sequence[str]) -> Classified:
-    """Return the predictions of a classification as arrays."""
     index = {"": -1} | {label: position for position, label in enumerate(labels)}
     predicted = np.array([index[label] for label in predictions.predictions], np.int64)
     return Classified(
@@ -60,7 +59,7 @@ def classified(predictions: Predictions, labels: Sequence[str]) -> Classified:
 
 
 def confusion(scores: Classified) -> NDArray[np.int64]:
-    """Return how many labelled rows there are of each true label (row) and predicted label (column)."""
+    """Return the confusion matrix: rows by true label (row) and predicted label (column)."""
     size = len(scores.labels)
     known = scores.labelled
     return np.bincount(scores.true[known] * size + scores.predicted[known], minlength=size * size).reshape(size, size)
@@ -139,20 +138,15 @@ class Regressed:
 
 
 def regressed(predictions: Predictions) -> Regressed:
-    """Return the predictions of a regression as arrays."""
     true = [float(label) if label else math.nan for label in predictions.labels]
     return Regressed(np.array(true), np.array([float(score) for score in predictions.predictions]))
 
 
 def worst(scores: Classified | Regressed, most: int) -> tuple[list[int], int]:
-    """Return the rows that the model gets most wrong, and how many there are to choose from.
+    """Return the worst predictions, `most` at most, and how many there are to choose from.
 
-    Of a classification those with another label, the most confident first; of a regression those with the largest
-    absolute error. Rows that are alike keep their order.
-
-    Args:
-        scores: of one split.
-        most: how many rows to return.
+    In a classification these are the rows with a wrong label, the most confident first; in a regression those with the
+    largest absolute error. Ties keep their order.
     """
     badness: NDArray[Any]
     if isinstance(scores, Classified):

@@ -1,4 +1,4 @@
-"""The drawings of a training: loss, validation metrics, learning rate, seconds and lengths."""
+"""The plots of a training: loss, validation metrics, learning rate, seconds and lengths."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from glueft.report.plot import (
     Plot,
     legend_above,
     new_figure,
-    to_svg,
 )
-from glueft.report.words import count
-from glueft.text import score_text
+from glueft.text import counted, score_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from glueft.report.training import Curves
+    from glueft.runs.record import Histogram, Record, Split
 
-# Points of the loss that are averaged for its strong line.
+# Points of the loss that its strong line averages.
 SMOOTHED = 10
-# The metrics' axis is at least so high, or else the noise of the last digit fills it.
+# The least span of the metrics' axis; on a smaller one rounding errors show as curves.
 LEAST_SPAN = 0.02
 
 
@@ -61,21 +60,19 @@ def loss_plot(curves: Curves) -> Plot:
         by_step.setdefault(step, ["", ""])[1] = score_text(loss)
     rows = [(f"{step:,}", *cells) for step, cells in sorted(by_step.items())]
     table = DataTable(("step", "training loss", "validation loss"), rows)
-    return Plot("loss", title, shape, caption, to_svg(figure, "loss", title, shape), table)
+    return Plot.of(figure, "loss", title, shape, caption, table)
 
 
-def metrics_plot(
-    curves: Curves, baseline: Mapping[str, float], labels: Mapping[str, str], facts: Mapping[str, Any] | None = None
-) -> Plot:
-    """Draw the validation metrics of each epoch, beside what always giving the same answer gives.
+def metrics_plot(curves: Curves, record: Record, labels: Mapping[str, str]) -> Plot:
+    """Draw the validation metrics of each epoch.
 
     Args:
         curves: of the training.
-        baseline: what always giving the same answer gives.
-        labels: for each metric that is about one label that label.
-        facts: what run.json has recorded of each metric.
+        record: of the run.
+        labels: for each metric that is about one label that label, as it is shown.
     """
     figure, axes = new_figure()
+    baseline, facts = record.baseline, record["metric_facts"] if record.metric_facts else {}
     titles = {name: metric_title(name, labels) for name in curves.metrics}
     epochs = [epoch["epoch"] for epoch in curves.epochs]
     for number, name in enumerate(curves.metrics):
@@ -108,11 +105,10 @@ def metrics_plot(
     if baseline:
         rows.append(("same answer always", *(score_text(baseline.get(name, float("nan"))) for name in curves.metrics)))
     table = DataTable(("epoch", *titles.values()), rows)
-    return Plot("metrics", title, shape, caption, to_svg(figure, "metrics", title, shape), table)
+    return Plot.of(figure, "metrics", title, shape, caption, table)
 
 
 def learning_rate_plot(curves: Curves) -> Plot:
-    """Draw the learning rate over the steps."""
     figure, axes = new_figure()
     steps, rates = zip(*curves.learning_rate, strict=True)
     axes.plot(steps, rates, color=SERIES[0])
@@ -125,11 +121,10 @@ def learning_rate_plot(curves: Curves) -> Plot:
     caption += "." if max(rates) == rates[0] else f", highest at step {steps[rates.index(max(rates))]:,}: "
     caption += "" if max(rates) == rates[0] else f"{max(rates):.2e}."
     table = DataTable(("step", "learning rate"), [(f"{step:,}", f"{rate:.3e}") for step, rate in curves.learning_rate])
-    return Plot("rate", title, shape, caption, to_svg(figure, "rate", title, shape), table)
+    return Plot.of(figure, "rate", title, shape, caption, table)
 
 
 def seconds_plot(seconds: Mapping[str, float]) -> Plot:
-    """Draw the seconds of each phase; see `run_record.Clock` for what they are."""
     phases = {name: seconds[name] for name in ("setup", "train", "evaluate") if name in seconds}
     whole = sum(phases.values())
     figure, axes = new_figure(height=150)
@@ -150,31 +145,25 @@ def seconds_plot(seconds: Mapping[str, float]) -> Plot:
     rows = [(name, f"{value:,.1f} s", share(value, whole)) for name, value in phases.items()]
     if "total" in seconds:
         rows.append(("total", f"{seconds['total']:,.1f} s", ""))
-    return Plot(
-        "seconds",
-        title,
-        shape,
-        caption,
-        to_svg(figure, "seconds", title, shape),
-        DataTable(("phase", "seconds", "share"), rows),
-    )
+    return Plot.of(figure, "seconds", title, shape, caption, DataTable(("phase", "seconds", "share"), rows))
 
 
-def lengths_plot(splits: Mapping[str, Mapping[str, Any]], max_length: int) -> Plot:
-    """Draw how many tokens the rows have, as a share of each split.
+def lengths_plot(splits: Mapping[str, Split], max_length: int | None) -> Plot:
+    """Draw the histogram of the rows' lengths in tokens, as a share of each split.
 
     Args:
         splits: those of run.json that have `token_lengths`.
         max_length: the recipe's `data.max_length`.
     """
     figure, axes = new_figure()
-    width = max(split["token_lengths"]["bin_tokens"] for split in splits.values())
-    shares = {name: _rebinned(split["token_lengths"], width) for name, split in splits.items()}
+    histograms = {name: split.token_lengths for name, split in splits.items() if split.token_lengths}
+    width = max(histogram.bin_tokens for histogram in histograms.values())
+    shares = {name: _rebinned(histogram, width) for name, histogram in histograms.items()}
     bins = max(map(len, shares.values()))
+    shares = {name: counts + [0] * (bins - len(counts)) for name, counts in shares.items()}
     edges = [index * width for index in range(bins + 1)]
     for number, (name, counts) in enumerate(shares.items()):
-        whole = sum(counts)
-        values = [100 * rows / whole for rows in counts] + [0.0] * (bins - len(counts))
+        values = [100 * rows / sum(counts) for rows in counts]
         colour = SERIES[number % len(SERIES)]
         if number == 0:
             axes.stairs(values, edges, color=colour, alpha=0.35, fill=True)
@@ -185,18 +174,18 @@ def lengths_plot(splits: Mapping[str, Mapping[str, Any]], max_length: int) -> Pl
     title = "Token lengths"
     shape = f"Histogram, a line a split: {', '.join(shares)}. Horizontal: tokens of a row, in bins of {width}. "
     shape += "Vertical: percent of the split's rows."
-    means = [f"{name} rows have {split['tokens'] / split['rows']:.1f} tokens" for name, split in splits.items()]
+    means = [f"{name} rows have {(split.tokens or 0) / split.rows:.1f} tokens" for name, split in splits.items()]
     caption = f"On average {' and '.join(means)}. "
-    cut = {name: split["truncated_rows"] for name, split in splits.items() if split["truncated_rows"]}
-    parts = [f"{count(rows, f'{name} row')} ({share(rows, splits[name]['rows'])})" for name, rows in cut.items()]
+    cut = {name: split.truncated_rows for name, split in splits.items() if split.truncated_rows}
+    parts = [f"{counted(rows, f'{name} row')} ({share(rows, splits[name].rows)})" for name, rows in cut.items()]
     caption += f"Cut to data.max_length = {max_length}: {', '.join(parts) or 'no row'}."
     rows = [
-        (f"{edges[index] + 1} to {edges[index + 1]}", *(f"{_at(counts, index):,}" for counts in shares.values()))
+        (f"{edges[index] + 1} to {edges[index + 1]}", *(f"{counts[index]:,}" for counts in shares.values()))
         for index in range(bins)
-        if any(_at(counts, index) for counts in shares.values())
+        if any(counts[index] for counts in shares.values())
     ]
     table = DataTable(("tokens", *(f"{name} rows" for name in shares)), rows)
-    return Plot("lengths", title, shape, caption, to_svg(figure, "lengths", title, shape), table)
+    return Plot.of(figure, "lengths", title, shape, caption, table)
 
 
 def share(part: float, whole: float) -> str:
@@ -206,13 +195,13 @@ def share(part: float, whole: float) -> str:
 
 
 def _smoothed(values: Sequence[float]) -> list[float]:
-    """The mean of each value and those before it, `SMOOTHED` together."""
+    """The mean of each value and those before it, `SMOOTHED` in all."""
     parts = [values[max(0, end - SMOOTHED) : end] for end in range(1, len(values) + 1)]
     return [sum(part) / len(part) for part in parts]
 
 
 def _best(name: str, wanted: str, epochs: Sequence[Mapping[str, Any]], values: Sequence[float], digits: str) -> str:
-    """A sentence on the epoch with the best value, and the last one's."""
+    """A sentence on the best value and on the last."""
     if len(values) == 1:
         return f"{name} was {values[0]:{digits}} after epoch {epochs[0]['epoch']}."
     best = (max if wanted == "highest" else min)(range(len(values)), key=values.__getitem__)
@@ -227,12 +216,7 @@ def _over_steps(axes: Axes, vertical: str) -> None:
     axes.set_ylabel(vertical)
 
 
-def _rebinned(histogram: Mapping[str, Any], width: int) -> list[int]:
+def _rebinned(histogram: Histogram, width: int) -> list[int]:
     """The counts of a histogram in bins of a width that is a multiple of its own."""
-    together = width // histogram["bin_tokens"]
-    counts = histogram["rows"]
-    return [sum(counts[start : start + together]) for start in range(0, len(counts), together)]
-
-
-def _at(counts: Sequence[int], index: int) -> int:
-    return counts[index] if index < len(counts) else 0
+    together = width // histogram.bin_tokens
+    return [sum(histogram.rows[start : start + together]) for start in range(0, len(histogram.rows), together)]

@@ -1,21 +1,21 @@
-"""How the page writes numbers, sizes and texts."""
+"""How the page writes texts and numbers."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-# What XML cannot hold, and HTML does not show: control characters, halves of surrogate pairs, non-characters.
+# XML cannot hold these, and HTML does not show them: control characters, halves of surrogate pairs, non-characters.
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-# What turns the direction of the text that follows, which for a label is the page's own sentence.
+# These turn the direction of the text that follows: after a label, that is the page's own sentence.
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-# A text of a row is shown up to here: one cell of megabytes would make the page useless.
+# A row's text of megabytes would make the page useless.
 LONGEST_TEXT = 3000
 LONGEST_LABEL = 80
 
 
 def visible(text: str) -> str:
-    """Return a text with what cannot be shown replaced: control characters by their pictures, the rest by U+FFFD."""
+    """Replace what cannot be shown: control characters by their pictures, the rest by U+FFFD."""
 
     def picture(found: re.Match[str]) -> str:
         code = ord(found[0])
@@ -25,20 +25,20 @@ def visible(text: str) -> str:
 
 
 def shown(value: Any) -> Any:
-    """Return what the template is about to write, a text as `visible` and turning no direction; markup stays."""
+    """Return a value for the template: a text as `visible` has it, without marks of direction; markup stays."""
     is_text = isinstance(value, str) and not hasattr(value, "__html__")
     return _DIRECTIONS.sub("\ufffd", visible(value)) if is_text else value
 
 
 def row_text(text: str) -> str:
-    """Return a row's text as it is shown: visible, and cut where it is very long."""
+    """Return a row's text as it is shown; a very long one is cut."""
     if len(text) <= LONGEST_TEXT:
         return visible(text)
     return f"{visible(text[:LONGEST_TEXT])} … ({len(text):,} characters, cut here)"
 
 
 def label_text(label: str) -> str:
-    """Return a label's name as it is shown: visible, on one line, turning no direction but its own, not too long."""
+    """Return a label as it is shown: on one line, without marks of direction, not too long."""
     label = _DIRECTIONS.sub("\ufffd", visible(" ".join(re.split(r"[\r\n\t]", label))))
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
@@ -56,11 +56,6 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}\u00a0min {rest}\u00a0s"
     return f"{minutes // 60}\u00a0h {minutes % 60}\u00a0min"
-
-
-def count(number: int, thing: str) -> str:
-    """Return `1 row`, `3,668 rows`."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def listed(words: list[str] | tuple[str, ...]) -> str:

@@ -62,23 +62,15 @@ def write_report(
     from glueft.report.content import collect
     from glueft.report.html import render
 
-    try:
-        content = collect(opened, None if data_dir is None else Path(data_dir))
-    except KeyError as error:
-        raise RunFolderError(
-            f"{opened.folder}: its record lacks what a report needs",
-            expected="run.json, recipe.toml and history.jsonl as glueft run writes them",
-            received=f"nothing at {error}",
-            fix="repeat the run (glueft run with its recipe.toml), or restore the folder from a copy",
-        ) from error
+    content = collect(opened, None if data_dir is None else Path(data_dir))
     with writing(path, RunFolderError, expected=_EXPECTED, fix=_FIX):
-        write_text(path, render(content))
+        write_text(path, render(opened.record, content))
     listed = [split for split in content.splits if split.mistakes is not None and split.mistakes.rows]
     notes = list(content.notes)
     reasons = {split.mistakes.missing: None for split in listed if split.mistakes and split.mistakes.missing}
     notes += [f"the mistakes are shown without their texts: {reason}" for reason in reasons]
     texts = {split.name: bool(split.mistakes and not split.mistakes.missing) for split in listed}
-    return Written(path, opened.folder, content.status, texts, notes)
+    return Written(path, opened.folder, opened.record.status, texts, notes)
 
 
 def _check_output(path: Path, force: bool) -> None:
