@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from glueft.files import disk_fault
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
+from glueft.runs.clock import Clock
+from glueft.runs.predictions import write_predictions
 from glueft.runs.record import Record
-from glueft.runs.run import Run, new_run_folder, write_predictions
-from glueft.runs.run_record import Clock, close_record, open_record
+from glueft.runs.run import Run
 from glueft.system.gc_pause import collector_off
-from glueft.system.interruption import at_the_end, forget, held, listening, meant, take
+from glueft.system.interruption import held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.disk_space import refuse_full_disk
 from glueft.training.observers import RunProgress, Training
@@ -87,10 +87,7 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
     ready = done = False
     try:
         with held():
-            run = Run(recipe, new_run_folder(output_dir, recipe.task.name), progress.say)
-            open_record(run)
-            at_the_end(run.note_interruption)
-            run.begin(recipe.to_toml())
+            run = Run.create(recipe, output_dir, progress.say)
         remember_trusted(recipe.plugin_files)
         with clock.phase("setup", clock.begin), collector_off():
             session, callbacks = _set_up(run, progress, quiet=not verbose)
@@ -110,7 +107,7 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
             _conclude(run, training, progress)
         clock.seconds["compile"] = training.times.compile_seconds()
         with held():
-            close_record(run, clock)
+            run.close(clock.readings())
             done = True
     except BaseException as raised:
         take()
@@ -118,15 +115,12 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
         if run is not None and not done:
             error = _failed_write(run, error)
             if isinstance(error, GlueftError) and not ready:
-                shutil.rmtree(run.folder, ignore_errors=True)
+                run.discard()
             else:
                 _end_early(run, clock, error, progress, pushes)
         if error is raised:
             raise
         raise error from raised
-    finally:
-        if run is not None and run.record.status != "running":
-            forget(run.note_interruption)
     if pushes:
         pushes.finish(progress)
     progress.finished(run.record)
@@ -203,7 +197,7 @@ def _end_early(
 ) -> None:
     """Leave a record of how the run ended, if it can still be written, and tell all that wait for the end."""
     try:
-        close_record(run, clock, error)
+        run.close(clock.readings(), error)
         if pushes:
             pushes.stop()
         told = f"{run.record.status}; what there is lies in {run.record.run_dir}"

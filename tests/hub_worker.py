@@ -125,9 +125,9 @@ def set_environment(**variables: str) -> dict[str, Any]:
 
 def push(run: str, name: str, **options: Any) -> dict[str, Any]:
     from glueft.push.push import Target, push_run
-    from glueft.runs.saved_run import open_run
+    from glueft.runs.run import Run
 
-    return push_run(open_run(run), Target(name, **options)).as_record()
+    return push_run(Run.open(run), Target(name, **options)).as_record()
 
 
 def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from glueft.data.rows import load_rows
 from glueft.data.sources import make_source
 from glueft.data.splits import length_histogram
 from glueft.recipe import load_recipe
-from glueft.runs.run import write_predictions
+from glueft.runs.predictions import write_predictions
 
 
 def make_table_run(

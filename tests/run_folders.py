@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from glueft.recipe import load_recipe
-from glueft.runs.run import write_predictions
+from glueft.runs.predictions import write_predictions
+from glueft.runs.record import Record
+from glueft.runs.run import Run
 
 TASKS = {
     "mrpc": (("not_equivalent", "equivalent"), ("accuracy", "f1")),
@@ -85,6 +87,11 @@ def make_run(
     }
     write_record(folder, merged(record, changes))
     return folder
+
+
+def bare_run(folder: Path) -> Run:
+    """Return a run without a recipe, of which nothing is written."""
+    return Run(folder, Record(status="running", task="mrpc", seed=42, started="", run_dir=str(folder)))
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glueft.recipe import load_recipe
-from glueft.runs.run import write_predictions
+from glueft.runs.predictions import write_predictions
 
 # What GLUE's own files have (wc -l of a submission, less the header).
 OFFICIAL_ROWS = {

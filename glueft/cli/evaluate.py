@@ -67,7 +67,7 @@ def evaluate(
     from glueft.cli.plugin_commands import warn_of_failures
     from glueft.inference.evaluate import evaluate_checkpoint, evaluate_run
     from glueft.recipe.task_parts import load_task_parts
-    from glueft.runs.saved_run import open_run
+    from glueft.runs.run import Run
     from glueft.terminal.evaluation_table import evaluation_tables
     from glueft.terminal.progress import make_progress
 
@@ -75,7 +75,7 @@ def evaluate(
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     if run is not None:
         result = evaluate_run(
-            open_run(run),
+            Run.open(run),
             splits or [],
             overrides or [],
             data_dir=data_dir,

@@ -49,11 +49,11 @@ def push(
     """
     from glueft.push.push import Target, push_run
     from glueft.push.record import note_push
-    from glueft.runs.saved_run import open_run
+    from glueft.runs.run import Run
     from glueft.terminal.progress import make_progress
 
     target = Target(repository, private=private, revision=revision, force=force)
-    saved = open_run(run)
+    saved = Run.open(run)
     go_on_without_output()
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     with progress.phase(f"push to {repository}"):

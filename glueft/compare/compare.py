@@ -24,8 +24,8 @@ from glueft.compare.seeds import seed_groups, spreads
 from glueft.compare.significance import Pair, verdict
 from glueft.errors import ComparisonError
 from glueft.metrics import metric_title
+from glueft.runs.run import Run
 from glueft.runs.run_list import is_number
-from glueft.runs.saved_run import SavedRun, open_run
 
 __all__ = ["compare_runs"]
 
@@ -62,7 +62,7 @@ def compare_runs(
             received=f"{len(paths)}",
             fix="name another run; `glueft list-runs` shows them",
         )
-    runs = [open_run(path, whole=False) for path in paths]
+    runs = [Run.open(path, tolerant=True) for path in paths]
     rows = read_rows(runs, split)
     made_of = [ingredients(run) for run in runs]
     found = differences(made_of)
@@ -119,7 +119,7 @@ def name_of(number: int) -> str:
     return (name_of(before - 1) if before else "") + letters[last]
 
 
-def _described(run: SavedRun, name: str, metrics: dict[str, float]) -> dict[str, Any]:
+def _described(run: Run, name: str, metrics: dict[str, float]) -> dict[str, Any]:
     record = run.record
     seconds = record["seconds"].get("total")
     return {
@@ -132,7 +132,7 @@ def _described(run: SavedRun, name: str, metrics: dict[str, float]) -> dict[str,
     }
 
 
-def _recorded(run: SavedRun, rows: ComparedRows, labels: Mapping[str, str]) -> dict[str, Any]:
+def _recorded(run: Run, rows: ComparedRows, labels: Mapping[str, str]) -> dict[str, Any]:
     """The metrics of the split that run.json has, those of another label left out; `labels` are the run's."""
     found = run.record["metrics"]
     if rows.split != run.record["data"]["validation_split"]:

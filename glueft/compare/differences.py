@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.plugin.origin import in_words, recorded_origins
 
 if TYPE_CHECKING:
-    from glueft.runs.saved_run import SavedRun
+    from glueft.runs.run import Run
 
 # For each part the dotted keys and their values.
 Ingredients = dict[str, dict[str, Any]]
@@ -25,7 +25,7 @@ _AFTERWARDS = ("data.predict", "hub.")
 _MATERIAL = ("versions", "checkpoint", "data", "plugins", "engine")
 
 
-def ingredients(run: SavedRun) -> Ingredients:
+def ingredients(run: Run) -> Ingredients:
     """Return what a run was made of, by part: that of its recipe.toml, and what run.json has recorded of the rest.
 
     Raises:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.plugin.metric import Metric
-    from glueft.runs.saved_run import Predictions, SavedRun
+    from glueft.runs.predictions import Predictions
+    from glueft.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class ComparedRows:
     unknown_metrics: tuple[str, ...] = ()
 
 
-def read_rows(runs: Sequence[SavedRun], split: str | None) -> ComparedRows:
+def read_rows(runs: Sequence[Run], split: str | None) -> ComparedRows:
     """Read the predictions of each run and check that they are of the same rows of the same data.
 
     Args:
@@ -79,7 +80,7 @@ def read_rows(runs: Sequence[SavedRun], split: str | None) -> ComparedRows:
     )
 
 
-def _run_labels(runs: Sequence[SavedRun]) -> tuple[dict[str, str], ...]:
+def _run_labels(runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
     """For each run the label of each metric that is about one; nothing if no run has recorded it.
 
     Of a run that alone has not, it is the second label: earlier versions knew no other.
@@ -95,7 +96,7 @@ def _run_labels(runs: Sequence[SavedRun]) -> tuple[dict[str, str], ...]:
     )
 
 
-def _refuse_other_tasks(runs: Sequence[SavedRun]) -> None:
+def _refuse_other_tasks(runs: Sequence[Run]) -> None:
     first = runs[0]
     for run in runs[1:]:
         for what, one, other in (
@@ -112,7 +113,7 @@ def _refuse_other_tasks(runs: Sequence[SavedRun]) -> None:
                 )
 
 
-def _the_split(runs: Sequence[SavedRun], wanted: str | None) -> str:
+def _the_split(runs: Sequence[Run], wanted: str | None) -> str:
     judged = [run.record["data"]["validation_split"] for run in runs]
     split = judged[0] if wanted is None else wanted
     if wanted is None and len(set(judged)) > 1:
@@ -133,7 +134,7 @@ def _the_split(runs: Sequence[SavedRun], wanted: str | None) -> str:
     return split
 
 
-def _refuse_other_rows(runs: Sequence[SavedRun], predictions: Sequence[Predictions], split: str) -> None:
+def _refuse_other_rows(runs: Sequence[Run], predictions: Sequence[Predictions], split: str) -> None:
     first = runs[0]
     for run, other_rows in zip(runs, predictions, strict=True):
         one, other = (_fingerprint(each, split) for each in (first, run))
@@ -165,7 +166,7 @@ def _refuse_other_rows(runs: Sequence[SavedRun], predictions: Sequence[Predictio
         _refuse(f"the {split} split has no rows", "at least one row", "none", "compare on another split")
 
 
-def _fingerprint(run: SavedRun, split: str) -> str | None:
+def _fingerprint(run: Run, split: str) -> str | None:
     described = run.record["data"]["splits"].get(split, {})
     return described.get("sha256") if isinstance(described.get("sha256"), str) else None
 

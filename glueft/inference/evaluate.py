@@ -12,7 +12,8 @@ from glueft.data.splits import describe_split, is_labelled, size_notes
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
 from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics, predictions_of
-from glueft.runs.run_record import Clock, describe_host, installed_versions
+from glueft.runs.clock import Clock
+from glueft.runs.environment import describe_host, installed_versions
 from glueft.suggest import did_you_mean
 from glueft.system.quiet import hush_libraries
 from glueft.text import counted
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from glueft.inference.predictor import SavedModel
     from glueft.plugin.task import Task
     from glueft.recipe.task_parts import TaskParts
-    from glueft.runs.saved_run import SavedRun
+    from glueft.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class LabelledRows:
 
 
 def evaluate_run(
-    run: SavedRun,
+    run: Run,
     splits: Sequence[str] = (),
     overrides: Sequence[str] = (),
     *,
@@ -57,7 +58,7 @@ def evaluate_run(
     Rows that the run read from the hub are read at the same commit, if nothing else is asked for.
 
     Args:
-        run: from `open_run`.
+        run: from `Run.open`.
         splits: "validation" and "test", each meaning all of its sort, "train", or single ones by their full names;
             the validation splits if empty.
         overrides: changes of the run's recipe, as `--set` takes them.
@@ -80,8 +81,8 @@ def evaluate_run(
     from glueft.inference.predictor import check_model_folder, check_task_labels, load_run_model
 
     with clock.phase("setup", clock.begin):
-        recipe = run.load_recipe(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
-        run = run.with_recipe(recipe)
+        recipe = run.load_parts(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
+        run = run.with_parts(recipe)
         chosen = choose_splits(recipe.task, splits)
         check_model_folder(run)
         check_task_labels(run)
@@ -279,7 +280,7 @@ def measure(
             asdict(score) for score in task.published if (score.split or task.validation_splits[0]) in by_split
         ],
         "engine": describe_backend(saved.classifier.dtype_policy.name, jit_compile=bool(saved.classifier.jit_compile)),
-        "host": describe_host(),
+        "host": describe_host().as_dict(),
         "versions": installed_versions(),
     }
     return result, logits
@@ -310,13 +311,13 @@ def _begin(progress: Progress | None, begin: float | None, verbose: bool) -> tup
     return Progress() if progress is None else progress, Clock(time.perf_counter() if begin is None else begin)
 
 
-def _promised(run: SavedRun, split: str) -> bool:
+def _promised(run: Run, split: str) -> bool:
     """Whether the run has said in its recipe that it writes the predictions of a validation split."""
     predict = run.recipe_settings().get("data", {}).get("predict", [])
-    return split in predict or ("validation" in predict and split in run.recipe.task.validation_splits)
+    return split in predict or ("validation" in predict and split in run.parts.task.validation_splits)
 
 
-def _same_hub_dataset(run: SavedRun, recipe: TaskParts) -> bool:
+def _same_hub_dataset(run: Run, recipe: TaskParts) -> bool:
     data, hub = run.record["data"], recipe.task.hub
     if hub is None or recipe.data.source != "hub" or recipe.data.revision is not None:
         return False

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.recipe.task_parts import TaskParts
-    from glueft.runs.saved_run import Predictions, SavedRun
+    from glueft.runs.predictions import Predictions
+    from glueft.runs.run import Run
 
 # Of the numbers in predictions/, before they had all their digits.
 EARLIER_DECIMALS = 6
@@ -32,7 +33,7 @@ _CIRCUMSTANCES = {"engine": ("backend", "jit_compile", "onednn"), "host": ("name
 
 
 def compare_with_run(
-    run: SavedRun,
+    run: Run,
     recipe: TaskParts,
     result: Mapping[str, Any],
     own: Mapping[str, Predictions],
@@ -187,7 +188,7 @@ def _given(own: Mapping[str, Predictions], labels: Mapping[str, Sequence[str]]) 
             yield f"{name} labels: {others:,} of {counted(len(now), 'row')} are given another label than the run read"
 
 
-def _circumstances(run: SavedRun, recipe: TaskParts, result: Mapping[str, Any]) -> Iterator[str]:
+def _circumstances(run: Run, recipe: TaskParts, result: Mapping[str, Any]) -> Iterator[str]:
     """What may make other numbers of the same rows."""
     record = run.record
     saved = record.get("model", {}).get("sha256", {})
@@ -212,7 +213,7 @@ def _circumstances(run: SavedRun, recipe: TaskParts, result: Mapping[str, Any]) 
             yield f"{package}: the run had {version}, now {result['versions'].get(package, 'none')}"
 
 
-def _origin(run: SavedRun, recipe: TaskParts) -> Iterator[str]:
+def _origin(run: Run, recipe: TaskParts) -> Iterator[str]:
     """Whether what brought the task is what brought it for the run."""
     task, record = recipe.task, run.record
     then, now = recorded_origins(record).get(("task", task.name)), origin_of(task)
@@ -227,7 +228,7 @@ def _origin(run: SavedRun, recipe: TaskParts) -> Iterator[str]:
         yield f"task {task.name}: the run had it from {in_words(then)}, now it is from {in_words(now)}"
 
 
-def _labels(run: SavedRun, recipe: TaskParts) -> Iterator[str]:
+def _labels(run: Run, recipe: TaskParts) -> Iterator[str]:
     """Whether the labels of the task are still in the order that they had in the run."""
     task = recipe.task
     if not task.reads_own_files and tuple(task.labels) != run.labels:

@@ -14,7 +14,8 @@ from glueft.inference.rows import RowSource
 from glueft.inference.tables import open_table
 from glueft.inference.text_columns import USUAL_NAMES, TextChoice
 from glueft.plugin.task import TableLayout
-from glueft.runs.saved_run import find_run_folder, open_run
+from glueft.runs.folder import find_run_folder
+from glueft.runs.run import Run
 
 if TYPE_CHECKING:
     from glueft.inference.progress import PredictionProgress
@@ -27,7 +28,7 @@ class OpenedModel:
     Args:
         run: the folder.
         progress: shows the loading.
-        plugins, trust: of `open_run`; for a run that has not recorded what its task reads.
+        plugins, trust: of `Run.open`; for a run that has not recorded what its task reads.
         columns: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
 
     Raises:
@@ -48,7 +49,7 @@ class OpenedModel:
         self.columns = columns | {"delimiter": _delimiter(columns["delimiter"])}
         self.run = None
         if find_run_folder(run) is not None or not (run / "config.json").is_file():
-            self.run = open_run(run, plugins=plugins, trust=trust)
+            self.run = Run.open(run, plugins=plugins, trust=trust)
 
     def choice(self, texts: Sequence[str] | None) -> TextChoice:
         """Return how many texts a row has, and their names.

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
 from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.recipe.problems import RecipeError
+from glueft.runs.folder import find_run_folder
 from glueft.runs.record import REPEAT
-from glueft.runs.saved_run import SavedRun, find_run_folder, open_run
+from glueft.runs.run import Run
 from glueft.training.text_predictor import TextModel
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class SavedModel(TextModel):
     """
 
     pair: bool | None
-    run: SavedRun | None
+    run: Run | None
     checkpoint: Checkpoint
 
     def encode(self, rows: Rows) -> Encoded:
@@ -122,10 +123,10 @@ def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
     path = Path(path)
     if find_run_folder(path) is None and (path / "config.json").is_file():
         return load_classification_checkpoint(str(path))
-    return load_run_model(open_run(path))
+    return load_run_model(Run.open(path))
 
 
-def load_run_model(run: SavedRun, *, quiet: bool = True) -> SavedModel:
+def load_run_model(run: Run, *, quiet: bool = True) -> SavedModel:
     """Load the model that a run has saved, `quiet` without what the libraries say of it; see `load_saved_model`."""
     from glueft.encoder.checkpoint import check_max_length, load_tokenizer
 
@@ -156,7 +157,7 @@ def load_run_model(run: SavedRun, *, quiet: bool = True) -> SavedModel:
     )
 
 
-def find_run_checkpoint(run: SavedRun) -> Checkpoint:
+def find_run_checkpoint(run: Run) -> Checkpoint:
     """Find the model of a run; the plugin file that brought the encoder's family is loaded only if no package has it.
 
     Raises:
@@ -171,7 +172,7 @@ def find_run_checkpoint(run: SavedRun) -> Checkpoint:
     except UnknownFamilyError as error:
         origin = run.record.checkpoint.family
         if "file" in origin:
-            return find_checkpoint(folder, registry=run.recipe.registry)
+            return find_checkpoint(folder, registry=run.parts.registry)
         if {"package", "version"} <= origin.keys():
             error.fix = how_to_get(origin)
         raise
@@ -296,7 +297,7 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
     return replace(checkpoint, config=config)
 
 
-def check_model_folder(run: SavedRun) -> None:
+def check_model_folder(run: Run) -> None:
     """Raise RunFolderError unless a run has a model folder, of the labels of its task in any order, as far as known."""
     if not run.model_folder.is_dir():
         raise RunFolderError(
@@ -318,9 +319,9 @@ def check_model_folder(run: SavedRun) -> None:
         )
 
 
-def check_task_labels(run: SavedRun) -> None:
+def check_task_labels(run: Run) -> None:
     """Raise PluginError unless the run's task, as it is here now, has the labels of the run's model, in any order."""
-    task, labels = run.recipe.task, run.labels
+    task, labels = run.parts.task, run.labels
     if task.reads_own_files or (len(labels) == len(task.labels) and set(labels) == set(task.labels)):
         return
     then, now = recorded_origins(run.record).get(("task", task.name), {}), origin_of(task)
@@ -332,7 +333,7 @@ def check_task_labels(run: SavedRun) -> None:
     )
 
 
-def described_if_known(run: SavedRun) -> TaskDescription | None:
+def described_if_known(run: Run) -> TaskDescription | None:
     """Return what the task of a run is; None where the run has not recorded it and the task's plugin is not there."""
     try:
         return run.task_description

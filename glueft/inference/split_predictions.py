@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glueft.errors import PluginError, RunFolderError
-from glueft.runs.run import write_predictions
+from glueft.runs.predictions import write_predictions
 
 if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.inference.predictor import SavedModel
     from glueft.plugin.task import Task
-    from glueft.runs.saved_run import SavedRun
+    from glueft.runs.run import Run
 
 
-def refuse_other_task(run: SavedRun, task: Task | type[Task]) -> None:
+def refuse_other_task(run: Run, task: Task | type[Task]) -> None:
     """Refuse rows of another task that the model of a run cannot predict.
 
     Raises:

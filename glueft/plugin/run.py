@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,7 +31,7 @@ class Run(Protocol):
         """The folder with the run's results."""
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> MutableMapping[str, Any]:
         """The content of run.json so far."""
 
     @property

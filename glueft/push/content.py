@@ -17,7 +17,7 @@ from glueft.text import json_text
 
 if TYPE_CHECKING:
     from glueft.plugin.task_description import TaskDescription
-    from glueft.runs.saved_run import SavedRun
+    from glueft.runs.run import Run
 
 CARD, RECIPE, RECORD = "README.md", "recipe.toml", "run.json"
 # By these a repository is known that glueft has pushed to.
@@ -66,7 +66,7 @@ class Source:
     epoch: tuple[int, int] | None = None
 
 
-def source_of(run: SavedRun) -> Source:
+def source_of(run: Run) -> Source:
     """Return what a finished run's push is made from, the checkpoint verified.
 
     Raises:

@@ -21,7 +21,7 @@ from glueft.version import __version__
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from glueft.runs.saved_run import SavedRun
+    from glueft.runs.run import Run
 
 MAIN = "main"
 
@@ -107,7 +107,7 @@ class GivenUpError(Exception):
     """Nobody waits for the push any more, and it has left nothing to be seen."""
 
 
-def push_run(run: SavedRun, target: Target) -> Pushed:
+def push_run(run: Run, target: Target) -> Pushed:
     """Push a finished run.
 
     Raises:

@@ -12,7 +12,7 @@ from glueft.text import json_text
 
 if TYPE_CHECKING:
     from glueft.push.push import Pushed, Target
-    from glueft.runs.saved_run import SavedRun
+    from glueft.runs.run import Run
 
 
 def hub_record(target: Target, when: str) -> Hub:
@@ -32,7 +32,7 @@ def failed(error: GlueftError | str, status: str = "failed") -> dict[str, Any]:
     return {"status": status, "reason": error.message, "received": error.received, "mend": error.fix}
 
 
-def note_push(run: SavedRun, pushed: Pushed, say: Callable[[str], None]) -> None:
+def note_push(run: Run, pushed: Pushed, say: Callable[[str], None]) -> None:
     """Add a push to the run.json of a finished run. Where that cannot be written, say so: the push stands anyway."""
     if run.record.hub is None:
         run.record.hub = hub_record(pushed.target, "command")

@@ -22,7 +22,7 @@ from glueft.runs.record import Record
 from glueft.text import counted, score_text
 
 if TYPE_CHECKING:
-    from glueft.runs.saved_run import SavedRun
+    from glueft.runs.run import Run
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Content:
 class Reader:
     """Reads the files of a run. All must be there if it is done; else a missing or broken one becomes a note."""
 
-    run: SavedRun
+    run: Run
     notes: list[str] = field(default_factory=list)
 
     def read(self, read: Callable[[], T], otherwise: T) -> T:
@@ -96,7 +96,7 @@ class Reader:
             return otherwise
 
 
-def collect(run: SavedRun, data_dir: str | Path | None = None) -> Content:
+def collect(run: Run, data_dir: str | Path | None = None) -> Content:
     """Read a run folder and draw its plots.
 
     Args:
@@ -134,12 +134,12 @@ def _checkpoint_name(record: Record, settings: Mapping[str, Any]) -> str:
     return "/".join(path.parts[-2:]) if path.is_absolute() else name
 
 
-def _curves(run: SavedRun) -> Curves:
+def _curves(run: Run) -> Curves:
     begun = run.record.status == "done" or (run.folder / "history.jsonl").exists()
     return curves(run.history()) if begun else Curves()
 
 
-def _recipe(run: SavedRun) -> str:
+def _recipe(run: Run) -> str:
     run.recipe_settings()  # raises where the file is broken
     return (run.folder / "recipe.toml").read_text("utf-8")
 
@@ -183,7 +183,7 @@ def _lengths(record: Record) -> Plot | None:
     return training_plots.lengths_plot(drawn, record.data.max_length) if drawn else None
 
 
-def _splits(run: SavedRun, reader: Reader, settings: Mapping[str, Any], data_dir: str | Path | None) -> list[Split]:
+def _splits(run: Run, reader: Reader, settings: Mapping[str, Any], data_dir: str | Path | None) -> list[Split]:
     names = run.splits()
     if run.record.status == "done" and not names and settings["data"].get("predict"):
         run.predictions(run.record.primary_split)  # says that the file is missing
@@ -194,7 +194,7 @@ def _splits(run: SavedRun, reader: Reader, settings: Mapping[str, Any], data_dir
     return splits
 
 
-def _split(run: SavedRun, key: str, name: str, data_dir: str | Path | None) -> Split:
+def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
     predictions = run.predictions(name)
     scores: Classified | Regressed
     if run.labels:

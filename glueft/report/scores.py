@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from glueft.runs.saved_run import Predictions
+    from glueft.runs.predictions import Predictions
 
 CALIBRATION_BINS = 10
 # Two-sided 95 % of the normal distribution.

@@ -13,7 +13,7 @@ from glueft.text import printable_line
 if TYPE_CHECKING:
     from glueft.data.sources import Source
     from glueft.plugin.task import Task
-    from glueft.runs.saved_run import SavedRun
+    from glueft.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SplitTexts:
     missing: str = ""
 
 
-def read_texts(run: SavedRun, split: str, data_dir: str | Path | None = None) -> SplitTexts:
+def read_texts(run: Run, split: str, data_dir: str | Path | None = None) -> SplitTexts:
     """Read the rows of a split again, without a network, and check them against the run's fingerprint.
 
     Args:
@@ -43,9 +43,9 @@ def read_texts(run: SavedRun, split: str, data_dir: str | Path | None = None) ->
 
     described = run.record.data.splits.get(split)
     try:
-        task = run.recipe.task
+        task = run.parts.task
         limit = described.rows if described else None
-        seed = run.recipe.data.draw_seed if described and described.limit_draw == "stratified" else None
+        seed = run.parts.data.draw_seed if described and described.limit_draw == "stratified" else None
         rows = load_split(task, _source(run, task, data_dir), split, limit=limit, draw_seed=seed)
     except GlueftError as error:
         reason = str(error).splitlines()[0] + (f" (found: {error.received})" if error.received else "")
@@ -59,12 +59,12 @@ def read_texts(run: SavedRun, split: str, data_dir: str | Path | None = None) ->
     return SplitTexts(tuple(task.inputs), rows.texts)
 
 
-def _source(run: SavedRun, task: Task, data_dir: str | Path | None) -> Source:
+def _source(run: Run, task: Task, data_dir: str | Path | None) -> Source:
     from glueft.data.sources import FolderSource, HubSource, make_source
 
     if data_dir is not None and not task.reads_own_files:
         return FolderSource(data_dir)
-    if run.recipe.data.source == "hub" and not task.reads_own_files:
+    if run.parts.data.source == "hub" and not task.reads_own_files:
         # The same commit, from the local cache: a report opens no connection.
-        return HubSource(run.record.data.revision or run.recipe.data.revision, cache_only=True)
-    return make_source(run.recipe.data, task)
+        return HubSource(run.record.data.revision or run.parts.data.revision, cache_only=True)
+    return make_source(run.parts.data, task)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from glueft.errors import RunFolderError
 from glueft.files import write_text, writing
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 
 FILE_NAME = "report.html"
 _EXPECTED, _FIX = "a file in a folder that can be written to", "name another file with --output"
@@ -50,13 +50,13 @@ def write_report(
         output: the file to write; `report.html` in the run folder if None.
         data_dir: where the rows are, in the benchmark's own layout, if not where the run had them.
         force: overwrite the file if it exists.
-        plugins, trust: of `open_run`; to read the texts of the mistakes, which takes the run's task.
+        plugins, trust: of `Run.open`; to read the texts of the mistakes, which takes the run's task.
 
     Raises:
         RunFolderError: this is no run folder, or one with broken files; or the file exists already, or cannot be
             written.
     """
-    opened = open_run(run, finished=False, plugins=plugins, trust=trust)
+    opened = Run.open(run, finished=False, plugins=plugins, trust=trust)
     path = (opened.folder / FILE_NAME) if output is None else Path(output).absolute()
     _check_output(path, force)
     from glueft.report.content import collect

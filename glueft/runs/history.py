@@ -1,18 +1,23 @@
-"""history.jsonl: what a line of it may hold, and how it is written and read."""
+"""history.jsonl: a line of JSON for each logged step, each epoch and whatever plugins log."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import nan
+from pathlib import Path
 from typing import Any
 
-from glueft.errors import PluginError
+from pydantic import ValidationError
+
+from glueft.errors import PluginError, RunFolderError
 from glueft.plugin.attribution import at_work, named
 from glueft.plugin.json_values import json_values
+from glueft.runs.record import REPEAT, Epoch, Part, Step, other_metrics, read_file, wrong_values
 
-# The kinds of lines that glueft writes itself, and whose keys its readers count on.
-OWN_KINDS = ("step", "epoch")
 NAME = "history.jsonl"
+# The kinds of lines that glueft writes itself.
+OWN_KINDS: dict[str, type[Part]] = {"step": Step, "epoch": Epoch}
 
 
 def line_of(kind: Any, values: Mapping[str, Any]) -> str:
@@ -23,12 +28,13 @@ def line_of(kind: Any, values: Mapping[str, Any]) -> str:
             `json_values`. The message names the plugin at work.
     """
     if not isinstance(kind, str) or not kind.strip():
-        given = "no kind" if kind == "" else f"the kind {_short(kind)}"
+        text = repr(kind)
+        received = "no kind" if kind == "" else f"the kind {text if len(text) <= 60 else f'{text[:57]}...'}"
         names = ", ".join(f"{name}=..." for name in values) or "name=value"
         raise _refused(
             "a line for history.jsonl has no kind",
             expected='a text that says what the line is: run.log("samples", answers=[...])',
-            received=given,
+            received=received,
             fix=f'give the kind first: run.log("KIND", {names})',
         )
     if kind in OWN_KINDS and at_work() is not None:
@@ -40,33 +46,62 @@ def line_of(kind: Any, values: Mapping[str, Any]) -> str:
         )
     entry = {"kind": kind} | json_values(values, "a line for history.jsonl")
     line = json.dumps(entry, ensure_ascii=False, allow_nan=False)
-    # Half of a surrogate pair has no form in UTF-8; as an escape it has one.
-    return line if _encodable(line) else json.dumps(entry)
-
-
-def entry_of(line: str) -> dict[str, Any] | None:
-    """Return what a line holds; None if it is no JSON object."""
     try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return entry if isinstance(entry, dict) else None
+        line.encode("utf-8")
+    except UnicodeEncodeError:  # Half of a surrogate pair has no form in UTF-8; as an escape it has one.
+        return json.dumps(entry)
+    return line
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of history.jsonl that have a `kind`. In folders of older versions, other lines have none.
+
+    Raises:
+        RunFolderError: the file cannot be read, or a line is no JSON object, or a step or an epoch lacks its values.
+    """
+    entries, epochs = [], []
+    # Not `splitlines`: a text in a line may hold other marks that it takes for a line's end, such as U+2028.
+    for number, line in enumerate(read_file(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
+        if not isinstance(entry, dict):
+            raise RunFolderError(
+                f"{path}: line {number} cannot be read",
+                expected="a JSON object in every line",
+                received=repr(line[:80]),
+                fix=REPEAT,
+            )
+        kind = entry.get("kind")
+        if not isinstance(kind, str):
+            continue
+        entries.append(entry)
+        if kind == "epoch" and isinstance(entry.get("metrics"), dict):
+            # JSON has no NaN, which the correlation of equal scores is: it was written as null.
+            entry["metrics"] = {key: nan if value is None else value for key, value in entry["metrics"].items()}
+        wrong = {}
+        try:
+            if kind in OWN_KINDS:
+                checked = OWN_KINDS[kind].model_validate(entry)
+                if isinstance(checked, Epoch):
+                    epochs.append(checked)
+                    wrong = other_metrics(epochs)
+        except ValidationError as error:
+            wrong = wrong_values(error)
+        if wrong:
+            raise RunFolderError(
+                f"{path}: an entry is not one of a run",
+                expected="; ".join(f"{key}: {wanted}" for key, wanted in wrong.items()),
+                received=f'nothing of use at {", ".join(wrong)} of entry {len(entries)}, of the kind "{kind}"',
+                fix=REPEAT,
+            )
+    return entries
 
 
 def _refused(message: str, *, expected: str, received: str, fix: str) -> PluginError:
     plugin = at_work()
     who = f"{named(plugin)}: " if plugin is not None else "run.log: "
     return PluginError(who + message, expected=expected, received=received, fix=fix)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

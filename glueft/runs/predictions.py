@@ -1,4 +1,4 @@
-"""Reads a run's predictions/<split>.tsv back, as `run_folder.write_predictions` wrote it."""
+"""Writes and reads a run's predictions/<split>.tsv."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from glueft.errors import RunFolderError
+from glueft.files import write_text
+from glueft.metrics import softmax
+from glueft.runs.folder import writing_in_run
 from glueft.system.plain_file import refuse_irregular
+from glueft.text import number_text, shortest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +38,38 @@ class Predictions:
     labels: list[str]
     predictions: list[str]
     probabilities: NDArray[np.float64]
+
+
+def write_predictions(
+    path: Path, labels: NDArray[Any], logits: NDArray[np.float32], label_names: Sequence[str]
+) -> None:
+    """Write one split's predictions as TSV: id, label, prediction, and a `probability_<label>` column a label.
+
+    Numbers have all their digits: scores read back to the same float32, probabilities to the same float64, so that the
+    metrics of the file are those of the run, and the largest probability of a row is that of its prediction.
+
+    Args:
+        path: the file; its folder is made if need be.
+        labels: (rows,), label indices with -1 for an unlabelled row, or scores with NaN for one.
+        logits: (rows, labels), or (rows, 1) in regression.
+        label_names: the labels in index order; empty in regression.
+    """
+    if label_names:
+        header = [*COLUMNS, *(PREFIX + name for name in label_names)]
+        references = [label_names[label] if label >= 0 else "" for label in labels]
+        predicted = [label_names[label] for label in logits.argmax(axis=1)]
+        probabilities = [[number_text(value) for value in row] for row in softmax(logits).tolist()]
+    else:
+        header = [*COLUMNS]
+        references = ["" if label != label else number_text(label) for label in shortest(labels)]
+        predicted = [number_text(score) for score in shortest(logits[:, 0])]
+        probabilities = [[] for _ in labels]
+    rows = zip(map(str, range(len(labels))), references, predicted, probabilities, strict=True)
+    lines = ["\t".join(header), *("\t".join([row, label, guess, *shares]) for row, label, guess, shares in rows)]
+    text = "\n".join(lines) + "\n"
+    with writing_in_run(path, needed=len(text)):
+        path.parent.mkdir(exist_ok=True)
+        write_text(path, text)
 
 
 def read_label_names(path: Path) -> tuple[str, ...]:

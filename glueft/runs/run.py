@@ -1,21 +1,51 @@
-"""What a run leaves behind: recipe.toml, run.json, history.jsonl, predictions/ and model/."""
+"""A run: its folder with recipe.toml, run.json, history.jsonl, predictions/ and model/, and while it trains its model.
+
+Keras is not imported.
+"""
 
 from __future__ import annotations
 
+import copy
 import os
-import secrets
-import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from glueft.encoder.labels import contradiction
 from glueft.errors import GlueftError, RunFolderError
-from glueft.files import Reserve, add_line, cannot_write, remove_leftovers, write_text, writing
-from glueft.metrics import softmax
-from glueft.runs import history
-from glueft.runs.record import Record
-from glueft.text import json_text, number_text, shortest
+from glueft.files import Reserve, add_line, write_text
+from glueft.metrics.choice import chosen_metrics
+from glueft.plugin.origin import origin_of, recorded_origins
+from glueft.plugin.task_description import TaskDescription, describe_task, read_description
+from glueft.runs.clock import now
+from glueft.runs.environment import describe_host, installed_versions, peak_memory
+from glueft.runs.folder import (
+    cannot_write_in_run,
+    find_run_folder,
+    new_run_folder,
+    no_run_folder,
+    remove_leftovers_of_run,
+    writing_in_run,
+)
+from glueft.runs.history import NAME as HISTORY
+from glueft.runs.history import line_of, read_history
+from glueft.runs.predictions import Predictions, read_label_names, read_predictions
+from glueft.runs.record import (
+    REPEAT,
+    Origin,
+    Packages,
+    PluginFile,
+    Plugins,
+    Record,
+    read_file,
+    read_object,
+    read_record,
+)
+from glueft.system.interruption import at_the_end, forget
+from glueft.system.process_identity import is_alive, process_identity
+from glueft.text import json_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,20 +53,21 @@ if TYPE_CHECKING:
 
     from glueft.data.rows import Rows
     from glueft.encoder.classifier import Classifier
+    from glueft.plugin.base import Plugin
     from glueft.plugin.task import Task
     from glueft.recipe import Recipe
+    from glueft.recipe.task_parts import Sections, TaskParts
     from glueft.runs.answers import Answers
 
-_EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
-_FIX = "make room, or name another place with --output-dir; what is in the run folder is whole"
+_SECTIONS = ("task", "model", "data", "optimizer", "schedule", "training", "engine")
 
 
 class Live(Protocol):
-    """The model of a run that goes on, and what belongs to it."""
+    """The model of a run that trains, and what belongs to it."""
 
     @property
     def classifier(self) -> Classifier:
-        """The Keras classifier, with the weights of now."""
+        """The Keras classifier with its current weights."""
 
     @property
     def tokenizer(self) -> Any:
@@ -61,36 +92,348 @@ class Live(Protocol):
 
 
 class Run:
-    """One run and its folder; callbacks and `glueft_run_finished` hooks get it.
+    """A run and its folder: one that trains, from `create`, or any that has left a folder, from `open`.
 
-    What there is of the model and of the rows is there when a callback's `build` is called.
+    Of a folder nothing is read but run.json, until it is asked for; every attribute and method raises RunFolderError
+    where its file is missing, cut off, or not what it should be. No plugin is needed but for `recipe`, `parts` and
+    `task`, and for `task_description` where it was not recorded. What plugins may use of a run that trains is
+    described in `glueft.plugin.run.Run`.
 
     Attributes:
-        recipe: what was asked for; a checkpoint's name there may be one that glueft alone reads ("package:...").
-        folder: where the run leaves its results.
-        record: the content of run.json so far.
-        validation_logits: what the last validation said, (rows, labels) or in regression (rows, 1), in the order of
-            `validation_rows`; None before the first. The validation of an epoch comes before its callbacks.
-        reserve: room on the disk for the last run.json, kept while the run goes on.
+        folder: absolute, where the run was opened.
+        record: run.json.
+        validation_logits: of the last validation, (rows, labels) or in regression (rows, 1), rows as in
+            `validation_rows`; None before the first.
     """
 
-    def __init__(self, recipe: Recipe, folder: Path, say: Callable[[str], None] = lambda line: None) -> None:
-        self.recipe = recipe
+    def __init__(
+        self,
+        folder: Path,
+        record: Record,
+        *,
+        say: Callable[[str], None] = lambda line: None,
+        plugins: Sequence[str] = (),
+        trust: bool = False,
+    ) -> None:
         self.folder = folder
-        self._say = say
-        # Filled in by `open_record`.
-        self.record = Record.model_construct(status="not begun")
+        self.record = record
         self.validation_logits: NDArray[np.float32] | None = None
+        self._say = say
+        self._plugins = {"plugins": plugins, "trust": trust}
         self._live: Live | None = None
-        self.reserve: Reserve | None = None
+        self._reserve: Reserve | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.folder.name})"
 
+    @classmethod
+    def create(cls, recipe: Recipe, output_dir: Path, say: Callable[[str], None] = lambda line: None) -> Run:
+        """Make a run folder with recipe.toml and a first run.json, and keep room on the disk for the last.
+
+        Where the process is ended by a signal before `close`, run.json says "interrupted".
+
+        Raises:
+            RunFolderError: the folder or a file in it cannot be written; no folder is left.
+        """
+        run = cls.of(recipe, new_run_folder(output_dir, recipe.task.name), say)
+        at_the_end(run._note_interruption)
+        try:
+            with writing_in_run(run.folder / "recipe.toml"):
+                write_text(run.folder / "recipe.toml", recipe.to_toml())
+            run.write_record()
+        except BaseException:
+            run.discard()
+            raise
+        run._reserve = Reserve(run.folder)
+        return run
+
+    @classmethod
+    def of(cls, recipe: Recipe, folder: Path, say: Callable[[str], None] = lambda line: None) -> Run:
+        """Return a run of a recipe in a folder that is there. Nothing is written."""
+        run = cls(folder, _first_record(recipe, folder), say=say)
+        # Where `cached_property` keeps them.
+        run.__dict__ |= {"recipe": recipe, "task": recipe.task}
+        return run
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        finished: bool = True,
+        tolerant: bool = False,
+        plugins: Sequence[str] = (),
+        trust: bool = False,
+    ) -> Run:
+        """Open a run folder.
+
+        Args:
+            path: the folder, or its `model/`.
+            finished: refuse a run that is not done.
+            tolerant: leave out what of the record cannot be used, unless it is among what every run has.
+            plugins: plugin files that the user has named; one of the name of a file of the run takes its place.
+            trust: run the plugin files that its recipe names, even if no run of this user has.
+
+        Raises:
+            RunFolderError: this is no run folder, its run.json is missing, cut off or not a run's, or the run is not
+                done.
+        """
+        folder = find_run_folder(path)
+        if folder is None:
+            raise no_run_folder(Path(path))
+        remove_leftovers_of_run(folder)
+        run = cls(folder, read_record(folder / "run.json", tolerant=tolerant), plugins=plugins, trust=trust)
+        if finished and run.record.status != "done":
+            raise _not_done(run)
+        return run
+
+    # The folder and its files.
+
     @property
+    def model_folder(self) -> Path:
+        """Where the model lies, in Hugging Face layout."""
+        return self.folder / "model"
+
+    def has_died(self) -> bool:
+        """Whether the record says that the run goes on while its process is known to be gone."""
+        return self.record.status == "running" and is_alive(self.record.process) is False
+
+    def write_record(self) -> None:
+        """Write run.json.
+
+        Raises:
+            RunFolderError: it cannot be written; the one before stays.
+        """
+        with writing_in_run(self.folder / "run.json"):
+            write_text(self.folder / "run.json", json_text(self.record.as_dict(), indent=2) + "\n")
+
+    def close(self, seconds: Mapping[str, float], error: BaseException | None = None) -> None:
+        """Write how the run ended, in the room that was kept for it.
+
+        Args:
+            seconds: by phase.
+            error: what ended it; None if it is done.
+
+        Raises:
+            RunFolderError: run.json cannot be written; the one before stays.
+        """
+        record = self.record
+        if error is None:
+            record.status = "done"
+        elif isinstance(error, KeyboardInterrupt):
+            record.status = "interrupted"
+        else:
+            record.status = "failed"
+            record.error = str(error) if isinstance(error, GlueftError) else f"{type(error).__name__}: {error}"
+        record.finished = now()
+        record.seconds = dict(seconds)
+        record.peak_memory_bytes = peak_memory()
+        try:
+            self._write_last_record()
+        finally:
+            forget(self._note_interruption)
+
+    def discard(self) -> None:
+        """Remove the folder of a run that has not begun to train."""
+        forget(self._note_interruption)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _note_interruption(self) -> None:
+        """Write that the run was interrupted, when its process is ended on the spot."""
+        if self.record.status in ("running", "interrupted"):
+            self.record.status = "interrupted"
+            self._write_last_record()
+
+    def _write_last_record(self) -> None:
+        if self._reserve is not None:
+            self._reserve.release()
+        self.write_record()
+
+    def log(self, kind: str = "", **values: Any) -> None:
+        """Append a line of JSON to history.jsonl, the one file that grows while the run trains.
+
+        Args:
+            kind: the type of the line; "step" and "epoch" are glueft's own. Required.
+            values: texts, numbers, lists and tables; arrays and tensors become lists, and NaN becomes null.
+
+        Raises:
+            PluginError: `kind` is missing, or a value has no form in JSON; nothing is written.
+            RunFolderError: the line cannot be written; the lines before it are complete.
+        """
+        line = line_of(kind, values)
+        with writing_in_run(self.folder / HISTORY):
+            add_line(self.folder / HISTORY, line)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the lines of history.jsonl that have a `kind`: "step", "epoch", or one of a plugin."""
+        return read_history(self.folder / HISTORY)
+
+    def say(self, text: object) -> None:
+        """Show a text, or anything as `print` shows it, to the user; any thread may call it."""
+        self._say(str(text))
+
+    def cannot_write(self, fault: OSError) -> GlueftError:
+        """Return the error for a file that could not be written and is not glueft's own: a callback's, for one."""
+        return cannot_write_in_run(self.folder, fault)
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the splits whose predictions were written, in the order of run.json."""
+        written = {path.name.removesuffix(".tsv") for path in (self.folder / "predictions").glob("[!.]*.tsv")}
+        known = [split for split in self.record.data.splits if split in written]
+        return (*known, *sorted(written.difference(known)))
+
+    def predictions_file(self, split: str) -> Path:
+        """Return where the predictions of a split lie."""
+        return self.folder / "predictions" / f"{split}.tsv"
+
+    def predictions(self, split: str) -> Predictions:
+        """Return the predictions of a split, checked against the model's labels and the rows that run.json counts."""
+        described = self.record.data.splits.get(split)
+        return read_predictions(self.predictions_file(split), self.labels, described.rows if described else None)
+
+    # The recipe.
+
+    def recipe_settings(self) -> dict[str, Any]:
+        """Return recipe.toml as it was written, complete; no plugin is looked up and no plugin file run."""
+        from glueft.recipe.file import parse_text, read_text
+
+        path = self.folder / "recipe.toml"
+        read_file(path)
+        settings = parse_text(*read_text(str(path)))
+        lost = [name for name in _SECTIONS if not isinstance(settings.get(name), dict)]
+        if lost:
+            raise RunFolderError(
+                f"{path}: it is not the whole recipe of a run",
+                expected=f"the tables {', '.join(_SECTIONS)}",
+                received="no " + ", ".join(lost),
+                fix=REPEAT,
+            )
+        return settings
+
+    @cached_property
+    def sections(self) -> Sections:
+        """What the recipe says of checkpoint, data, batches and engine; no plugin is needed for it.
+
+        Raises:
+            RecipeError: one of these sections cannot be used.
+        """
+        from glueft.recipe.task_parts import load_sections
+
+        self._check_task(self.recipe_settings()["task"].get("plugin"))
+        return load_sections(self.folder / "recipe.toml")
+
+    @cached_property
+    def parts(self) -> TaskParts:
+        """What the recipe says but for the training; see `load_parts`."""
+        return self.load_parts()
+
+    def load_parts(self, overrides: Sequence[str] = (), **options: Any) -> TaskParts:
+        """Load what the recipe says but for the training. The task's plugin must be there, and no other.
+
+        Args:
+            overrides: texts as `--set` takes them.
+            options: those of `load_run_parts`; `plugins` and `trust` as they were given to `open`, if not here.
+
+        Raises:
+            RunFolderError: recipe.toml is missing, cut off, or that of another task.
+            RecipeError: it cannot be used, as when the task's plugin is no longer installed.
+        """
+        from glueft.recipe.task_parts import load_run_parts
+
+        settings = self.recipe_settings()
+        # `--sample` would name another checkpoint as well; the run's stays.
+        options |= {"checkpoint": settings["model"].get("checkpoint")} if options.get("sample") else {}
+        options = {**self._plugins, "brought": recorded_origins(self.record), **options}
+        parts = load_run_parts(self.folder / "recipe.toml", overrides, **options)
+        self._check_task(parts.task.name)
+        return parts
+
+    def with_parts(self, parts: TaskParts) -> Run:
+        """Return the run as if this had been in its recipe: for another precision or batch size of its predictions."""
+        other = Run(self.folder, self.record)
+        other.__dict__ |= {"parts": parts, "sections": parts}
+        return other
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The whole recipe. All of its plugins must be there.
+
+        Raises:
+            RecipeError: it cannot be used.
+        """
+        from glueft.recipe import load_recipe
+
+        return load_recipe(self.folder / "recipe.toml", **self._plugins)  # type: ignore[arg-type]
+
+    @cached_property
     def task(self) -> Task:
-        """The task plugin, with its options."""
-        return self.recipe.task
+        """The task plugin. One that learns its labels from its rows has those of the model, and the run's metrics."""
+        task = copy.copy(self.parts.task)
+        if task.reads_own_files:
+            task.labels = self.labels
+            task.metrics = chosen_metrics(task) or tuple(self.record.metrics) or task.metrics
+        return task
+
+    @cached_property
+    def task_description(self) -> TaskDescription:
+        """The task as the run has recorded it; of a run from before it was recorded, as its plugin describes it.
+
+        Raises:
+            RecipeError: the run has not recorded it, and the plugin is not there.
+        """
+        if self.record.task_description is None:
+            return describe_task(self.task)
+        try:
+            return read_description(self.record.task_description)
+        except ValueError as error:
+            raise RunFolderError(
+                f"{self.folder / 'run.json'}: what it says of the task cannot be used",
+                expected="task_description as glueft run writes it",
+                received=str(error),
+                fix=REPEAT,
+            ) from None
+
+    def _check_task(self, name: object) -> None:
+        if name != self.record.task:
+            raise RunFolderError(
+                f"{self.folder}: recipe.toml and run.json are of different runs",
+                expected=f'the task "{self.record.task}", which run.json names',
+                received=f'recipe.toml with the task "{name}"',
+                fix=REPEAT,
+            )
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The label names in the order of the logits, () in regression: of the model, or else of the predictions."""
+        config = self.model_folder / "config.json"
+        if not config.is_file() and self.splits():
+            return read_label_names(self.predictions_file(self.splits()[0]))
+        settings = read_object(config, "the model's configuration")
+        if settings.get("problem_type") == "regression":
+            return ()
+        try:
+            names = {int(index): str(name) for index, name in settings["id2label"].items()}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            names = {}
+        if not names or sorted(names) != list(range(len(names))):
+            raise RunFolderError(
+                f"{config}: it does not name the labels",
+                expected="id2label with the name of each label by its number, from 0",
+                received=f"id2label = {settings.get('id2label')!r}",
+                fix=REPEAT,
+            )
+        labels = tuple(names[index] for index in range(len(names)))
+        fault = contradiction(labels, settings)
+        if fault:
+            raise RunFolderError(
+                f"{config}: it contradicts itself about the labels",
+                expected="one name for each output, the same in id2label and label2id",
+                received=fault,
+                fix=REPEAT,
+            )
+        return labels
+
+    # While it trains.
 
     def attach(self, live: Live) -> None:
         """Give the run its model, once it is loaded and compiled."""
@@ -103,61 +446,39 @@ class Run:
 
     @property
     def model(self) -> Classifier | None:
-        """The Keras classifier, with the weights of now; it takes any token ids. None until it is loaded."""
+        """The Keras classifier with its current weights; it takes any token ids. None until it is loaded."""
         return None if self._live is None else self._live.classifier
 
     @property
     def tokenizer(self) -> Any:
-        """A copy of the run's tokenizer, of transformers: what is set on it bears on neither run nor model folder.
-
-        Raises:
-            RunFolderError: the run has not come to its model.
-        """
-        return self._in_training().tokenizer
+        """A copy of the run's transformers tokenizer."""
+        return self._attached().tokenizer
 
     @property
     def validation_rows(self) -> Rows:
-        """The rows of the split that the run is judged by.
-
-        `texts` has for each of the task's inputs a text a row, `labels` (rows,) the indices of the labels, int32, or
-        in regression the scores, float32, and `label_names` the names.
-
-        Raises:
-            RunFolderError: the run has not come to its model.
-        """
-        return self._in_training().validation_rows
+        """The rows of the primary split."""
+        return self._attached().validation_rows
 
     @property
     def validation_answers(self) -> Answers | None:
-        """What the last validation said of `validation_rows`, as `predict` puts it; None before the first."""
-        if self.validation_logits is None:
-            return None
-        return self._in_training().validation_answers(self.validation_logits)
+        """The last validation as `predict` returns it; None before the first."""
+        return None if self.validation_logits is None else self._attached().validation_answers(self.validation_logits)
 
     def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
-        """Return what the model says of new texts, with the weights of now. The training is not touched.
-
-        Args:
-            texts: a list of texts, or for a task on pairs a list of pairs, the first text first. They may hold any
-                words; what is longer than `data.max_length` is cut.
-
-        Returns:
-            Answers with `labels`, the label of each row by name ([] in regression), `probabilities`, float64 (rows,
-            labels) in the order of `run.task.labels` (in regression the score of each row, (rows, 1)), and
-            `truncated`, how many rows were cut.
+        """Predict new texts, or pairs of texts, with the current weights. The training is not affected.
 
         Raises:
             PluginError: the texts are no list of texts, or of pairs where the task needs pairs.
-            RunFolderError: the run has not come to its model.
+            RunFolderError: the model is not loaded.
             TrainingError: a logit is not a finite number.
         """
-        return self._in_training().predict(texts)
+        return self._attached().predict(texts)
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of an optimizer step, counted from 1. The model must be loaded."""
-        return self._in_training().learning_rate(step)
+        """Return the learning rate of an optimizer step, counted from 1."""
+        return self._attached().learning_rate(step)
 
-    def _in_training(self) -> Live:
+    def _attached(self) -> Live:
         if self._live is None:
             raise RunFolderError(
                 f"{self!r} has no model yet",
@@ -167,124 +488,57 @@ class Run:
             )
         return self._live
 
-    def begin(self, recipe: str) -> None:
-        """Write recipe.toml and the first run.json, and keep room for the last."""
-        with self.writing("recipe.toml"):
-            write_text(self.folder / "recipe.toml", recipe)
-        self.write_record()
-        self.reserve = Reserve(self.folder)
 
-    def write_record(self) -> None:
-        """Write run.json.
+def _first_record(recipe: Recipe, folder: Path) -> Record:
+    """What is known before anything is read."""
 
-        Raises:
-            RunFolderError: it cannot be written; the one before stays.
-        """
-        with self.writing("run.json"):
-            write_text(self.folder / "run.json", json_text(self.record.as_dict(), indent=2) + "\n")
+    def origin(plugin: Plugin) -> Origin:
+        return Origin.model_validate(origin_of(plugin))
 
-    def close(self) -> None:
-        """Write the last run.json, in the room that was kept for it."""
-        if self.reserve is not None:
-            self.reserve.release()
-        self.write_record()
-
-    def note_interruption(self) -> None:
-        """Write that the run was interrupted, if its process is ended on the spot and the record does not say so."""
-        if self.record.status in ("running", "interrupted"):
-            self.record.status = "interrupted"
-            self.close()
-
-    def log(self, kind: str = "", **values: Any) -> None:
-        """Add a line of JSON to history.jsonl, the one file that grows while the run goes on.
-
-        Args:
-            kind: what the line is, which readers go by; "step" and "epoch" are glueft's own. It must be given.
-            values: texts, numbers, lists and tables; arrays and tensors become lists, and NaN becomes null.
-
-        Raises:
-            PluginError: the line has no kind, or a value no form in JSON; nothing is written.
-            RunFolderError: it cannot be written; the lines before are whole.
-        """
-        line = history.line_of(kind, values)
-        with self.writing(history.NAME):
-            add_line(self.folder / history.NAME, line)
-
-    def say(self, text: object) -> None:
-        """Show a text, or anything as `print` shows it, to whoever watches the run; any thread may call it."""
-        self._say(str(text))
-
-    def writing(self, name: str, needed: int | None = None) -> AbstractContextManager[None]:
-        """Tell in a sentence of a full disk and the like that is met while a file of the run is written."""
-        return writing(self.folder / name, RunFolderError, expected=_EXPECTED, fix=_FIX, needed=needed)
-
-    def cannot_write(self, fault: OSError) -> GlueftError:
-        """Return the same for a file that glueft does not know: a callback's, for one."""
-        path = self.folder if fault.filename is None else Path(os.fsdecode(fault.filename))
-        return cannot_write(path, fault, RunFolderError, expected=_EXPECTED, fix=_FIX)
+    return Record(
+        status="running",
+        task=recipe.task.name,
+        seed=recipe.training.seed,
+        started=now(),
+        run_dir=str(folder.resolve()),
+        plugins=Plugins(
+            task=recipe.task.name,
+            optimizer=recipe.optimizer.name,
+            schedule=recipe.schedule.name,
+            callbacks=[callback.name for callback in recipe.callbacks],
+            packages=Packages(
+                task=origin(recipe.task),
+                optimizer=origin(recipe.optimizer),
+                schedule=origin(recipe.schedule),
+                callbacks=[*map(origin, recipe.callbacks)],
+            ),
+            files=[PluginFile(path=file.path, sha256=file.sha256) for file in recipe.plugin_files],
+        ),
+        host=describe_host(),
+        process=process_identity(),
+        versions=installed_versions(),
+        warnings=[],
+        metrics={},
+        epochs=[],
+        seconds={},
+    )
 
 
-def new_run_folder(output_dir: Path, task_name: str) -> Path:
-    """Make and return `<output_dir>/<task>-<time>-<id>`.
-
-    Raises:
-        RunFolderError: the folder cannot be made.
-    """
-    folder = output_dir / f"{task_name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise RunFolderError(
-            f"the run folder {folder} cannot be made",
-            expected="a folder that can be written to, or a path where one can be made",
-            received=error.strerror or str(error),
-            fix="name another place with --output-dir",
-        ) from error
-    _remove_what_killed_runs_left(output_dir)
-    return folder
-
-
-def _remove_what_killed_runs_left(output_dir: Path) -> None:
-    """Whatever else lies there, a mount that hangs for one, or may not be looked into: that keeps no run from going."""
-    with suppress(OSError), os.scandir(output_dir) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                remove_leftovers_of_run(Path(entry.path))
-
-
-def remove_leftovers_of_run(folder: Path) -> None:
-    """Remove what a killed process has left unfinished in a run folder."""
-    for place in (folder, folder / "predictions"):
-        remove_leftovers(place)
-
-
-def write_predictions(
-    path: Path, labels: NDArray[Any], logits: NDArray[np.float32], label_names: Sequence[str]
-) -> None:
-    """Write one split's predictions as TSV: id, label, prediction, and a `probability_<label>` column a label.
-
-    Numbers have all their digits: scores read back to the same float32, probabilities to the same float64, so that the
-    metrics of the file are those of the run, and the largest probability of a row is that of its prediction.
-
-    Args:
-        path: the file; its folder is made if need be.
-        labels: (rows,), label indices with -1 for an unlabelled row, or scores with NaN for one.
-        logits: (rows, labels), or (rows, 1) in regression.
-        label_names: the labels in index order; empty in regression.
-    """
-    if label_names:
-        header = ["id", "label", "prediction", *(f"probability_{name}" for name in label_names)]
-        given = [label_names[label] if label >= 0 else "" for label in labels]
-        predicted = [label_names[label] for label in logits.argmax(axis=1)]
-        probabilities = [[number_text(value) for value in row] for row in softmax(logits).tolist()]
-    else:
-        header = ["id", "label", "prediction"]
-        given = ["" if label != label else number_text(label) for label in shortest(labels)]
-        predicted = [number_text(score) for score in shortest(logits[:, 0])]
-        probabilities = [[] for _ in labels]
-    rows = zip(map(str, range(len(labels))), given, predicted, probabilities, strict=True)
-    lines = ["\t".join(header), *("\t".join([row, label, guess, *shares]) for row, label, guess, shares in rows)]
-    text = "\n".join(lines) + "\n"
-    with writing(path, RunFolderError, expected=_EXPECTED, fix=_FIX, needed=len(text)):
-        path.parent.mkdir(exist_ok=True)
-        write_text(path, text)
+def _not_done(run: Run) -> RunFolderError:
+    record = run.record
+    received, fix = f'"{record.status}"', REPEAT
+    if record.error is not None:
+        received += ": " + record.error.split("\n")[0]
+    if run.has_died():
+        received += ", while its process is gone: it has died, killed or out of memory"
+    elif record.status == "running":
+        fix = "wait until it is done"
+        if is_alive(record.process) is None:
+            received += "; whether its process still lives cannot be known from here"
+            fix += f"; if it has died, {REPEAT}"
+    return RunFolderError(
+        f"{run.folder}: the run has died" if run.has_died() else f"{run.folder}: the run is not done",
+        expected='a run whose run.json says "done"',
+        received=received,
+        fix=fix,
+    )

@@ -12,9 +12,8 @@ from typing import Any
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import known_metrics, metric_title
-from glueft.runs.record import Record
-from glueft.runs.run import remove_leftovers_of_run
-from glueft.runs.saved_run import has_died, open_run
+from glueft.runs.folder import remove_leftovers_of_run
+from glueft.runs.run import Run
 from glueft.suggest import did_you_mean
 from glueft.system.process_identity import is_alive
 
@@ -101,13 +100,14 @@ def listed(folder: Path) -> ListedRun:
         remove_leftovers_of_run(folder)
         return ListedRun(name, path, "died", f"it was ended before it wrote run.json, {_ago(begun)} ago")
     try:
-        record = open_run(folder, finished=False, whole=False).record
+        run = Run.open(folder, finished=False, tolerant=True)
     except RunFolderError as error:
         what = error.message.removeprefix(f"{path}/").removeprefix(f"{path}: ")
         return ListedRun(name, path, "broken", f"{what} (expected {error.expected}; received {error.received})")
     except OSError as error:
         return ListedRun(name, path, "broken", error.strerror or str(error))
-    status, note = _status(folder, record)
+    status, note = _status(run)
+    record = run.record
     return ListedRun(
         name,
         path,
@@ -207,14 +207,14 @@ def _has_only_begun(folder: Path) -> bool:
     return names <= {"recipe.toml"}
 
 
-def _status(folder: Path, record: Record) -> tuple[str, str | None]:
-    status = record.status
+def _status(run: Run) -> tuple[str, str | None]:
+    record, status = run.record, run.record.status
     if status == "failed":
         return status, ((record.error or "").strip().splitlines() or ["run.json does not say why"])[0]
     if status != "running":
         return (status, None) if status in STATUSES else ("broken", f"run.json has the unknown status {status!r}")
-    heard = f"last wrote {_ago(_last_sign(folder))} ago"
-    if has_died(record):
+    heard = f"last wrote {_ago(_last_sign(run.folder))} ago"
+    if run.has_died():
         return "died", f"its process is gone; it {heard}"
     if is_alive(record.process) is None:
         return status, f"{heard}; whether its process still lives cannot be known from here"

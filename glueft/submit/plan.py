@@ -11,7 +11,7 @@ from glueft.errors import SubmissionError
 from glueft.inference.split_predictions import refuse_other_task
 from glueft.plugin.registry import load_registry
 from glueft.plugin.task import Task
-from glueft.runs.saved_run import SavedRun
+from glueft.runs.run import Run
 from glueft.submit.files import UploadFile
 
 
@@ -26,11 +26,11 @@ class Plan:
     """
 
     benchmark: str
-    given: dict[UploadFile, SavedRun]
+    given: dict[UploadFile, Run]
     missing: dict[UploadFile, str]
 
 
-def plan_submission(runs: Sequence[SavedRun], data_dir: str | Path | None) -> Plan:
+def plan_submission(runs: Sequence[Run], data_dir: str | Path | None) -> Plan:
     """Say which run gives which file.
 
     A run gives the files of its own task, and those of a task that has it as `predicted_by`, unless a run of that task
@@ -45,7 +45,7 @@ def plan_submission(runs: Sequence[SavedRun], data_dir: str | Path | None) -> Pl
         RunFolderError: a run folder is not whole.
     """
     benchmark = _benchmark(runs)
-    given: dict[str, tuple[UploadFile, SavedRun]] = {}
+    given: dict[str, tuple[UploadFile, Run]] = {}
     for run in runs:
         for file in upload_files(run.task):
             _claim(given, file, run)
@@ -71,16 +71,16 @@ def upload_files(task: Task | type[Task]) -> list[UploadFile]:
     return [UploadFile(name, task, split) for split, name in submission.files.items()] if submission else []
 
 
-def has_predictions(run: SavedRun, file: UploadFile) -> bool:
+def has_predictions(run: Run, file: UploadFile) -> bool:
     """Whether the run has predicted the rows of a file."""
     return file.split in run.splits()
 
 
-def source_of(run: SavedRun, task: Task | type[Task], data_dir: str | Path | None) -> Source:
+def source_of(run: Run, task: Task | type[Task], data_dir: str | Path | None) -> Source:
     """Where the rows of a task are read for a run."""
     if data_dir is not None and not task.reads_own_files:
         return FolderSource(data_dir)
-    return make_source(run.recipe.data, task)
+    return make_source(run.parts.data, task)
 
 
 def refuse_without_rows(plan: Plan, data_dir: str | Path | None) -> None:
@@ -116,8 +116,8 @@ def refuse_missing(plan: Plan) -> None:
     )
 
 
-def _benchmark(runs: Sequence[SavedRun]) -> str:
-    found: dict[str, SavedRun] = {}
+def _benchmark(runs: Sequence[Run]) -> str:
+    found: dict[str, Run] = {}
     for run in runs:
         submission = run.task.submission
         if submission is None:
@@ -138,10 +138,10 @@ def _benchmark(runs: Sequence[SavedRun]) -> str:
     return next(iter(found))
 
 
-def _wanted(runs: Sequence[SavedRun], benchmark: str) -> dict[str, list[UploadFile]]:
+def _wanted(runs: Sequence[Run], benchmark: str) -> dict[str, list[UploadFile]]:
     """The files of a benchmark by name, each with the tasks that declare it."""
     files: dict[str, list[UploadFile]] = {}
-    for registry in (load_registry(), *(run.recipe.registry for run in runs)):
+    for registry in (load_registry(), *(run.parts.registry for run in runs)):
         for plugin in registry.all("task"):
             task = plugin.cls
             if issubclass(task, Task) and task.submission is not None and task.submission.benchmark == benchmark:
@@ -151,7 +151,7 @@ def _wanted(runs: Sequence[SavedRun], benchmark: str) -> dict[str, list[UploadFi
     return files
 
 
-def _claim(given: dict[str, tuple[UploadFile, SavedRun]], file: UploadFile, run: SavedRun) -> None:
+def _claim(given: dict[str, tuple[UploadFile, Run]], file: UploadFile, run: Run) -> None:
     if file.name in given:
         other = given[file.name][1]
         raise SubmissionError(
@@ -163,11 +163,11 @@ def _claim(given: dict[str, tuple[UploadFile, SavedRun]], file: UploadFile, run:
     given[file.name] = (file, run)
 
 
-def _is_at_hand(run: SavedRun, file: UploadFile, data_dir: str | Path | None) -> bool:
+def _is_at_hand(run: Run, file: UploadFile, data_dir: str | Path | None) -> bool:
     """Whether there are predictions of a file, or rows to predict."""
     return has_predictions(run, file) or source_of(run, file.task, data_dir).holds(file.made_task, file.split)
 
 
-def _place(run: SavedRun, file: UploadFile, data_dir: str | Path | None) -> str:
+def _place(run: Run, file: UploadFile, data_dir: str | Path | None) -> str:
     source = source_of(run, file.task, data_dir)
     return str(source.folder) if isinstance(source, FolderSource) else f"the {source.kind} of {file.task.name}"

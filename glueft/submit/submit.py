@@ -11,7 +11,7 @@ from glueft.errors import SubmissionError
 from glueft.inference.predictor import check_task_labels
 from glueft.inference.split_predictions import predict_split
 from glueft.runs.predictions import read_predictions
-from glueft.runs.saved_run import SavedRun, open_run
+from glueft.runs.run import Run
 from glueft.submit.files import UploadFile
 from glueft.submit.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
 from glueft.submit.zip_file import refuse_output, write_zip
@@ -63,7 +63,7 @@ def submit(
     progress = Progress() if progress is None else progress
     output = Path(output).expanduser().absolute()
     refuse_output(output, force=force)
-    opened = [open_run(run, plugins=plugins, trust=trust) for run in runs]
+    opened = [Run.open(run, plugins=plugins, trust=trust) for run in runs]
     plan = plan_submission(opened, data_dir)
     for run in opened:
         if run.splits() or run.model_folder.is_dir():  # else it is told below what is missing
@@ -100,7 +100,7 @@ def submit(
     }
 
 
-def training_notes(run: SavedRun) -> list[str]:
+def training_notes(run: Run) -> list[str]:
     """Return what a reader of the scores should know of a run: that it was trained on other rows than all of them."""
     data = run.record["data"]
     rows, official = data["splits"]["train"]["rows"], run.task.sizes.get("train")
@@ -114,7 +114,7 @@ def training_notes(run: SavedRun) -> list[str]:
 
 
 def make_predictions(
-    run: SavedRun, files: Sequence[UploadFile], data_dir: str | Path | None, progress: Progress, *, verbose: bool
+    run: Run, files: Sequence[UploadFile], data_dir: str | Path | None, progress: Progress, *, verbose: bool
 ) -> list[str]:
     """Predict the splits of some files with the model of a run; the rows are read and counted before it is loaded.
 
@@ -143,7 +143,7 @@ def make_predictions(
     return notes
 
 
-def read(run: SavedRun, file: UploadFile) -> list[str]:
+def read(run: Run, file: UploadFile) -> list[str]:
     """Return the predictions of a run for a file.
 
     Raises:
@@ -168,7 +168,7 @@ def refuse_count(file: UploadFile, received: str, rows: int, besides: str = "") 
         )
 
 
-def describe(file: UploadFile, run: SavedRun | None, predictions: Sequence[str], made: bool) -> dict[str, Any]:
+def describe(file: UploadFile, run: Run | None, predictions: Sequence[str], made: bool) -> dict[str, Any]:
     """Return what the result says of a file."""
     counts = Counter(predictions)
     description: dict[str, Any] = {

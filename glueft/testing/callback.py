@@ -31,7 +31,7 @@ def builds(subject: Subject) -> str:
     callback.check(recipe.task)
     callback.claims()
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(recipe, Path(folder))
+        run = Run.of(recipe, Path(folder))
         run.attach(ModelInTraining(_session(recipe, Path(folder) / "bert")))
         built = callback.build(run)
     require_built("callback", built)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
-from glueft.runs.run_record import peak_memory
+from glueft.runs.environment import peak_memory
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.disk_space import disk_of_plan
 from glueft.training.progress import Progress

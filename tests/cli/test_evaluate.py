@@ -137,7 +137,7 @@ def test_a_broken_run_folder_is_told_in_a_sentence(
 def test_help_imports_nothing_heavy() -> None:
     heavy = ("keras", "tensorflow", "jax", "torch", "datasets", "transformers", "evaluate", "numpy")
     code = (
-        "import sys; from glueft.cli.main import command_line; import glueft.runs.saved_run, "
+        "import sys; from glueft.cli.main import command_line; import glueft.runs.run, "
         "glueft.inference.predictor, glueft.inference.evaluate, glueft.recipe.task_parts; "
         f"command_line(['evaluate', '--help']); print([name for name in {heavy} if name in sys.modules])"
     )

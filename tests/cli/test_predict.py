@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 
 from glueft.cli.main import command_line
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 from plugin_packages import glueft
 
 Captured = pytest.CaptureFixture[str]
@@ -43,7 +43,7 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_the_runs_own_predictions(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
     output = tmp_path / "out.csv"
     out, err = predict(capsys, finished_run, "--input", SAMPLES / "MRPC" / "dev.tsv", "--output", output)
-    own = open_run(finished_run).predictions("validation")
+    own = Run.open(finished_run).predictions("validation")
     rows = table(output)
     assert [row["label"] for row in rows] == own.predictions
     assert [[float(row[f"probability_{label}"]) for label in LABELS] for row in rows] == own.probabilities.tolist()
@@ -93,7 +93,7 @@ def test_texts(finished_run: Path, capsys: Captured) -> None:
 
 def test_regression(finished_regression_run: Path, tmp_path: Path, capsys: Captured) -> None:
     dev = SAMPLES / "STS-B" / "dev.tsv"
-    own = open_run(finished_regression_run).predictions("validation")
+    own = Run.open(finished_regression_run).predictions("validation")
     predict(capsys, finished_regression_run, "--input", dev, "--output", tmp_path / "a.csv")
     assert [row["predicted_score"] for row in table(tmp_path / "a.csv")] == own.predictions
     out, _ = predict(capsys, finished_regression_run, "a", "b")

@@ -105,7 +105,7 @@ def test_a_record_that_cannot_be_written_does_not_hide_the_push(
 ) -> None:
     from glueft.push import record as push_record
     from glueft.push.push import Pushed, Target
-    from glueft.runs.saved_run import open_run
+    from glueft.runs.run import Run
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -113,7 +113,7 @@ def test_a_record_that_cannot_be_written_does_not_hide_the_push(
     monkeypatch.setattr(push_record, "write_text", full)
     said: list[str] = []
     push_record.note_push(
-        open_run(run), Pushed(Target("alice/x"), hub.url, "0" * 40, True, False, {}, (), 1.0), said.append
+        Run.open(run), Pushed(Target("alice/x"), hub.url, "0" * 40, True, False, {}, (), 1.0), said.append
     )
     assert said == [
         f"warning: {run / 'run.json'} cannot be written to (No space left on device); it does not name this push"

@@ -9,7 +9,7 @@ import pytest
 
 from glueft.compare.differences import differences, flatten, ingredients, same_but_for_the_seed, same_in_fact
 from glueft.compare.seeds import seed_groups, spreads
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 from run_folders import make_run
 
 PARTS = ("versions", "checkpoint", "data", "plugins", "engine", "host")
@@ -19,7 +19,7 @@ GIVEN, SAID = [1, 0, 1], [1, 1, 1]
 def between(folder: Path, first: dict[str, Any], other: dict[str, Any]) -> Any:
     """The differences of two runs."""
     paths = [make_run(folder / name, GIVEN, SAID, **changes) for name, changes in (("a", first), ("b", other))]
-    return differences([ingredients(open_run(path)) for path in paths])
+    return differences([ingredients(Run.open(path)) for path in paths])
 
 
 def test_dotted_keys() -> None:

@@ -20,7 +20,7 @@ from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evalua
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.task_parts import load_task_parts
 from glueft.report.texts import read_texts
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 
 TASK_FILE = '''
 """Rain or not."""
@@ -60,7 +60,7 @@ def fingerprints(folder: Path) -> dict[str, str]:
 
 def assert_equal(folder: Path, **options: Any) -> dict[str, Any]:
     """Evaluate, and see that every number and prediction is the run's."""
-    run = open_run(folder)
+    run = Run.open(folder)
     result = evaluate_run(run, **options)
     assert result["metrics"] == run.record["metrics"]
     comparison = result["comparison"]
@@ -76,9 +76,9 @@ def test_the_numbers_are_the_run_s_to_the_last_digit_and_nothing_is_written(fini
     result = assert_equal(finished_run)
     assert fingerprints(finished_run) == before
     described = result["data"]["splits"]["validation"]
-    assert described == open_run(finished_run).record["data"]["splits"]["validation"]
+    assert described == Run.open(finished_run).record["data"]["splits"]["validation"]
     assert result["run_dir"] == str(finished_run) and result["task"] == "mrpc"
-    assert result["checkpoint"]["sha256"] == open_run(finished_run).record["model"]["sha256"]
+    assert result["checkpoint"]["sha256"] == Run.open(finished_run).record["model"]["sha256"]
     assert 0 < result["seconds"]["evaluate"] < result["seconds"]["total"]
     json.dumps(result)
 
@@ -103,7 +103,7 @@ def test_so_are_those_of_a_run_in_another_precision_or_compiled(
     few = ("data.limit_train=16", "data.limit_validation=24", "data.limit_draw=stratified")
     folder = train(tiny_bert, tmp_path, "stsb", *few, *overrides, sample=True)
     assert_equal(folder)
-    run = open_run(folder)
+    run = Run.open(folder)
     assert run.record["data"]["notes"][0] == "train is limited to 16 of 60 rows, drawn by label"
     assert read_texts(run, "validation").missing == ""  # The report finds the very rows again.
     result = evaluate_run(run)
@@ -118,36 +118,36 @@ def test_so_are_those_of_a_run_whose_model_keras_cannot_compile(
     monkeypatch.setattr("keras.src.trainers.trainer.model_supports_jit", lambda model: False)
     few = ("data.limit_train=16", "data.limit_validation=24")
     folder = train(tiny_bert, tmp_path, "stsb", *few, "engine.jit_compile=true", sample=True)
-    described = open_run(folder).record["engine"]
+    described = Run.open(folder).record["engine"]
     assert described["widths"] and not described["jit_compile"]
     assert_equal(folder)
 
 
 def test_every_validation_split_is_measured_or_one_of_them(tiny_bert: Path, tmp_path: Path) -> None:
     folder = train(tiny_bert, tmp_path, "mnli", data_dir=str(write_glue(tmp_path / "glue", "mnli")))
-    by_split = open_run(folder).record["metrics_by_split"]
+    by_split = Run.open(folder).record["metrics_by_split"]
     assert assert_equal(folder)["metrics_by_split"] == by_split
-    one = evaluate_run(open_run(folder), ["validation_mismatched"])
+    one = evaluate_run(Run.open(folder), ["validation_mismatched"])
     assert one["metrics_by_split"] == {"validation_mismatched": by_split["validation_mismatched"]}
     assert one["split"] == "validation_mismatched" and one["comparison"]["equal"] is True
     # Rows that the run has read, but not measured.
-    result = evaluate_run(open_run(folder), ["train"])
+    result = evaluate_run(Run.open(folder), ["train"])
     trained_on = result["comparison"]
     assert result["published"] == [] and {score["split"] for score in one["published"]} == {"validation_mismatched"}
     assert trained_on["equal"] is None and trained_on["summary"] == "the run itself did not measure train"
     assert trained_on["splits"]["train"]["same_rows"] is True
     with pytest.raises(DataError, match='the test_matched split of task "mnli" has no labels') as caught:
-        evaluate_run(open_run(folder), ["test"])
+        evaluate_run(Run.open(folder), ["test"])
     assert "glueft predict" in caught.value.fix and caught.value.received == "none in 2 rows"
 
 
 def test_rows_are_read_from_another_folder_without_the_other_splits(finished_run: Path, tmp_path: Path) -> None:
     header, rows = FILES["mrpc"]["MRPC/dev.tsv"]
     write_file(tmp_path / "MRPC" / "dev.tsv", header, rows * 3)
-    result = evaluate_run(open_run(finished_run), data_dir=str(tmp_path))
+    result = evaluate_run(Run.open(finished_run), data_dir=str(tmp_path))
     comparison = result["comparison"]
     split = comparison["splits"]["validation"]
-    own = open_run(finished_run).record["data"]["splits"]["validation"]
+    own = Run.open(finished_run).record["data"]["splits"]["validation"]
     assert split["rows"] == {"run": own["rows"], "now": 3}
     assert split["same_rows"] is False and split["other_labels"] is None and split["furthest_apart"] is None
     assert split["sha256"]["run"] == own["sha256"] != split["sha256"]["now"]
@@ -160,12 +160,12 @@ def test_rows_are_read_from_another_folder_without_the_other_splits(finished_run
 
 
 def test_splits_are_those_of_the_task_and_of_the_data(finished_run: Path, tmp_path: Path) -> None:
-    assert choose_splits(open_run(finished_run).task, ["test", "validation", "test"]) == ("test", "validation")
+    assert choose_splits(Run.open(finished_run).task, ["test", "validation", "test"]) == ("test", "validation")
     with pytest.raises(DataError, match='has no split called "tets"') as caught:
-        evaluate_run(open_run(finished_run), ["tets"])
+        evaluate_run(Run.open(finished_run), ["tets"])
     assert 'did you mean "test"' in caught.value.fix
     with pytest.raises(DataError, match="holds none of the task's files"):
-        evaluate_run(open_run(finished_run), ["test"], data_dir=str(write_dev_alone(tmp_path)))
+        evaluate_run(Run.open(finished_run), ["test"], data_dir=str(write_dev_alone(tmp_path)))
 
 
 def write_dev_alone(folder: Path) -> Path:
@@ -192,7 +192,7 @@ def test_a_table_s_own_files(table: Path, tmp_path: Path) -> None:
     assert set(assert_equal(table)["metrics"]) == {"accuracy", "f1"}
     # A file of today, whose rows have labels although they are test rows.
     (tmp_path / "holdout.csv").write_text("text,mood\nIt rains.,sad\nIt rains a lot.,sad\n")
-    result = evaluate_run(open_run(table), ["test"], [f'task.test="{tmp_path / "holdout.csv"}"'])
+    result = evaluate_run(Run.open(table), ["test"], [f'task.test="{tmp_path / "holdout.csv"}"'])
     assert result["data"]["splits"]["test"]["rows"] == 2
     assert result["comparison"]["equal"] is None
     assert result["comparison"]["differences"] == [f"task.test: the run had none, now {tmp_path / 'holdout.csv'}"]
@@ -201,7 +201,7 @@ def test_a_table_s_own_files(table: Path, tmp_path: Path) -> None:
         with (tmp_path / f"{name}.csv").open("a") as file:
             file.write("Fog.,odd\n")
     with pytest.raises(DataError, match="the labels of the validation rows are not those of the model") as caught:
-        evaluate_run(open_run(table))
+        evaluate_run(Run.open(table))
     assert caught.value.expected == '"glad", "sad"' and caught.value.received == '"glad", "odd", "sad"'
 
 
@@ -219,9 +219,9 @@ def test_a_task_from_a_file_and_what_has_changed_since_the_run(tiny_bert: Path, 
     with (folder / "model" / "tokenizer_config.json").open("a") as file:
         file.write("\n")
     with pytest.raises(RecipeError, match="it is not run, for a run folder names it") as caught:
-        evaluate_run(open_run(folder))
+        evaluate_run(Run.open(folder))
     assert f"add --trust, or --plugin {plugin}" in caught.value.fix
-    result = evaluate_run(open_run(folder), overrides=["data.max_length=16"], trust=True)
+    result = evaluate_run(Run.open(folder), overrides=["data.max_length=16"], trust=True)
     rows, *others = result["comparison"]["differences"]
     assert rows.startswith("validation rows: the run had 3 (SHA-256 ")
     assert others == [
@@ -240,7 +240,7 @@ def test_another_model_s_numbers_are_told(finished_run: Path, tmp_path: Path) ->
     # The head's rows exchanged: every answer is the other one.
     head = {name: tensors[name][::-1].copy() for name in ("classifier.weight", "classifier.bias")}
     save_file(tensors | head, weights)
-    comparison = evaluate_run(open_run(folder))["comparison"]
+    comparison = evaluate_run(Run.open(folder))["comparison"]
     assert comparison["equal"] is False
     assert comparison["splits"]["validation"]["other_labels"] == 153
     assert comparison["splits"]["validation"]["furthest_apart"] > 0
@@ -251,7 +251,7 @@ def test_another_model_s_numbers_are_told(finished_run: Path, tmp_path: Path) ->
     (folder / "run.json").write_text(json.dumps(record))
     # The last bits alone: as another backend or machine has them.
     save_file(tensors | {"classifier.bias": tensors["classifier.bias"] + np.float32([0, 4e-6])}, weights)
-    comparison = evaluate_run(open_run(folder))["comparison"]
+    comparison = evaluate_run(Run.open(folder))["comparison"]
     apart = comparison["splits"]["validation"]["furthest_apart"]
     assert 0 < apart <= 2e-6 and comparison["equal"] is False
     assert comparison["summary"] == (
@@ -277,8 +277,8 @@ def measure(checkpoint: Path, task: str = "mrpc", labels: Sequence[str] = ()) ->
 
 def test_a_checkpoint_is_measured_by_its_labels_names(checkpoint: Path, finished_run: Path) -> None:
     result = measure(checkpoint)
-    accuracy = open_run(finished_run).record["metrics"]["accuracy"]
-    assert result["metrics"] == open_run(finished_run).record["metrics"]
+    accuracy = Run.open(finished_run).record["metrics"]["accuracy"]
+    assert result["metrics"] == Run.open(finished_run).record["metrics"]
     assert result["run_dir"] is None and result["comparison"] is None
     assert result["checkpoint"]["name"] == str(checkpoint)
     # The other way round, every right answer is a wrong one.
@@ -323,7 +323,7 @@ def test_predictions_that_are_promised_and_missing_are_told(finished_run: Path, 
     folder = shutil.copytree(finished_run, tmp_path / "run")
     shutil.rmtree(folder / "predictions")
     with pytest.raises(RunFolderError, match=r"validation\.tsv: there is no such file"):
-        evaluate_run(open_run(folder))
+        evaluate_run(Run.open(folder))
 
 
 @pytest.mark.slow(reason="trains the sample encoder: about 15 s")

@@ -14,13 +14,13 @@ from glueft.data.sources import make_source
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.inference.predictor import load_saved_model
 from glueft.metrics import softmax
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 
 
 def test_a_run_s_model_predicts_what_the_run_did(finished_run: Path) -> None:
     saved = load_saved_model(finished_run)
     assert saved.run is not None and saved.task is not None
-    recipe = saved.run.recipe
+    recipe = saved.run.parts
     rows = load_rows(saved.task, make_source(recipe.data, saved.task))["validation"]
     logits = saved.logits(rows)
     written = saved.run.predictions("validation")
@@ -79,4 +79,4 @@ def test_a_folder_that_is_neither_a_run_nor_a_checkpoint_is_refused(tmp_path: Pa
 
 
 def test_a_labels_task_learns_them_from_the_model(finished_run: Path) -> None:
-    assert open_run(finished_run).labels == ("not_equivalent", "equivalent")
+    assert Run.open(finished_run).labels == ("not_equivalent", "equivalent")

@@ -16,8 +16,8 @@ from glueft.inference.evaluate import evaluate_run
 from glueft.metrics import compute_metrics
 from glueft.push.content import content_of, source_of
 from glueft.recipe import RecipeError, load_recipe
+from glueft.runs.run import Run
 from glueft.runs.run_list import list_runs, metric_titles, ordered
-from glueft.runs.saved_run import open_run
 
 METRICS = '''
 import glueft
@@ -90,23 +90,23 @@ def test_the_run_records_what_readers_need(run: Path) -> None:
 
 
 def test_evaluate_gives_the_run_s_numbers_and_takes_other_metrics(run: Path, plugin: Path) -> None:
-    result = evaluate_run(open_run(run))
+    result = evaluate_run(Run.open(run))
     assert result["comparison"]["equal"] is True and [*result["metrics"]] == ["miss_rate", "brier", "accuracy"]
-    other = evaluate_run(open_run(run), overrides=['task.metrics=["roc_auc", "accuracy"]'])
+    other = evaluate_run(Run.open(run), overrides=['task.metrics=["roc_auc", "accuracy"]'])
     assert [*other["metrics"]] == ["roc_auc", "accuracy"]
     assert other["metrics"]["accuracy"] == result["metrics"]["accuracy"] and 0 < other["metrics"]["roc_auc"] < 1
 
 
 def test_compare_resamples_it(run: Path) -> None:
     compared = compare_runs([run, run], resamples=20)
-    record = open_run(run).record
+    record = Run.open(run).record
     assert compared["runs"][0]["metrics"] == pytest.approx(dict(record["metrics"]))
     assert not [note for note in compared["notes"] if "run.json has" in note or "no interval" in note]
     assert [*compared["comparisons"][0]["metrics"]] == ["miss_rate", "brier", "accuracy"]
 
 
 def test_the_card_and_the_list_name_it(run: Path) -> None:
-    card = str(content_of(source_of(open_run(run)), "alice/mrpc", None).files["README.md"])
+    card = str(content_of(source_of(Run.open(run)), "alice/mrpc", None).files["README.md"])
     assert "miss_rate of equivalent" in card and "type: false_negative_rate" in card
     (listed,) = list_runs(run.parent)
     assert "miss_rate of equivalent" in metric_titles([listed])
@@ -128,7 +128,7 @@ def test_a_process_without_the_plugin_reads_the_run(run: Path, tmp_path: Path) -
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     values, compared, notes = json.loads(done.stdout)
-    assert values == pytest.approx(dict(open_run(run).record["metrics"])) and compared == ["accuracy"]
+    assert values == pytest.approx(dict(Run.open(run).record["metrics"])) and compared == ["accuracy"]
     assert any(note.startswith("there is no interval for miss_rate and brier: no plugins of these") for note in notes)
     page = (tmp_path / "report.html").read_text()
     assert "miss_rate of equivalent was lowest" in page or "miss_rate of equivalent was 0" in page

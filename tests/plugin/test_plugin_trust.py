@@ -11,7 +11,7 @@ import pytest
 from glueft.cli.main import command_line
 from glueft.plugin.file import PluginFile, is_trusted, read_plugin_file, remember_trusted, state_folder
 from glueft.recipe import RecipeError, load_recipe
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 from run_folders import change_record, make_run
 
 Captured = pytest.CaptureFixture[str]
@@ -160,12 +160,12 @@ def test_a_file_that_a_run_of_this_user_has_run_is_run_again_as_long_as_it_is_th
     assert not is_trusted(file)
     remember_trusted([file])
     assert is_trusted(file)
-    assert open_run(run).recipe.task.name == "evil"
+    assert Run.open(run).parts.task.name == "evil"
     assert load_recipe(run / "recipe.toml").task.name == "evil"
     with (run / "evil.py").open("a") as text:
         text.write("\n")
     with pytest.raises(RecipeError, match="it is not run"):
-        _ = open_run(run).recipe
+        _ = Run.open(run).parts
     assert not is_trusted(PluginFile(str(run / "other.py"), file.source))
     assert state.stat().st_mode & 0o777 == 0o700
     assert [note.stat().st_mode & 0o777 for note in state.iterdir()] == [0o600]

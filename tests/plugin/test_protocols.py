@@ -22,6 +22,6 @@ def test_a_source_offers_what_its_protocol_says(source: glueft.Source) -> None:
 
 
 def test_a_run_offers_what_its_protocol_says(tmp_path: Path) -> None:
-    run: glueft.Run = Run(glueft.load_recipe("mrpc"), tmp_path)
+    run: glueft.Run = Run.of(glueft.load_recipe("mrpc"), tmp_path)
     assert offered(glueft.Run) - {*dir(run)} == set()
     assert "tables" in dir(run.recipe)

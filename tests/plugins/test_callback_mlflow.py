@@ -87,10 +87,10 @@ def test_a_run_is_in_the_file_store(tiny_bert: Path, tmp_path: Path) -> None:
 def test_how_a_run_ended(status: str, told: str, tmp_path: Path) -> None:
     """`close` is what the package's `glueft_run_finished` hook calls."""
     callback = f'callbacks=[{{plugin="mlflow", tracking_uri="{tmp_path / "store"}"}}]'
-    run = Run(load_recipe("mrpc", [callback]), tmp_path / "mrpc-1")
+    run = Run.of(load_recipe("mrpc", [callback]), tmp_path / "mrpc-1")
     (plugin,) = run.recipe.callbacks
     plugin.build(run).on_train_begin()  # type: ignore[attr-defined]
-    run.record = {"status": status, "metrics": {}}
+    run.record.status = status
     glueft_callbacks.glueft_run_finished(run)
     assert the_run(tmp_path / "store").info.status == told
     glueft_callbacks.glueft_run_finished(run)  # all is closed already
@@ -99,9 +99,9 @@ def test_how_a_run_ended(status: str, told: str, tmp_path: Path) -> None:
 def test_a_set_up_that_fails_leaves_no_run(tmp_path: Path) -> None:
     """The MLflow run begins with the training: before it, another callback may still refuse the recipe."""
     callback = f'callbacks=[{{plugin="mlflow", tracking_uri="{tmp_path / "store"}"}}]'
-    run = Run(load_recipe("mrpc", [callback]), tmp_path / "mrpc-1")
+    run = Run.of(load_recipe("mrpc", [callback]), tmp_path / "mrpc-1")
     run.recipe.callbacks[0].build(run)
-    run.record = {"status": "interrupted", "metrics": {}}
+    run.record.status = "interrupted"
     glueft_callbacks.glueft_run_finished(run)
     assert not (tmp_path / "store").exists()
 

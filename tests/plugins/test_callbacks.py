@@ -18,7 +18,9 @@ from glueft import launch
 from glueft.metrics import compute_metrics, known_metrics
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.run import Run
+from glueft.training.model import learning_rate
 from glueft.training.observers import RunProgress
+from run_folders import bare_run
 
 # Far too high a rate: the validation loss is soon at its best.
 WILD = [
@@ -180,10 +182,12 @@ def test_what_was_written_before_an_interruption_can_be_read(tmp_path: Path) -> 
     options = (
         f'{{plugin="csv", every="step"}}, {{plugin="tensorboard", log_dir={json.dumps(str(tmp_path / "curves"))}}}'
     )
-    run = Run(load_recipe("mrpc", [f"callbacks=[{options}]"]), tmp_path / "mrpc-1")
+    run = Run.of(load_recipe("mrpc", [f"callbacks=[{options}]"]), tmp_path / "mrpc-1")
     run.folder.mkdir()
-    run.model = one_weight()  # type: ignore[assignment]
-    run.record = {"status": "interrupted"}
+    model = one_weight()
+    live: Any = SimpleNamespace(classifier=model, learning_rate=lambda step: learning_rate(model, step))
+    run.attach(live)
+    run.record.status = "interrupted"
     table, board = (callback.build(run) for callback in run.recipe.callbacks)
 
     def interrupt(batch: int, logs: dict[str, float]) -> None:
@@ -192,7 +196,7 @@ def test_what_was_written_before_an_interruption_can_be_read(tmp_path: Path) -> 
 
     callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=interrupt), table, board]
     with pytest.raises(KeyboardInterrupt):
-        run.model.fit(np.ones((8, 1)), np.ones((8, 1)), batch_size=1, callbacks=callbacks, verbose=0)  # type: ignore[attr-defined]
+        model.fit(np.ones((8, 1)), np.ones((8, 1)), batch_size=1, callbacks=callbacks, verbose=0)
     glueft_callbacks.glueft_run_finished(run)
     assert columns(run.folder / "metrics.csv")["step"] == [1, 2, 3, 4, 5]
     assert not (run.folder / "tensorboard").exists()
@@ -239,7 +243,7 @@ def test_which_epoch_is_kept(case: str, tmp_path: Path) -> None:
             after_epoch.append(self.model.get_weights()[0].copy())
 
     model = one_weight()
-    run: Any = Run(recipe=None, folder=tmp_path)  # type: ignore[arg-type]
+    run: Any = bare_run(tmp_path)
     callbacks = [Validation(), KeepBestEpoch(run, metric, patience, min_delta)]
     model.fit(np.ones((4, 1)), np.full((4, 1), 9.0), epochs=len(values), callbacks=callbacks, verbose=0)
 

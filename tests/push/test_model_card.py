@@ -15,7 +15,7 @@ from glueft.push.markdown import code, escaped
 from glueft.push.model_card import CardSource, model_card
 from glueft.runs.public_record import public_record
 from glueft.runs.record import Record
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 
 SPLITS = {"train": {"rows": 3668, "sha256": "a"}, "validation": {"rows": 408, "sha256": "b"}}
 HUB = {
@@ -126,7 +126,7 @@ def test_code_and_escapes_stay_in_their_cell(text: str) -> None:
 
 def test_the_content_of_a_run_is_the_same_each_time(finished_run: Path, finished_regression_run: Path) -> None:
     for folder in (finished_run, finished_regression_run):
-        one, other = (content_of(source_of(open_run(folder)), "alice/x", None) for _ in range(2))
+        one, other = (content_of(source_of(Run.open(folder)), "alice/x", None) for _ in range(2))
         assert one == other
         card = one.files["README.md"]
         assert isinstance(card, bytes) and b"## Limits" in card
@@ -140,7 +140,7 @@ def test_a_run_whose_plugin_is_elsewhere_can_be_pushed(finished_run: Path, tmp_p
     for name in ("recipe.toml", "run.json"):
         text = (run / name).read_text().replace('plugin = "mrpc"', 'plugin = "gone"').replace('"mrpc"', '"gone"')
         (run / name).write_text(text)
-    card = content_of(source_of(open_run(run)), "alice/x", None).files["README.md"]
+    card = content_of(source_of(Run.open(run)), "alice/x", None).files["README.md"]
     assert isinstance(card, bytes) and b"fine-tuned on the task `gone`" in card
 
 

@@ -19,8 +19,8 @@ from glueft.encoder.checkpoint_finder import find_checkpoint
 from glueft.errors import GlueftError
 from glueft.push.content import content_of, source_of
 from glueft.report.write import write_report
+from glueft.runs.run import Run
 from glueft.runs.run_list import list_runs
-from glueft.runs.saved_run import open_run
 from glueft.terminal.comparison_tables import tables
 from glueft.terminal.progress import PlainProgress
 from glueft.terminal.run_list_table import notes, run_table
@@ -67,10 +67,10 @@ def readers(run: Path, good: Path) -> Iterator[Callable[[], object]]:
         PlainProgress(io.StringIO()).tables(*tables(found))
 
     def pushed() -> None:
-        content_of(source_of(open_run(run)), "alice/x", None).sizes()
+        content_of(source_of(Run.open(run)), "alice/x", None).sizes()
 
     def predicted() -> None:
-        opened = open_run(run)
+        opened = Run.open(run)
         assert opened.sections and opened.labels and opened.task_description
         find_checkpoint(str(opened.model_folder))
 
@@ -136,7 +136,7 @@ def test_no_report_ends_in_a_traceback(run: Path) -> None:
         for path in places(json.loads(line)):
             altered = json.dumps(changed(json.loads(line), path, random_))
             (run / "history.jsonl").write_text("\n".join([*lines[:number], altered, *lines[number + 1 :]]) + "\n")
-            refuse_or_take(open_run(run).history)
+            refuse_or_take(Run.open(run).history)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_files_that_are_cut_off_damaged_or_none(run: Path, good: Path, name: str
             (run / name).symlink_to(damaged)
         for read in readers(run, good):
             refuse_or_take(read)
-        refuse_or_take(lambda: open_run(run).predictions("validation"))
-        refuse_or_take(lambda: open_run(run).history())
+        refuse_or_take(lambda: Run.open(run).predictions("validation"))
+        refuse_or_take(lambda: Run.open(run).history())
 
 
 def test_any_key_of_the_record_may_be_missing_where_it_is_pushed(run: Path) -> None:
@@ -170,7 +170,7 @@ def test_any_key_of_the_record_may_be_missing_where_it_is_pushed(run: Path) -> N
             inner = inner[name]
         del inner[last]
         (run / "run.json").write_text(json.dumps(without))
-        refuse_or_take(lambda: content_of(source_of(open_run(run)), "alice/x", None))
+        refuse_or_take(lambda: content_of(source_of(Run.open(run)), "alice/x", None))
 
 
 @pytest.mark.parametrize("value", ["{}", '"[/]"', "nan", "true"])

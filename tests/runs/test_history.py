@@ -13,7 +13,7 @@ import glueft
 from glueft.errors import PluginError
 from glueft.plugin.attribution import attributed
 from glueft.runs.run import Run
-from glueft.runs.saved_run import SavedRun
+from run_folders import bare_run
 
 
 class Peek(glueft.Callback):
@@ -24,7 +24,7 @@ class Peek(glueft.Callback):
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run(recipe=None, folder=tmp_path)  # type: ignore[arg-type]
+    return bare_run(tmp_path)
 
 
 def written(run: Run) -> list[Any]:
@@ -56,7 +56,7 @@ def test_tensors_become_lists(run: Run) -> None:
 def test_any_text_comes_back_as_it_was(run: Run, text: str) -> None:
     run.log(kind="peek", text=text)
     run.log("peek", text="the next")
-    assert [entry["text"] for entry in SavedRun(run.folder, {}).history()] == [text, "the next"]
+    assert [entry["text"] for entry in run.history()] == [text, "the next"]
 
 
 LOOP: list[Any] = []
@@ -95,4 +95,4 @@ def test_glueft_itself_logs_its_own_kinds(run: Run) -> None:
 def test_a_line_without_a_kind_in_an_old_folder_is_passed_over(run: Run) -> None:
     step = {"kind": "step", "step": 1, "loss": 0.5, "learning_rate": 1e-5}
     (run.folder / "history.jsonl").write_text(f'{{"peek": [1]}}\n\n{json.dumps(step)}\n{{"kind": 3}}\n')
-    assert SavedRun(run.folder, {}).history() == [step]
+    assert run.history() == [step]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from glueft.errors import RunFolderError
-from glueft.runs.run import new_run_folder, write_predictions
+from glueft.runs.folder import new_run_folder
+from glueft.runs.predictions import write_predictions
 
 
 def test_a_run_folder_is_named_for_task_and_time(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from glueft.plugin.registry import load_registry
 from glueft.plugin.task_description import describe_task, read_description
 from glueft.push.content import content_of, source_of
 from glueft.recipe import RecipeError
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 from run_folders import change_record, make_run, merged
 
 Captured = pytest.CaptureFixture[str]
@@ -70,7 +70,7 @@ def test_predicting_looking_comparing_and_pushing_need_none(run: Path, tmp_path:
         'shown without their texts: the rows cannot be read: no task is called "notes"; the run had it from '
         in told.err
     )
-    card = content_of(source_of(open_run(run)), "alice/notes", None).files["README.md"]
+    card = content_of(source_of(Run.open(run)), "alice/notes", None).files["README.md"]
     assert b"Two notes." in card and b'"The first text.", "The second text."' in card  # type: ignore[operator]
 
 
@@ -87,7 +87,7 @@ def test_what_needs_the_task_says_which_package_brought_it(run: Path, capsys: Ca
 def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tmp_path: Path, capsys: Captured) -> None:
     plugin = tmp_path / "notes.py"
     plugin.write_text(NOTES.format(labels=LABELS, samples=SAMPLES))
-    comparison = evaluate_run(open_run(run), plugins=[str(plugin)])["comparison"]
+    comparison = evaluate_run(Run.open(run), plugins=[str(plugin)])["comparison"]
     assert comparison["equal"] is True
     (difference,) = comparison["differences"]
     assert difference.startswith(
@@ -95,7 +95,7 @@ def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tm
     )
     # The labels of an update are exchanged: all rows mean the other thing.
     plugin.write_text(NOTES.format(labels='"equivalent", "not_equivalent"', samples=SAMPLES))
-    comparison = evaluate_run(open_run(run), plugins=[str(plugin)])["comparison"]
+    comparison = evaluate_run(Run.open(run), plugins=[str(plugin)])["comparison"]
     assert comparison["equal"] is False
     rows, labels, *_, order = comparison["differences"]
     assert rows.startswith("validation rows: the run had 153 (SHA-256 ")
@@ -105,7 +105,7 @@ def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tm
     )
     plugin.write_text(NOTES.format(labels='"other", "same"', samples=SAMPLES))
     with pytest.raises(PluginError, match=r'the task "notes" that is here .* has other labels than the run') as caught:
-        evaluate_run(open_run(run), plugins=[str(plugin)])
+        evaluate_run(Run.open(run), plugins=[str(plugin)])
     assert (caught.value.expected, caught.value.received) == ('"not_equivalent", "equivalent"', '"other", "same"')
     assert caught.value.fix.endswith("pip install glueft-notes==1.0")
     upload = (
@@ -117,7 +117,7 @@ def test_evaluating_needs_the_task_alone_and_names_what_is_another(run: Path, tm
     recipe = run / "recipe.toml"
     recipe.write_text(recipe.read_text().replace('plugin = "notes"', 'plugin = "notes"\nwords = 7'))
     with pytest.raises(RecipeError) as refused:
-        evaluate_run(open_run(run), plugins=[str(plugin)])
+        evaluate_run(Run.open(run), plugins=[str(plugin)])
     assert "and the run had it from glueft-notes 1.0: pip install glueft-notes==1.0" in refused.value.problems[0].fix
 
 
@@ -125,7 +125,7 @@ def test_an_older_run_goes_without_what_it_has_not_recorded(run: Path, capsys: C
     record = json.loads((run / "run.json").read_text())
     del record["task_description"], record["plugins"]["packages"]
     (run / "run.json").write_text(json.dumps(record))
-    card = content_of(source_of(open_run(run)), "alice/notes", None).files["README.md"]
+    card = content_of(source_of(Run.open(run)), "alice/notes", None).files["README.md"]
     assert b"Two notes." not in card and b'"The text."' in card  # type: ignore[operator]
     assert command_line(["predict", str(run), "A seal.", "A seal."]) == 2
     told = capsys.readouterr().err
@@ -137,7 +137,7 @@ def test_an_older_run_asks_the_plugin_that_is_there(finished_run: Path, tmp_path
     record = json.loads((folder / "run.json").read_text())
     described = read_description(record.pop("task_description"))
     (folder / "run.json").write_text(json.dumps(record))
-    assert open_run(folder).task_description == described == open_run(finished_run).task_description
+    assert Run.open(folder).task_description == described == Run.open(finished_run).task_description
 
 
 def test_the_run_records_what_brought_its_plugins(finished_run: Path) -> None:
@@ -211,5 +211,5 @@ def test_a_description_that_is_none_is_refused(change: dict[str, Any], said: str
     record["task_description"] |= change
     (folder / "run.json").write_text(json.dumps(merged(record, {})))
     with pytest.raises(RunFolderError, match="what it says of the task cannot be used") as caught:
-        _ = open_run(folder).task_description
+        _ = Run.open(folder).task_description
     assert caught.value.received.startswith(said)

@@ -11,8 +11,8 @@ import pytest
 import glueft
 from glueft.errors import PluginError, RunFolderError
 from glueft.plugin.attribution import attributed
-from glueft.runs.run import Run
 from glueft.training.model_in_training import ModelInTraining
+from run_folders import bare_run
 
 
 class Peek(glueft.Callback):
@@ -47,7 +47,7 @@ def test_what_is_no_list_of_texts_is_refused(inputs: tuple[str, ...], texts: Any
 
 
 def test_a_run_without_a_model_says_so(tmp_path: Path) -> None:
-    run = Run(recipe=None, folder=tmp_path)  # type: ignore[arg-type]
+    run = bare_run(tmp_path)
     for ask in (lambda: run.predict(["a text"]), lambda: run.tokenizer, lambda: run.validation_rows):
         with pytest.raises(RunFolderError, match="has no model yet"):
             ask()

@@ -15,7 +15,7 @@ import pytest
 from glueft import files
 from glueft.errors import RunFolderError
 from glueft.recipe import RecipeError
-from glueft.runs.saved_run import open_run
+from glueft.runs.run import Run
 from glueft.system.process_identity import process_identity
 from run_folders import change_record, make_run
 
@@ -29,10 +29,10 @@ def folder(finished_run: Path, tmp_path: Path) -> Path:
 
 
 def test_all_of_a_run_is_read_back(finished_run: Path) -> None:
-    run = open_run(finished_run)
+    run = Run.open(finished_run)
     assert run.folder == finished_run
     assert run.record["status"] == "done"
-    assert run.recipe.training.epochs == 1
+    assert run.parts.training.epochs == 1
     assert run.task.name == "mrpc"
     assert run.labels == run.task.labels == ("not_equivalent", "equivalent")
     assert run.splits() == ("validation",)
@@ -49,22 +49,22 @@ def test_all_of_a_run_is_read_back(finished_run: Path) -> None:
 def test_what_a_killed_process_left_in_a_run_folder_is_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = folder / ".model.glueft-new-1-1-00000000-00000000-abcdef"  # of a machine that nobody knows
     left.mkdir()
-    open_run(folder)
+    Run.open(folder)
     assert left.exists()
     os.utime(left, (0, 0))
     monkeypatch.setattr(files, "_swept", set())
-    open_run(folder)
+    Run.open(folder)
     assert not left.exists()
 
 
 def test_the_model_folder_stands_for_its_run(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert open_run(finished_run / "model").folder == finished_run
+    assert Run.open(finished_run / "model").folder == finished_run
     monkeypatch.chdir(finished_run / "model")
-    assert open_run(".").folder == finished_run
+    assert Run.open(".").folder == finished_run
 
 
 def test_scores_are_read_back(finished_regression_run: Path) -> None:
-    run = open_run(finished_regression_run)
+    run = Run.open(finished_regression_run)
     assert run.labels == ()
     predictions = run.predictions("validation")
     assert predictions.probabilities.shape == (len(predictions.ids), 0)
@@ -74,7 +74,7 @@ def test_scores_are_read_back(finished_regression_run: Path) -> None:
 
 def test_labels_are_known_without_the_model(folder: Path) -> None:
     shutil.rmtree(folder / "model")
-    assert open_run(folder).labels == ("not_equivalent", "equivalent")
+    assert Run.open(folder).labels == ("not_equivalent", "equivalent")
 
 
 def edit(**changes: object) -> Callable[[Path], None]:
@@ -107,25 +107,25 @@ def edit(**changes: object) -> Callable[[Path], None]:
 def test_a_broken_record_is_refused(folder: Path, change: Callable[[Path], None], message: str) -> None:
     change(folder)
     with pytest.raises(RunFolderError, match=message) as caught:
-        open_run(folder)
+        Run.open(folder)
     assert all((caught.value.expected, caught.value.received, caught.value.fix))
     assert "\n" not in caught.value.received
 
 
 def test_an_unfinished_run_opens_on_request(folder: Path) -> None:
     edit(status="interrupted")(folder)
-    assert open_run(folder, finished=False).record["status"] == "interrupted"
+    assert Run.open(folder, finished=False).record["status"] == "interrupted"
 
 
 def test_what_is_no_run_folder_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RunFolderError) as caught:
-        open_run(tmp_path / "nothing")
+        Run.open(tmp_path / "nothing")
     assert caught.value.received == "nothing of that name"
     with pytest.raises(RunFolderError) as caught:
-        open_run(folder / "run.json")
+        Run.open(folder / "run.json")
     assert caught.value.received == "a file"
     with pytest.raises(RunFolderError) as caught:
-        open_run(tmp_path)
+        Run.open(tmp_path)
     assert caught.value.fix == "name one of the runs in it: run"
 
 
@@ -144,7 +144,7 @@ def test_broken_predictions_are_refused(folder: Path, text: str, message: str) -
     path = folder / "predictions" / "validation.tsv"
     path.write_text(text)
     with pytest.raises(RunFolderError, match=message) as caught:
-        open_run(folder).predictions("validation")
+        Run.open(folder).predictions("validation")
     assert str(path) in caught.value.message
 
 
@@ -166,7 +166,7 @@ def test_a_broken_line_is_named(folder: Path, line: str, message: str) -> None:
     rest = path.read_text().splitlines()[2:]
     path.write_text(HEADER + "\n".join([line, *rest]) + "\n")
     with pytest.raises(RunFolderError, match=message) as caught:
-        open_run(folder).predictions("validation")
+        Run.open(folder).predictions("validation")
     assert "in line 2" in caught.value.received
 
 
@@ -176,26 +176,26 @@ def test_a_broken_score_is_named(finished_regression_run: Path, tmp_path: Path) 
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], "0\t2.5\tinf", *lines[2:]]) + "\n")
     with pytest.raises(RunFolderError, match="no number it could hold"):
-        open_run(folder).predictions("validation")
+        Run.open(folder).predictions("validation")
 
 
 def test_missing_predictions_are_told(folder: Path) -> None:
     with pytest.raises(RunFolderError, match="there is no such file") as caught:
-        open_run(folder).predictions("test")
+        Run.open(folder).predictions("test")
     assert caught.value.received == "validation.tsv"
     (folder / "predictions" / "validation.tsv").write_bytes(b"id\xff\n")
     with pytest.raises(RunFolderError, match="it is not text"):
-        open_run(folder).predictions("validation")
+        Run.open(folder).predictions("validation")
 
 
 def test_a_broken_history_is_told(folder: Path) -> None:
     path = folder / "history.jsonl"
     path.write_text(path.read_text()[:-20])
     with pytest.raises(RunFolderError, match=r"history.jsonl: line \d+ cannot be read"):
-        open_run(folder).history()
+        Run.open(folder).history()
     path.unlink()
     with pytest.raises(RunFolderError, match="it cannot be read"):
-        open_run(folder).history()
+        Run.open(folder).history()
 
 
 def test_a_recipe_that_is_missing_cut_off_or_another_s_is_told(folder: Path) -> None:
@@ -203,17 +203,17 @@ def test_a_recipe_that_is_missing_cut_off_or_another_s_is_told(folder: Path) -> 
     text = path.read_text()
     path.write_text(text[: text.index("[engine]")])
     with pytest.raises(RunFolderError, match="it is not the whole recipe of a run") as caught:
-        _ = open_run(folder).recipe
+        _ = Run.open(folder).parts
     assert caught.value.received == "no engine"
     path.write_text(text[: text.index("[optimizer]") + 5])
     with pytest.raises(RecipeError, match=r"recipe\.toml: 1 problem"):
-        _ = open_run(folder).recipe
+        _ = Run.open(folder).parts
     path.write_text(text.replace('"mrpc"', '"wnli"'))
     with pytest.raises(RunFolderError, match="of different runs"):
-        _ = open_run(folder).recipe
+        _ = Run.open(folder).parts
     path.unlink()
     with pytest.raises(RunFolderError, match="it cannot be read"):
-        _ = open_run(folder).recipe
+        _ = Run.open(folder).parts
 
 
 @pytest.mark.parametrize("names", [None, {}, {"0": "a", "2": "b"}, ["a", "b"], {"zero": "a"}])
@@ -221,7 +221,7 @@ def test_a_model_without_label_names_is_told(folder: Path, names: object) -> Non
     path = folder / "model" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"id2label": names}))
     with pytest.raises(RunFolderError, match="it does not name the labels"):
-        _ = open_run(folder).labels
+        _ = Run.open(folder).labels
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_model_whose_label_names_contradict_each_other_is_told(folder: Path, n
     path = folder / "model" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | names))
     with pytest.raises(RunFolderError, match="it contradicts itself about the labels"):
-        _ = open_run(folder).labels
+        _ = Run.open(folder).labels
 
 
 def test_a_dead_run_is_called_dead(tmp_path: Path) -> None:
@@ -239,15 +239,15 @@ def test_a_dead_run_is_called_dead(tmp_path: Path) -> None:
     gone = process_identity() | {"start_ticks": 1}
     change_record(folder, status="running", process=gone)
     with pytest.raises(RunFolderError, match="the run has died") as caught:
-        open_run(folder)
+        Run.open(folder)
     assert "while its process is gone" in caught.value.received and "repeat the run" in caught.value.fix
     change_record(folder, process=process_identity())
     with pytest.raises(RunFolderError, match="the run is not done") as caught:
-        open_run(folder)
+        Run.open(folder)
     assert caught.value.fix == "wait until it is done"
     change_record(folder, process={"boot_id": "of another machine"})
     with pytest.raises(RunFolderError) as caught:
-        open_run(folder)
+        Run.open(folder)
     assert "cannot be known from here" in caught.value.received and "if it has died, repeat" in caught.value.fix
 
 
@@ -267,7 +267,7 @@ def test_a_record_that_no_reader_can_use_is_refused(tmp_path: Path, changes: dic
     folder = make_run(tmp_path / "run", [0, 1], [0, 1])
     change_record(folder, **changes)
     with pytest.raises(RunFolderError, match="it is not the record of a run") as caught:
-        open_run(folder)
+        Run.open(folder)
     assert wanted in caught.value.expected
 
 
@@ -283,7 +283,7 @@ def test_an_entry_of_the_history_that_nobody_can_draw(tmp_path: Path, line: str,
     folder = make_run(tmp_path / "run", [0, 1], [0, 1])
     (folder / "history.jsonl").write_text('{"kind": "a plugin\'s", "step": "any"}\n' + line + "\n")
     with pytest.raises(RunFolderError, match="an entry is not one of a run") as caught:
-        open_run(folder).history()
+        Run.open(folder).history()
     assert received.replace("entry 2", "entry 2") in caught.value.received
 
 
@@ -291,4 +291,4 @@ def test_a_metric_that_was_no_number_is_none_again(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", [0, 1], [0, 1])
     epoch = {"kind": "epoch", "epoch": 1, "step": 1, "loss": 1.0, "validation_loss": 1.0, "seconds": 1.0}
     (folder / "history.jsonl").write_text(json.dumps(epoch | {"metrics": {"pearson": None}}) + "\n")
-    assert math.isnan(open_run(folder).history()[0]["metrics"]["pearson"])
+    assert math.isnan(Run.open(folder).history()[0]["metrics"]["pearson"])
