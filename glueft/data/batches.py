@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,15 +50,6 @@ def plan_evaluation(lengths: NDArray[np.int64], batch_size: int) -> Plan:
     return np.split(order, range(batch_size, len(order), batch_size))
 
 
-def measure(plan: Plan, lengths: NDArray[np.int64], buckets: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    """Return the rows, the padded length and the tokens without padding of each batch: (batches, 3)."""
-    rows = np.array([len(batch) for batch in plan])
-    starts = np.cumsum(rows) - rows
-    in_order = lengths[np.concatenate(plan)]
-    longest = np.maximum.reduceat(in_order, starts)
-    return np.stack([rows, padded_length(longest, buckets), np.add.reduceat(in_order, starts)], axis=1)
-
-
 def collate(encoded: Encoded, rows: NDArray[np.int64], buckets: NDArray[np.int64] | None = None) -> Inputs:
     """Return one padded batch: `input_ids`, `attention_mask`, `token_type_ids`, each (rows, padded length), int32.
 
@@ -79,37 +70,61 @@ def collate(encoded: Encoded, rows: NDArray[np.int64], buckets: NDArray[np.int64
     }
 
 
-class TrainingBatches:
-    """All batches of a run, epoch after epoch.
+class Batches:
+    """Batches of a split, in the order of `plan`.
 
     Attributes:
-        steps_per_epoch: batches an epoch, the partial one included.
-        num_train_steps: batches of all epochs.
+        plan: the rows of each batch.
         buckets: the padded lengths, ascending; None to pad each batch to its longest row.
     """
 
     buckets: NDArray[np.int64] | None = None
+    epochs = 1
 
-    def __init__(self, encoded: Encoded, *, batch_size: int, epochs: int, seed: int) -> None:
-        self.encoded = encoded
-        lengths = encoded.lengths
-        self.plans = [plan_training(lengths, batch_size, seed=seed, epoch=epoch) for epoch in range(epochs)]
-        self.steps_per_epoch = len(self.plans[0])
-        self.num_train_steps = sum(map(len, self.plans))
+    def __init__(self, encoded: Encoded, plan: Plan) -> None:
+        self.encoded, self.plan = encoded, plan
 
-    def __iter__(self) -> Iterator[tuple[Inputs, NDArray[Any]]]:
-        for rows in self._plan():
-            yield collate(self.encoded, rows, self.buckets), self.encoded.labels[rows]
-
-    def _plan(self) -> Plan:
-        return [*itertools.chain.from_iterable(self.plans)]
+    def __len__(self) -> int:
+        return len(self.plan)
 
     def measures(self) -> NDArray[np.int64]:
-        """Return what `measure` does, of the batches of all epochs: (num_train_steps, 3)."""
-        return measure(self._plan(), self.encoded.lengths, self.buckets)
+        """Return the rows, the padded length and the tokens without padding of each batch: (batches, 3)."""
+        rows = np.array([len(batch) for batch in self.plan])
+        starts = np.cumsum(rows) - rows
+        lengths = self.encoded.lengths[np.concatenate(self.plan)]
+        padded = padded_length(np.maximum.reduceat(lengths, starts), self.buckets)
+        return np.stack([rows, padded, np.add.reduceat(lengths, starts)], axis=1)
+
+    def only(self, batches: NDArray[np.int64]) -> Self:
+        """Return some of the batches as one epoch, for trials."""
+        few = copy.copy(self)
+        few.epochs = 1
+        few.plan = [self.plan[batch] for batch in batches]
+        return few
+
+
+class TrainingBatches(Batches):
+    """All batches of a run, epoch after epoch."""
+
+    def __init__(self, encoded: Encoded, *, batch_size: int, epochs: int, seed: int) -> None:
+        plans = [plan_training(encoded.lengths, batch_size, seed=seed, epoch=epoch) for epoch in range(epochs)]
+        super().__init__(encoded, [*itertools.chain.from_iterable(plans)])
+        self.epochs = epochs
+
+    @property
+    def num_train_steps(self) -> int:
+        return len(self.plan)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.plan) // self.epochs
+
+    def __iter__(self) -> Iterator[tuple[Inputs, NDArray[Any]]]:
+        for rows in self.plan:
+            yield collate(self.encoded, rows, self.buckets), self.encoded.labels[rows]
 
     def sizes(self) -> NDArray[np.int64]:
-        """Return the rows in each batch of all epochs, (num_train_steps,)."""
+        """Return the rows in each batch, (num_train_steps,)."""
         return self.measures()[:, 0]
 
     def tokens(self, steps: int) -> tuple[int, int]:
@@ -118,44 +133,16 @@ class TrainingBatches:
         real, with_padding = int(tokens.sum()), int((rows * padded).sum())
         return real, with_padding - real
 
-    def only(self, steps: NDArray[np.int64]) -> TrainingBatches:
-        """Return the batches of some steps, numbered from 0 over all epochs, as one epoch: for trials."""
-        plan = self._plan()
-        few = copy.copy(self)
-        few.plans = [[plan[step] for step in steps]]
-        few.steps_per_epoch = few.num_train_steps = len(steps)
-        return few
 
-
-class EvaluationBatches:
-    """All rows of a split once, longest first; `restore` puts results back into the order of the split.
-
-    Attributes:
-        buckets: as in `TrainingBatches`.
-    """
-
-    buckets: NDArray[np.int64] | None = None
+class EvaluationBatches(Batches):
+    """All rows of a split once, longest first."""
 
     def __init__(self, encoded: Encoded, *, batch_size: int) -> None:
-        self.encoded = encoded
-        self.plan = plan_evaluation(encoded.lengths, batch_size)
-
-    def __len__(self) -> int:
-        return len(self.plan)
+        super().__init__(encoded, plan_evaluation(encoded.lengths, batch_size))
 
     def __iter__(self) -> Iterator[Inputs]:
         for rows in self.plan:
             yield collate(self.encoded, rows, self.buckets)
-
-    def measures(self) -> NDArray[np.int64]:
-        """Return what `measure` does: (batches, 3)."""
-        return measure(self.plan, self.encoded.lengths, self.buckets)
-
-    def only(self, batches: NDArray[np.int64]) -> EvaluationBatches:
-        """Return some of the batches, for trials; their results cannot be restored."""
-        few = copy.copy(self)
-        few.plan = [self.plan[batch] for batch in batches]
-        return few
 
     def restore(self, results: NDArray[Any]) -> NDArray[Any]:
         """Return `results`, one a row in batch order, in the order of the split."""
@@ -170,7 +157,7 @@ def share_buckets(training: TrainingBatches, evaluation: Sequence[EvaluationBatc
     A row of an evaluation weighs a third of a trained one, in each epoch: it has a forward pass only.
     """
     measures = [training.measures(), *(batches.measures() for batches in evaluation)]
-    weights = [1.0, *(len(training.plans) / 3 for _ in evaluation)]
+    weights = [1.0, *(training.epochs / 3 for _ in evaluation)]
     rows = np.concatenate([measure[:, 0] * weight for measure, weight in zip(measures, weights, strict=True)])
     training.buckets = choose_buckets(np.concatenate([measure[:, 1] for measure in measures]), rows)
     for batches in evaluation:

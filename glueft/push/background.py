@@ -71,7 +71,7 @@ class BackgroundPush(Observer):
         The last epoch's model is left to `finish`.
         """
         self._collect()
-        epoch, epochs = report.epoch, len(self.training.session.batches.plans)
+        epoch, epochs = report.epoch, self.training.session.batches.epochs
         if not self.each_epoch or epoch >= epochs:
             return
         reason = None

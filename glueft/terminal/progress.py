@@ -45,7 +45,7 @@ class _Shown(RunProgress):
 
     def begin(self, training: Training) -> None:
         batches = training.session.batches
-        self.epochs, self.num_train_steps = len(batches.plans), batches.num_train_steps
+        self.epochs, self.num_train_steps = batches.epochs, batches.num_train_steps
         self.metric_labels = training.session.metric_labels
         self.shown = time.perf_counter()
 

@@ -51,7 +51,7 @@ def train(
         clock = _Clock(training, observers, after_first_step=tracing.close)
         session.model.fit(
             feed(session.batches),
-            epochs=len(session.batches.plans),
+            epochs=session.batches.epochs,
             steps_per_epoch=session.batches.steps_per_epoch,
             callbacks=[_BeforePlugins(clock), *callbacks, _AfterPlugins(clock)],
             shuffle=False,
