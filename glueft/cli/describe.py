@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles, registry_with
+from glueft.plugin.kinds import KINDS
 
 if TYPE_CHECKING:
+    from glueft.plugin.encoder import Encoder
     from glueft.plugin.metric import Metric
     from glueft.plugin.registry import Registered, Registry
     from glueft.plugin.task import Task
@@ -39,8 +42,8 @@ def describe(
 ) -> None:
     """Describe a plugin and its options.
 
-    Options with what they accept, their bounds and defaults; of a task also where its rows can come from, the columns
-    of its files, labels, metrics, official sizes, published scores and what a benchmark wants uploaded.
+    Options with their types, bounds and defaults; of a task also where its rows can come from, the columns of its
+    files, labels, metrics, official sizes, published scores and the files of a submission.
     """
     from glueft.cli.describe_text import show
 
@@ -64,7 +67,6 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
     """
     from glueft.cli.list_plugins import the_kind
     from glueft.errors import GlueftError
-    from glueft.plugin.kinds import KINDS
     from glueft.suggest import nearest
 
     kind, slash, rest = name.partition("/")
@@ -99,22 +101,22 @@ def find_plugin(name: str, registry: Registry, command: str = "describe") -> Reg
 def description_of(plugin: Registered) -> dict[str, Any]:
     """A plugin as plain values, those that `--json` prints."""
     from glueft.cli.list_plugins import source_of
-    from glueft.plugin.metric import Metric
-    from glueft.plugin.task import Task
 
     cls = plugin.cls
-    description: dict[str, Any] = {
+    facts = _FACTS.get(plugin.kind, lambda cls: {})
+    return {
         "kind": plugin.kind,
         "name": plugin.name,
         "description": cls.description(),
         "documentation": inspect.cleandoc(cls.__doc__ or ""),
         **source_of(plugin),
+        **facts(cls),
+        "options": _options(plugin),
     }
-    if issubclass(cls, Task):
-        description |= _task(cls)
-    if issubclass(cls, Metric):
-        description |= _metric(cls)
-    return description | {"options": _options(plugin)}
+
+
+def _encoder(family: type[Encoder]) -> dict[str, Any]:
+    return {"architecture": family.architecture, "config_defaults": dict(family.defaults)}
 
 
 def _metric(metric: type[Metric]) -> dict[str, Any]:
@@ -148,6 +150,10 @@ def _task(task: type[Task]) -> dict[str, Any]:
         "submission": _submission(task),
         "data": _data(task),
     }
+
+
+# What is told of a kind beside the description and the options; a kind need not be here.
+_FACTS: dict[str, Callable[[Any], dict[str, Any]]] = {"task": _task, "metric": _metric, "encoder": _encoder}
 
 
 def _submission(task: type[Task]) -> dict[str, Any] | None:

@@ -15,12 +15,9 @@ def show(description: dict[str, Any]) -> None:
     origin = description["file"] or f"{description['package']} {description['version']}"
     say(f"{description['name']}, a plugin of kind {description['kind']} from {origin}", "")
     say(*description["documentation"].split("\n"))
-    if description["kind"] == "task":
+    if description["kind"] in _FACTS:
         say()
-        _show_task(description)
-    if description["kind"] == "metric":
-        say()
-        _show_metric(description)
+        _FACTS[description["kind"]](description)
     say()
     _show_options(description["options"])
 
@@ -35,7 +32,7 @@ def _show_task(task: dict[str, Any]) -> None:
     if task["sizes"]:
         _line("sizes", ", ".join(f"{name} {rows:,}" for name, rows in task["sizes"].items()))
     if len(task["validation_splits"]) > 1:
-        _line("judged by", f"{task['validation_splits'][0]}; also measured: {', '.join(task['validation_splits'][1:])}")
+        _line("primary", f"{task['validation_splits'][0]}; also measured: {', '.join(task['validation_splits'][1:])}")
     if not own:
         _line("baseline", f"always saying {task['baseline']}; each run tells what that gives")
     for score in task["published"]:
@@ -58,6 +55,15 @@ def _show_metric(metric: dict[str, Any]) -> None:
     least, greatest = ("no bound" if bound is None else f"{bound:g}" for bound in metric["bounds"])
     _line("values", f"from {least} to {greatest}; {'higher' if metric['higher_is_better'] else 'lower'} is better")
     _line("on the hub", metric["hub_name"])
+
+
+def _show_encoder(family: dict[str, Any]) -> None:
+    _line("model_type", family["name"])
+    _line("class", f"{family['architecture']}, as config.json names it")
+
+
+# What is shown of a kind between its description and its options; a kind need not be here.
+_FACTS = {"task": _show_task, "metric": _show_metric, "encoder": _show_encoder}
 
 
 def _submission(submission: dict[str, Any]) -> str:

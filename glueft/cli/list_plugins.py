@@ -9,6 +9,7 @@ import typer
 
 from glueft.cli.json_option import AsJsonAlone, print_json
 from glueft.cli.plugin_option import PluginFiles, registry_with
+from glueft.plugin.kinds import KINDS, one_of
 from glueft.text import printable_line, say
 
 if TYPE_CHECKING:
@@ -25,22 +26,20 @@ Examples:
 
 def kinds() -> list[str]:
     """The words that a shell may complete."""
-    from glueft.plugin.kinds import KINDS
-
     return list(KINDS)
 
 
 def list_plugins(
     kind: Annotated[
         str | None,
-        typer.Argument(help="task, optimizer, schedule or callback; all if left out.", autocompletion=kinds),
+        typer.Argument(help=f"{one_of(KINDS)}; all if left out.", autocompletion=kinds),
     ] = None,
     files: PluginFiles = None,
     as_json: AsJsonAlone = False,
 ) -> None:
     """List the installed plugins.
 
-    Each with its kind, its name, the package that brings it and a description; then what cannot be used, and why.
+    Each with its kind, name, package and description; then those that cannot be used, and why.
     """
     registry = registry_with(files)
     wanted = the_kind(kind)
@@ -83,7 +82,6 @@ def the_kind(kind: str | None) -> str | None:
         GlueftError: there is no such kind.
     """
     from glueft.errors import GlueftError
-    from glueft.plugin.kinds import KINDS
     from glueft.suggest import did_you_mean
 
     if kind is None or kind in KINDS:

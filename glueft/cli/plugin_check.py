@@ -53,8 +53,8 @@ def check(
     """Check plugins against the contract.
 
     The name, the docstring, the options, a light import; of a task that its sample loads without a network, labels and
-    pairs in order, metrics, the same rows each time, bad rows refused, and a tiny encoder that learns 16 rows by
-    heart; of the others that they build and do their work. The exit code is 2 if a check fails.
+    pairs in order, metrics, the same rows each time, bad rows refused, and a tiny encoder that overfits 16 rows; of
+    the others that they build and work. The exit code is 2 if a check fails.
     """
     from glueft.plugin.file import read_plugin_file
     from glueft.plugin.registry import load_registry
@@ -81,7 +81,7 @@ def chosen(registry: Registry, names: Sequence[str], *, by_file: bool) -> tuple[
     """The plugins to check, and the failures that belong to them.
 
     Raises:
-        GlueftError: a name is not that of a plugin, nor of anything that could not be used.
+        GlueftError: nothing has such a name, neither a plugin nor a failure.
     """
     from glueft.cli.describe import find_plugin
 
@@ -102,7 +102,7 @@ def chosen(registry: Registry, names: Sequence[str], *, by_file: bool) -> tuple[
 
 
 def _known_as(failure: Failure) -> set[str | None]:
-    """The names by which a user may mean what could not be used."""
+    """The names that a user may give to something that cannot be used."""
     if failure.name is not None:
         return {failure.name, f"{failure.kind}/{failure.name}"}
     package = failure.package or ""
@@ -129,7 +129,7 @@ def option_values(overrides: Sequence[str]) -> dict[str, Any]:
     for value in values:
         if len(value.path) > 1:
             raise GlueftError(
-                f"{value.where}: here an option stands without its table",
+                f"{value.where}: an option is named here without its table",
                 expected="KEY=VALUE with the name of an option",
                 received=".".join(map(str, value.path)),
                 fix=f"write --set {value.path[-1]}=...",
@@ -169,7 +169,7 @@ def report_of(plugin: Registered, found: Iterable[Finding], *, quiet: bool) -> d
 
 
 def _failure_report(failure: Failure, *, quiet: bool) -> dict[str, Any]:
-    """What could not even be found as a plugin."""
+    """Something that could not be found as a plugin."""
     if not quiet:
         called = f"{failure.name}, a plugin of kind {failure.kind} from {failure.origin}"
         say(called if failure.name else failure.origin)
@@ -187,7 +187,7 @@ def _failure_report(failure: Failure, *, quiet: bool) -> dict[str, Any]:
 
 
 def _marks() -> dict[str, str]:
-    """The marks, in letters where the terminal cannot show them."""
+    """The marks, as letters where the terminal's encoding lacks them."""
     try:
         "".join(MARKS.values()).encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

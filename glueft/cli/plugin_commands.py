@@ -14,9 +14,9 @@ from glueft.text import say
 
 
 def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
-    """Let each plugin add its commands; return those that failed, or that took a name already in use.
+    """Let each plugin add its commands; return those that failed, or that used a name already in use.
 
-    What a failing plugin had added by then is taken out again.
+    The commands of a failing plugin are removed again.
     """
     failures = []
     for point in registry.implementing("glueft_commands"):
@@ -35,7 +35,7 @@ def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
 
 
 def warn_of_failures() -> None:
-    """Tell on standard error which plugins cannot be used; the others go on."""
+    """Warn on standard error of plugins that cannot be used."""
     for failure in load_registry().failures:
         say(f"warning: {failure}", stream=sys.stderr)
 

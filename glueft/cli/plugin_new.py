@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.list_plugins import kinds
+from glueft.plugin.kinds import one_of
+from glueft.plugin.scaffold import kinds_with_template, make_package
 from glueft.text import say
 
 EPILOG = """\b
@@ -21,18 +22,18 @@ Examples:
 def new(
     name: Annotated[str, typer.Argument(help="What recipes will call the plugin, such as my_task.")],
     kind: Annotated[
-        str, typer.Option(help="task, optimizer, schedule or callback.", autocompletion=kinds, show_default=True)
+        str,
+        typer.Option(help=f"{one_of(kinds_with_template())}.", autocompletion=kinds_with_template, show_default=True),
     ] = "task",
     directory: Annotated[str, typer.Option(metavar="DIR", help="Where the package's folder is made.")] = ".",
 ) -> None:
     """Begin a plugin of your own: a complete package.
 
-    It is made in the folder glueft-NAME: pyproject.toml with the entry point, a module that works, tests that pass, a
-    recipe, and for a task a few sample rows. Change it into what you want.
+    The folder glueft-NAME gets pyproject.toml with the entry point, a module that works, tests that pass, a recipe,
+    and for a task a few sample rows. Change it as you like.
     """
     from glueft.cli.list_plugins import the_kind
     from glueft.plugin.registry import load_registry
-    from glueft.plugin.scaffold import make_package
 
     place = Path(directory).expanduser()
     written = make_package(name, the_kind(kind) or "task", place, load_registry())

@@ -5,7 +5,7 @@ The registry, the contract, `glueft list`, `describe`, `plugin new` and `plugin 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,13 +78,12 @@ KINDS = {kind.name: kind for kind in _ROWS}
 """Every kind by its name, in the order in which users see them."""
 
 
-def base_names(last: str = "or") -> str:
-    """The base classes for a message: "glueft.Task, Optimizer, Schedule or Callback"."""
-    *others, final = [kind.base.__name__ for kind in _ROWS]
-    return f"glueft.{', '.join(others)} {last} {final}"
+def base_names() -> str:
+    """The base classes for a message: "glueft.Task, Optimizer, ... or Encoder"."""
+    return f"glueft.{one_of([kind.base.__name__ for kind in _ROWS])}"
 
 
-def kind_names(last: str = "or") -> str:
-    """The names for a message: "task, optimizer, schedule or callback"."""
-    *others, final = KINDS
-    return f"{', '.join(others)} {last} {final}"
+def one_of(names: Iterable[str]) -> str:
+    """Names for a message: "task, optimizer, schedule or callback"."""
+    *others, final = names
+    return f"{', '.join(others)} or {final}"

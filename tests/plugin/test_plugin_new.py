@@ -158,7 +158,7 @@ def test_check_from_the_command_line(capsys: Captured) -> None:
         (["nothing"], 'no plugin is called "nothing"'),
         (["optimizer/adma"], 'did you mean "adam"?'),
         (["adam", "--set", "beta_1"], "there is no = in it"),
-        (["adam", "--set", "optimizer.beta_1=0.5"], "here an option stands without its table"),
+        (["adam", "--set", "optimizer.beta_1=0.5"], "an option is named here without its table"),
         (["--plugin", "none.py"], "there is no such file"),
     ],
 )
