@@ -53,10 +53,6 @@ def plan(
     Time and memory are estimates, from a few real steps on a model that is thrown away. No file is written.
     """
     begin = begin_of(context)
-    from glueft.terminal.plan_table import plan_tables
-    from glueft.terminal.progress import make_progress
-    from glueft.training.plan import plan_recipe
-
     checked = read_recipe(
         recipe,
         overrides,
@@ -67,6 +63,10 @@ def plan(
         trust=trust,
         unset=unset,
     )
+    from glueft.terminal.plan_table import plan_tables
+    from glueft.terminal.progress import make_progress
+    from glueft.training.plan import plan_recipe
+
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     planned = plan_recipe(checked, output_dir=output_dir, probe=probe, progress=progress, verbose=verbose, begin=begin)
     if as_json:

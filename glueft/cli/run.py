@@ -55,9 +55,6 @@ def run(
 ) -> None:
     """Fine-tune and evaluate as a recipe says; leave the result in a run folder."""
     begin = begin_of(context)
-    from glueft.launch import run_recipe
-    from glueft.terminal.progress import make_progress
-
     checked = read_recipe(
         recipe,
         overrides,
@@ -69,6 +66,9 @@ def run(
         unset=unset,
     )
     go_on_without_output()
+    from glueft.launch import run_recipe
+    from glueft.terminal.progress import make_progress
+
     progress = make_progress(sys.stderr if as_json else sys.stdout)
     result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)
     if report:
