@@ -111,6 +111,9 @@ class Noting(Observer):
 
     def settled(self) -> None:
         self.calls.append("settled")
+        # What a state to resume from would hold is that of this step.
+        optimizer = self.training.model.optimizer
+        assert int(optimizer.iterations) == self.training.step == self.steps[-1].step
 
     def end(self, error: BaseException | None) -> None:
         self.calls.append(f"end {type(error).__name__}")
