@@ -193,21 +193,13 @@ def _checked(task: Task, file: TSVFile) -> TSVFile:
     missing = [column for column in (*task.inputs, "label") if column not in columns]
     unnamed = [column for column in columns.values() if not file.header and not isinstance(column, int)]
     if missing or unnamed:
-        raise _unusable(
-            task,
-            "a column for each of the task's inputs and for `label`; positions where there is no header line",
-            f"columns = {dict(columns)}, header = {file.header}",
+        raise PluginError(
+            f'the `tsv` layout of the task "{task.name}" cannot be used',
+            expected="a column for each of the task's inputs and for `label`; positions where there is no header line",
+            received=f"columns = {dict(columns)}, header = {file.header}",
+            fix="correct `tsv` in the task's plugin, or tell its author",
         )
     return file
-
-
-def _unusable(task: Task, expected: str, received: str) -> PluginError:
-    return PluginError(
-        f'the `tsv` layout of the task "{task.name}" cannot be used',
-        expected=expected,
-        received=received,
-        fix="correct `tsv` in the task's plugin, or tell its author",
-    )
 
 
 def _label_reader(task: Task, position: int, *, labelled: bool) -> Callable[[str], int | float]:
@@ -235,9 +227,6 @@ def _label_reader(task: Task, position: int, *, labelled: bool) -> Callable[[str
         return score
     assert task.tsv is not None
     allowed = task.tsv.label_text or tuple(map(str, range(len(task.labels))))
-    if len(allowed) != len(task.labels):
-        expected = f"a `label_text` for each of its {len(task.labels)} labels ({listed(task.labels)})"
-        raise _unusable(task, expected, f"{len(allowed)}: {listed(allowed)}")
     indices = {text: index for index, text in enumerate(allowed)}
 
     def index_of(text: str) -> int:

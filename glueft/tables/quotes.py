@@ -1,8 +1,8 @@
-"""Rows swallowed by a quote: one cell over several lines, which look like rows of their own.
+"""Rows swallowed by a quote: a cell over several lines that look like rows of their own.
 
-A text that begins with a double quote, in a file whose quotes are mere text, opens a cell that ends where some later
-text happens to end with one. A cell that was quoted on purpose may hold line breaks too. The two are told apart by what
-the rows would be if quotes were mere text: as wide as the table, with cells like those of the rows around.
+Where quotes are text, one that begins a text opens a cell that ends where a later text happens to end with one. But a
+cell that is quoted on purpose may hold line breaks too. It is a swallowed row if its lines, read without quotes, are as
+wide as the table and have cells like those of the other rows.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 
 from glueft.tables.plain_numbers import plain_number
 
-# Fewer cells say nothing of how a column looks.
-ENOUGH = 3
+ENOUGH = 3  # cells, to tell how a column looks
 
-# Labels and the like: a few short values that come again and again.
+# Labels and the like are a few short values that repeat.
 FEW_VALUES = 20
 SHORT = 50
 
@@ -24,7 +23,7 @@ def spans_lines(fields: Iterable[str]) -> bool:
 
 
 def rows_within(fields: Sequence[str], delimiter: str) -> list[list[str]]:
-    """The rows that a row with line breaks in its cells would be if its quotes were mere text; empty lines left out."""
+    """Split a row with line breaks in its cells into the rows that it is without quotes; empty lines are left out."""
     rows: list[list[str]] = [[]]
     for field in fields:
         first, *others = field.split("\n")
@@ -37,9 +36,9 @@ def rows_within(fields: Sequence[str], delimiter: str) -> list[list[str]]:
 
 
 def as_wide(fields: Sequence[str], delimiter: str, width: int) -> bool:
-    """Whether the first and the last line of a row have the fields of a whole one. Of a single column any line has.
+    """Whether the first and the last line of a row have as many fields as the table, which has two columns or more.
 
-    Nothing is taken apart for it: most rows with line breaks are told by this alone.
+    This cheap test settles most rows with line breaks.
     """
     if width < 2:
         return False
@@ -51,18 +50,13 @@ def as_wide(fields: Sequence[str], delimiter: str, width: int) -> bool:
 
 
 def all_as_wide(fields: Sequence[str], delimiter: str) -> bool:
-    """Whether the names of the columns, with line breaks in them, hold rows: several, all with as many fields."""
+    """Whether a header with line breaks holds rows: several, all with the same number of fields."""
     widths = [len(row) for row in rows_within(fields, delimiter)]
     return len(widths) > 1 and min(widths) == max(widths) > 1
 
 
 class ColumnLooks:
-    """How the columns of a file look: what tells a row of it from a line of prose.
-
-    Args:
-        width: fields of a row.
-        delimiter: between them.
-    """
+    """How the columns of a file look, which tells a row from a line of prose."""
 
     def __init__(self, width: int, delimiter: str) -> None:
         self.delimiter = delimiter
@@ -70,7 +64,6 @@ class ColumnLooks:
         self.on_purpose = False  # some quotes must be there, or their rows were too wide
 
     def add(self, row: Sequence[str]) -> None:
-        """Look at a row of the file."""
         over_lines = spans_lines(row)
         if over_lines and as_wide(row, self.delimiter, len(row)):
             return
@@ -82,8 +75,8 @@ class ColumnLooks:
     def swallowed(self, row: Sequence[str]) -> bool:
         """Whether a row with line breaks in its cells holds rows of the file.
 
-        The first and the last line must look like rows, and at least half of those between: a comma too many may stand
-        in one of them. With such ones between, the others may have labels that no other row has.
+        The first and the last line must look like rows, and at least half of those between, as one may have a comma too
+        many. If some between do, the first and last may have labels that no other row has.
         """
         rows = rows_within(row, self.delimiter)
         texts = [column for column, field in enumerate(row) if "\n" in field]
@@ -102,7 +95,7 @@ class ColumnLooks:
         for column, (look, cell) in enumerate(zip(self.columns, row, strict=True)):
             text = column in texts
             if not text and self.on_purpose and not look.known:
-                return False  # Without a doubt these quotes are meant, and of a few rows nothing says otherwise.
+                return False  # Some quotes are certainly meant, and too few rows say otherwise.
             if text:
                 alike = look.like_a_text(cell, blank=telling)
             else:
@@ -113,7 +106,7 @@ class ColumnLooks:
 
 
 class _Look:
-    """What the cells of a column have in common; spaces around them do not count, nor do blank ones."""
+    """What the cells of a column have in common, outer spaces and blank cells left out."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -145,24 +138,19 @@ class _Look:
 
     @property
     def known(self) -> bool:
-        """Whether there are enough cells to say how the column looks."""
         return self.count >= ENOUGH
 
     def like_a_text(self, value: str, *, blank: bool) -> bool:
-        """Whether a value may be a text of the column, which looks like nothing in particular.
-
-        Args:
-            value: a cell.
-            blank: whether a blank one may count.
-        """
+        """Whether a value may be a text of the column; `blank` says whether a blank one may."""
         if not value.strip():
             return blank and self.blank
         return value[0] != " " or self.padded  # Else it is what follows the comma of a sentence.
 
     def like(self, value: str, *, blank: bool, new: bool, meant: bool) -> bool:
-        """Whether a value looks like those of the column, or with `new` like one more; see `like_a_text`.
+        """Whether a value looks like those of the column; see `like_a_text`.
 
-        Where some quotes of the file are `meant` as such, a name must be one that was seen, however few they are.
+        `new` permits one more value where values repeat. Where some quotes of the file are `meant`, a name must have
+        been seen.
         """
         cell = value.strip()
         if not cell or not self.known or not self.like_a_text(value, blank=blank):
