@@ -1,4 +1,4 @@
-"""A saved classifier, ready to predict: that of a run, or a classification checkpoint in Hugging Face layout."""
+"""Loads a saved classifier for prediction: of a run, or a classification checkpoint in Hugging Face layout."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from glueft.plugin.task import Task
     from glueft.plugin.task_description import TaskDescription
 
-# Rows a step for a checkpoint that no recipe says it of; the recipes' own default.
+# Rows a step for a checkpoint without a recipe: the default of recipes.
 BATCH_SIZE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedModel(TextModel):
-    """A classifier with its weights, compiled to predict, and what belongs to it.
+    """A classifier with its weights, compiled to predict.
 
     Attributes:
         pair: whether a row is two texts; None if unknown: for a checkpoint that is no run's, and for a run that has not
@@ -63,21 +63,21 @@ class SavedModel(TextModel):
 
     @property
     def task(self) -> Task | None:
-        """The run's task, whose plugin must be there; None for a checkpoint that is no run's."""
+        """The run's task; its plugin must be installed. None for a checkpoint that is no run's."""
         return None if self.run is None else self.run.task
 
     def batches(self, encoded: Encoded) -> EvaluationBatches:
-        """Return rows as batches like those of the run's own evaluation: same sizes, same widths."""
+        """Return the batches that the run's own evaluation would have made: same sizes, same padded lengths."""
         from glueft.data.batches import EvaluationBatches, keep_buckets
 
         batches = EvaluationBatches(encoded, batch_size=self.evaluation_batch_size)
-        # A run that was to be compiled has chosen its widths before it learnt that its process could not.
+        # A run has padded lengths too if XLA was asked for and could not compile its model.
         if self.classifier.jit_compile or self.widths is not None:
             keep_buckets(batches, self.widths)
         return batches
 
     def label_indices(self, rows: Rows) -> NDArray[Any]:
-        """Return the labels of rows as places in `labels`, matched by name, -1 where a row has none. Scores stay.
+        """Return the labels of rows as indices into `labels`, matched by name, -1 for none. Scores are returned as is.
 
         Raises:
             DataError: the rows have a label that the model does not know.
@@ -94,8 +94,8 @@ class SavedModel(TextModel):
             )
         if not rows.label_names or rows.label_names == self.labels:
             return rows.labels
-        places = [*(self.labels.index(name) for name in rows.label_names), -1]  # a label of -1 is the one at the end
-        return np.asarray(places, np.int32)[rows.labels]
+        indices = [*(self.labels.index(name) for name in rows.label_names), -1]  # a label of -1 is the one at the end
+        return np.asarray(indices, np.int32)[rows.labels]
 
     def logits(self, rows: Rows) -> NDArray[np.float32]:
         """Return the logits of rows, (rows, labels) or in regression (rows, 1), in their order.
@@ -127,7 +127,7 @@ def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
 
 
 def load_run_model(run: Run, *, quiet: bool = True) -> SavedModel:
-    """Load the model that a run has saved, `quiet` without what the libraries say of it; see `load_saved_model`."""
+    """Load the model that a run has saved; `quiet` suppresses what libraries print. See `load_saved_model`."""
     from glueft.encoder.checkpoint import check_max_length, load_tokenizer
 
     sections = run.sections
@@ -137,7 +137,7 @@ def load_run_model(run: Run, *, quiet: bool = True) -> SavedModel:
     described = described_if_known(run)
     pair = None if described is None else len(described.inputs) == 2
     tokenizer = load_tokenizer(checkpoint, pair=bool(pair))
-    widths = run.record["engine"].get("widths")
+    widths = run.record.engine.widths
     return SavedModel(
         classifier=load_for_prediction(
             checkpoint,
@@ -179,7 +179,7 @@ def find_run_checkpoint(run: Run) -> Checkpoint:
 
 
 def load_classification_checkpoint(name: str, revision: str | None = None) -> SavedModel:
-    """Load a checkpoint that is no run's, with the labels that its config.json names.
+    """Load a checkpoint that is no run's, with the labels of its config.json.
 
     Args:
         name: a folder, `package:module/path`, or a hub name.
@@ -207,12 +207,12 @@ def load_classification_checkpoint(name: str, revision: str | None = None) -> Sa
 
 
 def _longest_row(checkpoint: Checkpoint, tokenizer: Any) -> int:
-    """As many tokens as the encoder has positions, or fewer where the tokenizer says so."""
-    positions, told = checkpoint.encoder_config.max_positions, tokenizer.model_max_length
+    """Return the number of the encoder's positions, or the tokenizer's maximum if that is lower."""
+    positions, maximum = checkpoint.encoder_config.max_positions, tokenizer.model_max_length
     special = tokenizer.num_special_tokens_to_add(pair=True)
-    # A number that leaves no room for two texts is a slip, not a length.
-    said = isinstance(told, int | float) and special + 2 <= told < positions
-    return int(told) if said else positions
+    # A maximum that leaves no room for two texts is a mistake.
+    lower = isinstance(maximum, int | float) and special + 2 <= maximum < positions
+    return int(maximum) if lower else positions
 
 
 def load_for_prediction(
@@ -223,14 +223,13 @@ def load_for_prediction(
     jit_compile: str | bool = "auto",
     quiet: bool = True,
 ) -> Classifier:
-    """Load a classifier with the checkpoint's own head, compiled as a run's `[engine]` would have it.
+    """Load a classifier with the checkpoint's own head, and compile it for prediction.
 
     Args:
         checkpoint: from `find_checkpoint`.
-        labels: the label names in the order that the logits shall have; empty for regression.
-        precision: Keras's dtype policy.
-        jit_compile: as in a recipe.
-        quiet: hold back what the libraries say.
+        labels: the label names in the order wanted for the logits; empty for regression.
+        precision, jit_compile: as in [engine] of a recipe.
+        quiet: suppress what libraries print.
 
     Raises:
         CheckpointError: the checkpoint has no head, or one with other labels.
@@ -243,14 +242,14 @@ def load_for_prediction(
 
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)
-    with captured_stderr() if quiet else nullcontext(), collector_off():  # the backend's greeting is held back
+    with captured_stderr() if quiet else nullcontext(), collector_off():
         model = load_model(checkpoint, tuple(labels), precision=precision, jit_compile=decision).model
         compile_for_prediction(model, jit_compile=decision.compiled)
     return model
 
 
 def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Return the labels that a checkpoint's own head gives, in its order; () if it is a regression's.
+    """Return the labels of a checkpoint's own head, in its order; () for a regression.
 
     Raises:
         CheckpointError: there is no classification head, or one that gives a row several labels.
@@ -274,7 +273,7 @@ def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 
 def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
-    """Return a checkpoint whose outputs are called otherwise, in order; as it is if there are no names.
+    """Return a checkpoint with other names for its outputs, in order; the same checkpoint if there are no names.
 
     Raises:
         CheckpointError: the head has another number of outputs.
@@ -291,14 +290,13 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
             received=_listed(labels),
             fix="give --label once for each output, in the order of the head",
         )
-    # The old names are no longer anybody's.
     config = {key: value for key, value in checkpoint.config.items() if key != "label2id"}
     config["id2label"] = {str(index): name for index, name in enumerate(labels)}
     return replace(checkpoint, config=config)
 
 
 def check_model_folder(run: Run) -> None:
-    """Raise RunFolderError unless a run has a model folder, of the labels of its task in any order, as far as known."""
+    """Raise RunFolderError unless a run has a model folder, with the labels of its task if these are known."""
     if not run.model_folder.is_dir():
         raise RunFolderError(
             f"{run.folder}: the model is missing",
@@ -320,7 +318,7 @@ def check_model_folder(run: Run) -> None:
 
 
 def check_task_labels(run: Run) -> None:
-    """Raise PluginError unless the run's task, as it is here now, has the labels of the run's model, in any order."""
+    """Raise PluginError unless the run's task, as installed now, has the labels of the run's model, in any order."""
     task, labels = run.parts.task, run.labels
     if task.reads_own_files or (len(labels) == len(task.labels) and set(labels) == set(task.labels)):
         return
@@ -334,7 +332,7 @@ def check_task_labels(run: Run) -> None:
 
 
 def described_if_known(run: Run) -> TaskDescription | None:
-    """Return what the task of a run is; None where the run has not recorded it and the task's plugin is not there."""
+    """Return the description of a run's task; None if it is not recorded and the task's plugin is not installed."""
     try:
         return run.task_description
     except (PluginError, RecipeError):

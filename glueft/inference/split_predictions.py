@@ -1,4 +1,4 @@
-"""Predictions that a run has not made: of a further split, by its saved model, written where the run's own lie."""
+"""Predicts further splits with the saved model of a run, into its predictions/."""
 
 from __future__ import annotations
 
@@ -31,31 +31,22 @@ def refuse_other_task(run: Run, task: Task | type[Task]) -> None:
 
 
 def predict_split(saved: SavedModel, rows: Rows) -> None:
-    """Predict a split and write predictions/<split>.tsv of the run folder, as the run itself would have done.
+    """Predict a split and write predictions/<split>.tsv in the run folder, as the run itself would have done.
 
     Args:
         saved: the model of a run.
-        rows: the split; its labels, where it has some, may be in another order than the model's.
+        rows: the split; its labels may be in another order than the model's.
 
     Raises:
         TrainingError: a logit is not a finite number.
         RunFolderError: the file cannot be written.
     """
-    import numpy as np
-
     assert saved.run is not None
-    logits = saved.logits(rows)
-    labels = rows.labels
-    if rows.label_names:
-        positions = [
-            *(saved.labels.index(name) for name in rows.label_names),
-            -1,
-        ]  # a label of -1 is the one at the end
-        labels = np.asarray(positions, np.int32)[labels]
+    labels = saved.label_indices(rows) if rows.label_names else rows.labels
     path = saved.run.folder / "predictions" / f"{rows.name}.tsv"
     try:
-        write_predictions(path, labels, logits, saved.labels)
-    except RunFolderError as error:  # which speaks of a run that goes on
+        write_predictions(path, labels, saved.logits(rows), saved.labels)
+    except RunFolderError as error:  # its words are for a run that trains
         raise RunFolderError(
             f"{path}: the predictions cannot be written",
             expected="a run folder that can be written to",
