@@ -175,7 +175,7 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
         references = session.encoded[primary].labels
         predictions = session.predictions(logits[primary])
         warnings = list(answer_warnings(primary, predictions, references, session.labels, session.task.metrics))
-        run.record.warnings = [*session.warnings, *warnings]
+        run.record.warnings += warnings
         progress.warn(*warnings)
         for split in session.predicted:
             path = run.folder / "predictions" / f"{split}.tsv"

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from glueft.data.splits import describe_split, is_labelled, size_notes
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
-from glueft.metrics import check_metrics, compute_metrics, metric_labels, other_metrics, predictions_of
+from glueft.metrics import check_metrics, metric_labels, predictions_of
 from glueft.runs.clock import Clock
 from glueft.runs.environment import describe_host, installed_versions
 from glueft.suggest import did_you_mean
 from glueft.system.quiet import hush_libraries
 from glueft.text import counted
 from glueft.training.progress import Progress
+from glueft.training.scores import metrics_beside, task_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -255,10 +256,8 @@ def measure(
                 encoded = saved.encode(split)
                 logits[name] = engine.predict(saved.classifier, saved.batches(encoded))
             predictions = predictions_of(logits[name], task.labels)
-            by_split[name], others[name] = (
-                compute_metrics(names, predictions, labels, labels=task.labels, positive_label=task.positive_index)
-                for names in (task.metrics, other_metrics(task.metrics, len(task.labels)))
-            )
+            by_split[name] = task_metrics(task, predictions, labels)
+            others[name] = metrics_beside(task, predictions, labels)
             described[name] = describe_split(task, split, encoded)
     judged = next(iter(by_split))
     result = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glueft.runs.record import Epoch
-from glueft.training.baseline import baseline
 from glueft.training.observers import EpochReport, Observer, StepReport, Training, ValidationReport
+from glueft.training.scores import baseline
 
 if TYPE_CHECKING:
     from glueft.runs.run import Run

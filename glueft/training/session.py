@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
 from glueft.data.splits import describe_split, predicted_splits, size_notes
-from glueft.metrics import check_metrics, compute_metrics, metric_facts, metric_labels, other_metrics, predictions_of
+from glueft.metrics import check_metrics, metric_facts, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.origin import origin_of
 from glueft.plugin.task_description import describe_task
 from glueft.system.interruption import check
 from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
-from glueft.training.baseline import majority_accuracy
 from glueft.training.loss import Loss, loss_of
 from glueft.training.model import (
     all_parameters,
@@ -26,6 +25,7 @@ from glueft.training.model import (
     trainable_parameters,
 )
 from glueft.training.progress import Progress
+from glueft.training.scores import majority_accuracy, metrics_beside, task_metrics
 from glueft.training.warnings import cut_warnings, rate_warnings, step_warnings
 
 if TYPE_CHECKING:
@@ -154,20 +154,15 @@ class Session:
 
     def score(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
         """Return the task's metrics of a labelled split by name; logits (rows, labels), or (rows, 1) in regression."""
-        return self._metrics(self.task.metrics, split, logits)
+        return task_metrics(self.task, predictions_of(logits, self.labels), self.encoded[split].labels)
 
     def other_scores(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
         """Return likewise the metrics that are shown beside the task's."""
-        return self._metrics(other_metrics(self.task.metrics, len(self.labels)), split, logits)
+        return metrics_beside(self.task, predictions_of(logits, self.labels), self.encoded[split].labels)
 
     def predictions(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Return the label indices that logits say, or in regression the scores, (rows,)."""
         return logits.argmax(axis=1) if self.labels else logits[:, 0]
-
-    def _metrics(self, names: tuple[str, ...], split: str, logits: NDArray[np.float32]) -> dict[str, float]:
-        references, positive = self.encoded[split].labels, self.task.positive_index
-        predictions = predictions_of(logits, self.labels)
-        return compute_metrics(names, predictions, references, labels=self.labels, positive_label=positive)
 
     def describe_rows(self) -> dict[str, Any]:
         """Return what run.json says of the task and its rows."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import glueft
-from glueft.training.baseline import baseline, majority_accuracy
+from glueft.training.scores import baseline, majority_accuracy
 
 
 class Pairs(glueft.Task):

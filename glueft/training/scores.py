@@ -1,0 +1,55 @@
+"""The metrics of a task: of predictions, and of the best constant prediction (the baseline)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from glueft.metrics import compute_metrics, other_metrics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from glueft.plugin.task import Task
+
+
+def task_metrics(task: Task, predictions: NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
+    """Return the task's own metrics by name; arguments as for `compute_metrics`."""
+    return _computed(task, task.metrics, predictions, references)
+
+
+def metrics_beside(task: Task, predictions: NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
+    """Return the metrics that are shown beside them."""
+    return _computed(task, other_metrics(task.metrics, len(task.labels)), predictions, references)
+
+
+def _computed(
+    task: Task, names: tuple[str, ...], predictions: NDArray[Any], references: NDArray[Any]
+) -> dict[str, float]:
+    positive = task.positive_index
+    return compute_metrics(names, predictions, references, labels=task.labels, positive_label=positive)
+
+
+def baseline(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> dict[str, float]:
+    """Return all these metrics of the prediction that is the same for every validation row.
+
+    It is the most frequent label of the training rows (the first of several), or in regression the mean of their
+    scores. A correlation with a constant is not defined and counts as 0, as GLUE defines it for Matthews.
+
+    Args:
+        task: its labels and metrics.
+        train: the labels of the training rows, (rows,).
+        validation: of the primary split, (rows,).
+    """
+    import numpy as np
+
+    # float64: the sum of many float32 labels is not exact.
+    constant = np.bincount(train).argmax() if task.labels else train.mean(dtype=np.float64)
+    predictions = np.full(len(validation), constant, train.dtype)
+    return task_metrics(task, predictions, validation) | metrics_beside(task, predictions, validation)
+
+
+def majority_accuracy(task: Task, validation: NDArray[Any]) -> float | None:
+    """Return the accuracy of the most frequent label of the validation rows; None in regression."""
+    import numpy as np
+
+    return float(np.bincount(validation).max() / len(validation)) if task.labels else None
