@@ -104,12 +104,8 @@ def load_rows(
     limits |= dict.fromkeys(task.test_splits)
     missing = [split for split in needed if split not in loaded]
     if missing:
-        raise DataError(
-            f"{named(task)} has no {missing[0]} split",
-            expected=f"the splits {' and '.join(needed)}",
-            received=listed(list(loaded)) or "no splits",
-            fix=f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}",
-        )
+        fix = f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}"
+        raise _no_split(f"{named(task)} has no {missing[0]} split", f"the splits {' and '.join(needed)}", loaded, fix)
     return {
         split: _rows(task, split, loaded[split], limit, draw_seed) for split, limit in limits.items() if split in loaded
     }
@@ -122,13 +118,13 @@ def load_split(
     source.only = split
     loaded = _load(task, source)
     if split not in loaded:
-        raise DataError(
-            f"{named(task)} has no {split} split there",
-            expected=f"rows for {split}",
-            received=listed(list(loaded)) or "no splits",
-            fix="check where the rows come from: --data-dir names the folder with the benchmark's own files",
-        )
+        fix = "check where the rows come from: --data-dir names the folder with the benchmark's own files"
+        raise _no_split(f"{named(task)} has no {split} split there", f"rows for {split}", loaded, fix)
     return _rows(task, split, loaded[split], limit, draw_seed)
+
+
+def _no_split(message: str, expected: str, loaded: datasets.DatasetDict, fix: str) -> DataError:
+    return DataError(message, expected=expected, received=listed(list(loaded)) or "no splits", fix=fix)
 
 
 def _load(task: Task, source: Source) -> datasets.DatasetDict:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
-from glueft.inference.lines import GivenTexts, TextStream
+from glueft.inference.line_rows import GivenTexts, TextStream
 from glueft.inference.predictor import load_saved_model
 from glueft.inference.rows import RowSource
-from glueft.inference.tables import open_table
+from glueft.inference.table_rows import open_table
 from glueft.inference.text_columns import USUAL_NAMES, TextChoice
 from glueft.plugin.task import TableLayout
 from glueft.runs.folder import find_run_folder

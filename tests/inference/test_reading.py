@@ -13,10 +13,10 @@ import pytest
 
 from glueft.errors import DataError
 from glueft.inference import rows
-from glueft.inference.lines import TextStream
+from glueft.inference.line_rows import TextStream
 from glueft.inference.rows import Chunk, RowSource
 from glueft.inference.stream import check_rows
-from glueft.inference.tables import open_table
+from glueft.inference.table_rows import open_table
 from glueft.inference.text_columns import TextChoice
 from glueft.plugin.registry import load_registry
 from glueft.plugin.task import TableLayout

@@ -12,7 +12,7 @@ from glueft.data.rows import load_rows
 from glueft.data.sources import FolderSource
 from glueft.errors import DataError
 from glueft.inference.stream import check_rows
-from glueft.inference.tables import open_table
+from glueft.inference.table_rows import open_table
 from glueft.inference.text_columns import TextChoice
 from glueft.plugin.registry import load_registry
 from glueft.plugin.task import TableLayout
