@@ -10,7 +10,6 @@ from glueft.metrics.choice import options_of
 from glueft.plugin.options import Options
 from glueft.plugin.registry import Registered, Registry
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
-from glueft.text import json_text
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -102,8 +101,3 @@ def _without_null(schema: Any) -> Any:
             del clean["anyOf"]
             clean = {**ways[0], **clean}
     return clean
-
-
-def to_json(schema: dict[str, Any]) -> str:
-    """The schema as text, indented for readers."""
-    return json_text(schema, indent=2)

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from contextlib import suppress
 
 from glueft.runs.record import Host
 
@@ -25,10 +26,8 @@ def installed_versions() -> dict[str, str]:
     """Return the version of each recorded package that is installed."""
     versions = {}
     for package in RECORDED_PACKAGES:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions
 
 

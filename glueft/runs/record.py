@@ -8,7 +8,8 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from glueft.errors import RunFolderError
+from glueft.errors import PluginError, RunFolderError
+from glueft.plugin.attribution import at_work, named
 from glueft.plugin.contract import NAME
 from glueft.system.plain_file import UnreadableError, parse_json, read_text
 
@@ -35,9 +36,20 @@ class Part(BaseModel):
         strict=True, extra="allow", allow_inf_nan=False, validate_assignment=True, defer_build=True
     )
 
+    def written(self) -> Iterator[str]:
+        """Yield the keys that the table has: those that were set, and lists and tables that something was put into."""
+        for name in type(self).model_fields:
+            if name in self.model_fields_set or (isinstance(value := getattr(self, name), (list, dict)) and value):
+                yield name
+        yield from self.__pydantic_extra__ or {}
+
     def as_dict(self) -> dict[str, Any]:
         """Return the table as JSON has it."""
-        return self.model_dump(exclude_unset=True)
+        return {name: self._value(name) for name in self.written()}
+
+    def _value(self, name: str) -> Any:
+        extra = self.__pydantic_extra__ or {}
+        return extra[name] if name in extra else _plain(getattr(self, name))
 
 
 class Histogram(Part):
@@ -67,7 +79,11 @@ class Data(Part):
     dataset: str | None = Field(default=None, description="the data set of the hub")
     config: str | None = Field(default=None, description="its configuration")
     revision: str | None = Field(default=None, description="its commit")
+    read_from: Any = Field(default=None, description="hub, or cache where the hub was not asked")
     folder: str | None = Field(default=None, description="the folder of the files")
+    package: Any = Field(default=None, description="the package of the sample")
+    task: Any = Field(default=None, description="the task of the sample")
+    left_out: Any = Field(default=None, description="broken lines that were left out, by split")
     validation_split: str = Field(default="", description="the primary split: the one that `metrics` is of")
     max_length: Length | None = Field(default=None, description="longest row in tokens; longer ones are cut")
     splits: dict[str, Split] = Field(default={}, description="each split that was read")
@@ -110,6 +126,8 @@ class Checkpoint(Part):
     revision: str | None = Field(default=None, description="its commit on the hub")
     sha256: dict[str, str] = Field(default={}, description="fingerprint of each file")
     head: str | None = Field(default=None, description="whether the classification head was loaded or new")
+    new: list[str] = Field(default=[], description="tensors that the checkpoint did not have")
+    left_over: list[str] = Field(default=[], description="tensors of the checkpoint that the model has no place for")
     family: dict[str, str] = Field(default={}, description="of the encoder, with the package or file that brought it")
 
 
@@ -133,7 +151,9 @@ class Engine(Part):
 
     backend: str | None = Field(default=None, description="tensorflow, jax or torch")
     precision: str | None = Field(default=None, description="Keras's dtype policy")
+    onednn: str | None = Field(default=None, description="TensorFlow's setting of oneDNN")
     jit_compile: bool | None = Field(default=None, description="whether XLA compiled the steps")
+    jit_compile_reason: str | None = Field(default=None, description="why")
     widths: list[Annotated[int, Field(ge=1, le=10**6)]] | None = Field(
         default=None, description="padded lengths of the batches; null: each batch has its own"
     )
@@ -268,6 +288,10 @@ class Record(Part, MutableMapping[str, Any]):
     peak_memory_bytes: Count | None = Field(default=None, description="most memory (RSS) of the process")
     hub: Hub | None = Field(default=None, description="what became of the pushes")
 
+    def model_post_init(self, context: Any) -> None:
+        """Have the format written, also of a record that was read without it."""
+        self.model_fields_set.add("format")
+
     @property
     def primary_split(self) -> str:
         """The split that `metrics` is of; "" until the rows are read."""
@@ -286,38 +310,41 @@ class Record(Part, MutableMapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         if key not in self:
             raise KeyError(key)
-        extra = self.__pydantic_extra__ or {}
-        return extra[key] if key in extra else _plain(getattr(self, key))
+        return self._value(key)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key in type(self).model_fields:
-            setattr(self, key, value)
-        else:
+        if key not in type(self).model_fields:
             assert self.__pydantic_extra__ is not None
             self.__pydantic_extra__[key] = value
+            return
+        try:
+            setattr(self, key, value)
+        except ValidationError as error:
+            plugin = at_work()
+            raise PluginError(
+                f'{f"{named(plugin)}: " if plugin else ""}run.json cannot hold this as "{key}"',
+                expected="; ".join(f"{place}: {wanted}" for place, wanted in wrong_values(error).items()),
+                received=", ".join(repr(fault["input"])[:60] for fault in error.errors(include_url=False)),
+                fix="fix the plugin that says so, or tell its authors",
+            ) from None
 
     def __delitem__(self, key: str) -> None:
         assert self.__pydantic_extra__ is not None
         del self.__pydantic_extra__[key]
 
     def __contains__(self, key: object) -> bool:
-        return key == "format" or key in self.model_fields_set or key in (self.__pydantic_extra__ or {})
+        return key in [*self.written()]
 
     def __iter__(self) -> Iterator[str]:  # type: ignore[override]
-        yield from (name for name in type(self).model_fields if name in self)
-        yield from self.__pydantic_extra__ or {}
+        return self.written()
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len([*self.written()])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mapping) and self.as_dict() == (
             other.as_dict() if isinstance(other, Record) else dict(other)
         )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return run.json's content."""
-        return {"format": self.format} | super().as_dict()
 
 
 # What the record of a run that is done has, whatever wrote it.
@@ -330,6 +357,15 @@ _WORDS = {
     "bool_type": "true or false", "list_type": "a list", "dict_type": "a table", "model_type": "a table",
 }  # fmt: skip
 _KINDS: dict[Any, str] = {str: "a text", int: "a whole number"}
+
+
+def record_schema() -> dict[str, Any]:
+    """Return the JSON schema of run.json."""
+    schema = Record.model_json_schema() | {
+        "title": "run.json",
+        "description": "The record of a run. Other keys than these are those of plugins, or of a later glueft.",
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 
 
 def read_record(path: Path, *, tolerant: bool = False) -> Record:

@@ -218,3 +218,14 @@ def test_the_shell_completes(line: str, offered: list[str]) -> None:
 def test_schema(capsys: Captured) -> None:
     assert command_line(["schema"]) == 0
     assert json.loads(capsys.readouterr().out) == recipe_schema(load_registry())
+
+
+def test_the_schema_of_run_json_describes_what_a_run_wrote(finished_run: Path, capsys: Captured) -> None:
+    assert command_line(["schema", "--run"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    written = json.loads((finished_run / "run.json").read_text())
+    assert {*schema["required"]} == {"status", "task", "seed", "started", "run_dir"}
+    assert {*written} <= {*schema["properties"]} and schema["properties"]["seed"]["description"] == "of the training"
+    tables = {name: schema["$defs"][name]["properties"] for name in ("Data", "Checkpoint", "Engine", "Host", "Plugins")}
+    for name, properties in tables.items():
+        assert {*written[name.lower()]} <= {*properties}, name

@@ -14,7 +14,7 @@ from broken_recipes import GOOD, problems
 from glueft.metrics.choice import options_of
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
-from glueft.recipe.schema import recipe_schema, to_json
+from glueft.recipe.schema import recipe_schema
 from glueft.recipe.sections import ORDER, SECTIONS
 from plugin_packages import install
 
@@ -97,8 +97,8 @@ def test_the_schema_is_assembled_from_sections_and_plugins() -> None:
         "description": "Steps in which the rate rises from 0; or give warmup_ratio.",
     }
     assert len(schema["properties"]["callbacks"]["items"]["oneOf"]) == len(registry.all("callback"))
-    assert '"null"' not in to_json(schema) and ": null" not in to_json(schema)
-    assert json.loads(to_json(schema)) == schema
+    text = json.dumps(schema)
+    assert '"null"' not in text and ": null" not in text
 
 
 def allows(schema: dict[str, Any], value: Any, definitions: dict[str, Any] | None = None) -> bool:
