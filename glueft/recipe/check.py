@@ -16,9 +16,8 @@ from glueft.plugin.origin import Origin, how_to_get
 from glueft.plugin.registry import Registered, Registry
 from glueft.plugin.task import Task
 from glueft.recipe.claims import claims_of, clashes
-from glueft.recipe.locations import Origins
 from glueft.recipe.options import Table
-from glueft.recipe.problems import Problem
+from glueft.recipe.problems import Origins, Problem
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
@@ -189,16 +188,8 @@ class RecipeCheck:
                 return None
             meant = None if brought else nearest(name, self.registry.names(kind))
             fix = f"{error.received}.  {error.fix}" if "cannot be used" in error.message else error.fix
-            self.problems.append(
-                self.origins.problem(
-                    where,
-                    error.message,
-                    expected=error.expected,
-                    received=error.received,
-                    fix=f"{how_to_get(brought)}.  {fix}" if brought else fix,
-                    suggestion=meant,
-                )
-            )
+            fix = f"{how_to_get(brought)}.  {fix}" if brought else fix
+            self.problems.append(self.origins.refused(where, error, fix=fix, suggestion=meant))
             # What else is wrong in the table can still be told, if it is plain which plugin was meant.
             if meant:
                 found = self.registry.find(kind, meant)
@@ -217,11 +208,7 @@ class RecipeCheck:
                 choose_metrics(plugin)
             reason = fitting_breach(plugin, self.registry.classes)
         except GlueftError as error:
-            self.problems.append(
-                self.origins.problem(
-                    where, error.message, expected=error.expected, received=error.received, fix=error.fix
-                )
-            )
+            self.problems.append(self.origins.refused(where, error))
             return None
         except Exception as error:
             plugin, reason = None, f"its `__init__` raised {type(error).__name__}: {error}"
@@ -308,9 +295,7 @@ class RecipeCheck:
         try:
             return question()
         except GlueftError as error:
-            problem = self.origins.problem(
-                path, error.message, expected=error.expected, received=error.received, fix=error.fix
-            )
+            problem = self.origins.refused(path, error)
         except Exception as error:
             problem = self.origins.problem(
                 path,

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from glueft.plugin.callback import Callback
-from glueft.recipe.locations import Origins
-from glueft.recipe.problems import Problem
+from glueft.recipe.problems import Origins, Problem
 from glueft.text import quoted
 
 # What glueft itself writes into a run folder.

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.resources
+import os
 import re
 import tomllib
 from pathlib import Path as FilePath
 from typing import Any
 
+from glueft.plugin.origin import Origin, recorded_origins
 from glueft.recipe.problems import Problem, RecipeError
 from glueft.suggest import nearest
-from glueft.system.plain_file import DEEPEST, is_deep
+from glueft.system.plain_file import DEEPEST, UnreadableError, is_deep, read_json
 from glueft.text import quoted
+
+# What marks a run folder: somebody else may have written the recipe beside it.
+RECORD = "run.json"
 
 # A recipe is written by hand; what is larger is some other file.
 LARGEST = 100_000
@@ -152,3 +157,32 @@ def _folder_hint(path: str) -> str:
     except OSError:
         inside = []
     return f"give one of its files: {', '.join(inside)}" if inside else _recipes_hint()
+
+
+def lies_in_run_folder(recipe: str) -> bool:
+    """Whether a recipe's file lies in a run folder or below one, itself or what it is a link to.
+
+    A run folder is one with a run.json; of those further up, one with a recipe.toml too.
+    """
+    path = FilePath(recipe)
+    if not path.is_file():  # a packaged recipe, or nothing
+        return False
+    # Also where what is there is a link that leads nowhere, or no file: whoever made the folder has a say in that.
+    return any(
+        os.path.lexists(folder / RECORD) and (folder == file.parent or os.path.lexists(folder / "recipe.toml"))
+        for file in (path.absolute(), path.resolve())
+        for folder in file.parents
+    )
+
+
+def origins_beside(recipe: str) -> dict[tuple[str, str], Origin]:
+    """Return what brought each plugin of the run that a recipe is of, by kind and name; {} where nothing says it."""
+    return recorded_origins(_record(FilePath(recipe).absolute().parent / RECORD))
+
+
+def _record(path: FilePath) -> dict[str, Any]:
+    try:
+        record = read_json(path)
+    except (FileNotFoundError, UnreadableError):
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -12,8 +12,7 @@ import pydantic
 from glueft.errors import GlueftError
 from glueft.plugin.options import Options, plain_values, unwritable
 from glueft.plugin.registry import Registered
-from glueft.recipe.locations import Origins
-from glueft.recipe.problems import Problem
+from glueft.recipe.problems import Origins, Problem
 from glueft.recipe.toml_lines import Path
 
 
@@ -52,7 +51,7 @@ class Table:
 
             return None, Findings(self).explain(error)
         except GlueftError as error:
-            return None, [self._as_a_whole(error.message, error.expected, error.received, error.fix)]
+            return None, [self.origins.refused(self.path, error)]
         except Exception as error:
             if self.plugin is None:
                 raise

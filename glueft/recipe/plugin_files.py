@@ -11,9 +11,8 @@ from glueft.errors import PluginError
 from glueft.plugin.file import PluginFile, is_trusted, read_plugin_file
 from glueft.plugin.options import absolute
 from glueft.plugin.registry import load_registry
-from glueft.recipe.locations import Origins
 from glueft.recipe.overrides import NOT_UNICODE, is_unicode, shown
-from glueft.recipe.problems import Problem
+from glueft.recipe.problems import Origins, Problem
 from glueft.recipe.toml_lines import Path
 
 
@@ -71,14 +70,15 @@ def read_files(
         ):
             continue  # Told by the check of the section.
         if not is_unicode(file):
-            problems.append(_problem(origins, path, NOT_UNICODE[0], "a path in UTF-8", shown(file), NOT_UNICODE[1]))
+            message, fix = NOT_UNICODE
+            problems.append(origins.problem(path, message, expected="a path in UTF-8", received=shown(file), fix=fix))
             continue
         of_the_folder = foreign and not origins.argument(path)
         try:
             read = read_plugin_file(absolute(file, origins.folder_of(path)))
         except PluginError as error:
             fix = "name the file that you have with --plugin FILE.py" if of_the_folder else error.fix
-            problems.append(_problem(origins, path, error.message, error.expected, error.received, fix))
+            problems.append(origins.refused(path, error, fix=fix))
             continue
         if of_the_folder and not is_trusted(read):
             problems.append(_untrusted(origins, path, read))
@@ -86,22 +86,24 @@ def read_files(
             found.setdefault(read, path)
     for failure in load_registry(*found).file_failures:
         path = next(path for file, path in found.items() if file.path == failure.file)
-        wanted, fix = "a file whose plugins can all be used", "fix the file, or leave it out"
-        problems.append(_problem(origins, path, str(failure), wanted, failure.reason, fix))
+        problems.append(
+            origins.problem(
+                path,
+                str(failure),
+                expected="a file whose plugins can all be used",
+                received=failure.reason,
+                fix="fix the file, or leave it out",
+            )
+        )
     return tuple(found), problems
 
 
 def _untrusted(origins: Origins, path: Path, file: PluginFile) -> Problem:
-    return _problem(
-        origins,
+    return origins.problem(
         path,
         f"plugin file {file.path}: it is not run, for a run folder names it, and no run of yours on this machine has "
         "run it as it is now",
-        "a file that a run of yours has run, with the same content at the same path",
-        f"SHA-256 {file.sha256}, of which nothing is known here",
-        f"read the file; if you trust it, add --trust, or --plugin {shlex.quote(file.path)}",
+        expected="a file that a run of yours has run, with the same content at the same path",
+        received=f"SHA-256 {file.sha256}, of which nothing is known here",
+        fix=f"read the file; if you trust it, add --trust, or --plugin {shlex.quote(file.path)}",
     )
-
-
-def _problem(origins: Origins, path: Path, message: str, expected: str, received: str, fix: str) -> Problem:
-    return origins.problem(path, message, expected=expected, received=received, fix=fix)

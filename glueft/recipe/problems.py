@@ -1,10 +1,12 @@
-"""What is wrong with a recipe: each problem by itself, and all of them in one error."""
+"""What is wrong with a recipe, and where: each problem by itself, and all of them in one error."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
 
 from glueft.errors import GlueftError
 from glueft.recipe.toml_lines import Path
@@ -69,6 +71,54 @@ class RecipeError(GlueftError):
         width = min(48, max(len(place) for place, _, _ in told))
         blocks = [f"  {place:<{width}}   {message}" + (f"\n      {fix}" if fix else "") for place, message, fix in told]
         return "\n\n".join([printable_line(self.message), *blocks, *([f"  and {more} more"] if more > 0 else [])])
+
+
+@dataclass(frozen=True)
+class Origins:
+    """The origins of a recipe's values.
+
+    Attributes:
+        recipe: the recipe's file or name.
+        lines: the line of each path in the file.
+        arguments: the argument that each changed path comes from.
+        folder: the recipe's folder.
+    """
+
+    recipe: str
+    lines: Mapping[Path, int] = field(default_factory=dict)
+    arguments: Mapping[Path, str] = field(default_factory=dict)
+    folder: FilePath = FilePath()
+
+    def argument(self, path: Path) -> str | None:
+        """The argument of the command line that set this path or something that holds it."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.arguments:
+                return self.arguments[path[:end]]
+        # A table that the file does not have is there because of the arguments that put something into it.
+        if path and path not in self.lines:
+            return next((where for at, where in self.arguments.items() if at[: len(path)] == path), None)
+        return None
+
+    def folder_of(self, path: Path) -> FilePath:
+        """Where a relative path begins that is the value at `path`: the recipe's folder, or the shell's own."""
+        return FilePath() if self.argument(path) else self.folder
+
+    def line(self, path: Path) -> int | None:
+        """The line of a path in the file, or of the nearest table around it."""
+        return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
+
+    def problem(
+        self, path: Path, message: str, *, expected: str, received: str, fix: str, suggestion: str | None = None
+    ) -> Problem:
+        """A problem of the value at this path, placed where it comes from."""
+        argument = self.argument(path)
+        line = None if argument else self.line(path)
+        return Problem(dotted(path), line, argument or self.recipe, message, expected, received, fix, suggestion)
+
+    def refused(self, path: Path, error: GlueftError, **changes: Any) -> Problem:
+        """The problem that an error tells of; `changes` are what is said otherwise."""
+        told = {"expected": error.expected, "received": error.received, "fix": error.fix}
+        return self.problem(path, error.message, **(told | changes))
 
 
 def dotted(path: Path) -> str:

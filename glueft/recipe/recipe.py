@@ -15,17 +15,10 @@ from glueft.plugin.options import absolute, plain_values
 from glueft.plugin.registry import Registry, load_registry
 from glueft.plugin.schedule import Schedule
 from glueft.plugin.task import Task
-from glueft.recipe.check import RecipeCheck
-from glueft.recipe.file import folder_of, parse_text, read_text
-from glueft.recipe.locations import Origins
-from glueft.recipe.overrides import apply, flags, parse
-from glueft.recipe.plugin_files import name_files, read_files
-from glueft.recipe.problems import RecipeError
-from glueft.recipe.rules import contradictions
-from glueft.recipe.run_folder import lies_in_run_folder, origins_beside
+from glueft.recipe.draft import Draft
+from glueft.recipe.file import lies_in_run_folder, origins_beside
+from glueft.recipe.problems import Origins
 from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Training
-from glueft.recipe.toml_lines import locate
-from glueft.recipe.unset import moved_up, take_back
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,22 +113,14 @@ def load_recipe(
     Raises:
         RecipeError: the recipe cannot be used; it holds every problem.
     """
-    shown, text = read_text(os.fspath(path))
-    tables = parse_text(shown, text)
-    gone, not_there = take_back(tables, unset)
-    by_flags, problems = flags(data_dir, checkpoint, sample)
-    by_set, malformed = parse(overrides)
-    arguments, misfits = apply(tables, [*by_flags, *by_set])
+    draft = Draft.read(os.fspath(path))
+    draft.take_back(unset)
+    draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample)
     of_a_run = lies_in_run_folder(os.fspath(path))
-    arguments |= name_files(tables, [os.fspath(file) for file in plugins], foreign=of_a_run)
-    origins = Origins(shown, moved_up(locate(text).lines, gone), arguments, folder_of(os.fspath(path)))
-    files, unusable = read_files(tables, origins, foreign=of_a_run and not trust)
+    files, unusable = draft.plugin_files([os.fspath(file) for file in plugins], of_a_run=of_a_run, trust=trust)
     brought = origins_beside(os.fspath(path)) if of_a_run else {}
-    check = RecipeCheck(tables, origins, load_registry(*files), lacking=bool(unusable), brought=brought)
-    problems += not_there + malformed + misfits + unusable + check.problems + contradictions(check.parts, origins)
-    if problems:
-        raise RecipeError(shown, sorted(problems, key=lambda problem: (problem.line is None, problem.line or 0)))
-    return _recipe(shown, check.parts, files, origins)
+    parts = draft.check(load_registry(*files), unusable, brought=brought)
+    return _recipe(draft.name, parts, files, draft.origins)
 
 
 def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], origins: Origins) -> Recipe:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from glueft.plugin.task import Task
-from glueft.recipe.locations import Origins
-from glueft.recipe.problems import Problem
+from glueft.recipe.problems import Origins, Problem
 from glueft.recipe.sections import Data, Freeze, Hub, Model
 from glueft.recipe.values import as_toml, received
 from glueft.suggest import did_you_mean, nearest

@@ -12,16 +12,11 @@ from glueft.plugin.options import plain_values
 from glueft.plugin.origin import Origin, how_to_get, in_words, origin_of_point
 from glueft.plugin.registry import Registry, load_registry, registry_of
 from glueft.plugin.task import Task
-from glueft.recipe.check import RecipeCheck
-from glueft.recipe.file import folder_of, parse_text, read_text
-from glueft.recipe.locations import Origins
-from glueft.recipe.overrides import Override, apply, flags, parse, shown
-from glueft.recipe.plugin_files import name_files, read_files
-from glueft.recipe.problems import Problem, RecipeError
+from glueft.recipe.draft import Draft
+from glueft.recipe.overrides import Override, shown
+from glueft.recipe.problems import Problem
 from glueft.recipe.recipe import plugin_table
-from glueft.recipe.rules import contradictions
 from glueft.recipe.sections import PLUGIN_TABLES, Data, Engine, Model, Training
-from glueft.recipe.toml_lines import locate
 
 # Of a run, what is not trained again: its plugins need not be there.
 _TRAINING_ALONE = ("optimizer", "schedule", "callbacks", "hub")
@@ -79,21 +74,13 @@ def load_task_parts(
     Raises:
         RecipeError: a value cannot be used; it holds every problem.
     """
-    tables: dict[str, object] = {}
     name = f"--task {shown(task)}"
-    by_flags, problems = flags(data_dir, checkpoint, sample)
-    by_set, malformed = parse(overrides)
-    arguments, misfits = apply(tables, [Override(("task", "plugin"), task, name), *by_flags, *by_set])
-    arguments |= name_files(tables, list(plugins))
-    origins = Origins(name, arguments=arguments)
-    files, unusable = read_files(tables, origins)
-    check = RecipeCheck(
-        tables, origins, load_registry(*files), lacking=bool(unusable), optional=("optimizer", "schedule")
-    )
-    problems += malformed + misfits + unusable + check.problems + contradictions(check.parts, origins)
-    if problems:
-        raise RecipeError(name, problems)
-    return _task_parts(check.parts, files)
+    draft = Draft(name, {})
+    first = [Override(("task", "plugin"), task, name)]
+    draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, first=first)
+    files, unusable = draft.plugin_files(plugins)
+    parts = draft.check(load_registry(*files), unusable, optional=("optimizer", "schedule"))
+    return _task_parts(parts, files)
 
 
 def load_run_parts(
@@ -125,42 +112,23 @@ def load_run_parts(
     Raises:
         RecipeError: it cannot be used; it holds every problem.
     """
-    name, text = read_text(os.fspath(path))
-    tables = parse_text(name, text)
-    by_flags, problems = flags(data_dir, checkpoint, sample)
-    by_set, malformed = parse(overrides)
-    # What the command line says of the training has no effect, and is checked all the same.
-    asked = {override.path[0] for override in by_set}
-    for table in _TRAINING_ALONE:
-        if table not in asked:
-            tables.pop(table, None)
-    arguments, misfits = apply(tables, [*by_flags, *by_set])
-    arguments |= name_files(tables, plugins, foreign=True)
-    origins = Origins(name, locate(text).lines, arguments, folder_of(os.fspath(path)))
-    files, unusable = read_files(tables, origins, foreign=not trust)
-    registry = load_registry(*files)
-    named = tables.get("task")
+    draft = Draft.read(os.fspath(path))
+    draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, idle=_TRAINING_ALONE)
+    files, unusable = draft.plugin_files(plugins, of_a_run=True, trust=trust)
+    registry, brought = load_registry(*files), brought or {}
+    named = draft.tables.get("task")
     task = str(named.get("plugin")) if isinstance(named, dict) else ""
     found = ("task", task) in registry.plugins
     # Where a package brought the task, no file would.
-    if found or "package" in (brought or {}).get(("task", task), {}):
+    if found or "package" in brought.get(("task", task), {}):
         unusable = [problem for problem in unusable if problem.where.startswith("--")]
-    check = RecipeCheck(
-        tables,
-        origins,
-        registry,
-        lacking=bool(unusable),
-        optional=tuple(table for table in PLUGIN_TABLES if table != "task"),
-        brought=brought,
-    )
-    for problem in check.problems:
-        if found and problem.path.startswith("task."):
-            problem = replace(problem, fix=problem.fix + _other_origin(registry, task, brought or {}))
-        problems.append(problem)
-    problems += malformed + misfits + unusable + contradictions(check.parts, origins)
-    if problems:
-        raise RecipeError(name, sorted(problems, key=_place))
-    return _task_parts(check.parts, files)
+
+    def note(problem: Problem) -> Problem:
+        of_the_task = found and problem.path.startswith("task.")
+        return replace(problem, fix=problem.fix + _other_origin(registry, task, brought)) if of_the_task else problem
+
+    optional = tuple(table for table in PLUGIN_TABLES if table != "task")
+    return _task_parts(draft.check(registry, unusable, note=note, optional=optional, brought=brought), files)
 
 
 def load_sections(path: str | os.PathLike[str]) -> Sections:
@@ -172,14 +140,11 @@ def load_sections(path: str | os.PathLike[str]) -> Sections:
     Raises:
         RecipeError: one of them cannot be used; it holds every problem.
     """
-    name, text = read_text(os.fspath(path))
-    tables = parse_text(name, text)
-    kept = {section: tables[section] for section in Sections.__dataclass_fields__ if section in tables}
-    origins = Origins(name, locate(text).lines, folder=folder_of(os.fspath(path)))
-    check = RecipeCheck(kept, origins, registry_of([]), optional=PLUGIN_TABLES)
-    if check.problems:
-        raise RecipeError(name, sorted(check.problems, key=_place))
-    return Sections(**{section: check.parts[section] for section in Sections.__dataclass_fields__})
+    draft = Draft.read(os.fspath(path))
+    sections = Sections.__dataclass_fields__
+    draft.tables = {name: table for name, table in draft.tables.items() if name in sections}
+    parts = draft.check(registry_of([]), optional=PLUGIN_TABLES)
+    return Sections(**{section: parts[section] for section in sections})
 
 
 def _task_parts(parts: Mapping[str, Any], files: tuple[PluginFile, ...]) -> TaskParts:
@@ -191,7 +156,3 @@ def _other_origin(registry: Registry, task: str, brought: Mapping[tuple[str, str
     """What is to be added where a task refuses its own run's options: that it is not the one that the run had."""
     then, now = brought.get(("task", task)), origin_of_point(registry.plugins["task", task].point)
     return f"; this is {in_words(now)}, and {how_to_get(then)}" if then and then != now else ""
-
-
-def _place(problem: Problem) -> tuple[bool, int]:
-    return problem.line is None, problem.line or 0

@@ -1,0 +1,116 @@
+"""A recipe on its way from a text to checked parts: its tables, where each value comes from, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from glueft.plugin.file import PluginFile
+from glueft.plugin.registry import Registry
+from glueft.recipe.check import RecipeCheck
+from glueft.recipe.file import folder_of, parse_text, read_text
+from glueft.recipe.overrides import Override, apply, flags, parse
+from glueft.recipe.plugin_files import name_files, read_files
+from glueft.recipe.problems import Origins, Problem, RecipeError
+from glueft.recipe.rules import contradictions
+from glueft.recipe.toml_lines import Path, locate
+from glueft.recipe.unset import moved_up, take_back
+
+
+@dataclass
+class Draft:
+    """A recipe that is not checked yet.
+
+    Attributes:
+        name: what it is called: its file, or its name.
+        tables: as they stand in the file, and then as the command line changes them.
+        lines: the line of each path in the file.
+        folder: where relative paths of the file begin.
+        arguments: the argument of the command line that each changed path comes from.
+        problems: what is wrong so far.
+    """
+
+    name: str
+    tables: dict[str, Any]
+    lines: Mapping[Path, int] = field(default_factory=dict)
+    folder: FilePath = FilePath()
+    arguments: dict[Path, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: str) -> Draft:
+        """Read a recipe file, or a packaged recipe by its name."""
+        name, text = read_text(path)
+        return cls(name, parse_text(name, text), locate(text).lines, folder_of(path))
+
+    @property
+    def origins(self) -> Origins:
+        return Origins(self.name, self.lines, self.arguments, self.folder)
+
+    def take_back(self, keys: Sequence[str]) -> None:
+        """Take out the keys of `--unset`."""
+        gone, not_there = take_back(self.tables, keys)
+        self.lines = moved_up(self.lines, gone)
+        self.problems += not_there
+
+    def change(
+        self,
+        overrides: Sequence[str],
+        *,
+        data_dir: str | None,
+        checkpoint: str | None,
+        sample: bool,
+        first: Sequence[Override] = (),
+        idle: Sequence[str] = (),
+    ) -> None:
+        """Put in what the command line says.
+
+        Args:
+            overrides: of `--set`.
+            data_dir, checkpoint, sample: the flags of these names.
+            first: what comes before all of them.
+            idle: tables that are left out, unless `--set` names them: then they are checked as others.
+        """
+        by_flags, wrong = flags(data_dir, checkpoint, sample)
+        by_set, malformed = parse(overrides)
+        asked = {override.path[0] for override in by_set}
+        for table in idle:
+            if table not in asked:
+                self.tables.pop(table, None)
+        changed, misfits = apply(self.tables, [*first, *by_flags, *by_set])
+        self.arguments |= changed
+        self.problems += [*wrong, *malformed, *misfits]
+
+    def plugin_files(
+        self, files: Sequence[str], *, of_a_run: bool = False, trust: bool = False
+    ) -> tuple[tuple[PluginFile, ...], list[Problem]]:
+        """Read the plugin files of the recipe and of `--plugin`; see `read_files`."""
+        self.arguments |= name_files(self.tables, files, foreign=of_a_run)
+        return read_files(self.tables, self.origins, foreign=of_a_run and not trust)
+
+    def check(
+        self,
+        registry: Registry,
+        unusable: Sequence[Problem] = (),
+        *,
+        note: Callable[[Problem], Problem] = lambda problem: problem,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Return the checked parts.
+
+        Args:
+            registry: the plugins that the recipe may name.
+            unusable: the problems of plugin files.
+            note: what is made of each problem of a table.
+            options: those of `RecipeCheck`.
+
+        Raises:
+            RecipeError: with every problem, in the order of the file.
+        """
+        check = RecipeCheck(self.tables, self.origins, registry, lacking=bool(unusable), **options)
+        self.problems += [*unusable, *map(note, check.problems), *contradictions(check.parts, self.origins)]
+        if self.problems:
+            raise RecipeError(self.name, sorted(self.problems, key=lambda each: (each.line is None, each.line or 0)))
+        return check.parts
