@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.limited_draw import stratified_draw
 from glueft.errors import DataError
-from glueft.metrics.choice import chosen_metrics
+from glueft.metrics.choice import choose_metrics
 from glueft.plugin.attribution import attributed, named
 from glueft.plugin.json_values import json_values
 from glueft.suggest import nearest
@@ -132,7 +132,7 @@ def _load(task: Task, source: Source) -> datasets.DatasetDict:
 
     with attributed(task, "load"):
         loaded = task.load(source)
-        task.metrics = chosen_metrics(task) or task.metrics
+        choose_metrics(task)
         source.provenance = {"source": source.kind} | json_values(source.provenance, "source.provenance")
     if not isinstance(loaded, datasets.DatasetDict) or not all(
         isinstance(rows, datasets.Dataset) for rows in loaded.values()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.data.splits import describe_split, is_labelled, size_notes
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
-from glueft.metrics import check_metrics, metric_labels, predictions_of
+from glueft.metrics import metric_labels, predictions_of
 from glueft.runs.clock import Clock
 from glueft.runs.environment import describe_host, installed_versions
 from glueft.suggest import did_you_mean
@@ -227,7 +227,6 @@ def read_rows(
         provenance = source.provenance
         left_out |= provenance.pop("left_out", {})
         warnings |= dict.fromkeys(source.warnings)
-    check_metrics(task.name, task.metrics, labels=len(task.labels))
     notes = size_notes(task, rows, left_out)
     for line in notes:
         progress.say(line)

@@ -125,7 +125,7 @@ def check_metric_names(task_name: str, names: Sequence[str], known: Mapping[str,
             kind = f"a task with {labels} labels" if labels else "a regression task"
             suiting = [other for other, metric in known.items() if metric.fits(labels)]
             raise PluginError(
-                f"task {task_name!r} names a metric that does not suit {kind}",
+                f'the metric "{name}" of task "{task_name}" does not suit {kind}',
                 expected=f"one of {', '.join(suiting)}",
                 received=repr(name),
                 fix=f"metrics that suit it are {', '.join(suiting)}" if suiting else "correct the task's `labels`",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
 from glueft.data.splits import describe_split, predicted_splits, size_notes
-from glueft.metrics import check_metrics, metric_facts, metric_labels, other_metrics, predictions_of
+from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.origin import origin_of
@@ -217,8 +217,6 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, has_head, load_tokenizer
 
     data, task = recipe.data, recipe.task
-    if not task.reads_own_files:
-        check_metrics(task.name, task.metrics, labels=len(task.labels))
     with progress.phase(f"checkpoint {recipe.model.checkpoint}"):
         checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision, recipe.registry)
         check_max_length(data.max_length, checkpoint)
@@ -228,8 +226,6 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
     with progress.phase(f"rows of {task.name} ({source.kind})"):
         limits = {"limit_train": data.limit_train, "limit_validation": data.limit_validation}
         rows = load_rows(task, source, **limits, draw_seed=data.draw_seed)
-        # A task may learn its labels from its rows.
-        check_metrics(task.name, task.metrics, labels=len(task.labels))
         predicted = predicted_splits(task, data.predict, rows)
         new_head = recipe.model.new_head or not has_head(checkpoint)
         for text in row_warnings(task, rows, new_head=new_head):

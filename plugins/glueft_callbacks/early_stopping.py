@@ -13,24 +13,23 @@ if TYPE_CHECKING:
 class EarlyStopping(glueft.Callback):
     """Stops when the validation metric no longer gets better, and keeps the best epoch.
 
-    After each epoch it looks at one number of the validation split: a metric of the task, where more is better (of mae
-    and rmse less), or "loss", where less is. Once that has not got better for `patience` epochs in a row, the training
-    ends.
+    It looks at one number of the validation split after each epoch: a metric of the task, or "loss". The metric says
+    whether higher or lower is better. The training ends once the number has not improved for `patience` epochs in a
+    row.
 
-    What the run leaves behind is its best epoch, whether it stopped early or not: the weights of the epoch with the
-    best number (the first, of equals) are put back before anything is predicted or saved, so that the metrics in
-    run.json, the predictions and the model folder all belong to it. `early_stopping` in run.json says which epoch that
-    was, and whether the run stopped early; history.jsonl has every epoch.
+    The run keeps its best epoch, whether it stopped early or not. The weights of the epoch with the best number (of
+    equal ones, the first) are restored before anything is predicted or saved: the metrics in run.json, the predictions
+    and the model folder all belong to it. `early_stopping` in run.json says which epoch it was and whether the run
+    stopped early. history.jsonl has every epoch.
 
-    `min_delta` has a say in when to stop only. An epoch that is better by less counts as no progress, and is still the
-    one that is kept if none is better.
+    `min_delta` only decides when to stop. An epoch that is better by less counts as no progress, and is still kept if
+    no other is better.
 
-    The learning rate's schedule is not told: it is planned for all of `training.epochs`, so that a run that stops
-    early ends before the rate has come down, and its last epochs have a higher rate than those of a run planned so
-    short. Where that matters, take a constant schedule, or set `training.epochs` to little more than is needed.
+    The learning rate schedule is planned for all of `training.epochs`. A run that stops early ends before the rate has
+    come down. Where that matters, use a constant schedule, or set `training.epochs` to little more than is needed.
 
-    Memory: one copy of the trained weights in the computer's own memory, 4 bytes a number (at most 438 MB for
-    BERT-base, 91 MB for the small sample encoder). What is frozen is not copied.
+    Memory: one copy of the trained weights in main memory, 4 bytes per number (at most 438 MB for BERT-base, 91 MB for
+    the small sample encoder). Frozen weights are not copied.
     """
 
     name = "early_stopping"

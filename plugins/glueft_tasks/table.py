@@ -42,9 +42,9 @@ class Table(glueft.Task):
     as the text it is: "NA", "null" and "1" are names like any other. A wrong row is an error that names its line.
 
     The labels are those of the training rows, numbers in the order of their size and others in that of their letters,
-    unless `labels` gives them in another order. Of two labels, F1 is that of the second, or of `positive_label`; macro
-    F1 (`metrics = ["f1_macro"]`) is the mean over all labels. A regression shows the mean absolute error and the root
-    of the mean squared error (MAE, RMSE) beside its correlations.
+    unless `labels` gives them in another order. The metrics are accuracy and, for two labels, F1 of the second one, or
+    of `positive_label`; in regression Pearson's and Spearman's correlation, with the errors MAE and RMSE beside them.
+    `metrics` chooses others.
     """
 
     name = "table"
@@ -91,13 +91,10 @@ class Table(glueft.Task):
         split_seed: int = glueft.Field(
             42, ge=0, le=2**32 - 1, description="Of the choice of those rows; training.seed does not change it."
         )
-        metrics: tuple[glueft.MetricName, ...] | None = glueft.Field(
-            None,
-            description="The first one judges the run; by default accuracy, with f1 for two labels, or pearson and "
-            "spearmanr in regression.",
-        )
         positive_label: str | None = glueft.Field(
-            None, description="Of two labels the one that f1 is of; by default the second.", examples=["alarm"]
+            None,
+            description="Of two labels the one that metrics such as f1 are of; by default the second.",
+            examples=["alarm"],
         )
         delimiter: Delimiter | None = glueft.Field(
             None, description="What stands between the fields of CSV and TSV; by default a comma, or a tab."
@@ -164,7 +161,6 @@ class Table(glueft.Task):
             names = self.labels or tuple(dict.fromkeys((self.label_names or {}).values()))
             if self.regression or names:
                 _check_positive_label(self.positive_label, names)
-                _check_metrics(self.metrics, len(names))
 
     def __init__(self, options: Any = None) -> None:
         super().__init__(options)
@@ -172,6 +168,8 @@ class Table(glueft.Task):
             self.inputs = ("text",)
         self.positive_label = self.options.positive_label
         self._take(self.options.labels or tuple(dict.fromkeys((self.options.label_names or {}).values())))
+        if self.options.regression:  # Of classes, the rows may have yet to tell how many there are.
+            glueft.check_metrics(self.name, getattr(self.options, "metrics", None) or (), labels=0)
 
     def load(self, source: Any) -> datasets.DatasetDict:
         """Read the files, and learn the labels from the training rows unless the options give them."""
@@ -194,7 +192,6 @@ class Table(glueft.Task):
         _check_positive_label(options.positive_label, tables.labels)
         for warning in tables.warnings:
             source.warn(warning)
-        _check_metrics(options.metrics, len(tables.labels))
         self._take(tables.labels)
         source.provenance |= {"files": tables.files, "labels": list(tables.labels)}
         if options.validation_fraction is not None:
@@ -211,23 +208,10 @@ class Table(glueft.Task):
         return glueft.TableLayout(columns, self.options.delimiter, self.options.quotes)
 
     def _take(self, labels: tuple[str, ...]) -> None:
-        """Set the labels, and the metrics that they bring unless the options name others."""
+        """Set the labels, and the metrics that are usual for them."""
         self.labels = labels
-        usual = ("accuracy", "f1") if len(labels) == 2 else ("accuracy",)
-        self.metrics = self.options.metrics or (("pearson", "spearmanr") if self.options.regression else usual)
-
-
-def _check_metrics(metrics: tuple[str, ...] | None, labels: int) -> None:
-    for name in metrics or ():
-        try:
-            glueft.check_metrics("table", [name], labels=labels)
-        except glueft.PluginError as error:
-            raise _contradiction(
-                f'metrics: "{name}" does not suit ' + (f"{labels} labels" if labels else "a regression"),
-                error.expected,
-                f'"{name}"',
-                "correct metrics below [task], or leave it out",
-            ) from None
+        of_labels = ("accuracy", "f1") if len(labels) == 2 else ("accuracy",)
+        self.metrics = ("pearson", "spearmanr") if self.options.regression else of_labels
 
 
 def _check_positive_label(name: str | None, labels: tuple[str, ...]) -> None:

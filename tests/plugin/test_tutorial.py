@@ -37,9 +37,9 @@ def test_every_block_is_a_file_or_a_script() -> None:
     assert [name for name, language, _ in BLOCKS if not name and language != "sh"] == []
     assert list(FILES) == [
         *("harbour.py", "harbour.toml", "tickets.py", "logbook.py", "questions.py", "cooling.py", "samples.py"),
-        "test_harbour.py",
+        *("kappa.py", "test_harbour.py"),
     ]
-    assert len(SCRIPTS) == 9
+    assert len(SCRIPTS) == 10
 
 
 def test_a_task_takes_less_than_sixty_lines() -> None:
@@ -87,10 +87,11 @@ def test_the_files_load_and_train(
     assert (len(rows["train"]), len(rows["validation"])) == (16, 6)
     assert harbour.plugins.files == (str(written / "harbour.py"),)
     samples = ["--plugin", "samples.py", "--set", 'callbacks=[{plugin="samples", texts=["a rope, please"]}]']
-    assert command_line(["run", "harbour.toml", "--checkpoint", str(tiny_bert), "--json", *samples]) == 0
+    kappa = ["--plugin", "kappa.py", "--set", 'task.metrics=["accuracy", "quadratic_kappa"]']
+    assert command_line(["run", "harbour.toml", "--checkpoint", str(tiny_bert), "--json", *samples, *kappa]) == 0
     told = capsys.readouterr()
     record = json.loads(told.out)
-    assert record["task"] == "harbour" and set(record["metrics"]) == {"accuracy", "f1"}
+    assert record["task"] == "harbour" and list(record["metrics"]) == ["accuracy", "quadratic_kappa"]
     history = [json.loads(line) for line in Path(record["run_dir"], "history.jsonl").read_text().splitlines()]
     answers = [line for line in history if line["kind"] == "samples"]
     assert [line["epoch"] for line in answers] == list(range(1, 11))
@@ -120,6 +121,7 @@ def test_the_other_files_keep_to_the_contract(written: Path) -> None:
     ):
         checks_of("logbook.py")["offline load"].run()
     assert checks_of("questions.py", fine=True)["labels"].run() == "1 city, 1 river, 1 band, 1 painter"
+    assert checks_of("kappa.py")["best value"].run().startswith("1 for right predictions")
     cooling = checks_of("cooling.py")
     for name in ("options", "builds", "rates", "whole run", "is saved"):
         cooling[name].run()
@@ -157,5 +159,5 @@ def test_every_command_does_what_it_says(tmp_path: Path, minilm: str) -> None:
     assert "harbour, a plugin of kind task from glueft-harbour 0.1.0\n" in shown
     assert len(re.findall(r"^=+ \d+ passed", shown, flags=re.MULTILINE)) == 2
     runs = [json.loads(path.read_text()) for path in work.glob("runs/*/run.json")]
-    assert [run["status"] for run in runs] == ["done"] * 5
-    assert sorted(run["task"] for run in runs) == ["harbour", "harbour", "harbour", "harbour", "tickets"]
+    assert [run["status"] for run in runs] == ["done"] * 6
+    assert sorted(run["task"] for run in runs) == [*["harbour"] * 5, "tickets"]

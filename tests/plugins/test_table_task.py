@@ -14,6 +14,7 @@ from glueft.data.rows import load_rows
 from glueft.data.sources import OwnFiles, make_source
 from glueft.launch import Result
 from glueft.metrics import known_metrics
+from glueft.metrics.choice import choose_metrics, options_of
 from glueft.plugin.registry import load_registry
 from glueft.recipe import RecipeError, load_recipe
 
@@ -49,7 +50,11 @@ def recipe_in(folder: Path, task: str = "validation_fraction = 0.25", checkpoint
 
 
 def task_of(**options: Any) -> Any:
-    return TABLE(TABLE.Options(**{"train": "t.csv", "text": "t", "label": "l", "validation_fraction": 0.1} | options))
+    """The task as a recipe with these options makes it."""
+    some = {"train": "t.csv", "text": "t", "label": "l", "validation_fraction": 0.1}
+    task = TABLE(options_of(TABLE)(**some | options))
+    choose_metrics(task)
+    return task
 
 
 # Options.
@@ -83,10 +88,13 @@ def problem(tmp_path: Path, task: str, overrides: list[str] = [], **flags: Any) 
         ('validation_fraction = 0.1\nlabels = ["a", 1]', ("task.labels.1", 'put it in quotes: "1"')),
         ('validation_fraction = 0.1\nregression = true\nlabels = ["a", "b"]', ("a regression has no labels", "remove")),
         ('validation_fraction = 0.1\nmetrics = ["acuracy"]', ("task.metrics.0", 'did you mean "accuracy"?')),
-        ('validation_fraction = 0.1\nregression = true\nmetrics = ["f1"]', ('"f1" does not suit a regression',)),
+        (
+            'validation_fraction = 0.1\nregression = true\nmetrics = ["f1"]',
+            ('"f1" of task "table" does not suit',),
+        ),
         (
             'validation_fraction = 0.1\nlabels = ["a", "b", "c"]\nmetrics = ["f1"]',
-            ('"f1" does not suit 3 labels', "leave it out"),
+            ('"f1" of task "table" does not suit a task with 3 labels', "metrics that suit it are accuracy"),
         ),
         ('validation_fraction = 0.1\ndelimiter = "ab"', ("one character between the fields",)),
         ("validation_fraction = 0.1\ndelimiter = '\"'", ("one character between the fields",)),
@@ -149,8 +157,8 @@ def test_the_positive_label_is_one_of_two() -> None:
 def test_metrics_that_do_not_fit_the_labels_that_are_found(tmp_path: Path) -> None:
     path = write_rows(tmp_path, 12)
     task = task_of(train=str(path), text="text", label="label", validation_fraction=0.5, metrics=("f1",))
-    with pytest.raises(glueft.DataError, match='"f1" does not suit 3 labels'):
-        task.load(OwnFiles())
+    with pytest.raises(glueft.PluginError, match='"f1" of task "table" does not suit a task with 3 labels'):
+        load_rows(task, make_source(load_recipe(recipe_in(tmp_path)).data, task))
 
 
 def test_a_task_that_reads_its_own_files_and_does_not() -> None:
