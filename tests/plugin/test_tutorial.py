@@ -56,7 +56,7 @@ def names_in(table: str) -> list[str]:
 def test_what_it_says_of_source_field_and_data_error_is_so() -> None:
     sources = [HubSource(), FolderSource("x"), SampleSource(), OwnFiles()]
     public = {name for source in sources for name in dir(source) if not name.startswith("_")}
-    assert {*names_in("of source")} == public - {"revision", "cache_only"}
+    assert {*names_in("of source")} == public - {"revision", "cache_only", "otherwise"}
     assert {*names_in("of Field")} <= {*inspect.signature(glueft.Field).parameters}
     message, *others = inspect.signature(glueft.DataError).parameters.values()
     assert {(other.kind, other.default) for other in others} == {(inspect.Parameter.KEYWORD_ONLY, "")}
