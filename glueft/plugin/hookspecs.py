@@ -1,6 +1,6 @@
 """The hooks. A plugin package implements any of them in the module that its entry point (group `glueft`) names.
 
-Each example is a whole module. An implementation may leave out arguments that it does not need.
+Each example is a complete module. An implementation may leave out arguments that it does not use.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ hookimpl = pluggy.HookimplMarker("glueft")
 
 @hookspec
 def glueft_tasks() -> list[type[Task]]:  # type: ignore[empty-body]
-    """Brings tasks: what a recipe names in `[task]`.
+    """Tasks: what a recipe names in `[task]`.
 
-    Called once a process, when the plugins are looked for; every command does that, so import nothing heavy.
+    Called once per process, when plugins are loaded. Every command loads them, so import nothing heavy.
 
     Returns:
         A list of task classes.
@@ -54,7 +54,7 @@ def glueft_tasks() -> list[type[Task]]:  # type: ignore[empty-body]
 
 @hookspec
 def glueft_optimizers() -> list[type[Optimizer]]:  # type: ignore[empty-body]
-    """Brings optimizers: what a recipe names in `[optimizer]`.
+    """Optimizers: what a recipe names in `[optimizer]`.
 
     Called as `glueft_tasks` is. Keras is imported in `build`, never at the top of the module.
 
@@ -66,7 +66,7 @@ def glueft_optimizers() -> list[type[Optimizer]]:  # type: ignore[empty-body]
 
 
         class Adamax(glueft.Optimizer):
-            \"\"\"Adam that divides by the largest gradient of late.\"\"\"
+            \"\"\"Adam with the infinity norm of the gradients.\"\"\"
 
             name = "adamax"
 
@@ -87,7 +87,7 @@ def glueft_optimizers() -> list[type[Optimizer]]:  # type: ignore[empty-body]
 
 @hookspec
 def glueft_schedules() -> list[type[Schedule]]:  # type: ignore[empty-body]
-    """Brings schedules: what a recipe names in `[schedule]`.
+    """Learning rate schedules: what a recipe names in `[schedule]`.
 
     Called as `glueft_tasks` is.
 
@@ -99,7 +99,7 @@ def glueft_schedules() -> list[type[Schedule]]:  # type: ignore[empty-body]
 
 
         class Halving(glueft.Schedule):
-            \"\"\"Halves the learning rate so many times in a run, at equal distances.\"\"\"
+            \"\"\"Halves the learning rate at equal distances.\"\"\"
 
             name = "halving"
 
@@ -123,12 +123,12 @@ def glueft_schedules() -> list[type[Schedule]]:  # type: ignore[empty-body]
 
 @hookspec
 def glueft_callbacks() -> list[type[Callback]]:  # type: ignore[empty-body]
-    """Brings callbacks: what a recipe names in its `[[callbacks]]` tables, any number of them.
+    """Callbacks: what a recipe names in its `[[callbacks]]` tables, any number of them.
 
-    Called as `glueft_tasks` is. A callback's `build(run)` is called once the model is loaded, and returns a Keras
-    callback; its `check(task)` and `claims()`, which it may leave out, while the recipe is checked: the first refuses
-    what does not fit, the second names the files that it writes, so that no other callback writes them too. What Keras
-    hands over, and what `run` offers, stands [above](#a-callback).
+    Called as `glueft_tasks` is. `build(run)` is called once the model is loaded, and returns a Keras callback. The
+    optional `check(task)` and `claims()` are called while the recipe is checked: the first refuses a task that does not
+    fit, the second names the files that the callback writes, so that no other callback writes them too. What Keras
+    passes, and what `run` offers, is [above](#a-callback).
     Keras is imported without scikit-learn and matplotlib: `keras.wrappers` and `keras.visualization` say that they are
     not installed, while your own `import matplotlib` works.
 
@@ -166,7 +166,7 @@ def glueft_callbacks() -> list[type[Callback]]:  # type: ignore[empty-body]
 
 @hookspec
 def glueft_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
-    """Brings metrics: what a task names in `metrics`, and a recipe in `[task] metrics`.
+    """Metrics: what a task names in `metrics`, and a recipe in `[task] metrics`.
 
     Called as `glueft_tasks` is.
 
@@ -196,10 +196,10 @@ def glueft_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
 
 @hookspec
 def glueft_encoders() -> list[type[Encoder]]:  # type: ignore[empty-body]
-    """Brings families of encoders: what config.json names as its model_type. Provisional: it may still change.
+    """Encoder families: what config.json names as its model_type. Provisional: this kind may still change.
 
-    Called as `glueft_tasks` is. A family's layers import Keras where they are built, never at the top of the module.
-    What a family of its own layers says stands [above](#an-encoder-family); this one has BERT's under other names.
+    Called as `glueft_tasks` is. Keras is imported in the methods that build layers, never at the top of the module.
+    A family with layers of its own is described [above](#an-encoder-family); this one has BERT's under other names.
 
     Returns:
         A list of encoder classes.
@@ -226,10 +226,10 @@ def glueft_encoders() -> list[type[Encoder]]:  # type: ignore[empty-body]
 
 @hookspec
 def glueft_run_finished(run: Run) -> None:
-    """Hears of every run at its end, also of one that failed or was interrupted.
+    """Called at the end of every run, also of one that failed or was interrupted.
 
-    Called after the last file is written. One that raises is reported, and keeps neither the run nor the hooks of
-    other plugins from their end. A run that fails before its training begins leaves no run folder, and is not told of.
+    All files of the run are written by then. An implementation that raises is reported; the run and the hooks of other
+    plugins go on. Not called for a run that fails before its training begins: it leaves no run folder.
 
     Args:
         run: the run: `run.folder`, and what run.json says in `run.record` ("status" is "done", "failed" or
@@ -253,8 +253,8 @@ def glueft_run_finished(run: Run) -> None:
 def glueft_commands(app: typer.Typer) -> None:
     """Adds commands to the command line.
 
-    Called at the start of every `glueft` command, before its arguments are read: of installed packages alone, as a file
-    that `--plugin` names is not known yet. A name that is in use already is refused, and reported.
+    Called at the start of every `glueft` command, before its arguments are read; so only for installed packages, not
+    for a file that `--plugin` names. A name that is in use already is refused and reported.
 
     Args:
         app: the typer application with glueft's own commands.
