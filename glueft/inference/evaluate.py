@@ -88,7 +88,7 @@ def evaluate_run(
         check_model_folder(run)
         check_task_labels(run)
         own = {split: run.predictions(split) for split in chosen if split in run.splits() or _promised(run, split)}
-        revision = run.record["data"].get("revision") if _same_hub_dataset(run, recipe) else None
+        revision = run.record.data.revision if _same_hub_dataset(run, recipe) else None
         rows = read_rows(recipe, chosen, progress, revision=revision)
         # A task may have learnt its labels from rows of today; the model knows the run's.
         task = run.task if recipe.task.reads_own_files else recipe.task
@@ -316,10 +316,10 @@ def _promised(run: Run, split: str) -> bool:
 
 
 def _same_hub_dataset(run: Run, recipe: TaskParts) -> bool:
-    data, hub = run.record["data"], recipe.task.hub
+    data, hub = run.record.data, recipe.task.hub
     if hub is None or recipe.data.source != "hub" or recipe.data.revision is not None:
         return False
-    return data.get("source") == "hub" and (data.get("dataset"), data.get("config")) == (hub.path, hub.config)
+    return data.source == "hub" and (data.dataset, data.config) == (hub.path, hub.config)
 
 
 def _refuse_unlabelled(task: Task, rows: Rows) -> None:

@@ -61,26 +61,29 @@ def compare_with_run(
     record = run.record
     of_others = {
         name: (label, result["metric_labels"][name])
-        for name, label in record.get("metric_labels", {}).items()
+        for name, label in record.metric_labels.items()
         if result["metric_labels"].get(name, label) != label
     }
     measured = {
         split: {name: value for name, value in metrics.items() if name not in of_others}
-        for split, metrics in all_metrics(record, record["data"]["validation_split"]).items()
+        for split, metrics in record.shown_metrics().items()
     }
     splits = {}
-    for name, metrics in all_metrics(result, result["split"]).items():
-        then, now = record["data"]["splits"].get(name, {}), result["data"]["splits"][name]
-        same = then.get("sha256") == now["sha256"] if then else None
+    for name, metrics in result["metrics_by_split"].items():
+        now = result["data"]["splits"][name]
+        then = record.data.splits.get(name)
+        rows, sha256 = (then.rows, then.sha256) if then else (None, None)
+        same = sha256 == now["sha256"] if then else None
         others, apart = None, None
         if same and name in own:
             others, apart = compare_predictions(own[name], logits[name], result["labels"])
         splits[name] = {
-            "rows": {"run": then.get("rows"), "now": now["rows"]},
-            "sha256": {"run": then.get("sha256"), "now": now["sha256"]},
+            "rows": {"run": rows, "now": now["rows"]},
+            "sha256": {"run": sha256, "now": now["sha256"]},
             "same_rows": same,
             "metrics": {
-                metric: _difference(measured.get(name, {}).get(metric), value) for metric, value in metrics.items()
+                metric: _difference(measured.get(name, {}).get(metric), value)
+                for metric, value in (metrics | result["other_metrics_by_split"][name]).items()
             },
             "other_labels": others,
             "furthest_apart": apart,
@@ -113,18 +116,6 @@ def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: l
         apart = np.abs(now - then.astype(np.float32))
     earlier = np.isclose(np.round(now, EARLIER_DECIMALS), then, rtol=0, atol=1e-12)
     return others, float(np.where(earlier, 0, apart).max())
-
-
-def all_metrics(measured: Mapping[str, Any], judged: str) -> dict[str, dict[str, float]]:
-    """Return the metrics by split of a run's record or an evaluation, with those that are shown beside them.
-
-    Args:
-        measured: either.
-        judged: the split of `metrics`.
-    """
-    by_split = measured.get("metrics_by_split") or {judged: measured["metrics"]}
-    others = measured.get("other_metrics_by_split") or {judged: measured.get("other_metrics", {})}
-    return {split: metrics | others.get(split, {}) for split, metrics in by_split.items()}
 
 
 def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
@@ -191,8 +182,8 @@ def _given(own: Mapping[str, Predictions], labels: Mapping[str, Sequence[str]]) 
 def _circumstances(run: Run, recipe: TaskParts, result: Mapping[str, Any]) -> Iterator[str]:
     """What may make other numbers of the same rows."""
     record = run.record
-    saved = record.get("model", {}).get("sha256", {})
-    changed = [name for name, sha256 in saved.items() if result["checkpoint"]["sha256"].get(name) != sha256]
+    files = result["checkpoint"]["sha256"]
+    changed = [name for name, sha256 in record.model.sha256.items() if files.get(name) != sha256]
     if changed:
         yield f"model folder: {', '.join(changed)} changed since the run"
     yield from _origin(run, recipe)
@@ -205,10 +196,10 @@ def _circumstances(run: Run, recipe: TaskParts, result: Mapping[str, Any]) -> It
                 yield f"{section}.{key}: the run had {_shown(then)}, now {_shown(now)}"
     for section, parts in _CIRCUMSTANCES.items():
         for key in parts:
-            then, now = record.get(section, {}).get(key), result[section][key]
+            then, now = getattr(getattr(record, section), key), result[section][key]
             if then is not None and then != now:
                 yield f"{section} {key}: the run had {_shown(then)}, now {_shown(now)}"
-    for package, version in record.get("versions", {}).items():
+    for package, version in record.versions.items():
         if result["versions"].get(package) != version:
             yield f"{package}: the run had {version}, now {result['versions'].get(package, 'none')}"
 
@@ -217,7 +208,7 @@ def _origin(run: Run, recipe: TaskParts) -> Iterator[str]:
     """Whether what brought the task is what brought it for the run."""
     task, record = recipe.task, run.record
     then, now = recorded_origins(record).get(("task", task.name)), origin_of(task)
-    files = {file["path"]: file["sha256"] for file in record.get("plugins", {}).get("files", [])}
+    files = {file.path: file.sha256 for file in record.plugins.files}
     changed = [file.path for file in recipe.plugin_files if files.get(file.path, file.sha256) != file.sha256]
     yield from (f"plugin file {path}: changed since the run" for path in changed)
     if then is None or now.get("file") in changed:

@@ -311,7 +311,7 @@ def check_model_folder(run: Run) -> None:
     if len(labels) != len(wanted) or set(labels) != set(wanted):
         raise RunFolderError(
             f"{run.model_folder}: the model is that of another task",
-            expected=f'the labels of the task "{run.record["task"]}": {_listed(wanted)}',
+            expected=f'the labels of the task "{run.record.task}": {_listed(wanted)}',
             received=_listed(labels),
             fix="put the run's own model folder back, or " + REPEAT,
         )

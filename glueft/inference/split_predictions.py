@@ -43,7 +43,7 @@ def predict_split(saved: SavedModel, rows: Rows) -> None:
     """
     assert saved.run is not None
     labels = saved.label_indices(rows) if rows.label_names else rows.labels
-    path = saved.run.folder / "predictions" / f"{rows.name}.tsv"
+    path = saved.run.predictions_file(rows.name)
     try:
         write_predictions(path, labels, saved.logits(rows), saved.labels)
     except RunFolderError as error:  # its words are for a run that trains

@@ -102,9 +102,8 @@ def submit(
 
 def training_notes(run: Run) -> list[str]:
     """Return what a reader of the scores should know of a run: that it was trained on other rows than all of them."""
-    data = run.record["data"]
-    rows, official = data["splits"]["train"]["rows"], run.task.sizes.get("train")
-    if data.get("source") == "sample":
+    rows, official = run.record.data.splits["train"].rows, run.task.sizes.get("train")
+    if run.record.data.source == "sample":
         return [
             f"{run.folder.name} was trained on {counted(rows, 'row')} of the sample that ships with {run.task.name}"
         ]
@@ -131,8 +130,8 @@ def make_predictions(
         with progress.phase(f"{file.split} rows of {file.task.name}"):
             rows = load_split(file.made_task, source_of(run, file.task, data_dir), file.split)
         refuse_count(file, counted(len(rows), "row"), len(rows))
-        before = run.record["data"]["splits"].get(file.split, {}).get("sha256")
-        if before not in (None, rows.sha256):
+        before = run.record.data.splits.get(file.split)
+        if before is not None and before.sha256 not in (None, rows.sha256):
             notes.append(f"the {file.split} rows are other ones than those that {run.folder.name} had found")
         splits.append(rows)
     with progress.phase(f"model of {run.folder.name}"):
@@ -150,7 +149,7 @@ def read(run: Run, file: UploadFile) -> list[str]:
         SubmissionError: they are not as many as the benchmark expects.
         RunFolderError: the predictions file is missing, broken, or of other labels.
     """
-    path = run.folder / "predictions" / f"{file.split}.tsv"
+    path = run.predictions_file(file.split)
     predictions = read_predictions(path, run.labels, None).predictions
     received = f"{counted(len(predictions), 'prediction')} in {path}"
     refuse_count(file, received, len(predictions), "; first move that file of predictions away")

@@ -8,7 +8,7 @@ from typing import Any
 
 from glueft.metrics import metric_title
 from glueft.system.console import Table
-from glueft.terminal.run_list_table import short_checkpoint
+from glueft.terminal.tables import number_columns, short_checkpoint
 from glueft.text import counted, duration, score_text
 
 _SHA256_SHOWN = 12
@@ -31,8 +31,8 @@ def run_table(compared: Mapping[str, Any]) -> Table:
     rows = counted(compared["rows"], f"{compared['split']} row")
     table = _table(f"{compared['task']}: {rows}", "", "run", "checkpoint")
     metrics = list(compared["runs"][0]["metrics"])
-    for name in (*(metric_title(name, compared["metric_labels"]) for name in metrics), "time", "seed"):
-        table.add_column(name, justify="right", no_wrap=True)
+    titles = (metric_title(name, compared["metric_labels"]) for name in metrics)
+    number_columns(table, *titles, "time", "seed", no_wrap=True)
     for run in compared["runs"]:
         table.add_row(
             run["name"],
@@ -58,8 +58,7 @@ def difference_table(compared: Mapping[str, Any]) -> Table:
 def metric_table(compared: Mapping[str, Any]) -> Table:
     """Return a row a metric of each run that says other things than the first, as its difference to that."""
     table = _table(f"differences to {compared['comparisons'][0]['to']}", "", "metric")
-    for name in ("difference", "95 % interval"):
-        table.add_column(name, justify="right", no_wrap=True)
+    number_columns(table, "difference", "95 % interval", no_wrap=True)
     for pair in compared["comparisons"]:
         for name, metric in differing_metrics(pair).items():
             interval = f"{score_text(metric['low'], signed=True)} to {score_text(metric['high'], signed=True)}"
@@ -77,8 +76,7 @@ def differing_metrics(pair: Mapping[str, Any]) -> dict[str, Any]:
 def seed_table(compared: Mapping[str, Any]) -> Table:
     """Return a row a metric of each group of runs that differ in the seed alone."""
     table = _table("over seeds", "runs", "metric")
-    for name in ("mean", "standard error", "standard deviation"):
-        table.add_column(name, justify="right", no_wrap=True)
+    number_columns(table, "mean", "standard error", "standard deviation", no_wrap=True)
     for group in compared["seeds"]:
         for name, spread in group["metrics"].items():
             numbers = (spread[key] for key in ("mean", "standard_error", "standard_deviation"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from glueft.metrics import metric_title, titled
+from glueft.metrics import metric_title
+from glueft.runs.record import Published
 from glueft.system.console import Table
-from glueft.terminal.result_tables import numbers
+from glueft.terminal.tables import add_published, named_values, number_columns
 from glueft.text import score_text
 
 
@@ -20,32 +21,24 @@ def _metrics(result: dict[str, Any]) -> Table:
     table = Table(title=result["task"], title_justify="left")
     table.add_column("split")
     table.add_column("metric")
-    table.add_column("now", justify="right")
-    if comparison:
-        table.add_column("the run's own", justify="right")
-        table.add_column("difference", justify="right")
+    number_columns(table, "now", *(("the run's own", "difference") if comparison else ()))
     for split, metrics in result["metrics_by_split"].items():
         for name, value in (metrics | result["other_metrics_by_split"][split]).items():
             cells = [split, metric_title(name, result["metric_labels"]), score_text(value)]
             if comparison:
-                run = comparison["splits"][split]["metrics"][name]
-                cells += (
-                    ["none", ""] if run["run"] is None else [score_text(run["run"]), _difference(run["difference"])]
-                )
+                own, difference = (comparison["splits"][split]["metrics"][name][key] for key in ("run", "difference"))
+                cells += ["none", ""] if own is None else [score_text(own), _difference(difference)]
             table.add_row(*cells)
     return table
 
 
 def _difference(difference: float) -> str:
-    """Return "none", or the difference with as many digits as it takes to see it."""
     return "none" if difference == 0 else score_text(difference, signed=True)
 
 
 def _facts(result: dict[str, Any]) -> Table:
     data, comparison = result["data"], result["comparison"]
-    table = Table(show_header=False)
-    table.add_column("name")
-    table.add_column("value", overflow="fold")
+    table = named_values()
     if comparison:
         table.add_row("compared", comparison["summary"])
     for name, split in data["splits"].items():
@@ -56,11 +49,8 @@ def _facts(result: dict[str, Any]) -> Table:
         table.add_row("warning", text)
     for difference in comparison["differences"] if comparison else ():
         table.add_row("differs", difference)
-    if data["source"] != "sample":  # Other rows than those that the others' scores are about.
-        for score in result["published"]:
-            split = f" on {score['split']}" if score["split"] else ""
-            published = numbers(titled(score["metrics"], result["metric_labels"]))
-            table.add_row("published", f"{published}{split} ({score['model']})")
+    if data["source"] != "sample":  # Other rows than those that published scores are about.
+        add_published(table, [*map(Published.model_validate, result["published"])], result["metric_labels"])
     seconds = result["seconds"]
     table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in ("setup", "evaluate", "total")))
     table.add_row("model", result["run_dir"] or result["checkpoint"]["name"])
@@ -70,6 +60,5 @@ def _facts(result: dict[str, Any]) -> Table:
 def _whose(comparison: dict[str, Any] | None, split: str) -> str:
     if comparison is None:
         return ""
-    return {True: ", the same as the run's", False: ", others than the run's", None: ", which the run did not read"}[
-        comparison["splits"][split]["same_rows"]
-    ]
+    words = {True: "the same as the run's", False: "others than the run's", None: "which the run did not read"}
+    return f", {words[comparison['splits'][split]['same_rows']]}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from glueft.files import size
 from glueft.system.console import Table
+from glueft.terminal.tables import named_values, number_columns
 from glueft.text import counted, duration
 
 
@@ -21,8 +22,7 @@ def split_table(plan: dict[str, Any]) -> Table:
     """Return a row a split: rows, tokens, and how many rows are cut."""
     table = Table(title=f"{plan['task']}: data ({plan['data']['source']})", title_justify="left")
     table.add_column("split")
-    for name in ("rows", "tokens", "tokens a row", "truncated rows"):
-        table.add_column(name, justify="right")
+    number_columns(table, "rows", "tokens", "tokens a row", "truncated rows")
     for name, split in plan["data"]["splits"].items():
         if "tokens" in split:
             mean = split["tokens"] / split["rows"]
@@ -73,8 +73,7 @@ def width_table(plan: dict[str, Any]) -> Table:
     """Return a row a range of widths: how many batches have one of them."""
     ranges = plan["batches"]["widths"]
     table = Table(title="batches by width", title_justify="left")
-    for name in ("tokens wide", "batches", "share"):
-        table.add_column(name, justify="right")
+    number_columns(table, "tokens wide", "batches", "share")
     for width in ranges:
         table.add_row(
             f"{width['from']} to {width['to']}",
@@ -95,14 +94,6 @@ def estimate_table(estimate: dict[str, Any]) -> Table:
     if estimate["peak_memory_bytes"] is not None:
         table.add_row("peak memory", size(estimate["peak_memory_bytes"]))
     table.add_row("basis", estimate["basis"])
-    return table
-
-
-def named_values(title: str) -> Table:
-    """Return an empty table of names and values."""
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column("name")
-    table.add_column("value", overflow="fold")
     return table
 
 

@@ -6,14 +6,15 @@ from glueft.files import size
 from glueft.metrics import titled
 from glueft.runs.record import Record
 from glueft.system.console import Table
+from glueft.terminal.tables import add_published, named_values, number_columns, scores_text
 from glueft.text import score_text
 
 
 def epoch_table(record: Record) -> Table:
     """Return the table of validation metrics, a row an epoch."""
     table = Table(title="validation by epoch", title_justify="left")
-    for name in ("epoch", "loss", "validation loss", *titled(record.metrics, record.metric_labels), "seconds"):
-        table.add_column(name, justify="right")
+    metrics = titled(record.metrics, record.metric_labels)
+    number_columns(table, "epoch", "loss", "validation loss", *metrics, "seconds")
     for epoch in record.epochs:
         values = [epoch.loss, epoch.validation_loss, *epoch.metrics.values()]
         table.add_row(str(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
@@ -23,21 +24,15 @@ def epoch_table(record: Record) -> Table:
 def result_table(record: Record) -> Table:
     """Return the last table: metrics, time, throughput and the run folder."""
     primary, labels = record.primary_split, record.metric_labels
-    title = f"{record.task}: {record.data.splits[primary].rows:,} {primary} rows"
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column("name")
-    table.add_column("value", overflow="fold")
+    table = named_values(f"{record.task}: {record.data.splits[primary].rows:,} {primary} rows")
     for name, value in titled(record.metrics | record.other_metrics, labels).items():
         table.add_row(name, score_text(value))
-    others = record.all_other_metrics()
-    for split, metrics in record.all_metrics().items():
+    for split, metrics in record.shown_metrics().items():
         if split != primary:
-            table.add_row(split, numbers(titled(metrics | others.get(split, {}), labels)))
-    table.add_row("baseline", f"{numbers(titled(record.baseline, labels))} (always the same answer)")
-    if record.data.source != "sample":  # Other rows than those that the others' scores are about.
-        for score in record.published:
-            split = f" on {score.split}" if score.split else ""
-            table.add_row("published", f"{numbers(titled(score.metrics, labels))}{split} ({score.model})")
+            table.add_row(split, scores_text(metrics, labels))
+    table.add_row("baseline", f"{scores_text(record.baseline, labels)} (always the same answer)")
+    if record.data.source != "sample":  # Other rows than those that published scores are about.
+        add_published(table, record.published, labels)
     for note in record.data.notes:
         table.add_row("rows", note)
     for text in record.warnings:
@@ -68,8 +63,3 @@ def hub_line(record: Record) -> str:
     if last.status == "done":
         return f"{last.url} (commit {last.commit[:7]})"
     return f"{last.status}; to repeat it: glueft push {record.run_dir} {record.hub.repository}{record.hub.options()}"
-
-
-def numbers(metrics: dict[str, float]) -> str:
-    """Return `accuracy 0.8578, f1 0.8997`."""
-    return ", ".join(f"{name} {score_text(value)}" for name, value in metrics.items())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from rich.text import Text
 
 from glueft.runs.run_list import ListedRun, metric_names, metric_titles
 from glueft.system.console import Table
+from glueft.terminal.tables import number_columns, short_checkpoint
 from glueft.text import duration, printable_line, score_text
 
 _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}
@@ -22,8 +22,7 @@ def run_table(runs: Sequence[ListedRun]) -> Table:
     table.add_column("run", no_wrap=True)
     table.add_column("task", no_wrap=True)
     table.add_column("checkpoint", overflow="ellipsis", min_width=6)
-    for name in (*titles.values(), "time", "seed"):
-        table.add_column(name, justify="right", no_wrap=True)
+    number_columns(table, *titles.values(), "time", "seed", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for run in runs:
         cells = (
@@ -50,9 +49,3 @@ def _score(run: ListedRun, name: str, title: str) -> str:
 def notes(runs: Sequence[ListedRun]) -> list[str]:
     """Return a line for each run that there is more to say of: why it is broken, or thought dead."""
     return [printable_line(f"{run.folder}: {run.status}: {run.note}") for run in runs if run.note is not None]
-
-
-def short_checkpoint(name: str) -> str:
-    """Return a checkpoint's name; of a path its last two parts, for the rest is mostly the same in all."""
-    path = PurePath(name)
-    return "…/" + "/".join(path.parts[-2:]) if path.is_absolute() and len(path.parts) > 3 else name

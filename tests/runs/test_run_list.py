@@ -16,7 +16,8 @@ from glueft.errors import GlueftError, RunFolderError
 from glueft.runs.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
 from glueft.system.process_identity import process_identity
 from glueft.terminal.progress import PlainProgress
-from glueft.terminal.run_list_table import notes, run_table, short_checkpoint
+from glueft.terminal.run_list_table import notes, run_table
+from glueft.terminal.tables import short_checkpoint
 from glueft.text import printable_line
 from run_folders import make_run, write_record
 
