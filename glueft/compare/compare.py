@@ -1,4 +1,4 @@
-"""Compares runs by their folders: the corridor from paths to what `glueft compare` prints."""
+"""Compares runs: from their folders to what `glueft compare` prints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from glueft.compare.significance import Pair, verdict
 from glueft.errors import ComparisonError
 from glueft.metrics import metric_title
 from glueft.runs.run import Run
-from glueft.runs.run_list import is_number
 
 __all__ = ["compare_runs"]
 
@@ -37,19 +36,19 @@ def compare_runs(
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> dict[str, Any]:
-    """Compare runs by their folders alone.
+    """Compare runs. No plugin of their recipes is loaded.
 
     Args:
-        paths: two run folders or more; all are held against the first. A folder may come twice.
-        split: whose predictions are compared; None for the split that the runs are judged by.
+        paths: two run folders or more; each is compared with the first. A folder may come twice.
+        split: the one to compare; None for the primary split of the runs.
         resamples: of the bootstrap.
         seed: of the bootstrap.
 
     Returns:
         What `glueft compare --json` prints. `runs` are named A, B, ... in their order; `differences` has the dotted
-        keys that differ, with a value a run; `comparisons` holds each run against the first; `seeds` has mean and
-        standard error of runs that differ in the seed alone; `sentences` say what the numbers allow to be said, `notes`
-        what must be known to read them rightly.
+        keys that differ, with a value per run; `comparisons` compares each run with the first; `seeds` has mean and
+        standard error of runs that differ only in the seed; `sentences` are the conclusions, `notes` what to know to
+        read them.
 
     Raises:
         ComparisonError: there is one run only, or they are of different tasks, labels, splits or rows.
@@ -71,12 +70,12 @@ def compare_runs(
     computed = [metrics_of(rows, number) for number in range(len(runs))]
     uncomputed = [name for name in rows.unknown_metrics if all(name in values for values in recorded)]
     metrics = [
-        {name: (values | ours)[name] for name in runs[0].record["metrics"] if name in ours or name in uncomputed}
+        {name: (values | ours)[name] for name in runs[0].record.metrics if name in ours or name in uncomputed}
         for values, ours in zip(recorded, computed, strict=True)
     ]
-    groups = seed_groups(made_of, [run.record["seed"] for run in runs])
+    groups = seed_groups(made_of, [run.record.seed for run in runs])
     compared: dict[str, Any] = {
-        "task": runs[0].record["task"],
+        "task": runs[0].record.task,
         "split": rows.split,
         "rows": len(rows.references),
         "metric_labels": dict(rows.metric_labels),
@@ -121,29 +120,25 @@ def name_of(number: int) -> str:
 
 def _described(run: Run, name: str, metrics: dict[str, float]) -> dict[str, Any]:
     record = run.record
-    seconds = record["seconds"].get("total")
     return {
         "name": name,
         "folder": str(run.folder),
-        "checkpoint": record["checkpoint"].get("name"),
-        "seed": record["seed"],
-        "seconds": seconds if is_number(seconds) else None,
+        "checkpoint": record.checkpoint.name,
+        "seed": record.seed,
+        "seconds": record.seconds.get("total"),
         "metrics": metrics,
     }
 
 
-def _recorded(run: Run, rows: ComparedRows, labels: Mapping[str, str]) -> dict[str, Any]:
-    """The metrics of the split that run.json has, those of another label left out; `labels` are the run's."""
-    found = run.record["metrics"]
-    if rows.split != run.record["data"]["validation_split"]:
-        by_split = run.record.get("metrics_by_split")
-        found = by_split.get(rows.split) if isinstance(by_split, dict) else None
+def _recorded(run: Run, rows: ComparedRows, labels: Mapping[str, str]) -> dict[str, float]:
+    """The metrics of the split in run.json, those of another label left out; `labels` are the run's."""
     others = other_labels(labels, rows.metric_labels)
-    return {name: value for name, value in found.items() if name not in others} if isinstance(found, dict) else {}
+    found = run.record.all_metrics().get(rows.split, {})
+    return {name: value for name, value in found.items() if name not in others}
 
 
 def _compared(rows: ComparedRows, names: Sequence[str], run: int, resamples: int, seed: int) -> dict[str, Any]:
-    """One run held against the first."""
+    """One run compared with the first."""
     differing = int((rows.predictions[0] != rows.predictions[run]).sum())
     apart = abs(rows.probabilities[0] - rows.probabilities[run])
     test = mcnemar(rows.references, rows.predictions[0], rows.predictions[run]) if rows.labels else None

@@ -1,4 +1,4 @@
-"""What the runs were made of, where it is not the same: recipe, versions, files, rows, host."""
+"""What differs between runs: recipe, versions, files, rows, host."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import TYPE_CHECKING, Any
 from glueft.plugin.origin import in_words, recorded_origins
 
 if TYPE_CHECKING:
+    from glueft.runs.record import Data, Part, Record
     from glueft.runs.run import Run
 
-# For each part the dotted keys and their values.
+# By part: dotted keys and their values.
 Ingredients = dict[str, dict[str, Any]]
-# For each part the dotted keys that differ, each with the value of every run; None where a run does not have it.
+# By part: the dotted keys that differ, each with the value of every run; None for a run without it.
 Differences = dict[str, dict[str, list[Any]]]
 
 SEED = "training.seed"
-# Recipe keys that say where something is read from. Where what was read is the same, they make no difference.
+# Recipe keys of places. They make no difference where what was read there is the same.
 _CHECKPOINT_KEYS = ("model.checkpoint", "model.revision")
 _DATA_KEYS = ("data.source", "data.folder", "data.revision")
-# Those that only say what becomes of the result.
+# Recipe keys for what is done with the result.
 _AFTERWARDS = ("data.predict", "hub.")
-# What can change a number, beside the recipe. The host is told of, and held to be no difference of the experiment.
+# Parts that can change a number, beside the recipe. The host is shown, and counts as no difference.
 _MATERIAL = ("versions", "checkpoint", "data", "plugins", "engine")
 
 
 def ingredients(run: Run) -> Ingredients:
-    """Return what a run was made of, by part: that of its recipe.toml, and what run.json has recorded of the rest.
+    """Return what a run was made of, by part: its recipe.toml, and the rest from run.json.
 
     Raises:
         RunFolderError: recipe.toml is missing or broken.
@@ -34,12 +35,12 @@ def ingredients(run: Run) -> Ingredients:
     record = run.record
     return {
         "recipe": flatten(run.recipe_settings()),
-        "versions": {**flatten(_table(record, "versions")), **_kept(record, "host", "python")},
-        "checkpoint": flatten(_kept(record, "checkpoint", "revision", "sha256", "head")),
-        "data": _rows_used(record),
+        "versions": record.versions | _kept(record.host, "python"),
+        "checkpoint": flatten(_kept(record.checkpoint, "revision", "sha256", "head")),
+        "data": _rows_used(record.data),
         "plugins": _plugin_files(record) | _packages(record),
-        "engine": _kept(record, "engine", "backend", "precision", "jit_compile", "onednn"),
-        "host": _kept(record, "host", "name", "system", "cpus"),
+        "engine": _kept(record.engine, "backend", "precision", "jit_compile", "onednn"),
+        "host": _kept(record.host, "name", "system", "cpus"),
     }
 
 
@@ -88,21 +89,18 @@ def _differing(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {key: found for key, found in values.items() if any(value != found[0] for value in found[1:])}
 
 
-def _rows_used(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Rows and SHA-256 of what a run was trained on and is judged by; other splits have no part in it."""
-    data = _table(record, "data")
-    used = ("train", str(data.get("validation_split")))
-    return flatten({name: _kept(_table(data, "splits"), name, "rows", "sha256") for name in used})
+def _rows_used(data: Data) -> dict[str, Any]:
+    """Rows and SHA-256 of the training split and the primary split; other splits have no part in the numbers."""
+    used = [name for name in ("train", data.validation_split) if name in data.splits]
+    return flatten({name: _kept(data.splits[name], "rows", "sha256") for name in used})
 
 
-def _plugin_files(record: Mapping[str, Any]) -> dict[str, Any]:
-    files = _table(record, "plugins").get("files")
-    named = [file for file in files if isinstance(file, Mapping)] if isinstance(files, list) else []
-    return {f"files.{number}.sha256": file.get("sha256") for number, file in enumerate(named)}
+def _plugin_files(record: Record) -> dict[str, Any]:
+    return {f"files.{number}.sha256": file.sha256 for number, file in enumerate(record.plugins.files)}
 
 
-def _packages(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What brought each plugin, where it is a package; glueft's own version is among the versions."""
+def _packages(record: Record) -> dict[str, Any]:
+    """The package that brought each plugin; glueft's own version is among the versions."""
     return {
         f"{kind}.{name}": in_words(origin)
         for (kind, name), origin in recorded_origins(record).items()
@@ -110,10 +108,5 @@ def _packages(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _kept(record: Mapping[str, Any], table: str, *keys: str) -> dict[str, Any]:
-    return {key: value for key, value in _table(record, table).items() if key in keys}
-
-
-def _table(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = record.get(key)
-    return value if isinstance(value, Mapping) else {}
+def _kept(part: Part, *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in part.as_dict().items() if key in keys}

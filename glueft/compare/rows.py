@@ -60,7 +60,7 @@ def read_rows(runs: Sequence[Run], split: str | None) -> ComparedRows:
     files = tuple(run.predictions(split) for run in runs)
     _refuse_other_rows(runs, files, split)
     labels, run_labels = runs[0].labels, _run_labels(runs)
-    names, known = list(runs[0].record["metrics"]), known_metrics()
+    names, known = list(runs[0].record.metrics), known_metrics()
     of_labels = run_labels[0]
     metrics = [
         known[name](labels, labels.index(of_labels[name]) if name in of_labels else 1)
@@ -83,26 +83,22 @@ def read_rows(runs: Sequence[Run], split: str | None) -> ComparedRows:
 def _run_labels(runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
     """For each run the label of each metric that is about one; nothing if no run has recorded it.
 
-    Of a run that alone has not, it is the second label: earlier versions knew no other.
+    For a run that alone has not, it is the second label: earlier versions had no other.
     """
-    labels = runs[0].labels
-    recorded = [run.record.get("metric_labels") for run in runs]
+    labels, recorded = runs[0].labels, [run.record.metric_labels for run in runs]
     if not any(recorded) or len(labels) != 2:
         return tuple({} for _ in runs)
-    usual = metric_labels(runs[0].record["metrics"], labels, 1)
-    return tuple(
-        {name: label for name, label in (found if isinstance(found, dict) else usual).items() if label in labels}
-        for found in recorded
-    )
+    usual = metric_labels([*runs[0].record.metrics], labels, 1)
+    return tuple({name: label for name, label in (of or usual).items() if label in labels} for of in recorded)
 
 
 def _refuse_other_tasks(runs: Sequence[Run]) -> None:
     first = runs[0]
     for run in runs[1:]:
         for what, one, other in (
-            ("tasks", first.record["task"], run.record["task"]),
+            ("tasks", first.record.task, run.record.task),
             ("labels", ", ".join(first.labels) or "a score", ", ".join(run.labels) or "a score"),
-            ("metrics", ", ".join(first.record["metrics"]), ", ".join(run.record["metrics"])),
+            ("metrics", ", ".join(first.record.metrics), ", ".join(run.record.metrics)),
         ):
             if one != other:
                 _refuse(
@@ -114,13 +110,13 @@ def _refuse_other_tasks(runs: Sequence[Run]) -> None:
 
 
 def _the_split(runs: Sequence[Run], wanted: str | None) -> str:
-    judged = [run.record["data"]["validation_split"] for run in runs]
-    split = judged[0] if wanted is None else wanted
-    if wanted is None and len(set(judged)) > 1:
+    primary = [run.record.primary_split for run in runs]
+    split = primary[0] if wanted is None else wanted
+    if wanted is None and len(set(primary)) > 1:
         _refuse(
-            "the runs are judged by different splits",
+            "the runs have different primary splits",
             "one split for all",
-            ", ".join(dict.fromkeys(judged)),
+            ", ".join(dict.fromkeys(primary)),
             "name one with --split",
         )
     for run in runs:
@@ -157,18 +153,18 @@ def _refuse_other_rows(runs: Sequence[Run], predictions: Sequence[Predictions], 
                 )
         if "" in other_rows.labels:
             _refuse(
-                f"the {split} rows have no labels to hold the predictions against",
+                f"the {split} rows have no labels to compare the predictions with",
                 "a label in every row",
                 f"none in row {other_rows.labels.index('')}",
-                f"compare on a labelled split, such as {first.record['data']['validation_split']}",
+                f"compare on a labelled split, such as {first.record.primary_split}",
             )
     if not predictions[0].labels:
         _refuse(f"the {split} split has no rows", "at least one row", "none", "compare on another split")
 
 
 def _fingerprint(run: Run, split: str) -> str | None:
-    described = run.record["data"]["splits"].get(split, {})
-    return described.get("sha256") if isinstance(described.get("sha256"), str) else None
+    described = run.record.data.splits.get(split)
+    return described.sha256 if described else None
 
 
 def _rows(predictions: Predictions, fingerprint: str | None) -> str:
@@ -184,7 +180,7 @@ def _values(texts: Sequence[str], labels: tuple[str, ...]) -> NDArray[Any]:
     import numpy as np
 
     if not labels:
-        # What the model said, and what the run was measured by, is float32.
+        # The model's scores, by which the run was measured, are float32.
         return np.array([float(text) for text in texts], np.float32).astype(np.float64)
     index = {name: number for number, name in enumerate(labels)}
     return np.array([index[text] for text in texts])

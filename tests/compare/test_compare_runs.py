@@ -154,7 +154,7 @@ def test_another_split(tmp_path: Path) -> None:
     assert "A: run.json has accuracy 2.0000" in compared["notes"][0]
     splits = {"validation_mismatched": {"rows": 60}}
     change_record(runs[1], data={"validation_split": "validation_mismatched", "splits": splits})
-    with pytest.raises(ComparisonError, match="the runs are judged by different splits"):
+    with pytest.raises(ComparisonError, match="the runs have different primary splits"):
         compare_runs(runs)
 
 
@@ -262,7 +262,7 @@ def test_a_split_that_was_not_predicted_or_has_no_labels_is_refused(pair: list[P
     hidden = [make_run(tmp_path / name, [-1, -1], [0, 1], split="test") for name in ("x", "y")]
     error = refusal(hidden)
     assert (error.message, error.received) == (
-        "the test rows have no labels to hold the predictions against",
+        "the test rows have no labels to compare the predictions with",
         "none in row 0",
     )
     empty = [make_run(tmp_path / name, [], []) for name in ("e", "f")]
