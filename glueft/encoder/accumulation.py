@@ -1,10 +1,8 @@
 """Gradient accumulation: one optimizer update from several passes through the model, each over a part of the batch.
 
-The whole group of rows comes as one batch, and the step itself takes it in parts. So a step is an update for whoever
-counts steps (the learning-rate schedule, warm-up, Adam's bias correction, the history, the epoch's end), the rows and
-their order are those of the large batch, and a last, smaller group loses nothing. The optimizers' own
-`gradient_accumulation_steps` (Keras 3.15) is another thing: schedules advance with every part, every part counts alike
-whatever its size, and what an epoch's end leaves over goes into the next update or none.
+The step gets the whole batch and splits it. So every step is one update, for the schedule and Adam's bias correction
+too, and a smaller last batch is weighted right. The optimizers' own `gradient_accumulation_steps` (Keras 3.15) does
+neither: schedules advance with every part, and every part counts alike whatever its size.
 """
 
 from __future__ import annotations
@@ -16,33 +14,32 @@ from keras import ops
 
 
 class GradientAccumulation:
-    """Comes before `keras.Model` among a model's bases, and gives it the train step of every backend in parts.
+    """A base class before `keras.Model`: the train step of every backend, in parts.
 
-    The gradient of the mean loss of a batch is the sum of the parts' gradients, each row weighing one over the batch's
-    rows. It differs from that of the batch in one piece by rounding alone, and by the dropout masks.
+    The gradient of a batch is the sum of the parts' gradients, where each row weighs one over the batch's rows. Only
+    rounding and the dropout masks differ from a batch in one piece.
 
     Attributes:
-        rows_at_once: the rows of a part; None to take each batch in one piece. Set it before the first step.
+        rows_at_once: the rows of a part; None for each batch in one piece. Set it before the first step.
     """
 
     rows_at_once: int | None = None
 
     def train_step(self: Any, *arguments: Any) -> Any:
-        """Make one update from one batch; arguments and results are the backend's own."""
         if self.rows_at_once is None:
             return super().train_step(*arguments)  # type: ignore[misc]
         steps = {"tensorflow": self._tensorflow_step, "jax": self._jax_step, "torch": self._torch_step}
         return steps[keras.backend.backend()](*arguments)
 
     def _part(self: Any, number: Any, inputs: Any, labels: Any, rows: Any) -> tuple[Any, Any, Any]:
-        """Return the inputs, labels and weights of a part, which always has `rows_at_once` rows.
+        """Return the inputs, labels and weights of a part.
 
-        The last part is filled up with the last row at weight 0, so that one compiled program serves all parts.
+        The last part is filled up to `rows_at_once` with the last row at weight 0: all parts share a compiled program.
         """
         indices = number * self.rows_at_once + ops.arange(self.rows_at_once, dtype="int32")
         within = ops.minimum(indices, rows - 1)
         inputs, labels = keras.tree.map_structure(lambda tensor: ops.take(tensor, within, axis=0), (inputs, labels))
-        # Keras divides the sum of a part's losses by its number of rows; the batch's is wanted.
+        # Keras divides by the part's number of rows, not the batch's.
         weight = self.rows_at_once / ops.cast(rows, "float32")
         return inputs, labels, ops.where(indices < rows, weight, 0.0)
 
@@ -61,12 +58,12 @@ class GradientAccumulation:
                 part_loss = self._compute_loss(part, part_labels, logits, weights, training=True)
                 scaled = self.optimizer.scale_loss(part_loss)
             more = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            # An embedding's gradient is a list of rows, which a loop cannot carry.
+            # The gradient of an embedding is sparse, which a loop cannot carry.
             gradients = [a + tf.convert_to_tensor(b) for a, b in zip(gradients, more, strict=True)]
             return number + 1, loss + part_loss, gradients
 
         start = (tf.constant(0), tf.constant(0.0), [tf.zeros(variable.shape, variable.dtype) for variable in variables])
-        # One part at a time: the memory of several is what the user wants to save.
+        # One part at a time, to save memory.
         loop = tf.while_loop(lambda number, *_: number < parts, add_part, start, parallel_iterations=1)
         _, loss, gradients = loop
         self._loss_tracker.update_state(loss, sample_weight=rows)

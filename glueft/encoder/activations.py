@@ -1,7 +1,4 @@
-"""The activations that a config.json may name (transformers' ACT2FN), from keras.ops alone.
-
-Keras is imported only when one is called, so that a config can be checked without it.
-"""
+"""The activations that a config.json may name (transformers' ACT2FN). Keras is imported only when one is called."""
 
 from __future__ import annotations
 
@@ -12,12 +9,12 @@ Activation = Callable[[Any], Any]
 
 
 def gelu(x: Any) -> Any:
-    """The exact one, x * Phi(x), by the error function (Hendrycks and Gimpel, arXiv:1606.08415)."""
+    """x * Phi(x), exact (Hendrycks and Gimpel, arXiv:1606.08415)."""
     import keras
 
     from glueft.encoder.fused_ops import gradients_follow, use_own_kernels
 
-    # Where no gradient is wanted, TensorFlow fuses the plain one with the matrix product before it.
+    # Without a gradient, TensorFlow fuses the plain one with the matrix product before it.
     if use_own_kernels(x) and gradients_follow():
         from glueft.encoder.tensorflow_ops import gelu
 
@@ -54,7 +51,6 @@ def mish(x: Any) -> Any:
 
 
 def identity(x: Any) -> Any:
-    """x itself."""
     return x
 
 

@@ -1,7 +1,4 @@
-"""Checkpoints in Hugging Face layout: found, checked, loaded into a Keras classifier, and saved from one.
-
-Importing this module is cheap; Keras is imported when a classifier is loaded or saved.
-"""
+"""Checkpoints in Hugging Face layout: loaded into a Keras classifier, and saved from one. Keras is imported then."""
 
 from __future__ import annotations
 
@@ -47,9 +44,9 @@ class LoadReport:
     """What became of the tensors of a checkpoint.
 
     Attributes:
-        head: "checkpoint" if its classification head is used, "new" if one was started.
-        new: the names of the model's tensors that were initialised anew.
-        left_over: the names of the file's tensors that the classifier has no use for, such as a language model's head.
+        head: "checkpoint" or "new".
+        new: names of the model's tensors that were initialised.
+        left_over: names of the file's tensors that are not used, such as a language model's head.
     """
 
     head: str
@@ -59,7 +56,7 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A classifier with its weights, and what they came from."""
+    """A classifier with its weights, and where they came from."""
 
     model: Classifier
     report: LoadReport
@@ -70,20 +67,19 @@ def load_classifier(
 ) -> Loaded:
     """Build the classifier of a checkpoint and set its weights.
 
-    A classification head in the checkpoint is used if its labels are the task's, by name and in any order. Where there
-    is none, or `new_head` is set, the head is new: kernels normal(0, initializer_range), biases zero. A pooler (BERT,
-    ALBERT) belongs to the encoder and is kept; only where the checkpoint has none is it part of the new head.
+    A head in the checkpoint is used if its labels are the task's, by name and in any order. Without one, or with
+    `new_head`, the head is new: kernels normal(0, initializer_range), biases zero. A pooler (BERT, ALBERT) belongs to
+    the encoder and is kept; it is new only where the checkpoint has none.
 
     Args:
         checkpoint: from `find_checkpoint`.
         labels: the task's label names, in its order; empty for regression.
-        regression: one output and no labels.
+        regression: whether there are no labels.
         seed: of a new head and of the dropout masks.
         new_head: start a new head whatever the checkpoint has.
 
     Raises:
-        CheckpointError: tensors of the encoder are missing (all are named) or have other shapes; the head is incomplete
-            or has other labels (both lists are shown).
+        CheckpointError: tensors are missing or have other shapes; the head is incomplete or has other labels.
     """
     from glueft.encoder.classifier import Classifier
     from glueft.encoder.weights import read_weights, tensor_table
@@ -128,17 +124,17 @@ def _refuse_incomplete_head(checkpoint: Checkpoint, table: Mapping[str, Slot], f
 def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
     """Write a classifier as a checkpoint folder that transformers' AutoModelForSequenceClassification opens.
 
-    config.json keeps the keys of the checkpoint that the classifier came from. The weights are float32. The folder
-    appears whole or not at all: it is written beside its place and then renamed.
+    config.json keeps the other keys of the checkpoint that it came from. The weights are float32. The folder appears
+    whole or not at all.
 
     Args:
         model: from `load_classifier`.
-        folder: where to write; it must not exist yet, or be empty.
-        tokenizer: the one the classifier was trained with.
+        folder: must not exist, or be empty.
+        tokenizer: the one that the classifier was trained with.
 
     Raises:
         CheckpointError: there is something in the folder's place.
-        RunFolderError: it cannot be written: the disk is full, for one.
+        RunFolderError: it cannot be written, because the disk is full for example.
     """
     from glueft.encoder.tensor_files import write_tensors
     from glueft.encoder.weights import exported_weights, tensor_table
@@ -160,40 +156,35 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
 
 
 def save_config_and_tokenizer(model: Classifier, folder: Path, tokenizer: Any) -> None:
-    """Write all of a checkpoint but its weights into a folder that exists: config.json and the tokenizer's files."""
+    """Write all of a checkpoint except its weights into a folder that exists."""
     config = json.dumps(saved_config(model), indent=2, sort_keys=True) + "\n"
     (folder / CONFIG).write_text(config, encoding="utf-8")
     save_tokenizer(tokenizer, folder)
 
 
 def saved_config(model: Classifier) -> dict[str, Any]:
-    """The config.json of a classifier: its checkpoint's keys, with the head and labels that it has now."""
+    """The keys of the checkpoint's config.json, with the head and labels that the classifier has now."""
     config = dict(model.checkpoint_config)
     config["architectures"] = [model.family.architecture]
     names = model.labels or ("LABEL_0",)
     config["id2label"] = {str(index): name for index, name in enumerate(names)}
     config["label2id"] = {name: index for index, name in enumerate(names)}
     config["problem_type"] = "single_label_classification" if model.labels else "regression"
-    # transformers counts id2label; a number kept from the old head could contradict it.
+    # transformers counts id2label; the old head's number could contradict it.
     config.pop("num_labels", None)
-    # The weights are saved as float32, and transformers would load them in the type that is named here.
+    # transformers loads the weights in the type that is named here.
     config.pop("torch_dtype", None)
     config["dtype"] = "float32"
     return config
 
 
 def has_head(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint has a classification head."""
     name = output_tensor(checkpoint.family, checkpoint.encoder_config)
     return name in without_wrappers(read_headers(checkpoint.folder))
 
 
 def refuse_headless(checkpoint: Checkpoint) -> int:
-    """Return the number of outputs of a checkpoint's classification head.
-
-    Raises:
-        CheckpointError: it has none.
-    """
+    """Return the number of outputs of a checkpoint's classification head; CheckpointError if it has none."""
     name = output_tensor(checkpoint.family, checkpoint.encoder_config)
     stored = read_headers(checkpoint.folder)
     names = without_wrappers(stored)

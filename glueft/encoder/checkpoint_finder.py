@@ -1,5 +1,4 @@
-"""Finds a checkpoint by name: on the hub, in a folder, or in an installed package; and checks what can be checked
-before Keras is imported."""
+"""Finds a checkpoint on the hub, in a folder or in an installed package, and checks it without Keras."""
 
 from __future__ import annotations
 
@@ -19,11 +18,11 @@ from glueft.plugin.encoder import Encoder, EncoderConfig
 from glueft.plugin.registry import Registry
 from glueft.system.plain_file import UnreadableError, leaving_link, read_json, why_irregular
 
-# Bytes of a config.json: room for the names of tens of thousands of labels.
+# Bytes of a config.json: tens of thousands of label names fit in.
 MOST_CONFIG = 4 << 20
-# Bytes of a file of a tokenizer. The largest vocabulary of these families, XLM-V's of 900,000 tokens, takes 60 MB.
+# Bytes of a file of a tokenizer. The largest known, XLM-V's of 900,000 tokens, takes 60 MB.
 MOST_TOKENIZER = 128 << 20
-# More labels than this without their names are a number that is wrong; transformers would make a name for each.
+# A larger num_labels without names is wrong, and transformers would make a name for each.
 MOST_LABELS = 10_000
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 _FORMS = "a hub name (google-bert/bert-base-uncased), a folder, or package:module/path"
@@ -31,7 +30,7 @@ _FORMS = "a hub name (google-bert/bert-base-uncased), a folder, or package:modul
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was found: its files are here and its config.json is one that glueft can build.
+    """A checkpoint that was found: its files are here, and its family can build it.
 
     Attributes:
         name: as it was asked for.
@@ -51,7 +50,7 @@ class Checkpoint:
 
     @property
     def encoder_config(self) -> EncoderConfig:
-        """The architecture that config.json describes."""
+        """What config.json says, of the family's own class."""
         return read_config(self.config, str(self.folder / CONFIG), self.family)
 
 
@@ -64,9 +63,9 @@ def find_checkpoint(name: str, revision: str | None = None, registry: Registry |
         registry: the plugins among which its family is looked for; by default, those of installed packages.
 
     Raises:
-        CheckpointError: there is none, its config.json is broken or asks for an unsupported architecture, its weights
-            are missing, corrupt or only a pickle, or the sample encoder is not what it should be.
-        HubError: the hub is out of reach and its local cache does not hold the checkpoint.
+        CheckpointError: there is none, config.json is broken or asks for an unsupported architecture, the weights are
+            missing, corrupt or a pickle, or the sample encoder is not the known one.
+        HubError: the hub is out of reach and its local cache does not have the checkpoint.
     """
     commit = None
     if name.startswith("package:"):
@@ -98,11 +97,7 @@ def find_checkpoint(name: str, revision: str | None = None, registry: Registry |
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of a checkpoint folder that is read, by name.
-
-    Raises:
-        CheckpointError: there are no weights, or not all of them.
-    """
+    """Return the SHA-256 of each file of a checkpoint folder that is read, by name."""
     names = [CONFIG, *(path.name for path in weight_files(folder))]
     if len(names) > 2:
         names.append(INDEX)
@@ -111,7 +106,7 @@ def fingerprints(folder: Path) -> dict[str, str]:
 
 
 def refuse_leaving_links(folder: Path) -> None:
-    """Raise CheckpointError if a link in a folder that is to be given away leads out of it."""
+    """Raise CheckpointError if a link in a folder that is published leads out of it."""
     link = leaving_link(folder)
     if link is not None:
         raise CheckpointError(
@@ -145,7 +140,6 @@ def _refuse_revision(name: str, revision: str | None) -> None:
 
 
 def _is_folder(name: str) -> bool:
-    """Whether a name means a folder: it is one, or it can be nothing else."""
     if not name.strip():
         return False
     path = Path(name).expanduser()
@@ -162,7 +156,7 @@ def _is_folder(name: str) -> bool:
 
 
 def _package_folder(name: str) -> Path:
-    """The folder that `package:module/path` names. The package is located, never imported: its code does not run."""
+    """The folder that `package:module/path` names. The package is located, not imported: its code does not run."""
     import importlib.util
 
     module, _, path = name.removeprefix("package:").partition("/")
@@ -173,7 +167,7 @@ def _package_folder(name: str) -> Path:
             received=repr(name),
             fix=f"write it like {SAMPLE_CHECKPOINT}",
         )
-    # For a top-level name, find_spec looks the package up without running any of it.
+    # find_spec runs no code of a package with a top-level name.
     spec = importlib.util.find_spec(module)
     if spec is None:
         package = module.replace("_", "-")
@@ -196,10 +190,7 @@ def _package_folder(name: str) -> Path:
 
 
 def _refuse_irregular(folder: Path) -> None:
-    """Raise CheckpointError if a pipe, a device or a folder bears the name of one of a checkpoint's files.
-
-    Likewise for a file of a tokenizer that is larger than any: it would be read as a whole.
-    """
+    """Raise CheckpointError if one of the files is a pipe, a device or a folder, or a tokenizer's file is too large."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         read = path.name in (CONFIG, WEIGHTS, INDEX, *TOKENIZER_FILES) or SHARD.fullmatch(path.name)
         reason = why_irregular(path) if read else None

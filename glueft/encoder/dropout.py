@@ -1,4 +1,4 @@
-"""Dropout that draws one byte an element, where Keras's own draws a float: a float is most of its cost on a CPU."""
+"""Dropout from one random byte an element. Keras's draws a float, which is most of its cost on a CPU."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ from glueft.encoder.fused_ops import step_is_compiled
 
 
 class ByteDropout(keras.layers.Layer):  # type: ignore[misc]
-    """Sets elements to 0 with a probability of `rate`, to the nearest 256th, and scales the others up to match.
+    """Sets elements to 0 with a probability of `rate`, to the nearest 256th, and scales the others up.
 
-    The scale belongs to the probability in use, so the mean of an element is kept exactly; 0.1 becomes 26/256 = 0.1016.
-
-    Args:
-        rate: above 0 and below 1.
-        seed: of the masks.
+    0.1 becomes 26/256 = 0.1016. The scale is that of the probability in use, so that the mean is kept exactly.
     """
 
     def __init__(self, rate: float, seed: int, **options: Any) -> None:
@@ -29,7 +25,6 @@ class ByteDropout(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Return the inputs, or in training a masked and scaled copy of the same shape and dtype."""
         if not training:
             return inputs
         kept = random_bytes(inputs, self.seed_generator) >= self.threshold
@@ -37,7 +32,7 @@ class ByteDropout(keras.layers.Layer):  # type: ignore[misc]
 
 
 def random_bytes(like: Any, seed_generator: keras.random.SeedGenerator) -> Any:
-    """Return whole numbers from 0 to 255, independent and all equally likely, in the shape of a tensor."""
+    """Independent, uniform integers from 0 to 255 in the shape of a tensor."""
     if step_is_compiled():
         return hashed_bytes(like, seed_generator.next())
     if keras.backend.backend() == "tensorflow":
@@ -53,14 +48,10 @@ def random_bytes(like: Any, seed_generator: keras.random.SeedGenerator) -> Any:
 
 
 def hashed_bytes(like: Any, seed: Any) -> Any:
-    """Return the bytes that a hash makes of each element's number and the seed, in the shape of a tensor.
+    """Bytes in the shape of a tensor: a hash of each element's index and the seed, two uint32.
 
-    A compiler fuses these few operations on whole numbers with the dropout itself; its own generators (Philox,
-    Threefry) take longer on a CPU than all else in a block. `mixed` is a bijection, applied twice with a key each time.
-
-    Args:
-        like: a tensor of the shape that is wanted.
-        seed: two whole numbers (uint32), another pair for every call.
+    A compiler fuses these few integer operations with the dropout itself; its own generators (Philox, Threefry) take
+    longer on a CPU than all else in a block. `mixed` is a bijection, applied twice with a key each time.
     """
     shape = ops.shape(like)
     first, second = ops.unstack(ops.cast(seed, "uint32"), 2)
@@ -72,15 +63,11 @@ def hashed_bytes(like: Any, seed: Any) -> Any:
 
 
 def mixed(x: Any) -> Any:
-    """Return uint32 numbers in which every bit of `x` changes each bit with a probability of nearly one half.
-
-    The constants are those of "lowbias32" (Wellons, 2018, "Prospecting for Hash Functions"), public domain.
-    """
+    """A hash of uint32 numbers: "lowbias32" (Wellons, 2018, "Prospecting for Hash Functions"), public domain."""
     x = ops.bitwise_xor(x, ops.right_shift(x, word(16))) * word(0x7FEB352D)
     x = ops.bitwise_xor(x, ops.right_shift(x, word(15))) * word(0x846CA68B)
     return ops.bitwise_xor(x, ops.right_shift(x, word(16)))
 
 
 def word(number: int) -> Any:
-    """Return a number as a uint32 tensor."""
     return ops.convert_to_tensor(number, "uint32")

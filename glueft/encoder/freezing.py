@@ -1,4 +1,4 @@
-"""Parts of an encoder that keep the checkpoint's weights while the rest is trained."""
+"""Freezing of embeddings and layers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ if TYPE_CHECKING:
 
 
 def freeze(model: Classifier, *, embeddings: bool = False, layers: int = 0) -> None:
-    """Keep the weights of parts of the encoder as they are; call it before the model is compiled.
+    """Keep parts of the encoder untrained; call it before the model is compiled.
 
-    Dropout stays on in the frozen parts, as it does with `requires_grad_(False)` in PyTorch. The gradient of a layer
-    is computed only if it or something below it is trained.
+    Dropout stays on in them, as with `requires_grad_(False)` in PyTorch.
 
     Args:
         model: from `load_classifier`.
-        embeddings: freeze the word, position and token-type embeddings, their layer norm, and the projection to the
-            hidden size where there is one.
-        layers: freeze this many layers, the first ones above the embeddings.
+        embeddings: freeze all that comes before the first layer.
+        layers: how many of the first layers to freeze.
 
     Raises:
-        CheckpointError: the encoder has fewer layers, or shares one layer's weights among several (ALBERT).
+        CheckpointError: the encoder has fewer layers, or layers that share their weights (ALBERT).
     """
     config = model.config
     if layers > config.num_layers:

@@ -1,7 +1,7 @@
-"""Which operations a layer makes while the model is traced: kernels of glueft's own, or plain ones.
+"""Whether a layer uses glueft's fused operations (`tensorflow_ops`) or plain ones while the model is traced.
 
-On TensorFlow without XLA every operation is a pass over memory, so some layers bring operations with fewer passes. A
-compiler fuses the plain ones itself, and does better on them.
+On TensorFlow without XLA every operation is a pass over memory, and the fused ones make fewer. A compiler fuses the
+plain ones itself, and does better on them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _training = ContextVar("training", default=True)
 
 @contextmanager
 def tracing(*, compiled: bool, training: bool) -> Iterator[None]:
-    """Trace a model whose step is compiled by XLA, or is not, and is differentiated, or is not."""
+    """Trace a model whose step XLA compiles, or not, and which is differentiated, or not."""
     compiled_token, training_token = _compiled.set(compiled), _training.set(training)
     try:
         yield
@@ -29,15 +29,14 @@ def tracing(*, compiled: bool, training: bool) -> Iterator[None]:
 
 
 def step_is_compiled() -> bool:
-    """Return whether a compiler gets what is traced now. JAX compiles every step; PyTorch none here."""
+    """Whether a compiler gets what is traced now. JAX compiles every step; PyTorch none here."""
     return keras.backend.backend() == "jax" or _compiled.get()
 
 
 def use_own_kernels(inputs: Any) -> bool:
-    """Return whether the kernels in `tensorflow_kernels` serve these inputs: float32, and no compiler after us."""
+    """Whether `tensorflow_ops` serves these inputs: float32 on TensorFlow, without a compiler."""
     return keras.backend.backend() == "tensorflow" and inputs.dtype == "float32" and not _compiled.get()
 
 
 def gradients_follow() -> bool:
-    """Return whether what is traced now will be differentiated."""
     return _training.get()

@@ -1,4 +1,4 @@
-"""Decides by label name whether a checkpoint's classification head fits a task, and in which order its rows go."""
+"""Whether a checkpoint's classification head fits a task, by label name, and in which order its rows are read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _NEW_HEAD = "set new_head = true in [model] to start a new head on this encoder,
 def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], family: Encoder) -> list[int]:
     """For each label of the task, the row of the checkpoint's head that scores it.
 
-    Labels are matched by their exact names: an index says nothing, since two data sets may number the same labels in
-    different orders. Names that were never given (LABEL_0, LABEL_1, ...) therefore fit no task.
+    Labels are matched by exact name, not by index: two data sets may number the same labels in different orders. So
+    default names (LABEL_0, LABEL_1, ...) fit no task.
 
     Args:
         config: the checkpoint's config.json.
         rows: the number of outputs of its head.
         labels: the task's label names in order; empty for regression.
-        family: its model type.
+        family: of the checkpoint.
 
     Raises:
-        CheckpointError: the head has other labels (both lists are shown) or was trained for another kind of task.
+        CheckpointError: the head has other labels (both lists are shown) or is for another kind of task.
     """
     names = label_names(config, rows)
     refuse_one_class(config, rows)
@@ -53,12 +53,12 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
 
 
 def label_names(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) -> list[str]:
-    """The name of each row of the head; as in transformers, LABEL_0, LABEL_1, ... where config.json has none.
+    """The name of each row of the head; LABEL_0, LABEL_1, ... where config.json has none, as in transformers.
 
     Args:
         config: the checkpoint's config.json.
         rows: the number of outputs of its head.
-        instead: what may be done about it besides fixing config.json.
+        instead: what the user can do besides fixing config.json.
 
     Raises:
         CheckpointError: config.json names another number of labels, or contradicts itself.
@@ -90,10 +90,10 @@ def label_names(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) 
 
 
 def contradiction(names: Sequence[str], config: Mapping[str, Any]) -> str | None:
-    """Say where the names of a head's outputs contradict each other or config.json's label2id; None where they do not.
+    """How the names of a head's outputs contradict each other or config.json's label2id; None if they do not.
 
-    Names that nobody gave, LABEL_0 and the like, say nothing; nor does a second name for an output in label2id. The one
-    output of a regression needs no name.
+    Default names (LABEL_0, ...), a second name of an output in label2id, and the name of a regression's one output
+    contradict nothing.
     """
     first: dict[str, int] = {}
     for index, name in enumerate(names):
@@ -117,7 +117,7 @@ def contradiction(names: Sequence[str], config: Mapping[str, Any]) -> str | None
 
 
 def refuse_one_class(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) -> None:
-    """Raise CheckpointError if a head is said to choose among classes and has one output; `instead` as above."""
+    """Raise CheckpointError if a head for classification has one output; `instead` as above."""
     kind = config.get("problem_type")
     if rows == 1 and kind == "single_label_classification":
         raise CheckpointError(

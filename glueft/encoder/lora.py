@@ -1,7 +1,4 @@
-"""Low-rank adaptation: the encoder's weights stay, and two small matrices beside each dense kernel are trained.
-
-Source: Hu et al., 2021, arXiv:2106.09685; the layers' own `enable_lora` does the work. Its scale is alpha / rank = 1.
-"""
+"""Low-rank adaptation (Hu et al., 2021, arXiv:2106.09685) by Keras's own `enable_lora`, with alpha / rank = 1."""
 
 from __future__ import annotations
 
@@ -18,25 +15,20 @@ if TYPE_CHECKING:
 
 
 def enable_lora(model: Classifier, rank: int, *, seed: int) -> None:
-    """Freeze the encoder and adapt its dense kernels; the head stays trainable as a whole. Call it before compiling.
+    """Freeze the encoder and adapt the dense kernels that its family names; the head is trained as a whole.
 
-    Each kernel W (inputs, outputs) becomes W + A B with A (inputs, rank) and B (rank, outputs). B starts at zero, so
-    the model computes what it did before; A is drawn from He's uniform distribution, Keras's default, by the seed and
-    the kernel's place in the model alone: the same numbers on every backend.
-
-    Args:
-        model: from `load_classifier`.
-        rank: of the two matrices.
-        seed: of the first ones.
+    Each kernel W (inputs, outputs) becomes W + A B with A (inputs, rank) and B (rank, outputs). B starts at zero; A is
+    He uniform, Keras's default, from the seed and the kernel's place alone: the same numbers on every backend. Call it
+    before the model is compiled.
 
     Raises:
-        CheckpointError: the rank is higher than that of the kernels themselves.
+        CheckpointError: the rank is higher than that of the kernels, or the family names none.
     """
     layers = _adapted(model)
     if not layers:
         raise CheckpointError(
-            f"model.lora_rank is set, and the family {model.family.name} says of no layer that LoRA adapts it",
-            expected="an encoder of another family",
+            f"LoRA is not there for encoders of the family {model.family.name}",
+            expected="a family that names the layers to adapt",
             received=f"lora_rank = {rank}",
             fix="remove lora_rank to train the encoder itself",
         )
@@ -60,26 +52,22 @@ def enable_lora(model: Classifier, rank: int, *, seed: int) -> None:
 
 
 def _adapted(model: Classifier) -> dict[str, Any]:
-    """The dense layers that the family has adapted, by their place in the encoder."""
+    """The dense layers that the family names, by their place in the encoder."""
     blocks = enumerate(model.encoder.blocks)
     return {f"block_{index}/{name}": getattr(block, name) for index, block in blocks for name in model.family.adapted}
 
 
 def merged_kernel(layer: Any) -> FloatArray:
-    """The kernel of a dense layer with what LoRA adds to it, float32 (inputs, outputs).
-
-    `layer.kernel` has the sum as well, but rounded to the compute dtype of the precision policy.
-    """
+    """W + A B of a dense layer, float32; `layer.kernel` is the same, rounded to the compute dtype."""
     kernel, a, b = (numpy.asarray(variable) for variable in (layer._kernel, layer.lora_kernel_a, layer.lora_kernel_b))
     merged: FloatArray = kernel + numpy.float32(layer.lora_alpha / layer.lora_rank) * (a @ b)
     return merged
 
 
 def merge_lora(model: Classifier) -> bool:
-    """Put what LoRA has learnt into the kernels themselves, float32, as the saved model has them.
+    """Add A B to the kernels, in float32 as the saved model has them, and set B to zero.
 
-    A forward pass adds the parts up in the compute dtype of the precision policy: in bfloat16 that is not the same.
-    The matrices stay, the second of zeros.
+    In bfloat16 a forward pass then gives slightly other numbers than before.
 
     Returns:
         Whether there was anything to merge.

@@ -1,6 +1,6 @@
-"""The sample encoder: all-MiniLM-L6-v2, a small BERT that comes from the package index and so needs no hub.
+"""The sample encoder: all-MiniLM-L6-v2, a small BERT from the package index, so that no hub is needed.
 
-Its files are checked against the digests below before any is used: the package is a third party's.
+The package is a third party's, so its files are compared with the digests below before they are used.
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ SAMPLE_DIGESTS = {
 
 
 def verify_sample(fingerprints: Mapping[str, str]) -> None:
-    """Compare the SHA-256 of the files that were found with those of the sample encoder.
-
-    Raises:
-        CheckpointError: a file is missing, changed or additional.
-    """
+    """Raise CheckpointError if a file of the sample encoder is missing, changed or additional."""
     wrong = [name for name in SAMPLE_DIGESTS if fingerprints.get(name) != SAMPLE_DIGESTS[name]]
     wrong += [name for name in fingerprints if name not in SAMPLE_DIGESTS]
     if wrong:

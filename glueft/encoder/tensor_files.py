@@ -1,6 +1,6 @@
 """Reads and writes the tensors of a checkpoint folder: safetensors, whole or sharded, as float32 arrays.
 
-Pickles (`pytorch_model.bin` and the like) are never opened: unpickling can run any code.
+Pickles (`pytorch_model.bin`) are never opened: unpickling can run any code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The names under which PyTorch's wrappers hold the model.
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
-# Far above the description of any encoder: a hundred bytes a tensor, and some fifteen tensors a layer.
+# Far above any encoder's: a hundred bytes a tensor, and some fifteen tensors a layer.
 MOST_HEADER = 4 << 20
 # So many missing files or tensors are named.
 MOST_NAMED = 20
@@ -37,9 +37,7 @@ class StoredTensor:
     """One tensor of a safetensors file, not yet read.
 
     Attributes:
-        path: its file.
-        dtype: "F32", "F16", "BF16", "I64", ... as the format names them.
-        shape: its shape.
+        dtype: as the format names it: "F32", "F16", "BF16", "I64", ...
         offset: its first byte, from the start of the file.
     """
 
@@ -50,10 +48,10 @@ class StoredTensor:
     offset: int
 
     def read(self) -> FloatArray:
-        """The values as float32; every float16 and bfloat16 value is kept exactly.
+        """The values as float32; float16 and bfloat16 are converted exactly.
 
         Raises:
-            CheckpointError: it holds something other than float32, float16, bfloat16 or float64, or NaN or infinity.
+            CheckpointError: it has another type than float32, float16, bfloat16 or float64, or holds NaN or infinity.
         """
         import numpy
 
@@ -72,7 +70,7 @@ class StoredTensor:
                 # bfloat16 is the upper half of a float32.
                 values = (values.astype(numpy.uint32) << 16).view(numpy.float32)
             values = values.astype(numpy.float32, copy=False)
-            # A sum takes a tenth of the time of the reading, a test of each value as long again.
+            # A sum takes a tenth of the reading's time; a test of each value takes as long as the reading.
             if not numpy.isfinite(values.sum()):
                 self._refuse_unless_finite(values)
         return values
@@ -95,7 +93,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder, in order.
 
     Raises:
-        CheckpointError: there are none, only a pickle, or a shard that the index names is missing.
+        CheckpointError: there are none, or only a pickle, or a shard of the index is missing.
     """
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
@@ -128,10 +126,10 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def read_headers(folder: Path) -> dict[str, StoredTensor]:
-    """Every tensor of a checkpoint folder by name; the values are not read yet.
+    """Every tensor of a checkpoint folder by name, not yet read.
 
     Raises:
-        CheckpointError: there are no safetensors files, or one is corrupt, truncated, or lacks a tensor of the index.
+        CheckpointError: there are no safetensors files, one is corrupt, or a tensor of the index is missing.
     """
     tensors: dict[str, StoredTensor] = {}
     for path in weight_files(folder):
@@ -149,16 +147,14 @@ def read_headers(folder: Path) -> dict[str, StoredTensor]:
 
 
 def without_wrappers(names: Iterable[str]) -> dict[str, str]:
-    """Map the name that each tensor has in the model itself to the one that it has in the file.
+    """Map the name that each tensor has in the model to its name in the file.
 
-    A model that was wrapped to be trained is often saved with the wrapper's name in those of its tensors, before all or
-    before a layer that was wrapped alone: `module` is DataParallel's of PyTorch, `_orig_mod` that of torch.compile;
-    FSDP and activation checkpointing have theirs, and a Lightning module calls what it trains `model`.
-
-    A name without a wrapper goes before the same one with it.
+    A file may have the names of wrappers in those of its tensors: PyTorch's DataParallel (`module`), torch.compile
+    (`_orig_mod`), FSDP, activation checkpointing, or a Lightning module (`model`). A name without a wrapper wins over
+    the same name with one.
 
     Raises:
-        CheckpointError: two wrappers hold a tensor of one name.
+        CheckpointError: two wrappers have a tensor of one name.
     """
     found: dict[str, str] = {}
     for name in names:
@@ -178,20 +174,20 @@ def without_wrappers(names: Iterable[str]) -> dict[str, str]:
 
 
 def write_tensors(path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: Iterable[tuple[str, FloatArray]]) -> None:
-    """Write a safetensors file of float32 tensors, holding one at a time; the library's own writer takes all at once.
+    """Write a safetensors file of float32 tensors, one at a time; the library's own writer takes all at once.
 
-    The layout is the format's: the header's length in 8 bytes, the header in JSON, filled up with spaces to a multiple
-    of 8 bytes, and the tensors' bytes without gaps.
+    The layout: the header's length in 8 bytes; the header in JSON, padded with spaces to a multiple of 8 bytes; and the
+    tensors' bytes without gaps.
 
     Args:
         path: the file.
-        shapes: of each tensor by its name, in the order that the file is to have.
+        shapes: of each tensor by name, in the order of the file.
         tensors: each of them once with its name, in any order.
 
     Raises:
         ValueError: a tensor is missing or has another shape.
     """
-    # transformers reads no file whose metadata lacks the format.
+    # transformers refuses a file without this format.
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
     for name, shape in shapes.items():

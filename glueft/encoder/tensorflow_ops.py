@@ -1,7 +1,6 @@
-"""GELU and layer normalisation for TensorFlow without XLA, with gradients of their own.
+"""GELU and layer normalisation for TensorFlow without XLA, with their own gradients.
 
-TensorFlow differentiates them operation by operation, each a pass over memory; written out, the gradients need about
-half the passes. Other backends compile the step and fuse the passes themselves.
+TensorFlow differentiates operation by operation, each a pass over memory; these gradients need about half the passes.
 """
 
 from __future__ import annotations

@@ -21,28 +21,26 @@ _SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", *_SENTENCEPIECE)
 _READS_SENTENCEPIECE = {"sentencepiece": "sentencepiece", "google.protobuf": "protobuf"}
 
-# transformers 5.24 writes the merges of BERTweet and PhoBERT in a form that it reads as others. So a tokenizer in
-# Python keeps the vocabulary files that it was read from, by name, in this attribute.
+# transformers 5.24 writes the merges of BERTweet and PhoBERT in a form that it misreads. So a tokenizer in Python keeps
+# the vocabulary files that it was read from, by name, in this attribute.
 _VOCABULARY_FILES = "glueft_vocabulary_files"
 
 
 def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
-    """Load the tokenizer of a checkpoint folder; no code of the checkpoint's is run.
+    """Load the tokenizer of a checkpoint folder; no code of the checkpoint is run.
 
-    It pads on the right, as glueft does, whatever side its files name, and is saved so. It cuts on its own side.
+    It pads on the right, whatever its files say, and is saved so. It truncates on its own side.
 
     Args:
         checkpoint: from `find_checkpoint`.
-        pair: whether rows of two texts are to be read.
+        pair: whether rows of two texts will be read.
 
     Returns:
-        A transformers tokenizer: one in Rust, or one that transformers has in Python alone (BERTweet's, PhoBERT's,
-        that of Japanese BERT).
+        A transformers tokenizer, in Rust or in Python (BERTweet's, PhoBERT's, Japanese BERT's).
 
     Raises:
-        CheckpointError: there are no tokenizer files, they cannot be read, or the tokenizer does not serve the encoder:
-            it makes ids without embeddings, adds no special tokens, or puts nothing between the texts of a pair. Or its
-            settings name files, or a class that is no tokenizer.
+        CheckpointError: there are no tokenizer files, they cannot be read, or do not match the encoder; the tokenizer
+            adds no special tokens, or puts nothing between the texts of a pair; or its settings are unsafe.
     """
     folder = checkpoint.folder
     if not any((folder / name).is_file() for name in _VOCABULARIES):
@@ -60,7 +58,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
             tokenizer = AutoTokenizer.from_pretrained(
                 readable, config=_dispatch_config(checkpoint), local_files_only=True, trust_remote_code=False
             )
-    except BaseException as error:  # the tokenizer classes raise whatever their files make them stumble over
+    except BaseException as error:  # tokenizer classes raise anything on bad files
         if not is_tokenizer_fault(error):
             raise
         raise CheckpointError(
@@ -73,7 +71,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
     if pair:
         refuse_joined_pairs(tokenizer, checkpoint.name)
     tokenizer.padding_side = "right"
-    # What was read from tokenizer.json's own truncation is lost there with the next call: it is saved from here.
+    # The next call loses what tokenizer.json says of truncation; it is saved from here.
     tokenizer.init_kwargs |= {"padding_side": "right", "truncation_side": tokenizer.truncation_side}
     if not tokenizer.is_fast:
         names = [name for name in tokenizer.vocab_files_names.values() if (folder / name).is_file()]
@@ -83,7 +81,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
 
 @contextmanager
 def _for_rust(folder: Path) -> Iterator[Path]:
-    """Give a folder with the same tokenizer files whose path is UTF-8: the readers in Rust take no other."""
+    """Give a folder with the same tokenizer files and a path in UTF-8: readers in Rust take no other."""
     if is_utf8(folder):
         yield folder
         return
@@ -95,10 +93,10 @@ def _for_rust(folder: Path) -> Iterator[Path]:
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """Write the files of a tokenizer into a folder that exists; transformers reads the same tokenizer from them."""
+    """Write the files of a tokenizer into a folder that exists."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
-        # It would save the length it last cut and padded to, and cut to it wherever it is loaded.
+        # Else it saves the length of its last call, and truncates to it wherever it is loaded.
         backend.no_truncation()
         backend.no_padding()
     if is_utf8(folder):
@@ -129,12 +127,12 @@ def _joins_pairs(tokenizer: Any) -> bool:
         ids = tokenizer.build_inputs_with_special_tokens([-1], [-2])
         return bool(ids.index(-2) == ids.index(-1) + 1)
     sequences = tokenizer("a", "b").sequence_ids()
-    # A vocabulary that knows neither letter says nothing.
+    # A vocabulary without both letters tells nothing.
     return any(sequences[place : place + 2] == [0, 1] for place in range(len(sequences)))
 
 
 def _dispatch_config(checkpoint: Checkpoint) -> Any:
-    """What of config.json chooses the tokenizer's class; faults in the rest are not the tokenizer's."""
+    """The keys of config.json that choose the tokenizer's class, and no others."""
     from transformers import CONFIG_MAPPING, PreTrainedConfig
 
     named = checkpoint.config.get("tokenizer_class")
@@ -146,15 +144,14 @@ def _dispatch_config(checkpoint: Checkpoint) -> Any:
 
 
 def is_tokenizer_fault(error: BaseException) -> bool:
-    """Whether an error that came out of a tokenizer is its own: any Exception, and a panic of its Rust code."""
-    # Which is no Exception, and whose class cannot be imported.
+    """Whether an error is a tokenizer's own: any Exception, or a panic of its Rust code, which is not one."""
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _fix(error: BaseException, folder: Path) -> str:
     models = [name for name in _SENTENCEPIECE if (folder / name).is_file()]
     lacking = [package for module, package in _READS_SENTENCEPIECE.items() if not _installed(module)]
-    # transformers goes on to try another reader, and names the package of that one.
+    # transformers names the package of the last reader that it tries.
     if models and lacking and not (folder / "tokenizer.json").is_file():
         return (
             f"there is no tokenizer.json, and {models[0]} needs another package to be read: pip install "
@@ -168,12 +165,12 @@ def _fix(error: BaseException, folder: Path) -> str:
 def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # what would hold it is missing
+    except ModuleNotFoundError:  # its parent package is missing
         return False
 
 
 def first_line(error: BaseException) -> str:
-    """The class of an error, and the first line of what it says."""
+    """The class of an error, and the first line of its message."""
     lines = str(error).split("\n")
     return f"{type(error).__name__}: {next((line for line in lines if line.strip()), '').strip()}"
 
@@ -224,7 +221,7 @@ def _check_tokenizer(tokenizer: Any, checkpoint: Checkpoint) -> None:
     ids = pair["input_ids"]
     if max(ids) >= config.vocab_size:
         raise mismatch(f"token ids below {config.vocab_size}", f"the id {max(ids)} in an encoded pair")
-    # A tokenizer whose model_input_names lack them gives none: they are zeros.
+    # Zeros, where model_input_names lacks them.
     types = pair.get("token_type_ids", [0])
     if config.type_vocab_size and max(types) >= config.type_vocab_size:
         raise mismatch(

@@ -1,8 +1,8 @@
-"""The settings of a tokenizer, looked at before transformers goes by them.
+"""Checks the settings of a tokenizer before transformers uses them.
 
-transformers looks up the class that they name among all of its own, and hands that class most of their keys. So they
-could name one that asks on standard input whether to run the checkpoint's code, or files from anywhere: a
-configuration of Sudachi, say, names libraries to load.
+transformers takes any of its classes that the settings name, and passes most of their keys to it. So they could name a
+class that asks on standard input whether to run code, or files from anywhere: Sudachi's configuration, for example,
+names libraries to load.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from glueft.text import quoted
 SETTINGS = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
 
-# What a tokenizer's class may take in place of the content: the path of a file.
+# Keys that take the path of a file in place of the content.
 _CONTENTS = ("vocab", "merges", "entity_vocab")
-# Of a table that is handed to another package's reader, what names a file, or holds options that can.
+# Keys, in a table for another package's reader, that name a file or hold options that can.
 _NAMES_A_FILE = re.compile(r"(^|_)(file|path|dir|proto|option)$")
 
 
 def check_settings(checkpoint: Checkpoint) -> None:
-    """Refuse settings by which a checkpoint's tokenizer would be more than a tokenizer made of its own files.
+    """Refuse settings that make a tokenizer of anything but its own files.
 
     Raises:
-        CheckpointError: the class that they name is no tokenizer of transformers, a key names a file or holds options
-            of a program, or a file of theirs cannot be read.
+        CheckpointError: their class is no tokenizer of transformers, a key names a file or holds options of a program,
+            or the settings cannot be read.
     """
     settings = _read(checkpoint, SETTINGS)
     special = _read(checkpoint, SPECIAL_TOKENS)
@@ -66,21 +66,21 @@ def _that_name_files(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _others(special: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    # transformers lets each of its keys go before the files that it has found.
+    # In transformers, each of its keys wins over the files.
     yield from ((key, value) for key, value in special.items() if not re.search(r"_tokens?$", key))
 
 
 def _check_class(checkpoint: Checkpoint, name: Any) -> None:
-    """Refuse a class of transformers that is no tokenizer; one that it does not know, it passes over."""
+    """Refuse a class of transformers that is no tokenizer; transformers ignores one that it does not know."""
     if isinstance(name, str):
         from transformers import PreTrainedTokenizerBase
         from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
         try:
             found = tokenizer_class_from_name(name)
-        except Exception:  # its module needs what is not there: loading the tokenizer says so
+        except Exception:  # its module needs a package that is missing: loading the tokenizer says so
             return
-        # In the place of a class whose package is missing there is one that says so as soon as it is used.
+        # A class with `_backends` stands for one whose package is missing; using it says so.
         if found is None or hasattr(found, "_backends"):
             return
         if isinstance(found, type) and issubclass(found, PreTrainedTokenizerBase):
@@ -98,7 +98,7 @@ def _read(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
     try:
         content = read_json(path)
         received = "" if isinstance(content, dict) else f"a JSON {type(content).__name__}"
-        json.dumps(content, ensure_ascii=False).encode()  # as transformers saves them, after the training
+        json.dumps(content, ensure_ascii=False).encode()  # as transformers saves them after the training
     except FileNotFoundError:
         return {}
     except UnreadableError as error:

@@ -1,4 +1,4 @@
-"""Word embeddings of which a run trains only the rows that its texts use; the classifier still reads any words."""
+"""Word embeddings of which a run trains only the rows that its texts use."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ if TYPE_CHECKING:
 class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
     """`keras.layers.Embedding`, whose variable can be narrowed to some of its rows.
 
-    A word that no text of a run uses has a gradient of zero at every step, and an optimizer such as Adam leaves it
-    where it is. Left out of the variable, it costs no step anything either: half of MiniLM's weights are word
-    embeddings, two thirds of XLM-RoBERTa's, and a GLUE task uses a part of the vocabulary.
+    The gradient of a word that no text uses is zero, and an optimizer such as Adam leaves it as it is. Left out of the
+    variable, it costs no time either: half of MiniLM's weights are word embeddings, two thirds of XLM-RoBERTa's.
 
-    Whoever asks the model for other words, such as a callback with a sentence of its own, gets their embeddings as
-    they were when the variable was narrowed, which is what they still are. Only where `known_words` says that there
-    are none to come, as in the run's own steps, is the lookup that of the variable alone.
+    Other words, in a callback's own sentence for example, still have their unchanged embeddings. Only under
+    `known_words`, as in the run's own steps, is the lookup that of the variable alone.
 
     Attributes:
-        whole: all rows, (vocabulary, size), those in the variable as they were at some time; None while it is wide.
-        rows: the ids that the variable has, in rising order.
-        places: where in the variable each id is, (vocabulary,); its number of rows for one that was left out.
-        only_known: whether every id to come is in the variable.
+        whole: all rows, (vocabulary, size); those in the variable may be out of date. None while it is wide.
+        rows: the ids in the variable, in rising order.
+        places: the row of each id in the variable, (vocabulary,); the number of rows for an id that was left out.
+        only_known: whether all ids are in the variable.
     """
 
     whole: NDArray[np.float32] | None = None
@@ -42,12 +40,8 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
     _unchanged: Any = None
 
     def narrow(self, rows: NDArray[np.int64]) -> None:
-        """Keep only these rows in the variable, before the model is compiled.
-
-        Args:
-            rows: the ids to keep, in rising order.
-        """
-        # A copy: JAX lends its arrays for reading alone.
+        """Keep only these ids, in rising order, in the variable; before the model is compiled."""
+        # A copy: JAX's arrays are read-only.
         self.whole = np.asarray(self._embeddings, np.float32).copy()
         self.rows = rows
         places = np.full(len(self.whole), len(rows), np.int32)
@@ -56,14 +50,14 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         self._replace(self.whole[rows])
 
     def widen(self) -> None:
-        """Put the rows back among the others. A step that was traced before is of no more use."""
+        """Make the variable whole again. Steps traced before are of no more use."""
         if self.whole is not None:
             table = self.table()
             self.whole = self._unchanged = None
             self._replace(table)
 
     def table(self) -> NDArray[np.float32]:
-        """Return all rows, (vocabulary, size), with what has been learnt so far; the next call may change them."""
+        """Return all rows, (vocabulary, size), as trained so far; the next call may change them."""
         values = np.asarray(self._embeddings, np.float32)
         if self.whole is None:
             return values
@@ -72,14 +66,13 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         return self.whole
 
     def save_own_variables(self, store: Any) -> None:
-        """Save all rows into a .keras or weights file, for a model that knows nothing of the narrowing."""
+        """Save all rows, for a model that is not narrowed."""
         if self.whole is None:
             super().save_own_variables(store)
         else:
             store["0"] = self.table()
 
     def load_own_variables(self, store: Any) -> None:
-        """Load all rows from a .keras or weights file, as `save_own_variables` has written them."""
         if self.whole is None:
             super().load_own_variables(store)
         else:
@@ -100,14 +93,14 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         return ops.where(known[..., None], learnt, unchanged)
 
     def _unchanged_rows(self) -> Any:
-        """Return `whole` as a tensor of the backend, made at the first need: few runs have one."""
+        """`whole` as a tensor, made when it is first needed: in most runs never."""
         if self._unchanged is None:
             with _outside_of_traces():
                 self._unchanged = ops.convert_to_tensor(self.whole)
         return self._unchanged
 
     def _replace(self, values: NDArray[np.float32]) -> None:
-        """Hold these values in a new variable of their shape, under the old one's name."""
+        """Replace the variable by one of these values, with the same name."""
         trainable = self._embeddings.trainable
         self._untrack_variable(self._embeddings)
         self._tracker.unlock()
@@ -115,7 +108,7 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         def initial(shape: tuple[int, ...], dtype: Any) -> Any:
             return ops.convert_to_tensor(values, dtype)
 
-        # Not zeros to begin with and the values assigned: that is a table more in memory.
+        # Zeros first, then assigned, would be one more table in memory.
         self._embeddings = self.add_weight(
             shape=values.shape, initializer=initial, name="embeddings", trainable=trainable
         )
@@ -124,7 +117,7 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
 
 @contextmanager
 def _outside_of_traces() -> Iterator[None]:
-    """Make tensors of numbers that outlive the trace in which they may be made."""
+    """Make constant tensors that outlive the trace in which they may be made."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -141,9 +134,9 @@ def _outside_of_traces() -> Iterator[None]:
 
 @contextmanager
 def known_words(model: keras.Model) -> Iterator[None]:
-    """While a model is traced or run: every id is one that `narrow_vocabulary` was told of, and need not be looked at.
+    """Trace or run a model on ids that `narrow_vocabulary` got, and no others.
 
-    An id of another word goes past the end of the variable: an error, NaN, or another word's embedding, by backend.
+    Another id would be past the end of the variable: an error, NaN, or another word's embedding, by backend.
     """
     layer = model.encoder.embeddings.word_embeddings
     before, layer.only_known = layer.only_known, True
@@ -157,9 +150,8 @@ def narrow_vocabulary(model: keras.Model, *token_ids: Iterable[NDArray[Any] | in
     """Train only the word embeddings of tokens that occur; call it before the model is compiled.
 
     Args:
-        model: with word embeddings that are trained; frozen ones are left as they are.
-        token_ids: every id that will be trained on or, under `known_words`, predicted until `widen_vocabulary`,
-            padding included: arrays or single ids.
+        model: a classifier. Frozen word embeddings are left as they are.
+        token_ids: every id that is used under `known_words` until `widen_vocabulary`, padding included: arrays or ids.
 
     Returns:
         How many words are trained.
@@ -175,7 +167,7 @@ def narrow_vocabulary(model: keras.Model, *token_ids: Iterable[NDArray[Any] | in
 
 
 def widen_vocabulary(model: keras.Model) -> None:
-    """Give the model its whole vocabulary back. It must be compiled again before it is trained further."""
+    """Make the vocabulary whole again. The model must be compiled again before it is trained further."""
     layer = model.encoder.embeddings.word_embeddings
     if layer.whole is not None:
         layer.widen()
@@ -183,41 +175,40 @@ def widen_vocabulary(model: keras.Model) -> None:
 
 
 def weights_left_out(model: keras.Model) -> int:
-    """Return how many numbers of a classifier's vocabulary are kept out of the training."""
+    """How many weights of the vocabulary are not trained."""
     layer = model.encoder.embeddings.word_embeddings
     return 0 if layer.whole is None else int(layer.whole.size) - math.prod(layer.embeddings.shape)
 
 
 class AnyWords:
-    """Comes first among a model's bases: its train steps see the run's own words, everybody else any words.
+    """The first base class of a model: its train steps see the run's own words, all other calls any words.
 
-    Predictions under `known_words`, those of the run, have a program of their own beside that of all others, also
-    where the vocabulary is whole: TensorFlow makes a program for the first shape that it meets and another for all
-    later ones, whose last digits differ. So whatever a callback asks, the run's numbers stay what they are.
+    Predictions of the run, under `known_words`, have their own compiled program, even where the vocabulary is whole:
+    TensorFlow's program for the first shape that it meets differs from that for later shapes in the last digits. So a
+    callback's predictions do not change the run's numbers.
     """
 
     _others_function: Any = None
 
     def train_step(self: Any, *arguments: Any) -> Any:
-        """Make one update; arguments and results are the backend's own."""
         with known_words(self):
             return super().train_step(*arguments)  # type: ignore[misc]
 
     def predict(self: Any, *arguments: Any, **named: Any) -> Any:
-        """Predict as `keras.Model.predict` does; a callback may call it at any time, with any words."""
-        with self._program_of_whoever_asks():
+        """As `keras.Model.predict`; a callback may call it at any time, with any words."""
+        with self._program_of_caller():
             return super().predict(*arguments, **named)  # type: ignore[misc]
 
     def predict_on_batch(self: Any, *arguments: Any, **named: Any) -> Any:
-        """Predict as `keras.Model.predict_on_batch` does; likewise."""
-        with self._program_of_whoever_asks():
+        """As `keras.Model.predict_on_batch`; likewise."""
+        with self._program_of_caller():
             return super().predict_on_batch(*arguments, **named)  # type: ignore[misc]
 
     def train_on_batch(self: Any, *arguments: Any, **named: Any) -> Any:
-        """Train as `keras.Model.train_on_batch` does.
+        """As `keras.Model.train_on_batch`.
 
         Raises:
-            TrainingError: the vocabulary is narrowed: words beyond the run's could not be learnt.
+            TrainingError: the vocabulary is narrowed, so that other words could not be trained.
         """
         if self.encoder.embeddings.word_embeddings.whole is not None:
             raise TrainingError(
@@ -229,19 +220,18 @@ class AnyWords:
         return super().train_on_batch(*arguments, **named)  # type: ignore[misc]
 
     def compile(self: Any, *arguments: Any, **named: Any) -> None:
-        """Compile as `keras.Model.compile` does."""
         self._others_function = None
         super().compile(*arguments, **named)  # type: ignore[misc]
 
     def forget_programs(self: Any) -> None:
-        """Have every step traced again."""
+        """Trace every step again."""
         self.train_function = self.test_function = self.predict_function = self._others_function = None
 
     @contextmanager
-    def _program_of_whoever_asks(self: Any) -> Iterator[None]:
-        """Let Keras find the program of the run or that of all others, or make it."""
+    def _program_of_caller(self: Any) -> Iterator[None]:
+        """Let Keras find, or make, the program of the run or that of all others."""
         if hasattr(self, "jax_state_sync"):
-            # Between two steps of `fit` on JAX the variables are empty: Keras keeps their values elsewhere.
+            # Between two steps of `fit` on JAX, the values are not in the variables.
             self.jax_state_sync()
         if self.encoder.embeddings.word_embeddings.only_known:
             yield
