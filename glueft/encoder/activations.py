@@ -12,10 +12,10 @@ def gelu(x: Any) -> Any:
     """x * Phi(x), exact (Hendrycks and Gimpel, arXiv:1606.08415)."""
     import keras
 
-    from glueft.encoder.fused_ops import gradients_follow, use_own_kernels
+    from glueft.encoder.fused_ops import gradients_follow, use_fused_ops
 
     # Without a gradient, TensorFlow fuses the plain one with the matrix product before it.
-    if use_own_kernels(x) and gradients_follow():
+    if use_fused_ops(x) and gradients_follow():
         from glueft.encoder.tensorflow_ops import gelu
 
         return gelu(x)

@@ -33,7 +33,7 @@ def step_is_compiled() -> bool:
     return keras.backend.backend() == "jax" or _compiled.get()
 
 
-def use_own_kernels(inputs: Any) -> bool:
+def use_fused_ops(inputs: Any) -> bool:
     """Whether `tensorflow_ops` serves these inputs: float32 on TensorFlow, without a compiler."""
     return keras.backend.backend() == "tensorflow" and inputs.dtype == "float32" and not _compiled.get()
 

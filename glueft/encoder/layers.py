@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from glueft.encoder.dropout import ByteDropout
-from glueft.encoder.fused_ops import use_own_kernels
+from glueft.encoder.fused_ops import use_fused_ops
 
 # Added to the attention scores of padding. exp(-3e4) is 0 in float32, and -3e4 plus a score is finite in float16.
 MASKED = -3e4
@@ -44,7 +44,7 @@ class LayerNorm(keras.layers.LayerNormalization):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Return the normalised inputs, in their own shape and dtype."""
-        if self.beta is None or not use_own_kernels(inputs):
+        if self.beta is None or not use_fused_ops(inputs):
             return super().call(inputs)
         import tensorflow as tf
 

@@ -138,7 +138,9 @@ def _dispatch_config(checkpoint: Checkpoint) -> Any:
     named = checkpoint.config.get("tokenizer_class")
     # A family that transformers does not know has no class of its own there.
     model_type = checkpoint.family.name
-    config = CONFIG_MAPPING.get(model_type, PreTrainedConfig)(tokenizer_class=named if isinstance(named, str) else None)
+    known = model_type in CONFIG_MAPPING
+    kind = CONFIG_MAPPING[model_type] if known else PreTrainedConfig  # not `get`, which finds what is loaded alone
+    config = kind(tokenizer_class=named if isinstance(named, str) else None)
     config.name_or_path = str(checkpoint.folder)
     return config
 

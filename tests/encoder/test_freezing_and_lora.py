@@ -92,7 +92,7 @@ def test_layers_that_cannot_be_frozen(case: str, layers: int, message: str, expe
 def test_lora_starts_from_the_checkpoint_and_adapts_the_kernels_alone(case: str) -> None:
     model = load(case)
     numpy.testing.assert_allclose(logits(model, case), reference(case)[2], atol=1e-5)
-    head = {name for name, slot in tensor_table(model).items() if slot.role != "encoder"}
+    head = {name for name, slot in tensor_table(model).items() if slot.tensor.role != "encoder"}
     whole = all_parameters(model)
     enable_lora(model, 2, seed=1)
     numpy.testing.assert_allclose(logits(model, case), reference(case)[2], atol=1e-5)
@@ -106,7 +106,10 @@ def test_lora_starts_from_the_checkpoint_and_adapts_the_kernels_alone(case: str)
     adapted = {
         name
         for name, slot in tensor_table(model).items()
-        if slot.role == "encoder" and name.endswith(".weight") and len(slot.shape) == 2 and "embedding" not in name
+        if slot.tensor.role == "encoder"
+        and name.endswith(".weight")
+        and len(slot.tensor.shape) == 2
+        and "embedding" not in name
     }
     assert moved(model, case) == head | adapted
 

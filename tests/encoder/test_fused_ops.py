@@ -13,7 +13,9 @@ import pytest
 from glueft.encoder.dropout import ByteDropout
 from glueft.encoder.layers import LayerNorm
 
-tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="these kernels are TensorFlow's")
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="these operations are TensorFlow's"
+)
 
 
 def value_and_gradients(function: Callable[..., Any], inputs: list[Any], weights: Any) -> list[Any]:
@@ -117,26 +119,26 @@ def test_hashed_bytes_are_even_and_independent() -> None:
 
 @tensorflow_only
 def test_a_compiled_step_has_plain_operations() -> None:
-    from glueft.encoder.fused_ops import step_is_compiled, tracing, use_own_kernels
+    from glueft.encoder.fused_ops import step_is_compiled, tracing, use_fused_ops
 
     inputs = normal(0, 2, 3)
-    assert use_own_kernels(inputs)
-    assert not use_own_kernels(keras.ops.cast(inputs, "bfloat16"))
+    assert use_fused_ops(inputs)
+    assert not use_fused_ops(keras.ops.cast(inputs, "bfloat16"))
     with tracing(compiled=True, training=True):
         assert step_is_compiled()
-        assert not use_own_kernels(inputs)
+        assert not use_fused_ops(inputs)
     assert not step_is_compiled()
 
 
 @tensorflow_only
 def test_gelu_is_left_to_tensorflow_where_no_gradient_follows(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from glueft.encoder import tensorflow_ops as tensorflow_kernels
+    from glueft.encoder import tensorflow_ops
     from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 
     model = load_classifier(find_checkpoint(str(tiny_bert)), labels=("no", "yes"), seed=1).model
     batch = {name: np.ones((2, 3), np.int32) for name in ("input_ids", "attention_mask", "token_type_ids")}
-    calls, own = [], tensorflow_kernels.gelu
-    monkeypatch.setattr(tensorflow_kernels, "gelu", lambda x: calls.append(x) or own(x))
+    calls, own = [], tensorflow_ops.gelu
+    monkeypatch.setattr(tensorflow_ops, "gelu", lambda x: calls.append(x) or own(x))
     model(batch, training=False)
     assert not calls
     model(batch, training=True)
