@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from glueft.data.tsv import read_tsv
 from glueft.errors import DataError
@@ -42,7 +42,7 @@ class Source:
 class _FileSource(Source):
     """Files in the layout of the task."""
 
-    otherwise: str
+    _otherwise: str
 
     def read(self, task: Task) -> datasets.DatasetDict:
         if task.tsv is None:
@@ -50,7 +50,7 @@ class _FileSource(Source):
                 f'the task "{task.name}" cannot be read from files',
                 expected="a task whose class sets `tsv`, the layout of its files",
                 received=f"{type(task).__name__}.tsv = None",
-                fix=self.otherwise,
+                fix=self._otherwise,
             )
         if self.only not in (None, *task.tsv.files):
             return _nothing()
@@ -82,7 +82,7 @@ class FolderSource(_FileSource):
     """
 
     kind = "folder"
-    otherwise = 'read it from the hub: [data] source = "hub"'
+    _otherwise = 'read it from the hub: [data] source = "hub"'
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class SampleSource(_FileSource):
     """The small sample that ships beside the task's module, for runs without a network."""
 
     kind = "sample"
-    otherwise = "read the task from another source"
+    _otherwise = "read the task from another source"
 
     def holds(self, task: Task, split: str) -> bool:
         return task.sample is not None and super().holds(task, split)
@@ -182,21 +182,8 @@ class OwnFiles(Source):
         )
 
 
-class DataSettings(Protocol):
-    """The keys of a recipe's [data] section that name the source."""
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def folder(self) -> str | None: ...
-
-    @property
-    def revision(self) -> str | None: ...
-
-
-def make_source(data: DataSettings, task: Task | type[Task] | None = None) -> Source:
-    """Return the source that a recipe's [data] section names, unless the task reads files of its own."""
+def make_source(data: Any, task: Task | type[Task] | None = None) -> Source:
+    """Return the source that `data`, the section of a recipe, names, unless the task reads files of its own."""
     if task is not None and task.reads_own_files:
         return OwnFiles()
     if data.source == "folder":
