@@ -1,4 +1,4 @@
-"""What is pushed of a run: the checkpoint, its card, the recipe and the record; nothing of its machine."""
+"""What is pushed of a run: the checkpoint, its card, the recipe and the record, without what is private."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from glueft.runs.run import Run
 
 CARD, RECIPE, RECORD = "README.md", "recipe.toml", "run.json"
-# By these a repository is known that glueft has pushed to.
+# A repository with these files is one that glueft has pushed to.
 OWN_FILES = {RECIPE, RECORD}
 SETTINGS = (CONFIG, "tokenizer_config.json")
 
@@ -30,7 +30,7 @@ class Content:
     """The files of one push.
 
     Attributes:
-        files: by their path in the repository: their content, or the file that has it.
+        files: the content of each, or the file with it, by its path in the repository.
         message: of the commit.
     """
 
@@ -38,7 +38,6 @@ class Content:
     message: str
 
     def sizes(self) -> dict[str, int]:
-        """Return the bytes of each file."""
         return {
             name: len(content) if isinstance(content, bytes) else content.stat().st_size
             for name, content in self.files.items()
@@ -54,7 +53,7 @@ class Source:
         record: run.json.
         recipe: the tables of recipe.toml.
         labels: in index order; () in regression.
-        task: None where nobody knows it.
+        task: None where it is not known.
         epoch: the epoch after which it is pushed, of how many; None when the run is done.
     """
 
@@ -67,7 +66,7 @@ class Source:
 
 
 def source_of(run: Run) -> Source:
-    """Return what a finished run's push is made from, the checkpoint verified.
+    """Return what a finished run's push is made from, after a check of its checkpoint.
 
     Raises:
         RunFolderError: the recipe or the model's labels cannot be read.
@@ -78,7 +77,7 @@ def source_of(run: Run) -> Source:
 
     refuse_leaving_links(run.model_folder)
     find_run_checkpoint(run)
-    # An older run has not described its task, and the plugin may be on another machine: a card with a sentence less.
+    # The plugin of an earlier run may not be here: the card then has a sentence less.
     task = described_if_known(run)
     return Source(run.model_folder, run.record, run.recipe_settings(), run.labels, task)
 
@@ -92,11 +91,11 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
         branch: where it goes; None for the main branch.
 
     Raises:
-        RunFolderError: the record lacks what the card needs.
+        CheckpointError: a configuration file of the checkpoint cannot be read.
     """
     import tomlkit
 
-    record, task = public_record(source.record), source.task
+    record = public_record(source.record)
     tables, left_out = public_recipe(source.recipe)
     recipe = tomlkit.dumps(tables)
     card = model_card(
@@ -107,9 +106,7 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
             recipe=recipe,
             left_out=left_out,
             labels=source.labels,
-            pair=len(task.inputs) == 2 if task else None,
-            description=task.description if task else None,
-            data_set=(task.hub.path, task.hub.config) if task and task.hub else None,
+            task=source.task,
             epoch=source.epoch,
         )
     )
@@ -122,17 +119,17 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
 
 
 def is_stale(name: str, new: Mapping[str, Any]) -> bool:
-    """Whether a file of a repository is of the checkpoint before, which must not be mixed with the new one."""
+    """Whether a file of a repository belongs to an earlier checkpoint, and must not be mixed with the new one."""
     return name not in new and (is_checkpoint_file(name) or ("/" not in name and name.endswith(PICKLES)))
 
 
 def is_checkpoint_file(name: str) -> bool:
-    """Whether glueft or transformers may read a checkpoint from a file of this name."""
+    """Whether a checkpoint may be read from a file of this name."""
     return name in (CONFIG, WEIGHTS, INDEX, *TOKENIZER_FILES) or SHARD.fullmatch(name) is not None
 
 
 def _checkpoint(folder: Path) -> dict[str, bytes | Path]:
-    """A checkpoint's files and no others that may lie beside them."""
+    """The files of a checkpoint, and no others that lie beside them."""
     files: dict[str, bytes | Path] = {}
     for path in sorted(folder.iterdir()):
         if is_checkpoint_file(path.name) and path.is_file():

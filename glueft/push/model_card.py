@@ -20,6 +20,8 @@ from glueft.system.templates import fill
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
 
+    from glueft.plugin.task_description import TaskDescription
+
 
 @dataclass(frozen=True)
 class CardSource:
@@ -32,9 +34,7 @@ class CardSource:
         recipe: recipe.toml, as it may be published.
         left_out: the recipe's keys whose values are left out or shortened.
         labels: in index order; () in regression.
-        pair: whether a row is two texts; None where that is not known.
-        description: the task in a sentence; None where that is not known.
-        data_set: the task's own data set on the hub: its name and configuration.
+        task: None where it is not known.
         epoch: the epoch after which it is pushed, of how many; None when the run is done.
     """
 
@@ -44,9 +44,7 @@ class CardSource:
     recipe: str
     left_out: Sequence[str]
     labels: tuple[str, ...]
-    pair: bool | None
-    description: str | None
-    data_set: tuple[str, str | None] | None
+    task: TaskDescription | None
     epoch: tuple[int, int] | None = None
 
 
@@ -75,6 +73,8 @@ def body(source: CardSource) -> str:
     primary = data.splits.get(record.primary_split)
     values = vars(source) | {
         "model_name": source.repository.partition("/")[2],
+        "pair": source.task is not None and len(source.task.inputs) == 2,
+        "description": source.task.description if source.task else "",
         "revision": f', revision="{source.branch}"' if source.branch else "",
         "data": data,
         "checkpoint": checkpoint,
@@ -97,13 +97,13 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
     """Return one result a metric and labelled split; under the data set's own name only where no row is missing."""
     from huggingface_hub import EvalResult
 
-    record, data = source.record, source.record.data
+    record, data, hub = source.record, source.record.data, source.task.hub if source.task else None
     for split, metrics in record.all_metrics().items():
         described = data.splits.get(split)
         official = data.source != "sample" and not (
             described and (described.official_rows is not None or described.limited_from is not None)
         )
-        name, config = (source.data_set if official else None) or (record.task, None)
+        name, config = (hub.path, hub.config) if official and hub else (record.task, None)
         for metric, value in metrics.items():
             yield EvalResult(
                 task_type="text-classification",
@@ -122,11 +122,11 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
 
 def data_sets(source: CardSource) -> list[str] | None:
     """Return the data sets of the hub that it was trained on, also where all rows of one came from a folder."""
-    data = source.record.data
+    data, hub = source.record.data, source.task.hub if source.task else None
     if data.dataset:
         return [data.dataset]
     partial = any(split.official_rows is not None or split.limited_from is not None for split in data.splits.values())
-    return [source.data_set[0]] if source.data_set and data.source == "folder" and not partial else None
+    return [hub.path] if hub and data.source == "folder" and not partial else None
 
 
 def base_model(record: Record) -> str | None:

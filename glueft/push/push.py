@@ -1,13 +1,14 @@
-"""Pushes a run to the hub, through the hub's own client: one commit, which is there whole or not at all.
+"""Pushes a run to the hub through the hub's client, as one commit: it is there whole or not at all.
 
-The token comes from the client's own places and goes into the client's requests alone.
+The token comes from where the client looks for it, and goes into the client's requests alone.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,9 @@ class Target:
     """Where to push.
 
     Attributes:
-        repository: USER/NAME; checked.
-        private: make a new repository private, and refuse a public one.
-        revision: the branch, made if it is new; None for the main one.
+        repository: USER/NAME.
+        private: create a new repository as private, and refuse a public one.
+        revision: the branch, created if it is new; None for the main one.
         force: replace a model and card that glueft has not pushed.
 
     Raises:
@@ -58,23 +59,22 @@ class Target:
 
     @property
     def branch(self) -> str:
-        """The branch by its name."""
         return self.revision or MAIN
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What has become of a push.
+    """A push that is done.
 
     Attributes:
         target: where it went.
         url: of the repository.
-        commit: its number.
+        commit: its hash.
         created: whether the repository is new.
         private: whether only its owners may read it.
         files: the bytes of each file.
-        removed: files of an earlier checkpoint that are no longer there.
-        seconds: that it took.
+        removed: files of an earlier checkpoint that the commit removes.
+        seconds: the time it took.
     """
 
     target: Target
@@ -87,7 +87,7 @@ class Pushed:
     seconds: float
 
     def as_record(self) -> dict[str, Any]:
-        """Return it as plain values, for `--json` and run.json."""
+        """Return it as JSON has it, for `--json` and run.json."""
         return {
             "status": "done",
             "repository": self.target.repository,
@@ -104,7 +104,7 @@ class Pushed:
 
 
 class GivenUpError(Exception):
-    """Nobody waits for the push any more, and it has left nothing to be seen."""
+    """The push was given up, before its commit."""
 
 
 def push_run(run: Run, target: Target) -> Pushed:
@@ -120,33 +120,34 @@ def push_run(run: Run, target: Target) -> Pushed:
 
 
 def push(content: Content, target: Target, given_up: Callable[[], bool] = lambda: False) -> Pushed:
-    """Make the repository if there is none, and commit the files to it.
+    """Create the repository if there is none, and commit the files to it.
 
     What the client logs and shows is the caller's concern.
 
     Args:
         content: the files.
         target: where to.
-        given_up: asked before the commit, and whenever else it can be stopped.
+        given_up: asked before the commit, and before a branch is created.
 
     Raises:
         HubError: the hub cannot be asked, or refuses; no commit was made then.
         GivenUpError: `given_up` said so; no commit was made.
     """
     begin = time.perf_counter()
-    api = make_api()
+    api, name = make_api(), target.repository
     user = log_in(api, target)
-    upload = _Upload(api, target, user, given_up)
-    created = upload.make_repository()
-    files, private = upload.prepare_branch(created)
-    commit, removed = upload.commit(content, files)
-    url = f"{api.endpoint}/{target.repository}"
+    with _client_errors(name, user):
+        created = _create_repository(api, target)
+        files, private = _prepare_branch(api, target, created, given_up)
+    removed = tuple(file for file in files if is_stale(file, content.files))
+    with _client_errors(name, user, begun=True):
+        commit = _commit(api, target, content, removed, given_up)
     seconds = time.perf_counter() - begin
-    return Pushed(target, url, commit, created, private, content.sizes(), removed, seconds)
+    return Pushed(target, f"{api.endpoint}/{name}", commit, created, private, content.sizes(), removed, seconds)
 
 
 def make_api() -> HfApi:
-    """Return the hub's client; it takes the token from its own places."""
+    """Return the hub's client. It finds the token itself."""
     from huggingface_hub import HfApi
 
     # True: also where HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the token from requests that can do without.
@@ -164,7 +165,7 @@ def log_in(api: HfApi, target: Target) -> str:
     reason = offline_reason("model")
     if reason:
         raise errors.away(target.repository, reason)
-    try:
+    with _client_errors(target.repository):
         token = in_thread(get_token, seconds_to_answer())
         if not token:
             raise errors.NO_TOKEN.error(target.repository)
@@ -172,101 +173,79 @@ def log_in(api: HfApi, target: Target) -> str:
             raise errors.MALFORMED_TOKEN.error(target.repository, token=errors.token_source())
         account = in_thread(api.whoami, seconds_to_answer())
         user, auth = str(account["name"]), account.get("auth") or {}
-    except GlueftError:
-        raise
-    except Exception as error:
-        raise errors.push_error(error, target.repository) from None
     if (auth.get("accessToken") or {}).get("role") == "read":
         raise errors.no_permission(target.repository, user, "a token that may only read")
     return user
 
 
-class _Upload:
-    """One push, step by step. What the client raises comes out as a HubError, without the client's own traceback."""
+@contextmanager
+def _client_errors(name: str, user: str = "", *, begun: bool = False) -> Iterator[None]:
+    """Raise what the client raises as a HubError; the arguments are those of `push_error`."""
+    try:
+        yield
+    except (GlueftError, GivenUpError):
+        raise
+    except Exception as error:
+        raise errors.push_error(error, name, user=user, begun=begun) from None
 
-    def __init__(self, api: HfApi, target: Target, user: str, given_up: Callable[[], bool]) -> None:
-        self.api = api
-        self.target = target
-        self.name = target.repository
-        self.user = user
-        self.given_up = given_up
 
-    def make_repository(self) -> bool:
-        """Make the repository; return False if there is one already."""
-        from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+def _create_repository(api: HfApi, target: Target) -> bool:
+    """Create the repository; return False if there is one already."""
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
-        try:
-            self.api.create_repo(self.name, private=self.target.private or None, repo_type="model")
-        except HfHubHTTPError as refusal:
-            status = errors.status_of(refusal)
-            if status == 400:
-                raise errors.NAME_REFUSED.error(self.name, answer=errors.described(refusal)) from None
-            if status not in (401, 402, 403, 409):
-                raise self._error(refusal) from None
-            # A token may be allowed to write to a repository, and not to make one.
-            try:
-                self.api.repo_info(self.name, repo_type="model")
-            except RepositoryNotFoundError:
-                if status == 409:
-                    raise errors.ANOTHER_TYPE.error(self.name) from None
-                raise self._error(refusal) from None
-            except Exception as error:
-                raise self._error(error) from None
-            return False
-        except Exception as error:
-            raise self._error(error) from None
-        return True
-
-    def prepare_branch(self, created: bool) -> tuple[list[str], bool]:
-        """Make the branch if it is new; return its files, and whether the repository is private."""
-        target = self.target
-        try:
-            refs = self.api.list_repo_refs(self.name, repo_type="model") if target.revision else None
-            if refs and target.revision in [tag.name for tag in refs.tags]:
-                raise errors.IS_TAG.error(self.name, branch=target.branch)
-            is_new = refs is not None and target.revision not in [branch.name for branch in refs.branches]
-            # A new branch begins with what the main one holds.
-            info = self.api.model_info(self.name, revision=None if is_new else target.revision)
-            files = [file.rfilename for file in info.siblings or ()]
-            foreign = [name for name in files if name != ".gitattributes"]
-            if target.private and not info.private:
-                raise errors.IS_PUBLIC.error(self.name)
-            shown = ", ".join(foreign[:8]) + (f" and {len(foreign) - 8} more" if len(foreign) > 8 else "")
-            if foreign and not created and not target.force and not OWN_FILES.issubset(foreign):
-                raise errors.FOREIGN_FILES.error(self.name, files=shown)
-            self._go_on()
-            if is_new:
-                self.api.create_branch(self.name, branch=target.branch, repo_type="model")
-        except (GlueftError, GivenUpError):
+    name = target.repository
+    try:
+        api.create_repo(name, private=target.private or None, repo_type="model")
+    except HfHubHTTPError as refusal:
+        status = errors.status_of(refusal)
+        if status == 400:
+            raise errors.NAME_REFUSED.error(name, answer=errors.described(refusal)) from None
+        if status not in (401, 402, 403, 409):
             raise
-        except Exception as error:
-            raise self._error(error) from None
-        return files, bool(info.private)
-
-    def commit(self, content: Content, there: list[str]) -> tuple[str, tuple[str, ...]]:
-        """Upload the files and commit them; return the commit, and the files that it removes."""
-        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-        removed = tuple(name for name in there if is_stale(name, content.files))
+        # A token may have the right to write to a repository, and not to create one.
         try:
-            additions = [CommitOperationAdd(name, file) for name, file in content.files.items()]
-            self.api.preupload_lfs_files(self.name, additions, revision=self.target.branch, free_memory=False)
-            self._go_on()
-            info = self.api.create_commit(
-                self.name,
-                [*additions, *(CommitOperationDelete(name) for name in removed)],
-                commit_message=content.message,
-                revision=self.target.branch,
-            )
-        except (GlueftError, GivenUpError):
-            raise
-        except Exception as error:
-            raise self._error(error, begun=True) from None
-        return str(info.oid), removed
+            api.repo_info(name, repo_type="model")
+        except RepositoryNotFoundError:
+            raise errors.ANOTHER_TYPE.error(name) if status == 409 else refusal from None
+        return False
+    return True
 
-    def _go_on(self) -> None:
-        if self.given_up():
-            raise GivenUpError
 
-    def _error(self, error: BaseException, begun: bool = False) -> GlueftError:
-        return errors.push_error(error, self.name, user=self.user, begun=begun)
+def _prepare_branch(api: HfApi, target: Target, created: bool, given_up: Callable[[], bool]) -> tuple[list[str], bool]:
+    """Create the branch if it is new; return its files, and whether the repository is private."""
+    name = target.repository
+    refs = api.list_repo_refs(name, repo_type="model") if target.revision else None
+    if refs and target.revision in [tag.name for tag in refs.tags]:
+        raise errors.IS_TAG.error(name, branch=target.branch)
+    is_new = refs is not None and target.revision not in [branch.name for branch in refs.branches]
+    # A new branch begins with what the main one holds.
+    info = api.model_info(name, revision=None if is_new else target.revision)
+    if target.private and not info.private:
+        raise errors.IS_PUBLIC.error(name)
+    files = [file.rfilename for file in info.siblings or ()]
+    foreign = [file for file in files if file != ".gitattributes"]
+    if foreign and not created and not target.force and not OWN_FILES.issubset(foreign):
+        shown = ", ".join(foreign[:8]) + (f" and {len(foreign) - 8} more" if len(foreign) > 8 else "")
+        raise errors.FOREIGN_FILES.error(name, files=shown)
+    if given_up():
+        raise GivenUpError
+    if is_new:
+        api.create_branch(name, branch=target.branch, repo_type="model")
+    return files, bool(info.private)
+
+
+def _commit(api: HfApi, target: Target, content: Content, removed: Sequence[str], given_up: Callable[[], bool]) -> str:
+    """Upload the files, commit them and remove others; return the commit."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    additions = [CommitOperationAdd(name, file) for name, file in content.files.items()]
+    api.preupload_lfs_files(target.repository, additions, revision=target.branch, free_memory=False)
+    if given_up():
+        raise GivenUpError
+    info = api.create_commit(
+        target.repository,
+        [*additions, *map(CommitOperationDelete, removed)],
+        commit_message=content.message,
+        revision=target.branch,
+    )
+    return str(info.oid)

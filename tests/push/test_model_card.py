@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
+from glueft.plugin.registry import load_registry
+from glueft.plugin.task_description import describe_task
 from glueft.push.content import content_of, source_of
 from glueft.push.markdown import code, escaped
 from glueft.push.model_card import CardSource, model_card
@@ -42,9 +44,7 @@ def source(finished_run: Path) -> CardSource:
         recipe="[task]\n",
         left_out=[],
         labels=("not_equivalent", "equivalent"),
-        pair=True,
-        description="Paraphrase or not.",
-        data_set=("nyu-mll/glue", "mrpc"),
+        task=describe_task(load_registry().find("task", "mrpc").cls()),
     )
 
 
@@ -90,7 +90,8 @@ def test_several_splits_scores_and_the_hubs_names_of_metrics(source: CardSource)
     by_split = {"validation": {"pearson": 0.5, "spearmanr": 0.25}, "other": {"pearson": -0.5, "spearmanr": 0.0}}
     splits = SPLITS | {"other": {"rows": 9, "sha256": "d"}}
     changed = with_record(source, metrics_by_split=by_split, data=HUB | {"splits": splits}, baseline={"pearson": 0.0})
-    card = model_card(replace(changed, labels=(), pair=False))
+    assert source.task
+    card = model_card(replace(changed, labels=(), task=replace(source.task, inputs=("sentence",))))
     values = {(result.dataset_split, result.metric_type): result.metric_value for result in card.data.eval_results}
     assert values["validation", "pearsonr"] == 0.5 and values["other", "pearsonr"] == -0.5
     assert "print(float(model(**inputs).logits[0, 0]))" in card.text
@@ -110,7 +111,9 @@ def test_texts_of_others_are_shown_and_not_run(source: CardSource) -> None:
     labels = ("<script>alert(1)</script>", "a|b", "`x`", "[link](http://evil)", "line\nbreak", "")
     record = with_record(source, data=HUB | {"notes": ["<img src=x> | *bold*"]}).record
     record = record.model_copy(update={"task": "</code><b>"})
-    text = model_card(replace(source, record=record, labels=labels, recipe='x = "```"\n', description="<i>")).text
+    assert source.task
+    task = replace(source.task, description="<i>")
+    text = model_card(replace(source, record=record, labels=labels, recipe='x = "```"\n', task=task)).text
     assert "`<script>alert(1)</script>`" in text and "a|b" not in text and "a&#124;b" in text
     assert "&lt;img src=x&gt; \\| \\*bold\\*." in text and "<i>" not in text
     assert "line break" in text
