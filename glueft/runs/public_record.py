@@ -89,7 +89,8 @@ def is_local(name: str) -> bool:
 def _public_part(part: P) -> P:
     """A table of run.json without what is private."""
     keys = _KEYS.get(type(part))
-    values = {key: getattr(part, key) for key in part.model_fields_set} | (part.__pydantic_extra__ or {})
+    extra = part.__pydantic_extra__ or {}
+    values = {key: extra[key] if key in extra else getattr(part, key) for key in part.written()}
     # A file is named without its folder.
     if isinstance(part, PluginFile):
         values["name"] = Path(part.path).name

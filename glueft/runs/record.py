@@ -39,7 +39,9 @@ class Part(BaseModel):
     def written(self) -> Iterator[str]:
         """Yield the keys that the table has: those that were set, and lists and tables that something was put into."""
         for name in type(self).model_fields:
-            if name in self.model_fields_set or (isinstance(value := getattr(self, name), (list, dict)) and value):
+            if name in self.model_fields_set or (
+                isinstance(value := getattr(self, name, None), (list, dict)) and value
+            ):
                 yield name
         yield from self.__pydantic_extra__ or {}
 
