@@ -158,6 +158,7 @@ class STSB(glueft.Task):
 
     name = "stsb"
     inputs = ("sentence1", "sentence2")
+    metrics = ("pearson",)
     tsv = glueft.TSVLayout("STS-B", {"sentence1": "sentence1", "sentence2": "sentence2", "label": "score"})
 
 
