@@ -32,6 +32,7 @@ class Scores(Pairs):
     """A regression."""
 
     labels = ()
+    metrics = ("pearson",)
 
 
 def split(columns: dict[str, Any], label: Any = LABELS, **features: Any) -> datasets.Dataset:
