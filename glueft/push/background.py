@@ -1,7 +1,7 @@
-"""Pushes while a run goes on: in a thread, one at a time, and never at the cost of the training.
+"""Pushes while a run trains: in a thread, one at a time, without slowing the training.
 
-The first thing sent is a question, when the training begins: whether the hub is there and knows the token. Whoever
-forgot to log in learns it then, and an epoch whose push could not arrive is not even written to disk.
+When the training begins, the hub is asked whether it can be reached and knows the token. So a missing login is reported
+early, and no epoch is written to disk that could not be pushed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from glueft.runs.run import Run
     from glueft.training.progress import Progress
 
-# How long the end of a run waits for its push: so much, and so much more for every MiB of the checkpoint.
+# Timeout of the push at the end of a run, plus some for each MiB of the checkpoint.
 END_SECONDS = 60.0
 END_SECONDS_PER_MIB = 1.0
 
@@ -51,8 +51,8 @@ class BackgroundPush(Observer):
         self.each_epoch = hub.when == "epoch"
         self.hub = hub_record(self.target, hub.when)
         run.record.hub = self.hub
-        # Set when no thread is at work. Not the thread's own `join`: Python 3.11 takes a thread for ended once Ctrl-C
-        # has interrupted that.
+        # Set while no thread works. Not `Thread.join`: once Ctrl-C has interrupted it, Python 3.11 considers the thread
+        # ended.
         self.idle = threading.Event()
         self.idle.set()
         self.given_up = threading.Event()
@@ -66,9 +66,9 @@ class BackgroundPush(Observer):
         self._start(self._ask, None)
 
     def epoch(self, report: EpochReport) -> None:
-        """Push the model as it is now, unless the push before goes on or the hub has refused.
+        """Push the current model, unless the push before is still running or the hub has refused.
 
-        The last epoch's model is left to `finish`.
+        `finish` pushes the model of the last epoch.
         """
         self._collect()
         epoch, epochs = report.epoch, self.training.session.batches.epochs
@@ -79,22 +79,19 @@ class BackgroundPush(Observer):
             reason = "the push before it was still going on"
         elif self.refusal is not None:
             reason = self.refusal.message
-            self._start(self._ask, None)  # It may be there by the next epoch.
+            self._start(self._ask, None)  # It may answer by the next epoch.
         if reason:
             self._note(failed(reason, "skipped"), epoch)
             return
         try:
             source = self._snapshot((epoch, epochs), report.metrics)
-        except Exception as error:  # a full disk, for one, which safetensors tells in a class of its own
+        except Exception as error:  # such as a full disk, for which safetensors has its own class
             self._note(failed(f"the model could not be written into the run folder: {error}", "skipped"), epoch)
             return
         self._start(self._push, source)
 
     def finish(self, progress: Progress) -> None:
-        """Push the finished run, and wait for it: so long as a push of its size may take, no longer.
-
-        `run.json` is written with what has become of it.
-        """
+        """Push the finished run, wait for it up to a timeout that depends on its size, and record the result."""
         weights = self.run.folder / "model" / "model.safetensors"
         seconds = END_SECONDS + END_SECONDS_PER_MIB * weights.stat().st_size / 2**20
         name = self.target.repository
@@ -113,7 +110,7 @@ class BackgroundPush(Observer):
             self.stop("unfinished", f"it was not done after {seconds:.0f} s, and was given up")
 
     def stop(self, status: str | None = None, reason: str = "the run was stopped") -> None:
-        """Let no push go on that has not committed yet, and write run.json with what has become of all."""
+        """Cancel a push that has not committed yet, and write the results of all pushes to run.json."""
         going_on = not self.idle.is_set()
         self.given_up.set()
         self._collect()
@@ -142,7 +139,6 @@ class BackgroundPush(Observer):
         return Source(folder, record, self.run.recipe.tables(), task.labels, task, epoch)
 
     def _start(self, work: Any, source: Source | None) -> None:
-        # Nobody waits for the thread at the end of the process.
         self.idle.clear()
         threading.Thread(target=self._guarded, args=(work, source), name="glueft-push", daemon=True).start()
 
@@ -153,7 +149,7 @@ class BackgroundPush(Observer):
         return ended
 
     def _guarded(self, work: Any, source: Source | None) -> None:
-        """Nothing that goes wrong here reaches the training."""
+        """Do the work; no error reaches the training."""
         epoch = source.epoch[0] if source and source.epoch else None
         try:
             work(source)
@@ -196,14 +192,14 @@ class BackgroundPush(Observer):
             self.ended.append(self._of_epoch(failed(error), epoch))
         if pushing or not told_before:
             end = "" if pushing else "; the run goes on"
-            options = self.hub.options()  # A private model must not come out public by a repetition.
+            options = self.hub.options()  # Repeating the push must not publish a private model.
             fix = re.sub(
                 r"push RUN (\S+/[\w.-]+)", lambda found: f"push {self.run.folder} {found[1]}{options}", error.fix
             )
             self.run.say(f"warning: {error.message}{end} ({error.received}; to fix: {fix})")
 
     def _collect(self) -> None:
-        """Once the thread has ended, take over what it leaves."""
+        """Record the results of the thread, once it has ended."""
         if not self.idle.is_set():
             return
         new, self.ended = self.ended, []
@@ -224,6 +220,6 @@ class BackgroundPush(Observer):
 
 
 def line_of(pushed: Pushed) -> str:
-    """Return what became of a push, in a line."""
+    """Return the result of a push, in one line."""
     amount = size(sum(pushed.files.values()))
     return f"pushed to {pushed.url} (commit {pushed.commit[:7]}, {amount}, {pushed.seconds:.1f} s)"

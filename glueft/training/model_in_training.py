@@ -1,4 +1,4 @@
-"""What a callback may ask of a run that goes on: predictions of texts, its tokenizer, its validation."""
+"""What a callback may use of a live run: predictions of texts, the tokenizer, the validation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ModelInTraining:
-    """The model of a session with what belongs to it: what `Run` hands on to callbacks.
+    """The model of a session and what belongs to it; `Run` passes it on to callbacks.
 
     Args:
         session: its model is loaded.
@@ -35,12 +35,12 @@ class ModelInTraining:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """A copy: calls change a tokenizer's settings, and the run saves its own."""
+        """A copy, since calls change the settings of a tokenizer."""
         return copy.deepcopy(self.session.tokenizer)
 
     @property
     def classifier(self) -> Classifier:
-        """The Keras model, with the weights of now."""
+        """The Keras model with its current weights."""
         return synced(self.session.model)
 
     @property
@@ -58,13 +58,13 @@ class ModelInTraining:
         return learning_rate(self.session.model, step)
 
     def validation_answers(self, logits: NDArray[np.float32]) -> Answers:
-        """Return what logits of the primary split say."""
+        """Return the predictions for logits of the primary split."""
         session = self.session
         return Answers.of(logits, session.labels, session.encoded[session.primary_split].truncated)
 
     @cached_property
     def _predictor(self) -> Predictor:
-        """One for all calls, so that each finds the programs of those before."""
+        """One for all calls, so that its compiled programs are reused."""
         session, buckets = self.session, self.session.batches.buckets
         model = TextModel(
             session.model,
@@ -86,7 +86,7 @@ class ModelInTraining:
 
 
 def columns_of(texts: Any, inputs: Sequence[str]) -> list[list[str]]:
-    """Return for each of a task's inputs a text a row.
+    """Return for each input of a task one text per row.
 
     Raises:
         PluginError: the texts are no list of texts, or of pairs where the task needs pairs.

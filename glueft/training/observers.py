@@ -1,4 +1,4 @@
-"""What the engine tells of a training, and to whom. Importing this module does not import Keras."""
+"""Observers: what the engine reports of a training, and to whom. Importing this module does not import Keras."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StepReport:
         loss: mean loss of the epoch's steps so far.
         examples: rows trained on so far, over all epochs.
         seconds: spent in training steps so far (validation, callbacks and observers left out).
-        rate: the learning rate of a step by its number; a call takes about a millisecond.
+        rate: returns the learning rate of a step, in about a millisecond.
     """
 
     step: int
@@ -69,7 +69,7 @@ class EpochReport:
 
 @dataclass
 class Training:
-    """A training, going on or over. The engine alone changes it.
+    """The state of a training, during and after it. Only the engine changes it.
 
     Attributes:
         session: the recipe, the batches, the model with its optimizer and metrics.
@@ -78,8 +78,8 @@ class Training:
         step: optimizer steps done.
         seconds: spent in training steps.
         first_step_end: `time.perf_counter()` at the end of the first step.
-        epochs: a report for each epoch that is over.
-        validation_logits: those of the last validation, in the order of the split.
+        epochs: a report for each epoch that has ended.
+        validation_logits: of the last validation, in the order of the split.
     """
 
     session: Session
@@ -93,22 +93,22 @@ class Training:
 
     @property
     def model(self) -> Classifier:
-        """The session's, with the weights, optimizer variables and metrics of now."""
+        """The model with its current weights, optimizer variables and metrics."""
         return synced(self.session.model)
 
     def stop(self) -> None:
-        """End the training after the step that goes on; what there is of its epoch is validated as usual."""
+        """End the training after the current step; validation and the end of the epoch follow as usual."""
         self.session.model.stop_training = True
 
 
 class Observer:
-    """Follows a training; each method does nothing here.
+    """Follows a training. The methods of this class do nothing.
 
-    The engine calls the methods in the thread that trains, the observers in their order. What a method raises ends
-    the training. An observer reads the training and may `stop` it, but changes neither model nor optimizer.
+    The engine calls them in the thread that trains, for one observer after the other. An exception ends the training.
+    An observer reads the training and may `stop` it; it does not change the model or the optimizer.
 
-    A step ends with `step`, then come the Keras callbacks of plugins, then `settled`. An epoch ends with `validation`
-    and `epoch`, then come the callbacks, then `settled`.
+    At the end of a step: `step`, the Keras callbacks of plugins, `settled`. At the end of an epoch: `validation`,
+    `epoch`, the callbacks, `settled`.
     """
 
     def begin(self, training: Training) -> None:
@@ -124,14 +124,14 @@ class Observer:
         """After an epoch and its validation."""
 
     def settled(self) -> None:
-        """After a step or an epoch that the callbacks have seen too: the state of the training may be saved."""
+        """At the end of a step or epoch, after the callbacks: here the state of the training can be saved."""
 
     def end(self, error: BaseException | None) -> None:
-        """Once `begin` was called: after the last step, or as the training ends by an error or interruption."""
+        """After the last epoch, or when an error or interruption ends the training; always called after `begin`."""
 
 
 class RunProgress(Progress, Observer):
-    """Shows a run: phases and lines, then the training, then the result. This one shows nothing."""
+    """Shows a run: phases and lines, its training and its result. This class shows nothing."""
 
     def finished(self, record: Record) -> None:
         """Show the result."""

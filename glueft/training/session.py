@@ -1,4 +1,4 @@
-"""A recipe made ready to train: its rows as tokens and batches, and its classifier, compiled. It knows no folder."""
+"""What a recipe trains: task, tokens, batches, model, optimizer and loss. A session knows no run folder."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """What a recipe trains on, and, once `load` was called, what it trains.
+    """The data of a recipe, ready to train on; after `load` also its model, compiled with loss and optimizer.
 
     Attributes:
-        recipe: what was asked for.
+        recipe: checked.
         checkpoint: found and checked.
-        tokenizer: the checkpoint's own.
+        tokenizer: that of the checkpoint.
         rows: of every split.
-        encoded: the tokens of each split that is trained on, validated on or predicted.
+        encoded: the tokens of each split that is used for training, validation or predictions.
         predicted: the splits whose predictions are written.
-        provenance: where the rows came from, for run.json.
-        notes: a line for each split that has not all the rows that it officially has.
-        warnings: what to know before training; `load` may add some.
-        batches: every batch of the training.
-        evaluation: the batches of each other split in `encoded`.
+        provenance: the source of the rows, for run.json.
+        notes: a line for each split that lacks some of its official rows.
+        warnings: for the user; `load` may add some.
+        batches: all batches of the training.
+        evaluation: the batches of each split of `encoded` but "train".
         jit_compile: whether XLA compiles the steps, and why.
         loss: of the task.
-        model: the classifier, compiled with its optimizer. Here after `load`, and so is `load_report`.
-        load_report: what became of the checkpoint's tensors.
+        model: the compiled classifier; set by `load`, as is `load_report`.
+        load_report: how the tensors of the checkpoint were used.
     """
 
     recipe: Recipe
@@ -99,7 +99,7 @@ class Session:
 
     @property
     def task(self) -> Task:
-        """The recipe's, which knows its labels now."""
+        """The task of the recipe; its labels are known."""
         return self.recipe.task
 
     @property
@@ -109,7 +109,7 @@ class Session:
 
     @property
     def primary_split(self) -> str:
-        """The split whose metrics are the run's."""
+        """The split whose metrics are those of the run: the first validation split."""
         return self.task.validation_splits[0]
 
     @property
@@ -157,11 +157,11 @@ class Session:
         return task_metrics(self.task, predictions_of(logits, self.labels), self.encoded[split].labels)
 
     def other_scores(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
-        """Return likewise the metrics that are shown beside the task's."""
+        """Return the metrics that are shown beside them."""
         return metrics_beside(self.task, predictions_of(logits, self.labels), self.encoded[split].labels)
 
     def predictions(self, logits: NDArray[np.float32]) -> NDArray[Any]:
-        """Return the label indices that logits say, or in regression the scores, (rows,)."""
+        """Return the predicted label indices, or in regression the scores, (rows,)."""
         return logits.argmax(axis=1) if self.labels else logits[:, 0]
 
     def describe_rows(self) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class Session:
 
 
 def read_session(recipe: Recipe, progress: Progress) -> Session:
-    """Find the checkpoint, read the rows and tokenize them; neither Keras nor its backend is imported."""
+    """Find the checkpoint, read the rows and tokenize them. Keras is not imported."""
     from glueft.data.encoding import encode
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
@@ -250,5 +250,5 @@ def _described(task: Task, rows: dict[str, Rows], notes: list[str]) -> Iterator[
 
     yield ", ".join(f"{len(split):,} {name} rows" for name, split in rows.items())
     yield from notes
-    if task.reads_own_files and task.labels:  # Nobody else has said which they are, and in which order.
+    if task.reads_own_files and task.labels:  # The recipe need not name them or their order.
         yield f"labels: {listed(task.labels)}"

@@ -26,7 +26,7 @@ class TextModel:
         classifier: the Keras model.
         tokenizer: its own.
         labels: the label names in the order of the logits; () in regression.
-        max_length: the longest row in tokens; what is longer is cut.
+        max_length: tokens of the longest row; longer ones are truncated.
         evaluation_batch_size: rows a step.
         widths: the padded lengths of the run's batches, in rising order; None for each batch's own.
     """
@@ -50,7 +50,7 @@ class TextModel:
 
 
 class Predictor:
-    """A model that answers any number of times, with few compiled programs.
+    """Predicts texts again and again with few compiled programs.
 
     Args:
         saved: the model.
@@ -66,8 +66,8 @@ class Predictor:
         """Predict rows, in their order.
 
         Args:
-            texts: for each of the model's inputs, a text a row; one row or more.
-            rows_in_all: how many rows there are to come, these among them, where that is known.
+            texts: for each of the model's inputs, one text per row; at least one row.
+            rows_in_all: the number of rows of all calls, if known.
 
         Raises:
             CheckpointError: they are pairs, and the tokenizer puts nothing between the two texts.
@@ -89,9 +89,9 @@ class Predictor:
         return Answers.of(logits, saved.labels, encoded.truncated)
 
     def _pad(self, batches: EvaluationBatches, rows_in_all: int) -> None:
-        """Pad to the lengths of the run, else to some that suit the first rows; a longer row to the maximum.
+        """Pad to the lengths of the run, else to some that suit the first rows; longer rows to `max_length`.
 
-        Each length is a program that is compiled when the first batch needs it.
+        A program is compiled for each length.
         """
         import numpy as np
 
