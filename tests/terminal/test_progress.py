@@ -65,7 +65,7 @@ EPOCH = EpochReport(
 
 def training(epochs: int, num_train_steps: int) -> Training:
     """What progress asks of a training."""
-    batches = SimpleNamespace(plans=[[]] * epochs, num_train_steps=num_train_steps)
+    batches = SimpleNamespace(epochs=epochs, num_train_steps=num_train_steps)
     session: Any = SimpleNamespace(batches=batches, metric_labels={})
     return Training(session, [], StepTimes(by_shape=False))
 
