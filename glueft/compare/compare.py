@@ -105,7 +105,7 @@ def compare_runs(
             for name, labels in zip(names, rows.run_labels, strict=True)
             for note in of_other_labels(name, labels, rows.metric_labels)
         ),
-        *without_intervals(uncomputed),
+        *without_intervals(uncomputed, runs[0].record.metric_facts),
         *general_notes(compared),
     ]
     return compared

@@ -14,9 +14,9 @@ class McNemar:
     """The outcome of the test.
 
     Attributes:
-        only_first: rows that only the first run has right.
-        only_other: rows that only the other one has right.
-        p: two-sided; the chance of so uneven a split, or one yet more uneven, if both were right equally often.
+        only_first: rows that only the first run predicts right.
+        only_other: rows that only the other run predicts right.
+        p: two-sided: the probability of a split as uneven, or more so, if both are right equally often.
     """
 
     only_first: int
@@ -24,23 +24,23 @@ class McNemar:
     p: float
 
 
-def mcnemar(given: NDArray[Any], first: NDArray[Any], other: NDArray[Any]) -> McNemar:
-    """Test two runs on the rows that one has right and the other wrong.
+def mcnemar(references: NDArray[Any], first: NDArray[Any], other: NDArray[Any]) -> McNemar:
+    """Test two runs on the rows that one predicts right and the other wrong.
 
-    If both are right equally often, each such row is as likely to be the one's as the other's, so that their number is
-    binomial with 1/2: McNemar 1947, Note on the sampling error of the difference between correlated proportions or
-    percentages, Psychometrika 12; for classifiers Dietterich 1998, Approximate statistical tests for comparing
-    supervised classification learning algorithms, Neural Computation 10. Here the binomial itself, not its
-    approximation by chi-square. Without such rows p is 1.
+    If both are right equally often, each such row is right in either with probability 1/2, so that their number is
+    binomial: McNemar 1947, Note on the sampling error of the difference between correlated proportions or percentages,
+    Psychometrika 12; for classifiers Dietterich 1998, Approximate statistical tests for comparing supervised
+    classification learning algorithms, Neural Computation 10. This is the exact binomial test, not the chi-square
+    approximation. Without such rows p is 1.
 
     Args:
-        given: (rows,), the right labels by index.
-        first: (rows,), what the first run said.
-        other: (rows,), what the other one said.
+        references: label indices, (rows,).
+        first: predictions of the first run, likewise.
+        other: predictions of the other run, likewise.
     """
     from scipy.stats import binomtest
 
-    only_first = int(((first == given) & (other != given)).sum())
-    only_other = int(((first != given) & (other == given)).sum())
+    only_first = int(((first == references) & (other != references)).sum())
+    only_other = int(((first != references) & (other == references)).sum())
     differing = only_first + only_other
     return McNemar(only_first, only_other, float(binomtest(only_first, differing).pvalue) if differing else 1.0)

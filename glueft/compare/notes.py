@@ -1,4 +1,4 @@
-"""The sentences of a comparison that are about all of it."""
+"""The conclusions and notes of a comparison, in sentences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from glueft.text import counted, score_text
 
 if TYPE_CHECKING:
     from glueft.plugin.metric import Metric
+    from glueft.runs.record import MetricFacts
 
 # Earlier versions stored scores with six digits after the point: where such a run predicts nearly the same for all
 # rows, metrics of them that know no unit (correlations) are off by some 1e-5. Labels are stored as they are.
@@ -18,7 +19,7 @@ _EXACT = 1e-9
 
 
 def answer_sentences(comparison: Mapping[str, Any]) -> list[str]:
-    """Return what can be said of one run against the first: a single sentence if the predictions are the same."""
+    """Return the conclusions on one run and the first: a single one if the predictions are the same."""
     other, first, metrics = comparison["run"], comparison["to"], comparison["metrics"].values()
     if comparison["same_predictions"]:
         return [f"{other}: the predictions are the same as those of {first}"]
@@ -43,7 +44,7 @@ def answer_sentences(comparison: Mapping[str, Any]) -> list[str]:
 
 
 def general_notes(compared: Mapping[str, Any]) -> list[str]:
-    """Return what must be known to read the numbers rightly."""
+    """Return what to know to read the numbers."""
     notes = [f"{key} is written differently, and {reason}" for key, reason in compared["same_in_fact"].items()]
     for group in compared["seeds"]:
         seeds = ", ".join(map(str, group["seeds"]))
@@ -76,7 +77,7 @@ def general_notes(compared: Mapping[str, Any]) -> list[str]:
 def unlike_the_record(
     run: str, values: Mapping[str, float], recorded: Mapping[str, Any], metrics: Sequence[Metric]
 ) -> list[str]:
-    """Return a sentence for each metric that the predictions of a run give otherwise than its run.json has it."""
+    """Return a sentence for each metric of a run whose value differs from that in its run.json."""
     sentences = []
     for metric in metrics:
         value, then = values[metric.name], recorded.get(metric.name)
@@ -87,26 +88,33 @@ def unlike_the_record(
     return sentences
 
 
-def without_intervals(metrics: Sequence[str]) -> list[str]:
-    """Return a sentence on the metrics that cannot be computed here, if there are any."""
-    if not metrics:
-        return []
-    plugins = "no plugin of this name is" if len(metrics) == 1 else "no plugins of these names are"
-    return [f"there is no interval for {listed(metrics)}: {plugins} installed; the values are those of run.json"]
+def without_intervals(metrics: Sequence[str], facts: Mapping[str, MetricFacts]) -> list[str]:
+    """Return a sentence on each metric that cannot be computed here.
+
+    Args:
+        metrics: their names.
+        facts: what run.json has of metrics.
+    """
+    brought = {name: f" ({facts[name].package} has it)" for name in metrics if name in facts and facts[name].package}
+    return [
+        f"there is no interval for {name}: no plugin of this name is installed{brought.get(name, '')}; the values are "
+        "those of run.json"
+        for name in metrics
+    ]
 
 
 def other_labels(of_run: Mapping[str, str], compared: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the metrics that are of another label in a run than in the comparison, with both labels.
+    """Return the metrics that are about another label in a run than in the comparison, with both labels.
 
     Args:
-        of_run: the label that each metric of the run is of; of a run that has not recorded it, nothing.
+        of_run: the label of each such metric in the run; empty for a run that has not recorded it.
         compared: likewise in the comparison.
     """
     return {name: (of_run[name], label) for name, label in compared.items() if of_run.get(name, label) != label}
 
 
 def of_other_labels(name: str, of_run: Mapping[str, str], compared: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each metric that is of another label in run.json than in the comparison."""
+    """Return a sentence for each metric that is about another label in run.json than in the comparison."""
     return [
         f'{name}: run.json has {metric} of "{then}"; here it is of "{now}" for all'
         for metric, (then, now) in other_labels(of_run, compared).items()

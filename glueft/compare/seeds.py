@@ -1,4 +1,4 @@
-"""Runs that differ in the seed alone: their mean, and how sure it is."""
+"""Runs that differ only in the seed: mean, standard deviation and standard error of their metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SeedGroup:
     """Runs of one recipe with different seeds.
 
     Attributes:
-        runs: the number of each; of several with the same seed the first.
+        runs: the number of each run; of several with the same seed, the first.
         seeds: of each.
     """
 
@@ -29,8 +29,8 @@ class Spread:
 
     Attributes:
         mean: of the seeds.
-        standard_deviation: of one run, with n - 1 below.
-        standard_error: of the mean, the standard deviation over the root of the number of seeds.
+        standard_deviation: of one run, with n - 1 degrees of freedom.
+        standard_error: of the mean: the standard deviation over the root of the number of seeds.
     """
 
     mean: float
@@ -39,12 +39,7 @@ class Spread:
 
 
 def seed_groups(made_of: Sequence[Ingredients], seeds: Sequence[int]) -> list[SeedGroup]:
-    """Return the groups of two seeds or more, in the order of their first runs.
-
-    Args:
-        made_of: the ingredients of each run.
-        seeds: of each run.
-    """
+    """Return the groups of two seeds or more, in the order of their first runs."""
     groups: list[dict[int, int]] = []
     for number, (made, seed) in enumerate(zip(made_of, seeds, strict=True)):
         for group in groups:
@@ -58,12 +53,7 @@ def seed_groups(made_of: Sequence[Ingredients], seeds: Sequence[int]) -> list[Se
 
 
 def spreads(group: SeedGroup, metrics: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
-    """Return mean and spread of each metric over a group.
-
-    Args:
-        group: at least two runs.
-        metrics: those of every run, by its number.
-    """
+    """Return mean and spread of each metric over a group; `metrics` are those of all runs, by number."""
     found = {}
     for name in metrics[group.runs[0]]:
         values = [metrics[run][name] for run in group.runs]

@@ -1,4 +1,4 @@
-"""What the numbers allow to be said of two runs, in plain sentences."""
+"""Whether a difference of two runs is significant, in a sentence."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from glueft.text import counted, score_text
 if TYPE_CHECKING:
     from glueft.plugin.metric import Metric
 
-# Measured on drawn rows, 600 intervals each. Of a difference of Pearson correlations, those from 6 to 20 rows held the
-# true one in 86 to 98 % of the cases (mostly about 90), from 30 rows in 91 to 94 %, from 100 in 93 to 94 %. Of a
-# difference of F1 from 30 rows, of which one or two differed, in 75 %; from 100 rows in 94 %.
+# Coverage of the 95 % interval, measured on drawn rows, 600 intervals each. Difference of Pearson correlations: 86 to
+# 98 % for 6 to 20 rows (mostly about 90), 91 to 94 % from 30 rows, 93 to 94 % from 100. Difference of F1: 75 % for 30
+# rows of which one or two differed, 94 % from 100 rows.
 FEWEST_ROWS = 30
-# Were two runs equally good, five rows on which they differ would all go the same way once in 16 times (two-sided):
-# more often than 5 %. So fewer than six can show nothing, whatever the resamples say.
+# If two runs are equally good, five differing rows all go the same way with probability 1/16 (two-sided), above 5 %:
+# fewer than six can show nothing, whatever the resamples give.
 FEWEST_DIFFERING = 6
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What can be said of one metric.
+    """The conclusion on one metric.
 
     Attributes:
-        kind: "same", "better", "worse", or "no_difference" that these rows can show.
+        kind: "same", "better", "worse", or "no_difference" (none that these rows can show).
         sentence: for people.
     """
 
@@ -39,10 +39,10 @@ class Pair:
     """Two runs on the same rows.
 
     Attributes:
-        first: what the first is called.
+        first: the name of the first.
         rows: how many there are.
-        differing: the rows of which they say different things.
-        comparisons: how many such pairs are judged at once.
+        differing: the rows with different predictions.
+        comparisons: how many pairs are compared at once.
     """
 
     first: str
@@ -54,10 +54,10 @@ class Pair:
 def verdict(
     pair: Pair, metric: Metric | type[Metric], difference: Difference, test: McNemar | None, title: str
 ) -> Verdict:
-    """Say what the numbers allow.
+    """Return the conclusion.
 
-    A difference is claimed where the interval leaves out 0, with all that several comparisons ask for (Bonferroni:
-    each at a level of 1 - 0.05 / comparisons), and where McNemar's exact test agrees.
+    A difference is claimed if the interval excludes 0, at a level of 1 - 0.05 / comparisons (Bonferroni), and if
+    McNemar's exact test agrees.
 
     Args:
         pair: the runs.
@@ -76,12 +76,12 @@ def verdict(
 
 
 def significant(p: float) -> str:
-    """Write a p-value with two digits that count, and a very small one as a bound: `p = 0.86`, `p < 0.0001`."""
+    """Write a p-value with two significant digits, and a very small one as a bound: `p = 0.86`, `p < 0.0001`."""
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
 def _doubt(pair: Pair, difference: Difference, test: McNemar | None) -> str | None:
-    """Why no difference can be claimed, as the end of a sentence, empty for the plain reason; None if one can."""
+    """Why no difference can be claimed, as the end of a sentence, "" if the interval holds 0; None if one can be."""
     alpha = 1 - LEVEL
     if _holds_zero(difference.interval()):
         return ""

@@ -12,6 +12,7 @@ from pydantic_core import PydanticKnownError
 from glueft.errors import PluginError
 from glueft.plugin.attribution import attributed, named
 from glueft.plugin.metric import Metric, check_metric_names
+from glueft.plugin.origin import origin_of
 from glueft.plugin.registry import known_metrics
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def metric_facts(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             "higher_is_better": known[name].higher_is_better,
             "bounds": [*known[name].bounds],
             "hub_name": known[name].hub_name or name,
+            **{key: origin_of(known[name]()).get(key) for key in ("package", "version")},
         }
         for name in names
         if name in known

@@ -140,6 +140,8 @@ class MetricFacts(Part):
     higher_is_better: bool = True
     bounds: list[float | None] = Field(default=[None, None], description="least and greatest value; null for no bound")
     hub_name: str | None = Field(default=None, description="what model cards call it in their metadata")
+    package: str | None = Field(default=None, description="the package that brings it; null for a plugin file")
+    version: str | None = Field(default=None, description="of the package")
 
 
 class Model(Part):
