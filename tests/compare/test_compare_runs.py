@@ -14,7 +14,8 @@ from sklearn.metrics import f1_score
 from compared_rows import label_rows, score_rows
 from glueft.compare.compare import compare_runs, name_of
 from glueft.errors import ComparisonError, GlueftError, RunFolderError
-from glueft.metrics import compute_metrics, known_metrics
+from glueft.metrics import compute_metrics
+from glueft.plugin.registry import load_registry
 from run_folders import change_record, make_run
 
 GIVEN, FIRST, OTHER = (column.tolist() for column in label_rows(60, seed=12))
@@ -179,13 +180,14 @@ def test_a_metric_without_its_plugin_has_values_and_no_interval(pair: list[Path]
 
 
 def test_every_metric_of_labels_is_itself(tmp_path: Path) -> None:
-    names = [name for name, metric in known_metrics().items() if metric.fits(2)]
+    installed = load_registry().classes("metric")
+    names = [name for name, metric in installed.items() if metric.fits(2)]
     given, first, other = label_rows(80, seed=1)
     metrics = dict.fromkeys(names, 0.5)
     paths = [make_run(tmp_path / str(seed), given, said, metrics=metrics) for seed, said in enumerate((first, other))]
     compared = compare_runs(paths, resamples=50)
     expected = [compute_metrics(names, said, given) for said in (first, other)]
-    certain = [name for name in names if not known_metrics()[name].takes_probabilities]
+    certain = [name for name in names if not installed[name].takes_probabilities]
     for run, values in zip(compared["runs"], expected, strict=True):
         assert [*run["metrics"]] == names
         assert {name: run["metrics"][name] for name in certain} == pytest.approx(
