@@ -82,7 +82,7 @@ WRONG = {
             "    class Options(glueft.Options):\n"
             "        words: list[str] = glueft.Field([], description='Words to keep.')\n\n    def load",
         ),
-        "an option's default must be a value that cannot be changed; in class Mood, `words` has []: give a tuple",
+        "an option's default must be immutable; in class Mood, `words` has []: give a tuple",
         "changeable-default",
     ),
     "label-order": Wrong(

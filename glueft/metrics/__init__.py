@@ -13,7 +13,7 @@ from glueft.errors import PluginError
 from glueft.plugin.attribution import attributed, named
 from glueft.plugin.metric import Metric, check_metric_names
 from glueft.plugin.origin import origin_of
-from glueft.plugin.registry import known_metrics
+from glueft.plugin.registry import known_classes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,11 @@ __all__ = [
     "softmax",
     "titled",
 ]
+
+
+def known_metrics() -> dict[str, type[Metric]]:
+    """The metrics by name: of the installed packages, and of every plugin file that this process has loaded."""
+    return known_classes("metric")
 
 
 def check_metrics(task_name: str, names: Sequence[str], *, labels: int) -> None:

@@ -15,27 +15,26 @@ if TYPE_CHECKING:
 
 
 class Callback(Plugin):
-    """Something that watches or steers the training; a recipe names any number of them in `[[callbacks]]`."""
+    """Observes or controls the training; a recipe names any number of them in `[[callbacks]]`."""
 
     kind = "callback"
 
     def check(self, task: Task) -> None:
-        """Refuse what the options alone cannot tell: a metric that this task does not have, a package that is missing.
+        """Refuse a task that does not fit the options, or a machine that lacks a package.
 
-        Called while the recipe is checked, before anything is read.
+        Called while the recipe is checked, before any data is read.
 
         Raises:
             GlueftError: the callback cannot be used with this task, or on this machine.
         """
 
     def claims(self) -> Sequence[str]:
-        """Return what this callback must have for itself alone, the files and folders that it writes above all.
+        """Return what only one callback may use, such as the files and folders that it writes; nothing by default.
 
-        A recipe of which two callbacks claim the same, or one what glueft writes itself, is refused before anything is
-        read. Nothing if not overridden.
+        A recipe is refused if two callbacks claim the same, or one claims a file that glueft writes.
 
         Returns:
-            Paths, absolute or relative to the run folder; other things by any text that names them.
+            Paths, absolute or relative to the run folder; other resources by any text that names them.
         """
         return ()
 

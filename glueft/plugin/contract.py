@@ -1,4 +1,4 @@
-"""What a plugin class must keep to, checked when it is found, so that its author learns of a slip at once."""
+"""The contract of plugin classes, checked when they are loaded, so that an author sees a mistake at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def breach(kind: str, cls: Any) -> str | None:
 
 
 def name_breach(cls: type[Plugin]) -> str | None:
-    """How the class's `name` breaks the contract; None if it keeps it. Likewise the other parts below."""
+    """How the class's `name` breaks the contract; None if it does not. Likewise for the parts below."""
     name = getattr(cls, "name", None)
     if isinstance(name, str) and NAME.fullmatch(name):
         return None
@@ -65,14 +65,14 @@ def options_breach(cls: type[Plugin]) -> str | None:
         return f"every option needs a description, and {where} gives none for {', '.join(silent)}"
     changeable = _changeable_default(options)
     if changeable:
-        return f"an option's default must be a value that cannot be changed; in {where}, {changeable}"
+        return f"an option's default must be immutable; in {where}, {changeable}"
     if "plugin" in options.model_fields:
         return f'{where} has an option "plugin", the key by which a recipe names the plugin itself'
     return None
 
 
 def _changeable_default(options: type[Options]) -> str | None:
-    """The first option whose default is a list or the like: one run that changed it would change the next one's."""
+    """The first option with a mutable default: a run that changed it would change the next run's."""
     for name, field in options.model_fields.items():
         if field.default_factory_takes_validated_data:
             continue
@@ -91,7 +91,7 @@ _CHANGEABLE = {
 
 
 def declaration_breach(plugin: type[Plugin] | Plugin) -> str | None:
-    """The methods that the kind needs are there, and all else that it asks of a class or of a plugin made of it."""
+    """The methods that the kind requires exist, and its own check passes, for a class or a plugin made with options."""
     cls = plugin if isinstance(plugin, type) else type(plugin)
     kind = KINDS[cls.kind]
     lacking = next((name for name in kind.methods if getattr(cls, name) is getattr(kind.base, name)), None)

@@ -17,11 +17,11 @@ class Optimizer(Plugin):
 
     @property
     def leaves_unused_weights(self) -> bool:
-        """Whether a weight whose gradient is always zero stays as it is, and bears on no other weight's update.
+        """Whether a weight with a gradient of zero stays the same, and does not affect the update of other weights.
 
-        Where this is so (Adam without weight decay), the embeddings of words that no text of the run uses are kept out
-        of the training: it is faster, and the result is the same. Where it is not (LAMB divides by the norm of a whole
-        variable), or in doubt, False.
+        If so (Adam without weight decay), the embeddings of words that no text of the run uses are left out of the
+        training, which is faster and gives the same result. If not (LAMB divides by the norm of a whole variable), or
+        in doubt, False.
         """
         return False
 

@@ -26,7 +26,6 @@ from glueft.plugin.contract import NAME, breach
 from glueft.plugin.file import PluginFile
 from glueft.plugin.kinds import KINDS
 from glueft.plugin.loading import Loaded, Loader, hook_of_one
-from glueft.plugin.metric import Metric
 from glueft.plugin.origin import GROUP, EntryPoint, Failure, FilePoint, Point, remember
 from glueft.plugin.trace import trace_if_asked
 from glueft.suggest import did_you_mean
@@ -183,18 +182,17 @@ def load_registry(*files: PluginFile) -> Registry:
     for plugin, other in registry.replaced:
         told = f'the {plugin.kind} "{plugin.name}" of {plugin.package} takes the place of that of {other.origin}'
         say(f"note: {told}", stream=sys.stderr)
-    _METRICS_OF_FILES.update(
-        {name: cls for name, cls in registry.classes("metric").items() if registry.plugins["metric", name].point.file}
-    )
+    _OF_FILES.update({key: plugin.cls for key, plugin in registry.plugins.items() if plugin.point.file})
     return registry
 
 
-_METRICS_OF_FILES: dict[str, type[Metric]] = {}
+_OF_FILES: dict[tuple[str, str], type[Plugin]] = {}
 
 
-def known_metrics() -> dict[str, type[Metric]]:
-    """The metrics by name: of the installed packages, and of every plugin file that this process has loaded."""
-    return load_registry().classes("metric") | _METRICS_OF_FILES
+def known_classes(kind: str) -> dict[str, type[Any]]:
+    """The classes of a kind by name: of all installed packages, and of all plugin files that this process has loaded."""
+    of_files = {name: cls for (of, name), cls in _OF_FILES.items() if of == kind}
+    return load_registry().classes(kind) | of_files
 
 
 def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = None) -> Registry:

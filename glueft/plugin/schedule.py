@@ -20,5 +20,5 @@ class Schedule(Plugin):
         raise NotImplementedError
 
     def warmup_steps(self, total_steps: int) -> int:
-        """Return how many of the steps come before the highest rate, for `glueft plan` to show; 0 if not overridden."""
+        """Return the number of steps before the highest rate, which `glueft plan` shows; 0 by default."""
         return 0

@@ -1,4 +1,4 @@
-"""The base class of tasks, and the data that a task declares: where its rows are, published scores, a submission."""
+"""The base class of tasks, and what a task declares: where its rows are, published scores, a submission."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HubDataset:
-    """Where a task's rows live on the hub.
+    """A task's data set on the hub.
 
     Attributes:
         path: the data set's name, `nyu-mll/glue`.
-        config: its configuration, `mrpc`; None for a data set that has one only.
-        columns: the hub's column for each of the task's, where the names differ.
-        splits: the hub's split for each of the task's, where the names differ.
+        config: its configuration, `mrpc`; None for a data set with only one.
+        columns: the data set's column for each of the task's, where the names differ.
+        splits: the data set's split for each of the task's, where the names differ.
     """
 
     path: str
@@ -32,7 +32,7 @@ class HubDataset:
 
 @dataclass(frozen=True)
 class TSVFile:
-    """One file of a layout, where it is written in another way than the layout says of all.
+    """A file of a layout that differs from the others.
 
     Attributes:
         name: the file's name, `test.tsv`.
@@ -47,7 +47,7 @@ class TSVFile:
 
 @dataclass(frozen=True)
 class TSVLayout:
-    """How the benchmark's own files hold a task: tab-separated, no quoting, one row a line.
+    """The layout of a benchmark's own files: tab-separated, no quoting, one row per line.
 
     Attributes:
         folder: the task's folder below the data folder, `MRPC`.
@@ -57,8 +57,8 @@ class TSVLayout:
         files: the file of each split: its name, a `TSVFile` where it differs from the others, or several of either, of
             which the first that exists is read.
         label_text: how the file writes each label, in label order; None for "0", "1", ... Unused in regression.
-        short_rows: for a split whose official file is known to hold broken lines, the most of them that may be left
-            out; any more are an error, as a single one is elsewhere.
+        short_rows: by split, how many broken lines of the official file may be left out. More of them are an error; in
+            other splits, one is.
     """
 
     folder: str
@@ -71,7 +71,7 @@ class TSVLayout:
     short_rows: Mapping[str, int] = field(default_factory=dict)
 
     def candidates(self, split: str) -> tuple[TSVFile, ...]:
-        """The files that may hold a split, in the order in which they are looked for, nothing in them left open."""
+        """The files that may hold a split, in search order, each with its columns and header."""
         files = self.files[split]
         return tuple(self.complete(file) for file in (files if isinstance(files, tuple) else (files,)))
 
@@ -87,12 +87,12 @@ class TSVLayout:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """How a table of somebody's rows may hold a task's texts, for `glueft predict`.
+    """The columns with a task's texts in the tables that `glueft predict` reads.
 
     Attributes:
-        columns: for each of the task's inputs, what its column may be called; the first that a table has is read.
+        columns: for each of the task's inputs, the possible names of its column; the first that a table has is read.
         delimiter: one character between the fields of CSV and TSV; None for a comma or a tab.
-        quotes: whether fields of CSV and TSV may stand in double quotes; None for yes, but not in TSV files with the
+        quotes: whether fields of CSV and TSV may be in double quotes; None for yes, except in TSV files with the
             header line of the benchmark's own.
     """
 
@@ -103,13 +103,13 @@ class TableLayout:
 
 @dataclass(frozen=True)
 class PublishedScore:
-    """A score that others have published, to set a result beside.
+    """A published score, to compare results with.
 
     Attributes:
         model: what was fine-tuned.
         metrics: the task's metrics by name, as fractions (0.8407, not 84.07).
-        source: where the numbers stand, so that a reader finds them.
-        split: which split they are of; None for the one a run is judged by.
+        source: where the numbers were published.
+        split: the split; None for the primary one.
     """
 
     model: str
@@ -120,16 +120,16 @@ class PublishedScore:
 
 @dataclass(frozen=True)
 class Submission:
-    """What a benchmark wants uploaded for a task: TSV files with the columns `index` and `prediction`.
+    """The files that a benchmark accepts for a task: TSV with the columns `index` and `prediction`.
 
     Attributes:
-        benchmark: whose upload this is, "GLUE". The files of all its tasks go into one zip file.
-        files: the file's name for each test split, `{"test": "MRPC.tsv"}`. `Task.sizes` says how many rows they have.
-        majority: what stands in every row of a file that no run gives: the commonest label by name, or a score.
+        benchmark: "GLUE". The files of all its tasks go into one zip file.
+        files: the file's name for each test split, `{"test": "MRPC.tsv"}`. `Task.sizes` has their numbers of rows.
+        majority: the prediction in every row where there is no run: the most frequent label by name, or a score.
         label_text: what is written for each label, by the label's name; None for the names. Unused in regression.
-        score_range: the least and the greatest score that may be uploaded; what lies beyond becomes that. None for any.
-        predicted_by: a task with the same labels whose runs predict these splits as well: "mnli" for the diagnostic
-            set. A run of the task itself comes first.
+        score_range: the least and the greatest score that is accepted; others are clipped. None for any.
+        predicted_by: a task with the same labels, and with runs that predict these splits too: "mnli" for the
+            diagnostic set. A run of the task itself has precedence.
     """
 
     benchmark: str
@@ -147,7 +147,7 @@ class Source(Protocol):
         kind: "hub", "folder", "sample" or "files". A source of kind "folder" has the `folder` as well.
         only: the one split that `read` returns, if the source has it; None for all.
         provenance: after `read`, where the rows came from, for `data` in run.json.
-        warnings: what `warn` was told so far, each text once.
+        warnings: the texts of `warn` so far, each once.
     """
 
     kind: str
@@ -156,7 +156,7 @@ class Source(Protocol):
     warnings: list[str]
 
     def read(self, task: Task) -> datasets.DatasetDict:
-        """Read the splits that the source has, as `hub`, `tsv` and `sample` of the task say.
+        """Read the splits that the source has; `hub`, `tsv` and `sample` of the task say where.
 
         Returns:
             The splits under the task's names, each with the columns of `inputs` and `label`. A test split may be
@@ -182,26 +182,26 @@ class Source(Protocol):
 
 
 class Task(Plugin):
-    """A data set, its labels by name, and the metrics it is judged by.
+    """A data set, its labels by name, and its metrics.
 
-    Most tasks only set the attributes below; an unusual one overrides `load`.
+    Most tasks only set the attributes below; an unusual one overrides `load`. What depends on an option is set on the
+    task in `__init__`; a task that learns its labels or metrics from files of its own sets them in `load`.
 
     Attributes:
         inputs: the one or two text columns, in the order in which the encoder reads them.
-        labels: the label names, in the order of their indices; empty for regression. Where an option chooses them,
-            `__init__` sets them on the task itself; a task that learns them from files of its own does so in `load`.
-        metrics: names of metrics in `glueft.metrics`; the first is the one a run is judged by. Likewise.
-        positive_label: the label that F1 is of, by name; None for the second one, as GLUE has it. Likewise.
-        reads_own_files: whether the task's options name its files, so that [data] has no say in where rows come from.
-            `load` says in `source.provenance` what it read.
-        hub: where the rows live on the hub, if they do.
+        labels: the label names in index order; empty for regression.
+        metrics: names of metrics (`glueft list metric`); the first is the primary one.
+        positive_label: the name of the label that F1 and the like are about; None for the second one, as in GLUE.
+        reads_own_files: whether the task's options name its files; [data] then does not say where the rows are. `load`
+            records in `source.provenance` what it read.
+        hub: the data set on the hub, if there is one.
         tsv: the layout of the benchmark's own files, if it has any.
-        sample: the folder, beside the task's module, with a small sample in the `tsv` layout, if one ships.
-        validation_splits: the labelled splits that every run is measured on; the first is the one it is judged by.
-        test_splits: the splits that are only predicted, on demand; they may be absent and without labels.
-        sizes: the official rows of each split; one with another number of rows is named so in the result.
-        published: scores to set a result beside.
-        submission: what `glueft submit` writes for a benchmark that keeps the labels of its test splits; None for none.
+        sample: a folder beside the task's module with a small sample in the `tsv` layout.
+        validation_splits: the labelled splits that every run is evaluated on; the first is the primary one.
+        test_splits: the splits that are only predicted, on request; they may be absent and unlabelled.
+        sizes: the official number of rows of each split; a result on another number of rows says so.
+        published: published scores to compare results with.
+        submission: for a benchmark that keeps the labels of its test splits; None for none.
         score_range: in regression the least and the greatest score that a row may have; None for any.
         empty_text: whether a row may have an empty text, as a few rows of the official data do.
     """
@@ -225,7 +225,7 @@ class Task(Plugin):
 
     @property
     def positive_index(self) -> int:
-        """The index of the label that F1 is of.
+        """The index of the positive label.
 
         Raises:
             PluginError: `positive_label` is none of `labels`.
@@ -244,15 +244,15 @@ class Task(Plugin):
         return self.labels.index(self.positive_label)
 
     def load(self, source: Source) -> datasets.DatasetDict:
-        """Read the rows, every split of them.
+        """Read the rows of every split.
 
         Args:
-            source: the hub, a folder or the shipped sample, as the recipe's [data] says.
+            source: the hub, a folder or the sample, as the recipe's [data] says.
 
         Returns:
-            A `datasets.DatasetDict` with `train`, every one of `validation_splits` and those of `test_splits` that
-            there are. Each has the columns of `inputs` (text) and `label`: a `ClassLabel` with the names of `labels`,
-            or a float in regression; a test row without a label holds -1.
+            A `datasets.DatasetDict` with `train`, all of `validation_splits` and those of `test_splits` that exist.
+            Each has the columns of `inputs` (text) and `label`: a `ClassLabel` with the names of `labels`, or a float
+            in regression; -1 for an unlabelled test row.
 
         Raises:
             DataError: a file or row is missing or malformed.
@@ -261,7 +261,7 @@ class Task(Plugin):
         return source.read(self)
 
     def table_layout(self) -> TableLayout:
-        """Return how tables of new rows may hold the texts: under the names of the inputs, or the benchmark's own."""
+        """Return the columns of tables of new rows: those named as the inputs, or as in the benchmark's own files."""
         files = [file for split in self.tsv.files for file in self.tsv.candidates(split)] if self.tsv else []
         hub = self.hub.columns if self.hub else {}
         columns = {}

@@ -1,4 +1,4 @@
-"""What a task must declare: the contract of its class, and of a task made with options."""
+"""The contract of a task: of its class, and of a task made with options."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from glueft.errors import PluginError
 from glueft.plugin.metric import check_metric_names
 from glueft.plugin.task import Submission, Task
 
-# A file of the upload's top folder: no path, nothing that a system would refuse.
+# A file in the top folder of a submission: no path, no character that a system would refuse.
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tsv")
 UNWRITABLE = re.compile(r"[\t\r\n]")
 
-# What a task may set on itself in `__init__`, as its options say; evaluate and predict set some of it anew.
+# What a task may set on itself in `__init__`, depending on its options; evaluate and predict set some of it again.
 _MAY_DEPEND = ("hub", "inputs", "labels", "metrics", "positive_label", "score_range", "sizes", "submission", "tsv")
 _SET_IT = "def __init__(self, options=None): super().__init__(options); self.labels = ..."
 
@@ -26,7 +26,7 @@ def task_breach(task: type[Task] | Task) -> str | None:
     where = f"class {cls.__name__}"
     computed = next((name for name in _MAY_DEPEND if isinstance(getattr(cls, name, None), property)), None)
     if computed:
-        return f"{where} has a property `{computed}`; what depends on an option is set on the task itself: {_SET_IT}"
+        return f"{where} has a property `{computed}`; set what depends on an option on the task itself: {_SET_IT}"
     inputs = getattr(task, "inputs", None)
     if not _names(inputs) or len(inputs) not in (1, 2):
         return f'{where} needs `inputs`, a tuple of one or two different column names such as ("sentence",)'
@@ -79,7 +79,7 @@ def _is_range(value: Any) -> bool:
 
 
 def _label_text_breach(where: str, labels: Sequence[str], texts: Sequence[str]) -> str | None:
-    """Labels go by name: what the files write for each of them stands in the order of `labels`."""
+    """`label_text` has a text for each label, in the order of `labels`."""
     if len(texts) != len(labels):
         return f"the `label_text` of {where} has {len(texts)} texts, and its `labels` are {len(labels)}"
     plain = ([text.casefold() for text in texts], [label.casefold() for label in labels])
@@ -139,7 +139,7 @@ def _class_name(task: type[Task] | Task) -> str:
 
 
 def _names(value: Any) -> TypeGuard[tuple[str, ...]]:
-    """Whether this is a tuple of different, non-empty texts; it may be empty."""
+    """Whether this is a tuple of distinct, non-empty texts; the tuple may be empty."""
     if not isinstance(value, tuple) or len(set(map(repr, value))) != len(value):
         return False
     return all(isinstance(name, str) and name for name in value)

@@ -1,4 +1,4 @@
-"""What predicting, pushing and measuring need to know of a task, as run.json keeps it: its plugin need not be there."""
+"""A task as run.json records it: predict, push and evaluate need no more, and not its plugin."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from glueft.plugin.task import HubDataset, TableLayout, Task, TSVFile, TSVLayout
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """A task in plain data; the attributes are those of a `Task`, unless something else is said.
+    """A task in plain data.
 
     Attributes:
         description: the first line of the task's docstring.
-        inputs, labels, metrics: those that the run had, also where the task learns them from its rows.
-        validation_splits, test_splits, reads_own_files, empty_text, hub, tsv: the task's.
-        table_layout: what the task's `table_layout` returned.
+        inputs, labels, metrics: of the task in the run, also where it learned them from its rows.
+        validation_splits, test_splits, reads_own_files, empty_text, hub, tsv: as in `Task`.
+        table_layout: from the task's `table_layout`.
     """
 
     description: str
@@ -43,7 +43,7 @@ class TaskDescription:
 
 
 def describe_task(task: Task) -> TaskDescription:
-    """Describe a task, once its rows have been read: then it knows its labels.
+    """Describe a task whose rows have been read: only then it knows its labels.
 
     Raises:
         PluginError: its `table_layout` fails; the message names the plugin.
@@ -69,7 +69,7 @@ def read_description(recorded: Any) -> TaskDescription:
     """Return a description from run.json.
 
     Raises:
-        ValueError: it is not one; the message says what is wrong, in a line.
+        ValueError: it is not valid; the message says why, on one line.
     """
     try:
         found = _adapter().validate_python(recorded)
@@ -80,7 +80,7 @@ def read_description(recorded: Any) -> TaskDescription:
     if len(found.inputs) not in (1, 2) or not set(found.inputs) <= set(found.table_layout.columns):
         raise ValueError("inputs: one or two names, each with its columns in table_layout")
     if found.tsv is not None and not all(_names_inputs(file, found.inputs) for file in _files(found.tsv)):
-        raise ValueError("tsv: files that say in which column each input stands, by number where they have no header")
+        raise ValueError("tsv: files with a column for each input, by number where they have no header")
     return found
 
 

@@ -1,4 +1,7 @@
-"""Shows each call of a plugin's hook on standard error, where the user asks for it with GLUEFT_TRACE_PLUGINS=1."""
+"""Shows each call of a plugin's hook on standard error, with GLUEFT_TRACE_PLUGINS=1.
+
+pluggy's own tracing names neither the plugin nor the time of a call.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +21,19 @@ LONGEST = 60
 
 
 def trace_if_asked(manager: pluggy.PluginManager) -> None:
-    """Have pluggy tell of every hook call, unless GLUEFT_TRACE_PLUGINS is unset, empty or 0.
+    """Report every hook call of a manager, unless GLUEFT_TRACE_PLUGINS is unset, empty or 0.
 
-    Two lines a call, one before it and one after, so that a call that hangs can be seen as well:
+    There is a line before and a line after each call, so that a call that hangs is seen as well:
 
         trace: glueft:glueft_callbacks glueft_run_finished(run=Run(mrpc-20261122-191345-fef252)) ...
         trace: glueft:glueft_callbacks glueft_run_finished(run=Run(mrpc-20261122-191345-fef252)) -> nothing, 0.0012 s
     """
     if os.environ.get(VARIABLE, "0") in ("", "0"):
         return
-    begun = threading.local()  # plugins are asked what they offer in threads of their own
+    begun = threading.local()  # hooks that list plugins are called in threads of their own
 
     def before(hook: str, implementations: Sequence[pluggy.HookImpl], arguments: Mapping[str, Any]) -> None:
-        _tell(f"{_call(hook, implementations, arguments)} ...")
+        say(f"trace: {_call(hook, implementations, arguments)} ...", stream=sys.stderr)
         begun.at = [*getattr(begun, "at", []), time.perf_counter()]
 
     def after(
@@ -40,13 +43,10 @@ def trace_if_asked(manager: pluggy.PluginManager) -> None:
         arguments: Mapping[str, Any],
     ) -> None:
         seconds = time.perf_counter() - begun.at.pop()
-        _tell(f"{_call(hook, implementations, arguments)} -> {_ended(outcome)}, {seconds:.4f} s")
+        line = f"trace: {_call(hook, implementations, arguments)} -> {_result(outcome)}, {seconds:.4f} s"
+        say(line, stream=sys.stderr)
 
     manager.add_hookcall_monitoring(before, after)
-
-
-def _tell(line: str) -> None:
-    say(f"trace: {line}", stream=sys.stderr)
 
 
 def _call(hook: str, implementations: Sequence[pluggy.HookImpl], arguments: Mapping[str, Any]) -> str:
@@ -54,7 +54,7 @@ def _call(hook: str, implementations: Sequence[pluggy.HookImpl], arguments: Mapp
     return f"{plugins} {hook}({', '.join(f'{name}={_short(value)}' for name, value in arguments.items())})"
 
 
-def _ended(outcome: pluggy.Result[Any]) -> str:
+def _result(outcome: pluggy.Result[Any]) -> str:
     error = outcome.exception
     if error is not None:
         return f"raised {type(error).__name__}: {_cut(' '.join(str(error).split()))}"
@@ -64,16 +64,14 @@ def _ended(outcome: pluggy.Result[Any]) -> str:
 
 
 def _short(value: object) -> str:
-    """A value in a few words: a class by its name, an object without a `repr` of its own by its class."""
+    """A class by its name, an object without a `repr` of its own by its class, any other value by its `repr`."""
     if isinstance(value, type):
         return value.__name__
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_short, value))}]"
-    if type(value).__repr__ is object.__repr__:
-        return f"<{type(value).__name__}>"
     try:
-        return _cut(repr(value))
-    except Exception:  # a plugin's own class
+        return f"<{type(value).__name__}>" if type(value).__repr__ is object.__repr__ else _cut(repr(value))
+    except Exception:  # a `repr` of a plugin's own class
         return f"<{type(value).__name__}>"
 
 

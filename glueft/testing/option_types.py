@@ -1,4 +1,4 @@
-"""Which options no recipe can set, whatever it says: TOML has no value of their type."""
+"""Finds options that no recipe can set, because TOML has no value of their type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from glueft.plugin.options import Options, plain_values, unwritable
 
-# What TOML says, by JSON schema's name for it; what JSON writes as text may be a type of its own there.
+# TOML's values, by the name of their type in JSON schema; some texts of JSON have a type of their own in TOML.
 _SAMPLES: dict[str, Any] = {"boolean": True, "integer": 1, "number": 0.5, "string": "text"}
 _DATES = {
     "date": datetime.date(2026, 1, 31),
@@ -19,32 +19,32 @@ _DATES = {
     "time": datetime.time(12, 0),
 }
 _OTHERS = {"email": "name@example.org", "uri": "https://example.org/", "uuid": "00000000-0000-0000-0000-000000000000"}
-# Keys by which a JSON schema says which values it is of.
+# Keys by which a JSON schema describes its values.
 _SAYS = {"$ref", "anyOf", "const", "enum", "oneOf", "type"}
 _ANY = (*_SAMPLES.values(), *_DATES.values(), [], {})
 
-_PATH = "take glueft.LocalPath, the text of a path from the recipe's folder on"
+_PATH = "use glueft.LocalPath, the text of a path relative to the recipe"
 _INSTEAD = {
     "path": _PATH,
     "file-path": _PATH,
     "directory-path": _PATH,
-    "binary": "take str",
-    "duration": "take float, a number of seconds",
-    "regex": "take str",
-    "uri": "take str",
-    "uuid": "take str",
+    "binary": "use str",
+    "duration": "use float, a number of seconds",
+    "regex": "use str",
+    "uri": "use str",
+    "uuid": "use str",
 }
 _USUAL = (
-    "take what TOML can say: str, bool, int, float, Literal, Enum, a date or time, glueft.Options, or a tuple, "
+    "use a type that TOML has: str, bool, int, float, Literal, Enum, a date or time, glueft.Options, or a tuple, "
     "frozenset or dict[str, ...] of these"
 )
 
 
 def unsettable(options: type[Options]) -> str | None:
-    """Return, in one sentence without a full stop, which option no recipe can set; None if each can be.
+    """Return, in one sentence without a full stop, which option no recipe can set; None if all can be set.
 
-    Each option is given what its JSON schema describes, as TOML says it. What the schema cannot tell, such as whether a
-    text is one that the author's own check lets pass, counts as right.
+    Each option is tried with the values that its JSON schema describes, in TOML's types. An error of the author's own
+    validation counts as set: the schema does not describe it.
     """
     root = options.model_json_schema(schema_generator=_Schema)
     properties = _resolved(root, root).get("properties", {})
@@ -54,13 +54,13 @@ def unsettable(options: type[Options]) -> str | None:
         where = f"no recipe can set its option `{name}`"
         loose = next(_loose_tables(root, schema), None)
         if loose:
-            return f"{where} strictly: {loose} passes over unknown keys; derive it from glueft.Options"
+            return f"{where} strictly: {loose} ignores unknown keys; derive it from glueft.Options"
         nullable = {"type": "null"} in schema.get("anyOf", ())
         if nullable and (field.is_required() or field.get_default(call_default_factory=False) is not None):
-            return f"{where} to None, for TOML has no word for it: make None its default, or take another word for it"
+            return f"{where} to None, which TOML does not have: make None its default, or use another value for it"
         samples = list(_samples(root, schema))
         refused = [instead for value, instead in samples if _refused(options, key, value)]
-        # Where the schema says nothing, any value will do; else each of the ways that it describes.
+        # Without a description one accepted value is enough; else each kind of value must be accepted.
         if len(refused) == len(samples) or (refused and len(schema.keys() & _SAYS)):
             called = field.annotation.__name__ if type(field.annotation) is type else str(field.annotation)
             return f"{where}, which is {called}: {refused[0] if refused else _USUAL}"
@@ -68,7 +68,7 @@ def unsettable(options: type[Options]) -> str | None:
 
 
 class _Schema(GenerateJsonSchema):
-    """JSON schema, and nothing for what JSON has no word for."""
+    """JSON schema with {} for types that JSON does not have."""
 
     ignored_warning_kinds = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012
 
@@ -82,10 +82,10 @@ def _resolved(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str
 
 
 def _samples(root: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[Any, str]]:
-    """Yield values of every kind that a schema describes, and what to take in place of one that is refused."""
+    """Yield values of every kind that a schema describes, and what to use instead if one is refused."""
     schema = _resolved(root, schema)
     kind, form = schema.get("type"), schema.get("format", "")
-    if depth > 6 and kind in ("array", "object"):  # A table that may hold its like.
+    if depth > 6 and kind in ("array", "object"):  # A recursive type.
         yield ([] if kind == "array" else {}), _USUAL
     elif ways := schema.get("anyOf") or schema.get("oneOf"):
         for way in ways:
@@ -112,7 +112,7 @@ def _samples(root: Mapping[str, Any], schema: Mapping[str, Any], depth: int = 0)
 def _one_of_each(
     root: Mapping[str, Any], schemas: list[Mapping[str, Any]], depth: int
 ) -> Iterator[tuple[list[Any], str]]:
-    """Yield values for several places, so often that each place has had each of its kinds."""
+    """Yield values for several places, until each place has had a value of each of its kinds."""
     kinds = [list(_samples(root, schema, depth + 1)) for schema in schemas]
     if all(kinds):
         for at in range(max(map(len, kinds), default=0)):
@@ -122,20 +122,20 @@ def _one_of_each(
 
 
 def _refused(options: type[Options], key: str, value: Any) -> bool:
-    """Whether a value is of a type that an option does not take, or that could not be written into a recipe again."""
+    """Whether an option does not accept a value's type, or makes of it a value that TOML cannot write."""
     try:
         made = options.model_validate({key: value})
     except pydantic.ValidationError as error:
-        # What else is wrong is a matter of this one value, or of other options.
+        # Other errors are about this one value, or about other options.
         findings = [finding for finding in error.errors(include_url=False) if finding["loc"][:1] == (key,)]
         return any(finding["type"].endswith("_type") or finding["type"].startswith("is_") for finding in findings)
     except Exception:
-        return False  # The author's own check, at which another check of the suite looks.
+        return False  # The author's own validation raised; another check of the suite covers that.
     return unwritable(plain_values(made.model_dump(exclude_none=True))) is not None
 
 
 def _loose_tables(root: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the tables in a schema that pass over unknown keys without a word."""
+    """Yield the tables in a schema that ignore unknown keys."""
     seen: set[int] = set()
     waiting: list[Any] = [schema]
     while waiting:

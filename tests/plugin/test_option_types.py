@@ -174,19 +174,19 @@ def test_types_that_a_recipe_can_set(kind: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
-        (pathlib.Path, "which is Path: take glueft.LocalPath, the text of a path"),
-        (tuple[pathlib.Path, ...], "which is tuple[pathlib.Path, ...]: take glueft.LocalPath"),
-        (bytes, "which is bytes: take str"),
-        (datetime.timedelta, "which is timedelta: take float, a number of seconds"),
-        (decimal.Decimal, "which is Decimal: take what TOML can say: str, bool, int, float"),
-        (Annotated[decimal.Decimal, pydantic.Field(strict=False)], "which is Decimal: take what TOML can say"),
-        (re.Pattern[str], "which is re.Pattern[str]: take str"),
-        (dict[int, str], "which is dict[int, str]: take what TOML can say"),
-        (complex, "which is complex: take what TOML can say"),
-        (None, "which is NoneType: take what TOML can say"),
-        (int | pathlib.Path, "which is int | pathlib.Path: take glueft.LocalPath"),
-        (Loose, "strictly: Loose passes over unknown keys; derive it from glueft.Options"),
-        (tuple[Loose, ...], "strictly: Loose passes over unknown keys"),
+        (pathlib.Path, "which is Path: use glueft.LocalPath, the text of a path"),
+        (tuple[pathlib.Path, ...], "which is tuple[pathlib.Path, ...]: use glueft.LocalPath"),
+        (bytes, "which is bytes: use str"),
+        (datetime.timedelta, "which is timedelta: use float, a number of seconds"),
+        (decimal.Decimal, "which is Decimal: use a type that TOML has: str, bool, int, float"),
+        (Annotated[decimal.Decimal, pydantic.Field(strict=False)], "which is Decimal: use a type that TOML has"),
+        (re.Pattern[str], "which is re.Pattern[str]: use str"),
+        (dict[int, str], "which is dict[int, str]: use a type that TOML has"),
+        (complex, "which is complex: use a type that TOML has"),
+        (None, "which is NoneType: use a type that TOML has"),
+        (int | pathlib.Path, "which is int | pathlib.Path: use glueft.LocalPath"),
+        (Loose, "strictly: Loose ignores unknown keys; derive it from glueft.Options"),
+        (tuple[Loose, ...], "strictly: Loose ignores unknown keys"),
     ],
 )
 def test_types_that_none_can_set(kind: Any, told: str) -> None:
@@ -198,7 +198,7 @@ def test_types_that_none_can_set(kind: Any, told: str) -> None:
 def test_none_is_the_default_or_no_value() -> None:
     reason = unsettable(_options(int | None, 5))
     assert reason is not None
-    assert reason.startswith("no recipe can set its option `value` to None, for TOML has no word for it")
+    assert reason.startswith("no recipe can set its option `value` to None, which TOML does not have")
 
 
 def _options(kind: Any, default: Any) -> type[glueft.Options]:

@@ -154,7 +154,7 @@ BREACHES = {
         task_class(
             "    class Options(glueft.Options):\n        words: list[str] = glueft.Field(['a'], description='Words.')"
         ),
-        "an option's default must be a value that cannot be changed; in class Mood, `words` has ['a']: give a tuple",
+        "an option's default must be immutable; in class Mood, `words` has ['a']: give a tuple",
     ),
     "option called plugin": (
         task_class("    class Options(glueft.Options):\n        plugin: str = glueft.Field('', description='x')"),

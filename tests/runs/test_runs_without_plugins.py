@@ -200,7 +200,7 @@ def test_every_task_of_glueft_s_own_comes_back_from_its_description() -> None:
         ({"inputs": []}, "inputs: one or two names"),
         ({"inputs": ["other"]}, "inputs: one or two names"),
         ({"labels": "ab"}, "labels: "),
-        ({"tsv": {"folder": "X", "columns": {}}}, "tsv: files that say in which column"),
+        ({"tsv": {"folder": "X", "columns": {}}}, "tsv: files with a column for each input"),
         ({"table_layout": None}, "table_layout: "),
     ],
 )

@@ -105,7 +105,5 @@ def test_a_property_is_refused_with_what_to_do(question: Path) -> None:
     question.write_text(
         TASK.replace("labels = COARSE\n", "@property\n    def labels(self):\n        return COARSE\n", 1)
     )
-    with pytest.raises(
-        RecipeError, match=r"has a property `labels`; what depends on an option is set on the task itself"
-    ):
+    with pytest.raises(RecipeError, match=r"has a property `labels`; set what depends on an option on the task itself"):
         load_recipe("mrpc", ["task.plugin=question"], plugins=[question])
