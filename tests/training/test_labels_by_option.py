@@ -70,7 +70,7 @@ def test_the_checks_go_by_the_options(question: Path) -> None:
 
     assert check("labels") == "2 place, 2 person"
     assert check("labels", fine=True) == "1 city, 1 river, 1 group, 1 individual"
-    with pytest.raises(testing.ContractBrokenError, match=r"with the options .*names a metric that does not suit"):
+    with pytest.raises(testing.ContractBrokenError, match=r"with the options .*the metric "f1" of task "question" does not suit"):
         check("declaration", fine=True, wrong=True)
 
 
@@ -80,7 +80,7 @@ def test_what_does_not_go_together_is_a_problem_of_the_recipe(question: Path) ->
     (problem,) = caught.value.problems
     assert problem.path == "task"
     assert problem.message.startswith(
-        "task \"question\" cannot be used with these options: task 'question' names a metric"
+        'task "question" cannot be used with these options: the metric "f1" of task "question" does not suit'
     )
 
 
