@@ -190,7 +190,7 @@ _OF_FILES: dict[tuple[str, str], type[Plugin]] = {}
 
 
 def known_classes(kind: str) -> dict[str, type[Any]]:
-    """The classes of a kind by name: of the installed packages, and of the plugin files that this process has loaded."""
+    """The classes of a kind by name: of installed packages, and of all plugin files that this process has loaded."""
     of_files = {name: cls for (of, name), cls in _OF_FILES.items() if of == kind}
     return load_registry().classes(kind) | of_files
 
