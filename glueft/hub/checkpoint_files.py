@@ -1,4 +1,4 @@
-"""The files that a checkpoint consists of, by name."""
+"""The names of a checkpoint's files."""
 
 import re
 
@@ -6,10 +6,10 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
-# Weights that are never read, by the end of their files' names: reading them can run code.
+# Endings of weights that are never read: reading them can run code.
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".pkl")
 
-# Every file that a tokenizer of the family may be read from.
+# Every file that a tokenizer may be read from.
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",

@@ -12,7 +12,7 @@ from glueft.hub.errors import not_at_hand
 
 
 def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]:
-    """Have a checkpoint of the hub in a folder: downloaded, or as the hub's local cache holds it.
+    """Return the folder of a checkpoint of the hub: downloaded, or from the local cache.
 
     Args:
         name: `owner/name` on the hub.
@@ -43,7 +43,7 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]
 
 
 def needed_files(name: str, files: Sequence[str]) -> list[str]:
-    """The files of a repository that a checkpoint needs: none of its sub-folders', and one kind of weights.
+    """Return the files of a repository that a checkpoint needs: none of sub-folders, and one kind of weights.
 
     Raises:
         CheckpointError: there is no config.json, or there are no safetensors weights.
@@ -79,7 +79,7 @@ def needed_files(name: str, files: Sequence[str]) -> list[str]:
 
 
 def _cached(name: str, revision: str | None) -> Path | str:
-    """The checkpoint's folder in the local cache if it is whole; else what is there instead."""
+    """The checkpoint's folder in the local cache if it is complete; else a text on what is there."""
     from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
@@ -93,7 +93,7 @@ def _cached(name: str, revision: str | None) -> Path | str:
     try:
         known = [file.path for file in get_cached_repo_tree(name, revision=folder.name)]
     except CachedRepoTreeNotFoundError:
-        # Other tools cache single files and no list of all; then what is here has to do.
+        # Other tools cache single files and no list of all.
         known = here
         if CONFIG not in here or not (WEIGHTS in here or INDEX in here):
             return f"only {_listing(here)} in {folder}"

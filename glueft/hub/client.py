@@ -1,8 +1,8 @@
-"""The hub's client with a deadline, and the one way to have something of the hub: from the cache, or downloaded.
+"""The hub's client with a deadline, and the one way to fetch from the hub or its local cache.
 
-Left alone, the client waits without limit for a name server or a silent host, and retries for more than a minute.
-Here the first question to the hub has a deadline; if it passes, the client is in offline mode for the rest of the
-process, and what the local cache holds is used.
+By itself the client waits without limit for a name server or a silent host, and retries for more than a minute. Here
+the first request has a deadline. If it passes, the client is in offline mode for the rest of the process, and the local
+cache is used.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 SECONDS_TO_ANSWER = 5
-# How long a signal may go unheard while a download is waited for.
+# How often a wait for a download looks for signals.
 LISTEN_SECONDS = 0.2
-# Why this process opens no connection to the hub, once that is settled.
+# Why this process opens no connection to the hub, once it is in offline mode.
 _offline: str | None = None
 
 
 class HubUnavailableError(Exception):
-    """The hub cannot be asked; the text says why. What the local cache holds may still do."""
+    """The hub cannot be asked; the text says why. The local cache may hold what is needed."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ def fetch(
     download: Callable[[Repository], Path],
     cache_only: bool = False,
 ) -> tuple[Path, Literal["hub", "cache"]]:
-    """Have a repository of the hub in a folder.
+    """Return the folder of a repository of the hub: downloaded, or from the local cache.
 
     Args:
         kind: what the repository holds.
         name: `owner/name`.
         revision: branch, tag or commit; None for the newest.
-        cached: returns the folder of a revision in the local cache if it is whole there, else a text on what is.
+        cached: returns the folder of a revision in the local cache if it is complete, else a text on what is there.
         download: downloads a commit, and returns its folder.
         cache_only: do not ask the hub.
 
@@ -137,8 +137,8 @@ def _ask(kind: Kind, name: str, revision: str | None) -> Repository:
 def _repository(api: HfApi, kind: Kind, name: str, revision: str | None, seconds: float) -> Repository:
     info: Any = api.repo_info(name, repo_type=kind, revision=revision, timeout=seconds)
     if _offline:
-        raise HubUnavailableError(_offline)  # too late: nobody waits any more
-    # Writes the commit into the cache's table of branches and tags, for the day the hub is out of reach.
+        raise HubUnavailableError(_offline)  # too late: the wait is over
+    # Writes the commit into the cache's table of branches and tags, which serves when the hub is out of reach.
     sha = api.resolve_revision(name, repo_type=kind, revision=revision).resolved
     return Repository(sha, tuple(file.rfilename for file in info.siblings or ()))
 
@@ -159,12 +159,12 @@ def in_thread(work: Callable[[], Answer], seconds: float | None = None) -> Answe
     def run() -> None:
         try:
             answers.put((work(), None))
-        except BaseException as error:  # SystemExit too: else it would be waited for without end
+        except BaseException as error:  # SystemExit too, or the wait would not end
             answers.put((None, error))
 
     threading.Thread(target=run, daemon=True).start()
     end = math.inf if seconds is None else time.monotonic() + seconds
-    # In short waits: a signal that comes in the moment before a wait begins does not end it, and is heard after it.
+    # In short waits: a signal that comes just before a wait begins does not end it, and is handled after it.
     while True:
         try:
             answer, error = answers.get(timeout=max(0.0, min(LISTEN_SECONDS, end - time.monotonic())))
@@ -178,7 +178,7 @@ def in_thread(work: Callable[[], Answer], seconds: float | None = None) -> Answe
 
 
 def offline_reason(kind: Kind) -> str | None:
-    """Why no connection may be opened, or None."""
+    """Return why no connection may be opened, or None."""
     from huggingface_hub import constants
 
     def is_set(variable: str) -> bool:
@@ -188,7 +188,7 @@ def offline_reason(kind: Kind) -> str | None:
         return _offline
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if is_set(variable):
-            # Set after the client was imported, it does not know of it yet.
+            # The client reads the variable when it is imported, which may have been before it was set.
             return _go_offline(f"{variable}={os.environ[variable]} is set: no connection is opened")
     if constants.is_offline_mode():
         return _go_offline("the hub client's offline mode is on: no connection is opened")
@@ -214,7 +214,7 @@ def _go_offline(reason: str) -> str:
 
 
 def seconds_to_answer() -> float:
-    """How long the hub may take to answer the first question: the hub's own HF_HUB_ETAG_TIMEOUT if set, else 5 s."""
+    """Return the deadline of the first request: the client's HF_HUB_ETAG_TIMEOUT if set, else 5 s."""
     try:
         return max(0.1, float(os.environ["HF_HUB_ETAG_TIMEOUT"]))
     except (KeyError, ValueError):
@@ -238,7 +238,7 @@ def quiet_client_in_threads() -> Iterator[None]:
         with _silent_client():
             yield
     finally:
-        # Not `catch_warnings`, which would undo what the training has set in the meantime.
+        # Not `catch_warnings`, which would undo what the training sets meanwhile.
         with suppress(ValueError):
             warnings.filters.remove(added)  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""A data set of the hub: the very commit that is recorded, or what the hub's local cache holds of it."""
+"""Data sets from the hub, at the commit that is recorded, or from the local cache."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A data set and what is known about it.
+    """A data set.
 
     Attributes:
         splits: every split, with the hub's columns.
-        revision: the commit; None where the cache's folder does not tell.
+        revision: the commit; None if the cache does not tell.
         read_from: whether the hub was asked.
     """
 
@@ -33,7 +33,7 @@ class Loaded:
 
 
 def load_hub_dataset(hub: HubDataset, revision: str | None, *, cache_only: bool = False) -> Loaded:
-    """Load a data set from the hub, or from what its local cache holds.
+    """Load a data set from the hub or from the local cache.
 
     Args:
         hub: its name and configuration.
@@ -55,7 +55,7 @@ def load_hub_dataset(hub: HubDataset, revision: str | None, *, cache_only: bool 
 
 
 def _download(hub: HubDataset, sha: str) -> Path:
-    """Have one commit of the data set in the cache of `datasets`."""
+    """Download a commit of the data set into the cache of `datasets`; return its folder."""
     import datasets
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RemoteEntryNotFoundError
@@ -63,10 +63,10 @@ def _download(hub: HubDataset, sha: str) -> Path:
     if sha in (prepared := _prepared(hub)):
         return prepared[sha]
     counts = datasets.config.HF_UPDATE_DOWNLOAD_COUNTS
-    # Else a request goes to a host of its own, whatever HF_ENDPOINT says, and a run waits for it.
+    # These requests go to another host, whatever HF_ENDPOINT says, and a run waits for them.
     datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     try:
-        # `datasets` begins with this file too, but loses the hub's own words if it is refused.
+        # `datasets` begins with this file too, but loses the hub's message if it is refused.
         with suppress(RemoteEntryNotFoundError):
             hf_hub_download(hub.path, "README.md", repo_type="dataset", revision=sha)
         # "hf://": else a folder of that name below the current one would be read instead.
@@ -82,7 +82,7 @@ def _download(hub: HubDataset, sha: str) -> Path:
 
 
 def _prepared(hub: HubDataset) -> dict[str, Path]:
-    """The folders in the cache of `datasets` with this data set, by commit, the oldest first."""
+    """Return the folders of this data set in the cache of `datasets`, by commit, the oldest first."""
     import datasets
     from datasets.naming import camelcase_to_snakecase
 
@@ -94,7 +94,7 @@ def _prepared(hub: HubDataset) -> dict[str, Path]:
             config = json.loads(info.read_text(encoding="utf-8")).get("config_name")
         except (OSError, ValueError, AttributeError):
             continue
-        # A configuration read in a way of its own (other columns, other files) has a folder with a longer name.
+        # A configuration that was read with other columns or files has a folder with a longer name.
         if config == info.parts[-4] and hub.config in (config, None):
             folders.append(info.parent)
     folders.sort(key=lambda folder: folder.stat().st_mtime)
@@ -102,7 +102,7 @@ def _prepared(hub: HubDataset) -> dict[str, Path]:
 
 
 def _cached(hub: HubDataset, revision: str | None) -> Path | str:
-    """The folder of a revision, as far as the cache knows which commit that is; else what is there instead."""
+    """Return the folder of a revision if the cache knows its commit and has it; else a text on what is there."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RevisionResolutionError
 
@@ -116,7 +116,7 @@ def _cached(hub: HubDataset, revision: str | None) -> Path | str:
         return prepared[commit]
     if not prepared:
         return "nothing of it in the cache of `datasets`"
-    # Without a revision, the newest that is there serves.
+    # Without a revision, the newest in the cache serves.
     return [*prepared.values()][-1] if revision is None else f"the cache of `datasets` has only {', '.join(prepared)}"
 
 

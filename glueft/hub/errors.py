@@ -1,4 +1,4 @@
-"""What the user is told when the hub, or its client, refuses: one table for checkpoints, data sets and pushes."""
+"""The errors of the hub and its client: one table for checkpoints, data sets and pushes."""
 
 from __future__ import annotations
 
@@ -163,13 +163,13 @@ NOT_TAKEN = Refusal(
 
 
 def not_at_hand(kind: Kind, name: str, revision: str | None, reason: str, cached: str) -> HubError:
-    """The error for what neither the hub nor its local cache gives."""
+    """Return the error for what neither the hub nor its local cache gives."""
     at = f" at revision {revision}" if revision else ""
     return NOT_AT_HAND.error(name, what=WHAT[kind], at=at, reason=reason, cached=cached)
 
 
 def read_error(error: BaseException, kind: Kind, name: str, revision: str | None) -> HubError:
-    """The error for a checkpoint or data set that could not be read, from what the hub's client raised."""
+    """Return the error for a checkpoint or data set, from what the hub's client raised."""
     from huggingface_hub import constants, errors, get_token
 
     error = _hub_answer(error)
@@ -192,13 +192,13 @@ def read_error(error: BaseException, kind: Kind, name: str, revision: str | None
 
 
 def push_error(error: BaseException, name: str, *, user: str = "", begun: bool = False) -> HubError:
-    """The error for a push that did not work, from what the hub's client raised.
+    """Return the error for a push, from what the hub's client raised.
 
     Args:
         error: from the client.
         name: the repository.
-        user: whose token it is, if the hub has said so already.
-        begun: whether files were on their way.
+        user: the account of the token, if it is known.
+        begun: whether the upload had begun.
     """
     from huggingface_hub.errors import OfflineModeIsEnabled
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # re-exported for libraries such as this one
@@ -217,7 +217,7 @@ def push_error(error: BaseException, name: str, *, user: str = "", begun: bool =
 
 
 def away(name: str, answer: str, *, begun: bool = False) -> HubError:
-    """The error for a hub that may not be asked or does not answer; `begun` as in `push_error`."""
+    """Return the error for a hub that cannot be asked; `begun` as in `push_error`."""
     offline = answer.partition("=")[0] in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") or "offline mode" in answer
     check = "unset HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE"
     check = check if offline else "a proxy and HF_ENDPOINT, if set, must be right"
@@ -225,14 +225,14 @@ def away(name: str, answer: str, *, begun: bool = False) -> HubError:
 
 
 def no_permission(name: str, user: str, answer: str) -> HubError:
-    """The error for an account or token that may not write there."""
+    """Return the error for an account or token without the right to write."""
     owner, _, repository = name.partition("/")
     own = f"push to your own account (glueft push RUN {user}/{repository}), or " if user and user != owner else ""
     return NO_PERMISSION.error(name, owner=owner, answer=answer, user=user or "another account", own=own)
 
 
 def described(error: BaseException) -> str:
-    """An error of the client in one line: its status or class, and the hub's words if it gave some."""
+    """Return an error of the client in one line: its status or class, and the hub's message if there is one."""
     status = status_of(error)
     words = getattr(error, "server_message", None)
     return without_secrets(
@@ -242,19 +242,19 @@ def described(error: BaseException) -> str:
 
 
 def status_of(error: BaseException) -> int | None:
-    """The status code of the hub's answer, if there was one."""
+    """Return the status code of the hub's answer, if there was one."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, without the client's request numbers; its class's name if it has none."""
+    """Return the first line of an error's text, without the client's request numbers; else its class."""
     lines = [re.sub(r"\s*\(Request ID:.*?\)", "", line).strip() for line in str(error).splitlines()]
     return next((line for line in lines if line), type(error).__name__)
 
 
 def token_source() -> str:
-    """Where the token comes from, in words."""
+    """Return where the token comes from, in words."""
     from huggingface_hub import constants
 
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
@@ -264,12 +264,12 @@ def token_source() -> str:
 
 
 def _hub_answer(error: BaseException) -> BaseException:
-    """The hub's own answer, where `datasets` and the client's downloads have wrapped it in errors of their own."""
+    """Return the hub's answer, which `datasets` and the client's downloads wrap in other errors."""
     from huggingface_hub import errors
 
     cause: BaseException | None = error
     while cause is not None:
-        # Files that may be absent are asked for along the way; their absence explains nothing.
+        # Some files may be absent; their absence is not the cause.
         if isinstance(cause, errors.HfHubHTTPError) and not isinstance(cause, errors.EntryNotFoundError):
             return cause
         cause = cause.__cause__ or cause.__context__

@@ -1,4 +1,4 @@
-"""Names of repositories on the hub and of their branches, checked before anything is sent."""
+"""Checks the names of repositories on the hub and of branches, before anything is sent."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ import re
 LONGEST = 96
 _PART = r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?"
 NAME_PATTERN = rf"^{_PART}/{_PART}$"
-# What git refuses in the name of a branch (git-check-ref-format), and what would have to be escaped in an address.
+# What git refuses in the name of a branch (git-check-ref-format), and what an address would have to escape.
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\%#]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock(/|$)|/\.|^@$|^HEAD$")
 
 
 def check_repository_name(name: str) -> str:
-    """Return a repository's name if the hub could have one of that name.
-
-    The rules are those of `huggingface_hub.utils.validate_repo_id`; beside these the name must say whose it is.
+    """Return a repository's name if it is valid: `huggingface_hub.utils.validate_repo_id`, and with an owner.
 
     Raises:
-        ValueError: it is no such name; the text says what is wrong, and reads well after "hub.push".
+        ValueError: it is not; the text follows the name of the key, such as "hub.push".
     """
     if name.count("/") != 1:
         raise ValueError("must be USER/NAME: the account or organization on the hub, a slash, and the repository")
@@ -35,10 +33,10 @@ def check_repository_name(name: str) -> str:
 
 
 def check_branch(revision: str) -> str:
-    """Return the name of a branch if git allows it.
+    """Return the name of a branch if it is valid for git.
 
     Raises:
-        ValueError: it is no such name, or a commit, to which nothing can be added.
+        ValueError: it is not, or it is a commit, to which nothing can be added.
     """
     if re.fullmatch(r"[0-9a-f]{40}", revision):
         raise ValueError("must be a branch; a commit stays as it is")

@@ -1,1 +1,1 @@
-"""A run goes to the hub: the files in one commit, the model card, what may be public, and pushes from a run."""
+"""Pushes runs to the hub: the files in one commit, the model card, and pushes while a run goes on."""

@@ -1,4 +1,4 @@
-"""Texts of others as Markdown that shows them as they are."""
+"""Texts from outside as Markdown that shows them unchanged."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ def number(value: object) -> str:
 
 
 def escaped(text: object) -> str:
-    """Return a text so that Markdown and HTML show it as it is, in a line or a cell."""
+    """Return a text with the marks of Markdown and HTML escaped, for a line or a cell."""
     plain = html.escape(_line(text), quote=False)
     return re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", plain)
 
 
 def _line(text: object) -> str:
-    """A text on one line; what would turn or hide letters is written out, as on a terminal."""
+    """A text on one line; invisible characters are written out, as on a terminal."""
     return printable_line(" ".join(str(text).split()))
 
 
 def code(text: object) -> str:
-    """Return a text as code, as it is, in a line or a cell."""
+    """Return a text as code, for a line or a cell."""
     line = _line(text)
     if line and not re.search(r"[`|]", line):
         return f"`{line}`"
-    # A backslash is shown within code, so that what ends it, or a cell, must go by its number.
+    # Within code a backslash is shown, so what would end the code or the cell is written by its number.
     return f"<code>{re.sub('[^a-zA-Z0-9 ]', lambda found: f'&#{ord(found[0])};', line)}</code>"
 
 

@@ -1,7 +1,4 @@
-"""The model card of a run: README.md as the hub shows it, with the metrics in the form of its `model-index`.
-
-Its words are in model_card.md.jinja.
-"""
+"""The model card of a run, with its metrics as the hub's `model-index`. Its words are in model_card.md.jinja."""
 
 from __future__ import annotations
 
@@ -94,7 +91,7 @@ def body(source: CardSource) -> str:
 
 
 def eval_results(source: CardSource) -> Iterable[EvalResult]:
-    """Return one result a metric and labelled split; under the data set's own name only where no row is missing."""
+    """Yield a result for each metric and labelled split; under the data set's name only if it is complete."""
     from huggingface_hub import EvalResult
 
     record, data, hub = source.record, source.record.data, source.task.hub if source.task else None
@@ -121,7 +118,7 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
 
 
 def data_sets(source: CardSource) -> list[str] | None:
-    """Return the data sets of the hub that it was trained on, also where all rows of one came from a folder."""
+    """Return the data sets of the hub that it was trained on, also if all their rows came from a folder."""
     data, hub = source.record.data, source.task.hub if source.task else None
     if data.dataset:
         return [data.dataset]

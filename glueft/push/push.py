@@ -150,12 +150,12 @@ def make_api() -> HfApi:
     """Return the hub's client. It finds the token itself."""
     from huggingface_hub import HfApi
 
-    # True: also where HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the token from requests that can do without.
+    # True, for HF_HUB_DISABLE_IMPLICIT_TOKEN keeps the token from requests that can do without.
     return HfApi(token=True, library_name="glueft", library_version=__version__)
 
 
 def log_in(api: HfApi, target: Target) -> str:
-    """Return whose the token is.
+    """Return the account of the token.
 
     Raises:
         HubError: offline mode, no token or a wrong one, one that may only read, or no answer in time.
@@ -180,7 +180,7 @@ def log_in(api: HfApi, target: Target) -> str:
 
 @contextmanager
 def _client_errors(name: str, user: str = "", *, begun: bool = False) -> Iterator[None]:
-    """Raise what the client raises as a HubError; the arguments are those of `push_error`."""
+    """Turn what the client raises into a HubError; the arguments are those of `push_error`."""
     try:
         yield
     except (GlueftError, GivenUpError):

@@ -1,4 +1,4 @@
-"""What run.json says of pushes: `hub`, with one entry a push."""
+"""The pushes in run.json: `hub`, with one entry a push."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def hub_record(target: Target, when: str) -> Hub:
 
     Args:
         target: where to.
-        when: "end", "epoch", or "command" where the recipe did not ask for it.
+        when: "end" or "epoch", as the recipe says; "command" for `glueft push`.
     """
     return Hub(repository=target.repository, revision=target.branch, private=target.private, when=when, pushes=[])
 
@@ -33,7 +33,7 @@ def failed(error: GlueftError | str, status: str = "failed") -> dict[str, Any]:
 
 
 def note_push(run: Run, pushed: Pushed, say: Callable[[str], None]) -> None:
-    """Add a push to the run.json of a finished run. Where that cannot be written, say so: the push stands anyway."""
+    """Add a push to the run.json of a finished run; say so if it cannot be written."""
     if run.record.hub is None:
         run.record.hub = hub_record(pushed.target, "command")
     run.record.hub.pushes.append(Push.model_validate(pushed.as_record()))
