@@ -13,6 +13,7 @@ from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
 from glueft.export.readme import readme
 from glueft.export.tokenizer_call import TokenizerCall
+from glueft.plugin.origin import origin_of
 from glueft.system import interruption
 
 if TYPE_CHECKING:
@@ -67,13 +68,15 @@ def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
     from glueft.runs.public_record import public_record
     from glueft.version import __version__
 
+    family = saved.classifier.family
     # An export is made to be given away.
     record = public_record(saved.run.record) if saved.run else None
     return {
         "format": form.name,
         "glueft": __version__,
         "model_file": form.model_file,
-        "architecture": saved.classifier.family.architecture,
+        "architecture": family.architecture,
+        "family": {"name": family.name} | origin_of(family),
         "task": record.task if record else None,
         "checkpoint": record.checkpoint.name if record else None,
         "labels": list(saved.labels),

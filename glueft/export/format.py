@@ -56,6 +56,7 @@ class Format(ABC):
         writer: the package that writes it, if glueft can be installed without it.
         called_with: the packages of the README's code, for `pip install`.
         takes_all_inputs: whether the model takes each of `INPUT_NAMES`, even those that its family ignores.
+        needs_family: whether the README's code needs the package that brought the encoder's family.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Format(ABC):
     writer: Package | None = None
     called_with: str
     takes_all_inputs: bool = True
+    needs_family: bool = False
 
     def refuse_if_unwritable(self) -> None:
         """Raise ExportError if the format cannot be written here, before anything is loaded."""

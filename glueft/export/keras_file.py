@@ -22,6 +22,7 @@ class KerasFile(Format):
     holds = "A Keras model, model.keras, and the tokenizer's files. Its class comes from glueft"
     model_file = "model.keras"
     called_with = "glueft"
+    needs_family = True
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
         from glueft.encoder.checkpoint import save_config_and_tokenizer

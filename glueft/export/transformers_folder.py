@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.errors import ExportError
 from glueft.export.format import Format, Package, Snippet
 
 if TYPE_CHECKING:
@@ -26,8 +26,18 @@ class TransformersFolder(Format):
     takes_all_inputs = False
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
+        from transformers import CONFIG_MAPPING
+
         from glueft.encoder.checkpoint import save_classifier
 
+        family = model.family.name
+        if family not in CONFIG_MAPPING:
+            raise ExportError(
+                f"transformers has no encoder of the family {family}",
+                expected="a family that transformers can open",
+                received=f"model_type {family}, which a plugin brings",
+                fix="export another format, such as onnx or keras; glueft itself opens the model/ folder of the run",
+            )
         save_classifier(model, folder, tokenizer)
 
     def readers(self) -> Readers:
@@ -35,10 +45,8 @@ class TransformersFolder(Format):
 
     def read_with_torch(self, folder: Path) -> Reader:
         import torch
-        from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
+        from transformers import AutoModelForSequenceClassification
 
-        if json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"] not in CONFIG_MAPPING:
-            return self.read_with_glueft(folder)  # a family of a plugin, which transformers does not have
         model = AutoModelForSequenceClassification.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         ).eval()

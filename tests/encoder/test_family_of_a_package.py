@@ -22,10 +22,11 @@ from glueft.encoder.freezing import freeze
 from glueft.encoder.lora import enable_lora
 from glueft.encoder.weights import export_weights, tensor_table
 from glueft.encoder.word_embeddings import known_words, narrow_vocabulary, widen_vocabulary
-from glueft.errors import CheckpointError
+from glueft.errors import CheckpointError, ExportError
 from glueft.export.exporter import export
 from glueft.export.formats import FORMATS
-from glueft.inference.predictor import load_saved_model
+from glueft.export.onnx_file import onnx_model
+from glueft.inference.predictor import SavedModel, load_saved_model
 from glueft.plugin.file import read_plugin_file
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
@@ -128,12 +129,38 @@ def test_it_is_trained_saved_and_opened_again(finished: Path, tmp_path: Path) ->
     assert weights[0] == weights[1]
 
 
-@pytest.mark.parametrize("form", ["transformers", "keras", "onnx"])
-def test_it_is_exported_and_read_back(form: str, finished: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def saved(finished: Path) -> SavedModel:
+    return load_saved_model(finished)
+
+
+@pytest.mark.parametrize("form", ["keras", "onnx"])
+def test_it_is_exported_and_read_back(form: str, saved: SavedModel, tmp_path: Path) -> None:
     if form == "onnx":
         pytest.importorskip("onnx", reason="onnx is not installed")
-    written = export(load_saved_model(finished), tmp_path / "out", FORMATS[form])
+    written = export(saved, tmp_path / "out", FORMATS[form])
     assert written["check"]["rows"] > 0 and written["check"]["largest_difference"] < 1e-4
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert ("`pip install glueft glueft-rotary`" in text) is (form == "keras")
+
+
+def test_transformers_has_no_such_family(saved: SavedModel, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="transformers has no encoder of the family rotary"):
+        export(saved, tmp_path / "out", FORMATS["transformers"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_graph_of_its_own_there_is_no_onnx(saved: SavedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(type(saved.classifier.family), "onnx")
+    with pytest.raises(ExportError, match="the family rotary cannot be written as ONNX"):
+        onnx_model(saved.classifier)
+
+
+def test_without_layers_to_adapt_there_is_no_lora(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(folder)
+    monkeypatch.setattr(type(model.family), "adapted", ())
+    with pytest.raises(CheckpointError, match="LoRA is not there for encoders of the family rotary"):
+        enable_lora(model, 2, seed=0)
 
 
 def test_lora_adapts_the_layers_that_it_names(folder: Path) -> None:
