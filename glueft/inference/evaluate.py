@@ -1,4 +1,4 @@
-"""Measures a saved model again: that of a run, or any classification checkpoint. Nothing is trained or written."""
+"""Evaluates a saved model: that of a run, or any classification checkpoint. Nothing is trained or written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """The rows to measure, by split, and what is said of where they came from."""
+    """The rows of each split, and where they came from."""
 
     splits: dict[str, Rows]
     provenance: dict[str, Any]
@@ -54,19 +54,18 @@ def evaluate_run(
     verbose: bool = False,
     begin: float | None = None,
 ) -> dict[str, Any]:
-    """Measure the model of a run as the run itself did, and set the result beside the run's own.
+    """Evaluate the model of a run as the run itself did, and compare the result with the run's own.
 
-    Rows that the run read from the hub are read at the same commit, if nothing else is asked for.
+    Rows that the run read from the hub are read at the same commit, unless another is asked for.
 
     Args:
         run: from `Run.open`.
-        splits: "validation" and "test", each meaning all of its sort, "train", or single ones by their full names;
+        splits: "train", "validation" and "test" (the last two mean all splits of that kind), or single splits by name;
             the validation splits if empty.
         overrides: changes of the run's recipe, as `--set` takes them.
         data_dir: read the rows from this folder, in the benchmark's own layout.
         sample: read the rows that ship with the task.
-        plugins: plugin files, beside those of the run's recipe; one of the same name takes the place of the run's.
-        trust: run the plugin files that the run's recipe names, even if no run of this user has.
+        plugins, trust: as in `Run.open`.
         progress: what shows the phases; nothing if None.
         verbose: let the libraries' own log lines through.
         begin: `time.perf_counter()` at which the clock starts; now if None.
@@ -82,25 +81,25 @@ def evaluate_run(
     from glueft.inference.predictor import check_model_folder, check_task_labels, load_run_model
 
     with clock.phase("setup", clock.begin):
-        recipe = run.load_parts(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
-        run = run.with_parts(recipe)
-        chosen = choose_splits(recipe.task, splits)
+        parts = run.load_parts(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
+        run = run.with_parts(parts)
+        chosen = choose_splits(parts.task, splits)
         check_model_folder(run)
         check_task_labels(run)
         own = {split: run.predictions(split) for split in chosen if split in run.splits() or _promised(run, split)}
-        revision = run.record.data.revision if _same_hub_dataset(run, recipe) else None
-        rows = read_rows(recipe, chosen, progress, revision=revision)
-        # A task may have learnt its labels from rows of today; the model knows the run's.
-        task = run.task if recipe.task.reads_own_files else recipe.task
+        revision = run.record.data.revision if _same_hub_dataset(run, parts) else None
+        rows = read_rows(parts, chosen, progress, revision=revision)
+        # A task that learns its labels from its rows may have other ones now; the model has those of the run.
+        task = run.task if parts.task.reads_own_files else parts.task
         with progress.phase(f"model {run.model_folder}"):
             saved = load_run_model(run, quiet=not verbose)
     result, logits = measure(saved, task, rows, clock, progress)
-    given = {
+    references = {
         name: [split.label_names[index] for index in split.labels]
         for name, split in rows.splits.items()
         if split.label_names
     }
-    result |= {"run_dir": str(run.folder), "comparison": compare_with_run(run, recipe, result, own, logits, given)}
+    result |= {"run_dir": str(run.folder), "comparison": compare_with_run(run, parts, result, own, logits, references)}
     return result | {"seconds": clock.readings()}
 
 
@@ -113,13 +112,12 @@ def evaluate_checkpoint(
     verbose: bool = False,
     begin: float | None = None,
 ) -> dict[str, Any]:
-    """Measure a classification checkpoint on a task, its outputs matched to the task's labels by name.
+    """Evaluate a classification checkpoint on a task, its outputs matched to the task's labels by name.
 
     Args:
-        parts: the task, the checkpoint and where the rows are; from `load_task_parts`.
-        splits: as in `evaluate_run`.
-        labels: what the checkpoint's outputs are called, in order, where its config.json does not say so.
-        progress, verbose, begin: as in `evaluate_run`.
+        parts: from `load_task_parts`.
+        labels: the names of the checkpoint's outputs, in order, if config.json does not tell them.
+        splits, progress, verbose, begin: as in `evaluate_run`.
 
     Returns:
         What `glueft evaluate --json` prints.
@@ -167,11 +165,7 @@ def evaluate_checkpoint(
 
 
 def choose_splits(task: Task, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the splits that `--split` names, each once: "validation" and "test" stand for all of their sort.
-
-    Args:
-        task: says which splits there may be.
-        names: none for the validation splits.
+    """Return the splits that `--split` names, each once; see `evaluate_run`.
 
     Raises:
         DataError: the task has no such split.
@@ -196,16 +190,16 @@ def choose_splits(task: Task, names: Sequence[str]) -> tuple[str, ...]:
 def read_rows(
     settings: TaskParts, splits: Sequence[str], progress: Progress, *, revision: str | None = None
 ) -> LabelledRows:
-    """Read the rows of some splits, and no others where their source can be read in parts.
+    """Read the rows of some splits, and no others if their source can be read in parts.
 
     Args:
         settings: the task and [data].
-        splits: their full names.
-        progress: is told what there is.
-        revision: of the data set on the hub, where [data] names none.
+        splits: their names.
+        progress: shows what was read.
+        revision: of the data set on the hub, if [data] names none.
 
     Raises:
-        DataError: a split is not there, is not what the task promises, or has rows without a label.
+        DataError: a split is missing, is not what the task promises, or has rows without a label.
         HubError: the hub is out of reach and its cache does not hold the rows.
     """
     from glueft.data.rows import load_split
@@ -220,7 +214,7 @@ def read_rows(
     provenance: dict[str, Any] = {}
     warnings: dict[str, None] = {}
     for split in splits:
-        source = make_source(data, task)  # a source that has been asked for one split has no other
+        source = make_source(data, task)  # a source that was asked for one split has no other
         with progress.phase(f"{split} rows of {task.name} ({source.kind})"):
             rows[split] = load_split(task, source, split, limit=limits.get(split), draw_seed=data.draw_seed)
         _refuse_unlabelled(task, rows[split])
@@ -240,7 +234,7 @@ def measure(
     """Predict and score every split, in the batches and with the predict step of a run's own evaluation.
 
     Returns:
-        What there is to tell, and the logits of each split, (rows, labels) or (rows, 1).
+        The result, and the logits of each split, (rows, labels) or (rows, 1).
     """
     from glueft.training import engine
     from glueft.training.backend import describe_backend
@@ -258,11 +252,11 @@ def measure(
             by_split[name] = task_metrics(task, predictions, labels)
             others[name] = metrics_beside(task, predictions, labels)
             described[name] = describe_split(task, split, encoded)
-    judged = next(iter(by_split))
+    primary = next(iter(by_split))
     result = {
         "task": task.name,
-        "split": judged,
-        "metrics": by_split[judged],
+        "split": primary,
+        "metrics": by_split[primary],
         "metrics_by_split": by_split,
         "metric_labels": metric_labels(task.metrics, task.labels, task.positive_index),
         "other_metrics_by_split": others,
@@ -310,14 +304,14 @@ def _begin(progress: Progress | None, begin: float | None, verbose: bool) -> tup
 
 
 def _promised(run: Run, split: str) -> bool:
-    """Whether the run has said in its recipe that it writes the predictions of a validation split."""
-    predict = run.recipe_settings().get("data", {}).get("predict", [])
+    """Whether the run's recipe has it write the predictions of a split."""
+    predict = run.recipe_settings()["data"].get("predict", [])
     return split in predict or ("validation" in predict and split in run.parts.task.validation_splits)
 
 
-def _same_hub_dataset(run: Run, recipe: TaskParts) -> bool:
-    data, hub = run.record.data, recipe.task.hub
-    if hub is None or recipe.data.source != "hub" or recipe.data.revision is not None:
+def _same_hub_dataset(run: Run, parts: TaskParts) -> bool:
+    data, hub = run.record.data, parts.task.hub
+    if hub is None or parts.data.source != "hub" or parts.data.revision is not None:
         return False
     return data.source == "hub" and (data.dataset, data.config) == (hub.path, hub.config)
 

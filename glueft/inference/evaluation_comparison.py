@@ -1,4 +1,4 @@
-"""Sets a later evaluation of a run's model beside the run's own record: rows, numbers, predictions, circumstances."""
+"""Compares a later evaluation of a run's model with the run's own record: rows, metrics, predictions, environment."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from glueft.runs.predictions import Predictions
     from glueft.runs.run import Run
 
-# Of the numbers in predictions/, before they had all their digits.
+# Of the numbers in the predictions of earlier versions.
 EARLIER_DECIMALS = 6
 
-# The keys of a recipe that an evaluation reads; where the rows come from is told by their fingerprint.
+# The keys of a recipe that an evaluation reads. The fingerprint of the rows tells whether they are the same.
 _READ: dict[str, tuple[str, ...]] = {
     "task": (),
     "data": ("max_length", "limit_train", "limit_validation", "limit_draw", "limit_seed"),
@@ -28,35 +28,33 @@ _READ: dict[str, tuple[str, ...]] = {
     "engine": ("precision",),
 }
 
-# What run.json has of the machine and of the way of computing that can change a last digit.
+# What of the environment can change a last digit.
 _CIRCUMSTANCES = {"engine": ("backend", "jit_compile", "onednn"), "host": ("name", "system", "cpus", "python")}
 
 
 def compare_with_run(
     run: Run,
-    recipe: TaskParts,
+    parts: TaskParts,
     result: Mapping[str, Any],
     own: Mapping[str, Predictions],
     logits: Mapping[str, NDArray[np.float32]],
-    labels: Mapping[str, Sequence[str]],
+    references: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """Compare what was measured now with what the run measured.
+    """Compare the metrics of now with those of the run. A metric that is of another label than then is not compared.
 
     Args:
-        run: its record.
-        recipe: the one that was followed now.
-        result: `measure`'s.
+        run: the run.
+        parts: what was used now of its recipe.
+        result: of `measure`.
         own: the run's predictions of each split that it predicted.
-        logits: those of now, (rows, labels) or (rows, 1).
-        labels: the labels that each row is given now, by name; none in regression.
-
-    A metric that is of another label than the run's has no value of the run to stand beside.
+        logits: of now, (rows, labels) or (rows, 1).
+        references: the labels of now by name; none in regression.
 
     Returns:
-        `splits`, and for each the rows, the fingerprints and the metrics of both, how many predicted labels are others
-        (`other_labels`) and how far probabilities or scores are apart at most (`furthest_apart`); `equal`, whether
-        everything that both have is the same, None if they have nothing in common; `differences`, a line for each thing
-        that is not; and the `summary` in a sentence.
+        `splits`: for each the rows, the fingerprints and the metrics of both, the number of predicted labels that
+        changed (`other_labels`) and the largest difference of a probability or score (`furthest_apart`); `equal`:
+        whether everything that both have is the same, None if they have nothing in common; `differences`: a line for
+        each thing that is not; and the `summary` in a sentence.
     """
     record = run.record
     of_others = {
@@ -89,7 +87,7 @@ def compare_with_run(
             "furthest_apart": apart,
         }
     positive = (f'{name}: of "{then}" in the run, of "{now}" now' for name, (then, now) in of_others.items())
-    differences = [*_rows(splits), *_given(own, labels), *positive, *_circumstances(run, recipe, result)]
+    differences = [*_rows(splits), *_references(own, references), *positive, *_circumstances(run, parts, result)]
     return {
         "splits": splits,
         "equal": all(map(_is_equal, known(splits).values())) if known(splits) else None,
@@ -99,10 +97,9 @@ def compare_with_run(
 
 
 def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: list[str]) -> tuple[int, float]:
-    """Return how many predicted labels are others than the run's, and how far numbers are apart at most.
+    """Return how many predicted labels changed, and the largest difference of a probability, or of a score.
 
-    The numbers are probabilities, or scores in regression. The files of earlier versions have six decimals of them: one
-    that is rounded to the run's is the run's.
+    The files of earlier versions have six decimals: a number that is rounded to the run's counts as equal.
     """
     import numpy as np
 
@@ -119,7 +116,7 @@ def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: l
 
 
 def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
-    """Return what the comparison comes to, in a sentence."""
+    """Return the result of the comparison in a sentence."""
     measured = known(splits)
     if not measured:
         return f"the run itself did not measure {' and '.join(splits)}"
@@ -139,7 +136,7 @@ def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
 
 
 def known(splits: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the splits that the run has measured too."""
+    """Return the splits that the run has metrics of."""
     return {
         name: split
         for name, split in splits.items()
@@ -170,32 +167,31 @@ def _rows(splits: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _given(own: Mapping[str, Predictions], labels: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Rows that are given another label than the run read for them."""
-    for name, now in labels.items():
+def _references(own: Mapping[str, Predictions], references: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for name, now in references.items():
         then = own[name].labels if name in own else []
         others = sum(before != after for before, after in zip(then, now, strict=False)) if len(then) == len(now) else 0
         if others:
             yield f"{name} labels: {others:,} of {counted(len(now), 'row')} are given another label than the run read"
 
 
-def _circumstances(run: Run, recipe: TaskParts, result: Mapping[str, Any]) -> Iterator[str]:
-    """What may make other numbers of the same rows."""
+def _circumstances(run: Run, parts: TaskParts, result: Mapping[str, Any]) -> Iterator[str]:
+    """What may change the numbers of the same rows."""
     record = run.record
     files = result["checkpoint"]["sha256"]
     changed = [name for name, sha256 in record.model.sha256.items() if files.get(name) != sha256]
     if changed:
         yield f"model folder: {', '.join(changed)} changed since the run"
-    yield from _origin(run, recipe)
-    yield from _labels(run, recipe)
-    before, after = run.recipe_settings(), recipe.tables()
+    yield from _origin(run, parts)
+    yield from _labels(run, parts)
+    before, after = run.recipe_settings(), parts.tables()
     for section, keys in _READ.items():
         for key in keys or dict.fromkeys([*before[section], *after[section]]):
             then, now = before[section].get(key), after[section].get(key)
             if then != now:
                 yield f"{section}.{key}: the run had {_shown(then)}, now {_shown(now)}"
-    for section, parts in _CIRCUMSTANCES.items():
-        for key in parts:
+    for section, keys in _CIRCUMSTANCES.items():
+        for key in keys:
             then, now = getattr(getattr(record, section), key), result[section][key]
             if then is not None and then != now:
                 yield f"{section} {key}: the run had {_shown(then)}, now {_shown(now)}"
@@ -204,24 +200,24 @@ def _circumstances(run: Run, recipe: TaskParts, result: Mapping[str, Any]) -> It
             yield f"{package}: the run had {version}, now {result['versions'].get(package, 'none')}"
 
 
-def _origin(run: Run, recipe: TaskParts) -> Iterator[str]:
-    """Whether what brought the task is what brought it for the run."""
-    task, record = recipe.task, run.record
+def _origin(run: Run, parts: TaskParts) -> Iterator[str]:
+    """Whether the task comes from where it came from in the run."""
+    task, record = parts.task, run.record
     then, now = recorded_origins(record).get(("task", task.name)), origin_of(task)
     files = {file.path: file.sha256 for file in record.plugins.files}
-    changed = [file.path for file in recipe.plugin_files if files.get(file.path, file.sha256) != file.sha256]
+    changed = [file.path for file in parts.plugin_files if files.get(file.path, file.sha256) != file.sha256]
     yield from (f"plugin file {path}: changed since the run" for path in changed)
     if then is None or now.get("file") in changed:
         return
-    # Of a file it is the content that counts, wherever it lies; and glueft's own version is told with the others.
+    # A plugin file is the same if its content is; glueft's version is compared with those of the other packages.
     same = then.get("sha256") == now.get("sha256") if "file" in then else then == now
     if not same and {then.get("package"), now.get("package")} != {"glueft"}:
         yield f"task {task.name}: the run had it from {in_words(then)}, now it is from {in_words(now)}"
 
 
-def _labels(run: Run, recipe: TaskParts) -> Iterator[str]:
-    """Whether the labels of the task are still in the order that they had in the run."""
-    task = recipe.task
+def _labels(run: Run, parts: TaskParts) -> Iterator[str]:
+    """Whether the labels of the task have the order that they had in the run."""
+    task = parts.task
     if not task.reads_own_files and tuple(task.labels) != run.labels:
         yield (
             f"labels of {task.name}: the run had {', '.join(run.labels)}, now they are {', '.join(task.labels)}: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -503,20 +504,14 @@ def _without(content: dict[str, Any], faults: Sequence[Mapping[str, Any]]) -> di
             or (done and ((len(path) == 1 and path[0] in _DONE) or path[1:2] == ("splits",)))
         ):
             return None
-    copy: dict[str, Any] = _copy(content)
+    kept = deepcopy(content)
     # From the end, so that places in lists stay; what is inside something that has gone has gone with it.
     for path in sorted(paths, key=lambda path: [*map(str, path)], reverse=True):
-        inner = copy
+        inner: Any = kept
         for key in path[:-1]:
             inner = inner[key]
         del inner[path[-1]]
-    return copy
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [*map(_copy, value)] if isinstance(value, list) else value
+    return kept
 
 
 def _plain(value: Any) -> Any:

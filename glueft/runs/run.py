@@ -63,32 +63,19 @@ _SECTIONS = ("task", "model", "data", "optimizer", "schedule", "training", "engi
 
 
 class Live(Protocol):
-    """The model of a run that trains, and what belongs to it."""
+    """The model of a run that trains, and what belongs to it; `Run` says what each member is."""
 
     @property
-    def classifier(self) -> Classifier:
-        """The Keras classifier with its current weights."""
-
+    def classifier(self) -> Classifier: ...
     @property
-    def tokenizer(self) -> Any:
-        """A copy of the run's tokenizer."""
-
+    def tokenizer(self) -> Any: ...
     @property
-    def num_train_steps(self) -> int:
-        """Optimizer steps of the whole run."""
-
+    def num_train_steps(self) -> int: ...
     @property
-    def validation_rows(self) -> Rows:
-        """The rows of the primary split."""
-
-    def validation_answers(self, logits: NDArray[np.float32]) -> Answers:
-        """Return what logits of these rows say."""
-
-    def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
-        """Return what the model says of texts."""
-
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate of an optimizer step, from 1."""
+    def validation_rows(self) -> Rows: ...
+    def validation_answers(self, logits: NDArray[np.float32]) -> Answers: ...
+    def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers: ...
+    def learning_rate(self, step: int) -> float: ...
 
 
 class Run:
@@ -199,20 +186,12 @@ class Run:
         return self.record.status == "running" and is_alive(self.record.process) is False
 
     def write_record(self) -> None:
-        """Write run.json.
-
-        Raises:
-            RunFolderError: it cannot be written; the one before stays.
-        """
+        """Write run.json. Where that fails (RunFolderError), the one before stays."""
         with writing_in_run(self.folder / "run.json"):
             write_text(self.folder / "run.json", json_text(self.record.as_dict(), indent=2) + "\n")
 
     def close(self, seconds: Mapping[str, float], error: BaseException | None = None) -> None:
-        """Write how the run ended, in the room that was kept for it.
-
-        Args:
-            seconds: by phase.
-            error: what ended it; None if it is done.
+        """Write how the run ended: done, or by an error. `seconds` is by phase.
 
         Raises:
             RunFolderError: run.json cannot be written; the one before stays.
@@ -250,16 +229,7 @@ class Run:
         self.write_record()
 
     def log(self, kind: str = "", **values: Any) -> None:
-        """Append a line of JSON to history.jsonl, the one file that grows while the run trains.
-
-        Args:
-            kind: the type of the line; "step" and "epoch" are glueft's own. Required.
-            values: texts, numbers, lists and tables; arrays and tensors become lists, and NaN becomes null.
-
-        Raises:
-            PluginError: `kind` is missing, or a value has no form in JSON; nothing is written.
-            RunFolderError: the line cannot be written; the lines before it are complete.
-        """
+        """Append a line of JSON to history.jsonl, the one file that grows while the run trains."""
         line = line_of(kind, values)
         with writing_in_run(self.folder / HISTORY):
             add_line(self.folder / HISTORY, line)
@@ -273,7 +243,7 @@ class Run:
         self._say(str(text))
 
     def cannot_write(self, fault: OSError) -> GlueftError:
-        """Return the error for a file that could not be written and is not glueft's own: a callback's, for one."""
+        """Return the error for a file of a callback or a library that could not be written."""
         return cannot_write_in_run(self.folder, fault)
 
     def splits(self) -> tuple[str, ...]:
@@ -465,13 +435,7 @@ class Run:
         return None if self.validation_logits is None else self._attached().validation_answers(self.validation_logits)
 
     def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
-        """Predict new texts, or pairs of texts, with the current weights. The training is not affected.
-
-        Raises:
-            PluginError: the texts are no list of texts, or of pairs where the task needs pairs.
-            RunFolderError: the model is not loaded.
-            TrainingError: a logit is not a finite number.
-        """
+        """Predict new texts, or pairs of texts, with the current weights. The training is not affected."""
         return self._attached().predict(texts)
 
     def learning_rate(self, step: int) -> float:

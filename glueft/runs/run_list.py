@@ -1,4 +1,4 @@
-"""The runs in a folder, each read from its run.json alone; a folder that cannot be read is listed with the reason."""
+"""The runs in a folder, each read from its run.json alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,37 +19,35 @@ from glueft.suggest import did_you_mean
 from glueft.system.process_identity import is_alive
 
 STATUSES = {
-    "done": "over, and all of it is there",
-    "running": "run.json says so, and nothing that can be known from here speaks against it",
-    "died": "run.json says running, but the process is gone: killed, or out of memory; or it never wrote run.json",
+    "done": "complete",
+    "running": "run.json says so, and its process is not known to be gone",
+    "died": "run.json says running, or was never written, but the process is gone: killed, or out of memory",
     "interrupted": "stopped by Ctrl-C, SIGTERM or SIGHUP",
     "failed": "ended by an error",
     "broken": "the folder cannot be read",
 }
 # What a run can be sorted by, beside its metrics.
 KEYS = ("folder", "task", "checkpoint", "time", "seed", "status", "started")
-# What a run makes in its folder; one of these alone shows that a folder was meant to be a run.
+# What a run writes into its folder, beside run.json.
 _TRACES = ("recipe.toml", "history.jsonl", "predictions", "model")
-# Seconds from a run's folder to its first record, with time to spare.
+# Seconds within which a run writes its first record, with time to spare.
 _MOMENT = 10.0
 _NAME = re.compile(r".+-\d{8}-\d{6}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
 class ListedRun:
-    """One line of the list.
+    """One line of the list; what is not known is None.
 
     Attributes:
         folder: its name in the folder that is listed.
         path: absolute.
         status: a key of STATUSES.
-        note: why it is broken, failed or thought dead, or how long ago a running one last wrote; None for the others.
-        task: of the recipe; None, as all that follows, where it is not known.
+        note: why it is broken, failed or died, or how long ago a running one last wrote.
         checkpoint: as the recipe names it.
-        metrics: name -> value, of the split that the run is judged by; empty until the run is done.
-        metric_labels: the label that a metric is of, for those that are of one; empty where the run has not said so.
-        seconds: the whole run's; None until it is over.
-        seed: of the training.
+        metrics: of the primary split; empty until the run is done.
+        metric_labels: the label of each metric that is of one label.
+        seconds: of the whole run.
         started: in UTC, ISO 8601.
     """
 
@@ -66,9 +65,7 @@ class ListedRun:
 
 
 def list_runs(folder: Path) -> list[ListedRun]:
-    """Return the runs in a folder, or the one that the folder itself is, in the order of their names.
-
-    Folders that show no trace of a run are left out.
+    """Return the runs in a folder, or the one that the folder itself is, by name. Other folders are left out.
 
     Raises:
         RunFolderError: there is no such folder, or it cannot be read.
@@ -93,7 +90,6 @@ def listed(folder: Path) -> ListedRun:
     path = str(folder.absolute())
     name = folder.name or path
     if _has_only_begun(folder):
-        # What has just begun writes its first record within a moment.
         begun = _last_sign(folder, ("recipe.toml", "."))
         if time.time() - begun < _MOMENT:
             return ListedRun(name, path, "running", "it has not written run.json yet")
@@ -124,7 +120,7 @@ def listed(folder: Path) -> ListedRun:
 
 
 def chosen(runs: Iterable[ListedRun], *, task: str | None, statuses: Sequence[str]) -> list[ListedRun]:
-    """Return the runs of a task and of any of the statuses; all, where nothing is said.
+    """Return the runs of a task and of any of the statuses; all by default.
 
     Raises:
         GlueftError: there is no such status.
@@ -141,12 +137,7 @@ def chosen(runs: Iterable[ListedRun], *, task: str | None, statuses: Sequence[st
 
 
 def ordered(runs: Sequence[ListedRun], key: str, *, reverse: bool = False) -> list[ListedRun]:
-    """Return the runs from the smallest to the largest value of a key; those without one come first.
-
-    Args:
-        runs: as `list_runs` gives them; equal ones keep that order.
-        key: one of KEYS, or a metric.
-        reverse: from the largest to the smallest.
+    """Return the runs sorted by one of KEYS or a metric; those without a value come first, equal ones keep their order.
 
     Raises:
         GlueftError: runs have no such key.
@@ -176,7 +167,7 @@ def metric_names(runs: Iterable[ListedRun]) -> list[str]:
 
 
 def metric_titles(runs: Iterable[ListedRun]) -> list[str]:
-    """Return the metrics as people are shown them: with their label where all runs that have the metric agree on it."""
+    """Return the titles of these metrics, with a label where all runs that have the metric agree on it."""
     runs = [run for run in runs if run.metrics]
     titles = []
     for name in metric_names(runs):
@@ -194,12 +185,12 @@ def _is_meant_to_be_a_run(folder: Path) -> bool:
     except OSError:  # Also one that may not be read.
         return _NAME.fullmatch(folder.name) is not None
     traces = names.intersection(_TRACES)
-    # A model's folder, or a data set's, is named freely and has none of the other traces.
+    # A folder with a model, or a data set, may have any name and lacks the other traces.
     return "run.json" in names or ("recipe.toml" in traces and len(traces) > 1) or bool(_NAME.fullmatch(folder.name))
 
 
 def _has_only_begun(folder: Path) -> bool:
-    """Whether a run's folder holds nothing of it but its recipe: the record is what is written next."""
+    """Whether a run's folder holds at most its recipe: the record is written next."""
     try:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     except OSError:
@@ -223,13 +214,11 @@ def _status(run: Run) -> tuple[str, str | None]:
 
 def _last_sign(folder: Path, names: Sequence[str] = ("run.json", "history.jsonl")) -> float:
     """When the run last wrote, in seconds since the epoch."""
-    times = []
+    times = [0.0]
     for name in names:
-        try:
+        with suppress(OSError):
             times.append((folder / name).stat().st_mtime)
-        except OSError:
-            continue
-    return max(times, default=0.0)
+    return max(times)
 
 
 def _ago(moment: float) -> str:

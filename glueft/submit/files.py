@@ -1,4 +1,4 @@
-"""One file of a benchmark's upload: what is written for each prediction, and the check of what was written."""
+"""One file of a benchmark's upload: its content, and the check of it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,7 @@ SCORE = re.compile(rf"-?[0-9]+\.[0-9]{{{SCORE_DIGITS}}}")
 
 @dataclass(frozen=True)
 class UploadFile:
-    """A file of the upload, as a task's `submission` declares it.
-
-    Attributes:
-        name: "MRPC.tsv".
-        task: the task, or its class.
-        split: whose predictions it holds.
-    """
+    """A file of the upload, such as MRPC.tsv, with the predictions of a split, as a task's `submission` declares it."""
 
     name: str
     task: Task | type[Task]
@@ -33,22 +27,20 @@ class UploadFile:
 
     @property
     def submission(self) -> Submission:
-        """The task's, which has this file."""
         assert self.task.submission is not None
         return self.task.submission
 
     @property
     def made_task(self) -> Task:
-        """The task, made where only its class is known."""
         return self.task() if isinstance(self.task, type) else self.task
 
     @property
     def rows(self) -> int:
-        """How many rows the benchmark expects."""
+        """The number of rows that the benchmark expects."""
         return self.task.sizes[self.split]
 
     def written(self, prediction: str) -> str:
-        """Return what is written for a label's name, or for a score's text."""
+        """Return the text of the file for a label, or for the text of a score."""
         if self.task.labels:
             return (self.submission.label_text or {}).get(prediction, prediction)
         score, bounds = float(prediction), self.submission.score_range
@@ -57,33 +49,24 @@ class UploadFile:
         return f"{round(score, SCORE_DIGITS) + 0.0:.{SCORE_DIGITS}f}"  # + 0.0: no "-0.000"
 
     def beyond_range(self, predictions: Sequence[str]) -> int:
-        """Count the scores that `written` moves into the range."""
+        """Return the number of scores that `written` moves into the range."""
         if self.task.labels or self.submission.score_range is None:
             return 0
         lowest, highest = self.submission.score_range
         return sum(not lowest <= float(score) <= highest for score in predictions)
 
     def filled(self) -> list[str]:
-        """Return the predictions of a file that no run gives: the majority, in every row."""
+        """Return the most frequent label for every row."""
         return [str(self.submission.majority)] * self.rows
 
     def content(self, predictions: Sequence[str]) -> bytes:
-        """Return the file: the header, then a line a prediction with its index from 0.
-
-        Args:
-            predictions: label names or scores' texts, in the order of the split.
-        """
+        """Return the file: the header, then the index, from 0, and the text of each prediction."""
         written = {text: self.written(text) for text in set(predictions)}
         lines = [HEADER, *(f"{index}\t{written[text]}" for index, text in enumerate(predictions))]
         return ("\n".join(lines) + "\n").encode("utf-8")
 
     def check(self, content: bytes) -> None:
-        """Read a file as the benchmark would.
-
-        Raises:
-            SubmissionError: another header, number of rows or index than the benchmark expects, or a prediction that it
-                does not know.
-        """
+        """Raise SubmissionError if the header, the number of rows, an index or a prediction is not as expected."""
         lines = content.decode("utf-8").split("\n")
         if lines[0] != HEADER or lines.pop():
             self._refuse("its lines are not those of an upload", f"{HEADER!r} first, a line feed last", repr(lines[0]))

@@ -1,4 +1,4 @@
-"""Which run gives which file of a benchmark's upload, and which files no run gives: settled before any prediction."""
+"""Which run gives which file of a benchmark's upload, decided before anything is predicted."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from glueft.submit.files import UploadFile
 
 @dataclass(frozen=True)
 class Plan:
-    """The upload to be.
+    """The planned upload.
 
     Attributes:
-        benchmark: whose.
+        benchmark: its name.
         given: the run of each file that has one.
-        missing: the files that have none, with what is to be said of each.
+        missing: the files without a run, with a description of each.
     """
 
     benchmark: str
@@ -31,18 +31,17 @@ class Plan:
 
 
 def plan_submission(runs: Sequence[Run], data_dir: str | Path | None) -> Plan:
-    """Say which run gives which file.
+    """Decide which run gives which file.
 
-    A run gives the files of its own task, and those of a task that has it as `predicted_by`, unless a run of that task
-    is there too.
+    A run gives the files of its own task, and those of a task that names it in `predicted_by` and has no run itself.
 
     Args:
         runs: one or more.
-        data_dir: where the rows are read; None for where each run read its own.
+        data_dir: where the rows are read; None for the source of each run.
 
     Raises:
         SubmissionError: a run's task belongs to no benchmark or to another one, or two runs are for one file.
-        RunFolderError: a run folder is not whole.
+        RunFolderError: a run folder is incomplete.
     """
     benchmark = _benchmark(runs)
     given: dict[str, tuple[UploadFile, Run]] = {}
@@ -66,29 +65,22 @@ def plan_submission(runs: Sequence[Run], data_dir: str | Path | None) -> Plan:
 
 
 def upload_files(task: Task | type[Task]) -> list[UploadFile]:
-    """The files that a task's `submission` declares."""
     submission = task.submission
     return [UploadFile(name, task, split) for split, name in submission.files.items()] if submission else []
 
 
 def has_predictions(run: Run, file: UploadFile) -> bool:
-    """Whether the run has predicted the rows of a file."""
     return file.split in run.splits()
 
 
 def source_of(run: Run, task: Task | type[Task], data_dir: str | Path | None) -> Source:
-    """Where the rows of a task are read for a run."""
     if data_dir is not None and not task.reads_own_files:
         return FolderSource(data_dir)
     return make_source(run.parts.data, task)
 
 
 def refuse_without_rows(plan: Plan, data_dir: str | Path | None) -> None:
-    """Refuse runs that have neither predictions of their files nor rows to predict.
-
-    Raises:
-        SubmissionError: names each such file.
-    """
+    """Raise SubmissionError if a run has neither the predictions of a file nor rows to predict."""
     lost = [(run, file) for file, run in plan.given.items() if not _is_at_hand(run, file, data_dir)]
     if lost:
         raise SubmissionError(
@@ -100,11 +92,7 @@ def refuse_without_rows(plan: Plan, data_dir: str | Path | None) -> None:
 
 
 def refuse_missing(plan: Plan) -> None:
-    """Refuse an upload that lacks files.
-
-    Raises:
-        SubmissionError: names each file without a run.
-    """
+    """Raise SubmissionError if files have no run."""
     if not plan.missing:
         return
     few = "1 file has" if len(plan.missing) == 1 else f"{len(plan.missing)} files have"
@@ -139,7 +127,7 @@ def _benchmark(runs: Sequence[Run]) -> str:
 
 
 def _wanted(runs: Sequence[Run], benchmark: str) -> dict[str, list[UploadFile]]:
-    """The files of a benchmark by name, each with the tasks that declare it."""
+    """The files of a benchmark by name, each for every task that declares it."""
     files: dict[str, list[UploadFile]] = {}
     for registry in (load_registry(), *(run.parts.registry for run in runs)):
         for plugin in registry.all("task"):
@@ -164,7 +152,7 @@ def _claim(given: dict[str, tuple[UploadFile, Run]], file: UploadFile, run: Run)
 
 
 def _is_at_hand(run: Run, file: UploadFile, data_dir: str | Path | None) -> bool:
-    """Whether there are predictions of a file, or rows to predict."""
+    """Whether a run has the predictions of a file, or rows to predict."""
     return has_predictions(run, file) or source_of(run, file.task, data_dir).holds(file.made_task, file.split)
 
 

@@ -1,4 +1,4 @@
-"""The upload to a benchmark that keeps the labels of its test splits: one zip file, made of runs."""
+"""The upload to a benchmark that keeps the labels of its test splits: one zip file, made from runs."""
 
 from __future__ import annotations
 
@@ -32,32 +32,30 @@ def submit(
     progress: Progress | None = None,
     verbose: bool = False,
 ) -> dict[str, Any]:
-    """Write the zip file that a benchmark wants uploaded, and say what is in it.
+    """Write the zip file that a benchmark expects.
 
-    Runs that have no predictions of their test split make them, with the model in the run folder, and keep them there
-    in `predictions/`; those that have them need neither their model nor Keras.
+    Missing predictions of a test split are made with the run's model and kept in its `predictions/`. A run that has
+    them needs neither its model nor Keras.
 
     Args:
-        runs: run folders, one a task.
+        runs: run folders, one for each task.
         output: the zip file. It appears as a whole or not at all, and the same predictions give the same bytes.
-        fill_missing: write the commonest label into every row of a file that no run gives.
-        data_dir: read the rows to predict from this folder in the benchmark's own layout; None for where each run's
-            came from.
+        fill_missing: fill a file without a run with the most frequent label.
+        data_dir: read the rows to predict from this folder in the benchmark's own layout; None for the run's source.
         force: replace the zip file if there is one.
-        plugins: plugin files with the tasks of runs; one of the name of a file of a run takes its place.
-        trust: run the plugin files that the runs' recipes name, even if no run of this user has.
-        progress: who watches; nobody if None.
+        plugins, trust: as in `Run.open`.
+        progress: shows the phases; nothing if None.
         verbose: let the libraries' own log lines through.
 
     Returns:
         What `glueft submit --json` prints: `output`, `benchmark`, `bytes`, `sha256`, `files`, `filled` and `notes`.
 
     Raises:
-        SubmissionError: files have no run or two, or a split does not have the benchmark's number of rows, or the zip
+        SubmissionError: a file has no run or two, a split has another number of rows than the benchmark, or the zip
             file cannot be written.
-        RunFolderError: a run folder is not whole.
-        DataError: the rows to predict cannot be had.
-        CheckpointError: the model that is needed cannot be read.
+        RunFolderError: a run folder is incomplete.
+        DataError: the rows to predict cannot be read.
+        CheckpointError: a model that is needed cannot be read.
         PluginError: a task has other labels than its run had.
     """
     progress = Progress() if progress is None else progress
@@ -66,7 +64,7 @@ def submit(
     opened = [Run.open(run, plugins=plugins, trust=trust) for run in runs]
     plan = plan_submission(opened, data_dir)
     for run in opened:
-        if run.splits() or run.model_folder.is_dir():  # else it is told below what is missing
+        if run.splits() or run.model_folder.is_dir():  # else the errors below say what is missing
             check_task_labels(run)
     if not fill_missing:
         refuse_missing(plan)
@@ -101,7 +99,7 @@ def submit(
 
 
 def training_notes(run: Run) -> list[str]:
-    """Return what a reader of the scores should know of a run: that it was trained on other rows than all of them."""
+    """Return a note if a run was not trained on all rows of its task."""
     rows, official = run.record.data.splits["train"].rows, run.task.sizes.get("train")
     if run.record.data.source == "sample":
         return [
@@ -115,10 +113,9 @@ def training_notes(run: Run) -> list[str]:
 def make_predictions(
     run: Run, files: Sequence[UploadFile], data_dir: str | Path | None, progress: Progress, *, verbose: bool
 ) -> list[str]:
-    """Predict the splits of some files with the model of a run; the rows are read and counted before it is loaded.
+    """Predict the splits of some files with the model of a run, and return notes on their rows.
 
-    Returns:
-        What is to be noted of the rows.
+    The rows are read and counted before the model is loaded.
     """
     from glueft.data.rows import load_split
     from glueft.inference.predictor import load_run_model
@@ -168,7 +165,7 @@ def refuse_count(file: UploadFile, received: str, rows: int, besides: str = "") 
 
 
 def describe(file: UploadFile, run: Run | None, predictions: Sequence[str], made: bool) -> dict[str, Any]:
-    """Return what the result says of a file."""
+    """Return the entry of a file in the result."""
     counts = Counter(predictions)
     description: dict[str, Any] = {
         "file": file.name,

@@ -1,4 +1,4 @@
-"""The zip file of an upload: the same bytes for the same files, there as a whole or not at all."""
+"""The zip file of an upload: written as a whole or not at all, with the same bytes for the same files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ from pathlib import Path
 from glueft.errors import SubmissionError
 from glueft.files import WholeFile, writing
 
-# The earliest that a zip file can say: what is in it does not depend on when it was written.
+# The earliest time that a zip file can hold: its bytes do not depend on when it was written.
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 UNIX = 3
 PLAIN_FILE = 0o100644 << 16
 
 
 def refuse_output(path: Path, *, force: bool) -> None:
-    """Refuse a place where the zip file cannot go.
-
-    Raises:
-        SubmissionError: a file of that name is there and `force` is not set, a folder is, or its folder is not.
-    """
+    """Raise SubmissionError if the zip file cannot be put there; `force` allows to replace a file."""
     expected, fix = "a file name that is free, in a folder that is there", "name another file with --output"
     if path.is_dir():
         name = path / "submission.zip"
@@ -45,19 +41,19 @@ def refuse_output(path: Path, *, force: bool) -> None:
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], check: Callable[[dict[str, bytes]], None], *, force: bool) -> str:
-    """Write a zip file beside its place, read it back, then put it there.
+    """Write a zip file, read it back and check it, then put it in its place.
 
     Args:
         path: its place.
-        files: the content of each file, by its name.
-        check: raises if it does not like what was read back.
+        files: the content of each file by name.
+        check: raises SubmissionError if the content read back is wrong.
         force: replace a file that is there.
 
     Returns:
         The SHA-256 of the zip file.
 
     Raises:
-        SubmissionError: it cannot be written, or what was read back is not what was written.
+        SubmissionError: it cannot be written, or does not hold what was written.
     """
     expected, fix = "a folder that can be written to, with room for the file", "name another file with --output"
     with writing(path, SubmissionError, expected=expected, fix=fix), WholeFile(path) as whole:
@@ -82,10 +78,6 @@ def write_zip(path: Path, files: Mapping[str, bytes], check: Callable[[dict[str,
 
 
 def read_zip(path: Path) -> dict[str, bytes]:
-    """Return the content of each file of a zip file, their checksums checked, in its order.
-
-    Raises:
-        zipfile.BadZipFile: it is damaged.
-    """
+    """Return the content of each file of a zip file; raise zipfile.BadZipFile if a checksum is wrong."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
