@@ -14,7 +14,7 @@ from glueft.plugin import hookspecs
 from glueft.plugin.attribution import said
 from glueft.plugin.base import Plugin
 from glueft.plugin.kinds import KINDS, base_names
-from glueft.plugin.origin import EntryPoint, Failure, Point
+from glueft.plugin.origin import Failure, Point
 from glueft.suggest import did_you_mean
 from glueft.system.standard_output import aside
 from glueft.system.timeout import OutOfPatienceError, within
@@ -105,7 +105,7 @@ class Loader:
                 self._fail(point, f'there is no hook "{caller.name}"; {hint.strip()}')
         if callers:
             return
-        if isinstance(point, EntryPoint) and not isinstance(module, ModuleType):
+        if point.entry and not isinstance(module, ModuleType):
             self._fail(point, _no_module(point, module))
             return
         unmarked = [name for name in KNOWN_HOOKS if hasattr(module, name)]
@@ -169,7 +169,7 @@ def own_classes(module: ModuleType, base: type[Plugin]) -> list[type[Plugin]]:
     ]
 
 
-def _no_module(point: EntryPoint, named: object) -> str:
+def _no_module(point: Point, named: object) -> str:
     """What to do about an entry point that names an object in a module, such as a class or a function."""
     what, fix = f"a {type(named).__name__}", ""
     if isinstance(named, type):

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from glueft.plugin.base import Plugin
 from glueft.plugin.file import PluginFile
@@ -18,32 +18,6 @@ from glueft.plugin.kinds import KINDS
 
 # The group of entry points that glueft reads.
 GROUP = "glueft"
-
-
-class Point(Protocol):
-    """Where plugins come in: an entry point of an installed package, or a file that the user named."""
-
-    @property
-    def id(self) -> str:
-        """The name under which pluggy has it."""
-
-    @property
-    def package(self) -> str:
-        """The distribution; of a file, its path."""
-
-    @property
-    def version(self) -> str:
-        """The distribution's version; empty for a file."""
-
-    @property
-    def file(self) -> PluginFile | None:
-        """The file, if it is one."""
-
-    def load(self) -> ModuleType:
-        """Import the module. Raises whatever the module raises."""
-
-    def failure(self, reason: str, kind: str | None = None, name: str | None = None) -> Failure:
-        """Something of it that cannot be used."""
 
 
 # Cached: a distribution reads its METADATA, which is long, each time it is asked.
@@ -54,66 +28,54 @@ def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[st
 
 
 @dataclass(frozen=True)
-class EntryPoint:
-    """One entry point of an installed package; see `Point`."""
+class Point:
+    """Where plugins come in: an entry point of an installed package, or a file that the user named.
 
-    entry: importlib.metadata.EntryPoint
-    file = None
+    Attributes:
+        id: the name under which pluggy has it.
+        package: the distribution; of a file, its path.
+        version: the distribution's version; empty for a file.
+        entry: the entry point; None for a file.
+        file: the file; None for an entry point.
+    """
 
-    @property
-    def package(self) -> str:
-        """The distribution that declares it."""
-        return _name_and_version(self.entry.dist)[0] if self.entry.dist else "(unknown package)"
+    id: str
+    package: str
+    version: str
+    entry: importlib.metadata.EntryPoint | None = None
+    file: PluginFile | None = None
 
-    @property
-    def version(self) -> str:
-        """That distribution's version."""
-        return _name_and_version(self.entry.dist)[1] if self.entry.dist else "(unknown)"
+    @classmethod
+    def of_entry(cls, entry: importlib.metadata.EntryPoint) -> Point:
+        """An entry point."""
+        package, version = _name_and_version(entry.dist) if entry.dist else ("(unknown package)", "(unknown)")
+        # The package is part of the id: two packages may use the same name for an entry point.
+        return cls(f"{package}:{entry.name}", package, version, entry=entry)
 
-    @property
-    def id(self) -> str:
-        """Package and entry point: two packages may use the same name for an entry point."""
-        return f"{self.package}:{self.entry.name}"
+    @classmethod
+    def of_file(cls, file: PluginFile) -> Point:
+        """A file."""
+        return cls(file.path, file.path, "", file=file)
 
     @property
     def right_line(self) -> str:
-        """How pyproject.toml declares it: the group, and the module alone."""
+        """How pyproject.toml declares the entry point: the group, and the module only."""
+        assert self.entry is not None
         return f'{self.entry.name} = "{self.entry.module}" below [project.entry-points.{GROUP}] in pyproject.toml'
 
     def load(self) -> ModuleType:
-        """Import the module that the entry point names."""
+        """Import the module, or run the file. Raises whatever it raises."""
+        if self.file is not None:
+            return self.file.load()
+        assert self.entry is not None
         module: ModuleType = self.entry.load()
         return module
 
     def failure(self, reason: str, kind: str | None = None, name: str | None = None) -> Failure:
-        """Something of this entry point that cannot be used."""
+        """Something of it that cannot be used."""
+        if self.entry is None:
+            return Failure(None, None, None, reason, kind, name, self.id)
         return Failure(self.entry.name, self.package, self.version, reason, kind, name)
-
-
-@dataclass(frozen=True)
-class FilePoint:
-    """A file that the user named; see `Point`."""
-
-    file: PluginFile
-    version = ""
-
-    @property
-    def id(self) -> str:
-        """The file's path."""
-        return self.file.path
-
-    @property
-    def package(self) -> str:
-        """The file's path: no package brings it."""
-        return self.file.path
-
-    def load(self) -> ModuleType:
-        """Run the file as a module."""
-        return self.file.load()
-
-    def failure(self, reason: str, kind: str | None = None, name: str | None = None) -> Failure:
-        """Something of this file that cannot be used."""
-        return Failure(None, None, None, reason, kind, name, self.file.path)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from glueft.plugin.contract import NAME, breach
 from glueft.plugin.file import PluginFile
 from glueft.plugin.kinds import KINDS
 from glueft.plugin.loading import Loaded, Loader, hook_of_one
-from glueft.plugin.origin import GROUP, EntryPoint, Failure, FilePoint, Point, remember
+from glueft.plugin.origin import GROUP, Failure, Point, remember
 from glueft.plugin.trace import trace_if_asked
 from glueft.suggest import did_you_mean
 from glueft.system.timeout import import_seconds
@@ -173,10 +173,10 @@ def load_registry(*files: PluginFile) -> Registry:
     """
     # Sorted: the order of messages does not depend on that of folders on the disk.
     declared = importlib.metadata.entry_points()
-    entries = sorted(map(EntryPoint, declared.select(group=GROUP)), key=lambda point: point.id)
+    entries = sorted(map(Point.of_entry, declared.select(group=GROUP)), key=lambda point: point.id)
     # No package is imported or asked a second time: with files, the packages come from the registry without.
     known = load_registry().loaded if files else {}
-    registry = registry_of([*entries, *map(FilePoint, files)], known)
+    registry = registry_of([*entries, *map(Point.of_file, files)], known)
     registry.failures.extend(_misplaced(declared, {point.package for point in entries}))
     _remove_misfits(registry)
     for plugin, other in registry.replaced:
@@ -234,14 +234,13 @@ def _misplaced(declared: Any, found: AbstractSet[str]) -> list[Failure]:
         found: the packages with an entry point in the right group.
     """
     groups = [group for group in sorted(declared.groups) if group != GROUP and GROUP in group.lower()]
-    points = [point for group in groups for point in map(EntryPoint, declared.select(group=group))]
+    points = [(Point.of_entry(entry), group) for group in groups for entry in declared.select(group=group)]
     return [
         point.failure(
-            f'its entry point stands in the group "{point.entry.group}", which glueft does not read: '
-            f"write {point.right_line}"
+            f'its entry point stands in the group "{group}", which glueft does not read: write {point.right_line}'
         )
-        for point in sorted(points, key=lambda point: (point.id, point.entry.group))
-        if point.package not in found or _MEANT.search(point.entry.group)
+        for point, group in sorted(points, key=lambda pair: (pair[0].id, pair[1]))
+        if point.package not in found or _MEANT.search(group)
     ]
 
 
