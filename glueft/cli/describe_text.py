@@ -34,7 +34,7 @@ def _show_task(task: dict[str, Any]) -> None:
     if len(task["validation_splits"]) > 1:
         _line("primary", f"{task['validation_splits'][0]}; also measured: {', '.join(task['validation_splits'][1:])}")
     if not own:
-        _line("baseline", f"always saying {task['baseline']}; each run tells what that gives")
+        _line("baseline", f"always predicting {task['baseline']}; each run records its score")
     for score in task["published"]:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in score["metrics"].items())
         split = f" on {score['split']}" if score["split"] else ""

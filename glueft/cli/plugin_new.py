@@ -41,7 +41,7 @@ def new(
     say(f"{folder} holds a package with the {the_kind(kind)} {name}:", "")
     for file in written:
         say(f"  {file.relative_to(place)}")
-    # With a path before it: `glueft-demo[test]` alone would be a package of the registry.
+    # With a path: pip would look for plain `glueft-demo[test]` in the package index.
     shown = shlex.quote(f"{folder if folder.is_absolute() else f'./{folder}'}[test]")
     say(
         "",

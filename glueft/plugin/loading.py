@@ -198,4 +198,4 @@ def _hint(point: Point, error: BaseException) -> str:
     sibling = Path(point.file.path).parent / error.name.partition(".")[0]
     if not (sibling.is_dir() or sibling.with_suffix(".py").is_file()):
         return ""
-    return "; a plugin file is loaded alone, without what lies beside it: make a package of them (glueft plugin new)"
+    return "; a plugin file cannot import the files beside it: make a package of them (glueft plugin new)"

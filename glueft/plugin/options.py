@@ -1,6 +1,6 @@
 """The options of plugins: strict pydantic models whose values come from TOML.
 
-TOML has lists, but no tuples, sets or enums: a list and a plain value serve for them, and are written back as such.
+TOML has lists, but no tuples, sets or enums: a list and a plain value are accepted for them, and are written back.
 """
 
 from __future__ import annotations

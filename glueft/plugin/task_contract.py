@@ -51,7 +51,7 @@ def task_breach(task: type[Task] | Task) -> str | None:
         return f"{where} has a `sample` but no `tsv` layout to read it by"
     if task.hub is None and task.tsv is None and cls.load is Task.load:
         return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
-    return _submission_breach(task)
+    return _submission_breach(f"the `submission` of {where}", task)
 
 
 def metrics_breach(task: type[Task] | Task, classes: Callable[[str], Mapping[str, type[Any]]]) -> str | None:
@@ -91,51 +91,47 @@ def _label_text_breach(where: str, labels: Sequence[str], texts: Sequence[str]) 
     return None
 
 
-def _submission_breach(task: type[Task] | Task) -> str | None:
-    submission, whose = task.submission, f"the `submission` of class {_class_name(task)}"
+def _submission_breach(where: str, task: type[Task] | Task) -> str | None:
+    submission = task.submission
     if submission is None:
         return None
     if not isinstance(submission, Submission):
-        return f"{whose} is {submission!r}; it must be a glueft.Submission, or None"
+        return f"{where} is {submission!r}; it must be a glueft.Submission, or None"
     if not isinstance(submission.benchmark, str) or not submission.benchmark.strip():
-        return f'{whose} does not name its benchmark, as "GLUE"'
-    return _files_breach(whose, task, submission) or _content_breach(whose, task, submission)
+        return f'{where} does not name its benchmark, as "GLUE"'
+    return _files_breach(where, task, submission) or _content_breach(where, task, submission)
 
 
-def _files_breach(whose: str, task: type[Task] | Task, submission: Submission) -> str | None:
+def _files_breach(where: str, task: type[Task] | Task, submission: Submission) -> str | None:
     names = list(submission.files.values())
     if not names or len(set(names)) < len(names) or not all(FILE_NAME.fullmatch(str(name)) for name in names):
-        return f'{whose} needs `files`, a file name such as "MRPC.tsv" for each split, and has {submission.files!r}'
+        return f'{where} needs `files`, a file name such as "MRPC.tsv" for each split, and has {submission.files!r}'
     strange = [split for split in submission.files if split not in task.test_splits]
     if strange:
-        return f"{whose} names the split {strange[0]!r}, which is not among its `test_splits`"
+        return f"{where} names the split {strange[0]!r}, which is not among its `test_splits`"
     uncounted = [split for split in submission.files if split not in task.sizes]
     if uncounted:
-        return f"{whose} needs `sizes[{uncounted[0]!r}]`, the rows that the benchmark expects"
+        return f"{where} needs `sizes[{uncounted[0]!r}]`, the rows that the benchmark expects"
     return None
 
 
-def _content_breach(whose: str, task: type[Task] | Task, submission: Submission) -> str | None:
+def _content_breach(where: str, task: type[Task] | Task, submission: Submission) -> str | None:
     majority, text, bounds = submission.majority, submission.label_text, submission.score_range
     if not task.labels:
         lowest, highest = bounds or (-math.inf, math.inf)
         if isinstance(majority, str) or not math.isfinite(majority) or not lowest <= majority <= highest:
-            return f"{whose} needs as `majority` a score that may be uploaded, and has {majority!r}"
+            return f"{where} needs as `majority` a score that may be uploaded, and has {majority!r}"
         return None
     if bounds is not None:
-        return f"{whose} has a `score_range`, and its task has labels"
+        return f"{where} has a `score_range`, and its task has labels"
     if majority not in task.labels:
-        return f"{whose} needs as `majority` one of its `labels` ({', '.join(task.labels)}), and has {majority!r}"
+        return f"{where} needs as `majority` one of its `labels` ({', '.join(task.labels)}), and has {majority!r}"
     written = dict.fromkeys(task.labels) | dict(text or {label: label for label in task.labels})
     if set(written) != set(task.labels) or len(set(written.values())) < len(task.labels) or None in written.values():
-        return f"{whose} needs as `label_text` a text of its own for each of {', '.join(task.labels)}, and has {text!r}"
+        return f"{where} needs as `label_text` a text of its own for each of {', '.join(task.labels)}, and has {text!r}"
     if any(not words or UNWRITABLE.search(words) for words in map(str, written.values())):
-        return f"{whose} would write a label that is empty or holds a tab or a line end: {written!r}"
+        return f"{where} would write a label that is empty or holds a tab or a line end: {written!r}"
     return None
-
-
-def _class_name(task: type[Task] | Task) -> str:
-    return (task if isinstance(task, type) else type(task)).__name__
 
 
 def _names(value: Any) -> TypeGuard[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""A train file with a mistake in it is refused, with an error that says what to fix.
+"""Checks that a train file with a mistake is refused, with an error that says what to fix.
 
 The files of a `tsv` layout are broken by what the layout says. Files that a task's own `load` reads, in whatever
 format, are broken where they hold the first text.

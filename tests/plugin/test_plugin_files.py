@@ -168,7 +168,7 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 def test_a_file_is_loaded_alone() -> None:
     write("x = 1", "helper.py")
     told = refused("import helper\n" + MOOD)
-    assert "No module named 'helper'; a plugin file is loaded alone, without what lies beside it" in told
+    assert "No module named 'helper'; a plugin file cannot import the files beside it" in told
 
 
 def test_two_files_with_one_name() -> None:
