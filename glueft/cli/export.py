@@ -11,6 +11,7 @@ import typer
 from glueft.cli.json_option import json_option, print_json
 from glueft.cli.recipe_options import Verbose
 from glueft.cli.streams import go_on_without_output, refuse_lost_output
+from glueft.export.formats import FORMATS, find_format, in_words
 from glueft.text import say
 
 EPILOG = """\b
@@ -24,8 +25,6 @@ Examples:
 
 def format_names(incomplete: str) -> list[str]:
     """The formats, for completion in the shell."""
-    from glueft.export.formats import FORMATS
-
     return [name for name in FORMATS if name.startswith(incomplete)]
 
 
@@ -40,7 +39,7 @@ def export(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="transformers (PyTorch), keras (.keras), saved_model (TensorFlow) or onnx.",
+            help=f"{in_words()}.",
             autocompletion=format_names,
         ),
     ] = "transformers",
@@ -57,7 +56,6 @@ def export(
     """
     from contextlib import nullcontext
 
-    from glueft.export.formats import find_format
     from glueft.export.place import refuse_taken
     from glueft.system.quiet import captured_stderr, hush_libraries
     from glueft.terminal.progress import make_progress

@@ -51,6 +51,7 @@ class Format(ABC):
 
     Attributes:
         name: of `--format`.
+        read_by: the program or kind of file that it is known by, beside its name in `--help`.
         holds: what a folder of it holds, for its README.
         model_file: the file with the weights.
         writer: the package that writes it, if glueft can be installed without it.
@@ -60,6 +61,7 @@ class Format(ABC):
     """
 
     name: str
+    read_by: str = ""
     holds: str
     model_file: str
     writer: Package | None = None

@@ -1,4 +1,4 @@
-"""The formats by name."""
+"""The formats by name: a new one is a file beside this one, and a row here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from glueft.export.transformers_folder import TransformersFolder
 FORMATS: dict[str, Format] = {
     form.name: form for form in (TransformersFolder(), KerasFile(), TensorFlowFolder(), OnnxFile())
 }
+
+
+def in_words() -> str:
+    """Return the formats as `--help` lists them."""
+    *first, last = (f"{form.name} ({form.read_by})" if form.read_by else form.name for form in FORMATS.values())
+    return f"{', '.join(first)} or {last}"
 
 
 def find_format(name: str) -> Format:

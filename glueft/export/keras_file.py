@@ -19,6 +19,7 @@ class KerasFile(Format):
     """model.keras, whose class is glueft's; config.json and the tokenizer's files beside it."""
 
     name = "keras"
+    read_by = ".keras"
     holds = "A Keras model, model.keras, and the tokenizer's files. Its class comes from glueft"
     model_file = "model.keras"
     called_with = "glueft"

@@ -20,6 +20,7 @@ class TensorFlowFolder(Format):
     """A SavedModel whose signature `serving_default` takes int32 (batch, length) and gives `logits`."""
 
     name = "saved_model"
+    read_by = "TensorFlow"
     holds = "A TensorFlow SavedModel, and the tokenizer's files beside it"
     model_file = "saved_model.pb"
     called_with = "tensorflow transformers"

@@ -20,6 +20,7 @@ class TransformersFolder(Format):
     """config.json, model.safetensors and the tokenizer's files."""
 
     name = "transformers"
+    read_by = "PyTorch"
     holds = "A checkpoint in Hugging Face layout: config.json, model.safetensors and the tokenizer's files"
     model_file = "model.safetensors"
     called_with = "torch transformers"
