@@ -54,6 +54,8 @@ def write_predictions(
         logits: (rows, labels), or (rows, 1) in regression.
         label_names: the labels in index order; empty in regression.
     """
+    from glueft.tables.delimited import raw_tsv
+
     if label_names:
         header = [*COLUMNS, *(PREFIX + name for name in label_names)]
         references = [label_names[label] if label >= 0 else "" for label in labels]
@@ -65,8 +67,7 @@ def write_predictions(
         predicted = [number_text(score) for score in shortest(logits[:, 0])]
         probabilities = [[] for _ in labels]
     rows = zip(map(str, range(len(labels))), references, predicted, probabilities, strict=True)
-    lines = ["\t".join(header), *("\t".join([row, label, guess, *shares]) for row, label, guess, shares in rows)]
-    text = "\n".join(lines) + "\n"
+    text = raw_tsv([header, *([row, label, guess, *shares] for row, label, guess, shares in rows)])
     with writing_in_run(path, needed=len(text)):
         path.parent.mkdir(exist_ok=True)
         write_text(path, text)

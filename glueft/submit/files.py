@@ -61,9 +61,11 @@ class UploadFile:
 
     def content(self, predictions: Sequence[str]) -> bytes:
         """Return the file: the header, then the index, from 0, and the text of each prediction."""
+        from glueft.tables.delimited import raw_tsv
+
         written = {text: self.written(text) for text in set(predictions)}
-        lines = [HEADER, *(f"{index}\t{written[text]}" for index, text in enumerate(predictions))]
-        return ("\n".join(lines) + "\n").encode("utf-8")
+        rows = ((str(index), written[text]) for index, text in enumerate(predictions))
+        return (HEADER + "\n" + raw_tsv(rows)).encode("utf-8")
 
     def check(self, content: bytes) -> None:
         """Raise SubmissionError if the header, the number of rows, an index or a prediction is not as expected."""

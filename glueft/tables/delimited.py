@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -160,6 +160,11 @@ def _unreadable(line: int, error: str, form: Delimited) -> Problem:
     if quotes:
         fix += f"; where quotes are mere text in every row, {form.no_quotes}"
     return Problem(line, message, expected, received, fix)
+
+
+def raw_tsv(rows: Iterable[Sequence[str]]) -> str:
+    """Write TSV without quotes: no field holds a tab or a line end."""
+    return "".join("\t".join(row) + "\n" for row in rows)
 
 
 class DelimitedWriter:
