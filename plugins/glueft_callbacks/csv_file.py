@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class CSV(glueft.Callback):
-    """Writes a CSV file into the run folder: a line an epoch, or a line a step.
+    """Writes a CSV file into the run folder: a line per epoch, or per step.
 
-    Columns of an epoch's line: `epoch`, `step`, `loss` (mean of the epoch's steps), `validation_loss`, one for each of
-    the task's metrics, `learning_rate` (of the epoch's last step). Columns of a step's line: `step`, `epoch`, `loss`
-    (mean of the epoch's steps so far), `learning_rate`. Epochs and steps count from 1, as everywhere in glueft; Keras's
-    own CSVLogger counts from 0, and knows epochs only.
+    Columns per epoch: `epoch`, `step`, `loss` (mean of the epoch's steps), `validation_loss`, each of the task's
+    metrics, `learning_rate` (of the epoch's last step). Columns per step: `step`, `epoch`, `loss` (mean of the epoch's
+    steps so far), `learning_rate`. Epochs and steps count from 1; Keras's own CSVLogger counts from 0 and has epochs
+    only.
 
-    Each line is on the disk before the training goes on, so that the file of an interrupted run is whole.
+    Each line is written before the training goes on: the file of an interrupted run is complete.
     """
 
     name = "csv"
@@ -31,15 +31,15 @@ class CSV(glueft.Callback):
     class Options(glueft.Options):
         """How often, and where to."""
 
-        every: Literal["epoch", "step"] = glueft.Field("epoch", description="Write a line an epoch, or a line a step.")
-        file: InRunFolder = glueft.Field("metrics.csv", description="The file's name; it lies in the run folder.")
+        every: Literal["epoch", "step"] = glueft.Field("epoch", description="Write a line per epoch, or per step.")
+        file: InRunFolder = glueft.Field("metrics.csv", description="The name of the file, in the run folder.")
 
     def claims(self) -> tuple[str, ...]:
         """The file."""
         return (self.options.file,)
 
     def build(self, run: glueft.Run) -> keras.callbacks.Callback:
-        """Return the callback. The file is made with its first line."""
+        """Return the callback. The file is created with its first line."""
         table = Table(run.folder / self.options.file)
         if self.options.every == "epoch":
             return watch(run, on_epoch=lambda step, epoch, values: table.add({"epoch": epoch, "step": step}, values))
@@ -47,7 +47,7 @@ class CSV(glueft.Callback):
 
 
 class Table:
-    """A CSV file that grows by a line at a time; the first line's names are its header."""
+    """A CSV file that is written line by line; the names of the first line are its header."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""What an option may hold that names a place in the run folder."""
+"""The type of an option that names a file in the run folder."""
 
 from __future__ import annotations
 

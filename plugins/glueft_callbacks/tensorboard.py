@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 class TensorBoard(glueft.Callback):
     """Writes curves for TensorBoard, by step and by epoch, with Keras's own callback.
 
-    By step, `batch_loss` (the mean of the epoch's steps so far) and `batch_learning_rate`; by epoch, `epoch_loss` and
-    `epoch_learning_rate` in `train`, and in `validation` `epoch_loss` and `epoch_<metric>` for each of the task's
-    metrics. Steps and epochs count from 1.
+    By step: `batch_loss` (mean of the epoch's steps so far) and `batch_learning_rate`. By epoch: `epoch_loss` and
+    `epoch_learning_rate` in `train`; `epoch_loss` and `epoch_<metric>` for each of the task's metrics in `validation`.
+    Steps and epochs count from 1.
 
-    The curves lie in the run folder, so that `tensorboard --logdir runs` shows all runs side by side.
+    The curves are in the run folder: `tensorboard --logdir runs` shows all runs side by side.
 
     Needs the package tensorboard (`pip install 'glueft[tensorboard]'`), also with the JAX and PyTorch backends.
     """
@@ -56,7 +56,7 @@ class TensorBoard(glueft.Callback):
         return self.board
 
     def close(self, run: glueft.Run) -> None:
-        """Bring what is still in memory to the disk, also after a training that broke off."""
+        """Write what is still in memory, also after a training that failed."""
         if self.board is not None:
             self.board.close()
             self.board = None

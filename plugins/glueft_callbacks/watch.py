@@ -25,11 +25,11 @@ def watch(
     on_step: Callable[[int, int, Values], None] | None = None,
     on_epoch: Callable[[int, int, Values], None] | None = None,
 ) -> keras.callbacks.Callback:
-    """Return a Keras callback that passes numbers on.
+    """Return a Keras callback that passes numbers to functions.
 
     Args:
-        run: whose steps and epochs.
-        every_steps: `on_step` hears of the first step and of each step that is a multiple of this.
+        run: the run in training.
+        every_steps: `on_step` is called for the first step and for each multiple of this.
         on_begin: called before the first step.
         on_step: gets step, epoch and `loss` (the mean of the epoch's steps so far) and `learning_rate` of the step.
         on_epoch: gets step, epoch and `loss`, `validation_loss`, each validation metric, and `learning_rate` of the

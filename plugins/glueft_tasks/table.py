@@ -38,13 +38,13 @@ LabelNames = Annotated[dict[str, str], pydantic.AfterValidator(_named)]
 class Table(glueft.Task):
     """Your own rows: CSV, TSV, JSON Lines or Parquet files, with the columns that you name.
 
-    One text a row or two, and a label: the name of a class, or with `regression = true` a number. Everything is read
-    as the text it is: "NA", "null" and "1" are names like any other. A wrong row is an error that names its line.
+    Each row has one text or two, and a label: the name of a class, or with `regression = true` a number. Texts and
+    names are read as they are: "NA", "null" and "1" are names like any other. A wrong row is an error that names its
+    line.
 
-    The labels are those of the training rows, numbers in the order of their size and others in that of their letters,
-    unless `labels` gives them in another order. The metrics are accuracy and, for two labels, F1 of the second one, or
-    of `positive_label`; in regression Pearson's and Spearman's correlation, with the errors MAE and RMSE beside them.
-    `metrics` chooses others.
+    The labels are those of the training rows, sorted (numbers by value), unless `labels` gives their order. The
+    metrics are accuracy and, for two labels, F1 of the second one, or of `positive_label`; in regression Pearson's and
+    Spearman's correlation, with the errors MAE and RMSE beside them. `metrics` chooses others.
     """
 
     name = "table"
@@ -62,7 +62,7 @@ class Table(glueft.Task):
         )
         validation: glueft.TablePath | None = glueft.Field(None, description="The file with the validation rows.")
         test: glueft.TablePath | None = glueft.Field(
-            None, description="A file with rows to predict; their labels may be missing."
+            None, description="A file with rows to predict; labels may be missing."
         )
         text: str = glueft.Field(description="The column with the text.", examples=["text"])
         text_pair: str | None = glueft.Field(None, description="The column with the second text of a pair.")
@@ -73,36 +73,36 @@ class Table(glueft.Task):
         label_names: LabelNames | None = glueft.Field(
             None,
             description='The names of labels that the files write as codes, in order: { "0" = "poor", "1" = '
-            '"fine" }. Of Parquet files with a ClassLabel of Hugging Face the names are known.',
+            '"fine" }. Parquet files with a ClassLabel of Hugging Face have the names in them.',
         )
         fold_labels: bool = glueft.Field(
             False,
-            description="Whether labels are one that differ only by case, white space around them, Unicode form or "
-            'number form: "good", "Good" and "good ", or 1 and 1.0.',
+            description="Whether labels are the same that differ only in case, white space around them, Unicode form "
+            'or number form: "good", "Good" and "good ", or 1 and 1.0.',
         )
-        regression: bool = glueft.Field(False, description="Whether labels are numbers to come near to.")
+        regression: bool = glueft.Field(False, description="Whether labels are numbers to predict, not classes.")
         validation_fraction: float | None = glueft.Field(
             None,
             gt=0,
             lt=1,
-            description="Without a validation file: the part of the training rows to take, its share of each label.",
+            description="Without a validation file: the part of the training rows to take, the same of each label.",
             examples=[0.1],
         )
         split_seed: int = glueft.Field(
-            42, ge=0, le=2**32 - 1, description="Of the choice of those rows; training.seed does not change it."
+            42, ge=0, le=2**32 - 1, description="The seed of that choice; training.seed does not change it."
         )
         positive_label: str | None = glueft.Field(
             None,
-            description="Of two labels the one that metrics such as f1 are of; by default the second.",
+            description="With two labels, the one that metrics such as f1 are about; by default the second.",
             examples=["alarm"],
         )
         delimiter: Delimiter | None = glueft.Field(
-            None, description="What stands between the fields of CSV and TSV; by default a comma, or a tab."
+            None, description="The character between the fields of CSV and TSV; by default a comma, or a tab."
         )
         quotes: bool | None = glueft.Field(
             None,
-            description="Whether fields of CSV and TSV may stand in double quotes; false: quotes are mere text. By "
-            "default they may, but a field that seems to have swallowed the rows behind it is an error.",
+            description="Whether fields of CSV and TSV may be quoted; false: quotes are part of the text. By default "
+            "they may, but a quoted field that seems to hold the rows after it is an error.",
         )
 
         @pydantic.model_validator(mode="after")
@@ -124,7 +124,7 @@ class Table(glueft.Task):
                 )
             if self.train in (self.validation, self.test):
                 raise _contradiction(
-                    "the training rows are given as other rows too",
+                    "two splits have the same file",
                     "a file of its own for each split",
                     f'"{self.train}" twice',
                     "name another file, or take validation_fraction = 0.1 of the training rows",
@@ -133,7 +133,7 @@ class Table(glueft.Task):
             if len(set(columns)) < len(columns):
                 raise _contradiction(
                     "text, text_pair and label name a column twice",
-                    "a column of its own for each",
+                    "a different column for each",
                     ", ".join(f'"{column}"' for column in columns),
                     "correct the names",
                 )
