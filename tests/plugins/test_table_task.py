@@ -74,7 +74,7 @@ def problem(tmp_path: Path, task: str, overrides: list[str] = [], **flags: Any) 
         ("", ("there are no validation rows", 'add validation = "dev.csv" below [task], or validation_fraction = 0.1')),
         ('validation = "d.csv"\nvalidation_fraction = 0.1', ("contradict each other", "remove one of them")),
         ('validation = "data/train.csv"', ("two splits have the same file", "validation_fraction")),
-        ('validation = "d.csv"\ntest = "data/train.csv"', ("given as other rows too",)),
+        ('validation = "d.csv"\ntest = "data/train.csv"', ("two splits have the same file",)),
         ("validation_fraction = 0.0", ("a number above 0 and below 1", "validation_fraction = 0.1")),
         ("validation_fraction = 1.0", ("a number above 0 and below 1",)),
         ("validation_fraction = 0.1\nsplit_sed = 1", ("unknown key", 'did you mean "split_seed"?')),
