@@ -1,4 +1,4 @@
-"""Writes the hook reference of CONTRIBUTING.md from the docstrings of `glueft.plugin.hookspecs`.
+"""Writes the hook reference of CONTRIBUTING.md from the docstrings of `glueft.plugin.hookspecs`; examples stay.
 
 python tests/hook_reference.py
 """
@@ -29,10 +29,17 @@ def arguments(hook: str) -> list[str]:
 
 
 def parts(hook: str) -> dict[str, str]:
-    """A hook's docstring: `text`, and its sections `Args`, `Returns` and `Example`, those that it has."""
-    pieces = re.split(r"^(Args|Returns|Example):\n", inspect.getdoc(HOOKS[hook]) or "", flags=re.MULTILINE)
+    """A hook's docstring: `text`, its sections `Args` and `Returns`, those that it has, and the `Example`."""
+    pieces = re.split(r"^(Args|Returns):\n", inspect.getdoc(HOOKS[hook]) or "", flags=re.MULTILINE)
     sections = {name: textwrap.dedent(body).strip() for name, body in zip(pieces[1::2], pieces[2::2], strict=True)}
-    return {"text": pieces[0].strip()} | sections
+    return {"text": pieces[0].strip(), "Example": example(hook)} | sections
+
+
+def example(hook: str) -> str:
+    """The module below the heading of a hook in CONTRIBUTING.md, which is written by hand."""
+    section = DOCUMENT.read_text(encoding="utf-8").partition(f"\n### `{hook}(")[2].partition("\n### ")[0]
+    found = re.search(r"^```python\n(.*?)\n```$", section, re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
 
 
 def reference() -> str:

@@ -1,6 +1,6 @@
 """The hooks. A plugin package implements any of them in the module that its entry point (group `glueft`) names.
 
-Each example is a complete module. An implementation may leave out arguments that it does not use.
+CONTRIBUTING has an example of each. An implementation may leave out arguments that it does not use.
 """
 
 from __future__ import annotations
@@ -32,23 +32,6 @@ def glueft_tasks() -> list[type[Task]]:  # type: ignore[empty-body]
 
     Returns:
         A list of task classes.
-
-    Example:
-        import glueft
-
-
-        class Weather(glueft.Task):
-            \"\"\"Is a forecast good news for a picnic?\"\"\"
-
-            name = "weather"
-            inputs = ("forecast",)
-            labels = ("stay_in", "go_out")
-            tsv = glueft.TSVLayout("weather", columns={"forecast": "forecast", "label": "label"})
-
-
-        @glueft.hookimpl
-        def glueft_tasks():
-            return [Weather]
     """
 
 
@@ -60,28 +43,6 @@ def glueft_optimizers() -> list[type[Optimizer]]:  # type: ignore[empty-body]
 
     Returns:
         A list of optimizer classes.
-
-    Example:
-        import glueft
-
-
-        class Adamax(glueft.Optimizer):
-            \"\"\"Adam with the infinity norm of the gradients.\"\"\"
-
-            name = "adamax"
-
-            class Options(glueft.Options):
-                beta_1: float = glueft.Field(0.9, ge=0, lt=1, description="How slowly the mean gradient forgets.")
-
-            def build(self, learning_rate):
-                import keras
-
-                return keras.optimizers.Adamax(learning_rate, beta_1=self.options.beta_1)
-
-
-        @glueft.hookimpl
-        def glueft_optimizers():
-            return [Adamax]
     """
 
 
@@ -93,31 +54,6 @@ def glueft_schedules() -> list[type[Schedule]]:  # type: ignore[empty-body]
 
     Returns:
         A list of schedule classes.
-
-    Example:
-        import glueft
-
-
-        class Halving(glueft.Schedule):
-            \"\"\"Halves the learning rate at equal distances.\"\"\"
-
-            name = "halving"
-
-            class Options(glueft.Options):
-                initial_learning_rate: float = glueft.Field(gt=0, description="The rate of the first step.")
-                parts: int = glueft.Field(4, ge=1, description="Parts of the run, each with half the rate of the last.")
-
-            def build(self, total_steps):
-                import keras
-
-                return keras.optimizers.schedules.ExponentialDecay(
-                    self.options.initial_learning_rate, total_steps / self.options.parts, 0.5, staircase=True
-                )
-
-
-        @glueft.hookimpl
-        def glueft_schedules():
-            return [Halving]
     """
 
 
@@ -134,33 +70,6 @@ def glueft_callbacks() -> list[type[Callback]]:  # type: ignore[empty-body]
 
     Returns:
         A list of callback classes.
-
-    Example:
-        import glueft
-
-
-        class Target(glueft.Callback):
-            \"\"\"Ends the training once the accuracy is good enough.\"\"\"
-
-            name = "target"
-
-            class Options(glueft.Options):
-                accuracy: float = glueft.Field(gt=0, le=1, description="The validation accuracy to reach.")
-
-            def build(self, run):
-                import keras
-
-                def look(epoch, logs):
-                    if logs["val_accuracy"] >= self.options.accuracy:
-                        run.say(f"target: reached in epoch {epoch + 1}")
-                        run.model.stop_training = True
-
-                return keras.callbacks.LambdaCallback(on_epoch_end=look)
-
-
-        @glueft.hookimpl
-        def glueft_callbacks():
-            return [Target]
     """
 
 
@@ -172,25 +81,6 @@ def glueft_metrics() -> list[type[Metric]]:  # type: ignore[empty-body]
 
     Returns:
         A list of metric classes.
-
-    Example:
-        import glueft
-
-
-        class Specificity(glueft.Metric):
-            \"\"\"Share of the rows without the positive label that are not predicted as it, in a two-label task.\"\"\"
-
-            name = "specificity"
-            of_positive_label = True
-
-            def value(self, predictions, references):
-                negative = references != self.positive_label
-                return (predictions[negative] != self.positive_label).mean()
-
-
-        @glueft.hookimpl
-        def glueft_metrics():
-            return [Specificity]
     """
 
 
@@ -203,24 +93,6 @@ def glueft_encoders() -> list[type[Encoder]]:  # type: ignore[empty-body]
 
     Returns:
         A list of encoder classes.
-
-    Example:
-        import glueft
-        from glueft_encoders.bert import Bert
-
-
-        class HarbourBert(Bert):
-            \"\"\"BERT with a model_type of its own.\"\"\"
-
-            name = "harbour-bert"
-            architecture = "HarbourBertForSequenceClassification"
-            prefix = "harbour."
-            head_dense = "harbour.pooler.dense"
-
-
-        @glueft.hookimpl
-        def glueft_encoders():
-            return [HarbourBert]
     """
 
 
@@ -234,18 +106,6 @@ def glueft_run_finished(run: Run) -> None:
     Args:
         run: the run: `run.folder`, and what run.json says in `run.record` ("status" is "done", "failed" or
             "interrupted").
-
-    Example:
-        import json
-
-        import glueft
-
-
-        @glueft.hookimpl
-        def glueft_run_finished(run):
-            line = {"run": run.folder.name, "status": run.record["status"], **run.record["metrics"]}
-            with (run.folder.parent / "all-runs.jsonl").open("a") as file:
-                file.write(json.dumps(line) + "\\n")
     """
 
 
@@ -258,20 +118,4 @@ def glueft_commands(app: typer.Typer) -> None:
 
     Args:
         app: the typer application with glueft's own commands.
-
-    Example:
-        import json
-        from pathlib import Path
-
-        import glueft
-
-
-        @glueft.hookimpl
-        def glueft_commands(app):
-            @app.command("results")
-            def results(folder: Path = Path("runs")):
-                \"\"\"Show the metrics of every run in a folder.\"\"\"
-                for file in sorted(folder.glob("*/run.json")):
-                    record = json.loads(file.read_text())
-                    print(file.parent.name, record["status"], record["metrics"])
     """
