@@ -28,21 +28,16 @@ class Encoded:
     """The tokens of one split; row `i` is `ids[offsets[i]:offsets[i + 1]]`.
 
     Attributes:
-        ids: token ids, (tokens,), uint16 where all of them fit, else int32.
-        token_types: the tokenizer's segments, mostly 0 for the first text of a row and 1 for the second, (tokens,),
-            uint8; zeros where the tokenizer's model has none.
-        offsets: where each row begins, (rows + 1,), int64.
-        labels: (rows,), int32, or float32 in regression.
-        pad_id: the id of padding tokens.
-        truncated: the rows that lost tokens to `max_length`.
+        token_types: the tokenizer's segments, mostly 0 for the first text of a row and 1 for the second, (tokens,);
+            zeros where the tokenizer's model has none.
     """
 
-    ids: NDArray[Any]
+    ids: NDArray[Any]  # (tokens,), uint16 where all of them fit, else int32
     token_types: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-    labels: NDArray[Any]
+    offsets: NDArray[np.int64]  # where each row begins, (rows + 1,)
+    labels: NDArray[Any]  # (rows,), int32, or float32 in regression
     pad_id: int
-    truncated: int
+    truncated: int  # the rows that lost tokens to `max_length`
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

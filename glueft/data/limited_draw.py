@@ -17,7 +17,7 @@ def stratified_draw(labels: NDArray[Any], limit: int, seed: int) -> NDArray[np.i
 
     Args:
         labels: (rows,), integers; or scores, float.
-        limit: how many rows to draw; all if there are not more.
+        limit: the rows to draw; all if there are not more.
         seed: of the draw.
     """
     import numpy as np

@@ -24,12 +24,9 @@ NAMED = 5
 
 
 def row_warnings(task: Task, splits: Mapping[str, Rows], *, new_head: bool) -> Iterator[str]:
-    """Yield warnings about rows, a sentence each.
+    """Yield warnings about "train" and the validation splits, a sentence each.
 
-    Args:
-        task: says which splits are for validation.
-        splits: "train" and the validation splits at least.
-        new_head: whether the head is new; the head of a checkpoint may know scores of any scale.
+    Without a `new_head`, the scale of scores is no matter: the head of a checkpoint may know any.
     """
     train = splits["train"]
     validation = [splits[name] for name in task.validation_splits]

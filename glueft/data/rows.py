@@ -34,21 +34,16 @@ class Rows:
     """The rows of one split.
 
     Attributes:
-        name: "train", or one of the task's validation and test splits.
-        texts: for each of the task's inputs, one text a row.
         labels: (rows,) label indices, int32, -1 where a row has none; in regression the scores, float32, NaN where a
             row has none.
-        label_names: the names of the labels, in the order of their indices; empty in regression.
-        limited_from: the rows of the whole split, where a limit left some out; else None.
-        stratified: whether the rows of a limit were drawn by label, instead of taking the first ones.
     """
 
     name: str
-    texts: tuple[list[str], ...]
+    texts: tuple[list[str], ...]  # for each of the task's inputs, one text a row
     labels: npt.NDArray[np.int32] | npt.NDArray[np.float32]
-    label_names: tuple[str, ...]
-    limited_from: int | None = None
-    stratified: bool = False
+    label_names: tuple[str, ...]  # in the order of their indices; empty in regression
+    limited_from: int | None = None  # the rows of the whole split, where a limit left some out
+    stratified: bool = False  # whether the rows of a limit were drawn by label, not the first ones taken
 
     def __len__(self) -> int:
         return len(self.labels)

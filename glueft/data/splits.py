@@ -72,13 +72,7 @@ def length_histogram(lengths: NDArray[Any]) -> dict[str, Any]:
 
 
 def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, int]) -> list[str]:
-    """Return a line for each split that does not have all the rows of the official one.
-
-    Args:
-        task: its official sizes.
-        splits: the rows that were read.
-        left_out: the broken lines that were left out, by split.
-    """
+    """Return a line for each split that has not all rows of the official one; `left_out` counts its broken lines."""
     notes = []
     for name, rows in splits.items():
         whole = rows.limited_from or len(rows)

@@ -21,17 +21,11 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of one file, row by row in the order of its lines.
+    """The columns of one file, row by row in the order of its lines."""
 
-    Attributes:
-        texts: one list of texts for each of the task's inputs.
-        labels: label indices, or scores in regression; all -1 where the file has no label column.
-        left_out: how many broken lines were left out, as the layout permits.
-    """
-
-    texts: tuple[list[str], ...]
-    labels: list[int | float]
-    left_out: int = 0
+    texts: tuple[list[str], ...]  # for each of the task's inputs
+    labels: list[int | float]  # indices, or scores in regression; all -1 where the file has no label column
+    left_out: int = 0  # broken lines that the layout permits
 
 
 def read_tsv(

@@ -26,9 +26,7 @@ class OpenedModel:
     """A run, or a bare classifier; `predictor` loads its model.
 
     Args:
-        run: the folder.
-        progress: shows the loading.
-        plugins, trust: of `Run.open`; for a run that has not recorded what its task reads.
+        run: the folder; plugins, trust: of `Run.open`.
         columns: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
 
     Raises:

@@ -34,11 +34,7 @@ INT64 = range(-(2**63), 2**63)
 
 
 def open_table(path: Path, choice: TextChoice) -> RowSource:
-    """Open a table.
-
-    Args:
-        path: a CSV, TSV, JSON Lines or Parquet file.
-        choice: which of its columns hold the texts.
+    """Open a CSV, TSV, JSON Lines or Parquet file.
 
     Raises:
         DataError: it cannot be read, or has not the columns.

@@ -27,17 +27,14 @@ class Columns:
     """Some columns of a file.
 
     Attributes:
-        path: the file.
-        unit: what `numbers` count, from 1: "line", or "row" in Parquet.
-        numbers: where each row begins.
         cells: by column name, one cell a row: text in CSV and TSV, else what JSON or Parquet hold. An optional column
             that the file does not have is not among them.
         classes: for a column of integer codes, the names of its classes in the order of the codes.
     """
 
     path: Path
-    unit: str
-    numbers: Sequence[int]
+    unit: str  # what `numbers` count, from 1: "line", or "row" in Parquet
+    numbers: Sequence[int]  # where each row begins
     cells: dict[str, list[Any]]
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -84,12 +84,7 @@ def look_alikes(names: Iterable[str]) -> str:
 
 
 def label_warnings(counts: Mapping[str, int], given: Sequence[str] = ()) -> list[str]:
-    """Return warnings about labels.
-
-    Args:
-        counts: the rows of each label, in all splits.
-        given: the labels that were listed on purpose.
-    """
+    """Return warnings about labels, from the rows of each; the `given` ones were listed on purpose."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys([*counts, *given]):
         groups.setdefault(folded(name), []).append(name)

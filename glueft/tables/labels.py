@@ -19,13 +19,7 @@ FEW = 20
 def namer(
     file: Columns, column: str, label_names: Mapping[str, str] | None, labels: Sequence[str]
 ) -> Callable[[str, Any], Any]:
-    """Return `name(where, cell)`, which names codes of classes as the file does; other cells stay as they are.
-
-    Labels or `label_names` that are themselves codes take its place.
-
-    Raises (`name`):
-        CellError: a code has no name.
-    """
+    """Return what names codes of classes as the file does, unless labels or `label_names` are themselves codes."""
     classes = file.classes.get(column, ())
     codes = {str(code) for code in range(len(classes))}
     codes_given = {*(label_names or {})} - {*classes} if label_names else {*labels} - {*classes}
@@ -48,11 +42,7 @@ def namer(
 
 
 def renamer(label_names: Mapping[str, str], *, fold: bool) -> Callable[[str, Any], str | None]:
-    """Return what gives a label its name in `label_names`. Numbers are compared as such: 1 and 1.0 are one.
-
-    Raises (`rename`):
-        CellError: a label has no name.
-    """
+    """Return what gives a label its name in `label_names`. Numbers are compared as such: 1 and 1.0 are one."""
     plain = folded if fold else _plain
     names = {plain(name): name for name in label_names.values()}
     names |= {plain(code): name for code, name in label_names.items()}

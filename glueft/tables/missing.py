@@ -26,12 +26,7 @@ def unreadable(path: Path, error: OSError, *, of_a_recipe: bool = False) -> Data
 
 
 def beside(path: Path, *, of_a_recipe: bool = False) -> str:
-    """Say what lies where a file was looked for.
-
-    Args:
-        path: the file.
-        of_a_recipe: whether a recipe names it, which the shell's working folder does not matter to.
-    """
+    """Say what lies where a file was looked for; one of a recipe is looked for from the recipe's folder."""
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}" + (f"; {OF_A_RECIPE}" if of_a_recipe else "")
     try:
@@ -47,11 +42,7 @@ def beside(path: Path, *, of_a_recipe: bool = False) -> str:
 
 
 def check_columns(path: Path, wanted: Sequence[str], names: Sequence[str]) -> None:
-    """Check that a file has each wanted column, and has it once.
-
-    Raises:
-        DataError: it has not; names the file, the columns that it has, and the nearest of them.
-    """
+    """Raise DataError unless a file has each wanted column, and has it once."""
     for column in wanted:
         if column not in names:
             raise DataError(

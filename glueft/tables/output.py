@@ -30,13 +30,11 @@ def make_writer(
     *,
     raw: bool = False,
 ) -> TableWriter:
-    """Return the writer of a format.
+    """Return the writer of a format (`TableFormat.kind`).
 
     Args:
-        kind: see `TableFormat`.
         file: where to.
-        names: the columns of the rows.
-        result_names: the columns of the results.
+        names, result_names: the columns of the rows and of the results.
         schema: gives the Arrow schema of the rows, for Parquet alone.
         raw: write TSV without quotes: no field holds a tab.
     """

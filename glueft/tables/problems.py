@@ -47,9 +47,7 @@ class Problems:
         """Return one error for all of them: the first few in full, then how many there are.
 
         Args:
-            name: of the file.
-            unit: what the numbers count.
-            what: what is counted.
+            name: of the file; unit: what the numbers count; what: the problems, in words.
             hint: put behind the fix.
         """
         first = self.first[0]

@@ -192,13 +192,7 @@ def _scores(file: Columns, label: str) -> list[float]:
 def dataset_dict(
     columns: Mapping[str, Mapping[str, list[Any]]], inputs: Iterable[str], labels: Sequence[str]
 ) -> datasets.DatasetDict:
-    """Return splits as a task loads them.
-
-    Args:
-        columns: for each split, its input columns and `label`.
-        inputs: the names of the input columns.
-        labels: the names of the labels; empty in regression.
-    """
+    """Return splits as a task loads them, from the input columns and `label` of each; regression has no labels."""
     import datasets
 
     features = datasets.Features(

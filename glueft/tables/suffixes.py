@@ -33,15 +33,10 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class TableFormat:
-    """The format of a file.
+    """The format of a file."""
 
-    Attributes:
-        kind: "csv", "tsv", "jsonl" or "parquet".
-        compression: the module that opens it: "gzip", "bz2" or "lzma"; None for a file that is not compressed.
-    """
-
-    kind: str
-    compression: str | None = None
+    kind: str  # "csv", "tsv", "jsonl" or "parquet"
+    compression: str | None = None  # the module that opens it: "gzip", "bz2" or "lzma"
 
 
 def table_format(path: str | PurePath) -> TableFormat:
