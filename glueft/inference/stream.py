@@ -15,6 +15,7 @@ from glueft.inference.rows import BadRow, RowSource
 from glueft.runs.answers import result_names
 from glueft.system.interruption import check
 from glueft.tables.json_lines import plain_json
+from glueft.tables.missing import no_rows
 from glueft.tables.output import OutputFile, TableWriter, make_writer, output_format
 from glueft.tables.problems import Problems
 
@@ -71,12 +72,7 @@ def _bad_rows(source: RowSource, bad: Problems, *, skippable: bool = True) -> Da
 def _no_rows(source: RowSource, bad: Problems) -> DataError:
     if bad:
         return _bad_rows(source, bad, skippable=False)
-    return DataError(
-        f"{source.name} has no rows",
-        expected="a row or more",
-        received="the names of its columns alone" if source.names and source.repeats else "nothing",
-        fix="give it its rows, or name another file",
-    )
+    return no_rows(source.name, "a row or more", names=bool(source.names) and source.repeats)
 
 
 def predict_rows(

@@ -13,11 +13,11 @@ from glueft.inference.rows import CELL_CHARACTERS, CHUNK_CHARACTERS, CHUNK_ROWS,
 from glueft.inference.text_columns import TextChoice
 from glueft.tables.delimited import Delimited, read_records
 from glueft.tables.json_lines import read_json_lines
-from glueft.tables.missing import beside, check_once, unreadable
+from glueft.tables.missing import beside, check_once, no_rows, unreadable
 from glueft.tables.parquet import open_parquet
 from glueft.tables.problems import Problems
 from glueft.tables.quotes import spans_lines
-from glueft.tables.suffixes import DELIMITERS, SUFFIXES, TableFormat, table_format
+from glueft.tables.suffixes import DELIMITERS, TableFormat, format_of
 from glueft.text import counted
 
 LINES = "give a text a line on standard input: --input -"
@@ -39,15 +39,7 @@ def open_table(path: Path, choice: TextChoice) -> RowSource:
     Raises:
         DataError: it cannot be read, or has not the columns.
     """
-    try:
-        form = table_format(path)
-    except ValueError as error:
-        raise DataError(
-            f"{path}: its name does not say how to read it",
-            expected=f"a name that ends in {SUFFIXES}",
-            received=f"{path.name}: {error}".replace(f"must end in {SUFFIXES}; ", ""),
-            fix=f"rename the file by what it holds, or {LINES}",
-        ) from None
+    form = format_of(path, DataError, "read", f"rename the file by what it holds, or {LINES}")
     if not path.is_file():
         raise _no_file(path)
     try:
@@ -104,12 +96,7 @@ class DelimitedTable(RowSource):
                 if record.problem is not None:
                     raise Problems(record.problem).error(self.path)
                 return record.fields
-        raise DataError(
-            f"{self.name} has no rows",
-            expected="a line that names the columns, and a row or more below it",
-            received="nothing",
-            fix="give the file its rows, or name another file",
-        )
+        raise no_rows(self.path, "a line that names the columns, and a row or more below it")
 
     def rows(self) -> Iterator[Row]:
         header = self.header

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glueft.errors import DataError
 from glueft.tables.cells import CellError, missing_key
 from glueft.tables.delimited import Delimited, read_records
 from glueft.tables.json_lines import read_json_lines
-from glueft.tables.missing import check_columns, unreadable
+from glueft.tables.missing import check_columns, no_rows, unreadable
 from glueft.tables.parquet import class_names, open_parquet
 from glueft.tables.problems import Problems, shown
 from glueft.tables.suffixes import DELIMITERS, table_format
@@ -65,12 +64,8 @@ def read_columns(
     else:
         columns = _delimited(path, Delimited(delimiter or DELIMITERS[kind], quotes, compression), wanted, optional)
     if not columns.numbers:
-        raise DataError(
-            f"{path} has no rows",
-            expected="one row or more" + (", below the line that names the columns" if kind in DELIMITERS else ""),
-            received="the names of its columns alone" if columns.cells else "nothing",
-            fix="give the file its rows, or name another file",
-        )
+        below = ", below the line that names the columns" if kind in DELIMITERS else ""
+        raise no_rows(path, f"one row or more{below}", names=bool(columns.cells))
     return columns
 
 

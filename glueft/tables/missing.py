@@ -41,6 +41,16 @@ def beside(path: Path, *, of_a_recipe: bool = False) -> str:
     return f"{begin}{path.parent} has {listed(names)}" if names else f"{begin}{path.parent} is empty"
 
 
+def no_rows(path: Path | str, expected: str, *, names: bool = False) -> DataError:
+    """Return the error for a file without rows, or with the names of its columns alone."""
+    return DataError(
+        f"{path} has no rows",
+        expected=expected,
+        received="the names of its columns alone" if names else "nothing",
+        fix="give the file its rows, or name another file",
+    )
+
+
 def check_columns(path: Path, wanted: Sequence[str], names: Sequence[str]) -> None:
     """Raise DataError unless a file has each wanted column, and has it once."""
     for column in wanted:

@@ -14,7 +14,7 @@ from glueft.tables.delimited import DelimitedWriter
 from glueft.tables.json_lines import JsonLinesWriter
 from glueft.tables.lines import OPENERS
 from glueft.tables.parquet import ParquetWriter
-from glueft.tables.suffixes import SUFFIXES, TableFormat, table_format
+from glueft.tables.suffixes import TableFormat, format_of
 
 # `write(rows, results)` takes a list of dicts by column, or an Arrow table, and the cells of each column of results;
 # `close()` writes what is left, and leaves the file open.
@@ -47,20 +47,7 @@ def make_writer(
 
 
 def output_format(path: Path) -> TableFormat:
-    """Return the format of a file to write, by its suffix.
-
-    Raises:
-        OutputError: glueft writes none of this suffix.
-    """
-    try:
-        return table_format(path)
-    except ValueError as error:
-        raise OutputError(
-            f"{path}: its name does not say how to write it",
-            expected=f"a name that ends in {SUFFIXES}",
-            received=f"{path.name}: {error}".replace(f"must end in {SUFFIXES}; ", ""),
-            fix="name it predictions.csv, predictions.jsonl or the like",
-        ) from None
+    return format_of(path, OutputError, "write", "name it predictions.csv, predictions.jsonl or the like")
 
 
 def check_place(path: Path, *, force: bool, read: Path | None = None) -> None:

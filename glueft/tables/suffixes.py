@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated
 
 from pydantic import AfterValidator
 
+from glueft.errors import GlueftError
 from glueft.plugin.options import LocalPath
 from glueft.suggest import nearest
 
@@ -52,6 +53,19 @@ def table_format(path: str | PurePath) -> TableFormat:
     if kind is None or (kind == "parquet" and compression):
         raise ValueError(f"must end in {SUFFIXES}; {_fix(suffix, kind)}")
     return TableFormat(kind, compression)
+
+
+def format_of(path: Path, error: type[GlueftError], use: str, fix: str) -> TableFormat:
+    """Return the format of a file to "read" or "write", or raise an error of a class if its suffix is unknown."""
+    try:
+        return table_format(path)
+    except ValueError as unknown:
+        raise error(
+            f"{path}: its name does not say how to {use} it",
+            expected=f"a name that ends in {SUFFIXES}",
+            received=f"{path.name}: {unknown}".replace(f"must end in {SUFFIXES}; ", ""),
+            fix=fix,
+        ) from None
 
 
 def _fix(suffix: str, kind: str | None) -> str:

@@ -260,7 +260,6 @@ def test_the_table_task_hands_on_what_is_said(tmp_path: Path) -> None:
         ({"label_names": {"0": "a", "1": "b"}, "labels": ["a", "b"]}, "labels and label_names contradict each other"),
         ({"label_names": {"0": "a", "1": "b"}, "regression": True}, "a regression has no labels"),
         ({"fold_labels": True, "regression": True}, "a regression has no labels"),
-        ({"label_names": {"0": "a", "1": "b"}, "metrics": ["pearson"]}, 'metrics: "pearson" does not suit 2 labels'),
     ],
 )
 def test_options_that_contradict_each_other(more: dict[str, Any], message: str) -> None:
