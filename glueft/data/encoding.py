@@ -47,11 +47,6 @@ class Encoded:
         """Tokens in each row, special tokens counted, (rows,)."""
         return np.diff(self.offsets)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held for the tokens of all rows."""
-        return self.ids.nbytes + self.token_types.nbytes + self.offsets.nbytes
-
 
 def encode(rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
     """Tokenize one split as `tokenizer(*texts, truncation=True, max_length=max_length)` does, for every command.

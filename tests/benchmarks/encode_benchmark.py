@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from generated_rows import question_pairs
+from generated_rows import held_bytes, question_pairs
 from result import Result
 from rounds import in_turn, timed
 
@@ -36,6 +36,6 @@ def measure_encode(tokenizer: Any, *, pairs: int, rounds: int) -> Result:
         numbers={
             "pairs_per_second": rate,
             "floor_pairs_per_second": floor,
-            "bytes_per_token": encoded.nbytes / len(encoded.ids),
+            "bytes_per_token": held_bytes(encoded) / len(encoded.ids),
         },
     )

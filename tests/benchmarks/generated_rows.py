@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glueft.data.encoding import Encoded
 from glueft.data.rows import Rows
 
 # Of the words that a text draws, one in so many is two words run together, which the tokenizer takes apart again: names
@@ -56,3 +57,8 @@ def sentences(tokenizer: Any, count: int, *, seed: int = 1) -> Rows:
     lengths = np.clip(random.normal(19.5, 8.8, count), 2, 47).astype(np.int64)
     labels = np.arange(count, dtype=np.int32) % 2
     return Rows("validation", (texts(vocabulary(tokenizer), lengths, random),), labels, ("negative", "positive"))
+
+
+def held_bytes(encoded: Encoded) -> int:
+    """Return the bytes held for the tokens of all rows."""
+    return encoded.ids.nbytes + encoded.token_types.nbytes + encoded.offsets.nbytes
