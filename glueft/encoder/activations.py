@@ -22,49 +22,20 @@ def gelu(x: Any) -> Any:
     return keras.ops.gelu(x, approximate=False)
 
 
-def gelu_tanh(x: Any) -> Any:
-    """The tanh approximation of Google's BERT: 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))."""
-    from keras import ops
+def _of(function: Callable[[Any, Any], Any]) -> Activation:
+    """An activation from a function of `keras.ops` and x."""
 
-    return ops.gelu(x, approximate=True)
-
-
-def quick_gelu(x: Any) -> Any:
-    """The sigmoid approximation: x * sigmoid(1.702 x)."""
-    from keras import ops
-
-    return x * ops.sigmoid(1.702 * x)
-
-
-def squared_relu(x: Any) -> Any:
-    """relu(x)^2 (So et al., arXiv:2109.08668)."""
-    from keras import ops
-
-    return ops.square(ops.relu(x))
-
-
-def mish(x: Any) -> Any:
-    """x * tanh(softplus(x)) (Misra, arXiv:1908.08681)."""
-    from keras import ops
-
-    return x * ops.tanh(ops.softplus(x))
-
-
-def identity(x: Any) -> Any:
-    return x
-
-
-def _named(name: str) -> Activation:
     def activation(x: Any) -> Any:
         from keras import ops
 
-        return getattr(ops, name)(x)
+        return function(ops, x)
 
-    activation.__name__ = name
     return activation
 
 
-# gelu_fast and gelu_accurate write the same tanh approximation in another order.
+# 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), which transformers has in several orders of the same operations.
+gelu_tanh = _of(lambda ops, x: ops.gelu(x, approximate=True))
+
 ACTIVATIONS: dict[str, Activation] = {
     "gelu": gelu,
     "gelu_python": gelu,
@@ -73,14 +44,14 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu_python_tanh": gelu_tanh,
     "gelu_fast": gelu_tanh,
     "gelu_accurate": gelu_tanh,
-    "quick_gelu": quick_gelu,
-    "relu": _named("relu"),
-    "relu2": squared_relu,
-    "relu6": _named("relu6"),
-    "silu": _named("silu"),
-    "swish": _named("silu"),
-    "tanh": _named("tanh"),
-    "sigmoid": _named("sigmoid"),
-    "mish": mish,
-    "linear": identity,
+    "quick_gelu": _of(lambda ops, x: x * ops.sigmoid(1.702 * x)),
+    "relu": _of(lambda ops, x: ops.relu(x)),
+    "relu2": _of(lambda ops, x: ops.square(ops.relu(x))),  # So et al., arXiv:2109.08668
+    "relu6": _of(lambda ops, x: ops.relu6(x)),
+    "silu": _of(lambda ops, x: ops.silu(x)),
+    "swish": _of(lambda ops, x: ops.silu(x)),
+    "tanh": _of(lambda ops, x: ops.tanh(x)),
+    "sigmoid": _of(lambda ops, x: ops.sigmoid(x)),
+    "mish": _of(lambda ops, x: x * ops.tanh(ops.softplus(x))),  # Misra, arXiv:1908.08681
+    "linear": lambda x: x,
 }

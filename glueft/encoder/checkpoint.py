@@ -21,7 +21,7 @@ from glueft.hub.checkpoint_files import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
-    from glueft.encoder.weights import Slot
+    from glueft.encoder.tensor_files import StoredTensor
 
 __all__ = [
     "SAMPLE_CHECKPOINT",
@@ -94,12 +94,19 @@ def load_classifier(
     names = {name: name_in_file(slot.tensor, there, family.prefix) for name, slot in table.items()}
     found = {name: source for name, source in names.items() if source is not None}
     order = None
-    in_head = [name for name in table if table[name].tensor.role in ("head", "output")]
-    if new_head or not any(name in found for name in in_head):
+    in_head = {name for name, slot in table.items() if slot.tensor.role in ("head", "output")}
+    if new_head or in_head.isdisjoint(found):
         found = {name: source for name, source in found.items() if name not in in_head}
     else:
-        _refuse_incomplete_head(checkpoint, table, found)
-        rows = stored[found[output_tensor(family, model.config)]].shape[0]
+        missing = [name for name in table if name not in found]
+        if missing:
+            raise CheckpointError(
+                f"{checkpoint.name}: its classification head is incomplete",
+                expected="a whole head of a sequence classifier, or none",
+                received="no " + ", ".join(missing),
+                fix="set new_head = true in [model] to start a new head on this encoder",
+            )
+        rows = stored[found[output_tensor(family, model.config).name]].shape[0]
         order = head_rows(checkpoint.config, rows, labels, family)
     read_weights(table, stored, found, order=order, seed=seed, initializer_range=model.config.initializer_range)
     report = LoadReport(
@@ -108,17 +115,6 @@ def load_classifier(
         left_over=tuple(sorted(stored.keys() - set(found.values()))),
     )
     return Loaded(model, report)
-
-
-def _refuse_incomplete_head(checkpoint: Checkpoint, table: Mapping[str, Slot], found: Mapping[str, str]) -> None:
-    missing = [name for name in table if name not in found]
-    if missing:
-        raise CheckpointError(
-            f"{checkpoint.name}: its classification head is incomplete",
-            expected="a whole head of a sequence classifier, or none",
-            received="no " + ", ".join(missing),
-            fix="set new_head = true in [model] to start a new head on this encoder",
-        )
 
 
 def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
@@ -179,20 +175,25 @@ def saved_config(model: Classifier) -> dict[str, Any]:
 
 
 def has_head(checkpoint: Checkpoint) -> bool:
-    name = output_tensor(checkpoint.family, checkpoint.encoder_config)
-    return name in without_wrappers(read_headers(checkpoint.folder))
+    return _output_in(checkpoint, read_headers(checkpoint.folder)) is not None
 
 
 def refuse_headless(checkpoint: Checkpoint) -> int:
     """Return the number of outputs of a checkpoint's classification head; CheckpointError if it has none."""
-    name = output_tensor(checkpoint.family, checkpoint.encoder_config)
     stored = read_headers(checkpoint.folder)
-    names = without_wrappers(stored)
-    if name not in names:
+    name = _output_in(checkpoint, stored)
+    if name is None:
+        wanted = output_tensor(checkpoint.family, checkpoint.encoder_config).name
         raise CheckpointError(
             f"{checkpoint.name}: there is no classification head in the weights",
-            expected=f"the tensor {name}, as a fine-tuned classifier has it",
+            expected=f"the tensor {wanted}, as a fine-tuned classifier has it",
             received=f"{len(stored)} tensors, and none of that name",
             fix="fine-tune the encoder first: glueft run RECIPE --checkpoint CHECKPOINT",
         )
-    return int(stored[names[name]].shape[0])
+    return int(stored[name].shape[0])
+
+
+def _output_in(checkpoint: Checkpoint, stored: Mapping[str, StoredTensor]) -> str | None:
+    """The name in the weights of the head's last tensor; None if there is no head."""
+    family = checkpoint.family
+    return name_in_file(output_tensor(family, checkpoint.encoder_config), without_wrappers(stored), family.prefix)

@@ -69,10 +69,8 @@ def find_checkpoint(name: str, revision: str | None = None, registry: Registry |
     """
     commit = None
     if name.startswith("package:"):
-        _refuse_revision(name, revision)
         folder = _package_folder(name)
     elif _is_folder(name):
-        _refuse_revision(name, revision)
         folder = Path(name).expanduser()
     elif _HUB_NAME.fullmatch(name):
         from glueft.hub.checkpoints import fetch_checkpoint
@@ -84,6 +82,13 @@ def find_checkpoint(name: str, revision: str | None = None, registry: Registry |
             expected=_FORMS,
             received=repr(name),
             fix="check the spelling; a folder's path may start with ./ to tell it from a hub name",
+        )
+    if revision is not None and commit is None:
+        raise CheckpointError(
+            f"a revision is given for {name}, which is not on the hub",
+            expected="a revision only with a hub name",
+            received=f"revision {revision!r}",
+            fix="leave model.revision out",
         )
     _refuse_irregular(folder)
     where = folder / CONFIG
@@ -126,16 +131,6 @@ def check_max_length(max_length: int, checkpoint: Checkpoint) -> None:
             expected=f"at most {most} tokens, as its position embeddings say",
             received=str(max_length),
             fix=f"set data.max_length to {most} or less; longer texts are cut",
-        )
-
-
-def _refuse_revision(name: str, revision: str | None) -> None:
-    if revision is not None:
-        raise CheckpointError(
-            f"a revision is given for {name}, which is not on the hub",
-            expected="a revision only with a hub name",
-            received=f"revision {revision!r}",
-            fix="leave model.revision out",
         )
 
 

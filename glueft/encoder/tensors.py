@@ -1,7 +1,7 @@
-"""The tensors that a config.json calls for, held against those of the weights before anything is built.
+"""Compares the tensors that a config.json asks for with those in the weights, before anything is built.
 
-Whatever numbers a config.json holds, no more is built than the weights have: the list is made one by one, and left at
-the first tensors that are not there. Importing this module needs no Keras.
+Whatever sizes a config.json has, no more is built than the weights hold: the tensors are listed one by one, and not
+further than some that are missing. Importing this module needs no Keras.
 """
 
 from __future__ import annotations
@@ -13,43 +13,32 @@ from glueft.encoder.tensor_files import StoredTensor, without_wrappers
 from glueft.errors import CheckpointError
 from glueft.plugin.encoder import WRONG_CONFIG, CheckpointTensor, Encoder, EncoderConfig
 
-# So many missing tensors are named; a config.json can call for any number of them.
+# At most so many missing tensors are named.
 MOST_NAMED = 1000
-# ALBERT applies the same weights once a layer: nothing in them says how often. The deepest encoders have some 50.
+# Where layers share their weights, these do not say how many layers there are. The deepest encoders have some 50.
 MOST_LAYERS = 1000
 
 
 def name_in_file(tensor: CheckpointTensor, stored: Mapping[str, str], prefix: str) -> str | None:
-    """Return the name of a tensor in a file, whatever variant of its name the file uses; None if it is not there.
+    """Return the name of a tensor in a file, in whatever variant, or None; `stored` is from `without_wrappers`.
 
     Files of the bare encoder leave out the prefix (`bert.`); old ones say gamma and beta for a norm's weight and bias.
-
-    Args:
-        tensor: from the family's table.
-        stored: from `without_wrappers`.
-        prefix: the family's.
     """
     variants = [tensor.name] if tensor.old_name is None else [tensor.name, tensor.old_name]
     variants += [variant.removeprefix(prefix) for variant in variants if variant.startswith(prefix)]
     return next((stored[variant] for variant in variants if variant in stored), None)
 
 
-def output_tensor(family: Encoder, config: EncoderConfig) -> str:
-    """Return the name of the tensor by which a classification head is known: the last one of its last layer."""
-    return [tensor.name for tensor in family.tensors(config, 1) if tensor.role == "output"][-1]
+def output_tensor(family: Encoder, config: EncoderConfig) -> CheckpointTensor:
+    """Return the tensor by which a classification head is recognised: the last one of its last layer."""
+    return [tensor for tensor in family.tensors(config, 1) if tensor.role == "output"][-1]
 
 
 def check_tensors(family: Encoder, config: EncoderConfig, stored: Mapping[str, StoredTensor], name: str) -> None:
-    """Hold what a config.json calls for against the tensors that are there.
-
-    Args:
-        family: of the checkpoint.
-        config: from `read_config`.
-        stored: from `read_headers`.
-        name: the checkpoint's, for messages.
+    """Compare what a config.json asks for with the tensors that are there.
 
     Raises:
-        CheckpointError: tensors are missing, or have another shape; all are named, up to `MOST_NAMED`. Or there are
+        CheckpointError: tensors are missing, or have other shapes (all are named, up to `MOST_NAMED`); or there are
             more layers than in any encoder.
     """
     if config.num_layers > MOST_LAYERS:

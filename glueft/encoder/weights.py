@@ -29,10 +29,8 @@ class Slot:
     """A tensor, and the variable that holds it.
 
     Attributes:
-        tensor: as the family describes it.
-        variable: the Keras variable.
-        value: gives what the variable stands for, where that is more than it holds: with LoRA's matrices, or with the
-            word embeddings that are not trained.
+        value: gives all that the variable stands for, where it holds only a part: beside LoRA's matrices, or narrowed
+            word embeddings.
     """
 
     tensor: CheckpointTensor
@@ -41,10 +39,7 @@ class Slot:
 
 
 def tensor_table(model: Classifier) -> dict[str, Slot]:
-    """Every tensor of the model by the name that transformers' class gives it; together they are all its weights.
-
-    LoRA's matrices have no tensor of their own.
-    """
+    """Every tensor of the model by its name in transformers' class; together, all its weights but LoRA's matrices."""
     tensors = model.family.tensors(model.config, len(model.labels) or 1)
     return {tensor.name: _slot(model, tensor) for tensor in tensors}
 
@@ -69,18 +64,18 @@ def read_weights(
     seed: int,
     initializer_range: float,
 ) -> None:
-    """Set every variable of the table, from the file where `found` names a tensor and anew elsewhere.
+    """Set every variable of the table: from the file where `found` names a tensor, to new values elsewhere.
 
     Args:
         table: the model's tensors.
         stored: the file's tensors.
-        found: the name in the file for each name of the table that is read.
-        order: for each label of the model, the row of the file's head; None where no head is read or rows stay.
+        found: the name in the file of each tensor that is read.
+        order: for each label of the model, the row of the file's head; None if the rows stay in their order.
         seed: of the new tensors.
-        initializer_range: standard deviation of the new kernels.
+        initializer_range: standard deviation of new kernels.
 
     Raises:
-        CheckpointError: tensors have another shape than the config says; all of them are named.
+        CheckpointError: tensors have other shapes than the config says; all of them are named.
     """
     wrong = {
         misshapen(table[name].tensor, stored[source]): stored[source].path
@@ -105,7 +100,7 @@ def read_weights(
 def initial_values(tensor: CheckpointTensor, seed: int, initializer_range: float) -> FloatArray:
     """A new tensor as transformers initialises it: kernels normal(0, initializer_range), biases zero, norms one.
 
-    The numbers depend on the seed and the tensor's name alone: the same on every backend, whatever else is new.
+    The numbers depend on the seed and the tensor's name alone.
     """
     if tensor.initial == "normal":
         random = numpy.random.default_rng([seed, zlib.crc32(tensor.name.encode())])
@@ -114,15 +109,15 @@ def initial_values(tensor: CheckpointTensor, seed: int, initializer_range: float
 
 
 def export_weights(table: Mapping[str, Slot]) -> dict[str, FloatArray]:
-    """Every tensor of the model in PyTorch's layout, float32, by transformers' name: copies, all of them at once."""
+    """A copy of every tensor of the model in PyTorch's layout, float32, by transformers' name."""
     tensors = {name: numpy.array(values, order="C") for name, values in exported_weights(table)}
     return {name: tensors[name] for name in table}
 
 
 def exported_weights(table: Mapping[str, Slot]) -> Iterator[tuple[str, FloatArray]]:
-    """Give each tensor with its name as `export_weights` does, one after the other, for a model that fills the memory.
+    """Give the same tensors one after the other, to save memory.
 
-    A tensor may be a view of the model's own memory: it is to be used before the training goes on.
+    A tensor may be a view of the model's memory: use it before the training goes on.
     """
     for variable, slots in by_variable(table):
         first = next(iter(slots.values()))
@@ -133,7 +128,7 @@ def exported_weights(table: Mapping[str, Slot]) -> Iterator[tuple[str, FloatArra
 
 
 def by_variable(table: Mapping[str, Slot]) -> Iterator[tuple[keras.Variable, dict[str, Slot]]]:
-    """Give each variable of the table with the tensors that it is made of: three for a fused kernel, one elsewhere."""
+    """Give each variable of the table with its tensors: three for a fused kernel, one elsewhere."""
     slots: dict[int, dict[str, Slot]] = {}
     for name, slot in table.items():
         slots.setdefault(id(slot.variable), {})[name] = slot

@@ -131,50 +131,32 @@ def gelu_tanh(graph: Graph, x: str) -> str:
     return graph("Mul", graph("Mul", x, graph("Add", tanh, graph.number(1.0))), graph.number(0.5))
 
 
-def quick_gelu(graph: Graph, x: str) -> str:
-    """x * sigmoid(1.702 x)."""
-    return graph("Mul", x, graph("Sigmoid", graph("Mul", x, graph.number(1.702))))
-
-
 def squared_relu(graph: Graph, x: str) -> str:
-    """relu(x)^2."""
     positive = graph("Relu", x)
     return graph("Mul", positive, positive)
 
 
-def relu6(graph: Graph, x: str) -> str:
-    """min(relu(x), 6)."""
-    return graph("Min", graph("Relu", x), graph.number(6.0))
-
-
 def silu(graph: Graph, x: str) -> str:
-    """x * sigmoid(x)."""
     return graph("Mul", x, graph("Sigmoid", x))
-
-
-def mish(graph: Graph, x: str) -> str:
-    """x * tanh(softplus(x))."""
-    return graph("Mul", x, graph("Tanh", graph("Softplus", x)))
-
-
-def _named(operation: str) -> Callable[[Graph, str], str]:
-    return lambda graph, x: graph(operation, x)
 
 
 # By the names of glueft.encoder.activations.
 ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
-    **dict.fromkeys(("gelu", "gelu_python"), gelu),
-    **dict.fromkeys(
-        ("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"),
-        gelu_tanh,
-    ),
-    "quick_gelu": quick_gelu,
-    "relu": _named("Relu"),
+    "gelu": gelu,
+    "gelu_python": gelu,
+    "gelu_new": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
+    "gelu_python_tanh": gelu_tanh,
+    "gelu_fast": gelu_tanh,
+    "gelu_accurate": gelu_tanh,
+    "quick_gelu": lambda graph, x: graph("Mul", x, graph("Sigmoid", graph("Mul", x, graph.number(1.702)))),
+    "relu": lambda graph, x: graph("Relu", x),
     "relu2": squared_relu,
-    "relu6": relu6,
-    **dict.fromkeys(("silu", "swish"), silu),
-    "tanh": _named("Tanh"),
-    "sigmoid": _named("Sigmoid"),
-    "mish": mish,
+    "relu6": lambda graph, x: graph("Min", graph("Relu", x), graph.number(6.0)),
+    "silu": silu,
+    "swish": silu,
+    "tanh": lambda graph, x: graph("Tanh", x),
+    "sigmoid": lambda graph, x: graph("Sigmoid", x),
+    "mish": lambda graph, x: graph("Mul", x, graph("Tanh", graph("Softplus", x))),
     "linear": lambda graph, x: x,
 }
