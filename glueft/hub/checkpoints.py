@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glueft.errors import CheckpointError
 from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
-from glueft.hub.client import Repository, fetch, in_thread, quiet_client
+from glueft.hub.client import fetch, in_thread, quiet_client
 from glueft.hub.errors import not_at_hand
 
 
@@ -27,11 +27,11 @@ def fetch_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str]
         CheckpointError: the repository holds no safetensors weights or no config.json.
     """
 
-    def download(repository: Repository) -> Path:
+    def download(commit: str, there: Sequence[str]) -> Path:
         from huggingface_hub import snapshot_download
 
-        files = needed_files(name, repository.files)
-        folder = Path(in_thread(lambda: snapshot_download(name, revision=repository.sha, allow_patterns=files)))
+        files = needed_files(name, there)
+        folder = Path(in_thread(lambda: snapshot_download(name, revision=commit, allow_patterns=files)))
         missing = [file for file in files if not (folder / file).is_file()]
         if missing:
             lacking = f"without {', '.join(missing)}"

@@ -16,18 +16,14 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from glueft.errors import GlueftError
 from glueft.hub.errors import Kind, first_line, not_at_hand, read_error, status_of
 from glueft.version import __version__
-
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
 
 Answer = TypeVar("Answer")
 
@@ -42,21 +38,13 @@ class HubUnavailableError(Exception):
     """The hub cannot be asked; the text says why. The local cache may hold what is needed."""
 
 
-@dataclass(frozen=True)
-class Repository:
-    """A repository of the hub at one commit: its number, and the path of every file."""
-
-    sha: str
-    files: tuple[str, ...]
-
-
 def fetch(
     kind: Kind,
     name: str,
     revision: str | None,
     *,
     cached: Callable[[str | None], Path | str],
-    download: Callable[[Repository], Path],
+    download: Callable[[str, Sequence[str]], Path],
     cache_only: bool = False,
 ) -> tuple[Path, Literal["hub", "cache"]]:
     """Return the folder of a repository of the hub: downloaded, or from the local cache.
@@ -66,7 +54,7 @@ def fetch(
         name: `owner/name`.
         revision: branch, tag or commit; None for the newest.
         cached: returns the folder of a revision in the local cache if it is complete, else a text on what is there.
-        download: downloads a commit, and returns its folder.
+        download: downloads a commit, and returns its folder; it gets the commit and the paths of its files.
         cache_only: do not ask the hub.
 
     Returns:
@@ -88,7 +76,7 @@ def fetch(
     try:
         if cache_only:
             raise HubUnavailableError("only its local cache was to be read")
-        repository = _ask(kind, name, revision)
+        commit, files = _ask(kind, name, revision)
     except HubUnavailableError as unavailable:
         found = cached(revision)
         if isinstance(found, Path):
@@ -96,15 +84,15 @@ def fetch(
         raise not_at_hand(kind, name, revision, str(unavailable), found) from unavailable
     try:
         with quiet_client():
-            return download(repository), "hub"
+            return download(commit, files), "hub"
     except GlueftError:
         raise
     except Exception as error:
         raise read_error(error, kind, name, revision) from error
 
 
-def _ask(kind: Kind, name: str, revision: str | None) -> Repository:
-    """Ask the hub for a repository, and note in the local cache which commit the revision is.
+def _ask(kind: Kind, name: str, revision: str | None) -> tuple[str, list[str]]:
+    """Ask the hub for the commit of a revision and the paths of its files; note the commit in the local cache.
 
     Raises:
         HubUnavailableError: offline mode is set, no answer within `seconds_to_answer()`, or a server error.
@@ -117,10 +105,19 @@ def _ask(kind: Kind, name: str, revision: str | None) -> Repository:
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # re-exported for libraries such as this one
 
     seconds = seconds_to_answer()
+    api = HfApi(library_name="glueft", library_version=__version__)
+
+    def question() -> tuple[str, list[str]]:
+        info: Any = api.repo_info(name, repo_type=kind, revision=revision, timeout=seconds)
+        if _offline:
+            raise HubUnavailableError(_offline)  # too late: the wait is over
+        # Writes the commit into the cache's table of branches and tags, which serves when the hub is out of reach.
+        commit = api.resolve_revision(name, repo_type=kind, revision=revision).resolved
+        return commit, [file.rfilename for file in info.siblings or ()]
+
     with quiet_client():
-        api = HfApi(library_name="glueft", library_version=__version__)
         try:
-            return in_thread(lambda: _repository(api, kind, name, revision, seconds), seconds)
+            return in_thread(question, seconds)
         except HubUnavailableError:
             raise
         except Exception as error:
@@ -132,15 +129,6 @@ def _ask(kind: Kind, name: str, revision: str | None) -> Repository:
     if status >= 500:
         raise HubUnavailableError(f"{constants.ENDPOINT} answered with server error {status}") from answer
     raise read_error(answer, kind, name, revision) from answer
-
-
-def _repository(api: HfApi, kind: Kind, name: str, revision: str | None, seconds: float) -> Repository:
-    info: Any = api.repo_info(name, repo_type=kind, revision=revision, timeout=seconds)
-    if _offline:
-        raise HubUnavailableError(_offline)  # too late: the wait is over
-    # Writes the commit into the cache's table of branches and tags, which serves when the hub is out of reach.
-    sha = api.resolve_revision(name, repo_type=kind, revision=revision).resolved
-    return Repository(sha, tuple(file.rfilename for file in info.siblings or ()))
 
 
 def in_thread(work: Callable[[], Answer], seconds: float | None = None) -> Answer:
@@ -222,29 +210,12 @@ def seconds_to_answer() -> float:
 
 
 @contextmanager
-def quiet_client() -> Iterator[None]:
-    """Hide the progress bars, log lines and warnings of the hub's client and of `datasets` within the block."""
-    with warnings.catch_warnings(), _silent_client():
-        warnings.simplefilter("ignore")
-        yield
+def quiet_client(*, in_threads: bool = False) -> Iterator[None]:
+    """Hide the progress bars, log lines and warnings of the hub's client and of `datasets` within the block.
 
-
-@contextmanager
-def quiet_client_in_threads() -> Iterator[None]:
-    """The same while other threads use the client; warnings of other libraries are left alone."""
-    warnings.filterwarnings("ignore", module=r"huggingface_hub(\.|$)")
-    added = warnings.filters[0]
-    try:
-        with _silent_client():
-            yield
-    finally:
-        # Not `catch_warnings`, which would undo what the training sets meanwhile.
-        with suppress(ValueError):
-            warnings.filters.remove(added)  # type: ignore[attr-defined]
-
-
-@contextmanager
-def _silent_client() -> Iterator[None]:
+    Args:
+        in_threads: other threads use the client, and this one goes on: its own warnings are left alone.
+    """
     import huggingface_hub.utils
 
     loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
@@ -258,12 +229,27 @@ def _silent_client() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with _without_warnings_of_the_client() if in_threads else warnings.catch_warnings():
+            if not in_threads:
+                warnings.simplefilter("ignore")
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
         for module in shown:
             module.enable_progress_bars()
+
+
+@contextmanager
+def _without_warnings_of_the_client() -> Iterator[None]:
+    warnings.filterwarnings("ignore", module=r"huggingface_hub(\.|$)")
+    added = warnings.filters[0]
+    try:
+        yield
+    finally:
+        # Not `catch_warnings`, which would undo what the training sets meanwhile.
+        with suppress(ValueError):
+            warnings.filters.remove(added)  # type: ignore[attr-defined]
 
 
 def is_sha(revision: str | None) -> bool:

@@ -48,7 +48,7 @@ def load_hub_dataset(hub: HubDataset, revision: str | None, *, cache_only: bool 
         hub.path,
         revision,
         cached=lambda revision: _cached(hub, revision),
-        download=lambda repository: _download(hub, repository.sha),
+        download=lambda commit, _: _download(hub, commit),
         cache_only=cache_only,
     )
     return Loaded(_read(folder), folder.name if is_sha(folder.name) else None, read_from)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
 from glueft.files import hidden_name, size
-from glueft.hub.client import quiet_client_in_threads
+from glueft.hub.client import quiet_client
 from glueft.plugin.task_description import describe_task
 from glueft.push.content import Source, content_of
 from glueft.push.push import GivenUpError, Pushed, Target, log_in, make_api, push
@@ -58,7 +58,7 @@ class BackgroundPush(Observer):
         self.given_up = threading.Event()
         self.refusal: GlueftError | None = None
         self.ended: list[dict[str, Any]] = []
-        self.quiet: AbstractContextManager[None] = quiet_client_in_threads()
+        self.quiet: AbstractContextManager[None] = quiet_client(in_threads=True)
         self.quiet.__enter__()
 
     def begin(self, training: Training) -> None:
