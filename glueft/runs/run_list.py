@@ -111,7 +111,7 @@ def listed(folder: Path) -> ListedRun:
         note,
         task=record.task,
         checkpoint=record.checkpoint.name,
-        metrics={key: value for key, value in record.metrics.items() if is_number(value)},
+        metrics={key: value for key, value in record.metrics.items() if math.isfinite(value)},
         metric_labels=record.metric_labels,
         seconds=record.seconds.get("total"),
         seed=record.seed,
@@ -228,8 +228,3 @@ def _ago(moment: float) -> str:
             count = int(seconds // size)
             return f"{count} {unit}" + ("s" if count > 1 else "")
     return f"{seconds:.0f} s"
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value from JSON is a finite number; true and false are none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -173,6 +173,30 @@ def test_any_key_of_the_record_may_be_missing_where_it_is_pushed(run: Path) -> N
         refuse_or_take(lambda: content_of(source_of(Run.open(run)), "alice/x", None))
 
 
+# What came into run.json later, from the newest to the oldest: earlier records have none of it.
+LATER = [
+    ["format", "metric_facts", "checkpoint.family"],
+    ["task_description", "plugins.packages", "other_metrics", "other_metrics_by_split", "metric_labels"],
+    ["warnings", "hub", "model", "process", "published", "baseline", "metrics_by_split", "data.notes", "plugins.files"],
+    ["data.validation_split"],
+]
+
+
+@pytest.mark.parametrize("age", range(1, len(LATER) + 1))
+def test_records_of_earlier_formats_serve_every_reader(run: Path, good: Path, age: int) -> None:
+    record = json.loads((run / "run.json").read_text())
+    for key in (key for keys in LATER[:age] for key in keys):
+        table, _, last = key.rpartition(".")
+        (record[table] if table else record).pop(last, None)
+    (run / "run.json").write_text(json.dumps(record))
+    for read in readers(run, good):
+        read()
+    opened = Run.open(run)
+    assert opened.splits() == ("validation",) and len(opened.predictions("validation").ids) == len(ROWS)
+    if age == len(LATER):
+        assert write_report(run, run / "page.html").path.exists()
+
+
 @pytest.mark.parametrize("value", ["{}", '"[/]"', "nan", "true"])
 def test_a_recipe_that_cannot_be_used_is_reported_all_the_same(run: Path, value: str) -> None:
     recipe = run / "recipe.toml"
