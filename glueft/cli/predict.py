@@ -105,9 +105,9 @@ def predict(
     columns = {"text": text, "text_pair": text_pair, "delimiter": delimiter, "quotes": quotes}
     opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, **columns)
     if interactive:
-        choice, predictor = opened.choice(None), opened.predictor()
+        choice, model = opened.choice(None), opened.model()
         progress.say(HELP)
-        converse(predictor, choice)
+        converse(model, choice)
         return
     source = rows_asked_for(texts, read, opened.choice(texts))
     count = None
@@ -117,7 +117,7 @@ def predict(
         for warning in source.warnings:
             progress.say(f"warning: {warning}")
     if texts and output is None:
-        print_texts(opened.predictor(), source, as_json=as_json)
+        print_texts(opened.model(), source, as_json=as_json)
         return
     target = Target(output, None if output else sys.stdout.buffer, _kind(read), side)
     _predict(opened, source, target, count, as_json=as_json)
@@ -128,13 +128,13 @@ def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int 
     from glueft.inference.printing import print_object, summary_record, tell
     from glueft.inference.stream import predict_rows
 
-    predictor = opened.predictor()
-    predictor.on_rows = opened.progress.rows
+    model = opened.model()
+    model.on_rows = opened.progress.rows
     with tempfile.TemporaryFile() if as_json and target.path is None else nullcontext() as held:
         if held is not None:
             target = replace(target, stream=held, kind="jsonl")
         with opened.progress.counting("predicting", count):
-            summary = predict_rows(source, predictor, target, opened.progress, rows_in_all=count)
+            summary = predict_rows(source, model, target, opened.progress, rows_in_all=count)
         if as_json:
             print_object(summary_record(summary, target, source), held)
     tell(opened.progress, summary, target)

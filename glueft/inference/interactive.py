@@ -11,12 +11,12 @@ from glueft.tables.cells import CellError
 from glueft.text import printable_line, say
 
 if TYPE_CHECKING:
-    from glueft.training.text_predictor import Predictor
+    from glueft.training.text_model import TextModel
 
 HELP = "An empty line or Ctrl-D ends."
 
 
-def converse(predictor: Predictor, choice: TextChoice) -> None:
+def converse(model: TextModel, choice: TextChoice) -> None:
     """Ask for the texts of a row and answer, until a line is empty or there are no more."""
     with suppress(ImportError):
         import readline  # noqa: F401  # gives `input` its line editing and history
@@ -41,7 +41,7 @@ def converse(predictor: Predictor, choice: TextChoice) -> None:
             except CellError as error:
                 say(f"{error.message}: {error.fix}")
                 continue
-            answers = predictor.answer([[text] for text in texts])
-            say(*(f"  {line}" for line in answer_lines(answers, predictor.saved.labels)))
+            answers = model.answer([[text] for text in texts])
+            say(*(f"  {line}" for line in answer_lines(answers, model.labels)))
             if answers.truncated:
-                say(f"  (cut to the first {predictor.saved.max_length} tokens, all that this model reads)")
+                say(f"  (cut to the first {model.max_length} tokens, all that this model reads)")

@@ -18,12 +18,12 @@ from glueft.runs.folder import find_run_folder
 from glueft.runs.run import Run
 
 if TYPE_CHECKING:
+    from glueft.inference.predictor import SavedModel
     from glueft.inference.progress import PredictionProgress
-    from glueft.training.text_predictor import Predictor
 
 
 class OpenedModel:
-    """A run, or a bare classifier; `predictor` loads its model.
+    """A run, or a bare classifier; `model` loads its model.
 
     Args:
         run: the folder; plugins, trust: of `Run.open`.
@@ -74,11 +74,9 @@ class OpenedModel:
             )
         return choice
 
-    def predictor(self) -> Predictor:
-        from glueft.training.text_predictor import Predictor
-
+    def model(self) -> SavedModel:
         with self.progress.phase("model"):
-            return Predictor(load_saved_model(self.path))
+            return load_saved_model(self.path)
 
 
 def rows_asked_for(texts: Sequence[str] | None, read: Path | None, choice: TextChoice) -> RowSource:

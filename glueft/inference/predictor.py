@@ -15,7 +15,7 @@ from glueft.recipe.problems import RecipeError
 from glueft.runs.folder import find_run_folder
 from glueft.runs.record import REPEAT
 from glueft.runs.run import Run
-from glueft.training.text_predictor import TextModel
+from glueft.training.text_model import TextModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class SavedModel(TextModel):
     """A classifier with its weights, compiled to predict.
 

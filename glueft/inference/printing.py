@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from glueft.inference.rows import RowSource
     from glueft.inference.stream import Summary, Target
     from glueft.runs.answers import Answers
-    from glueft.training.text_predictor import Predictor
+    from glueft.training.text_model import TextModel
 
 LABELS_SHOWN = 10
 
@@ -77,12 +77,12 @@ def summary_record(summary: Summary, target: Target, source: RowSource) -> dict[
     }
 
 
-def print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> None:
+def print_texts(model: TextModel, source: RowSource, *, as_json: bool) -> None:
     """Print the answer to each text."""
     found: list[dict[str, Any]] = []
-    labels = predictor.saved.labels
+    labels = model.labels
     for chunk in source.chunks():
-        answers = predictor.answer(chunk.texts)
+        answers = model.answer(chunk.texts)
         rows = list(zip(*chunk.texts, strict=True))
         if as_json:
             found += [_answer_object(answers, labels, texts, row) for row, texts in enumerate(rows)]
@@ -93,7 +93,7 @@ def print_texts(predictor: Predictor, source: RowSource, *, as_json: bool) -> No
             say(*answer_lines(answers, labels, row))
         if answers.truncated:
             say(
-                f"note: {answers.truncated} of {len(rows)} cut to the first {predictor.saved.max_length} tokens, "
+                f"note: {answers.truncated} of {len(rows)} cut to the first {model.max_length} tokens, "
                 "all that this model reads",
                 stream=sys.stderr,
             )

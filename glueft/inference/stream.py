@@ -21,7 +21,7 @@ from glueft.tables.problems import Problems
 
 if TYPE_CHECKING:
     from glueft.inference.progress import PredictionProgress
-    from glueft.training.text_predictor import Predictor
+    from glueft.training.text_model import TextModel
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def _no_rows(source: RowSource, bad: Problems) -> DataError:
 
 
 def predict_rows(
-    source: RowSource, predictor: Predictor, target: Target, progress: PredictionProgress, *, rows_in_all: int | None
+    source: RowSource, model: TextModel, target: Target, progress: PredictionProgress, *, rows_in_all: int | None
 ) -> Summary:
     """Predict all rows and write them with their results. Files appear when all is done, or not at all.
 
     Args:
         source: the rows; checked by `check_rows` if it can be read twice.
-        predictor: the model.
+        model: predicts the rows.
         target: where the results go.
         progress: shows the rows.
         rows_in_all: how many there are; None for a stream.
@@ -94,7 +94,7 @@ def predict_rows(
     """
     begin = time.perf_counter()
     bad = Problems()
-    summary = Summary(result_names(predictor.saved.labels, {*source.names}))
+    summary = Summary(result_names(model.labels, {*source.names}))
     place = target.path or "standard output"
     with ExitStack() as files:
         main = _open(files, target.path)
@@ -113,7 +113,7 @@ def predict_rows(
             progress.rows(len(chunk.bad))
             if not len(chunk):
                 continue
-            answers = predictor.answer(chunk.texts, rows_in_all=rows_in_all)
+            answers = model.answer(chunk.texts, rows_in_all=rows_in_all)
             with writing(place):
                 if writer is None:  # Only now, as the first chunk may be an error, which leaves no header line behind.
                     writer = _writer(source, target, main, summary.names)

@@ -13,7 +13,7 @@ from glueft.errors import PluginError
 from glueft.plugin.attribution import at_work, named
 from glueft.runs.answers import Answers
 from glueft.training.model import learning_rate, synced
-from glueft.training.text_predictor import Predictor, TextModel
+from glueft.training.text_model import TextModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,10 +63,10 @@ class ModelInTraining:
         return Answers.of(logits, session.labels, session.encoded[session.primary_split].truncated)
 
     @cached_property
-    def _predictor(self) -> Predictor:
+    def _text_model(self) -> TextModel:
         """One for all calls, so that its compiled programs are reused."""
         session, buckets = self.session, self.session.batches.buckets
-        model = TextModel(
+        return TextModel(
             session.model,
             session.tokenizer,
             session.labels,
@@ -74,7 +74,6 @@ class ModelInTraining:
             session.recipe.training.evaluation_batch_size,
             None if buckets is None else tuple(buckets),
         )
-        return Predictor(model)
 
     def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
         """Predict texts, or pairs of texts; see `Run.predict`."""
@@ -82,7 +81,7 @@ class ModelInTraining:
         if not columns[0]:
             return Answers.of(np.empty((0, len(labels) or 1), np.float32), labels, 0)
         synced(self.session.model)
-        return self._predictor.answer(columns)
+        return self._text_model.answer(columns)
 
 
 def columns_of(texts: Any, inputs: Sequence[str]) -> list[list[str]]:

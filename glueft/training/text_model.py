@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from glueft.runs.answers import Answers
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
 
 
-@dataclass(frozen=True)
+@dataclass
 class TextModel:
-    """A compiled classifier with what it needs to predict texts.
+    """A compiled classifier with what it needs to predict texts, again and again with few compiled programs.
 
     Attributes:
         classifier: the Keras model.
@@ -29,6 +29,7 @@ class TextModel:
         max_length: tokens of the longest row; longer ones are truncated.
         evaluation_batch_size: rows a step.
         widths: the padded lengths of the run's batches, in rising order; None for each batch's own.
+        on_rows: called after each step of `answer` with the number of its rows.
     """
 
     classifier: Classifier
@@ -37,6 +38,8 @@ class TextModel:
     max_length: int
     evaluation_batch_size: int
     widths: tuple[int, ...] | None = None
+    on_rows: Callable[[int], None] | None = None
+    _padded_lengths: NDArray[np.int64] | None = field(default=None, init=False)
 
     def encode(self, rows: Rows) -> Encoded:
         """Return the tokens of rows.
@@ -47,20 +50,6 @@ class TextModel:
         from glueft.data.encoding import encode
 
         return encode(rows, self.tokenizer, self.max_length)
-
-
-class Predictor:
-    """Predicts texts again and again with few compiled programs.
-
-    Args:
-        saved: the model.
-        on_rows: called after each batch with the number of its rows.
-    """
-
-    def __init__(self, saved: TextModel, on_rows: Callable[[int], None] | None = None) -> None:
-        self.saved = saved
-        self.on_rows = on_rows
-        self.widths: NDArray[np.int64] | None = None
 
     def answer(self, texts: Sequence[list[str]], *, rows_in_all: int | None = None) -> Answers:
         """Predict rows, in their order.
@@ -79,14 +68,13 @@ class Predictor:
         from glueft.data.rows import Rows
         from glueft.training import engine
 
-        saved, count = self.saved, len(texts[0])
-        rows = Rows("input", tuple(texts), np.full(count, -1, np.int32), saved.labels)
-        encoded = saved.encode(rows)
-        batches = EvaluationBatches(encoded, batch_size=saved.evaluation_batch_size)
-        if saved.classifier.jit_compile:
+        count = len(texts[0])
+        encoded = self.encode(Rows("input", tuple(texts), np.full(count, -1, np.int32), self.labels))
+        batches = EvaluationBatches(encoded, batch_size=self.evaluation_batch_size)
+        if self.classifier.jit_compile:
             self._pad(batches, rows_in_all or count)
-        logits = engine.predict(saved.classifier, batches, on_rows=self.on_rows)
-        return Answers.of(logits, saved.labels, encoded.truncated)
+        logits = engine.predict(self.classifier, batches, on_rows=self.on_rows)
+        return Answers.of(logits, self.labels, encoded.truncated)
 
     def _pad(self, batches: EvaluationBatches, rows_in_all: int) -> None:
         """Pad to the lengths of the run, else to some that suit the first rows; longer rows to `max_length`.
@@ -95,12 +83,11 @@ class Predictor:
         """
         import numpy as np
 
-        if self.widths is None:
+        if self._padded_lengths is None:
             from glueft.data.bucketing import choose_buckets
 
             measures = batches.measures()
-            chosen = self.saved.widths or choose_buckets(
-                measures[:, 1], measures[:, 0] * (rows_in_all / measures[:, 0].sum())
-            )
-            self.widths = np.unique([*chosen, self.saved.max_length]).astype(np.int64)
-        batches.buckets = self.widths
+            rows = measures[:, 0] * (rows_in_all / measures[:, 0].sum())
+            chosen = self.widths or choose_buckets(measures[:, 1], rows)
+            self._padded_lengths = np.unique([*chosen, self.max_length]).astype(np.int64)
+        batches.buckets = self._padded_lengths
