@@ -1,0 +1,72 @@
+"""What a metric's class must declare, beyond what every plugin must."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import glueft
+from glueft.plugin.contract import breach
+from glueft.plugin.metric import Metric
+
+
+def metric(**attributes: Any) -> Any:
+    def value(self: Metric, predictions: Any, references: Any) -> float:
+        return 0.0
+
+    return type("Score", (Metric,), {"__doc__": "A score.", "name": "score", "value": value, **attributes})
+
+
+class Setting(glueft.Options):
+    """With a setting."""
+
+    k: int = glueft.Field(5, description="How many.")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"value": Metric.value}, "class Score needs a `value` method"),
+        ({"Options": Setting}, "class Score has options, and a recipe only names metrics: write a class for each"),
+        ({"suits": "regression"}, 'class Score needs `suits`, "labels" or "scores", and has \'regression\''),
+        ({"suits": "scores", "share_right": True}, "class Score sets `share_right`, which is for metrics of labels"),
+        (
+            {"suits": "scores", "takes_probabilities": True},
+            "sets `takes_probabilities`, which is for metrics of labels",
+        ),
+        ({"most_labels": 1}, "class Score needs as `most_labels` a whole number from 2, or None, and has 1"),
+        ({"bounds": (1.0, 0.0)}, "class Score needs as `bounds` its least and greatest value"),
+        ({"bounds": [0, 1]}, "class Score needs as `bounds` its least and greatest value"),
+        ({"bounds": (0.0, "1")}, "class Score needs as `bounds` its least and greatest value"),
+    ],
+)
+def test_a_metric_that_breaks_the_contract_is_told_how(attributes: dict[str, Any], reason: str) -> None:
+    assert reason in str(breach("metric", metric(**attributes)))
+
+
+def test_a_metric_that_keeps_it() -> None:
+    for attributes in ({}, {"bounds": (None, None)}, {"bounds": (0, None)}, {"suits": "scores"}, {"most_labels": 3}):
+        assert breach("metric", metric(**attributes)) is None
+
+
+def test_which_labels_a_metric_fits() -> None:
+    fitting = {
+        "any": [2, 3, 150],
+        "three": [2, 3],
+        "positive": [2],
+        "scores": [0],
+    }
+    classes = {
+        "any": metric(),
+        "three": metric(most_labels=3),
+        "positive": metric(of_positive_label=True),
+        "scores": metric(suits="scores"),
+    }
+    for name, cls in classes.items():
+        assert [labels for labels in (0, 2, 3, 150) if cls.fits(labels)] == fitting[name]
+
+
+def test_the_best_value_is_the_bound_on_the_better_side() -> None:
+    assert metric().best() == 1 and metric(higher_is_better=False).best() == 0
+    assert metric(higher_is_better=False, bounds=(None, 1.0)).best() is None
