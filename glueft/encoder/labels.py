@@ -32,7 +32,7 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
     refuse_one_class(config, rows)
     kind = config.get("problem_type")
     architectures = config.get("architectures") or [family.architecture]
-    received = f"the checkpoint's head: {_listed(names)}"
+    received = f"the checkpoint's head: {listed(names)}"
     fix = _NEW_HEAD
     if family.architecture not in architectures:
         raise _misfit(labels, f"{received} of {', '.join(map(str, architectures))}", fix)
@@ -66,19 +66,15 @@ def label_names(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) 
     given = config.get("id2label")
     if given is None:
         return [f"LABEL_{index}" for index in range(rows)]
-    try:
-        names = {int(index): str(name) for index, name in given.items()}
-    except (AttributeError, TypeError, ValueError):
-        names = {}
-    if sorted(names) != list(range(rows)):
+    names = named_outputs(config)
+    if len(names) != rows:
         raise CheckpointError(
             "the checkpoint's config.json and the weights disagree on the labels",
             expected=f"id2label with a name for each of the head's {rows} outputs, 0 to {rows - 1}",
             received=f"id2label = {given!r}",
             fix=f"fix id2label in the checkpoint's config.json, or {instead}",
         )
-    listed = [names[index] for index in range(rows)]
-    fault = contradiction(listed, config)
+    fault = contradiction(names, config)
     if fault:
         raise CheckpointError(
             "the checkpoint's config.json contradicts itself about the labels",
@@ -86,7 +82,16 @@ def label_names(config: Mapping[str, Any], rows: int, instead: str = _NEW_HEAD) 
             received=fault,
             fix=f"fix id2label and label2id in the checkpoint's config.json, or {instead}",
         )
-    return listed
+    return names
+
+
+def named_outputs(config: Mapping[str, Any]) -> list[str]:
+    """The names that id2label gives the outputs, in order; [] if it does not name outputs 0 to n - 1."""
+    try:
+        names = {int(index): str(name) for index, name in config["id2label"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return []
+    return [names[index] for index in sorted(names)] if sorted(names) == [*range(len(names))] else []
 
 
 def contradiction(names: Sequence[str], config: Mapping[str, Any]) -> str | None:
@@ -112,7 +117,7 @@ def contradiction(names: Sequence[str], config: Mapping[str, Any]) -> str | None
             continue
         if own not in others or any(name in first for name in others if name != own):
             called = f'"{own}" in id2label' if own is not None else "no output of the head"
-            return f"output {index} is {_listed(others)} in label2id and {called}"
+            return f"output {index} is {listed(others)} in label2id and {called}"
     return None
 
 
@@ -132,11 +137,12 @@ def refuse_one_class(config: Mapping[str, Any], rows: int, instead: str = _NEW_H
 def _misfit(labels: Sequence[str], received: str, fix: str) -> CheckpointError:
     return CheckpointError(
         "the checkpoint's classification head does not fit the task",
-        expected=f"the task's labels: {_listed(labels)}" if labels else "regression: one output and no labels",
+        expected=f"the task's labels: {listed(labels)}" if labels else "regression: one output and no labels",
         received=received,
         fix=fix,
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+def listed(labels: Sequence[str]) -> str:
+    """Return labels as messages have them."""
+    return ", ".join(f'"{label}"' for label in labels) or "none (a regression)"

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.splits import describe_split, is_labelled, size_notes
+from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
 from glueft.metrics import metric_labels, predictions_of
@@ -291,8 +292,8 @@ def refuse_other_labels(checkpoint: Any, task: Task) -> None:
         fix = f"if they are the same labels under other names, give the task's in the head's order, such as {wanted}"
     raise CheckpointError(
         f'{checkpoint.name}: its classification head does not fit the task "{task.name}"',
-        expected=f"the task's labels: {_listed(task.labels)}",
-        received=f"the checkpoint's: {_listed(labels)}",
+        expected=f"the task's labels: {listed(task.labels)}",
+        received=f"the checkpoint's: {listed(labels)}",
         fix=fix,
     )
 
@@ -329,7 +330,3 @@ def _refuse_unlabelled(task: Task, rows: Rows) -> None:
         fix="to know what the model says of them, use glueft predict with the split's file as --input; "
         f"labelled splits are: train, {', '.join(task.validation_splits)}",
     )
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return ", ".join(f'"{label}"' for label in labels) or "none (a regression)"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
 from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.recipe.problems import RecipeError
@@ -88,8 +89,8 @@ class SavedModel(TextModel):
         if unknown or bool(rows.label_names) != bool(self.labels):
             raise DataError(
                 f"the labels of the {rows.name} rows are not those of the model",
-                expected=_listed(self.labels),
-                received=_listed(rows.label_names),
+                expected=listed(self.labels),
+                received=listed(rows.label_names),
                 fix="evaluate rows of the task that the model was trained on",
             )
         if not rows.label_names or rows.label_names == self.labels:
@@ -287,7 +288,7 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
         raise CheckpointError(
             f"{checkpoint.name}: the names of its outputs are too few, too many or not each once",
             expected=f"{rows} different names, one for each output of the head",
-            received=_listed(labels),
+            received=listed(labels),
             fix="give --label once for each output, in the order of the head",
         )
     config = {key: value for key, value in checkpoint.config.items() if key != "label2id"}
@@ -311,8 +312,8 @@ def check_model_folder(run: Run) -> None:
     if len(labels) != len(wanted) or set(labels) != set(wanted):
         raise RunFolderError(
             f"{run.model_folder}: the model is that of another task",
-            expected=f'the labels of the task "{run.record.task}": {_listed(wanted)}',
-            received=_listed(labels),
+            expected=f'the labels of the task "{run.record.task}": {listed(wanted)}',
+            received=listed(labels),
             fix="put the run's own model folder back, or " + REPEAT,
         )
 
@@ -325,8 +326,8 @@ def check_task_labels(run: Run) -> None:
     then, now = recorded_origins(run.record).get(("task", task.name), {}), origin_of(task)
     raise PluginError(
         f'the task "{task.name}" that is here ({in_words(now)}) has other labels than the run had',
-        expected=_listed(labels),
-        received=_listed(task.labels),
+        expected=listed(labels),
+        received=listed(task.labels),
         fix=how_to_get(then) if then not in ({}, now) else "have the version of the plugin that the run had",
     )
 
@@ -337,7 +338,3 @@ def described_if_known(run: Run) -> TaskDescription | None:
         return run.task_description
     except (PluginError, RecipeError):
         return None
-
-
-def _listed(labels: Sequence[str]) -> str:
-    return ", ".join(f'"{label}"' for label in labels) or "none (a regression)"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from glueft.encoder.labels import listed
 from glueft.errors import RunFolderError
 from glueft.files import write_text
 from glueft.metrics import softmax
@@ -99,7 +100,7 @@ def read_predictions(path: Path, label_names: Sequence[str], rows: int | None) -
     header, *lines = _lines(path)
     named = _labels_of_header(path, header)
     if named != tuple(label_names):
-        _refuse(path, "it is about other labels", f"the labels {_names(label_names)}", _names(named))
+        _refuse(path, "it is about other labels", f"the labels {listed(label_names)}", listed(named))
     if rows is not None and len(lines) != rows:
         _refuse(path, "rows are missing or too many", f"{rows:,} rows, as run.json says", f"{len(lines):,} rows")
     width = len(COLUMNS) + len(named)
@@ -114,7 +115,7 @@ def read_predictions(path: Path, label_names: Sequence[str], rows: int | None) -
         if named:
             for label in (row[1] or named[0], row[2]):
                 if label not in named:
-                    _refuse(path, "there is an unknown label", f"one of {_names(named)}", f"{label!r} {where}")
+                    _refuse(path, "there is an unknown label", f"one of {listed(named)}", f"{label!r} {where}")
             probabilities[number] = [_number(path, share, where, most=1.0) for share in row[3:]]
         else:
             for score in (row[1] or "0", row[2]):
@@ -159,10 +160,6 @@ def _number(path: Path, text: str, where: str, most: float = float("inf")) -> fl
         wanted = "a finite number" if most == float("inf") else "a probability from 0 to 1"
         _refuse(path, "there is a value that is no number it could hold", wanted, f"{text!r} {where}")
     return value
-
-
-def _names(labels: Sequence[str]) -> str:
-    return ", ".join(f'"{label}"' for label in labels) or "none (a regression)"
 
 
 def _refuse(path: Path, message: str, expected: str, received: Any) -> NoReturn:

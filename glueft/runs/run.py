@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from glueft.encoder.labels import contradiction
+from glueft.encoder.labels import contradiction, named_outputs
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import Reserve, add_line, write_text
 from glueft.metrics.choice import chosen_metrics
@@ -381,18 +381,14 @@ class Run:
         settings = read_object(config, "the model's configuration")
         if settings.get("problem_type") == "regression":
             return ()
-        try:
-            names = {int(index): str(name) for index, name in settings["id2label"].items()}
-        except (AttributeError, KeyError, TypeError, ValueError):
-            names = {}
-        if not names or sorted(names) != list(range(len(names))):
+        labels = tuple(named_outputs(settings))
+        if not labels:
             raise RunFolderError(
                 f"{config}: it does not name the labels",
                 expected="id2label with the name of each label by its number, from 0",
                 received=f"id2label = {settings.get('id2label')!r}",
                 fix=REPEAT,
             )
-        labels = tuple(names[index] for index in range(len(names)))
         fault = contradiction(labels, settings)
         if fault:
             raise RunFolderError(
