@@ -1,7 +1,7 @@
-"""Files and folders that appear under their name when they are whole, and not before.
+"""Writes files and folders so that they appear whole or not at all.
 
-They are made beside their place under a hidden name, `.<name>.glueft-...`, and then renamed. The hidden name says which
-process made it: what a killed process has left there is known for it, and removed by the next one that writes there.
+They are written beside their place under a hidden name, `.<name>.glueft-...`, and then renamed. The hidden name holds
+the process that wrote it, so that the next process that writes there can remove what a killed one has left.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from glueft.errors import GlueftError, OutputError
 from glueft.system.interruption import at_the_end, held
 from glueft.system.process_identity import process_mark, process_mark_is_alive
 
-# A hidden name: how that of its place begins (the whole of it may be too long), what it is ("new", or "earlier": what
-# stood in the place), the process, a hash of the whole name, and digits by chance.
+# A hidden name: the start of the file's name (all of it may be too long), "new" or "earlier" (what stood in the place),
+# the process, a hash of the whole name, and random digits.
 _BEGINNING = 40
 _HIDDEN = re.compile(
     r"\..{1,40}\.glueft-(?P<kind>new|earlier)-(?P<process>\d+-\d+-[0-9a-f]{8})-(?P<name>[0-9a-f]{8})-[0-9a-f]{6}",
     re.DOTALL,
 )
-# Where it cannot be known whether a process lives (it was another machine's), what nobody has touched for so long is
-# left over: no file takes a day to write.
+# Where it is unknown whether a process lives (another machine's), what has not changed for a day is left over: no file
+# takes that long to write.
 _FORGOTTEN_SECONDS = 86_400.0
 
 # Enough for a long run.json.
 _RESERVE_BYTES = 2**18
 
-# What a system says when nothing can be written, whatever the file: no room, no quota, too large, read-only, broken.
+# System errors that concern the disk and not one file: no room, no quota, too large, read-only, broken.
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
-# Made by this process and not yet in their place. After an interruption, what is still here is removed.
+# Begun by this process and not yet in place; an interruption removes what is still here.
 _unfinished: set[Path] = set()
 _swept: set[Path] = set()
 
 
 class WholeFile:
-    """A file in the making. Use as a context manager; nothing is left of it unless `finish` was called.
+    """A file that is being written. Use as a context manager; nothing is left of it unless `finish` was called.
 
     Args:
-        path: its place. A file that is there is replaced.
+        path: where it will stand; a file that is there is replaced.
 
     Attributes:
-        beside: where it is made.
+        beside: where it is written.
         file: what to write to.
     """
 
@@ -73,13 +73,13 @@ class WholeFile:
         return self
 
     def finish(self) -> None:
-        """Put the file in its place."""
+        """Rename the file to its place."""
         self.close()
         self.beside.replace(self.path)
         _unfinished.discard(self.beside)
 
     def close(self) -> None:
-        """Have all of it on the disk; it may be read at `beside` then."""
+        """Write all of it to the disk; it may then be read at `beside`."""
         if not self.file.closed:
             self.file.flush()
             os.fsync(self.file.fileno())
@@ -95,34 +95,31 @@ class WholeFile:
 
 
 class Reserve:
-    """Room on the disk of a folder, held by a file without a name: nothing is left of it, however the process ends.
+    """Room on the disk of a folder, held by a file without a name, of which nothing is left however the process ends.
 
-    Where there is no such room, none is held.
-
-    Args:
-        folder: where.
+    Where there is no room, none is held.
     """
 
     def __init__(self, folder: Path) -> None:
         self.file: IO[bytes] | None = None
         with suppress(OSError):
             self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # held beyond this block
-            # Bytes by chance, for some disks take no room for zeros.
+            # Random bytes: some disks take no room for zeros.
             self.file.write(os.urandom(_RESERVE_BYTES))
             self.file.flush()
 
     def release(self) -> None:
-        """Give the room back."""
+        """Free the room."""
         if self.file is not None:
             with suppress(OSError):
                 self.file.close()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it appears whole or not at all.
+    """Write a file whole or not at all.
 
     Raises:
-        OSError: it cannot be written; `cannot_write` tells it in a sentence.
+        OSError: it cannot be written; `cannot_write` makes a sentence of it.
     """
     with WholeFile(path) as whole:
         whole.file.write(content)
@@ -130,21 +127,21 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in UTF-8 so that it appears whole or not at all.
+    """Write a file in UTF-8, whole or not at all.
 
-    The bytes of a path that are not UTF-8 become `\\udc80` to `\\udcff`, from which JSON gives the path back.
+    Bytes of a path that are not UTF-8 become `\\udc80` to `\\udcff`; JSON gives the path back.
 
     Raises:
-        OSError: it cannot be written; `cannot_write` tells it in a sentence.
+        OSError: it cannot be written; `cannot_write` makes a sentence of it.
     """
     write_bytes(path, _encoded(text))
 
 
 def add_line(path: Path, line: str) -> None:
-    """Add a line to a file that grows, all of it or nothing; the file is made if need be.
+    """Append a line to a file, all of it or nothing; a missing file is created.
 
     Raises:
-        OSError: it cannot be written; `cannot_write` tells it in a sentence.
+        OSError: it cannot be written; `cannot_write` makes a sentence of it.
     """
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
@@ -161,14 +158,14 @@ def add_line(path: Path, line: str) -> None:
 
 @contextmanager
 def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a new, empty folder; put it in its place if the block succeeds, and leave nothing of it if not.
+    """Give a new, empty folder; rename it to its place if the block succeeds, and remove it if not.
 
     Args:
-        folder: the place, where nothing is yet, or an empty folder.
-        replace: a folder that is there goes; its place is never empty for it.
+        folder: its place: a path where nothing is, or an empty folder.
+        replace: replace a folder that is there, without a moment in which its place is empty.
 
     Raises:
-        OSError: nothing can be written there; `cannot_write` tells it in a sentence.
+        OSError: nothing can be written there; `cannot_write` makes a sentence of it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     restore(folder)
@@ -188,7 +185,7 @@ def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def restore(folder: Path) -> None:
-    """Put back what stood in a place, where a process was killed on the point of replacing it."""
+    """Put back a folder that a process was about to replace when it was killed."""
     if folder.exists():
         return
     named = _hash(folder)
@@ -199,7 +196,7 @@ def restore(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes of this user have left unfinished in a folder; done once a process and folder."""
+    """Remove what killed processes of this user left unfinished in a folder; once for each process and folder."""
     place = folder.absolute()
     if place in _swept:
         return
@@ -212,14 +209,14 @@ def remove_leftovers(folder: Path) -> None:
     except OSError:
         return
     for path, found in hidden:
-        # What stood in a place that is empty now is the only copy: `restore` puts it back.
+        # Where the place is empty now, this is the only copy: `restore` puts it back.
         needed = found["kind"] == "earlier" and found["name"] not in visible
         if not needed and _is_left_over(path, found["process"]):
             _discard(path)
 
 
 def remove_unfinished() -> None:
-    """Remove all that this process has begun and not finished: the last thing before it ends."""
+    """Remove all that this process has begun and not finished; called last before it ends."""
     for path in tuple(_unfinished):
         _discard(path)
 
@@ -228,17 +225,17 @@ at_the_end(remove_unfinished)
 
 
 def hidden_name(path: Path, kind: str = "new") -> Path:
-    """Return the hidden name under which this process makes what is to stand at a path."""
+    """Return the hidden name under which this process writes the file or folder of a path."""
     return path.with_name(
         f".{path.name[:_BEGINNING]}.glueft-{kind}-{process_mark()}-{_hash(path)}-{secrets.token_hex(3)}"
     )
 
 
 def os_error(error: BaseException) -> OSError | None:
-    """Return the system's own word on a failed write; None if an error is of another kind.
+    """Return the system's error behind a failed write; None if an error is of another kind.
 
-    Libraries that write files in other languages hand on its text or its number alone: "No space left on device (os
-    error 28)" is the tokenizer's, for one.
+    Libraries in other languages give its text or number alone, as the tokenizer's "No space left on device (os error
+    28)".
     """
     if isinstance(error, OSError) and error.errno:
         return error
@@ -253,7 +250,7 @@ def os_error(error: BaseException) -> OSError | None:
 
 
 def disk_fault(error: BaseException) -> OSError | None:
-    """Return what `os_error` does if it says that the disk takes nothing more, whatever the file; else None."""
+    """Return the system's error if it is one of `DISK_FAULTS`; else None."""
     fault = os_error(error)
     return fault if fault is not None and fault.errno in DISK_FAULTS else None
 
@@ -267,15 +264,13 @@ def cannot_write(
     fix: str = "make room, or name another place; nothing was left behind",
     needed: int | None = None,
 ) -> GlueftError:
-    """Return the error for a file or folder that cannot be made or written.
+    """Return the error, of class `kind`, for a file or folder that cannot be written.
 
     Args:
-        path: the file, or what else was written to.
+        path: the file, or the name of another thing that was written to.
         error: the system's.
-        kind: the class of the error.
-        expected: what would have been right.
-        fix: what to do.
-        needed: how many bytes all of it takes, where that is known.
+        kind, expected, fix: of the error.
+        needed: the bytes of the whole file, if known.
     """
     received = error.strerror or str(error)
     if error.errno == errno.ENOENT and isinstance(path, Path) and not path.parent.exists():
@@ -298,7 +293,7 @@ def writing(
     fix: str = "make room, or name another place; nothing was left behind",
     needed: int | None = None,
 ) -> Iterator[None]:
-    """Tell of a full disk and the like, met in the block, as `cannot_write` does."""
+    """Turn a failed write in the block, such as one to a full disk, into the error of `cannot_write`."""
     try:
         yield
     except (GlueftError, BrokenPipeError):
@@ -311,7 +306,7 @@ def writing(
 
 
 def is_utf8(path: Path) -> bool:
-    """Whether a path can be handed to libraries that take none but those in UTF-8."""
+    """Whether libraries that take paths in UTF-8 alone can be given a path."""
     try:
         os.fspath(path).encode()
     except UnicodeEncodeError:
@@ -320,7 +315,7 @@ def is_utf8(path: Path) -> bool:
 
 
 def free_bytes(path: Path) -> int | None:
-    """Return the room on the disk of a path, which need not exist yet; None where the system does not say."""
+    """Return the free bytes on the disk of a path, which need not exist yet; None if unknown."""
     for place in (path.absolute(), *path.absolute().parents):
         try:
             return shutil.disk_usage(place).free
@@ -332,7 +327,7 @@ def free_bytes(path: Path) -> int | None:
 
 
 def files_left(path: Path) -> int | None:
-    """Return how many files the disk of a path still takes; None where it has no such limit or does not say."""
+    """Return how many more files the disk of a path takes; None if it has no such limit or it is unknown."""
     for place in (path.absolute(), *path.absolute().parents):
         try:
             disk = os.statvfs(place)
@@ -355,9 +350,9 @@ def size(count: float) -> str:
 
 
 def _exchange(beside: Path, folder: Path) -> None:
-    """Put a finished folder in the place of one that is there, and remove that one."""
+    """Replace a folder by a finished one, and remove the replaced one."""
     if not _swap(beside, folder):
-        # Between these two names nothing is in the place; whoever is killed there leaves it to `restore`.
+        # Between these two renames the place is empty; `restore` repairs it if the process is killed there.
         earlier = hidden_name(folder, "earlier")
         with held():
             folder.rename(earlier)
@@ -370,7 +365,7 @@ def _exchange(beside: Path, folder: Path) -> None:
 
 
 def _swap(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; return False where the system or the disk cannot (Linux: renameat2(2))."""
+    """Exchange two names in one step (Linux: renameat2(2)); return False where the system or the disk cannot."""
     import ctypes  # not at the top: no light command needs it
 
     try:
@@ -394,7 +389,7 @@ def _hidden_in(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
 
 
 def _is_left_over(path: Path, mark: str) -> bool:
-    """Whether something was made by a process of this user that is gone."""
+    """Whether a process of this user that is gone wrote something."""
     try:
         status = path.lstat()
     except OSError:

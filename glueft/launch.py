@@ -18,7 +18,7 @@ from glueft.runs.clock import Clock
 from glueft.runs.predictions import write_predictions
 from glueft.runs.record import Record
 from glueft.runs.run import Run
-from glueft.system.gc_pause import collector_off
+from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.disk_space import refuse_full_disk
@@ -89,7 +89,7 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
         with held():
             run = Run.create(recipe, output_dir, progress.say)
         remember_trusted(recipe.plugin_files)
-        with clock.phase("setup", clock.begin), collector_off():
+        with clock.phase("setup", clock.begin), gc_paused():
             session, callbacks = _set_up(run, progress, quiet=not verbose)
         ready = True
         observers = [progress, Recorder(run)]

@@ -236,14 +236,14 @@ def load_for_prediction(
         CheckpointError: the checkpoint has no head, or one with other labels.
     """
     from glueft.encoder.checkpoint import refuse_headless
-    from glueft.system.gc_pause import collector_off
+    from glueft.system.gc_pause import gc_paused
     from glueft.system.quiet import captured_stderr
     from glueft.training.backend import decide_jit_compile
     from glueft.training.model import compile_for_prediction, load_model
 
     decision = decide_jit_compile(jit_compile)
     refuse_headless(checkpoint)
-    with captured_stderr() if quiet else nullcontext(), collector_off():
+    with captured_stderr() if quiet else nullcontext(), gc_paused():
         model = load_model(checkpoint, tuple(labels), precision=precision, jit_compile=decision).model
         compile_for_prediction(model, jit_compile=decision.compiled)
     return model

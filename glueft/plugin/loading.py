@@ -17,7 +17,7 @@ from glueft.plugin.kinds import KINDS, base_names
 from glueft.plugin.origin import Failure, Point
 from glueft.suggest import did_you_mean
 from glueft.system.standard_output import aside
-from glueft.system.timeout import OutOfPatienceError, within
+from glueft.system.timeout import TimedOutError, within
 
 KNOWN_HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("glueft_"))
 _FAILED: Any = object()
@@ -76,7 +76,7 @@ class Loader:
             return within(self.timeout, work, f"{doing} {point.failure('').origin}")
         except KeyboardInterrupt:
             raise
-        except OutOfPatienceError:
+        except TimedOutError:
             self._fail(point, f"{what} did not finish within {self.timeout:g} s")
         except BaseException as error:  # a plugin may raise anything, even SystemExit
             self._fail(point, f"{failed}: {said(error)}{_hint(point, error)}")

@@ -17,7 +17,7 @@ from glueft.plugin.registry import Registered, Registry
 from glueft.plugin.task import Task
 from glueft.recipe.claims import claims_of, clashes
 from glueft.recipe.options import Table
-from glueft.recipe.problems import Origins, Problem
+from glueft.recipe.problems import Locations, Problem
 from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
@@ -33,7 +33,7 @@ class RecipeCheck:
 
     Args:
         tables: the recipe's.
-        origins: of its values.
+        locations: of its values.
         registry: the plugins that it may name.
         lacking: whether plugins are missing there, which is a problem told elsewhere: a name that is not found is then
             no problem of its own.
@@ -48,14 +48,14 @@ class RecipeCheck:
     def __init__(
         self,
         tables: dict[str, Any],
-        origins: Origins,
+        locations: Locations,
         registry: Registry,
         lacking: bool = False,
         optional: Collection[str] = (),
         brought: Mapping[tuple[str, str], Origin] | None = None,
     ) -> None:
         self.tables = tables
-        self.origins = origins
+        self.locations = locations
         self.registry = registry
         self.lacking = lacking
         self.optional = optional
@@ -120,7 +120,7 @@ class RecipeCheck:
     def _unknown(self, name: str, message: str, shown: str | None, meant: str | None) -> None:
         tables = ", ".join(f"[{table}]" for table in TABLES)
         self.problems.append(
-            self.origins.problem(
+            self.locations.problem(
                 (name,),
                 message,
                 expected=f"one of the tables {tables}, [[callbacks]]",
@@ -134,7 +134,7 @@ class RecipeCheck:
         names = self.registry.names(name)
         example = names[0] if names else "..."
         self.problems.append(
-            self.origins.problem(
+            self.locations.problem(
                 (name,),
                 f"the recipe has no [{name}] table",
                 expected=f"a table [{name}] that names a {name} plugin",
@@ -146,10 +146,10 @@ class RecipeCheck:
     def _table(self, name: str, path: Path, table: object) -> Any:
         if not isinstance(table, dict):
             fix = f"write [{name}] on a line of its own, and its keys below it"
-            if self.origins.argument(path):
+            if self.locations.argument(path):
                 fix = f"give one of its keys, as in --set {name}.KEY=VALUE"
             self.problems.append(
-                self.origins.problem(
+                self.locations.problem(
                     path,
                     f"expected a table; received {received(table)}",
                     expected="a table",
@@ -171,7 +171,7 @@ class RecipeCheck:
         where = (*path, "plugin")
         if not isinstance(name, str):
             self.problems.append(
-                self.origins.problem(
+                self.locations.problem(
                     where,
                     f"expected the name of a plugin, in quotes; received {received(name)}",
                     expected="the name of a plugin, in quotes",
@@ -189,7 +189,7 @@ class RecipeCheck:
             meant = None if brought else nearest(name, self.registry.names(kind))
             fix = f"{error.received}.  {error.fix}" if "cannot be used" in error.message else error.fix
             fix = f"{how_to_get(brought)}.  {fix}" if brought else fix
-            self.problems.append(self.origins.refused(where, error, fix=fix, suggestion=meant))
+            self.problems.append(self.locations.refused(where, error, fix=fix, suggestion=meant))
             # What else is wrong in the table can still be told, if it is plain which plugin was meant.
             if meant:
                 found = self.registry.find(kind, meant)
@@ -208,14 +208,14 @@ class RecipeCheck:
                 choose_metrics(plugin)
             reason = fitting_breach(plugin, self.registry.classes)
         except GlueftError as error:
-            self.problems.append(self.origins.refused(where, error))
+            self.problems.append(self.locations.refused(where, error))
             return None
         except Exception as error:
             plugin, reason = None, f"its `__init__` raised {type(error).__name__}: {error}"
         if plugin is not None and reason is None:
             return plugin
         self.problems.append(
-            self.origins.problem(
+            self.locations.problem(
                 path,
                 f"{what} cannot be used with these options: {reason}",
                 expected=f"a {found.kind} that keeps to the plugin contract, whatever its options",
@@ -231,7 +231,7 @@ class RecipeCheck:
         for key, value in rest.items():
             if nearest(key, ["plugin"]) and isinstance(value, str):
                 self.problems.append(
-                    self.origins.problem(
+                    self.locations.problem(
                         (*path, key),
                         f"unknown key for [{path[0]}]",
                         expected='the key "plugin"',
@@ -242,7 +242,7 @@ class RecipeCheck:
                 )
                 return
         self.problems.append(
-            self.origins.problem(
+            self.locations.problem(
                 (*path, "plugin"),
                 f"the table does not say which {kind}",
                 expected=f"the name of a {kind} plugin",
@@ -256,7 +256,7 @@ class RecipeCheck:
     def _options(
         self, options: type[Options], path: Path, table: dict[str, Any], owner: str, found: Registered | None = None
     ) -> Any:
-        made = Table(options, path, table, owner, self.origins, self.homes, self.required, found)
+        made = Table(options, path, table, owner, self.locations, self.homes, self.required, found)
         good, problems = made.check()
         self.problems += problems
         return good
@@ -266,7 +266,7 @@ class RecipeCheck:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             got = received(tables)
             self.problems.append(
-                self.origins.problem(
+                self.locations.problem(
                     ("callbacks",),
                     f"expected any number of tables; received {got}",
                     expected="any number of tables [[callbacks]]",
@@ -287,7 +287,7 @@ class RecipeCheck:
             if isinstance(task, Task):
                 self._ask(callback, path, partial(callback.check, task))
             claimed[index] = self._ask(callback, path, partial(claims_of, callback)) or ()
-        self.problems += clashes(made, claimed, self.origins)
+        self.problems += clashes(made, claimed, self.locations)
         return tuple(made.values())
 
     def _ask(self, callback: Callback, path: Path, question: Callable[[], Any]) -> Any:
@@ -295,9 +295,9 @@ class RecipeCheck:
         try:
             return question()
         except GlueftError as error:
-            problem = self.origins.refused(path, error)
+            problem = self.locations.refused(path, error)
         except Exception as error:
-            problem = self.origins.problem(
+            problem = self.locations.problem(
                 path,
                 f"the plugin's own check failed: {type(error).__name__}: {error}",
                 expected="a recipe that the plugin can check",

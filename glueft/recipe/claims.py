@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from glueft.plugin.callback import Callback
-from glueft.recipe.problems import Origins, Problem
+from glueft.recipe.problems import Locations, Problem
 from glueft.text import quoted
 
 # What glueft itself writes into a run folder.
@@ -17,13 +17,15 @@ OWN_FILES = ("recipe.toml", "run.json", "history.jsonl", "predictions", "model",
 _RUN = os.path.join(os.sep, "the run folder")  # noqa: PTH118
 
 
-def clashes(callbacks: Mapping[int, Callback], claimed: Mapping[int, Sequence[str]], origins: Origins) -> list[Problem]:
+def clashes(
+    callbacks: Mapping[int, Callback], claimed: Mapping[int, Sequence[str]], locations: Locations
+) -> list[Problem]:
     """Return every claim that is another callback's already, or glueft's own.
 
     Args:
         callbacks: those of the recipe that can be used, by their place in it from 0.
         claimed: what each of them claims.
-        origins: of the recipe's values.
+        locations: of the recipe's values.
     """
     owners = {_place(name): (-1, "glueft itself") for name in OWN_FILES}
     problems = []
@@ -38,7 +40,7 @@ def clashes(callbacks: Mapping[int, Callback], claimed: Mapping[int, Sequence[st
             if other == index:
                 continue
             problems.append(
-                origins.problem(
+                locations.problem(
                     ("callbacks", index),
                     f'callback "{callback.name}" wants {quoted(claim)} for itself, and so does {owner}',
                     expected="something of its own for each callback",

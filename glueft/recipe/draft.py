@@ -13,7 +13,7 @@ from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.overrides import Override, apply, flags, parse
 from glueft.recipe.plugin_files import name_files, read_files
-from glueft.recipe.problems import Origins, Problem, RecipeError
+from glueft.recipe.problems import Locations, Problem, RecipeError
 from glueft.recipe.rules import contradictions
 from glueft.recipe.toml_lines import Path, locate
 from glueft.recipe.unset import moved_up, take_back
@@ -46,8 +46,8 @@ class Draft:
         return cls(name, parse_text(name, text), locate(text).lines, folder_of(path))
 
     @property
-    def origins(self) -> Origins:
-        return Origins(self.name, self.lines, self.arguments, self.folder)
+    def locations(self) -> Locations:
+        return Locations(self.name, self.lines, self.arguments, self.folder)
 
     def take_back(self, keys: Sequence[str]) -> None:
         """Take out the keys of `--unset`."""
@@ -88,7 +88,7 @@ class Draft:
     ) -> tuple[tuple[PluginFile, ...], list[Problem]]:
         """Read the plugin files of the recipe and of `--plugin`; see `read_files`."""
         self.arguments |= name_files(self.tables, files, foreign=of_a_run)
-        return read_files(self.tables, self.origins, foreign=of_a_run and not trust)
+        return read_files(self.tables, self.locations, foreign=of_a_run and not trust)
 
     def check(
         self,
@@ -109,8 +109,8 @@ class Draft:
         Raises:
             RecipeError: with every problem, in the order of the file.
         """
-        check = RecipeCheck(self.tables, self.origins, registry, lacking=bool(unusable), **options)
-        self.problems += [*unusable, *map(note, check.problems), *contradictions(check.parts, self.origins)]
+        check = RecipeCheck(self.tables, self.locations, registry, lacking=bool(unusable), **options)
+        self.problems += [*unusable, *map(note, check.problems), *contradictions(check.parts, self.locations)]
         if self.problems:
             raise RecipeError(self.name, sorted(self.problems, key=lambda each: (each.line is None, each.line or 0)))
         return check.parts

@@ -23,7 +23,7 @@ from glueft.text import quoted
 Schema = Mapping[str, Any]
 
 
-class Findings:
+class Explanation:
     """The findings about one table."""
 
     def __init__(self, table: Table) -> None:
@@ -105,7 +105,7 @@ class Findings:
         key = str(at[-1])
         accepted = list(self._schema(at[:-1]).get("properties", {}))
         # A key that a recipe gives already is hardly meant once more; an argument is there to change it.
-        changing = self.of.origins.argument((*self.of.path, *at)) is not None
+        changing = self.of.locations.argument((*self.of.path, *at)) is not None
         free = [name for name in accepted if changing or name not in self._value(at[:-1])]
         meant = nearest(key, free, favoured={*self._schema(at[:-1]).get("required", [])} & {*free})
         shown = f'"{meant}"' if meant else None
@@ -131,8 +131,8 @@ class Findings:
 
     def _switched(self, at: Path) -> str | None:
         """What to do about a key of the file's plugin after the command line has chosen another plugin."""
-        chosen = self.of.origins.argument((*self.of.path, "plugin"))
-        if not chosen or self.of.origins.argument((*self.of.path, *at)) or len(at) > 1:
+        chosen = self.of.locations.argument((*self.of.path, "plugin"))
+        if not chosen or self.of.locations.argument((*self.of.path, *at)) or len(at) > 1:
             return None
         name = self.of.owner.split(" ", 1)[1]
         kept = [(key, value) for key, value in self.of.values.items() if key in self.of.model.model_fields]
@@ -166,11 +166,11 @@ class Findings:
     def _places(self, words: str) -> list[str]:
         """Where the keys are given that a message speaks of; nothing if one argument gave the whole table."""
         places = []
-        for key in [] if self.of.origins.argument(self.of.path) else self.of.values:
+        for key in [] if self.of.locations.argument(self.of.path) else self.of.values:
             if re.search(rf"\b{re.escape(key)}\b", words):
                 path = (*self.of.path, key)
-                argument = self.of.origins.argument(path)
-                place = f"by {argument}" if argument else f"in line {self.of.origins.line(path)}"
+                argument = self.of.locations.argument(path)
+                place = f"by {argument}" if argument else f"in line {self.of.locations.line(path)}"
                 places.append(f"{key} is given {place}")
         return places
 
@@ -214,7 +214,7 @@ class Findings:
 
     def _assigned(self, at: Path, value: object) -> str:
         """`batch_size = 8`, or the whole argument where it comes from one."""
-        argument = self.of.origins.argument((*self.of.path, *at)) or ""
+        argument = self.of.locations.argument((*self.of.path, *at)) or ""
         if argument.startswith("--set"):
             return f"--set {shlex.quote(f'{dotted((*self.of.path, *at))}={as_toml(value)}')}"
         if at and isinstance(at[-1], int):
@@ -257,7 +257,7 @@ class Findings:
 
     def _add(self, at: Path, message: str, wanted: str, got: str, fix: str, suggestion: str | None = None) -> None:
         self.problems.append(
-            self.of.origins.problem(
+            self.of.locations.problem(
                 (*self.of.path, *at), message, expected=wanted, received=got, fix=fix, suggestion=suggestion
             )
         )

@@ -12,7 +12,7 @@ import pydantic
 from glueft.errors import GlueftError
 from glueft.plugin.options import Options, plain_values, unwritable
 from glueft.plugin.registry import Registered
-from glueft.recipe.problems import Origins, Problem
+from glueft.recipe.problems import Locations, Problem
 from glueft.recipe.toml_lines import Path
 
 
@@ -25,7 +25,7 @@ class Table:
         path: where it stands in the recipe.
         values: what stands in it.
         owner: what its keys belong to, for messages: `optimizer "adam"` or `[training]`.
-        origins: of the recipe's values.
+        locations: of the recipe's values.
         homes: for each key that any table of the recipe accepts, the tables that accept it.
         required: the keys of those that must be given.
         plugin: the plugin whose table this is, if it is one's.
@@ -35,7 +35,7 @@ class Table:
     path: Path
     values: dict[str, Any]
     owner: str
-    origins: Origins
+    locations: Locations
     homes: Mapping[str, Sequence[str]]
     required: Container[str]
     plugin: Registered | None = None
@@ -47,11 +47,11 @@ class Table:
             return good, self._unwritable(good)
         except pydantic.ValidationError as error:
             # Imported where something is wrong only: a good recipe is checked the faster for it.
-            from glueft.recipe.explain import Findings
+            from glueft.recipe.explain import Explanation
 
-            return None, Findings(self).explain(error)
+            return None, Explanation(self).explain(error)
         except GlueftError as error:
-            return None, [self.origins.refused(self.path, error)]
+            return None, [self.locations.refused(self.path, error)]
         except Exception as error:
             if self.plugin is None:
                 raise
@@ -73,7 +73,7 @@ class Table:
 
     def _folder_of(self, key: str) -> FilePath:
         """Where the relative paths of an option begin; `glueft.LocalPath` asks."""
-        return self.origins.folder_of((*self.path, key))
+        return self.locations.folder_of((*self.path, key))
 
     def _as_a_whole(self, message: str, expected: str, received: str, fix: str) -> Problem:
-        return self.origins.problem(self.path, message, expected=expected, received=received, fix=fix)
+        return self.locations.problem(self.path, message, expected=expected, received=received, fix=fix)

@@ -170,7 +170,7 @@ def apply(tables: dict[str, Any], overrides: Sequence[Override]) -> tuple[dict[P
     Returns:
         The argument that each changed path comes from, and the overrides that do not fit the tables' shape.
     """
-    origins: dict[Path, str] = {}
+    locations: dict[Path, str] = {}
     problems: list[Problem] = []
     for override in overrides:
         try:
@@ -189,11 +189,11 @@ def apply(tables: dict[str, Any], overrides: Sequence[Override]) -> tuple[dict[P
             )
             continue
         # What the new value replaces no longer comes from an earlier argument.
-        for path in [path for path in origins if path[: len(override.path)] == override.path]:
-            del origins[path]
+        for path in [path for path in locations if path[: len(override.path)] == override.path]:
+            del locations[path]
         if override.value is not None:
-            origins[override.path] = override.where
-    return origins, problems
+            locations[override.path] = override.where
+    return locations, problems
 
 
 class _MisfitError(Exception):

@@ -12,7 +12,7 @@ from glueft.plugin.file import PluginFile, is_trusted, read_plugin_file
 from glueft.plugin.options import absolute
 from glueft.plugin.registry import load_registry
 from glueft.recipe.overrides import NOT_UNICODE, is_unicode, shown
-from glueft.recipe.problems import Origins, Problem
+from glueft.recipe.problems import Locations, Problem
 from glueft.recipe.toml_lines import Path
 
 
@@ -32,25 +32,25 @@ def name_files(tables: dict[str, Any], files: Sequence[str], *, foreign: bool = 
     if not isinstance(named, list):
         return {}  # The recipe's own table is wrong, which is told.
     before = [FilePath(file).name if foreign and isinstance(file, str) else None for file in named]
-    origins: dict[Path, str] = {}
+    locations: dict[Path, str] = {}
     for file in files:
         name = FilePath(file).name
         place = before.index(name) if name in before else len(named)
         before[place : place + 1] = [None]
-        origins["plugins", "files", place] = f"--plugin {shown(file)}"
+        locations["plugins", "files", place] = f"--plugin {shown(file)}"
         # Absolute at once: in the recipe's own list a relative path would begin at the recipe's folder.
         named[place : place + 1] = [absolute(file, FilePath()) if file.strip() else file]
-    return origins
+    return locations
 
 
 def read_files(
-    tables: dict[str, Any], origins: Origins, *, foreign: bool = False
+    tables: dict[str, Any], locations: Locations, *, foreign: bool = False
 ) -> tuple[tuple[PluginFile, ...], list[Problem]]:
     """Read the files that a recipe names, and run them.
 
     Args:
         tables: the recipe's.
-        origins: of its values.
+        locations: of its values.
         foreign: whether the recipe is that of a run folder, which runs no code by itself: of the files that it names
             itself, only those are run that `is_trusted` knows.
 
@@ -71,23 +71,23 @@ def read_files(
             continue  # Told by the check of the section.
         if not is_unicode(file):
             message, fix = NOT_UNICODE
-            problems.append(origins.problem(path, message, expected="a path in UTF-8", received=shown(file), fix=fix))
+            problems.append(locations.problem(path, message, expected="a path in UTF-8", received=shown(file), fix=fix))
             continue
-        of_the_folder = foreign and not origins.argument(path)
+        of_the_folder = foreign and not locations.argument(path)
         try:
-            read = read_plugin_file(absolute(file, origins.folder_of(path)))
+            read = read_plugin_file(absolute(file, locations.folder_of(path)))
         except PluginError as error:
             fix = "name the file that you have with --plugin FILE.py" if of_the_folder else error.fix
-            problems.append(origins.refused(path, error, fix=fix))
+            problems.append(locations.refused(path, error, fix=fix))
             continue
         if of_the_folder and not is_trusted(read):
-            problems.append(_untrusted(origins, path, read))
+            problems.append(_untrusted(locations, path, read))
         else:
             found.setdefault(read, path)
     for failure in load_registry(*found).file_failures:
         path = next(path for file, path in found.items() if file.path == failure.file)
         problems.append(
-            origins.problem(
+            locations.problem(
                 path,
                 str(failure),
                 expected="a file whose plugins can all be used",
@@ -98,8 +98,8 @@ def read_files(
     return tuple(found), problems
 
 
-def _untrusted(origins: Origins, path: Path, file: PluginFile) -> Problem:
-    return origins.problem(
+def _untrusted(locations: Locations, path: Path, file: PluginFile) -> Problem:
+    return locations.problem(
         path,
         f"plugin file {file.path}: it is not run, for a run folder names it, and no run of yours on this machine has "
         "run it as it is now",

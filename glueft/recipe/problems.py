@@ -74,8 +74,8 @@ class RecipeError(GlueftError):
 
 
 @dataclass(frozen=True)
-class Origins:
-    """The origins of a recipe's values.
+class Locations:
+    """The locations of a recipe's values.
 
     Attributes:
         recipe: the recipe's file or name.

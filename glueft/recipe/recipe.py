@@ -17,7 +17,7 @@ from glueft.plugin.schedule import Schedule
 from glueft.plugin.task import Task
 from glueft.recipe.draft import Draft
 from glueft.recipe.file import lies_in_run_folder, origins_beside
-from glueft.recipe.problems import Origins
+from glueft.recipe.problems import Locations
 from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Training
 
 
@@ -120,13 +120,13 @@ def load_recipe(
     files, unusable = draft.plugin_files([os.fspath(file) for file in plugins], of_a_run=of_a_run, trust=trust)
     brought = origins_beside(os.fspath(path)) if of_a_run else {}
     parts = draft.check(load_registry(*files), unusable, brought=brought)
-    return _recipe(draft.name, parts, files, draft.origins)
+    return _recipe(draft.name, parts, files, draft.locations)
 
 
-def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], origins: Origins) -> Recipe:
+def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], locations: Locations) -> Recipe:
     """Put the parts together, with a checkpoint's folder made absolute so that the recipe holds from any folder."""
     model = parts.pop("model")
-    checkpoint, begin = model.checkpoint, origins.folder_of(("model", "checkpoint"))
+    checkpoint, begin = model.checkpoint, locations.folder_of(("model", "checkpoint"))
     if not checkpoint.startswith("package:") and (
         checkpoint.startswith(("./", "../", "~")) or (begin / checkpoint).is_dir()
     ):

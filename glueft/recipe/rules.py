@@ -6,36 +6,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from glueft.plugin.task import Task
-from glueft.recipe.problems import Origins, Problem
+from glueft.recipe.problems import Locations, Problem
 from glueft.recipe.sections import Data, Freeze, Hub, Model
 from glueft.recipe.values import as_toml, received
 from glueft.suggest import did_you_mean, nearest
 
 
-def contradictions(parts: Mapping[str, Any], origins: Origins) -> list[Problem]:
+def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Problem]:
     """Every contradiction between the parts of a recipe that are in order by themselves."""
     problems: list[Problem] = []
     data, task, model = parts.get("data"), parts.get("task"), parts.get("model")
     if isinstance(data, Data):
         if isinstance(task, Task):
-            problems += _predict(data, task, origins)
+            problems += _predict(data, task, locations)
         if isinstance(task, Task) and task.reads_own_files:
-            problems += _own_files(data, task, origins)
+            problems += _own_files(data, task, locations)
         else:
-            problems += _data(data, origins)
-            problems += _source(data, task, origins) if isinstance(task, Task) else []
+            problems += _data(data, locations)
+            problems += _source(data, task, locations) if isinstance(task, Task) else []
     if isinstance(hub := parts.get("hub"), Hub):
-        problems += _push(hub, origins)
+        problems += _push(hub, locations)
     if isinstance(model, Model):
-        problems += _revision(model, origins) + _frozen_twice(model, origins)
+        problems += _revision(model, locations) + _frozen_twice(model, locations)
     return problems
 
 
-def _data(data: Data, origins: Origins) -> list[Problem]:
+def _data(data: Data, locations: Locations) -> list[Problem]:
     problems = []
     if data.source == "folder" and data.folder is None:
         problems.append(
-            origins.problem(
+            locations.problem(
                 ("data", "folder"),
                 'missing; source = "folder" needs it',
                 expected="the folder that holds the data",
@@ -45,7 +45,7 @@ def _data(data: Data, origins: Origins) -> list[Problem]:
         )
     if data.source != "folder" and data.folder is not None:
         problems.append(
-            origins.problem(
+            locations.problem(
                 ("data", "folder"),
                 f'not read, as source is "{data.source}"',
                 expected=f'no folder with source = "{data.source}"',
@@ -55,7 +55,7 @@ def _data(data: Data, origins: Origins) -> list[Problem]:
         )
     if data.source != "hub" and data.revision is not None:
         problems.append(
-            origins.problem(
+            locations.problem(
                 ("data", "revision"),
                 f'only the hub has revisions, and source is "{data.source}"',
                 expected=f'no revision with source = "{data.source}"',
@@ -66,28 +66,28 @@ def _data(data: Data, origins: Origins) -> list[Problem]:
     return problems
 
 
-def _own_files(data: Data, task: Task, origins: Origins) -> list[Problem]:
+def _own_files(data: Data, task: Task, locations: Locations) -> list[Problem]:
     """A task that names its files itself takes no source. "hub" is the default, and says nothing."""
     given = {"source": data.source if data.source != "hub" else None, "folder": data.folder, "revision": data.revision}
     return [
-        origins.problem(
+        locations.problem(
             ("data", key),
             f'not read: task "{task.name}" names its own files',
             expected=f"no {key} with this task",
             received=received(value),
-            fix=f"remove {origins.argument(('data', key)) or key}; the files stand in [task]",
+            fix=f"remove {locations.argument(('data', key)) or key}; the files stand in [task]",
         )
         for key, value in given.items()
         if value is not None
     ]
 
 
-def _predict(data: Data, task: Task, origins: Origins) -> list[Problem]:
+def _predict(data: Data, task: Task, locations: Locations) -> list[Problem]:
     """The splits to predict are the task's, or stand for all of a sort."""
     known = tuple(dict.fromkeys(("validation", "test", *task.validation_splits, *task.test_splits)))
     expected = f"one of {', '.join(map(as_toml, known))}"
     return [
-        origins.problem(
+        locations.problem(
             ("data", "predict", place),
             f"expected {expected}; received {received(split)}",
             expected=expected,
@@ -100,7 +100,7 @@ def _predict(data: Data, task: Task, origins: Origins) -> list[Problem]:
     ]
 
 
-def _source(data: Data, task: Task, origins: Origins) -> list[Problem]:
+def _source(data: Data, task: Task, locations: Locations) -> list[Problem]:
     """The task must know how to read the source; one with its own `load` may read any."""
     if type(task).load is not Task.load:
         return []
@@ -110,7 +110,7 @@ def _source(data: Data, task: Task, origins: Origins) -> list[Problem]:
     lacks = {"hub": "is not on the hub", "folder": "has no layout of files", "sample": "ships no sample"}
     others = [f'"{source}"' for source, can in known.items() if can]
     return [
-        origins.problem(
+        locations.problem(
             ("data", "source"),
             f'task "{task.name}" {lacks[data.source]}',
             expected=f"one of {', '.join(others)}" if others else "another task",
@@ -120,11 +120,11 @@ def _source(data: Data, task: Task, origins: Origins) -> list[Problem]:
     ]
 
 
-def _revision(model: Model, origins: Origins) -> list[Problem]:
+def _revision(model: Model, locations: Locations) -> list[Problem]:
     if model.revision is None or not is_local(model.checkpoint):
         return []
     return [
-        origins.problem(
+        locations.problem(
             ("model", "revision"),
             "only checkpoints on the hub have revisions",
             expected="no revision with a checkpoint from a folder or a package",
@@ -134,11 +134,11 @@ def _revision(model: Model, origins: Origins) -> list[Problem]:
     ]
 
 
-def _frozen_twice(model: Model, origins: Origins) -> list[Problem]:
+def _frozen_twice(model: Model, locations: Locations) -> list[Problem]:
     if model.lora_rank is None or model.freeze == Freeze():
         return []
     return [
-        origins.problem(
+        locations.problem(
             ("model", "freeze"),
             "lora_rank leaves the whole encoder as it is already",
             expected="no freeze with lora_rank",
@@ -148,12 +148,12 @@ def _frozen_twice(model: Model, origins: Origins) -> list[Problem]:
     ]
 
 
-def _push(hub: Hub, origins: Origins) -> list[Problem]:
+def _push(hub: Hub, locations: Locations) -> list[Problem]:
     if hub.push is not None or not hub.model_fields_set:
         return []
     given = ", ".join(sorted(hub.model_fields_set))
     return [
-        origins.problem(
+        locations.problem(
             ("hub", "push"),
             f"missing; {given} {'says' if len(hub.model_fields_set) == 1 else 'say'} nothing without it",
             expected="the repository to push to, USER/NAME",

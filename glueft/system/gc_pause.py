@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept still while libraries are imported, a model is built and its graph is traced."""
+"""Pauses Python's garbage collector while libraries are imported, a model is built and its graph is traced."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collector_off() -> Iterator[None]:
-    """Look for no garbage in the meantime; whoever had turned the collector off keeps it off.
+def gc_paused() -> Iterator[None]:
+    """Pause the collector in the block; one that was off before stays off.
 
-    Imports and tracing make objects by the hundred thousand that stay, and every look at all of them is in vain: a
-    sixth of the processor time to the first step (tests/benchmarks/NOTES.md).
+    Imports and tracing make hundreds of thousands of objects that stay. Scanning them takes a sixth of the processor
+    time to the first step and frees nothing (tests/benchmarks/NOTES.md).
     """
     was_on = gc.isenabled()
     gc.disable()

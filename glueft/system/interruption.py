@@ -1,8 +1,7 @@
-"""Ctrl-C, SIGTERM and SIGHUP: each is raised in the main thread, and again where a library has swallowed it.
+"""Ctrl-C, SIGTERM and SIGHUP: each is raised in the main thread, and raised again where a library swallowed it.
 
-An exception that a signal handler raises can be lost: Python drops it where it strikes in a `__del__`, and libraries
-catch what they do not know. So the handler keeps the signal in mind as well, and `check` raises it again at the next
-step or phase.
+An exception that a signal handler raises can be lost: Python drops one raised within a `__del__`, and libraries catch
+exceptions they do not know. So the handler records the signal too, and `check` raises it again at the next step.
 """
 
 from __future__ import annotations
@@ -21,31 +20,31 @@ from typing import Any, ClassVar
 # SIGHUP comes when a terminal is closed; Windows has none.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-# A second signal ends the process at once. What comes again so soon after the first is the same one: a launcher hands
-# on the Ctrl-C that its child had already, and a shell sends its own SIGHUP after the terminal's.
+# A second signal ends the process at once. One so soon after the first counts as the same: a launcher passes on the
+# Ctrl-C that its child has had already, and a shell sends its own SIGHUP after the terminal's.
 SAME_INTERRUPT_SECONDS, SAME_END_SECONDS = 0.05, 1.0
-# How soon what Python has dropped is raised again: once the `__del__` is over.
+# Delay before a dropped exception is raised again, so that the `__del__` is over.
 SOON_SECONDS = 0.005
-# Ending at once waits no longer for what is to be said at the end: a disk may hang.
+# Time limit for the functions of `at_the_end` at a second signal: a disk may hang.
 LAST_SECONDS = 2.0
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM or SIGHUP has come: whoever has something to finish at Ctrl-C has it now too."""
+    """SIGTERM or SIGHUP was received. Code that handles Ctrl-C handles this as well."""
 
 
 class _State:
-    """What is known of signals in this process.
+    """The state of signals in this process.
 
     Attributes:
-        number: the first that has come.
-        taken: whether the work is being ended anyway: then it is not raised, nor again.
+        number: the first signal received.
+        taken: whether the work is being ended already; nothing is raised then.
         held: how many blocks hold signals back.
-        listening: whether the handlers are in place.
+        listening: whether the handlers are installed.
         ours: whether the process is glueft's own.
-        process: where the handlers were put in place; a fork of it has them too.
-        before: what was there before, by signal.
-        unraisable: the hook that was there before.
+        process: the process that installed the handlers; a fork inherits them.
+        before: the earlier handlers, by signal.
+        unraisable: the earlier hook.
     """
 
     number: int | None = None
@@ -59,16 +58,16 @@ class _State:
 
 
 _state = _State()
-# Called when an interruption ends the process, or what listens to it; each must be quick and raise nothing.
+# Called when an interruption ends the process or the `listening` block; each must be quick and raise nothing.
 _last: list[Callable[[], None]] = []
 
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Listen to the signals in this block, in the main thread; elsewhere, and within another such block, do nothing.
+    """Handle the signals in this block; does nothing outside the main thread or within another such block.
 
-    A handler that is not Python's own stays in its place, and a signal that is ignored (`nohup`) stays ignored. When
-    the block ends after SIGTERM or SIGHUP, the signal is handed on to whoever would have had it without the block.
+    A handler that is not Python's own stays installed, and an ignored signal (`nohup`) stays ignored. When the block
+    ends after SIGTERM or SIGHUP, the signal is sent again to the earlier handler.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
@@ -88,9 +87,9 @@ def listening() -> Iterator[None]:
 
 
 def own_process() -> None:
-    """Listen from now on to the end of the process, which is glueft's own: a second signal ends it at once.
+    """Handle the signals until the end of the process, which is glueft's own: a second signal ends it at once.
 
-    Also where the main thread is in a long call of another language, and would not come to a handler of Python's.
+    That holds also while the main thread is in a long call of C code, in which Python runs no handler.
     """
     _state.ours = True
     _listen()
@@ -103,20 +102,20 @@ def own_process() -> None:
 
 
 def check() -> None:
-    """Raise what a signal has asked for, if it has come and is not held back: at each step and phase."""
+    """Raise the interruption of a received signal, unless it is held back; called at each step and phase."""
     if _state.number is not None and not (_state.taken or _state.held) and _in_main_thread():
         raise _exception(_state.number)
 
 
 def take() -> None:
-    """Raise no more what has come or still comes first: whoever calls this is about to end the work."""
+    """Raise no more for the first signal, received or not: the caller is about to end the work."""
     if _in_main_thread():
         _state.taken = True
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold signals back in a block that is short and must not be left half done; they are raised at its end."""
+    """Hold signals back in a short block that must not be left half done; they are raised at its end."""
     if not _in_main_thread():
         yield
         return
@@ -129,7 +128,7 @@ def held() -> Iterator[None]:
 
 
 def meant(error: BaseException) -> BaseException:
-    """Return the interruption that an error comes from, or the error: a library may have made its own of it."""
+    """Return the interruption that an error comes from, or the error: a library may have replaced the exception."""
     if _state.number is None or isinstance(error, KeyboardInterrupt) or not _in_main_thread():
         return error
     interruption = _exception(_state.number)
@@ -138,28 +137,28 @@ def meant(error: BaseException) -> BaseException:
 
 
 def exit_code() -> int | None:
-    """Return what a shell reports of a program that the signal ended, as 130 for Ctrl-C; None if none has come."""
+    """Return the exit code of a program that the signal ended, such as 130 for Ctrl-C; None without a signal."""
     return None if _state.number is None else 128 + _state.number
 
 
 def signal_name() -> str:
-    """Return the name of the signal that has come, or "SIGINT"."""
+    """Return the name of the received signal, or "SIGINT"."""
     return signal.Signals(_state.number or signal.SIGINT).name
 
 
 def at_the_end(function: Callable[[], None]) -> None:
-    """Have a function called when an interruption ends the process, however it does."""
+    """Register a function to be called when an interruption ends the process."""
     _last.append(function)
 
 
 def forget(function: Callable[[], None]) -> None:
-    """Take a function back."""
+    """Unregister a function of `at_the_end`."""
     with suppress(ValueError):
         _last.remove(function)
 
 
 def say_last() -> None:
-    """Call what is to be called at the end, the latest first."""
+    """Call the functions of `at_the_end`, the latest first."""
     for function in reversed(tuple(_last)):
         with suppress(Exception):
             function()
@@ -202,7 +201,7 @@ def _exception(number: int) -> KeyboardInterrupt:
 
 
 def _unraisable(unraisable: Any) -> None:
-    """Raise an interruption again that Python is about to drop, as soon as the `__del__` is over; show the others."""
+    """Raise an interruption that Python is about to drop again once the `__del__` is over; show other exceptions."""
     if _state.number is None or not issubclass(unraisable.exc_type, KeyboardInterrupt):
         _state.unraisable(unraisable)
         return
@@ -234,7 +233,7 @@ def _watch(reader: int) -> None:
 
 
 def _end_at_once(code: int) -> None:
-    # A thread of its own, for whatever is done there may hang.
+    # In a thread: what it calls may hang.
     last = threading.Thread(target=say_last, daemon=True)
     last.start()
     last.join(LAST_SECONDS)

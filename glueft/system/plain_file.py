@@ -1,4 +1,4 @@
-"""Reads files that somebody else may have made: a regular one, not too large, and JSON that is not nested for harm."""
+"""Reads files from untrusted sources: regular files of limited size, and JSON of limited depth."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 # Far above any history.
 MOST_BYTES = 64 << 20
-# Far above any configuration, index or record. As Python's objects, JSON may be thirty times as large.
+# Far above any configuration, index or record; as Python objects, JSON may take thirty times its size.
 MOST_JSON = 8 << 20
-# No reader of JSON here needs more than six; copying and writing what is deeper runs out of Python's stack.
+# No reader of JSON here needs more than six; copying or writing deeper values overflows Python's stack.
 DEEPEST = 20
 _DEEP = f"lists or tables nested more than {DEEPEST} deep"
 
@@ -23,7 +23,7 @@ class UnreadableError(Exception):
 
 
 def why_irregular(path: Path) -> str | None:
-    """Why something that exists is no regular file, in words: opening a pipe or a device may never end."""
+    """Return why an existing path is no regular file, or None; opening a pipe or a device may block for ever."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -32,7 +32,7 @@ def why_irregular(path: Path) -> str | None:
 
 
 def refuse_irregular(path: Path) -> None:
-    """Raise OSError if a file is a pipe, a device or a folder, before it is opened and waited for."""
+    """Raise OSError if a path is a pipe, a device or a folder."""
     reason = why_irregular(path) if path.exists() else None
     if reason:
         raise OSError(errno.EINVAL, reason, str(path))
@@ -72,7 +72,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         UnreadableError: it is a folder, a pipe or a device, is larger, or cannot be read.
     """
     try:
-        # Without waiting for whoever writes into a pipe.
+        # Do not wait for a writer of a pipe.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor, not a path
             mode = os.fstat(descriptor).st_mode
@@ -124,7 +124,7 @@ def parse_json(text: str) -> Any:
 
 
 def is_deep(value: object, most: int = DEEPEST) -> bool:
-    """Whether lists and tables are nested in each other more than `most` times. It does not recurse itself."""
+    """Whether lists and tables are nested more than `most` deep; without recursion."""
     layer = [value]
     for _ in range(most + 1):
         layer = [

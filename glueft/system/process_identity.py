@@ -1,4 +1,4 @@
-"""Which process writes a run, so that others can tell whether it still lives."""
+"""Identifies the process that writes a run, so that others can tell whether it is still alive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROC = Path("/proc")
 
 
 def process_identity() -> dict[str, Any]:
-    """Return what names this process for good: its number alone does not, for numbers are given again.
+    """Return what identifies this process uniquely; its number alone may be reused.
 
     Returns:
         `pid`; on Linux also `start_ticks` (clock ticks from the start of the machine to that of the process, field 22
@@ -27,13 +27,13 @@ def process_identity() -> dict[str, Any]:
 
 
 def is_alive(identity: Any) -> bool | None:
-    """Tell whether the process of `process_identity` still runs; None where that cannot be known from here.
+    """Return whether the process of `process_identity` still runs; None if that cannot be known from here.
 
-    It cannot for a process of another machine, of another container, or from before the machine was last started, nor
-    on systems without /proc. A process that has ended and has not been waited for yet has ended.
+    It is unknown for a process of another machine or container or from before the last boot, and on systems without
+    /proc. A zombie process counts as ended.
 
     Args:
-        identity: as `process_identity` returned it, through JSON; anything else is None.
+        identity: as `process_identity` returned it, through JSON; None is returned for anything else.
     """
     try:
         here = _here()
@@ -46,24 +46,21 @@ def is_alive(identity: Any) -> bool | None:
         fields = _stat(pid)
         return int(fields[19]) == ticks and fields[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
-        # Where /proc is mounted with hidepid, another user's processes are not there to see, the first one neither.
+        # Where /proc is mounted with hidepid, other users' processes are invisible, process 1 included.
         return False if (PROC / "1").exists() else None
     except (OSError, IndexError, ValueError):
         return None
 
 
 def process_mark() -> str:
-    """Return what names this process within the name of a file: number, start, and a hash of where the number holds.
-
-    `<pid>-<start_ticks>-<hash>`, with zeros for what the system does not say.
-    """
+    """Return `<pid>-<start_ticks>-<hash of boot and pid namespace>`, for file names; zeros for what is unknown."""
     identity = process_identity()
     here = _hash({key: value for key, value in identity.items() if key not in ("pid", "start_ticks")})
     return f"{identity['pid']}-{identity.get('start_ticks', 0)}-{here}"
 
 
 def process_mark_is_alive(mark: str) -> bool | None:
-    """Tell as `is_alive` does whether the process of a `process_mark` still runs; None too for any other text."""
+    """Return what `is_alive` does for a `process_mark`; None for any other text."""
     found = re.fullmatch(r"(\d+)-(\d+)-([0-9a-f]{8})", mark)
     try:
         here = _here()
@@ -86,5 +83,5 @@ def _here() -> dict[str, str]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat from the third on: the name before it may hold spaces and brackets of its own."""
+    """Return the fields of /proc/<pid>/stat from the third on; the name before it may hold spaces and brackets."""
     return (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""Keeps the start-up noise of TensorFlow and other libraries off the user's screen."""
+"""Silences the start-up messages of TensorFlow and other libraries."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from glueft.errors import GlueftError
 
 STDERR = 2  # the process's own file descriptor; C++ code does not go through sys.stderr
 
-# Where standard error leads in truth while it is captured.
+# The real standard error while it is captured.
 _shown: int | None = None
 
 
 def hush_libraries() -> None:
-    """Turn the libraries' own switches down to errors; must come before they are imported."""
+    """Set the libraries to log errors only; must be called before they are imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    # Said outright, for the tokenizer warns of its threads in a process that forks later.
+    # Set explicitly: the tokenizer warns of its threads in a process that forks later.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     logging.getLogger("absl").setLevel(logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -34,9 +34,9 @@ def hush_libraries() -> None:
 
 @contextmanager
 def captured_stderr() -> Iterator[None]:
-    """Hold back what is written to the standard error of the process; show it only if the block fails by a bug.
+    """Capture the standard error of the process; show it only if the block fails by a bug.
 
-    TensorFlow's C++ side writes its greeting there before any of its log switches is read.
+    TensorFlow's C++ code writes there before it reads its log settings.
     """
     global _shown
     sys.stderr.flush()
@@ -47,7 +47,7 @@ def captured_stderr() -> Iterator[None]:
         try:
             yield
         except GlueftError:
-            raise  # it says itself what the user needs
+            raise  # its message is complete
         except Exception:
             sys.stderr.flush()
             held.seek(0)
@@ -69,7 +69,7 @@ def _held_back() -> IO[bytes]:
 
 @contextmanager
 def shown_stderr() -> Iterator[None]:
-    """While a plugin is at work within `captured_stderr`: show what it writes there."""
+    """Within `captured_stderr`, show what a plugin writes to standard error in the block."""
     if _shown is None:
         yield
         return

@@ -1,7 +1,7 @@
-"""Keeps standard output for what was asked for: what plugins and libraries print goes to standard error.
+"""Reserves standard output for results: what plugins and libraries print goes to standard error.
 
-A program that reads the one JSON object of `--json` must find nothing else there, whoever prints, and in whatever way:
-`print`, a logging handler, a progress bar, a child process, C code.
+A program that reads the JSON object of `--json` must find nothing else there, whether it is printed by `print`, a
+logging handler, a progress bar, a child process or C code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STDOUT, STDERR = 1, 2  # the process's own file descriptors
 
 @dataclass(frozen=True)
 class _Kept:
-    """Standard output as it was: Python's stream, and a copy of the descriptor if the stream is the process's own."""
+    """The earlier standard output: Python's stream, and a copy of the descriptor if the stream is the process's own."""
 
     stream: IO[str]
     descriptor: int | None
@@ -28,7 +28,7 @@ _kept: _Kept | None = None
 
 
 def set_aside() -> None:
-    """From now on, send to standard error whatever is printed."""
+    """Redirect standard output to standard error."""
     global _kept
     if _kept is not None:
         return
@@ -44,12 +44,12 @@ def set_aside() -> None:
 
 
 def give_back() -> None:
-    """Let standard output be itself again."""
+    """Undo `set_aside`."""
     global _kept
     if _kept is None:
         return
     kept, _kept = _kept, None
-    # Whoever has taken hold of the stream before, as a logging handler does, has written into its buffer.
+    # A logging handler may hold the stream and have written into its buffer.
     kept.stream.flush()
     sys.stdout = kept.stream
     if kept.descriptor is not None:
@@ -59,7 +59,7 @@ def give_back() -> None:
 
 @contextmanager
 def aside() -> Iterator[None]:
-    """Send to standard error whatever is printed meanwhile."""
+    """Redirect standard output to standard error in the block."""
     already = _kept is not None
     set_aside()
     try:
@@ -71,7 +71,7 @@ def aside() -> Iterator[None]:
 
 @contextmanager
 def for_the_result() -> Iterator[None]:
-    """Let standard output be itself while the result is printed, and go aside again."""
+    """Restore standard output in the block, to print the result."""
     was_aside = _kept is not None
     give_back()
     try:
@@ -82,12 +82,12 @@ def for_the_result() -> Iterator[None]:
 
 
 def standard_output() -> IO[str]:
-    """Python's stream to standard output, whether or not it is set aside."""
+    """Return Python's stream to standard output, redirected or not."""
     return sys.stdout if _kept is None else _kept.stream
 
 
 def _descriptor(stream: IO[str]) -> int | None:
-    """The descriptor under a stream; None where there is none, as in a test or a notebook."""
+    """Return the descriptor of a stream; None where it has none, as in a test or a notebook."""
     try:
         return stream.fileno()
     except (AttributeError, OSError, ValueError):

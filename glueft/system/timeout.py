@@ -1,4 +1,4 @@
-"""Waits for what a plugin does at its import, but not for ever."""
+"""A time limit for the import of a plugin."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from glueft.errors import PluginError
 from glueft.text import say
 
-# The contract has a plugin import nothing heavy; one that does, on a slow disk, still comes to an end in this time.
+# A plugin should import nothing heavy; one that does is still done in this time on a slow disk.
 DEFAULT_SECONDS = 30.0
 VARIABLE = "GLUEFT_IMPORT_SECONDS"
 
-# After so long the user is told what is being waited for.
+# After this the user is told what glueft waits for.
 TOLD_AFTER = 5.0
 
 
-class OutOfPatienceError(Exception):
-    """It did not come to an end in time."""
+class TimedOutError(Exception):
+    """The work did not end in time."""
 
 
 def import_seconds() -> float:
-    """How long a plugin's import may take: `GLUEFT_IMPORT_SECONDS`, or 30.
+    """Return the time limit for a plugin's import in seconds: `GLUEFT_IMPORT_SECONDS`, or 30.
 
     Raises:
         PluginError: the variable does not hold a number above 0.
@@ -47,18 +47,18 @@ def import_seconds() -> float:
 
 
 def within(seconds: float, work: Callable[[], Any], doing: str) -> Any:
-    """Do some work in a thread of its own, and return what it returns or raise what it raises.
+    """Call `work` in a thread; return what it returns or raise what it raises.
 
-    The thread of work that hangs cannot be ended; it is left behind, and ends with the process. Nothing helps against
-    work that hangs in C code without letting go of Python's lock.
+    A thread that hangs cannot be ended: it is left behind and ends with the process. Work that hangs in C code
+    and keeps Python's lock cannot be interrupted.
 
     Args:
-        seconds: how long it may take.
+        seconds: the time limit.
         work: called without arguments.
         doing: what it does, for the line on standard error once it takes long.
 
     Raises:
-        OutOfPatienceError: it took longer.
+        TimedOutError: it took longer.
     """
     outcome: dict[str, Any] = {}
 
@@ -77,5 +77,5 @@ def within(seconds: float, work: Callable[[], Any], doing: str) -> Any:
     if "error" in outcome:
         raise outcome["error"]
     if "value" not in outcome:
-        raise OutOfPatienceError
+        raise TimedOutError
     return outcome["value"]

@@ -17,7 +17,7 @@ import numpy as np
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import known_words
 from glueft.errors import TrainingError
-from glueft.system.gc_pause import collector_off
+from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import check
 from glueft.training.model import learning_rate
 from glueft.training.observers import EpochReport, Observer, StepReport, Training, ValidationReport
@@ -47,7 +47,7 @@ def train(
         for observer in observers:
             observer.begin(training)
             watched.push(partial(_end, observer))
-        tracing.enter_context(collector_off())
+        tracing.enter_context(gc_paused())
         clock = _Clock(training, observers, after_first_step=tracing.close)
         session.model.fit(
             feed(session.batches),

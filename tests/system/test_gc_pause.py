@@ -10,7 +10,7 @@ import pytest
 
 import glueft
 from glueft.recipe import load_recipe
-from glueft.system.gc_pause import collector_off
+from glueft.system.gc_pause import gc_paused
 
 WATCH = """
 import gc
@@ -76,13 +76,13 @@ def test_it_is_on_again_after_an_error(tiny_bert: Path, tmp_path: Path) -> None:
 def test_who_had_it_off_keeps_it_off() -> None:
     gc.disable()
     try:
-        with collector_off(), collector_off():
+        with gc_paused(), gc_paused():
             assert not gc.isenabled()
         assert not gc.isenabled()
     finally:
         gc.enable()
-    with collector_off():
-        with collector_off():
+    with gc_paused():
+        with gc_paused():
             pass
         assert not gc.isenabled()
     assert gc.isenabled()
