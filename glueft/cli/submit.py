@@ -78,11 +78,12 @@ def _table(result: dict[str, Any]) -> Table:
     table.add_column("run", overflow="fold")
     table.add_column("predicted", overflow="fold")
     for file in result["files"]:
-        said = file["predicted"]
-        if isinstance(said, dict):
-            predicted = ", ".join(f"{label}: {count:,}" for label, count in said.items())
+        counts = file["predicted"]
+        if isinstance(counts, dict):
+            predicted = ", ".join(f"{label}: {count:,}" for label, count in counts.items())
         else:
-            predicted = f"{said[0]:g} to {said[1]:g}" if said[0] != said[1] else f"always {said[0]:g}"
+            low, high = counts
+            predicted = f"{low:g} to {high:g}" if low != high else f"always {low:g}"
             moved = file["moved_into_range"]
             predicted += f" ({moved:,} moved into the range)" if moved else ""
         run = Path(file["run"]).name if file["run"] else "none: filled"

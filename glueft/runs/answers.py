@@ -1,4 +1,4 @@
-"""What a prediction says of each row, and what its columns are called."""
+"""The predictions of rows, and the names of their columns."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the model says of some rows.
+    """Predictions.
 
     Attributes:
-        labels: the label of each row by name; () in regression.
-        probabilities: (rows, labels); in regression the score of each row, (rows, 1). They are written with all their
-            digits, as in a run's own predictions/.
-        truncated: how many rows lost tokens to the longest length that the model reads.
+        labels: the label of each row by name; [] in regression.
+        probabilities: (rows, labels); in regression the score of each row, (rows, 1).
+        truncated: the number of rows that were cut to the longest length that the model reads.
     """
 
     labels: list[str]
@@ -31,13 +30,7 @@ class Answers:
 
     @classmethod
     def of(cls, logits: NDArray[np.float32], labels: Sequence[str], truncated: int) -> Answers:
-        """Return what logits say.
-
-        Args:
-            logits: (rows, labels), or (rows, 1) in regression.
-            labels: the label names in index order; empty in regression.
-            truncated: see above.
-        """
+        """Return the predictions of logits (rows, labels), or (rows, 1) in regression, where `labels` is empty."""
         if not labels:
             return cls([], shortest(logits[:, 0])[:, None], truncated)
         return cls([labels[index] for index in logits.argmax(axis=1)], softmax(logits), truncated)
@@ -51,11 +44,7 @@ class Answers:
 def result_names(labels: Sequence[str], taken: Container[str] = ()) -> tuple[str, ...]:
     """Return the names of the columns that a prediction adds: label and probabilities, or in regression the score.
 
-    Where the input has a column of one of these names, all of them begin with `predicted_`: it stays as it is.
-
-    Args:
-        labels: the label names in index order; empty in regression.
-        taken: the names of the input's columns.
+    If one of them is `taken` by a column of the input, all begin with `predicted_`.
     """
     own = ("label", *(f"probability_{label}" for label in labels)) if labels else ("score",)
     number = 0

@@ -30,8 +30,8 @@ class Predictions:
 
     Attributes:
         ids: the number of each row, from "0".
-        labels: the given label by name, or the score's text in regression; "" where a row has none.
-        predictions: the label by name, or the score's text in regression.
+        labels: the reference label by name, or the text of the score in regression; "" if a row has none.
+        predictions: the predicted label by name, or the text of the score in regression.
         probabilities: of each label in index order, (rows, labels) float64; (rows, 0) in regression.
     """
 
@@ -46,11 +46,11 @@ def write_predictions(
 ) -> None:
     """Write one split's predictions as TSV: id, label, prediction, and a `probability_<label>` column a label.
 
-    Numbers have all their digits: scores read back to the same float32, probabilities to the same float64, so that the
+    Numbers have all their digits: scores read back to the same float32, probabilities to the same float64. So the
     metrics of the file are those of the run, and the largest probability of a row is that of its prediction.
 
     Args:
-        path: the file; its folder is made if need be.
+        path: the file; its folder is made if it is missing.
         labels: (rows,), label indices with -1 for an unlabelled row, or scores with NaN for one.
         logits: (rows, labels), or (rows, 1) in regression.
         label_names: the labels in index order; empty in regression.
@@ -88,8 +88,8 @@ def read_predictions(path: Path, label_names: Sequence[str], rows: int | None) -
 
     Args:
         path: the file.
-        label_names: the labels it must be about, in index order; empty in regression.
-        rows: how many rows it must have; None where nobody has said.
+        label_names: the expected labels, in index order; empty in regression.
+        rows: the expected number of rows; None if unknown.
 
     Raises:
         RunFolderError: the file is missing, truncated, of other labels or of another number of rows, or holds a label

@@ -357,11 +357,8 @@ class Record(Part, MutableMapping[str, Any]):
         )
 
 
-# What the record of a run that is done has, whatever wrote it.
-_DONE = {"metrics": "a table", "epochs": "a list", "seconds": "a table", "data": "a table"} | {
-    "checkpoint": "a table",
-    "engine": "a table",
-}
+# What every record of a finished run has.
+_DONE = ("metrics", "epochs", "seconds", "data", "checkpoint", "engine")
 _WORDS = {
     "missing": "a value", "string_type": "a text", "int_type": "a whole number", "float_type": "a number",
     "bool_type": "true or false", "list_type": "a list", "dict_type": "a table", "model_type": "a table",
@@ -383,7 +380,7 @@ def read_record(path: Path, *, tolerant: bool = False) -> Record:
 
     Args:
         path: the file.
-        tolerant: leave values out that cannot be used, unless they are among those that every run has.
+        tolerant: leave out values that cannot be used, except those that every run has.
 
     Raises:
         RunFolderError: it is missing, cut off or not the record of a run; or a later glueft wrote it.
@@ -410,7 +407,7 @@ def read_record(path: Path, *, tolerant: bool = False) -> Record:
 
 
 def parse_record(content: dict[str, Any], *, tolerant: bool = False) -> tuple[Record | None, dict[str, str]]:
-    """Return a record, or None and what it lacks: the dotted keys, each with what is wanted there."""
+    """Return a record, or None and the dotted keys that are wrong, each with what is expected there."""
     while True:
         try:
             record = Record.model_validate(content)
@@ -423,7 +420,8 @@ def parse_record(content: dict[str, Any], *, tolerant: bool = False) -> tuple[Re
             content = less
     wrong: dict[str, str] = {}
     if record.status == "done":
-        wrong = {key: kind for key, kind in _DONE.items() if key not in record.model_fields_set}
+        lacking = [key for key in _DONE if key not in record.model_fields_set]
+        wrong = {key: "a list" if key == "epochs" else "a table" for key in lacking}
         if not wrong and record.primary_split not in record.data.splits:
             wrong = {"data.validation_split": "the name of one of data.splits"}
     if not wrong and not tolerant:
@@ -432,7 +430,7 @@ def parse_record(content: dict[str, Any], *, tolerant: bool = False) -> tuple[Re
 
 
 def other_metrics(epochs: Sequence[Epoch]) -> dict[str, str]:
-    """Return the first epoch whose metrics are others than those of the first, as `<number>.metrics`."""
+    """Return the first epoch with other metrics than the first one, as `<number>.metrics`."""
     for number, epoch in enumerate(epochs):
         if epoch.metrics.keys() != epochs[0].metrics.keys():
             return {f"{number}.metrics": f"the metrics {', '.join(epochs[0].metrics)}"}
@@ -440,7 +438,7 @@ def other_metrics(epochs: Sequence[Epoch]) -> dict[str, str]:
 
 
 def wrong_values(error: ValidationError) -> dict[str, str]:
-    """Return the dotted keys of values that cannot be used, each with what is wanted."""
+    """Return the dotted keys of values that cannot be used, each with what is expected."""
     wrong = {}
     for each in error.errors(include_url=False, include_context=False, include_input=False):
         wanted = _WORDS.get(each["type"], each["msg"].removeprefix("Input should be ").removeprefix("String should "))
@@ -493,7 +491,7 @@ def read_file(path: Path) -> str:
 
 
 def _without(content: dict[str, Any], faults: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return a copy of a record without the values that are wrong; None if every run has one of them."""
+    """Return a copy of a record without the wrong values; None if one of them is required."""
     paths = {fault["loc"][:-1] if fault["type"] == "missing" else fault["loc"] for fault in faults}
     needed = {name for name, field in Record.model_fields.items() if field.is_required()} | {"format"}
     done = content.get("status") == "done"
@@ -505,7 +503,7 @@ def _without(content: dict[str, Any], faults: Sequence[Mapping[str, Any]]) -> di
         ):
             return None
     kept = deepcopy(content)
-    # From the end, so that places in lists stay; what is inside something that has gone has gone with it.
+    # From the end, so that indices of lists stay valid.
     for path in sorted(paths, key=lambda path: [*map(str, path)], reverse=True):
         inner: Any = kept
         for key in path[:-1]:

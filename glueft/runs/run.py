@@ -247,7 +247,7 @@ class Run:
         return cannot_write_in_run(self.folder, fault)
 
     def splits(self) -> tuple[str, ...]:
-        """Return the splits whose predictions were written, in the order of run.json."""
+        """Return the splits with predictions, in the order of run.json."""
         written = {path.name.removesuffix(".tsv") for path in (self.folder / "predictions").glob("[!.]*.tsv")}
         known = [split for split in self.record.data.splits if split in written]
         return (*known, *sorted(written.difference(known)))
@@ -302,7 +302,7 @@ class Run:
 
         Args:
             overrides: texts as `--set` takes them.
-            options: those of `load_run_parts`; `plugins` and `trust` as they were given to `open`, if not here.
+            options: those of `load_run_parts`; `plugins` and `trust` are those of `open` by default.
 
         Raises:
             RunFolderError: recipe.toml is missing, cut off, or that of another task.
@@ -450,7 +450,7 @@ class Run:
 
 
 def _first_record(recipe: Recipe, folder: Path) -> Record:
-    """What is known before anything is read."""
+    """Return what is known before anything is read."""
 
     def origin(plugin: Plugin) -> Origin:
         return Origin.model_validate(origin_of(plugin))

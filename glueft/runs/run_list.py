@@ -86,7 +86,7 @@ def list_runs(folder: Path) -> list[ListedRun]:
 
 
 def listed(folder: Path) -> ListedRun:
-    """Read one run folder; whatever is wrong with it makes it "broken"."""
+    """Read one run folder; one that cannot be read is "broken"."""
     path = str(folder.absolute())
     name = folder.name or path
     if _has_only_begun(folder):

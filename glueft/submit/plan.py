@@ -21,12 +21,12 @@ class Plan:
 
     Attributes:
         benchmark: its name.
-        given: the run of each file that has one.
+        runs: the run of each file that has one.
         missing: the files without a run, with a description of each.
     """
 
     benchmark: str
-    given: dict[UploadFile, Run]
+    runs: dict[UploadFile, Run]
     missing: dict[UploadFile, str]
 
 
@@ -44,23 +44,23 @@ def plan_submission(runs: Sequence[Run], data_dir: str | Path | None) -> Plan:
         RunFolderError: a run folder is incomplete.
     """
     benchmark = _benchmark(runs)
-    given: dict[str, tuple[UploadFile, Run]] = {}
+    claimed: dict[str, tuple[UploadFile, Run]] = {}
     for run in runs:
         for file in upload_files(run.task):
-            _claim(given, file, run)
+            _claim(claimed, file, run)
     missing: dict[UploadFile, str] = {}
     for name, files in _wanted(runs, benchmark).items():
-        if name in given:
+        if name in claimed:
             continue
         possible = [(file, run) for file in files for run in runs if file.submission.predicted_by == run.task.name]
         able = [(file, run) for file, run in possible if _is_at_hand(run, file, data_dir)]
         for file, run in able:
             refuse_other_task(run, file.task)
-            _claim(given, file, run)
+            _claim(claimed, file, run)
         if not able:
             lacking = "".join(f": no {file.split} rows in {_place(run, file, data_dir)}" for file, run in possible[:1])
             missing[files[0]] = f"{name} ({files[0].task.name}{lacking})"
-    in_order = sorted(given.values(), key=lambda pair: pair[0].name)
+    in_order = sorted(claimed.values(), key=lambda pair: pair[0].name)
     return Plan(benchmark, dict(in_order), dict(sorted(missing.items(), key=lambda pair: pair[0].name)))
 
 
@@ -81,7 +81,7 @@ def source_of(run: Run, task: Task | type[Task], data_dir: str | Path | None) ->
 
 def refuse_without_rows(plan: Plan, data_dir: str | Path | None) -> None:
     """Raise SubmissionError if a run has neither the predictions of a file nor rows to predict."""
-    lost = [(run, file) for file, run in plan.given.items() if not _is_at_hand(run, file, data_dir)]
+    lost = [(run, file) for file, run in plan.runs.items() if not _is_at_hand(run, file, data_dir)]
     if lost:
         raise SubmissionError(
             f"{lost[0][0].folder} has no {lost[0][1].split} predictions, and there are no rows to predict",
@@ -98,7 +98,7 @@ def refuse_missing(plan: Plan) -> None:
     few = "1 file has" if len(plan.missing) == 1 else f"{len(plan.missing)} files have"
     raise SubmissionError(
         f"the upload to {plan.benchmark} is not complete: {few} no run",
-        expected=f"a run for each of its {len(plan.given) + len(plan.missing)} files",
+        expected=f"a run for each of its {len(plan.runs) + len(plan.missing)} files",
         received=f"none for {', '.join(plan.missing.values())}",
         fix="name the runs of these tasks too, or fill the files with the commonest label: --fill-missing",
     )
@@ -139,16 +139,16 @@ def _wanted(runs: Sequence[Run], benchmark: str) -> dict[str, list[UploadFile]]:
     return files
 
 
-def _claim(given: dict[str, tuple[UploadFile, Run]], file: UploadFile, run: Run) -> None:
-    if file.name in given:
-        other = given[file.name][1]
+def _claim(claimed: dict[str, tuple[UploadFile, Run]], file: UploadFile, run: Run) -> None:
+    if file.name in claimed:
+        other = claimed[file.name][1]
         raise SubmissionError(
             f"{file.name} would come from two runs",
             expected="one run for each file of the upload",
             received=" and ".join(f"{one.folder} ({one.task.name})" for one in (other, run)),
             fix="leave one of them out",
         )
-    given[file.name] = (file, run)
+    claimed[file.name] = (file, run)
 
 
 def _is_at_hand(run: Run, file: UploadFile, data_dir: str | Path | None) -> bool:

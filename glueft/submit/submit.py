@@ -70,10 +70,10 @@ def submit(
         refuse_missing(plan)
     refuse_without_rows(plan, data_dir)
     notes = [note for run in opened for note in training_notes(run)]
-    predictions = {file: read(run, file) for file, run in plan.given.items() if has_predictions(run, file)}
-    made = [file for file in plan.given if file not in predictions]
+    predictions = {file: read(run, file) for file, run in plan.runs.items() if has_predictions(run, file)}
+    made = [file for file in plan.runs if file not in predictions]
     for run in opened:
-        lacking = [file for file in made if plan.given[file] is run]
+        lacking = [file for file in made if plan.runs[file] is run]
         if lacking:
             notes += make_predictions(run, lacking, data_dir, progress, verbose=verbose)
             predictions |= {file: read(run, file) for file in lacking}
@@ -92,7 +92,7 @@ def submit(
         "benchmark": plan.benchmark,
         "bytes": output.stat().st_size,
         "sha256": digest,
-        "files": [describe(file, plan.given.get(file), predictions[file], file in made) for file in files],
+        "files": [describe(file, plan.runs.get(file), predictions[file], file in made) for file in files],
         "filled": [file.name for file in plan.missing],
         "notes": notes,
     }

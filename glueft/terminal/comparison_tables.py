@@ -15,7 +15,7 @@ _SHA256_SHOWN = 12
 
 
 def tables(compared: Mapping[str, Any]) -> list[Table]:
-    """Return the runs, what differs, the differences in the metrics, and the means over seeds; those that there are."""
+    """Return the tables of runs, settings that differ, differences of metrics, and means over seeds, if not empty."""
     shown = [run_table(compared)]
     if any(compared["differences"].values()):
         shown.append(difference_table(compared))
@@ -27,7 +27,6 @@ def tables(compared: Mapping[str, Any]) -> list[Table]:
 
 
 def run_table(compared: Mapping[str, Any]) -> Table:
-    """Return a row a run: folder, checkpoint, metrics, time, seed."""
     rows = counted(compared["rows"], f"{compared['split']} row")
     table = _table(f"{compared['task']}: {rows}", "", "run", "checkpoint")
     metrics = list(compared["runs"][0]["metrics"])
@@ -46,7 +45,6 @@ def run_table(compared: Mapping[str, Any]) -> Table:
 
 
 def difference_table(compared: Mapping[str, Any]) -> Table:
-    """Return a row a key that differs, with the value of each run."""
     table = _table("what differs", "key", *(run["name"] for run in compared["runs"]))
     for part, keys in compared["differences"].items():
         for key, values in keys.items():
@@ -56,7 +54,7 @@ def difference_table(compared: Mapping[str, Any]) -> Table:
 
 
 def metric_table(compared: Mapping[str, Any]) -> Table:
-    """Return a row a metric of each run that says other things than the first, as its difference to that."""
+    """Return a row for each metric of each run that differs from the first run."""
     table = _table(f"differences to {compared['comparisons'][0]['to']}", "", "metric")
     number_columns(table, "difference", "95 % interval", no_wrap=True)
     for pair in compared["comparisons"]:
@@ -68,13 +66,13 @@ def metric_table(compared: Mapping[str, Any]) -> Table:
 
 
 def differing_metrics(pair: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metrics of a run whose predictions, or the probabilities that they go by, differ from the first's."""
+    """Return the metrics of a run if its predictions, or their probabilities, differ from those of the first run."""
     found = pair["metrics"].items()
     return {name: metric for name, metric in found if pair["rows_that_differ"] or metric["verdict"] != "same"}
 
 
 def seed_table(compared: Mapping[str, Any]) -> Table:
-    """Return a row a metric of each group of runs that differ in the seed alone."""
+    """Return a row for each metric of each group of runs that differ in the seed alone."""
     table = _table("over seeds", "runs", "metric")
     number_columns(table, "mean", "standard error", "standard deviation", no_wrap=True)
     for group in compared["seeds"]:

@@ -11,7 +11,6 @@ from glueft.text import counted, duration
 
 
 def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:
-    """Return the tables of a plan: the rows, the steps, the batches, and the estimate if there is one."""
     tables = [split_table(plan), step_table(plan), width_table(plan)]
     if plan["estimate"] is not None:
         tables.append(estimate_table(plan["estimate"]))
@@ -19,7 +18,7 @@ def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:
 
 
 def split_table(plan: dict[str, Any]) -> Table:
-    """Return a row a split: rows, tokens, and how many rows are cut."""
+    """Return a row for each split."""
     table = Table(title=f"{plan['task']}: data ({plan['data']['source']})", title_justify="left")
     table.add_column("split")
     number_columns(table, "rows", "tokens", "tokens a row", "truncated rows")
@@ -34,7 +33,6 @@ def split_table(plan: dict[str, Any]) -> Table:
 
 
 def step_table(plan: dict[str, Any]) -> Table:
-    """Return the steps, the learning rate, and what is trained."""
     table = named_values("training")
     parts = plan["gradient_accumulation_steps"]
     rows = f"{plan['batch_size']} rows"
@@ -63,14 +61,14 @@ def step_table(plan: dict[str, Any]) -> Table:
 
 
 def disk(planned: dict[str, Any]) -> str:
-    """Return the room that a run needs, and that there is, in words."""
+    """Return the needed and the free room in words."""
     needed, free = planned["needed_bytes"], planned["free_bytes"]
     there = "" if free is None else f", {size(free)} free" + (": too little" if free < needed else "")
     return f"{size(needed)} to be written in {planned['folder']}{there}"
 
 
 def width_table(plan: dict[str, Any]) -> Table:
-    """Return a row a range of widths: how many batches have one of them."""
+    """Return a row for each range of padded lengths, with the number of batches."""
     ranges = plan["batches"]["widths"]
     table = Table(title="batches by width", title_justify="left")
     number_columns(table, "tokens wide", "batches", "share")
@@ -84,7 +82,6 @@ def width_table(plan: dict[str, Any]) -> Table:
 
 
 def estimate_table(estimate: dict[str, Any]) -> Table:
-    """Return what a run would take, and where that comes from."""
     seconds = estimate["seconds"]
     table = named_values("estimate of a run on this machine")
     table.add_row("first step", f"{seconds['first_step']:.1f} s after the start")
