@@ -41,7 +41,6 @@ class PluginFile:
 
     @functools.cached_property
     def sha256(self) -> str:
-        """The SHA-256 of the file."""
         return hashlib.sha256(self.source).hexdigest()
 
     def load(self) -> ModuleType:

@@ -47,14 +47,12 @@ class Point:
 
     @classmethod
     def of_entry(cls, entry: importlib.metadata.EntryPoint) -> Point:
-        """An entry point."""
         package, version = _name_and_version(entry.dist) if entry.dist else ("(unknown package)", "(unknown)")
         # The package is part of the id: two packages may use the same name for an entry point.
         return cls(f"{package}:{entry.name}", package, version, entry=entry)
 
     @classmethod
     def of_file(cls, file: PluginFile) -> Point:
-        """A file."""
         return cls(file.path, file.path, "", file=file)
 
     @property
@@ -113,7 +111,6 @@ _BROUGHT_BY: weakref.WeakKeyDictionary[type[Plugin], Point] = weakref.WeakKeyDic
 
 
 def remember(cls: type[Plugin], point: Point) -> None:
-    """Note where a class comes from."""
     _BROUGHT_BY[cls] = point
 
 

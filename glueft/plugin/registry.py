@@ -47,12 +47,10 @@ class Registered:
 
     @property
     def package(self) -> str:
-        """The distribution; of a file, its path."""
         return self.point.package
 
     @property
     def version(self) -> str:
-        """That distribution's version; empty for a file."""
         return self.point.version
 
     @property
@@ -83,7 +81,6 @@ class Registry:
 
     @property
     def file_failures(self) -> list[Failure]:
-        """The failures of files that the user named."""
         return [failure for failure in self.failures if failure.file is not None]
 
     @property
@@ -98,7 +95,6 @@ class Registry:
         return sorted(found, key=lambda plugin: (order.index(plugin.kind), plugin.name))
 
     def names(self, kind: str) -> list[str]:
-        """The names of the usable plugins of a kind, sorted."""
         return [plugin.name for plugin in self.all(kind)]
 
     def classes(self, kind: str) -> dict[str, type[Any]]:

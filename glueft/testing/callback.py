@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 def checks(subject: Subject) -> list[Check]:
-    """The checks of a callback."""
     return [Check("builds", subject, builds, ("keras", "transformers"))]
 
 

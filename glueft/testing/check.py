@@ -75,7 +75,6 @@ class Subject:
 
     @property
     def task(self) -> Task:
-        """The plugin, which is a task."""
         task = self.plugin
         assert isinstance(task, Task)
         return task

@@ -33,7 +33,6 @@ STEPS = 20
 
 
 def checks(subject: Subject) -> list[Check]:
-    """The checks of an encoder family, in order."""
     imports = ("keras", "transformers")
     return [
         Check("config", subject, config, imports),

@@ -20,7 +20,6 @@ WRONG: tuple[object, ...] = (None, True, -1, 0.5, "no such value", [], {"no": "s
 
 
 def checks(subject: Subject) -> list[Check]:
-    """The checks of every plugin, in order."""
     return [
         Check("name", subject, name),
         Check("docstring", subject, docstring),

@@ -18,7 +18,6 @@ RESAMPLES = 20
 
 
 def checks(subject: Subject) -> list[Check]:
-    """The checks of a metric, in order."""
     imports = ("numpy", "evaluate", "sklearn")
     return [
         Check("value", subject, value, imports),

@@ -13,7 +13,6 @@ STEPS = 20
 
 
 def checks(subject: Subject) -> list[Check]:
-    """The checks of an optimizer, in order."""
     return [
         Check("builds", subject, builds, ("keras",)),
         Check("lowers a loss", subject, lowers_a_loss, ("keras",)),

@@ -50,7 +50,6 @@ class Target:
         return read_plugin_file(self.file).load() if self.file else importlib.import_module(self.module)
 
     def load(self) -> type[Plugin]:
-        """Return the class."""
         found: type[Plugin] = attrgetter(self.qualname)(self.load_module())
         return found
 

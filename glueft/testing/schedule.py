@@ -13,7 +13,6 @@ MOST_STEPS = 60
 
 
 def checks(subject: Subject) -> list[Check]:
-    """The checks of a schedule, in order."""
     return [
         Check("builds", subject, builds, ("keras",)),
         Check("rates", subject, rates, ("keras",)),

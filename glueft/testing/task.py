@@ -12,7 +12,6 @@ from glueft.testing.process import ask_worker, request_of
 
 
 def checks(subject: Subject) -> list[Check]:
-    """The checks of a task, in order."""
     from glueft.testing.bad_rows import bad_rows
     from glueft.testing.learning import learns
 

@@ -28,7 +28,6 @@ WORDS = (
 
 
 def make_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Train a BERT-like tokenizer that knows pairs."""
     tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()

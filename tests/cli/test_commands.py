@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_list(capsys: Captured) -> None:
     assert command_line(["list", "taks"]) == 2
     assert capsys.readouterr().err == (
         'there is no kind of plugin called "taks"\n'
-        "  expected: one of task, optimizer, schedule, callback\n"
+        "  expected: one of task, optimizer, schedule, callback, metric, encoder\n"
         '  received: "taks"\n'
         '  to fix:   did you mean "task"?\n'
     )
@@ -113,7 +114,7 @@ def test_list_as_json_with_a_third_party_package_and_a_broken_one(tmp_path: Path
         }
     ]
     done = glueft("list", packages=tmp_path)
-    assert "task       mood              glueft-mood 2.3  Glad or sad: short sentences." in done.stdout
+    assert re.search(r"^task +mood +glueft-mood 2\.3 +Glad or sad: short sentences\.$", done.stdout, re.MULTILINE)
     assert "\ncannot be used:\n  package glueft-bad 1.0, entry point glueft_bad: cannot be imported: Mod" in done.stdout
 
 
@@ -124,13 +125,13 @@ def test_describe_a_task(capsys: Captured) -> None:
         f"mrpc, a plugin of kind task from glueft {__version__}\n",
         "inputs      sentence1, sentence2\n",
         "labels      not_equivalent, equivalent\n",
-        "metric      accuracy: share of rows with the right label\n",
+        "metric      accuracy: Share of rows with the right label.\n",
         "hub         nyu-mll/glue mrpc\n",
         'MRPC/dev.tsv, MRPC/test.tsv: sentence1 in "#1 String", sentence2 in "#2 String", label in "Quality"\n',
         "sample      ships with it\n",
         "sizes       train 3,668, validation 408, test 1,725\n",
         "submission  GLUE: MRPC.tsv of test (not_equivalent as 0, equivalent as 1)\n",
-        "It has no options.\n",
+        'Options:\n\n  metrics: a list, each one of "accuracy", ',
     ):
         assert words in told
     assert command_line(["describe", "mrpc", "--json"]) == 0
@@ -144,7 +145,7 @@ def test_describe_a_task(capsys: Captured) -> None:
     assert all({"model", "metrics", "source", "split"} == set(score) for score in described["published"])
     assert described["submission"]["files"] == {"test": "MRPC.tsv"}
     assert (described["inputs"], described["labels"]) == (["sentence1", "sentence2"], ["not_equivalent", "equivalent"])
-    assert described["options"] == []
+    assert [option["name"] for option in described["options"]] == ["metrics"]
 
 
 def test_describe_options(capsys: Captured) -> None:
