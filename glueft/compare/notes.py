@@ -21,26 +21,20 @@ _EXACT = 1e-9
 def answer_sentences(comparison: Mapping[str, Any]) -> list[str]:
     """Return the conclusions on one run and the first: a single one if the predictions are the same."""
     other, first, metrics = comparison["run"], comparison["to"], comparison["metrics"].values()
+    told = [f"{other}: {metric['sentence']}" for metric in metrics if metric["verdict"] != "same"]
     if comparison["same_predictions"]:
         return [f"{other}: the predictions are the same as those of {first}"]
     if comparison["rows_that_differ"] == 0:
         apart = comparison["largest_probability_difference"]
-        return [
-            f"{other}: every row has the same prediction as in {first}; the probabilities differ by up to {apart:.2g}",
-            *(
-                f"{other}: {found['sentence']}"
-                for found in comparison["metrics"].values()
-                if found["verdict"] != "same"
-            ),
-        ]
-    sentences = [f"{other}: {metric['sentence']}" for metric in metrics]
+        same = f"every row has the same prediction as in {first}; the probabilities differ by up to {apart:.2g}"
+        return [f"{other}: {same}", *told]
     test = comparison["mcnemar"]
     if test is not None:
-        sentences.append(
+        told.append(
             f"{other}: right in {first} alone {counted(test['only_first'], 'row')}, in {other} alone "
             f"{counted(test['only_other'], 'row')}; McNemar's exact test: {significant(test['p'])}"
         )
-    return sentences
+    return told
 
 
 def general_notes(compared: Mapping[str, Any]) -> list[str]:
