@@ -46,14 +46,14 @@ def train(
     with ExitStack() as watched, ExitStack() as tracing:
         for observer in observers:
             observer.begin(training)
-            watched.push(partial(_end, observer))
+            watched.push(lambda kind, error, trace, end=observer.end: end(error))
         tracing.enter_context(gc_paused())
-        clock = _Clock(training, observers, after_first_step=tracing.close)
+        fit = _Fit(training, observers, after_first_step=tracing.close)
         session.model.fit(
             feed(session.batches),
             epochs=session.batches.epochs,
             steps_per_epoch=session.batches.steps_per_epoch,
-            callbacks=[_BeforePlugins(clock), *callbacks, _AfterPlugins(clock)],
+            callbacks=[fit.first, *callbacks, fit.last],
             shuffle=False,
             verbose=0,
         )
@@ -139,53 +139,64 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
         check()
 
 
-class _Clock:
-    """What the first and the last callback of a training share.
-
-    Attributes:
-        step_begin: when Keras told of the step that goes on; the callbacks between the two come after that.
-        step_end: when the step before it was over.
-    """
+class _Fit:
+    """What Keras calls during a training: `first` before the callbacks of plugins, `last` after them."""
 
     def __init__(self, training: Training, observers: Sequence[Observer], after_first_step: Callable[[], None]) -> None:
         self.training = training
+        self.session = training.session
         self.observers = observers
         self.after_first_step = after_first_step
-        self.step_begin = self.step_end = self.epoch_begin = time.perf_counter()
-
-
-class _BeforePlugins(keras.callbacks.Callback):  # type: ignore[misc]
-    """The first callback: times the steps, checks the loss, validates after each epoch, and tells the observers."""
-
-    def __init__(self, clock: _Clock) -> None:
-        super().__init__()
-        self.clock = clock
-        self.training = clock.training
-        self.session = clock.training.session
         self.shapes = self.session.batches.measures()[:, :2]
         self.examples = np.cumsum(self.shapes[:, 0])
+        self.step_begin = self.step_end = self.epoch_begin = time.perf_counter()
+        self.first = keras.callbacks.LambdaCallback(
+            on_epoch_begin=self._begin_epoch,
+            on_train_batch_begin=self._begin_step,
+            on_train_batch_end=self._end_step,
+            on_epoch_end=self._end_epoch,
+        )
+        # The clock of the steps does not count what callbacks and observers take; reading the batch counts.
+        self.last = keras.callbacks.LambdaCallback(
+            on_epoch_begin=self._go_on,
+            on_train_batch_begin=self._skip_callbacks,
+            on_train_batch_end=self._settle,
+            on_epoch_end=self._settle,
+        )
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    def _begin_epoch(self, epoch: int, logs: Any) -> None:
         check()
-        self.clock.epoch_begin = time.perf_counter()
+        self.epoch_begin = time.perf_counter()
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.clock.step_begin = time.perf_counter()
+    def _begin_step(self, batch: int, logs: Any) -> None:
+        self.step_begin = time.perf_counter()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+    def _skip_callbacks(self, batch: int, logs: Any) -> None:
+        self.step_end += time.perf_counter() - self.step_begin
+
+    def _go_on(self, epoch: int, logs: Any) -> None:
+        self.step_end = time.perf_counter()
+
+    def _settle(self, number: int, logs: Any) -> None:
+        for observer in self.observers:
+            observer.settled()
+        self.step_end = time.perf_counter()
+
+    def _end_step(self, batch: int, logs: dict[str, float]) -> None:
         check()
-        loss = float((logs or {})["loss"])
+        loss = float(logs["loss"])
         now = time.perf_counter()
-        seconds, training = now - self.clock.step_end, self.training
+        seconds, training = now - self.step_end, self.training
         rows, length = self.shapes[training.step]
         training.times.add("train", (int(rows), int(length)), seconds)
         training.seconds += seconds
         training.step += 1
         if training.step == 1:
             training.first_step_end = now
-            self.clock.after_first_step()
+            self.after_first_step()
         examples = int(self.examples[training.step - 1])
-        report = StepReport(training.step, loss, examples, training.seconds, partial(learning_rate, self.model))
+        rate = partial(learning_rate, self.session.model)
+        report = StepReport(training.step, loss, examples, training.seconds, rate)
         if not np.isfinite(loss):
             raise TrainingError(
                 f"the loss is no longer a finite number at step {training.step} of {len(self.shapes)}",
@@ -194,12 +205,11 @@ class _BeforePlugins(keras.callbacks.Callback):  # type: ignore[misc]
                 fix="lower the learning rate (schedule.initial_learning_rate), warm up with the linear schedule, "
                 'clip gradients with optimizer.clipnorm = 1.0, or use engine.precision = "float32"',
             )
-        for observer in self.clock.observers:
+        for observer in self.observers:
             observer.step(report)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Validate, and put the results where later callbacks look for them."""
-        logs = {} if logs is None else logs
+    def _end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
+        """Validate, and put the results into the logs, where callbacks look for them."""
         validation = self._validate()
         logs |= {"val_loss": validation.loss} | {f"val_{name}": value for name, value in validation.metrics.items()}
         report = EpochReport(
@@ -208,51 +218,21 @@ class _BeforePlugins(keras.callbacks.Callback):  # type: ignore[misc]
             loss=float(logs["loss"]),
             validation_loss=validation.loss,
             metrics=validation.metrics,
-            seconds=time.perf_counter() - self.clock.epoch_begin,
+            seconds=time.perf_counter() - self.epoch_begin,
         )
         self.training.epochs.append(report)
-        for observer in self.clock.observers:
+        for observer in self.observers:
             observer.epoch(report)
 
     def _validate(self) -> ValidationReport:
         session, split = self.session, self.session.primary_split
-        logits = predict(self.model, session.evaluation[split], self.training.times, of_run=True)
+        logits = predict(session.model, session.evaluation[split], self.training.times, of_run=True)
         loss = session.loss.mean(logits, session.encoded[split].labels)
         report = ValidationReport(self.training.step, logits, loss, session.score(split, logits))
         self.training.validation_logits = logits
-        for observer in self.clock.observers:
+        for observer in self.observers:
             observer.validation(report)
         return report
-
-
-class _AfterPlugins(keras.callbacks.Callback):  # type: ignore[misc]
-    """The last callback: tells the observers, and takes their and the callbacks' time off the clock of the steps."""
-
-    def __init__(self, clock: _Clock) -> None:
-        super().__init__()
-        self.clock = clock
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.clock.step_end = time.perf_counter()
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        # The reading of its batch, which comes before, stays in the step.
-        self.clock.step_end += time.perf_counter() - self.clock.step_begin
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._settled()
-        self.clock.step_end = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._settled()
-
-    def _settled(self) -> None:
-        for observer in self.clock.observers:
-            observer.settled()
-
-
-def _end(observer: Observer, kind: Any, error: BaseException | None, trace: Any) -> None:
-    observer.end(error)
 
 
 def feed(batches: TrainingBatches | EvaluationBatches) -> Any:
