@@ -61,6 +61,7 @@ def fit(
     regression: bool = False,
     observers: Sequence[Observer] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    eager: bool = False,  # quicker than to trace a few steps
 ) -> Training:
     training, held_out = rows(96, regression=regression), rows(40, regression=regression, seed=9)
 
@@ -78,6 +79,7 @@ def fit(
         primary_split="validation",
         score=score,
     )
+    model.run_eagerly = eager
     return engine.train(session, observers, callbacks)
 
 
@@ -92,7 +94,7 @@ class Noting(Observer):
         self.validations: list[ValidationReport] = []
 
     def begin(self, training: Training) -> None:
-        self.training = training
+        self.training, self.begun = training, time.perf_counter()
         self.calls.append("begin")
 
     def step(self, report: StepReport) -> None:
@@ -119,13 +121,21 @@ class Noting(Observer):
         self.calls.append(f"end {type(error).__name__}")
 
 
-def test_it_learns_and_reports(tiny_bert: Path) -> None:
-    schedule = keras.optimizers.schedules.PolynomialDecay(2e-3, 40, 0.0)
+def decay() -> Any:
+    return keras.optimizers.schedules.PolynomialDecay(2e-3, 40, 0.0)
+
+
+@pytest.fixture(scope="module")
+def noting(tiny_bert: Path) -> Noting:
+    """An observer of a whole training."""
     noting = Noting()
-    begin = time.perf_counter()
-    trained = fit(tiny_model(tiny_bert), schedule, observers=[noting])
-    steps, epochs = noting.steps, noting.epochs
-    assert trained is noting.training and trained.epochs == epochs
+    fit(tiny_model(tiny_bert), decay(), observers=[noting])
+    return noting
+
+
+def test_it_learns_and_reports(noting: Noting) -> None:
+    trained, steps, epochs = noting.training, noting.steps, noting.epochs
+    assert trained.epochs == epochs
     assert [report.epoch for report in epochs] == [1, 2, 3, 4]
     assert [report.step for report in steps] == [*range(1, 41)]
     assert trained.step == epochs[-1].step == 40
@@ -136,7 +146,7 @@ def test_it_learns_and_reports(tiny_bert: Path) -> None:
     seconds = trained.times.seconds
     assert {kind: len(seconds[kind][0, 0]) for kind in ("train", "predict")} == {"train": 40, "predict": 12}
     assert sum(seconds["train"][0, 0]) == pytest.approx(trained.seconds)
-    assert begin < trained.first_step_end < begin + trained.seconds + sum(epoch.seconds for epoch in epochs)
+    assert 0 < trained.first_step_end - noting.begun < trained.seconds + sum(epoch.seconds for epoch in epochs)
     for report in (steps[0], steps[1], steps[-1]):
         assert report.learning_rate == pytest.approx(2e-3 * (1 - (report.step - 1) / 40), rel=1e-5)
     for validation, epoch in zip(noting.validations, epochs, strict=True):
@@ -158,7 +168,7 @@ def test_an_observer_hears_before_the_callbacks_and_saves_after_them_and_may_sto
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             calls.append("callback")
 
-    trained = fit(tiny_model(tiny_bert), observers=[Noting(calls, stop_at=2)], callbacks=[Calling()])
+    trained = fit(tiny_model(tiny_bert), observers=[Noting(calls, stop_at=2)], callbacks=[Calling()], eager=True)
     step, epoch = ["step", "callback", "settled"], ["validation", "epoch", "callback", "settled"]
     assert calls == ["begin", *step * 2, *epoch, "end NoneType"]
     assert trained.step == 2 and len(trained.epochs) == 1
@@ -171,7 +181,7 @@ def test_what_an_observer_raises_ends_the_training_and_all_hear_of_it(tiny_bert:
 
     first, second = Noting(), Full()
     with pytest.raises(OSError, match="no room"):
-        fit(tiny_model(tiny_bert), observers=[first, second])
+        fit(tiny_model(tiny_bert), observers=[first, second], eager=True)
     assert first.calls == ["begin", "step", "end OSError"]
     assert second.calls == ["begin", "end OSError"]
 
@@ -193,14 +203,11 @@ def test_regression_trains_on_the_squared_error(tiny_bert: Path) -> None:
     assert trained.epochs[-1].validation_loss < 0.2
 
 
-def test_the_same_seed_gives_the_same_numbers(tiny_bert: Path) -> None:
-    first, second = (fit(tiny_model(tiny_bert), epochs=2) for _ in range(2))
-    assert first.validation_logits is not None
-    assert second.validation_logits is not None
-    assert np.array_equal(first.validation_logits, second.validation_logits)
-    other = fit(tiny_model(tiny_bert, seed=2), epochs=2)
-    assert other.validation_logits is not None
-    assert not np.array_equal(first.validation_logits, other.validation_logits)
+def test_the_same_seed_gives_the_same_numbers(noting: Noting, tiny_bert: Path) -> None:
+    again, other = (fit(tiny_model(tiny_bert, seed=seed), decay()).validation_logits for seed in (1, 2))
+    assert again is not None and other is not None
+    assert np.array_equal(again, noting.validations[-1].logits)
+    assert not np.array_equal(again, other)
 
 
 def test_predictions_are_in_the_order_of_the_split(tiny_bert: Path) -> None:
@@ -213,7 +220,7 @@ def test_predictions_are_in_the_order_of_the_split(tiny_bert: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run(tiny_bert: Path) -> None:
     with pytest.raises(TrainingError) as caught:
-        fit(tiny_model(tiny_bert), 1e30)
+        fit(tiny_model(tiny_bert), 1e30, eager=True)
     message = str(caught.value)
     assert "at step 2 of 40" in message or "at step 3 of 40" in message
     assert "1e+30" in message
@@ -241,7 +248,7 @@ def test_callbacks_see_the_validation_metrics_and_may_stop_the_run(tiny_bert: Pa
             seen.append(dict(logs or {}))
             self.model.stop_training = epoch == 1
 
-    trained = fit(tiny_model(tiny_bert), callbacks=[StopAfterTwo()])
+    trained = fit(tiny_model(tiny_bert), callbacks=[StopAfterTwo()], eager=True)
     assert [set(logs) for logs in seen] == [{"loss", "val_loss", "val_accuracy"}] * 2
     assert trained.step == 20
 
@@ -251,7 +258,7 @@ def test_half_precision_trains_with_float32_weights(tiny_bert: Path, precision: 
     with dtype_policy(precision):
         model = tiny_model(tiny_bert)
     assert keras.config.dtype_policy().name == "float32"
-    trained = fit(model)
+    trained = fit(model, epochs=2, eager=True)
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
     assert trained.epochs[-1].loss < trained.epochs[0].loss
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "mixed_float16")
