@@ -62,8 +62,8 @@ def run_recipe(
     Args:
         recipe: from `load_recipe`.
         output_dir: where the run folder is made.
-        progress: what shows the run; nothing if None.
-        verbose: let the libraries' own log lines through.
+        progress: shows the run; nothing is shown if None.
+        verbose: show the log lines of libraries.
         begin: `time.perf_counter()` at which the clock of the run starts; now if None.
 
     Raises:
@@ -129,13 +129,13 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
 
 
 def _set_up(run: Run, progress: RunProgress, *, quiet: bool) -> tuple[Session, list[keras.callbacks.Callback]]:
-    """Do all that comes before the first step, and record what the run stands on."""
+    """Read the data, load the model and build the callbacks; record all of it."""
     session = read_session(run.recipe, progress)
     refuse_full_disk(session, run.folder)
     run.record.update(session.describe_rows())
     told = len(session.warnings)
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
-        session.load()  # Keras: its time is this phase's, and its backend's greeting is held back
+        session.load()  # imports Keras; what its backend prints is suppressed
 
         from glueft.training.attributed_callback import AttributedCallback
         from glueft.training.model_in_training import ModelInTraining
@@ -187,7 +187,7 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
 
 
 def _failed_write(run: Run, error: BaseException) -> BaseException:
-    """Return an error as it is, or a sentence if a library or plugin could not write for want of room."""
+    """Return an error, replaced by a RunFolderError if a library or plugin could not write to a full disk."""
     fault = disk_fault(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
     return error if fault is None else run.cannot_write(fault)
 
@@ -195,7 +195,7 @@ def _failed_write(run: Run, error: BaseException) -> BaseException:
 def _end_early(
     run: Run, clock: Clock, error: BaseException, progress: RunProgress, pushes: BackgroundPush | None
 ) -> None:
-    """Leave a record of how the run ended, if it can still be written, and tell all that wait for the end."""
+    """Record how the run ended, if that can still be written, and tell the user and the plugins."""
     try:
         run.close(clock.readings(), error)
         if pushes:

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: rich on a terminal, plain lines elsewhere."""
+"""Shows a run: with rich on a terminal, as plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class RichProgress(_Shown):
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Spin while the phase goes on, then leave a line with its seconds."""
+        """Show a spinner during the phase, then a line with its seconds."""
         begin = time.perf_counter()
         with self.console.status(cell(f"{name} ...")):
             yield

@@ -122,7 +122,7 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
     on_predict_begin = on_train_begin
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        float((logs or {})["loss"])  # The backend may run ahead: the step is over once its loss is there.
+        float((logs or {})["loss"])  # The backend may run ahead: a step has ended when its loss is known.
         self._stop("train")
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -72,7 +72,7 @@ def learning_rate(model: keras.Model, step: int) -> float:
 
 
 def synced(model: Classifier) -> Classifier:
-    """Return a model with the weights of now: between two steps on JAX, Keras keeps them elsewhere."""
+    """Return a model with its current weights: between two steps on JAX, Keras keeps them elsewhere."""
     sync = getattr(model, "jax_state_sync", None)
     if sync is not None:
         sync()

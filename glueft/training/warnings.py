@@ -42,7 +42,7 @@ def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:
             "the only step of the run is the first of the warm-up, where the learning rate begins at 0: nothing is "
             "trained"
             if steps == 1
-            else f"the warm-up takes all {steps:,} steps of the run: the learning rate never comes to its height"
+            else f"the warm-up takes all {steps:,} steps of the run: the learning rate never reaches its peak"
         )
         yield f"{what}; leave out the warm-up (schedule.warmup_ratio, schedule.warmup_steps), or {MORE_STEPS}"
 

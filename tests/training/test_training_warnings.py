@@ -23,7 +23,7 @@ def test_a_warm_up_that_is_the_whole_run() -> None:
     assert found.startswith("the only step of the run is the first of the warm-up, where the learning rate begins at 0")
     assert "schedule.warmup_ratio" in found and "training.epochs" in found
     (found,) = step_warnings(recipe(warmup_steps=5), 5, 40)
-    assert found.startswith("the warm-up takes all 5 steps of the run: the learning rate never comes to its height")
+    assert found.startswith("the warm-up takes all 5 steps of the run: the learning rate never reaches its peak")
 
 
 def test_a_batch_larger_than_the_rows() -> None:
