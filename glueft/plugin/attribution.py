@@ -33,6 +33,12 @@ def at_work() -> Plugin | None:
     return _AT_WORK.get()
 
 
+def who(otherwise: str = "") -> str:
+    """Return how a message about the plugin at work begins: `the task "mood": `; `otherwise` if none is."""
+    plugin = at_work()
+    return otherwise if plugin is None else f"{named(plugin)}: "
+
+
 @contextmanager
 def attributed(plugin: Plugin, method: str) -> Iterator[None]:
     """While a plugin's method runs, name the plugin in whatever it raises, SystemExit included.

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from glueft.errors import PluginError
-from glueft.plugin.attribution import at_work, named
+from glueft.plugin.attribution import who
 
 MOST_LEVELS = 100
 
@@ -33,10 +33,9 @@ def json_values(values: Mapping[str, Any], what: str) -> dict[str, Any]:
     try:
         return {_key(name, what): _plain(value, str(name), ()) for name, value in values.items()}
     except _NoFormError as found:
-        plugin = at_work()
         where, received = found.args
         raise PluginError(
-            f'{f"{named(plugin)}: " if plugin else ""}"{where}" of {what} has no form in JSON',
+            f'{who()}"{where}" of {what} has no form in JSON',
             expected="texts, numbers, true and false, None, lists and tables of them, paths and arrays",
             received=received,
             fix="convert the value to one of these",

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from glueft.errors import PluginError, RunFolderError
-from glueft.plugin.attribution import at_work, named
+from glueft.plugin.attribution import at_work, who
 from glueft.plugin.json_values import json_values
 from glueft.runs.record import REPEAT, Epoch, Part, Step, other_metrics, read_file, wrong_values
 
@@ -102,6 +102,4 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 
 
 def _refused(message: str, *, expected: str, received: str, fix: str) -> PluginError:
-    plugin = at_work()
-    who = f"{named(plugin)}: " if plugin is not None else "run.log: "
-    return PluginError(who + message, expected=expected, received=received, fix=fix)
+    return PluginError(who("run.log: ") + message, expected=expected, received=received, fix=fix)

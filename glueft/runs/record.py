@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glueft.errors import PluginError, RunFolderError
-from glueft.plugin.attribution import at_work, named
+from glueft.plugin.attribution import who
 from glueft.plugin.contract import NAME
 from glueft.system.plain_file import UnreadableError, parse_json, read_text
 
@@ -330,9 +330,8 @@ class Record(Part, MutableMapping[str, Any]):
         try:
             setattr(self, key, value)
         except ValidationError as error:
-            plugin = at_work()
             raise PluginError(
-                f'{f"{named(plugin)}: " if plugin else ""}run.json cannot hold this as "{key}"',
+                f'{who()}run.json cannot hold this as "{key}"',
                 expected="; ".join(f"{place}: {wanted}" for place, wanted in wrong_values(error).items()),
                 received=", ".join(repr(fault["input"])[:60] for fault in error.errors(include_url=False)),
                 fix="fix the plugin that says so, or tell its authors",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glueft.errors import PluginError
-from glueft.plugin.attribution import at_work, named
+from glueft.plugin.attribution import who
 from glueft.runs.answers import Answers
 from glueft.training.model import learning_rate, synced
 from glueft.training.text_model import TextModel
@@ -107,9 +107,8 @@ def columns_of(texts: Any, inputs: Sequence[str]) -> list[list[str]]:
 
 
 def _refused(expected: str, received: str) -> PluginError:
-    plugin = at_work()
     return PluginError(
-        f"{f'{named(plugin)}: ' if plugin is not None else ''}run.predict cannot read these texts",
+        f"{who()}run.predict cannot read these texts",
         expected=expected,
         received=received,
         fix="fix the plugin, or tell its authors",
