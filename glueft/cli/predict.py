@@ -168,7 +168,7 @@ def _check_files(output: Path | None, side: Path | None, *, force: bool, read: P
     if side is not None and (kind != "jsonl" or side == output):
         raise OutputError(
             f"{side} cannot take the rows that are left out",
-            expected="a file of its own, JSON Lines, whose name ends in .jsonl",
+            expected="a file of its own, JSON Lines, with a name that ends in .jsonl",
             received=f"--skipped {side}",
             fix="name another file, or leave --skipped out",
         )

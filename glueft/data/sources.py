@@ -48,7 +48,7 @@ class _FileSource(Source):
         if task.tsv is None:
             raise DataError(
                 f'the task "{task.name}" cannot be read from files',
-                expected="a task whose class sets `tsv`, the layout of its files",
+                expected="a task class that sets `tsv`, the layout of its files",
                 received=f"{type(task).__name__}.tsv = None",
                 fix=self._otherwise,
             )
@@ -108,7 +108,7 @@ class SampleSource(_FileSource):
         if task.sample is None:
             raise DataError(
                 f'the task "{task.name}" ships no sample',
-                expected="a task whose class sets `sample`",
+                expected="a task class that sets `sample`",
                 received=f"{type(task).__name__}.sample = None",
                 fix="run without --sample, or with the benchmark's files: --data-dir DIR",
             )
@@ -143,7 +143,7 @@ class HubSource(Source):
         if task.hub is None:
             raise DataError(
                 f'the task "{task.name}" is not on the hub',
-                expected="a task whose class sets `hub`",
+                expected="a task class that sets `hub`",
                 received=f"{type(task).__name__}.hub = None",
                 fix="read it from files (--data-dir DIR), or from its sample if it has one (--sample)",
             )

@@ -106,7 +106,7 @@ def found_names(train: Columns, column: str, names: Sequence[str]) -> tuple[str,
 
 
 def check_same_names(train: Columns, validation: Columns, column: str, names: Collection[str], of: list[str]) -> None:
-    """Raise DataError unless the validation rows, whose labels are `of`, hold all `names` and no others."""
+    """Raise DataError unless the labels of the validation rows, `of`, are all `names` and no others."""
     here = set(of)
     fold = {folded(name) for name in names} == {folded(name) for name in here}
     lacking = sorted_names(set(names) - here)
