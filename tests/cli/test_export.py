@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from glueft.cli.main import command_line
+from glueft.export.formats import FORMATS
 from plugin_packages import glueft
 
 Captured = pytest.CaptureFixture[str]
@@ -68,7 +69,8 @@ def test_what_the_user_can_fix(
 
 
 def test_help_and_refusals_import_nothing_heavy(finished_run: Path, tmp_path: Path) -> None:
-    assert "--format" in glueft("export", "--help", packages=tmp_path).stdout
+    told = glueft("export", "--help", packages=tmp_path).stdout
+    assert "--format" in told and all(name in told for name in FORMATS)
     heavy = ("keras", "tensorflow", "jax", "torch", "datasets", "transformers", "evaluate", "numpy", "onnx")
     code = f"""
 import sys
