@@ -70,6 +70,12 @@ def json_printable(text: str) -> str:
     return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
+def short_repr(value: object, longest: int = 60) -> str:
+    """`repr(value)`, shortened if it is long."""
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 def quoted(text: str, longest: int = 60) -> str:
     """A text in double quotes, on one line, shortened if it is long."""
     text = without_secrets(text)  # before the cut, which would leave half of one

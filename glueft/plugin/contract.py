@@ -9,6 +9,7 @@ from typing import Any
 from glueft.plugin.base import Plugin
 from glueft.plugin.kinds import KINDS, Classes
 from glueft.plugin.options import Options
+from glueft.text import short_repr
 
 NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
@@ -25,7 +26,7 @@ def breach(kind: str, cls: Any) -> str | None:
         name = type(cls).__name__
         return f"{hook} must return classes, and gives an object of one: return [{name}], not [{name}()]"
     if not isinstance(cls, type):
-        return f"{hook} must return classes, and {_short(cls)} is not one"
+        return f"{hook} must return classes, and {short_repr(cls)} is not one"
     if not issubclass(cls, base):
         return f"class {cls.__name__} is not a glueft.{base.__name__}, as {hook} must return"
     return next(filter(None, (part(cls) for part in PARTS.values())), None)
@@ -38,7 +39,7 @@ def name_breach(cls: type[Plugin]) -> str | None:
         return None
     return (
         f'{_where(cls)} needs a `name` of lower-case letters, digits, "_" and "-", a letter first, '
-        f"and has {'none' if name is None else _short(name)}"
+        f"and has {'none' if name is None else short_repr(name)}"
     )
 
 
@@ -53,7 +54,7 @@ def options_breach(cls: type[Plugin]) -> str | None:
     """Options are strict, described, and have defaults that stay what they are."""
     where, options = _where(cls), cls.Options
     if not (isinstance(options, type) and issubclass(options, Options)):
-        return f"{where} needs `class Options(glueft.Options)`, and its Options are {_short(options)}"
+        return f"{where} needs `class Options(glueft.Options)`, and its Options are {short_repr(options)}"
     wanted = {"extra": "forbid", "strict": True}
     loosened = [
         f"{key}={options.model_config.get(key)!r}" for key in wanted if options.model_config.get(key) != wanted[key]
@@ -79,7 +80,7 @@ def _changeable_default(options: type[Options]) -> str | None:
         default = field.get_default(call_default_factory=True)
         instead = next((instead for kind, instead in _CHANGEABLE.items() if isinstance(default, kind)), None)
         if instead:
-            return f"`{name}` has {_short(default)}: give {instead}"
+            return f"`{name}` has {short_repr(default)}: give {instead}"
     return None
 
 
@@ -116,8 +117,3 @@ PARTS: dict[str, Callable[[type[Plugin]], str | None]] = {
 
 def _where(cls: type[Plugin]) -> str:
     return f"class {cls.__name__}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

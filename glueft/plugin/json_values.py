@@ -10,6 +10,7 @@ from typing import Any
 
 from glueft.errors import PluginError
 from glueft.plugin.attribution import who
+from glueft.text import short_repr
 
 MOST_LEVELS = 100
 
@@ -96,6 +97,4 @@ def _key(key: Any, where: str) -> str:
         return key
     if (isinstance(key, int) and not isinstance(key, bool)) or (numpy and isinstance(key, numpy.integer)):
         return str(int(key))
-    text = repr(key)
-    shown = text if len(text) <= 60 else f"{text[:57]}..."
-    raise _NoFormError(where, f"a table with the key {shown}, which is no text")
+    raise _NoFormError(where, f"a table with the key {short_repr(key)}, which is no text")

@@ -14,6 +14,7 @@ from glueft.errors import PluginError, RunFolderError
 from glueft.plugin.attribution import at_work, who
 from glueft.plugin.json_values import json_values
 from glueft.runs.record import REPEAT, Epoch, Part, Step, other_metrics, read_file, wrong_values
+from glueft.text import short_repr
 
 NAME = "history.jsonl"
 # The kinds of lines that glueft writes itself.
@@ -28,8 +29,7 @@ def line_of(kind: Any, values: Mapping[str, Any]) -> str:
             `json_values`. The message names the plugin at work.
     """
     if not isinstance(kind, str) or not kind.strip():
-        text = repr(kind)
-        received = "no kind" if kind == "" else f"the kind {text if len(text) <= 60 else f'{text[:57]}...'}"
+        received = "no kind" if kind == "" else f"the kind {short_repr(kind)}"
         names = ", ".join(f"{name}=..." for name in values) or "name=value"
         raise _refused(
             "a line for history.jsonl has no kind",

@@ -13,6 +13,7 @@ from glueft.errors import PluginError, RunFolderError
 from glueft.plugin.attribution import who
 from glueft.plugin.contract import NAME
 from glueft.system.plain_file import UnreadableError, parse_json, read_text
+from glueft.text import short_repr
 
 FORMAT = 1
 REPEAT = "repeat the run (glueft run with its recipe.toml), or restore the folder from a copy"
@@ -333,7 +334,7 @@ class Record(Part, MutableMapping[str, Any]):
             raise PluginError(
                 f'{who()}run.json cannot hold this as "{key}"',
                 expected="; ".join(f"{place}: {wanted}" for place, wanted in wrong_values(error).items()),
-                received=", ".join(repr(fault["input"])[:60] for fault in error.errors(include_url=False)),
+                received=", ".join(short_repr(fault["input"]) for fault in error.errors(include_url=False)),
                 fix="fix the plugin that says so, or tell its authors",
             ) from None
 

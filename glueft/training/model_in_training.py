@@ -12,6 +12,7 @@ import numpy as np
 from glueft.errors import PluginError
 from glueft.plugin.attribution import who
 from glueft.runs.answers import Answers
+from glueft.text import short_repr
 from glueft.training.model import learning_rate, synced
 from glueft.training.text_model import TextModel
 
@@ -95,13 +96,13 @@ def columns_of(texts: Any, inputs: Sequence[str]) -> list[list[str]]:
         wanted = f'a list of pairs of {" and ".join(inputs)}: run.predict([("A text.", "Its other.")])'
     rows = None if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__") else list(texts)
     if rows is None:
-        raise _refused(wanted, f"{_short(texts)}, which is no list")
+        raise _refused(wanted, f"{short_repr(texts)}, which is no list")
     if len(inputs) == 1:
         rows = [(row,) for row in rows]
     for number, row in enumerate(rows):
         whole = isinstance(row, (list, tuple)) and len(row) == len(inputs)
         if not whole or not all(isinstance(text, str) for text in row):
-            raise _refused(wanted, f"{_short(row[0] if len(inputs) == 1 else row)} in place {number}")
+            raise _refused(wanted, f"{short_repr(row[0] if len(inputs) == 1 else row)} in place {number}")
     # NumPy's texts are Python's too, but the tokenizer wants them plain.
     return [[str(row[place]) for row in rows] for place in range(len(inputs))]
 
@@ -113,8 +114,3 @@ def _refused(expected: str, received: str) -> PluginError:
         received=received,
         fix="fix the plugin, or tell its authors",
     )
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
