@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.errors import ExportError
 from glueft.export.format import Format, Package, Snippet
+from glueft.plugin.origin import in_words, origin_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +30,14 @@ class KerasFile(Format):
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
         from glueft.encoder.checkpoint import save_config_and_tokenizer
 
+        origin = origin_of(model.family)
+        if "file" in origin:
+            raise ExportError(
+                f"the encoder's family {model.family.name} comes from a plugin file, where Keras would not find it",
+                expected="a family from an installed package",
+                received=in_words(origin),
+                fix="make a package of the file (CONTRIBUTING.md shows how), or export another format, such as onnx",
+            )
         model.save(folder / self.model_file)
         save_config_and_tokenizer(model, folder, tokenizer)
 

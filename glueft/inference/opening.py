@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
 from glueft.inference.line_rows import GivenTexts, TextStream
-from glueft.inference.predictor import load_saved_model
+from glueft.inference.predictor import load_run_model, load_saved_model
 from glueft.inference.rows import RowSource
 from glueft.inference.table_rows import open_table
 from glueft.inference.text_columns import USUAL_NAMES, TextChoice
@@ -76,7 +76,7 @@ class OpenedModel:
 
     def model(self) -> SavedModel:
         with self.progress.phase("model"):
-            return load_saved_model(self.path)
+            return load_saved_model(self.path) if self.run is None else load_run_model(self.run)
 
 
 def rows_asked_for(texts: Sequence[str] | None, read: Path | None, choice: TextChoice) -> RowSource:

@@ -172,9 +172,10 @@ def find_run_checkpoint(run: Run) -> Checkpoint:
         return find_checkpoint(folder)
     except UnknownFamilyError as error:
         origin = run.record.checkpoint.family
-        if "file" in origin:
-            return find_checkpoint(folder, registry=run.parts.registry)
-        if {"package", "version"} <= origin.keys():
+        from_file = {"name", "file", "sha256"} <= origin.keys()
+        if from_file and ("encoder", origin["name"]) in (registry := run.parts.registry).plugins:
+            return find_checkpoint(folder, registry=registry)
+        if from_file or {"package", "version"} <= origin.keys():
             error.fix = how_to_get(origin)
         raise
 

@@ -231,13 +231,13 @@ def test_a_file_that_changes_meanwhile(
 
     source = tmp_path / "in.csv"
     source.write_text("sentence1,sentence2\na,b\nc,d\n")
-    load = opening.load_saved_model
+    load = opening.load_run_model
 
-    def slow(path: Path) -> Any:
+    def slow(run: Run) -> Any:
         source.write_text("sentence1,sentence2\na,b\n")
-        return load(path)
+        return load(run)
 
-    monkeypatch.setattr(opening, "load_saved_model", slow)
+    monkeypatch.setattr(opening, "load_run_model", slow)
     _, err = predict(capsys, finished_run, "--input", source, "--output", tmp_path / "out.csv", code=2)
     assert "has changed while it was read" in err and not (tmp_path / "out.csv").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,10 +27,11 @@ from glueft.errors import CheckpointError, ExportError
 from glueft.export.exporter import export
 from glueft.export.formats import FORMATS
 from glueft.export.onnx_file import onnx_model
-from glueft.inference.predictor import SavedModel, load_saved_model
+from glueft.inference.predictor import SavedModel, load_run_model, load_saved_model
 from glueft.plugin.file import read_plugin_file
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
+from glueft.runs.run import Run
 from plugin_packages import install
 from tiny_checkpoint import make_tiny_bert
 
@@ -213,6 +215,21 @@ def test_it_may_come_from_a_plugin_file(folder: Path) -> None:
             find_checkpoint(str(folder))
         checkpoint = find_checkpoint(str(folder), registry=load_registry(read_plugin_file(str(SOURCE))))
         assert logits(load_classifier(checkpoint, labels=LABELS, seed=1).model).shape == (4, 2)
+
+
+def test_a_run_with_a_plugin_file_says_which(finished: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(finished, tmp_path / "run")
+    record = json.loads((copy / "run.json").read_text())
+    record["checkpoint"]["family"] = {"name": "rotary", "file": "mine.py", "sha256": "0" * 64}
+    (copy / "run.json").write_text(json.dumps(record))
+    with without_the_package():
+        with pytest.raises(CheckpointError, match="model_type is not supported") as caught:
+            load_run_model(Run.open(copy))
+        assert "plugin file mine.py" in caught.value.fix and "--plugin FILE.py" in caught.value.fix
+        saved = load_run_model(Run.open(copy, plugins=[str(SOURCE)]))
+        with pytest.raises(ExportError, match="comes from a plugin file, where Keras would not find it"):
+            export(saved, tmp_path / "out", FORMATS["keras"])
+        assert not (tmp_path / "out").exists()
 
 
 def test_a_model_type_that_is_nearly_its_own(package: None) -> None:
