@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -14,12 +15,10 @@ import pytest
 
 from glueft import files
 from glueft.errors import RunFolderError
-from glueft.recipe import RecipeError
+from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.run import Run
 from glueft.system.process_identity import process_identity
 from run_folders import change_record, make_run
-
-HEADER = "id\tlabel\tprediction\tprobability_not_equivalent\tprobability_equivalent\n"
 
 
 @pytest.fixture
@@ -129,65 +128,6 @@ def test_what_is_no_run_folder_is_told(folder: Path, tmp_path: Path) -> None:
     assert caught.value.fix == "name one of the runs in it: run"
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (HEADER + "0\tequivalent\tequivalent\t0.1\t0.9", "it is cut off"),
-        ("", "it is cut off"),
-        (HEADER + "0\tequivalent\tequivalent\t0.1\t0.9\n", "rows are missing or too many"),
-        ("id,label,prediction\n", "its header is not that of predictions"),
-        (HEADER.replace("_equivalent", "_same"), "it is about other labels"),
-        ("id\tlabel\tprediction\n", "it is about other labels"),
-    ],
-)
-def test_broken_predictions_are_refused(folder: Path, text: str, message: str) -> None:
-    path = folder / "predictions" / "validation.tsv"
-    path.write_text(text)
-    with pytest.raises(RunFolderError, match=message) as caught:
-        Run.open(folder).predictions("validation")
-    assert str(path) in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("0\tequivalent\tequivalent\t0.1", "a line is broken"),
-        ("7\tequivalent\tequivalent\t0.1\t0.9", "its rows are not in order"),
-        ("0\tequivalent\tperhaps\t0.1\t0.9", "there is an unknown label"),
-        ("0\tperhaps\tequivalent\t0.1\t0.9", "there is an unknown label"),
-        ("0\tequivalent\t\t0.1\t0.9", "there is an unknown label"),
-        ("0\t\tequivalent\tmany\t0.9", "no number it could hold"),
-        ("0\t\tequivalent\t1.5\t0.9", "no number it could hold"),
-        ("0\t\tequivalent\tnan\t0.9", "no number it could hold"),
-    ],
-)
-def test_a_broken_line_is_named(folder: Path, line: str, message: str) -> None:
-    path = folder / "predictions" / "validation.tsv"
-    rest = path.read_text().splitlines()[2:]
-    path.write_text(HEADER + "\n".join([line, *rest]) + "\n")
-    with pytest.raises(RunFolderError, match=message) as caught:
-        Run.open(folder).predictions("validation")
-    assert "in line 2" in caught.value.received
-
-
-def test_a_broken_score_is_named(finished_regression_run: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(finished_regression_run, tmp_path / "run")
-    path = folder / "predictions" / "validation.tsv"
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0], "0\t2.5\tinf", *lines[2:]]) + "\n")
-    with pytest.raises(RunFolderError, match="no number it could hold"):
-        Run.open(folder).predictions("validation")
-
-
-def test_missing_predictions_are_told(folder: Path) -> None:
-    with pytest.raises(RunFolderError, match="there is no such file") as caught:
-        Run.open(folder).predictions("test")
-    assert caught.value.received == "validation.tsv"
-    (folder / "predictions" / "validation.tsv").write_bytes(b"id\xff\n")
-    with pytest.raises(RunFolderError, match="it is not text"):
-        Run.open(folder).predictions("validation")
-
-
 def test_a_broken_history_is_told(folder: Path) -> None:
     path = folder / "history.jsonl"
     path.write_text(path.read_text()[:-20])
@@ -292,3 +232,33 @@ def test_a_metric_that_was_no_number_is_none_again(tmp_path: Path) -> None:
     epoch = {"kind": "epoch", "epoch": 1, "step": 1, "loss": 1.0, "validation_loss": 1.0, "seconds": 1.0}
     (folder / "history.jsonl").write_text(json.dumps(epoch | {"metrics": {"pearson": None}}) + "\n")
     assert math.isnan(Run.open(folder).history()[0]["metrics"]["pearson"])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (None, "done", None),
+        (KeyboardInterrupt(), "interrupted", None),
+        (RunFolderError("it is gone", received="nothing"), "failed", "it is gone"),
+        (ZeroDivisionError("no luck"), "failed", "ZeroDivisionError: no luck"),
+    ],
+)
+def test_a_run_is_made_and_closed(tmp_path: Path, error: BaseException | None, status: str, told: str | None) -> None:
+    run = Run.create(load_recipe("mrpc", sample=True), tmp_path / "runs")
+    begun = json.loads((run.folder / "run.json").read_text())
+    assert (begun["format"], begun["status"], begun["metrics"], begun["epochs"]) == (1, "running", {}, [])
+    assert load_recipe(run.folder / "recipe.toml") == run.recipe and run.task is run.recipe.task
+    run.close({"total": 1.5}, error)
+    ended = json.loads((run.folder / "run.json").read_text())
+    assert (ended["status"], ended["seconds"]) == (status, {"total": 1.5}) and ended["finished"]
+    assert (ended.get("error") or "").startswith(told or "") and ("error" in ended) == (told is not None)
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("glueft.runs.run.write_text", full)
+    with pytest.raises(RunFolderError, match=r"recipe\.toml cannot be written"):
+        Run.create(load_recipe("mrpc", sample=True), tmp_path / "runs")
+    assert not any((tmp_path / "runs").iterdir())
