@@ -39,7 +39,7 @@ def value(subject: Subject) -> str:
 
 
 def best_value(subject: Subject) -> str:
-    """No prediction is better than the right ones, whose value is the best bound if there is one."""
+    """No predictions are better than the right ones; their value is the best bound, if there is one."""
     metric = _metric(subject)
     predictions, references = made_up(metric, 0)
     best = _value(metric, right(metric, references), references)

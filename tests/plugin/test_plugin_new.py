@@ -180,7 +180,7 @@ def test_a_file_of_glueft_s_own_shape_is_read_once() -> None:
     assert load_registry(file) is load_registry(read_plugin_file("glueft-demo/glueft_demo/__init__.py"))
 
 
-@pytest.mark.slow  # pip, four packages' own tests and `glueft plugin check`, with TensorFlow: a minute
+@pytest.mark.slow  # pip, the packages' own tests and `glueft plugin check`, with TensorFlow: a minute
 def test_the_packages_are_installed_checked_tested_and_trained(tmp_path: Path, tiny_bert: Path) -> None:
     """One of each kind, all of them in one environment, and in one training."""
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
@@ -204,11 +204,18 @@ def test_the_packages_are_installed_checked_tested_and_trained(tmp_path: Path, t
     assert run("glueft.cli.main", "plugin", "check", *names.values()).count("checks passed") == len(names)
     assert " passed" in run("pytest", "-q", *folders)
     run("glueft.cli.main", "validate", *(f"{folder}/recipe.toml" for folder in folders))
-    # One training has all four: the callback's recipe, with the plugins of the others.
-    others = {"task": "", "optimizer": "", "schedule": ", initial_learning_rate=1e-4"}
+    # One training has all of them: the callback's recipe, with the plugins of the others.
+    metrics = f", metrics=['{names['metric']}']"
+    others = {"task": metrics, "optimizer": "", "schedule": ", initial_learning_rate=1e-4"}
     overrides = [f"{kind}={{plugin='{names[kind]}'{options}}}" for kind, options in others.items()]
     few = [*overrides, "data.limit_train=32", "training.epochs=1"]
-    arguments = [f"{folders[-1]}/recipe.toml", *(f"--set={change}" for change in few), "--checkpoint", str(tiny_bert)]
+    arguments = [
+        "glueft-demo-callback/recipe.toml",
+        *(f"--set={change}" for change in few),
+        "--checkpoint",
+        str(tiny_bert),
+    ]
     record = json.loads(run("glueft.cli.main", "run", *arguments, "--json"))
     assert record["status"] == "done"
-    assert all(json.dumps(name) in json.dumps(record["plugins"]) for name in names.values())
+    assert all(json.dumps(name) in json.dumps(record["plugins"]) for kind, name in names.items() if kind != "metric")
+    assert list(record["metrics"]) == [names["metric"]]
