@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import pydantic
+
 from glueft.errors import GlueftError, PluginError
 from glueft.metrics.choice import choose_metrics, chosen_metrics, options_of
 from glueft.plugin.base import Plugin
@@ -257,7 +259,13 @@ class RecipeCheck:
         self, options: type[Options], path: Path, table: dict[str, Any], owner: str, found: Registered | None = None
     ) -> Any:
         made = Table(options, path, table, owner, self.locations, self.homes, self.required, found)
-        good, problems = made.check()
+        try:
+            good, problems = made.check()
+        except pydantic.ValidationError as error:
+            # Imported only where something is wrong, which saves time for a valid recipe.
+            from glueft.recipe.explain import Explanation
+
+            good, problems = None, Explanation(made).explain(error)
         self.problems += problems
         return good
 

@@ -41,15 +41,16 @@ class Table:
     plugin: Registered | None = None
 
     def check(self) -> tuple[Any, list[Problem]]:
-        """Return the table as its Options, or None, and everything that is wrong with it."""
+        """Return the table as its Options, or None, and what is wrong with it.
+
+        Raises:
+            ValidationError: of pydantic; `explain.Explanation` makes problems of it.
+        """
         try:
             good = self.model.model_validate(self.values, context=self._folder_of)
             return good, self._unwritable(good)
-        except pydantic.ValidationError as error:
-            # Imported where something is wrong only: a good recipe is checked the faster for it.
-            from glueft.recipe.explain import Explanation
-
-            return None, Explanation(self).explain(error)
+        except pydantic.ValidationError:
+            raise
         except GlueftError as error:
             return None, [self.locations.refused(self.path, error)]
         except Exception as error:
