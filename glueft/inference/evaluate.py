@@ -129,7 +129,7 @@ def evaluate_checkpoint(
     """
     progress, clock = _begin(progress, begin, verbose)
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
-    from glueft.inference.predictor import SavedModel, load_for_prediction, rename_labels
+    from glueft.inference.predictor import load_as_set, rename_labels
 
     task = parts.task
     with clock.phase("setup", clock.begin):
@@ -144,23 +144,8 @@ def evaluate_checkpoint(
         rows = read_rows(parts, chosen, progress)
         refuse_other_labels(checkpoint, task)
         with progress.phase("model"):
-            classifier = load_for_prediction(
-                checkpoint,
-                task.labels,
-                precision=parts.engine.precision,
-                jit_compile=parts.engine.jit_compile,
-                quiet=not verbose,
-            )
-    saved = SavedModel(
-        classifier=classifier,
-        tokenizer=tokenizer,
-        labels=task.labels,
-        max_length=parts.data.max_length,
-        evaluation_batch_size=parts.training.evaluation_batch_size,
-        pair=len(task.inputs) == 2,
-        run=None,
-        checkpoint=checkpoint,
-    )
+            pair = len(task.inputs) == 2
+            saved = load_as_set(parts, checkpoint, tokenizer, task.labels, pair=pair, quiet=not verbose)
     result, _ = measure(saved, task, rows, clock, progress)
     return result | {"run_dir": None, "comparison": None, "seconds": clock.readings()}
 

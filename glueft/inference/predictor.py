@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
     from glueft.plugin.task import Task
     from glueft.plugin.task_description import TaskDescription
+    from glueft.recipe.task_parts import Sections, TaskParts
 
 # Rows a step for a checkpoint without a recipe: the default of recipes.
 BATCH_SIZE = 64
@@ -138,19 +139,30 @@ def load_run_model(run: Run, *, quiet: bool = True) -> SavedModel:
     described = described_if_known(run)
     pair = None if described is None else len(described.inputs) == 2
     tokenizer = load_tokenizer(checkpoint, pair=bool(pair))
-    widths = run.record.engine.widths
+    return load_as_set(sections, checkpoint, tokenizer, run.labels, pair=pair, run=run, quiet=quiet)
+
+
+def load_as_set(
+    settings: Sections | TaskParts,
+    checkpoint: Checkpoint,
+    tokenizer: Any,
+    labels: tuple[str, ...],
+    *,
+    pair: bool | None,
+    run: Run | None = None,
+    quiet: bool = True,
+) -> SavedModel:
+    """Load a classifier with the lengths, batch sizes and precision that [data], [training] and [engine] set."""
+    engine, widths = settings.engine, None if run is None else run.record.engine.widths
+    classifier = load_for_prediction(
+        checkpoint, labels, precision=engine.precision, jit_compile=engine.jit_compile, quiet=quiet
+    )
     return SavedModel(
-        classifier=load_for_prediction(
-            checkpoint,
-            run.labels,
-            precision=sections.engine.precision,
-            jit_compile=sections.engine.jit_compile,
-            quiet=quiet,
-        ),
+        classifier=classifier,
         tokenizer=tokenizer,
-        labels=run.labels,
-        max_length=sections.data.max_length,
-        evaluation_batch_size=sections.training.evaluation_batch_size,
+        labels=labels,
+        max_length=settings.data.max_length,
+        evaluation_batch_size=settings.training.evaluation_batch_size,
         pair=pair,
         run=run,
         checkpoint=checkpoint,
