@@ -10,7 +10,7 @@ import pydantic
 from glueft.errors import GlueftError
 from glueft.plugin.contract import PARTS, fitting_breach
 from glueft.plugin.kinds import KINDS
-from glueft.plugin.registry import load_registry
+from glueft.plugin.registry import known_classes
 from glueft.testing.check import Check, ContractBrokenError, Subject
 from glueft.testing.option_types import unsettable
 from glueft.testing.process import Target, ask_worker, request_of
@@ -61,11 +61,10 @@ def options(subject: Subject) -> str:
 def declaration(subject: Subject) -> str:
     """The attributes of the class say all that is needed."""
     _keeps("declaration", subject)
-    classes = load_registry().classes
-    reason = fitting_breach(subject.cls, classes)
+    reason = fitting_breach(subject.cls, known_classes)
     if reason:
         raise ContractBrokenError(reason)
-    reason = fitting_breach(subject.plugin, classes) if KINDS[subject.cls.kind].check else None
+    reason = fitting_breach(subject.plugin, known_classes) if KINDS[subject.cls.kind].check else None
     if reason:
         raise ContractBrokenError(f"with the options {subject.plugin.options!r}: {reason}")
     return f"class {subject.cls.__name__}"

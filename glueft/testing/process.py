@@ -15,6 +15,7 @@ from typing import Any
 
 from glueft.plugin.base import Plugin
 from glueft.plugin.file import is_file_module, read_plugin_file
+from glueft.plugin.registry import load_registry
 from glueft.testing.check import ContractBrokenError, NotCheckedError, Subject
 
 
@@ -50,7 +51,10 @@ class Target:
         return read_plugin_file(self.file).load() if self.file else importlib.import_module(self.module)
 
     def load(self) -> type[Plugin]:
-        found: type[Plugin] = attrgetter(self.qualname)(self.load_module())
+        # By the registry: a task of a plugin file may name metrics of the same file.
+        file = read_plugin_file(self.file) if self.file else None
+        module = load_registry(file).loaded[file.path].module if file else None
+        found: type[Plugin] = attrgetter(self.qualname)(module or self.load_module())
         return found
 
 

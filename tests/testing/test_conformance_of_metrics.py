@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 from test_conformance import broken, run
 
 import glueft
+from glueft.plugin.file import read_plugin_file
 from glueft.plugin.registry import load_registry
+from glueft.testing.check import Subject
+from glueft.testing.process import ask_worker, request_of
 
 OF_METRICS = ("value", "best value", "row order", "resampled")
 
@@ -108,3 +112,42 @@ def test_a_good_one_passes(metric: type[glueft.Metric]) -> None:
 def test_glueft_s_own_pass(name: str) -> None:
     for check in ("name", "docstring", "options", "declaration", *OF_METRICS):
         run(load_registry().find("metric", name).cls, check)
+
+
+TASK_AND_METRIC = '''
+import glueft
+
+
+class Share(glueft.Metric):
+    """Share of right rows."""
+
+    name = "share_of_right"
+
+    def value(self, predictions, references):
+        return float((predictions == references).mean())
+
+
+class Both(glueft.Task):
+    """Glad or sad."""
+
+    name = "both"
+    inputs = ("text",)
+    labels = ("sad", "glad")
+    metrics = ("share_of_right", "accuracy")
+    tsv = glueft.TSVLayout("both", columns={"text": "text", "label": "label"})
+    sample = "samples"
+'''
+
+
+def test_a_task_may_have_a_metric_of_its_own_file(tmp_path: Path) -> None:
+    folder = tmp_path / "samples" / "both"
+    folder.mkdir(parents=True)
+    for name in ("train.tsv", "dev.tsv"):
+        (folder / name).write_text("text\tlabel\na good day\t1\na bad day\t0\n")
+    file = tmp_path / "both.py"
+    file.write_text(TASK_AND_METRIC)
+    cls = load_registry(read_plugin_file(file)).find("task", "both").cls
+    for check in ("declaration", "metrics"):
+        run(cls, check)
+    # Another process finds the metric as well.
+    assert set(ask_worker(request_of(Subject(cls), "rows"), "load the rows")) == {"train", "validation"}
