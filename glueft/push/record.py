@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import GlueftError
-from glueft.files import write_text
+from glueft.errors import GlueftError, RunFolderError
 from glueft.runs.record import Hub, Push
-from glueft.text import json_text
 
 if TYPE_CHECKING:
     from glueft.push.push import Pushed, Target
@@ -38,6 +36,6 @@ def note_push(run: Run, pushed: Pushed, say: Callable[[str], None]) -> None:
         run.record.hub = hub_record(pushed.target, "command")
     run.record.hub.pushes.append(Push.model_validate(pushed.as_record()))
     try:
-        write_text(run.folder / "run.json", json_text(run.record.as_dict(), indent=2) + "\n")
-    except OSError as error:
-        say(f"warning: {run.folder / 'run.json'} cannot be written to ({error.strerror}); it does not name this push")
+        run.write_record()
+    except RunFolderError as error:
+        say(f"warning: {error.message} ({error.received}); it does not name this push")
