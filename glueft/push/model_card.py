@@ -66,7 +66,6 @@ def model_card(source: CardSource) -> ModelCard:
 def body(source: CardSource) -> str:
     """Return the card's text, below its metadata."""
     record, data, checkpoint = source.record, source.record.data, source.record.checkpoint
-    others = record.all_other_metrics()
     primary = data.splits.get(record.primary_split)
     values = vars(source) | {
         "model_name": source.repository.partition("/")[2],
@@ -77,7 +76,7 @@ def body(source: CardSource) -> str:
         "checkpoint": checkpoint,
         "checkpoint_is_local": is_local(str(checkpoint.name)),
         "weights_sha256": checkpoint.sha256.get(WEIGHTS),
-        "metrics_by_split": {split: metrics | others.get(split, {}) for split, metrics in record.all_metrics().items()},
+        "metrics_by_split": record.shown_metrics(),
         "primary_rows": primary.rows if primary else 0,
         "partial": data.source == "sample" or any(split.official_rows is not None for split in data.splits.values()),
         "cut_rows": sum(split.truncated_rows or 0 for split in data.splits.values()),

@@ -68,11 +68,11 @@ def shown_labels(record: Record) -> dict[str, str]:
 
 def _table(record: Record, published: Sequence[Published]) -> DataTable:
     primary, labels = record.primary_split, shown_labels(record)
-    by_split, others = record.all_metrics(), record.all_other_metrics()
     models = list(dict.fromkeys(score.model for score in published))
     rows = []
+    by_split = record.shown_metrics()
     for split, metrics in by_split.items():
-        for name, value in (metrics | others.get(split, {})).items():
+        for name, value in metrics.items():
             # The first score of each model for this metric and split.
             scores = {
                 score.model: score_text(score.metrics[name])

@@ -307,13 +307,9 @@ class Record(Part, MutableMapping[str, Any]):
         """Return the metrics of each labelled split, the primary one first."""
         return self.metrics_by_split or {self.primary_split: self.metrics}
 
-    def all_other_metrics(self) -> dict[str, Metrics]:
-        """Return the metrics that are shown beside these."""
-        return self.other_metrics_by_split or {self.primary_split: self.other_metrics}
-
     def shown_metrics(self) -> dict[str, Metrics]:
-        """Return both by split."""
-        others = self.all_other_metrics()
+        """Return the same with the metrics that are shown beside those of the task."""
+        others = self.other_metrics_by_split or {self.primary_split: self.other_metrics}
         return {split: metrics | others.get(split, {}) for split, metrics in self.all_metrics().items()}
 
     # The mapping: what plugins and callers of `glueft.run` use. Tables and lists of tables are copies.
