@@ -69,14 +69,15 @@ def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
     from glueft.version import __version__
 
     family = saved.classifier.family
-    # An export is made to be given away.
+    # An export is made to be given away: no path of a plugin file.
+    brought = origin_of(family)
     record = public_record(saved.run.record) if saved.run else None
     return {
         "format": form.name,
         "glueft": __version__,
         "model_file": form.model_file,
         "architecture": family.architecture,
-        "family": {"name": family.name} | origin_of(family),
+        "family": {"name": family.name} | {key: brought[key] for key in ("package", "version") if key in brought},
         "task": record.task if record else None,
         "checkpoint": record.checkpoint.name if record else None,
         "labels": list(saved.labels),

@@ -24,7 +24,7 @@ from glueft.encoder.lora import enable_lora
 from glueft.encoder.weights import export_weights, tensor_table
 from glueft.encoder.word_embeddings import known_words, narrow_vocabulary, widen_vocabulary
 from glueft.errors import CheckpointError, ExportError
-from glueft.export.exporter import export
+from glueft.export.exporter import describe, export
 from glueft.export.formats import FORMATS
 from glueft.export.onnx_file import onnx_model
 from glueft.inference.predictor import SavedModel, load_run_model, load_saved_model
@@ -230,6 +230,7 @@ def test_a_run_with_a_plugin_file_says_which(finished: Path, tmp_path: Path) -> 
         with pytest.raises(ExportError, match="comes from a plugin file, where Keras would not find it"):
             export(saved, tmp_path / "out", FORMATS["keras"])
         assert not (tmp_path / "out").exists()
+        assert describe(saved, FORMATS["onnx"])["family"] == {"name": "rotary"}
 
 
 def test_a_model_type_that_is_nearly_its_own(package: None) -> None:
