@@ -6,7 +6,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glueft.data.splits import is_labelled
 from glueft.errors import GlueftError, RunFolderError
@@ -16,7 +16,6 @@ from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
 from glueft.runs.clock import Clock
 from glueft.runs.predictions import write_predictions
-from glueft.runs.record import Record
 from glueft.runs.run import Run
 from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import held, listening, meant, take
@@ -39,12 +38,12 @@ class Result:
     """What a run returns.
 
     Attributes:
-        record: run.json.
+        record: the content of run.json.
         model: the fine-tuned Keras classifier.
         folder: the run folder.
     """
 
-    record: Record
+    record: dict[str, Any]
     model: keras.Model
     folder: Path
 
@@ -125,7 +124,7 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
         pushes.finish(progress)
     progress.finished(run.record)
     _call_run_finished(run, progress)
-    return Result(run.record, session.model, run.folder)
+    return Result(run.record.as_dict(), session.model, run.folder)
 
 
 def _set_up(run: Run, progress: RunProgress, *, quiet: bool) -> tuple[Session, list[keras.callbacks.Callback]]:

@@ -148,7 +148,7 @@ def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> 
     recipe = glueft.load_recipe("mrpc", ["data.source=sample", "data.limit_train=16", *overrides])
     lines = Lines()
     result = run_recipe(recipe, output_dir=folder, progress=lines)
-    return {"record": result.record.as_dict(), "folder": str(result.folder), "said": lines.said}
+    return {"record": result.record, "folder": str(result.folder), "said": lines.said}
 
 
 def break_pushes() -> dict[str, Any]:

@@ -74,7 +74,7 @@ def run(
     if report:
         _write_report(result.folder, progress.say)
     if as_json:
-        print_json(result.record.as_dict())
+        print_json(result.record)
         refuse_lost_output()
 
 

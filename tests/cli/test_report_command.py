@@ -88,7 +88,7 @@ def test_a_run_writes_its_report_and_survives_a_failing_one(
         raise ZeroDivisionError("no luck")
 
     record = read_record(run / "run.json")
-    done = launch.Result(record, None, run)  # type: ignore[arg-type]  # the model is not looked at
+    done = launch.Result(dict(record), None, run)  # type: ignore[arg-type]  # the model is not looked at
     monkeypatch.setattr(launch, "run_recipe", lambda *_, **__: done)
     said = "warning: the report could not be written, the run is done all the same: "
     assert command_line(line) == 0
