@@ -1,4 +1,4 @@
-"""`glueft compare`: runs side by side, and what their numbers allow to be said."""
+"""`glueft compare`: runs side by side, and which differences are significant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.json_option import AsJsonAlone, print_json
+from glueft.cli.options import AsJsonAlone, print_json
 
 EPILOG = """\b
 Examples:
@@ -20,19 +20,19 @@ Examples:
 def compare(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", help="Two finished run folders or more; all are held against the first."),
+        typer.Argument(metavar="RUN", help="Two or more finished run folders; all are compared with the first."),
     ],
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Compare on this split; by default on the one that the runs are judged by."),
+        typer.Option(metavar="NAME", help="Compare on this split; by default on the primary split."),
     ] = None,
     as_json: AsJsonAlone = False,
 ) -> None:
     """Compare finished runs of a task on the same rows.
 
-    What differs in recipe, versions, checkpoint and data; the metrics and their differences to the first run, with 95 %
-    intervals by paired bootstrap over the stored predictions; McNemar's exact test; mean and standard error over seeds;
-    and what these numbers allow to be said.
+    It shows what differs in recipe, versions, checkpoint and data; the metrics and their differences to the first run,
+    with 95 % intervals by paired bootstrap over the stored predictions; McNemar's exact test; mean and standard error
+    over seeds; and in sentences which differences are significant.
     """
     import sys
 

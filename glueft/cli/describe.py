@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glueft.cli.json_option import AsJsonAlone, print_json
-from glueft.cli.plugin_option import PluginFiles, registry_with
-from glueft.plugin.kinds import KINDS
+from glueft.cli.installed import find_plugin, plugin_names, registry_with, source_of
+from glueft.cli.options import AsJsonAlone, PluginFiles, print_json
+from glueft.text import say
 
 if TYPE_CHECKING:
     from glueft.plugin.encoder import Encoder
     from glueft.plugin.metric import Metric
-    from glueft.plugin.registry import Registered, Registry
+    from glueft.plugin.registry import Registered
     from glueft.plugin.task import Task
 
 EPILOG = """\b
@@ -28,13 +29,6 @@ Examples:
 """
 
 
-def plugin_names() -> list[str]:
-    """The names that a shell may complete."""
-    from glueft.plugin.registry import load_registry
-
-    return [plugin.name for plugin in load_registry().all()]
-
-
 def describe(
     name: Annotated[str, typer.Argument(help="A plugin's name, or KIND/NAME.", autocompletion=plugin_names)],
     files: PluginFiles = None,
@@ -42,66 +36,18 @@ def describe(
 ) -> None:
     """Describe a plugin and its options.
 
-    Options with their types, bounds and defaults; of a task also where its rows can come from, the columns of its
+    It shows the options with types, bounds and defaults; for a task also the sources of its rows, the columns of its
     files, labels, metrics, official sizes, published scores and the files of a submission.
     """
-    from glueft.cli.describe_text import show
-
     description = description_of(find_plugin(name, registry_with(files)))
     if as_json:
         print_json(description)
     else:
-        show(description)
-
-
-def find_plugin(name: str, registry: Registry, command: str = "describe") -> Registered:
-    """Return the plugin of this name, of any kind unless the name says which.
-
-    Args:
-        name: NAME or KIND/NAME.
-        registry: where to look.
-        command: what the user called, for messages.
-
-    Raises:
-        GlueftError: there is none, or there are several.
-    """
-    from glueft.cli.list_plugins import the_kind
-    from glueft.errors import GlueftError
-    from glueft.suggest import nearest
-
-    kind, slash, rest = name.partition("/")
-    if slash:
-        return registry.find(the_kind(kind) or "", rest)
-    found = [plugin for plugin in registry.all() if plugin.name == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        kinds = [plugin.kind for plugin in found]
-        raise GlueftError(
-            f'"{name}" is the name of several plugins',
-            expected="the name of one plugin",
-            received=f"{' and '.join(KINDS[kind].with_article for kind in kinds)} of that name",
-            fix=" or ".join(f"glueft {command} {kind}/{name}" for kind in kinds),
-        )
-    names = [plugin.name for plugin in registry.all()]
-    lost = next((failure.kind for failure in registry.failures if failure.name == name and failure.kind), None)
-    if lost in KINDS:
-        return registry.find(lost, name)  # raises, with the reason
-    meant = nearest(name, names)
-    fix = f'did you mean "{meant}"?' if meant else "`glueft list` shows what is installed and what cannot be used"
-    suspects = [str(failure) for failure in registry.failures if failure.name is None]
-    raise GlueftError(
-        f'no plugin is called "{name}"',
-        expected=f"one of {', '.join(names) or '(none is installed)'}",
-        received=f'"{name}"',
-        fix=fix + (f"  It may be in what could not be used: {'; '.join(suspects)}" if suspects else ""),
-    )
+        _show(description)
 
 
 def description_of(plugin: Registered) -> dict[str, Any]:
-    """A plugin as plain values, those that `--json` prints."""
-    from glueft.cli.list_plugins import source_of
-
+    """A plugin as plain values, as `--json` prints them."""
     cls = plugin.cls
     facts = _FACTS.get(plugin.kind, lambda cls: {})
     return {
@@ -152,12 +98,11 @@ def _task(task: type[Task]) -> dict[str, Any]:
     }
 
 
-# What is told of a kind beside the description and the options; a kind need not be here.
+# What `--json` tells of a kind beside its description and options.
 _FACTS: dict[str, Callable[[Any], dict[str, Any]]] = {"task": _task, "metric": _metric, "encoder": _encoder}
 
 
 def _submission(task: type[Task]) -> dict[str, Any] | None:
-    """What is uploaded to a benchmark."""
     submission = task.submission
     if submission is None:
         return None
@@ -172,7 +117,6 @@ def _submission(task: type[Task]) -> dict[str, Any] | None:
 
 
 def _data(task: type[Task]) -> dict[str, Any]:
-    """Where a task's rows can come from."""
     hub = files = None
     if task.hub:
         hub = {
@@ -220,3 +164,118 @@ def _options(plugin: Registered) -> list[dict[str, Any]]:
         }
         for name, option in schema.get("properties", {}).items()
     ]
+
+
+def _show(description: dict[str, Any]) -> None:
+    origin = description["file"] or f"{description['package']} {description['version']}"
+    say(f"{description['name']}, a plugin of kind {description['kind']} from {origin}", "")
+    say(*description["documentation"].split("\n"))
+    if description["kind"] in _SHOWN:
+        say()
+        _SHOWN[description["kind"]](description)
+    say()
+    _show_options(description["options"])
+
+
+def _show_task(task: dict[str, Any]) -> None:
+    _line("inputs", ", ".join(task["inputs"]))
+    own = task["data"]["reads_own_files"]
+    _line("labels", ", ".join(task["labels"]) or ("found in the rows" if own else "a number (regression)"))
+    for name, meaning in task["metric_descriptions"].items():
+        _line("metric", f"{name}: {meaning}")
+    _show_data(task["data"])
+    if task["sizes"]:
+        _line("sizes", ", ".join(f"{name} {rows:,}" for name, rows in task["sizes"].items()))
+    if len(task["validation_splits"]) > 1:
+        _line("primary", f"{task['validation_splits'][0]}; also measured: {', '.join(task['validation_splits'][1:])}")
+    if not own:
+        _line("baseline", f"always predicting {task['baseline']}; each run records its score")
+    for score in task["published"]:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in score["metrics"].items())
+        split = f" on {score['split']}" if score["split"] else ""
+        _line("published", f"{score['model']}{split}: {numbers} ({score['source']})")
+    if task["submission"]:
+        _line("submission", _submission_text(task["submission"]))
+
+
+def _show_metric(metric: dict[str, Any]) -> None:
+    most = metric["most_labels"]
+    suits = (
+        "regression"
+        if metric["suits"] == "scores"
+        else f"tasks of {f'up to {most}' if most else 'any number of'} labels"
+    )
+    _line("suits", suits + ("; it is about the positive label" if metric["of_positive_label"] else ""))
+    _line("from", "the probability of each label" if metric["takes_probabilities"] else f"predicted {metric['suits']}")
+    least, greatest = ("no bound" if bound is None else f"{bound:g}" for bound in metric["bounds"])
+    _line("values", f"from {least} to {greatest}; {'higher' if metric['higher_is_better'] else 'lower'} is better")
+    _line("on the hub", metric["hub_name"])
+
+
+def _show_encoder(family: dict[str, Any]) -> None:
+    _line("model_type", family["name"])
+    _line("class", f"{family['architecture']}, as config.json names it")
+
+
+# What is printed of a kind between its description and its options.
+_SHOWN = {"task": _show_task, "metric": _show_metric, "encoder": _show_encoder}
+
+
+def _submission_text(submission: dict[str, Any]) -> str:
+    files = ", ".join(f"{name} of {split}" for split, name in submission["files"].items())
+    written = [f"{label} as {text}" for label, text in submission["label_text"].items() if label != text]
+    if submission["score_range"]:
+        written = ["from {:g} to {:g}".format(*submission["score_range"])]
+    by = f"; runs of {submission['predicted_by']} give it too" if submission["predicted_by"] else ""
+    return f"{submission['benchmark']}: {files}{_in_brackets(written)}{by}"
+
+
+def _show_data(data: dict[str, Any]) -> None:
+    if data["reads_own_files"]:
+        _line("data", "the files that its options name")
+        return
+    hub = data["hub"]
+    if hub:
+        renamed = [f"{ours} is its {theirs}" for ours, theirs in (hub["columns"] | hub["splits"]).items()]
+        _line("hub", " ".join(filter(None, [hub["dataset"], hub["config"]])) + _in_brackets(renamed))
+    else:
+        _line("hub", "no")
+    groups: dict[str, list[str]] = {}
+    for file in data["files"] or ():
+        columns = ", ".join(f"{ours} in {_column(theirs)}" for ours, theirs in file["columns"].items())
+        groups.setdefault(columns + ("" if file["header"] else "; no header line"), []).append(file["file"])
+    for number, (columns, names) in enumerate(groups.items()):
+        _line("" if number else "files", f"{', '.join(names)}: {columns}")
+    if not groups:
+        _line("files", "no")
+    if data["label_text"]:
+        _line("", f"labels are written {', '.join(data['label_text'])}")
+    _line("sample", "ships with it" if data["sample"] else "no")
+
+
+def _column(column: str | int) -> str:
+    return f'"{column}"' if isinstance(column, str) else f"field {column + 1}"
+
+
+def _in_brackets(words: list[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _line(name: str, text: str) -> None:
+    say(f"{name:<{12}}{text}")
+
+
+def _show_options(options: list[dict[str, Any]]) -> None:
+    from glueft.recipe.values import as_toml
+
+    if not options:
+        say("It has no options.")
+        return
+    say("Options:")
+    for option in options:
+        default = option["default"]
+        state = (
+            "must be given" if option["required"] else "not set" if default is None else f"default {as_toml(default)}"
+        )
+        say("", f"  {option['name']}: {option['expected']}; {state}")
+        say(*textwrap.indent(option["description"], " " * 6).split("\n"))

@@ -1,4 +1,4 @@
-"""`glueft evaluate`: measure a saved model again, or a checkpoint from elsewhere."""
+"""`glueft evaluate`: evaluate a saved model again, or a checkpoint from elsewhere."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.json_option import AsJson, print_json
-from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.cli.recipe_options import DataDir, Overrides, Verbose, begin_of
+from glueft.cli.installed import warn_of_failures
+from glueft.cli.options import AsJson, DataDir, Overrides, PluginFiles, Trust, Verbose, print_json
 
 EPILOG = """\b
 Examples:
@@ -30,25 +29,25 @@ def evaluate(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="validation (as by default), test, train, or a single one such as validation_mismatched. Repeatable.",
+            help="validation (the default), test, train, or a single one such as validation_mismatched. Repeatable.",
         ),
     ] = None,
     data_dir: DataDir = None,
     sample: Annotated[bool, typer.Option("--sample", help="Read the small sample that ships with the task.")] = False,
     task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Without a RUN: the task to measure a checkpoint on.")
+        str | None, typer.Option(metavar="NAME", help="Without a RUN: the task to evaluate a checkpoint on.")
     ] = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="Without a RUN: the classifier to measure, a hub name, a folder, or package:module/path."),
+        typer.Option(help="Without a RUN: the classifier, a hub name, a folder, or package:module/path."),
     ] = None,
     labels: Annotated[
         list[str] | None,
         typer.Option(
             "--label",
             metavar="NAME",
-            help="With --checkpoint: what its next output is called, where its config.json has no names, or others "
-            "than the task. Repeatable.",
+            help="With --checkpoint: the label of its next output, if its config.json has no names or others than "
+            "the task. Repeatable.",
         ),
     ] = None,
     overrides: Overrides = None,
@@ -57,14 +56,12 @@ def evaluate(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure a saved model again with its task's metrics, and compare with what the run measured.
+    """Evaluate a saved model again with its task's metrics, and compare with what the run measured.
 
-    Rows that differ from the run's are pointed out. With --task and --checkpoint, measure any classification checkpoint
+    It says if the rows differ from the run's. With --task and --checkpoint, evaluate any classification checkpoint
     whose labels are the task's, by name. Nothing is written.
     """
-    begin = begin_of(context)
     _check_usage(run, task, checkpoint, labels)
-    from glueft.cli.plugin_commands import warn_of_failures
     from glueft.inference.evaluate import evaluate_checkpoint, evaluate_run
     from glueft.recipe.task_parts import load_task_parts
     from glueft.runs.run import Run
@@ -72,7 +69,7 @@ def evaluate(
     from glueft.terminal.progress import make_progress
 
     warn_of_failures()
-    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    progress = make_progress(sys.stdout)
     if run is not None:
         result = evaluate_run(
             Run.open(run),
@@ -84,7 +81,7 @@ def evaluate(
             trust=trust,
             progress=progress,
             verbose=verbose,
-            begin=begin,
+            begin=context.obj,
         )
     else:
         assert task is not None and checkpoint is not None
@@ -92,7 +89,7 @@ def evaluate(
             task, checkpoint, overrides or [], data_dir=data_dir, sample=sample, plugins=plugins or []
         )
         result = evaluate_checkpoint(
-            parts, splits or [], labels=labels or [], progress=progress, verbose=verbose, begin=begin
+            parts, splits or [], labels=labels or [], progress=progress, verbose=verbose, begin=context.obj
         )
     if as_json:
         print_json(result)
@@ -101,7 +98,6 @@ def evaluate(
 
 
 def _check_usage(run: str | None, task: str | None, checkpoint: str | None, labels: list[str] | None) -> None:
-    """Raise a usage error unless there is a run, or a task and a checkpoint."""
     if run is not None and (task is not None or checkpoint is not None or labels):
         raise typer.BadParameter("a RUN has its own task and model: leave out --task, --checkpoint and --label")
     if run is None and (task is None or checkpoint is None):

@@ -1,4 +1,4 @@
-"""`glueft export`: a run's model in the form that another program reads."""
+"""`glueft export`: a run's model in the format of another program."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from glueft.cli.json_option import json_option, print_json
-from glueft.cli.recipe_options import Verbose
-from glueft.cli.streams import go_on_without_output, refuse_lost_output
+from glueft.cli.options import Verbose, json_option, print_json
+from glueft.cli.streams import go_on_without_output
 from glueft.export.formats import FORMATS, find_format, in_words
 from glueft.text import say
 
@@ -31,17 +30,12 @@ def format_names(incomplete: str) -> list[str]:
 def export(
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="A run folder, its model/, or a folder with a classifier of that layout."),
+        typer.Argument(metavar="RUN", help="A run folder, its model/, or a classifier's folder in that layout."),
     ],
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Where the export is written.")],
     format_name: Annotated[
         str,
-        typer.Option(
-            "--format",
-            metavar="FORMAT",
-            help=f"{in_words()}.",
-            autocompletion=format_names,
-        ),
+        typer.Option("--format", metavar="FORMAT", help=f"{in_words()}.", autocompletion=format_names),
     ] = "transformers",
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in DIR.")] = False,
     as_json: Annotated[
@@ -49,9 +43,9 @@ def export(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a run's model in the form that another program reads, with its tokenizer and a README that calls it.
+    """Write a run's model in the format of another program, with its tokenizer and a README that calls it.
 
-    What is written is read back by its own consumer, where that is installed, and must give the same logits to 1e-4;
+    The program that reads the format, if it is installed, loads what is written and must give the same logits to 1e-4;
     otherwise nothing is left in DIR.
     """
     from contextlib import nullcontext
@@ -63,12 +57,12 @@ def export(
     form = find_format(format_name)
     form.refuse_if_unwritable()
     place = Path(folder).expanduser().resolve()
-    # Before anything is loaded; `export` looks again, for it takes a while.
+    # Before anything is loaded; `write_export` looks again, for loading takes a while.
     refuse_taken(place, force=force, source=Path(run))
     if not verbose:
         hush_libraries()
     go_on_without_output()
-    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    progress = make_progress(sys.stdout)
     with progress.phase("load the model"):
         from glueft.inference.predictor import load_saved_model
 
@@ -79,7 +73,6 @@ def export(
         written = write_export(saved, place, form, force=force)
     if as_json:
         print_json(written)
-        refuse_lost_output()
     else:
         _tell(written, folder)
 

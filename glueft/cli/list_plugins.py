@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glueft.cli.json_option import AsJsonAlone, print_json
-from glueft.cli.plugin_option import PluginFiles, registry_with
+from glueft.cli.installed import find_kind, registry_with, source_of
+from glueft.cli.options import AsJsonAlone, PluginFiles, print_json
 from glueft.plugin.kinds import KINDS, one_of
 from glueft.text import printable_line, say
 
@@ -25,7 +25,7 @@ Examples:
 
 
 def kinds() -> list[str]:
-    """The words that a shell may complete."""
+    """For completion in the shell."""
     return list(KINDS)
 
 
@@ -37,12 +37,9 @@ def list_plugins(
     files: PluginFiles = None,
     as_json: AsJsonAlone = False,
 ) -> None:
-    """List the installed plugins.
-
-    Each with its kind, name, package and description; then those that cannot be used, and why.
-    """
+    """List the installed plugins by kind, name, package and description; then those that cannot be used, and why."""
     registry = registry_with(files)
-    wanted = the_kind(kind)
+    wanted = None if kind is None else find_kind(kind)
     plugins = [
         {
             "kind": plugin.kind,
@@ -63,38 +60,6 @@ def list_plugins(
         say("", "cannot be used:")
         for failure in registry.failures:
             say(f"  {failure}")
-
-
-def source_of(plugin: Registered) -> dict[str, str | None]:
-    """What brings a plugin, for `--json`: a package and its version, or a file."""
-    file = plugin.point.file
-    return {
-        "package": None if file else plugin.package,
-        "version": None if file else plugin.version,
-        "file": file.path if file else None,
-    }
-
-
-def the_kind(kind: str | None) -> str | None:
-    """Return a kind of plugin by its name, also in the plural.
-
-    Raises:
-        GlueftError: there is no such kind.
-    """
-    from glueft.errors import GlueftError
-    from glueft.suggest import did_you_mean
-
-    if kind is None or kind in KINDS:
-        return kind
-    plural = next((row.name for row in KINDS.values() if row.plural == kind), None)
-    if plural:
-        return plural
-    raise GlueftError(
-        f'there is no kind of plugin called "{kind}"',
-        expected=f"one of {', '.join(KINDS)}",
-        received=f'"{kind}"',
-        fix=did_you_mean(kind, KINDS).strip() or "leave it out to list all",
-    )
 
 
 def _print_table(plugins: list[Registered]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.json_option import AsJsonAlone, print_json
+from glueft.cli.options import AsJsonAlone, print_json
 
 EPILOG = """\b
 Examples:
@@ -18,14 +18,14 @@ Examples:
 
 
 def status_names() -> list[str]:
-    """The words that a shell may complete."""
+    """For completion in the shell."""
     from glueft.runs.run_list import STATUSES
 
     return list(STATUSES)
 
 
 def sort_keys() -> list[str]:
-    """Likewise; a run's own metrics come on top of these."""
+    """For completion in the shell; a run's own metrics are keys too."""
     from glueft.metrics import known_metrics
     from glueft.runs.run_list import KEYS
 
@@ -33,7 +33,7 @@ def sort_keys() -> list[str]:
 
 
 def list_runs(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder that the run folders lie in.")] = "runs",
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder that holds the run folders.")] = "runs",
     sort: Annotated[
         str,
         typer.Option(
@@ -56,8 +56,8 @@ def list_runs(
 ) -> None:
     """List the runs in a folder, with checkpoint, metrics, time, seed and status; the newest comes last.
 
-    A run that says it is running while its process is gone has died. A folder that cannot be read is listed with the
-    reason.
+    A run has died if its record says that it is running and its process is gone. A folder that cannot be read is listed
+    with the reason.
     """
     import dataclasses
     import sys
@@ -66,7 +66,7 @@ def list_runs(
     from glueft.runs import run_list
 
     found = run_list.list_runs(Path(folder))
-    # Sorted before they are chosen from: a metric that none of the chosen has is still one to sort by.
+    # Sorted first: a metric that none of the chosen runs has is still a valid key.
     runs = run_list.chosen(run_list.ordered(found, sort, reverse=reverse), task=task, statuses=status or [])
     left_out = len(found) - len(runs)
     if as_json:

@@ -1,4 +1,4 @@
-"""The command line's entry point: the table of commands, and the one place where an expected failure is printed."""
+"""The command line: the table of commands, and the one place where errors are printed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from glueft.cli import (
     list_plugins,
     list_runs,
     plan,
+    plugin_check,
+    plugin_new,
     predict,
     push,
     report,
@@ -31,9 +33,7 @@ from glueft.cli import (
     submit,
     validate,
 )
-from glueft.cli.plugin import plugin_app
 from glueft.cli.plugin_commands import add_plugin_commands
-from glueft.cli.process_start import process_start
 from glueft.cli.streams import guard_streams, settle_streams
 from glueft.errors import GlueftError
 from glueft.plugin.registry import load_registry
@@ -45,10 +45,10 @@ from glueft.version import __version__
 DONE, BUG, FIXABLE, INTERRUPTED = 0, 1, 2, 130
 # What a shell reports of a program whose reader went away (128 + SIGPIPE), as in `glueft schema | head -1`.
 READER_GONE = 141
-# What a system says of a path that the user can fix, wherever it was met: nobody asks each file for all of it.
+# Errors of a path that the user can fix, caught here for all files.
 PATH_FAULTS = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.ENOSPC)
 
-# Name, function, and the text below its help. Their modules are cheap to import: the functions import what works.
+# Name, function, and the text below its help. The modules are cheap to import: the functions import what they need.
 COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("run", run.run, run.EPILOG),
     ("plan", plan.plan, plan.EPILOG),
@@ -67,7 +67,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("schema", schema.schema, schema.EPILOG),
 )
 
-# Those that are over at once; all others, plugins' too, may run for long.
+# Those that end at once; all others, plugins' too, may run for long.
 LIGHT = ("validate", "show", "list", "list-runs", "describe", "schema")
 
 EPILOG = """\b
@@ -83,18 +83,18 @@ Examples:
 """
 
 
-def main() -> None:
-    """Run the command line and leave the process with its exit code."""
+def main(begin: float | None = None) -> None:
+    """Run the command line of this process and end it with the exit code; `begin` as in `command_line`."""
     guard_streams()
-    # Little of what a light command makes is garbage, and looking for it takes a tenth of the command's time.
+    # A light command makes little garbage, and a collection takes a tenth of its time.
     gc.disable()
     try:
         interruption.own_process()
-        code = command_line(sys.argv[1:], begin=process_start())
+        code = command_line(sys.argv[1:], begin=begin)
     except KeyboardInterrupt:  # between the two
         code = _tell_interruption()
     settle_streams()
-    set_aside()  # for what is still printed at the very end, by functions of `atexit`
+    set_aside()  # functions of `atexit` may still print
     if interruption.exit_code() is not None:
         _leave(code)
     if not gc.isenabled():
@@ -107,11 +107,11 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
 
     Args:
         arguments: those after `glueft`.
-        begin: `time.perf_counter()` at which the clock of a run starts; None for when the command is reached.
+        begin: `time.perf_counter()` at which the clock of a run starts; None for when its work begins.
 
     Returns:
-        The exit code: 0 done; 2 the user can fix it; 130 interrupted, 143 or 129 by SIGTERM or SIGHUP; 1 a bug, whose
-        traceback has been printed.
+        The exit code: 0 done; 2 an error that the user can fix; 130 interrupted, 143 or 129 by SIGTERM or SIGHUP; 1 a
+        bug, with its traceback printed.
     """
     with interruption.listening():
         try:
@@ -124,19 +124,19 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
             code = INTERRUPTED
         finally:
             give_back()
-        # Whatever a library made of the signal, or a command of what the library made.
+        # Once a signal has come, it decides the exit code, whatever exception a library made of it.
         return code if interruption.exit_code() is None and code != INTERRUPTED else _tell_interruption()
 
 
 def _command_line(arguments: Sequence[str], begin: float | None) -> int:
-    """Run one command; say what went wrong, but for an interruption, which is told by its exit code alone."""
+    """Run one command and print its error, but not that it was interrupted."""
     try:
         code = make_app()(list(arguments), prog_name="glueft", standalone_mode=False, obj=begin)
         sys.stdout.flush()
     except GlueftError as error:
         return INTERRUPTED if interruption.exit_code() is not None else _tell(str(error), FIXABLE)
     except typer.TyperException as error:
-        # Usage errors know how to show themselves, with the command's usage line.
+        # Usage errors print themselves, with the command's usage line.
         told = io.StringIO()
         error.show(file=told) if hasattr(error, "show") else told.write(str(error))
         say(*told.getvalue().rstrip("\n").split("\n"), stream=sys.stderr)
@@ -152,7 +152,7 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
     except Exception as error:
         if interruption.exit_code() is not None:
             return INTERRUPTED
-        from glueft.files import cannot_write, disk_fault  # not at the top: no light command needs it
+        from glueft.files import cannot_write, disk_fault  # not needed by light commands
 
         if isinstance(error, OSError) and error.errno in PATH_FAULTS and error.filename is not None:
             return _tell(str(_path_fault(error)), FIXABLE)
@@ -166,12 +166,15 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
 
 def make_app() -> typer.Typer:
     """The commands of glueft, and those of the installed plugins."""
-    # Plain help: importing rich for it would take longer than all the rest of a `--help`.
+    # Plain help: importing rich takes longer than all the rest of `--help`.
     app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback(epilog=EPILOG)(_glueft)
     for name, function, epilog in COMMANDS:
         app.command(name, epilog=epilog)(function)
-    app.add_typer(plugin_app(), name="plugin")
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Begin a plugin of your own, and check it.")
+    group.command("new", epilog=plugin_new.EPILOG)(plugin_new.new)
+    group.command("check", epilog=plugin_check.EPILOG)(plugin_check.check)
+    app.add_typer(group, name="plugin")
     for failure in add_plugin_commands(app, load_registry()):
         if "_GLUEFT_COMPLETE" not in os.environ:  # set by the shell while it completes a line
             say(f"warning: {failure}", stream=sys.stderr)
@@ -207,7 +210,7 @@ def _tell(message: str, code: int) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process after an interruption without waiting for threads: one may be in the middle of a download."""
+    """End the process after an interruption without waiting for threads, such as one that downloads."""
     interruption.say_last()
     atexit._run_exitfuncs()
     settle_streams()
@@ -225,7 +228,7 @@ def _path_fault(error: OSError) -> GlueftError:
 
 
 def _reader_gone() -> int:
-    # Else Python would find the broken pipe once more when it closes standard output.
+    # Otherwise Python would report the broken pipe again when it closes standard output.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return READER_GONE
 

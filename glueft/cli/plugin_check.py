@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glueft.cli.describe import plugin_names
-from glueft.cli.json_option import AsJsonAlone, print_json
-from glueft.cli.plugin_option import PluginFiles
+from glueft.cli.installed import find_plugin, plugin_names, source_of
+from glueft.cli.options import AsJsonAlone, PluginFiles, print_json
+from glueft.plugin.file import read_plugin_file
+from glueft.plugin.registry import Registered, Registry, load_registry
 from glueft.text import say
 
 if TYPE_CHECKING:
     from glueft.plugin.origin import Failure
-    from glueft.plugin.registry import Registered, Registry
     from glueft.testing.supervisor import Finding
 
 EPILOG = """\b
@@ -40,7 +40,7 @@ def check(
     files: PluginFiles = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Give an option of the plugin a value. Repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Set an option of the plugin. Repeatable."),
     ] = None,
     data_dir: Annotated[
         str | None, typer.Option(metavar="DIR", help="Read a task's rows from this folder, not from its sample.")
@@ -52,12 +52,10 @@ def check(
 ) -> None:
     """Check plugins against the contract.
 
-    The name, the docstring, the options, a light import; of a task that its sample loads without a network, labels and
-    pairs in order, metrics, the same rows each time, bad rows refused, and a tiny encoder that overfits 16 rows; of
-    the others that they build and work. The exit code is 2 if a check fails.
+    It checks name, docstring, options, and that the import is light. For a task: the sample loads without a network,
+    labels and pairs are in order, metrics exist, rows are the same each time, bad rows are refused, and a tiny encoder
+    overfits 16 rows. The others must build and work. The exit code is 2 if a check fails.
     """
-    from glueft.plugin.file import read_plugin_file
-    from glueft.plugin.registry import load_registry
     from glueft.testing.supervisor import findings
 
     given = option_values(overrides or [])
@@ -78,13 +76,11 @@ def check(
 
 
 def chosen(registry: Registry, names: Sequence[str], *, by_file: bool) -> tuple[list[Registered], list[Failure]]:
-    """The plugins to check, and the failures that belong to them.
+    """Return the plugins to check, and the failures to report.
 
     Raises:
         GlueftError: nothing has such a name, neither a plugin nor a failure.
     """
-    from glueft.cli.describe import find_plugin
-
     if not names:
         plugins = [plugin for plugin in registry.all() if plugin.point.file or not by_file]
         failures = [failure for failure in registry.failures if failure.file or not by_file]
@@ -102,7 +98,7 @@ def chosen(registry: Registry, names: Sequence[str], *, by_file: bool) -> tuple[
 
 
 def _known_as(failure: Failure) -> set[str | None]:
-    """The names that a user may give to something that cannot be used."""
+    """The names by which a user may call something that cannot be used."""
     if failure.name is not None:
         return {failure.name, f"{failure.kind}/{failure.name}"}
     package = failure.package or ""
@@ -138,9 +134,7 @@ def option_values(overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def report_of(plugin: Registered, found: Iterable[Finding], *, quiet: bool) -> dict[str, Any]:
-    """Show each finding as it comes; return all of them as `--json` prints them."""
-    from glueft.cli.list_plugins import source_of
-
+    """Print each finding at once; return all of them as `--json` prints them."""
     marks = _marks()
     if not quiet:
         say(f"{plugin.name}, a plugin of kind {plugin.kind} from {plugin.origin}")
@@ -169,7 +163,6 @@ def report_of(plugin: Registered, found: Iterable[Finding], *, quiet: bool) -> d
 
 
 def _failure_report(failure: Failure, *, quiet: bool) -> dict[str, Any]:
-    """Something that could not be found as a plugin."""
     if not quiet:
         called = f"{failure.name}, a plugin of kind {failure.kind} from {failure.origin}"
         say(called if failure.name else failure.origin)
@@ -187,7 +180,6 @@ def _failure_report(failure: Failure, *, quiet: bool) -> dict[str, Any]:
 
 
 def _marks() -> dict[str, str]:
-    """The marks, as letters where the terminal's encoding lacks them."""
     try:
         "".join(MARKS.values()).encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

@@ -1,22 +1,20 @@
-"""Commands that plugins add, and the warning about plugins that cannot be used."""
+"""Commands that plugins add."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 
 import typer
 
 from glueft.plugin.origin import Failure
-from glueft.plugin.registry import Registry, load_registry
+from glueft.plugin.registry import Registry
 from glueft.system.standard_output import aside
-from glueft.text import say
 
 
 def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
-    """Let each plugin add its commands; return those that failed, or that used a name already in use.
+    """Let each plugin add its commands; return the failures, a name already in use among them.
 
-    The commands of a failing plugin are removed again.
+    The commands of a plugin that fails are removed again.
     """
     failures = []
     for point in registry.implementing("glueft_commands"):
@@ -32,12 +30,6 @@ def add_plugin_commands(app: typer.Typer, registry: Registry) -> list[Failure]:
             app.registered_commands, app.registered_groups = commands, groups
             failures.append(failure)
     return failures
-
-
-def warn_of_failures() -> None:
-    """Warn on standard error of plugins that cannot be used."""
-    for failure in load_registry().failures:
-        say(f"warning: {failure}", stream=sys.stderr)
 
 
 def _names(app: typer.Typer) -> list[str]:

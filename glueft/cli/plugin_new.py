@@ -1,4 +1,4 @@
-"""`glueft plugin new`: the package of a new plugin, complete and ready to run."""
+"""`glueft plugin new`: a package for a new plugin, complete and ready to run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from glueft.cli.installed import find_kind
 from glueft.plugin.kinds import one_of
+from glueft.plugin.registry import load_registry
 from glueft.plugin.scaffold import kinds_with_template, make_package
 from glueft.text import say
 
@@ -32,13 +34,11 @@ def new(
     The folder glueft-NAME gets pyproject.toml with the entry point, a module that works, tests that pass, a recipe,
     and for a task a few sample rows. Change it as you like.
     """
-    from glueft.cli.list_plugins import the_kind
-    from glueft.plugin.registry import load_registry
-
     place = Path(directory).expanduser()
-    written = make_package(name, the_kind(kind) or "task", place, load_registry())
+    kind = find_kind(kind)
+    written = make_package(name, kind, place, load_registry())
     folder = place / written[0].relative_to(place).parts[0]
-    say(f"{folder} holds a package with the {the_kind(kind)} {name}:", "")
+    say(f"{folder} holds a package with the {kind} {name}:", "")
     for file in written:
         say(f"  {file.relative_to(place)}")
     # With a path: pip would look for plain `glueft-demo[test]` in the package index.

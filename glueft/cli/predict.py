@@ -1,4 +1,4 @@
-"""`glueft predict`: the predictions of a run's model for new texts."""
+"""`glueft predict`: predictions for new texts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glueft.cli.json_option import AsJson
-from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.cli.recipe_options import Verbose
+from glueft.cli.options import AsJson, PluginFiles, Trust, Verbose
 
 if TYPE_CHECKING:
     from glueft.inference.opening import OpenedModel
@@ -35,42 +33,40 @@ Examples:
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, its model/, or a classifier's folder.")],
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; for a task on pairs the two of one.")
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; for a task on pairs, the two of one pair.")
     ] = None,
     input_file: Annotated[
         str | None,
         typer.Option(
-            "--input", metavar="FILE", help="CSV, TSV, JSON Lines or Parquet; - for a text a line on standard input."
+            "--input", metavar="FILE", help="CSV, TSV, JSON Lines or Parquet; - for standard input, one text a line."
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write CSV, TSV, JSON Lines or Parquet, by the suffix; else standard output."
+            metavar="FILE", help="Write CSV, TSV, JSON Lines or Parquet, by the suffix; by default, standard output."
         ),
     ] = None,
-    interactive: Annotated[bool, typer.Option("--interactive", help="Ask for texts, one answer after the other.")] = (
-        False
-    ),
+    interactive: Annotated[bool, typer.Option("--interactive", help="Ask for texts on the terminal.")] = (False),
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the text.")] = None,
     text_pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the second text.")] = None,
     delimiter: Annotated[
-        str | None, typer.Option(metavar="MARK", help="What stands between the fields of CSV and TSV.")
+        str | None, typer.Option(metavar="MARK", help="The character between the fields of CSV and TSV.")
     ] = None,
     quotes: Annotated[
         bool | None,
         typer.Option(
             "--quotes/--no-quotes",
-            help="Whether fields of CSV and TSV may stand in double quotes; by default yes, but not in GLUE's own TSV, "
-            "and a field that seems to have swallowed the rows behind it is an error.",
+            help="Whether fields of CSV and TSV may stand in double quotes; by default yes, but not in GLUE's own TSV. "
+            "By default, a quoted field that seems to hold the rows after it is an error.",
         ),
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out rows without text, and write them to a side file.")
+        bool, typer.Option("--skip-bad", help="Leave out rows without text; write them to a side file.")
     ] = False,
     skipped: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="That side file, JSON Lines; by default OUTPUT.skipped.jsonl or the like."),
+        typer.Option(metavar="FILE", help="The side file, JSON Lines; by default OUTPUT.skipped.jsonl or the like."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace output files that exist.")] = False,
     plugins: PluginFiles = None,
@@ -78,10 +74,10 @@ def predict(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Predict the label of texts, or their score, with the model of a finished run.
+    """Predict the labels or scores of texts with the model of a finished run.
 
     A table keeps its columns and its order, and gets `label` and a `probability_...` for each label, or `score`. Rows
-    without text are errors, all found before the first is predicted. An output file appears when it is whole.
+    without text are errors, found before anything is predicted. An output file appears only when it is complete.
     """
     from glueft.inference.interactive import HELP, converse
     from glueft.inference.opening import OpenedModel, rows_asked_for
@@ -90,10 +86,10 @@ def predict(
     from glueft.inference.stream import Target, check_rows
     from glueft.system.quiet import hush_libraries
 
-    asked = {"TEXT": bool(texts), "--input": input_file is not None, "--interactive": interactive}
-    _check_one(asked)
-    if interactive:
-        _check_talk(output, skipped, as_json=as_json, skip_bad=skip_bad)
+    _check_usage(
+        {"TEXT": bool(texts), "--input": input_file is not None, "--interactive": interactive},
+        {"--output": output is not None, "--skipped": skipped is not None, "--json": as_json, "--skip-bad": skip_bad},
+    )
     if str(output) == "-":
         output = None
     read = None if input_file in (None, "-") else Path(str(input_file))
@@ -124,7 +120,7 @@ def predict(
 
 
 def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int | None, *, as_json: bool) -> None:
-    """Predict all rows; with --json, print the one object at the end, the rows in it if there is no file for them."""
+    """Predict all rows; with --json, print the object at the end, with the rows in it if they go to no file."""
     from glueft.inference.printing import print_object, summary_record, tell
     from glueft.inference.stream import predict_rows
 
@@ -141,7 +137,7 @@ def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int 
 
 
 def _kind(read: Path | None) -> str:
-    """Return the format of standard output: that of the input, but JSON Lines for Parquet, and TSV for lines."""
+    """The format for standard output: that of the input, but JSON Lines for Parquet, and TSV for lines of text."""
     from glueft.tables.suffixes import table_format
 
     kind = "tsv" if read is None else table_format(read).kind
@@ -149,7 +145,7 @@ def _kind(read: Path | None) -> str:
 
 
 def _side_file(output: Path | None, read: Path | None, skipped: Path | None) -> Path:
-    """Return where bad rows go: beside the output, or into the working folder."""
+    """The file for bad rows: beside the output, or in the working folder."""
     if skipped is not None:
         return skipped
     if output is not None:
@@ -174,29 +170,28 @@ def _check_files(output: Path | None, side: Path | None, *, force: bool, read: P
         )
 
 
-def _check_one(asked: dict[str, bool]) -> None:
+def _check_usage(asked: dict[str, bool], beside: dict[str, bool]) -> None:
+    """Refuse options that do not go together.
+
+    Args:
+        asked: what says where the texts come from; exactly one is given.
+        beside: what does not go with --interactive.
+    """
     from glueft.errors import DataError
 
     given = [name for name, there in asked.items() if there]
-    if len(given) == 1:
-        return
-    raise DataError(
-        f"{' and '.join(given)} contradict each other" if given else "there is nothing to predict",
-        expected="a text, or --input FILE, or --interactive",
-        received=" and ".join(given) if given else "none of them",
-        fix="leave out all but one" if given else 'for example: glueft predict RUN "A text."',
-    )
-
-
-def _check_talk(output: Path | None, skipped: Path | None, *, as_json: bool, skip_bad: bool) -> None:
-    from glueft.errors import DataError
-
-    given = {"--output": output is not None, "--skipped": skipped is not None, "--json": as_json}
-    wrong = [name for name, there in (given | {"--skip-bad": skip_bad}).items() if there]
-    if wrong:
+    if len(given) != 1:
+        raise DataError(
+            f"{' and '.join(given)} contradict each other" if given else "there is nothing to predict",
+            expected="a text, or --input FILE, or --interactive",
+            received=" and ".join(given) or "none of them",
+            fix="leave out all but one" if given else 'for example: glueft predict RUN "A text."',
+        )
+    wrong = [name for name, there in beside.items() if there]
+    if given == ["--interactive"] and wrong:
         raise DataError(
             f"--interactive and {wrong[0]} contradict each other",
             expected="a conversation on the terminal, with no file and no JSON",
-            received=" and ".join(["--interactive", *wrong]),
+            received=" and ".join([*given, *wrong]),
             fix="for a file, give the texts as lines: --input - --output FILE",
         )

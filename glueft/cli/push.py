@@ -1,4 +1,4 @@
-"""`glueft push`: a finished run to the hub."""
+"""`glueft push`: push a finished run to the hub."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glueft.cli.json_option import AsJson, print_json
-from glueft.cli.streams import go_on_without_output, refuse_lost_output
+from glueft.cli.options import AsJson, print_json
+from glueft.cli.streams import go_on_without_output
 
 if TYPE_CHECKING:
     from glueft.push.push import Pushed
@@ -22,30 +22,30 @@ Examples:
   glueft push RUN alice/mrpc-minilm --revision trial-2 --json
 
 \b
-The token is the one of `hf auth login` or HF_TOKEN. With [hub] push = "alice/mrpc-minilm" in its recipe a run pushes
-itself; this command repeats what did not work then.
+The token is that of `hf auth login` or HF_TOKEN. With [hub] push = "alice/mrpc-minilm" in its recipe a run pushes
+itself; if that failed, use this command.
 """
 
 
 def push(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder, or its model/.")],
-    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="The repository; made if there is none.")],
+    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="The repository; made if it does not exist.")],
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private, and refuse one that is public.")
     ] = False,
     revision: Annotated[
-        str | None, typer.Option(metavar="BRANCH", help="Push to this branch, made if it is new.")
+        str | None, typer.Option(metavar="BRANCH", help="Push to this branch; made if it does not exist.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a model and card there that glueft has not pushed.")
+        bool, typer.Option("--force", help="Replace a model and card that glueft has not pushed.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Push a finished run to the hub: the model, its card, the recipe and the numbers.
 
     The repository then loads in transformers and in glueft by its name. The card names task, data, metrics, recipe,
-    versions and limits; recipe.toml and run.json go without host names and paths. All of it is one commit: what goes
-    wrong leaves nothing half pushed.
+    versions and limits; recipe.toml and run.json are pushed without host names and paths. All of it is one commit: a
+    failure leaves nothing half pushed.
     """
     from glueft.push.push import Target, push_run
     from glueft.push.record import note_push
@@ -55,13 +55,12 @@ def push(
     target = Target(repository, private=private, revision=revision, force=force)
     saved = Run.open(run)
     go_on_without_output()
-    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    progress = make_progress(sys.stdout)
     with progress.phase(f"push to {repository}"):
         pushed = push_run(saved, target)
     note_push(saved, pushed, progress.say)
     if as_json:
         print_json(pushed.as_record())
-        refuse_lost_output()
     else:
         progress.tables(_table(pushed))
 

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.json_option import AsJsonAlone, print_json
-from glueft.cli.plugin_option import PluginFiles, Trust
+from glueft.cli.options import AsJsonAlone, PluginFiles, Trust, print_json
 from glueft.text import say
 
 EPILOG = """\b
@@ -21,7 +20,7 @@ Examples:
 
 
 def report(
-    run: Annotated[str, typer.Argument(help="A run folder, or its model/. The run need not be done.")],
+    run: Annotated[str, typer.Argument(help="A run folder, or its model/. The run may be unfinished.")],
     output: Annotated[
         str | None, typer.Option(metavar="FILE", help="The file to write; report.html in the run folder by default.")
     ] = None,
@@ -29,17 +28,17 @@ def report(
     data_dir: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Read the texts of the mistakes from this folder, where the run's own source is gone."
+            metavar="DIR", help="Read the texts of the mistakes from this folder, if the run's own source is gone."
         ),
     ] = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
     as_json: AsJsonAlone = False,
 ) -> None:
-    """Write what a run did and what came out as one HTML page.
+    """Write the report of a run as one HTML page that needs no other file and no network.
 
-    It needs no other file and no network: metrics beside the baseline and published scores, learning curves, confusion
-    matrix, calibration, the worst mistakes with their texts, lengths, time, environment and recipe.
+    It shows metrics beside the baseline and published scores, learning curves, confusion matrix, calibration, the worst
+    mistakes with their texts, lengths, time, environment and recipe.
     """
     from glueft.report.write import write_report
 
@@ -61,5 +60,5 @@ def report(
 
 
 def shown(path: Path) -> str:
-    """Return a path as short as it can be said from the working folder."""
+    """A path as text, relative to the working folder if it is in there."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

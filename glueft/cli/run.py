@@ -5,24 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glueft.cli.json_option import AsJson, print_json
-from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.cli.recipe_options import (
-    CheckpointName,
-    DataDir,
-    Overrides,
-    RecipeName,
-    Sample,
-    Unset,
-    Verbose,
-    begin_of,
-    read_recipe,
-)
-from glueft.cli.streams import go_on_without_output, refuse_lost_output
+from glueft.cli.options import AsJson, Verbose, print_json, takes_recipe
+from glueft.cli.streams import go_on_without_output
+
+if TYPE_CHECKING:
+    from glueft.recipe import Recipe
 
 EPILOG = """\b
 Examples:
@@ -36,16 +27,11 @@ Examples:
 """
 
 
+@takes_recipe
 def run(
+    recipe: Recipe,
+    *,
     context: typer.Context,
-    recipe: RecipeName,
-    overrides: Overrides = None,
-    unset: Unset = None,
-    data_dir: DataDir = None,
-    checkpoint: CheckpointName = None,
-    sample: Sample = False,
-    plugins: PluginFiles = None,
-    trust: Trust = False,
     output_dir: Annotated[str, typer.Option(metavar="DIR", help="Where the run folder is made.")] = "runs",
     report: Annotated[
         bool, typer.Option("--report", help="Write report.html into the run folder at the end, as `glueft report`.")
@@ -54,32 +40,20 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Fine-tune and evaluate as a recipe says; leave the result in a run folder."""
-    begin = begin_of(context)
-    checked = read_recipe(
-        recipe,
-        overrides,
-        data_dir=data_dir,
-        checkpoint=checkpoint,
-        sample=sample,
-        plugins=plugins,
-        trust=trust,
-        unset=unset,
-    )
     go_on_without_output()
     from glueft.launch import run_recipe
     from glueft.terminal.progress import make_progress
 
-    progress = make_progress(sys.stderr if as_json else sys.stdout)
-    result = run_recipe(checked, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=begin)
+    progress = make_progress(sys.stdout)
+    result = run_recipe(recipe, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=context.obj)
     if report:
         _write_report(result.folder, progress.say)
     if as_json:
         print_json(result.record)
-        refuse_lost_output()
 
 
 def _write_report(folder: Path, say: Callable[[str], None]) -> None:
-    """Write the report of a run that is done; the run is done whatever becomes of it."""
+    """Write the report of a run that is done; if that fails, warn."""
     from glueft.errors import GlueftError
     from glueft.report.write import write_report
 

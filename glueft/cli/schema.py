@@ -6,27 +6,24 @@ from typing import Annotated
 
 import typer
 
-from glueft.cli.plugin_option import PluginFiles, registry_with
+from glueft.cli.installed import registry_with, warn_of_failures
+from glueft.cli.options import PluginFiles
 from glueft.text import json_text, say
 
 EPILOG = """\b
 Examples:
   glueft schema > recipe.schema.json
   glueft schema --run
-The first is for completion in editors that know TOML schemas; the recipe's first line is then:
+For completion in an editor that knows TOML schemas, the recipe's first line is then:
   #:schema ./recipe.schema.json
 """
 
 
 def schema(
     plugins: PluginFiles = None,
-    run: Annotated[bool, typer.Option("--run", help="The schema of a run's run.json.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Print the schema of a run's run.json instead.")] = False,
 ) -> None:
-    """Print the JSON schema of recipes.
-
-    It holds the options of every installed plugin; editors complete and check recipes by it.
-    """
-    from glueft.cli.plugin_commands import warn_of_failures
+    """Print the JSON schema of recipes, with the options of every installed plugin, for editors."""
     from glueft.recipe.schema import recipe_schema
     from glueft.runs.record import record_schema
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error that may be closed, full, or a pipe whose reader goes away."""
+"""Standard output and standard error, which may be closed, full, or a pipe without a reader."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ CLOSED = "it is closed"
 
 
 class StandardStream:
-    """A standard stream whose failure is told in a sentence, or passed over.
+    """A standard stream that raises a GlueftError when it cannot be written, or goes on silently.
 
-    After the first failure nothing more is written: the stream then leads nowhere, for C code too.
+    After the first failure it writes to the null device, for C code too.
 
     Args:
-        stream: the one of Python.
-        name: for the sentence.
-        goes_on: whether the work goes on without it.
+        stream: Python's stream.
+        name: for the message.
+        goes_on: whether the command goes on without it.
 
     Attributes:
-        failure: what the system said; None as long as all could be written.
+        failure: the first error; None so far.
     """
 
     def __init__(self, stream: IO[str], name: str, *, goes_on: bool) -> None:
@@ -39,8 +39,7 @@ class StandardStream:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write a text; once the stream has failed, say so again or pass over it."""
-        if text == "":  # A system may refuse even that, and whoever only tries whether this is for texts does not mind.
+        if text == "":  # Some callers only test whether the stream takes text; even that may fail.
             return 0
         if self.failure is None:
             try:
@@ -52,15 +51,15 @@ class StandardStream:
         return len(text)
 
     def flush(self) -> None:
-        """Write what is held back; nothing is where a writer of rows has closed the stream, its reader gone."""
+        # A writer of rows closes the stream once its reader has gone.
         if self.failure is None and not self.stream.closed:
             try:
                 self.stream.flush()
             except OSError as error:
                 self._fail(error)
 
-    def said(self) -> OutputError:
-        """The failure in a sentence."""
+    def error(self) -> OutputError:
+        """Return the failure as an error for the user."""
         assert self.failure is not None
         closed = self.failure.errno == errno.EBADF
         return OutputError(
@@ -74,32 +73,31 @@ class StandardStream:
         assert self.failure is not None
         if isinstance(self.failure, BrokenPipeError):
             raise self.failure
-        raise self.said() from self.failure
+        raise self.error() from self.failure
 
     def _fail(self, error: OSError) -> None:
         self.failure = error
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.stream.fileno())
         os.close(nowhere)
-        # What is held back goes there now: later the descriptor may be that of another stream.
+        # Flush to there now: later the descriptor may be that of another stream.
         with suppress(OSError):
             self.stream.flush()
         if not self.goes_on:
             self._raise()
         if self.name == "standard output" and not isinstance(error, BrokenPipeError):
-            received = self.said().received
+            received = self.error().received
             say(f"warning: {self.name} cannot be written ({received}); the work goes on without it", stream=sys.stderr)
 
 
 def guard_streams() -> None:
-    """Have standard streams that are there and tell of their failures; the first thing that a process does."""
-    # A file that is opened later must not come to stand where libraries write their log lines.
+    """Open the standard streams that are missing and wrap the others in `StandardStream`; call it first."""
+    # Otherwise a file opened later could get the descriptor that libraries log to.
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            # To write to what is open for reading is an error, as on a closed stream; who speaks to a closed standard
-            # error wants no answer.
+            # A missing standard output is opened for reading, so that writing to it fails as on a closed stream.
             while os.open(os.devnull, flags) < number:
                 pass
     if sys.stdin is None:
@@ -109,17 +107,17 @@ def guard_streams() -> None:
 
 
 def go_on_without_output() -> None:
-    """Let the work go on where standard output fails: from now on, it is worth more than what is shown of it."""
+    """From now on let the command finish even if standard output fails."""
     stream = standard_output()
     if isinstance(stream, StandardStream):
         stream.goes_on = True
 
 
 def refuse_lost_output() -> None:
-    """Raise if the one thing that was to be written to standard output could not be; the work is done all the same.
+    """Raise if the result could not be written to standard output, though the command's work is done.
 
     Raises:
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: its reader has gone.
         OutputError: it is full or closed.
     """
     stream = standard_output()
@@ -128,13 +126,13 @@ def refuse_lost_output() -> None:
         if isinstance(stream.failure, BrokenPipeError):
             raise stream.failure
         if stream.failure is not None:
-            error = stream.said()
+            error = stream.error()
             error.fix = "lead it elsewhere; what the command does is done"
             raise error
 
 
 def settle_streams() -> None:
-    """Write what is held back, or leave it: Python would find a failure once more when it ends."""
+    """Flush what can be; Python would otherwise report a failure again when it ends."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, StandardStream):
             stream.name, stream.goes_on = "", True
@@ -145,6 +143,6 @@ def _guarded(stream: IO[str] | None, number: int, name: str, *, goes_on: bool) -
     if stream is None:
         stream = open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if hasattr(stream, "reconfigure"):
-        # A terminal that cannot show a letter gets its code, not a traceback.
+        # A letter that the terminal's encoding lacks is printed as its code.
         stream.reconfigure(errors="backslashreplace")
     return StandardStream(stream, name, goes_on=goes_on)

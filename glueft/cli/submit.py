@@ -1,16 +1,15 @@
-"""`glueft submit`: the upload to a benchmark."""
+"""`glueft submit`: the file to upload to a benchmark."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glueft.cli.json_option import AsJson, print_json
-from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.cli.recipe_options import DataDir, Verbose
-from glueft.cli.streams import go_on_without_output, refuse_lost_output
+from glueft.cli.options import AsJson, DataDir, PluginFiles, Trust, Verbose, print_json
+from glueft.cli.streams import go_on_without_output
 
 if TYPE_CHECKING:
     from glueft.system.console import Table
@@ -24,10 +23,10 @@ Examples:
 
 
 def submit(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, one a task.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, one for each task.")],
     output: Annotated[str, typer.Option(metavar="FILE", help="The zip file.")] = "submission.zip",
     fill_missing: Annotated[
-        bool, typer.Option("--fill-missing", help="Write the commonest label where a task has no run.")
+        bool, typer.Option("--fill-missing", help="For a task without a run, write the most common label.")
     ] = False,
     data_dir: DataDir = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the zip file if there is one.")] = False,
@@ -36,16 +35,16 @@ def submit(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write the zip file that GLUE wants uploaded, from a run of each task.
+    """Write the zip file to upload to GLUE, from a run of each task.
 
-    Runs without predictions of their test split make them, with the saved model; MNLI's run also predicts the
-    diagnostic set. Any other benchmark whose tasks are installed is written likewise.
+    A run without predictions of its test split makes them with the saved model; MNLI's run also predicts the
+    diagnostic set. The files of any other benchmark whose tasks are installed are written in the same way.
     """
     from glueft.submit.submit import submit
     from glueft.terminal.progress import make_progress
 
     go_on_without_output()
-    progress = make_progress(sys.stderr if as_json else sys.stdout)
+    progress = make_progress(sys.stdout)
     result = submit(
         runs,
         output,
@@ -59,7 +58,6 @@ def submit(
     )
     if as_json:
         print_json(result)
-        refuse_lost_output()
         return
     progress.tables(_table(result))
     for note in result["notes"]:
@@ -68,8 +66,6 @@ def submit(
 
 
 def _table(result: dict[str, Any]) -> Table:
-    from pathlib import Path
-
     from glueft.system.console import Table
 
     table = Table(title=f"upload to {result['benchmark']}", title_justify="left")

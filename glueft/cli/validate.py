@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from glueft.cli.plugin_option import PluginFiles, Trust
-from glueft.cli.recipe_options import Unset
+from glueft.cli.installed import warn_of_failures
+from glueft.cli.options import Overrides, PluginFiles, Trust, Unset
 from glueft.text import say
 
 EPILOG = """\b
@@ -20,22 +21,16 @@ Examples:
 
 def validate(
     recipes: Annotated[list[str], typer.Argument(metavar="RECIPE...", help="TOML recipes, or packaged ones by name.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key of each recipe; VALUE is TOML. Repeatable."),
-    ] = None,
+    overrides: Overrides = None,
     unset: Unset = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
 ) -> None:
     """Check recipes without running them.
 
-    Every problem of every recipe is told, with its line, what was expected and the nearest valid name. Nothing is
+    Print every problem of every recipe, with its line, what was expected and the nearest valid name. Nothing is
     downloaded. The exit code is 2 if any recipe has a problem.
     """
-    import sys
-
-    from glueft.cli.plugin_commands import warn_of_failures
     from glueft.recipe import RecipeError, load_recipe
 
     warn_of_failures()

@@ -136,13 +136,13 @@ def test_light_commands_are_quick(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "code", "said"), [("process_start", 130, "interrupted\n"), ("settle_streams", 0, "")]
+    ("moment", "code", "said"), [("command_line", 130, "interrupted\n"), ("settle_streams", 0, "")]
 )
 def test_no_moment_is_bare_of_a_handler(moment: str, code: int, said: str) -> None:
     program = (
         "import os, signal, sys; from glueft.cli import main\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"main.{moment} = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"main.{moment} = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.argv = ['glueft', '--version']; main.main()"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -63,8 +63,8 @@ def test_every_command_with_json_keeps_standard_output_for_it() -> None:
     """Each `--json` is the option that sets standard output aside."""
     import typer
 
-    from glueft.cli.json_option import _keep_standard_output
     from glueft.cli.main import make_app
+    from glueft.cli.options import _keep_standard_output
 
     def options(command: object) -> list[tuple[str, object]]:
         found = [(command.name, option) for option in command.params if "--json" in option.opts]  # type: ignore[attr-defined]

@@ -1,0 +1,122 @@
+"""The options that commands share, and what stands behind them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from glueft.cli.installed import warn_of_failures
+from glueft.cli.streams import refuse_lost_output
+from glueft.system.standard_output import for_the_result, set_aside
+from glueft.text import json_text, say
+
+if TYPE_CHECKING:
+    from glueft.recipe import Recipe
+
+
+def _keep_standard_output(context: typer.Context, wanted: bool) -> bool:
+    """Set standard output aside as soon as the option is read: from then on `sys.stdout` is standard error."""
+    if wanted and not context.resilient_parsing:
+        set_aside()  # `command_line` gives it back
+    return wanted
+
+
+def json_option(text: str) -> Any:
+    """`--json`: one JSON object on standard output, and nothing else, whatever plugins and libraries print."""
+    return typer.Option("--json", help=text, callback=_keep_standard_output)
+
+
+AsJson = Annotated[bool, json_option("Print the result as one JSON object; progress goes to standard error.")]
+# For a command that shows no progress.
+AsJsonAlone = Annotated[bool, json_option("Print one JSON object.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show what TensorFlow and other libraries log.")]
+
+PluginFiles = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", metavar="FILE.py", help="Run this Python file and use its plugins. Repeatable."),
+]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the plugin files that a run folder names, even if no run of yours here has."),
+]
+
+RecipeName = Annotated[str, typer.Argument(help="A TOML recipe, or the name of a packaged one (mrpc, sst2).")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; VALUE is TOML. Repeatable."),
+]
+Unset = Annotated[
+    list[str] | None,
+    typer.Option("--unset", metavar="KEY", help="Remove a key or a table of the recipe, before --set. Repeatable."),
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="Read the rows from a folder in GLUE's own TSV layout (DIR/MRPC/train.tsv)."),
+]
+CheckpointName = Annotated[
+    str | None, typer.Option(help="Start from this checkpoint: a hub name, a folder, or package:module/path.")
+]
+Sample = Annotated[bool, typer.Option("--sample", help="Use the small sample shipped with the task; needs no network.")]
+
+
+def print_json(result: Any) -> None:
+    """Print the one object of `--json`.
+
+    Raises:
+        OutputError: standard output is full or closed.
+    """
+    with for_the_result():
+        say(json_text(result))
+    refuse_lost_output()
+
+
+def read_recipe(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    unset: Unset = None,
+    data_dir: DataDir = None,
+    checkpoint: CheckpointName = None,
+    sample: Sample = False,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
+) -> Recipe:
+    """Read and check a recipe; warn of plugins that cannot be used.
+
+    Raises:
+        RecipeError: the recipe cannot be used; it holds every problem.
+    """
+    from glueft.recipe import load_recipe
+
+    warn_of_failures()
+    return load_recipe(
+        recipe,
+        overrides or [],
+        unset=unset or [],
+        data_dir=data_dir,
+        checkpoint=checkpoint,
+        sample=sample,
+        plugins=plugins or [],
+        trust=trust,
+    )
+
+
+def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `read_recipe`; its first parameter, the recipe, is what that returns."""
+    shared, own = _parameters(read_recipe), _parameters(command)[1:]
+
+    def with_recipe(**given: Any) -> None:
+        recipe = read_recipe(**{option.name: given.pop(option.name) for option in shared})
+        command(recipe, **given)
+
+    with_recipe.__doc__ = command.__doc__
+    with_recipe.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    return with_recipe
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """A function's parameters, with the annotations that typer reads; `Recipe`, which it does not, is not imported."""
+    hints = get_type_hints(function, localns={"Recipe": object}, include_extras=True)
+    return [option.replace(annotation=hints[name]) for name, option in inspect.signature(function).parameters.items()]
