@@ -56,10 +56,10 @@ def evaluate(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Evaluate a saved model again with its task's metrics, and compare with what the run measured.
+    """Evaluate a saved model again, or any classifier.
 
-    It says if the rows differ from the run's. With --task and --checkpoint, evaluate any classification checkpoint
-    whose labels are the task's, by name. Nothing is written.
+    The metrics are compared with what the run measured, and differing rows are pointed out. With --task and
+    --checkpoint, evaluate any classification checkpoint whose labels are the task's, by name. Nothing is written.
     """
     _check_usage(run, task, checkpoint, labels)
     from glueft.inference.evaluate import evaluate_checkpoint, evaluate_run

@@ -43,10 +43,10 @@ def export(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a run's model in the format of another program, with its tokenizer and a README that calls it.
+    """Write a run's model in the format of another program.
 
-    The program that reads the format, if it is installed, loads what is written and must give the same logits to 1e-4;
-    otherwise nothing is left in DIR.
+    Beside it come its tokenizer and a README that calls it. The program that reads the format, if it is installed,
+    loads what is written and must give the same logits to 1e-4; otherwise nothing is left in DIR.
     """
     from contextlib import nullcontext
 

@@ -37,7 +37,10 @@ def list_plugins(
     files: PluginFiles = None,
     as_json: AsJsonAlone = False,
 ) -> None:
-    """List the installed plugins by kind, name, package and description; then those that cannot be used, and why."""
+    """List the installed plugins.
+
+    It shows kind, name, package and description; then the plugins that cannot be used, and why.
+    """
     registry = registry_with(files)
     wanted = None if kind is None else find_kind(kind)
     plugins = [

@@ -54,10 +54,10 @@ def list_runs(
     ] = None,
     as_json: AsJsonAlone = False,
 ) -> None:
-    """List the runs in a folder, with checkpoint, metrics, time, seed and status; the newest comes last.
+    """List the runs in a folder; the newest comes last.
 
-    A run has died if its record says that it is running and its process is gone. A folder that cannot be read is listed
-    with the reason.
+    It shows checkpoint, metrics, time, seed and status. A run has died if its record says that it is running and its
+    process is gone. A folder that cannot be read is listed with the reason.
     """
     import dataclasses
     import sys

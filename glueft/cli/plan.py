@@ -34,9 +34,10 @@ def plan(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Tell what a run would do, without training: rows, steps, batches, parameters, time and memory.
+    """Tell what a run would do, without training.
 
-    Time and memory are estimates, from a few real steps on a model that is thrown away. No file is written.
+    It shows rows, steps, batches, parameters, time and memory. Time and memory are estimates, from a few real steps on
+    a model that is thrown away. No file is written.
     """
     from glueft.terminal.plan_table import plan_tables
     from glueft.terminal.progress import make_progress

@@ -74,7 +74,7 @@ def predict(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Predict the labels or scores of texts with the model of a finished run.
+    """Predict the labels or scores of texts with a run's model.
 
     A table keeps its columns and its order, and gets `label` and a `probability_...` for each label, or `score`. Rows
     without text are errors, found before anything is predicted. An output file appears only when it is complete.

@@ -41,9 +41,10 @@ def push(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Push a finished run to the hub: the model, its card, the recipe and the numbers.
+    """Push a finished run to the hub.
 
-    The repository then loads in transformers and in glueft by its name. The card names task, data, metrics, recipe,
+    Pushed are the model, its card, the recipe and the numbers; the repository then loads in transformers and in glueft
+    by its name. The card names task, data, metrics, recipe,
     versions and limits; recipe.toml and run.json are pushed without host names and paths. All of it is one commit: a
     failure leaves nothing half pushed.
     """

@@ -35,10 +35,10 @@ def report(
     trust: Trust = False,
     as_json: AsJsonAlone = False,
 ) -> None:
-    """Write the report of a run as one HTML page that needs no other file and no network.
+    """Write the report of a run as one HTML page.
 
-    It shows metrics beside the baseline and published scores, learning curves, confusion matrix, calibration, the worst
-    mistakes with their texts, lengths, time, environment and recipe.
+    The page needs no other file and no network. It shows metrics beside the baseline and published scores, learning
+    curves, confusion matrix, calibration, the worst mistakes with their texts, lengths, time, environment and recipe.
     """
     from glueft.report.write import write_report
 

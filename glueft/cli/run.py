@@ -39,7 +39,7 @@ def run(
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Fine-tune and evaluate as a recipe says; leave the result in a run folder."""
+    """Fine-tune and evaluate as a recipe says; make a run folder."""
     go_on_without_output()
     from glueft.launch import run_recipe
     from glueft.terminal.progress import make_progress

@@ -23,7 +23,10 @@ def schema(
     plugins: PluginFiles = None,
     run: Annotated[bool, typer.Option("--run", help="Print the schema of a run's run.json instead.")] = False,
 ) -> None:
-    """Print the JSON schema of recipes, with the options of every installed plugin, for editors."""
+    """Print the JSON schema of recipes, or of run.json.
+
+    The schema of recipes holds the options of every installed plugin; editors complete and check recipes by it.
+    """
     from glueft.recipe.schema import recipe_schema
     from glueft.runs.record import record_schema
 

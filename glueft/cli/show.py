@@ -21,7 +21,10 @@ def show(
     plugins: PluginFiles = None,
     trust: Trust = False,
 ) -> None:
-    """Print a recipe with every default: a complete recipe itself, which runs as it is."""
+    """Print a recipe with every default.
+
+    What is printed is a complete recipe itself, and runs as it is.
+    """
     with aside():  # a plugin that checks its options may print
         complete = read_recipe(recipe, overrides, unset, plugins=plugins, trust=trust).to_toml()
     say(*complete.rstrip("\n").split("\n"))
