@@ -1,4 +1,4 @@
-"""The one family of expected failures. Every member says what was expected, what was received and how to fix it."""
+"""The errors that a user can fix: each says what was expected, what was received and how to fix it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ _BREAK = re.compile(r"\n(?! {4})")
 
 
 class GlueftError(Exception):
-    """A failure that the user can fix. The command line prints it without a traceback and exits with 2.
-
-    What is left out below is the empty text, and is left out where the error is shown.
+    """An error that the user can fix. The command line prints it without a traceback and exits with 2.
 
     Args:
-        message: one line that names the thing that is wrong (a file, a key, a plugin) and says what is wrong with it.
-        expected: what would have been right.
+        message: one line that names the file, key or plugin, and says what is wrong with it.
+        expected: what would have been right; like the others, not printed if empty.
         received: what was there instead.
         fix: what to do now; the most useful of the four.
-        mend: the same, under the name that plugins of earlier versions give it.
+        mend: the earlier name of `fix`, for plugins that use it.
     """
 
     def __init__(self, message: str, *, expected: str = "", received: str = "", fix: str = "", mend: str = "") -> None:
-        # What a server or a library has said may hold a token; whoever uses a part of this must not give it on.
+        # The message of a server or library may hold a token.
         message = without_secrets(message)
         super().__init__(message)
         self.message = message
@@ -33,7 +31,7 @@ class GlueftError(Exception):
 
     def __str__(self) -> str:
         named = {"expected": self.expected, "received": self.received, "to fix": self.fix}
-        # Whatever is quoted in it cannot begin a line that looks like one of these.
+        # Line breaks in a part are indented, so that quoted text cannot look like one of these lines.
         lines = (
             "  " + f"{name}:".ljust(10) + _BREAK.sub("\n    ", printable(text)) for name, text in named.items() if text
         )
@@ -53,23 +51,23 @@ class GlueftError(Exception):
 
 
 class PluginError(GlueftError):
-    """A plugin cannot be found, cannot be imported, or breaks the contract of its kind."""
+    """A plugin cannot be found or imported, or breaks the contract of its kind."""
 
 
 class DataError(GlueftError):
-    """Rows cannot be had, or a row is not what the task says it is."""
+    """Rows cannot be read, or a row does not fit the task."""
 
 
 class HubError(GlueftError):
-    """The hub cannot be reached and its local cache does not hold what is needed."""
+    """The hub cannot be reached, or refuses, and its local cache lacks what is needed."""
 
 
 class CheckpointError(GlueftError):
-    """A checkpoint cannot be found, read, or made to fit the task."""
+    """A checkpoint cannot be found or read, or does not fit the task."""
 
 
 class TrainingError(GlueftError):
-    """Training cannot go on: the loss is no longer a finite number, for one."""
+    """Training cannot go on, for example because the loss is no longer finite."""
 
 
 class RunFolderError(GlueftError):
@@ -77,16 +75,16 @@ class RunFolderError(GlueftError):
 
 
 class SubmissionError(GlueftError):
-    """A benchmark's upload cannot be put together from these runs."""
+    """The files for a benchmark cannot be made from these runs."""
 
 
 class ExportError(GlueftError):
-    """A model cannot be exported in the form, or to the place, that was asked for."""
+    """A model cannot be exported in this format or to this folder."""
 
 
 class OutputError(GlueftError):
-    """A result cannot be written where it was asked for, or something stands there already."""
+    """A result cannot be written, or would replace an existing file."""
 
 
 class ComparisonError(GlueftError):
-    """Runs cannot be set side by side: they are of different tasks, or have answered different rows."""
+    """Runs cannot be compared: they are of different tasks, or predicted different rows."""

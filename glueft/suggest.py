@@ -7,7 +7,7 @@ import re
 from collections.abc import Container, Iterable
 from itertools import islice
 
-# How other tools call what glueft calls otherwise.
+# Names that other tools use, and what glueft calls the same.
 OTHER_NAMES = {
     "acc": "accuracy",
     "eps": "epsilon",
@@ -21,28 +21,28 @@ OTHER_NAMES = {
     "torch_compile": "jit_compile",
 }
 
-# What is compared: a table may have a hundred thousand columns, and a name of theirs may be a book.
+# Characters and names that are compared: a table may have a hundred thousand columns with very long names.
 LONGEST = 100
 MOST = 1000
 
-# Words that others put around a name without meaning another thing by it: `num_train_epochs`, `text_column`.
+# Words around a name that do not change its meaning: `num_train_epochs`, `text_column`.
 FILLERS = {
     *("adam", "col", "column", "data", "device", "encoder", "field", "file", "hub", "lr", "mixed", "n", "name", "num"),
     *("number", "of", "path", "per", "score", "seq", "the", "to", "train", "training"),
 }
 
-# A slip of the hand leaves more than this of a name as it was; what is less alike is another name.
+# From this ratio on, two names differ by a typing error.
 SLIP = 0.85
 
 
 def nearest(name: str, valid: Iterable[str], cutoff: float = 0.65, favoured: Container[str] = ()) -> str | None:
-    """Return the one of `valid` that looks most like `name`, or None if none comes near.
+    """Return the valid name that is most like `name`, or None if none is close.
 
     Args:
         name: what the user wrote.
-        valid: the names that would have been right.
-        cutoff: the least likeness that counts, from 0 to 1; `difflib`'s ratio.
-        favoured: names that win a close race, such as keys that must be given.
+        valid: the valid names.
+        cutoff: the lowest likeness that counts, from 0 to 1; `difflib`'s ratio.
+        favoured: names to prefer among close ones, such as required keys.
     """
     name = OTHER_NAMES.get(name.lower(), name.lower())[:LONGEST]
     best, best_score = None, 0.0
@@ -57,7 +57,7 @@ def nearest(name: str, valid: Iterable[str], cutoff: float = 0.65, favoured: Con
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """Return `did you mean "adam"? ` with a space after it, or nothing if no valid name comes near."""
+    """Return `did you mean "adam"? `, with the space, or an empty text if no valid name is close."""
     match = nearest(name, valid)
     return f'did you mean "{match}"? ' if match else ""
 
@@ -70,21 +70,21 @@ def _likeness(name: str, candidate: str) -> float:
     said, meant = _words(name), _words(candidate)
     new = [word for word in said if not _stands_in(word, meant)]
     if len(new) == len(said) or len(said) == len(meant) == 1:
-        return ratio  # Not a word in common: as near as the letters are.
+        return ratio  # no word in common
     left = [word for word in meant if not any(_stands_in(word, [other]) or _stands_in(other, [word]) for other in said)]
-    # All the words of "lerning_rate", or nearly, stand in "initial_learning_rate": near, however long the rest.
+    # "initial_learning_rate" holds all the words of "lerning_rate", or nearly.
     if not new:
         return near
-    # "per_device_train_batch_size" holds all the words of "batch_size", and none that means another thing.
+    # "per_device_train_batch_size" holds all the words of "batch_size", and otherwise only fillers.
     if not left and all(word in FILLERS for word in new):
         return near
-    # "label_smoothing" says more than "label", and "save_steps" another thing than "warmup_steps".
+    # "label_smoothing" is more than "label", and "save_steps" is not "warmup_steps".
     misspelt, right = "".join(new), "".join(left)
     return ratio if left and (right.startswith(misspelt) or _stands_in(misspelt, [right])) else 0.0
 
 
 def _stands_in(word: str, words: list[str]) -> bool:
-    """Whether a word, or nearly it, or a longer one that begins so, is one of some words."""
+    """Whether one of the words is nearly this word, or begins with it."""
     begun = len(word) > 2 and any(other.startswith(word) for other in words)
     return begun or bool(difflib.get_close_matches(word, words, 1, 0.8))
 

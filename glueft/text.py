@@ -1,4 +1,4 @@
-"""Texts as they may be shown: what comes from outside is never markup, never control of a terminal, never a secret."""
+"""Text for output: without terminal controls and secrets, whatever it was made from."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# What a terminal obeys instead of showing it, and what changes the order of letters or hides: controls (C0, DEL, C1),
-# soft hyphen, marks and overrides of direction, breaks of lines and paragraphs, zero-width spaces and joins, halves of
-# characters, tags. The joiners U+200C and U+200D stay: Persian, Hindi and emoji are written with them.
+# Characters that steer a terminal, are invisible, or change the order of letters: controls (C0, DEL, C1), soft hyphen,
+# direction marks and overrides, line and paragraph separators, zero-width spaces and joins, surrogates, tags. The
+# joiners U+200C and U+200D stay: Persian, Hindi and emoji need them.
 _UNSEEN = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e007f"
@@ -28,28 +28,28 @@ _CONTROL_OR_BREAK = re.compile(f"[\t\n{_UNSEEN}]")
 
 _USER_INFO = re.compile(r"(?<=://)[^/\s\"'<>]{1,300}@")
 _TOKEN_OF_THE_HUB = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}")
-# A shorter one may be an ordinary word: it is masked where it stands alone.
+# Characters; a shorter secret may be an ordinary word, and is masked only as a whole word.
 _SURELY_SECRET = 8
 
 
 def printable(text: object) -> str:
-    """A text from outside as it may be shown: without secrets, and with all that would not be seen written out.
+    """Return a text without secrets, and with invisible characters as escapes: ESC becomes `\\x1b`.
 
-    ESC becomes `\\x1b`, an override of direction `\\u202e`. Line feeds and tabs stay.
+    Line feeds and tabs stay.
     """
     return _CONTROL.sub(_written_out, without_secrets(str(text)))
 
 
 def printable_line(text: object) -> str:
-    """The same on one line, for a name, a path or a cell of a table: a line feed becomes `\\n`, a tab `\\t`."""
+    """Return the same on one line, for a name, a path or a table cell: a line feed becomes `\\n`, a tab `\\t`."""
     return _CONTROL_OR_BREAK.sub(_written_out, without_secrets(str(text)))
 
 
 def say(*lines: object, stream: IO[str] | None = None) -> None:
-    """Print lines as `printable` has them: the one way in which glueft prints, but for rich's tables and bars.
+    """Print lines as `printable` has them; all printing of glueft goes through here, but for rich's tables and bars.
 
     Args:
-        lines: each of glueft and of others; a line feed within one is written out, so that no name can forge a line.
+        lines: a line feed within one becomes `\\n`, so that no name can forge a line.
         stream: standard output by default.
     """
     for line in lines or ("",):
@@ -58,15 +58,15 @@ def say(*lines: object, stream: IO[str] | None = None) -> None:
 
 
 def json_text(value: Any, **options: Any) -> str:
-    """Return a value as JSON on one line that reads back to the same value, and can be shown on a terminal.
+    """Return a value as JSON on one line, safe for a terminal. Secrets are masked.
 
-    Letters of all scripts stay as they are; what `printable` writes out is an escape of JSON. Secrets are masked.
+    Letters of all scripts stay as they are; what `printable` escapes is a JSON escape.
     """
     return json_printable(json.dumps(masked(value), ensure_ascii=False, **options))
 
 
 def json_printable(text: str) -> str:
-    """Return JSON with all that a terminal would obey, or that would not be seen, as escapes; it says the same."""
+    """Return JSON text with control and invisible characters as JSON escapes; its value stays the same."""
     return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
@@ -77,8 +77,8 @@ def short_repr(value: object, longest: int = 60) -> str:
 
 
 def quoted(text: str, longest: int = 60) -> str:
-    """A text in double quotes, on one line, shortened if it is long."""
-    text = without_secrets(text)  # before the cut, which would leave half of one
+    """Return a text in double quotes, on one line, shortened if it is long."""
+    text = without_secrets(text)  # before the cut, which would leave half of a secret
     if len(text) > longest:
         text = text[: longest - 3] + "..."
     shown = "".join(_visible(character) for character in text)
@@ -86,25 +86,25 @@ def quoted(text: str, longest: int = 60) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """Write a number of things: `1 row`, `3,668 rows`."""
+    """Return a number of things: `1 row`, `3,668 rows`."""
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as `m:ss`, or `h:mm:ss` from an hour on."""
+    """Return seconds as `m:ss`, or `h:mm:ss` from an hour on."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def score_text(value: float, *, signed: bool = False) -> str:
-    """Write a metric or a loss for people: four decimals, or four significant digits if it is very small or large."""
+    """Return a metric or loss with four decimals, or four significant digits if it is very small or large."""
     sign = "+" if signed else ""
     return f"{value:{sign}.4f}" if value == 0 or 5e-5 <= abs(value) < 1e7 else f"{value:{sign}.4g}"
 
 
 def number_text(number: float) -> str:
-    """Write a float64 number with the fewest digits that read back to it; a whole number without a point."""
+    """Return a float64 number with the fewest digits that read back to it; a whole number without a point."""
     return repr(float(number)).removesuffix(".0")
 
 
@@ -115,22 +115,22 @@ def shortest(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     import numpy as np
 
-    # NumPy writes the fewest digits that tell a number from the others of its own precision.
+    # NumPy writes the fewest digits that are unique in float32.
     return np.array([float(str(score)) for score in np.asarray(scores, np.float32)], np.float64)
 
 
 def without_secrets(text: str) -> str:
-    """A text in which no token and no password stands: whatever a library or a server writes, it is not for others.
+    """Return a text with tokens and passwords masked.
 
     Masked are the tokens that the hub's tools would send (HF_TOKEN, HUGGING_FACE_HUB_TOKEN, that of `hf auth login`),
-    whatever looks like a token of the hub, and in an address the user and the password; of HF_ENDPOINT's these also
-    where they stand by themselves, and as the header that sends them.
+    whatever looks like a token of the hub, and user and password in a URL; those of HF_ENDPOINT and of proxies also
+    outside of a URL, and in the form of an HTTP header.
     """
     return _mask(text, _secrets())
 
 
 def masked(value: Any) -> Any:
-    """A value of JSON with all its texts as `without_secrets` has them; keys stay."""
+    """Return a JSON value with `without_secrets` applied to all its texts but keys."""
     secrets = _secrets()
 
     def of(value: Any) -> Any:
@@ -154,7 +154,7 @@ def _mask(text: str, secrets: Sequence[tuple[str, str]]) -> str:
 
 
 def _secrets() -> list[tuple[str, str]]:
-    """The secrets that this process may send, each with what stands in its place; the longest first."""
+    """The secrets that this process may send, each with its replacement; the longest first."""
     found: dict[str, str] = {}
     for token in (os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN"), _stored_token()):
         found |= {part: "(token)" for part in (token or "").split() if part}
@@ -164,14 +164,14 @@ def _secrets() -> list[tuple[str, str]]:
         if not at or not (password or (user and variable == "HF_ENDPOINT")):
             continue
         header = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
-        # A user alone is a token; of a proxy it may be anybody's name.
+        # HF_ENDPOINT's user alone may be a token; that of a proxy is a name.
         forms = (user_info, f"{user}:{password}", header, user_info.partition(":")[2], password or user)
         found |= dict.fromkeys(filter(None, forms), "(password)")
     return sorted(found.items(), key=lambda secret: -len(secret[0]))
 
 
 def _stored_token() -> str | None:
-    """What `hf auth login` has stored, read without the hub's client: importing it takes longer than most commands."""
+    """The token of `hf auth login`, read without the hub's client, whose import takes longer than most commands."""
     home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")  # noqa: PTH118
     path = os.environ.get("HF_TOKEN_PATH") or os.path.join(home, "token")  # noqa: PTH118
     try:

@@ -1,4 +1,4 @@
-"""Checks a recipe's tables, all of them, and makes the plugins and sections that a Recipe holds."""
+"""Checks all tables of a recipe, and makes the plugins and sections that a Recipe holds."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class RecipeCheck:
         tables: the recipe's.
         locations: of its values.
         registry: the plugins that it may name.
-        lacking: whether plugins are missing there, which is a problem told elsewhere: a name that is not found is then
-            no problem of its own.
-        optional: the tables of plugins that need not be there, for what is not trained.
-        brought: what brought each plugin of the run that the recipe is of, by kind and name: told where one is missing.
+        lacking: whether the registry lacks plugins because of a problem reported elsewhere; a name that is not found is
+            then no problem of its own.
+        optional: plugin tables that may be missing, where nothing is trained.
+        brought: where each plugin of the recipe's run came from, by kind and name; for messages about missing ones.
 
     Attributes:
-        parts: what was made of each table that is in order: a plugin, a section's Options, or the callbacks' plugins.
-        problems: everything that is wrong, in no particular order.
+        parts: what was made of each valid table: a plugin, a section's Options, or the callbacks.
+        problems: in no particular order.
     """
 
     def __init__(
@@ -80,29 +80,30 @@ class RecipeCheck:
                 if name not in self.optional:
                     self._missing_plugin_table(name)
             else:
-                # Empty, so that what must be given in it is reported as missing.
+                # Empty, so that its required keys are reported as missing.
                 self.parts[name] = self._table(name, (name,), {})
         self.parts["callbacks"] = self._callbacks()
         self._drop_echoes()
 
+    def _add(self, path: Path, message: str, **told: Any) -> None:
+        self.problems.append(self.locations.problem(path, message, **told))
+
     def _note_keys(self) -> None:
-        """Note the keys that the tables of this recipe accept: in which tables, and which must be given."""
+        """Note which tables accept which keys, and which keys are required."""
         for name in TABLES:
             options: type[Options] | None = SECTIONS.get(name)
             table = self.tables.get(name)
             if options is None and isinstance(table, dict):
-                found = self._lookup(name, table.get("plugin"))
+                plugin = table.get("plugin")
+                found = self.registry.plugins.get((name, plugin)) if isinstance(plugin, str) else None
                 options = options_of(found.cls) if found else None
             for key, option in options.model_fields.items() if options else ():
                 self.homes.setdefault(key, []).append(name)
                 if option.is_required():
                     self.required.add(key)
 
-    def _lookup(self, kind: str, name: object) -> Registered | None:
-        return self.registry.plugins.get((kind, name)) if isinstance(name, str) else None
-
     def _unknown_tables(self) -> dict[str, str]:
-        """Report the tables and keys that no recipe has; return which misspelt table stands in for which."""
+        """Report unknown tables, and keys outside a table; return the misspelt name of each table that has one."""
         stand_ins: dict[str, str] = {}
         for name, value in self.tables.items():
             if name in KNOWN:
@@ -121,28 +122,24 @@ class RecipeCheck:
 
     def _unknown(self, name: str, message: str, shown: str | None, meant: str | None) -> None:
         tables = ", ".join(f"[{table}]" for table in TABLES)
-        self.problems.append(
-            self.locations.problem(
-                (name,),
-                message,
-                expected=f"one of the tables {tables}, [[callbacks]]",
-                received=quoted(name),
-                fix=(f"did you mean {shown}?  " if shown else "") + f"Tables: {tables}, [[callbacks]]",
-                suggestion=meant,
-            )
+        self._add(
+            (name,),
+            message,
+            expected=f"one of the tables {tables}, [[callbacks]]",
+            received=quoted(name),
+            fix=(f"did you mean {shown}?  " if shown else "") + f"Tables: {tables}, [[callbacks]]",
+            suggestion=meant,
         )
 
     def _missing_plugin_table(self, name: str) -> None:
         names = self.registry.names(name)
         example = names[0] if names else "..."
-        self.problems.append(
-            self.locations.problem(
-                (name,),
-                f"the recipe has no [{name}] table",
-                expected=f"a table [{name}] that names a {name} plugin",
-                received="nothing",
-                fix=f'add [{name}] and below it plugin = "{example}".  Installed: {", ".join(names) or "none"}',
-            )
+        self._add(
+            (name,),
+            f"the recipe has no [{name}] table",
+            expected=f"a table [{name}] that names a {name} plugin",
+            received="nothing",
+            fix=f'add [{name}] and below it plugin = "{example}".  Installed: {", ".join(names) or "none"}',
         )
 
     def _table(self, name: str, path: Path, table: object) -> Any:
@@ -150,14 +147,12 @@ class RecipeCheck:
             fix = f"write [{name}] on a line of its own, and its keys below it"
             if self.locations.argument(path):
                 fix = f"give one of its keys, as in --set {name}.KEY=VALUE"
-            self.problems.append(
-                self.locations.problem(
-                    path,
-                    f"expected a table; received {received(table)}",
-                    expected="a table",
-                    received=received(table),
-                    fix=fix,
-                )
+            self._add(
+                path,
+                f"expected a table; received {received(table)}",
+                expected="a table",
+                received=received(table),
+                fix=fix,
             )
             return None
         if name in SECTIONS:
@@ -172,14 +167,12 @@ class RecipeCheck:
         name = table["plugin"]
         where = (*path, "plugin")
         if not isinstance(name, str):
-            self.problems.append(
-                self.locations.problem(
-                    where,
-                    f"expected the name of a plugin, in quotes; received {received(name)}",
-                    expected="the name of a plugin, in quotes",
-                    received=received(name),
-                    fix=f"Installed: {', '.join(self.registry.names(kind))}",
-                )
+            self._add(
+                where,
+                f"expected the name of a plugin, in quotes; received {received(name)}",
+                expected="the name of a plugin, in quotes",
+                received=received(name),
+                fix=f"Installed: {', '.join(self.registry.names(kind))}",
             )
             return None
         try:
@@ -192,7 +185,7 @@ class RecipeCheck:
             fix = f"{error.received}.  {error.fix}" if "cannot be used" in error.message else error.fix
             fix = f"{how_to_get(brought)}.  {fix}" if brought else fix
             self.problems.append(self.locations.refused(where, error, fix=fix, suggestion=meant))
-            # What else is wrong in the table can still be told, if it is plain which plugin was meant.
+            # Other problems of the table can be reported too, if it is clear which plugin was meant.
             if meant:
                 found = self.registry.find(kind, meant)
                 self._options(options_of(found.cls), path, rest, f'{kind} "{meant}"', found)
@@ -201,7 +194,7 @@ class RecipeCheck:
         return self._made(found, options, path) if options is not None else None
 
     def _made(self, found: Registered, options: Any, path: Path) -> Plugin | None:
-        """A plugin with its options; that they do not go together is a problem."""
+        """Make a plugin with its options, or report that it cannot be used with them."""
         what, where = f'{found.kind} "{found.name}"', path
         try:
             plugin = found.cls(options)
@@ -216,43 +209,37 @@ class RecipeCheck:
             plugin, reason = None, f"its `__init__` raised {type(error).__name__}: {error}"
         if plugin is not None and reason is None:
             return plugin
-        self.problems.append(
-            self.locations.problem(
-                path,
-                f"{what} cannot be used with these options: {reason}",
-                expected=f"a {found.kind} that keeps to the plugin contract, whatever its options",
-                received=f"one that does not, from {found.origin}",
-                fix=f"give it other options, or tell the authors of {found.origin}",
-            )
+        self._add(
+            path,
+            f"{what} cannot be used with these options: {reason}",
+            expected=f"a {found.kind} that keeps to the plugin contract, whatever its options",
+            received=f"one that does not, from {found.origin}",
+            fix=f"give it other options, or tell the authors of {found.origin}",
         )
         return None
 
     def _missing_plugin(self, kind: str, path: Path, rest: dict[str, Any]) -> None:
-        """A plugin table without `plugin`; a misspelt key may stand in its place."""
+        """Report that a table has no `plugin`, or has it misspelt."""
         names = self.registry.names(kind)
         for key, value in rest.items():
             if nearest(key, ["plugin"]) and isinstance(value, str):
-                self.problems.append(
-                    self.locations.problem(
-                        (*path, key),
-                        f"unknown key for [{path[0]}]",
-                        expected='the key "plugin"',
-                        received=quoted(key),
-                        fix='did you mean "plugin"?',
-                        suggestion="plugin",
-                    )
+                self._add(
+                    (*path, key),
+                    f"unknown key for [{path[0]}]",
+                    expected='the key "plugin"',
+                    received=quoted(key),
+                    fix='did you mean "plugin"?',
+                    suggestion="plugin",
                 )
                 return
-        self.problems.append(
-            self.locations.problem(
-                (*path, "plugin"),
-                f"the table does not say which {kind}",
-                expected=f"the name of a {kind} plugin",
-                received="nothing",
-                fix=f'add plugin = "{names[0]}".  Installed: {", ".join(names)}'
-                if names
-                else f"remove the table: no {kind} plugin is installed",
-            )
+        self._add(
+            (*path, "plugin"),
+            f"the table does not say which {kind}",
+            expected=f"the name of a {kind} plugin",
+            received="nothing",
+            fix=f'add plugin = "{names[0]}".  Installed: {", ".join(names)}'
+            if names
+            else f"remove the table: no {kind} plugin is installed",
         )
 
     def _options(
@@ -262,7 +249,7 @@ class RecipeCheck:
         try:
             good, problems = made.check()
         except pydantic.ValidationError as error:
-            # Imported only where something is wrong, which saves time for a valid recipe.
+            # Imported here: a valid recipe does not need it.
             from glueft.recipe.explain import Explanation
 
             good, problems = None, Explanation(made).explain(error)
@@ -273,14 +260,12 @@ class RecipeCheck:
         tables = self.tables.get("callbacks", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             got = received(tables)
-            self.problems.append(
-                self.locations.problem(
-                    ("callbacks",),
-                    f"expected any number of tables; received {got}",
-                    expected="any number of tables [[callbacks]]",
-                    received=got,
-                    fix="write [[callbacks]], with two brackets, once for each callback",
-                )
+            self._add(
+                ("callbacks",),
+                f"expected any number of tables; received {got}",
+                expected="any number of tables [[callbacks]]",
+                received=got,
+                fix="write [[callbacks]], with two brackets, once for each callback",
             )
             return None
         made: dict[int, Callback] = {}
@@ -299,24 +284,23 @@ class RecipeCheck:
         return tuple(made.values())
 
     def _ask(self, callback: Callback, path: Path, question: Callable[[], Any]) -> Any:
-        """Return what a callback answers; what it says against the recipe is a problem."""
+        """Return a callback's answer; report its errors."""
         try:
             return question()
         except GlueftError as error:
-            problem = self.locations.refused(path, error)
+            self.problems.append(self.locations.refused(path, error))
         except Exception as error:
-            problem = self.locations.problem(
+            self._add(
                 path,
                 f"the plugin's own check failed: {type(error).__name__}: {error}",
                 expected="a recipe that the plugin can check",
                 received="a failure inside the plugin",
                 fix=f"report it to the authors of {self.registry.find('callback', callback.name).package}",
             )
-        self.problems.append(problem)
         return None
 
     def _drop_echoes(self) -> None:
-        """A key that is missing because it is misspelt is one problem, not two."""
+        """Drop the problem of a missing key that is there misspelt: that is reported already."""
         meant = {problem.suggestion for problem in self.problems}
         self.problems = [
             problem for problem in self.problems if problem.received != "nothing" or problem.path not in meant

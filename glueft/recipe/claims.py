@@ -1,4 +1,4 @@
-"""Two callbacks of a recipe that want the same for themselves: one file that both would write, for one."""
+"""Callbacks of a recipe that claim the same thing, such as one file that both would write."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from glueft.text import quoted
 # What glueft itself writes into a run folder.
 OWN_FILES = ("recipe.toml", "run.json", "history.jsonl", "predictions", "model", "report.html")
 
-# Stands for the run folder, which has no name yet.
+# In place of the run folder, which has no name yet.
 _RUN = os.path.join(os.sep, "the run folder")  # noqa: PTH118
 
 
 def clashes(
     callbacks: Mapping[int, Callback], claimed: Mapping[int, Sequence[str]], locations: Locations
 ) -> list[Problem]:
-    """Return every claim that is another callback's already, or glueft's own.
+    """Return a problem for each claim of two callbacks, or of a callback and glueft itself.
 
     Args:
-        callbacks: those of the recipe that can be used, by their place in it from 0.
-        claimed: what each of them claims.
+        callbacks: those that can be used, by their index in the recipe.
+        claimed: the claims of each, by the same index.
         locations: of the recipe's values.
     """
     owners = {_place(name): (-1, "glueft itself") for name in OWN_FILES}
@@ -52,13 +52,13 @@ def clashes(
 
 
 def claims_of(callback: Callback) -> Sequence[str]:
-    """Return what a callback claims; it raises whatever its plugin raises."""
-    claims = callback.claims() or ()  # an author's None is nothing too
+    """Return a callback's claims; errors of the plugin pass through."""
+    claims = callback.claims() or ()  # some authors return None
     return (str(claims),) if isinstance(claims, (str, PurePath)) else [str(claim) for claim in claims]
 
 
 def _place(claim: str) -> str:
-    """One text for all the names that a file of the run folder, or elsewhere, has now."""
+    """One text for all the paths of a file."""
     if "://" in claim:
         return claim
     path = os.path.expanduser(os.path.join(_RUN, claim))  # noqa: PTH111, PTH118

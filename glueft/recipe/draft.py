@@ -1,4 +1,4 @@
-"""A recipe on its way from a text to checked parts: its tables, where each value comes from, and what is wrong."""
+"""A recipe between text and checked parts: its tables, the source of each value, and the problems so far."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Draft:
     """A recipe that is not checked yet.
 
     Attributes:
-        name: what it is called: its file, or its name.
-        tables: as they stand in the file, and then as the command line changes them.
+        name: its file or name.
+        tables: those of the file, with the changes of the command line made so far.
         lines: the line of each path in the file.
-        folder: where relative paths of the file begin.
-        arguments: the argument of the command line that each changed path comes from.
-        problems: what is wrong so far.
+        folder: the base of relative paths in the file.
+        arguments: the command-line argument of each changed path.
+        problems: those found so far.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Draft:
         return Locations(self.name, self.lines, self.arguments, self.folder)
 
     def take_back(self, keys: Sequence[str]) -> None:
-        """Take out the keys of `--unset`."""
+        """Remove the keys of `--unset`."""
         gone, not_there = take_back(self.tables, keys)
         self.lines = moved_up(self.lines, gone)
         self.problems += not_there
@@ -65,13 +65,13 @@ class Draft:
         first: Sequence[Override] = (),
         idle: Sequence[str] = (),
     ) -> None:
-        """Put in what the command line says.
+        """Apply the options of the command line.
 
         Args:
             overrides: of `--set`.
             data_dir, checkpoint, sample: the flags of these names.
-            first: what comes before all of them.
-            idle: tables that are left out, unless `--set` names them: then they are checked as others.
+            first: overrides that come before all of these.
+            idle: tables that are dropped, unless `--set` changes them.
         """
         by_flags, wrong = flags(data_dir, checkpoint, sample)
         by_set, malformed = parse(overrides)
@@ -103,8 +103,8 @@ class Draft:
         Args:
             registry: the plugins that the recipe may name.
             unusable: the problems of plugin files.
-            note: what is made of each problem of a table.
-            options: those of `RecipeCheck`.
+            note: changes each problem of a table.
+            options: of `RecipeCheck`.
 
         Raises:
             RecipeError: with every problem, in the order of the file.

@@ -1,4 +1,4 @@
-"""Puts what pydantic finds wrong with a table into the user's words: what, where, and what to write in its place."""
+"""Turns pydantic's errors about a table into problems in the user's terms, with a fix for each."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Schema = Mapping[str, Any]
 
 
 class Explanation:
-    """The findings about one table."""
+    """The problems of one table."""
 
     def __init__(self, table: Table) -> None:
         self.of = table
         self.problems: list[Problem] = []
 
     def explain(self, error: pydantic.ValidationError) -> list[Problem]:
-        """Return one problem for each value or key that is wrong."""
-        # A value that may be of several types is found wrong once for each; it is one problem.
+        """Return one problem for each wrong value or key."""
+        # pydantic reports a value of several possible types once for each; it is one problem.
         by_path: dict[Path, list[Any]] = {}
         defaults: dict[Path, Any] = {}
         for finding in error.errors(include_url=False):
@@ -58,7 +58,7 @@ class Explanation:
         return self.problems
 
     def _at(self, finding: Any) -> Path:
-        """The finding's path in the table; pydantic adds names of types behind it."""
+        """The finding's path in the table, without the names of types that pydantic adds."""
         value: Any = self.of.values
         path: Path = ()
         for part in finding["loc"]:
@@ -73,7 +73,7 @@ class Explanation:
         return path
 
     def _left_out(self, finding: Any) -> Path | None:
-        """The path of the option whose own default is found wrong: the recipe has nothing there; None for others."""
+        """The path of an option that the recipe lacks and whose default is invalid; None for other findings."""
         value: Any = self.of.values
         for place, part in enumerate(finding["loc"]):
             if not isinstance(value, dict):
@@ -98,13 +98,13 @@ class Explanation:
         )
 
     def _is_key(self, at: Path) -> bool:
-        """Whether a path ends in a key that is not there; what a list lacks has no place in it."""
+        """Whether a path ends in a missing key of a table, not of a list."""
         return isinstance(self._value(at[:-1]), dict) and at[-1] not in self._value(at[:-1])
 
     def _unknown_key(self, at: Path) -> None:
         key = str(at[-1])
         accepted = list(self._schema(at[:-1]).get("properties", {}))
-        # A key that a recipe gives already is hardly meant once more; an argument is there to change it.
+        # A key that the recipe has already is hardly meant again, unless by an argument that changes it.
         changing = self.of.locations.argument((*self.of.path, *at)) is not None
         free = [name for name in accepted if changing or name not in self._value(at[:-1])]
         meant = nearest(key, free, favoured={*self._schema(at[:-1]).get("required", [])} & {*free})
@@ -130,7 +130,7 @@ class Explanation:
         )
 
     def _switched(self, at: Path) -> str | None:
-        """What to do about a key of the file's plugin after the command line has chosen another plugin."""
+        """The fix for a key of the file's plugin if the command line has chosen another plugin."""
         chosen = self.of.locations.argument((*self.of.path, "plugin"))
         if not chosen or self.of.locations.argument((*self.of.path, *at)) or len(at) > 1:
             return None
@@ -156,7 +156,7 @@ class Explanation:
         )
 
     def _own_words(self, at: Path, words: str, value: object) -> None:
-        """What a validator of the Options themselves says."""
+        """Add the message of a validator that the Options define."""
         if at:
             self._add(at, f"{words}; received {received(value)}", words, received(value), self._description(at))
             return
@@ -164,7 +164,7 @@ class Explanation:
         self._add(at, words, words, "a table that breaks this rule", fix)
 
     def _places(self, words: str) -> list[str]:
-        """Where the keys are given that a message speaks of; nothing if one argument gave the whole table."""
+        """The places of the keys that a message names; none if one argument gave the whole table."""
         places = []
         for key in [] if self.of.locations.argument(self.of.path) else self.of.values:
             if re.search(rf"\b{re.escape(key)}\b", words):
@@ -222,7 +222,7 @@ class Explanation:
         return f"{quoted_key(str(at[-1]))} = {as_toml(value)}"
 
     def _fits(self, at: Path, value: object) -> bool:
-        """Whether the table would be in order at this path with another value."""
+        """Whether another value at this path would be valid."""
         try:
             self.of.model.model_validate(_changed(self.of.values, at, value))
         except pydantic.ValidationError as error:
@@ -241,7 +241,7 @@ class Explanation:
         return str(self._schema(at).get("description", "")) if at else ""
 
     def _schema(self, at: Path) -> Schema:
-        """The JSON schema of what stands at a path; empty where there is none."""
+        """The JSON schema at a path; empty if it has none."""
         root = _json_schema(self.of.model)
         schema: Schema = root
         for part in at:
@@ -250,7 +250,7 @@ class Explanation:
                 places = schema.get("prefixItems", [])
                 inner = places[part] if part < len(places) else schema.get("items")
             else:
-                # A table with keys of the user's own has one schema for all of them.
+                # A table with free keys has one schema for all of them.
                 inner = schema.get("properties", {}).get(part, schema.get("additionalProperties"))
             schema = inner if isinstance(inner, dict) else {}
         return _resolved(root, schema)
@@ -264,7 +264,7 @@ class Explanation:
 
 
 def _means_another_type(schema: Schema, value: object, found: list[str]) -> bool:
-    """Whether a value is what the schema says, and the option's type in Python is yet another: a Path, a Decimal."""
+    """Whether a value fits the schema but not the option's type in Python, such as Path or Decimal."""
     kinds = {way.get("type") for way in schema.get("anyOf", [schema])}
     own = {str: {"string"}, bool: {"boolean"}, int: {"integer", "number"}, float: {"number"}}.get(type(value), set())
     return bool(kinds & own) and all(kind.endswith("_type") or kind.startswith("is_") for kind in found)

@@ -1,4 +1,4 @@
-"""Reads a recipe's text, from a file or from the recipes that glueft ships, and parses its TOML."""
+"""Reads a recipe, from a file or from those that glueft ships, and parses its TOML."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from glueft.suggest import nearest
 from glueft.system.plain_file import DEEPEST, UnreadableError, is_deep, read_json
 from glueft.text import quoted
 
-# What marks a run folder: somebody else may have written the recipe beside it.
+# The file that marks a run folder, whose recipe somebody else may have written.
 RECORD = "run.json"
 
-# A recipe is written by hand; what is larger is some other file.
+# Bytes; a larger file is not a recipe.
 LARGEST = 100_000
-# A key of so many parts is nested too deeply, and takes the parser a time that grows with their square.
+# A key with more parts is refused: parsing takes a time that grows with the square of their number.
 _PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
 _DEEP_KEY = re.compile(rf"^[ \t]*\[{{0,2}}[ \t]*(?:{_PART}\.[ \t]*){{{DEEPEST + 1}}}", re.MULTILINE)
 
 
 def packaged_recipes() -> list[str]:
-    """The names of the recipes that glueft ships, sorted."""
+    """Return the names of the recipes that glueft ships, sorted."""
     files = importlib.resources.files("glueft.recipes").iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
 def read_text(path: str) -> tuple[str, str]:
-    """Return what the recipe is called in messages, and its text.
+    """Return a recipe's name for messages, and its text.
 
     Raises:
         RecipeError: there is no such file or packaged recipe, or it cannot be read as text.
@@ -43,7 +43,7 @@ def read_text(path: str) -> tuple[str, str]:
     if not FilePath(path).is_file() and path in packaged_recipes():
         return path, importlib.resources.files("glueft.recipes").joinpath(f"{path}.toml").read_text("utf-8")
     try:
-        # What a shell hands over as /dev/stdin or /dev/fd/63 comes to an end; a named pipe may never.
+        # /dev/stdin or /dev/fd/63 from a shell ends; a named pipe may never.
         if FilePath(path).is_fifo() and not path.startswith("/dev/"):
             raise _unreadable(path, "this is a named pipe", "a named pipe", "give the recipe, a small TOML file")
         with FilePath(path).open("rb") as file:
@@ -64,25 +64,21 @@ def read_text(path: str) -> tuple[str, str]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise RecipeError(
+        problem = Problem(
+            "",
+            line,
             path,
-            [
-                Problem(
-                    "",
-                    line,
-                    path,
-                    "this is not UTF-8 text",
-                    expected="a TOML file in UTF-8",
-                    received=f"byte 0x{content[error.start]:02x} at position {error.start}",
-                    fix=f"save the file as UTF-8; the first byte that is not UTF-8 is number {error.start + 1}",
-                )
-            ],
-        ) from None
+            "this is not UTF-8 text",
+            expected="a TOML file in UTF-8",
+            received=f"byte 0x{content[error.start]:02x} at position {error.start}",
+            fix=f"save the file as UTF-8; the first byte that is not UTF-8 is number {error.start + 1}",
+        )
+        raise RecipeError(path, [problem]) from None
     return shown, text
 
 
 def folder_of(path: str) -> FilePath:
-    """The folder of a recipe that `read_text` has read: where its relative paths begin."""
+    """The base of the relative paths of a recipe that `read_text` has read."""
     if FilePath(path).is_file():
         return FilePath(path).parent
     return FilePath(str(importlib.resources.files("glueft.recipes")))
@@ -92,7 +88,7 @@ def parse_text(recipe: str, text: str) -> dict[str, Any]:
     """Parse a recipe's TOML.
 
     Raises:
-        RecipeError: it is not TOML, and the error says where and in plain words why; or there is nothing in it.
+        RecipeError: it is empty or not TOML.
     """
     if not re.sub(r"#[^\n]*", "", text).strip():
         raise _unreadable(
@@ -109,20 +105,9 @@ def parse_text(recipe: str, text: str) -> dict[str, Any]:
         from glueft.recipe.syntax_errors import fault
 
         found = fault(text, error)
-    raise RecipeError(
-        recipe,
-        [
-            Problem(
-                "",
-                found.line,
-                recipe,
-                f"not TOML: {found.message}",
-                expected=found.expected,
-                received=found.received,
-                fix=found.fix,
-            )
-        ],
-    )
+    message = f"not TOML: {found.message}"
+    problem = Problem("", found.line, recipe, message, found.expected, found.received, found.fix)
+    raise RecipeError(recipe, [problem])
 
 
 def _unreadable(path: str, message: str, received: str, fix: str) -> RecipeError:
@@ -137,7 +122,6 @@ def _recipes_hint() -> str:
 
 
 def _missing_hint(path: str) -> str:
-    """The file beside it, or the packaged recipe, that was most likely meant."""
     file = FilePath(path)
     packaged = packaged_recipes()
     if file.name.removesuffix(".toml") in packaged:
@@ -160,14 +144,14 @@ def _folder_hint(path: str) -> str:
 
 
 def lies_in_run_folder(recipe: str) -> bool:
-    """Whether a recipe's file lies in a run folder or below one, itself or what it is a link to.
+    """Whether a recipe, or the file that it links to, lies in a run folder or below one.
 
-    A run folder is one with a run.json; of those further up, one with a recipe.toml too.
+    A run folder has a run.json; one further up must have a recipe.toml too.
     """
     path = FilePath(recipe)
     if not path.is_file():  # a packaged recipe, or nothing
         return False
-    # Also where what is there is a link that leads nowhere, or no file: whoever made the folder has a say in that.
+    # `lexists`: whoever made the folder may have made a broken link.
     return any(
         os.path.lexists(folder / RECORD) and (folder == file.parent or os.path.lexists(folder / "recipe.toml"))
         for file in (path.absolute(), path.resolve())
@@ -176,13 +160,9 @@ def lies_in_run_folder(recipe: str) -> bool:
 
 
 def origins_beside(recipe: str) -> dict[tuple[str, str], Origin]:
-    """Return what brought each plugin of the run that a recipe is of, by kind and name; {} where nothing says it."""
-    return recorded_origins(_record(FilePath(recipe).absolute().parent / RECORD))
-
-
-def _record(path: FilePath) -> dict[str, Any]:
+    """Return where each plugin of a recipe's run came from, by kind and name; {} if no run.json says it."""
     try:
-        record = read_json(path)
+        record = read_json(FilePath(recipe).absolute().parent / RECORD)
     except (FileNotFoundError, UnreadableError):
         return {}
-    return record if isinstance(record, dict) else {}
+    return recorded_origins(record if isinstance(record, dict) else {})

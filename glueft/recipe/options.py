@@ -18,17 +18,17 @@ from glueft.recipe.toml_lines import Path
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a recipe, and what is known around it.
+    """One table of a recipe, and what the check of it needs to know.
 
     Attributes:
         model: the Options that it must fit.
-        path: where it stands in the recipe.
-        values: what stands in it.
+        path: of the table in the recipe.
+        values: of the table.
         owner: what its keys belong to, for messages: `optimizer "adam"` or `[training]`.
         locations: of the recipe's values.
-        homes: for each key that any table of the recipe accepts, the tables that accept it.
-        required: the keys of those that must be given.
-        plugin: the plugin whose table this is, if it is one's.
+        homes: the tables of the recipe that accept each key.
+        required: the required keys of all tables.
+        plugin: whose table this is; None for a section.
     """
 
     model: type[Options]
@@ -41,10 +41,10 @@ class Table:
     plugin: Registered | None = None
 
     def check(self) -> tuple[Any, list[Problem]]:
-        """Return the table as its Options, or None, and what is wrong with it.
+        """Return the table as its Options, None if it is invalid, and its problems.
 
         Raises:
-            ValidationError: of pydantic; `explain.Explanation` makes problems of it.
+            ValidationError: from pydantic; `explain.Explanation` turns it into problems.
         """
         try:
             good = self.model.model_validate(self.values, context=self._folder_of)
@@ -62,7 +62,7 @@ class Table:
             return None, [self._as_a_whole(failure, wanted, "a failure inside the plugin", fix)]
 
     def _unwritable(self, good: Options) -> list[Problem]:
-        """A plugin's own code may make of a value what no recipe can hold, and a run writes its recipe down."""
+        """Find a value made by the plugin's code that TOML cannot hold: a run writes its recipe."""
         if self.plugin is None:
             return []
         found = unwritable(plain_values(good.model_dump(exclude_none=True)))
@@ -73,7 +73,7 @@ class Table:
         return [self._as_a_whole(message, "text, numbers, true, false, dates, lists, tables", f"a {found}", fix)]
 
     def _folder_of(self, key: str) -> FilePath:
-        """Where the relative paths of an option begin; `glueft.LocalPath` asks."""
+        """The base of an option's relative paths, for `glueft.LocalPath`."""
         return self.locations.folder_of((*self.path, key))
 
     def _as_a_whole(self, message: str, expected: str, received: str, fix: str) -> Problem:

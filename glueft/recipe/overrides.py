@@ -1,4 +1,4 @@
-"""What the command line says over the recipe: `--set`, `--data-dir`, `--checkpoint` and `--sample`."""
+"""Changes of a recipe by the command line: `--set`, `--data-dir`, `--checkpoint` and `--sample`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Override:
     """One value that the command line puts into the recipe.
 
     Attributes:
-        path: where to.
-        value: what; None takes the key away, as one that the new values make meaningless.
-        where: the argument, as the user would recognise it.
+        path: of the value.
+        value: None removes the key, which another new value makes meaningless.
+        where: the argument, for messages.
     """
 
     path: Path
@@ -50,37 +50,25 @@ def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[l
         )
         return [], [problem]
     if data_dir is not None:
-        where = f"--data-dir {shown(data_dir)}"
-        overrides += [
-            Override(("data", "source"), "folder", where),
-            Override(("data", "folder"), data_dir, where),
-            Override(("data", "revision"), None, where),
-        ]
+        overrides += _section("data", f"--data-dir {shown(data_dir)}", source="folder", folder=data_dir, revision=None)
     if sample:
-        overrides += [
-            Override(("data", "source"), "sample", "--sample"),
-            Override(("data", "folder"), None, "--sample"),
-            Override(("data", "revision"), None, "--sample"),
-        ]
-        if checkpoint is None:
-            from glueft.encoder.checkpoint import SAMPLE_CHECKPOINT
-
-            overrides += [
-                Override(("model", "checkpoint"), SAMPLE_CHECKPOINT, "--sample"),
-                Override(("model", "revision"), None, "--sample"),
-            ]
+        overrides += _section("data", "--sample", source="sample", folder=None, revision=None)
+    # The recipe's revision belongs to the recipe's checkpoint.
     if checkpoint is not None:
-        where = f"--checkpoint {shown(checkpoint)}"
-        overrides += [
-            Override(("model", "checkpoint"), checkpoint, where),
-            # The recipe's revision belongs to the recipe's checkpoint.
-            Override(("model", "revision"), None, where),
-        ]
+        overrides += _section("model", f"--checkpoint {shown(checkpoint)}", checkpoint=checkpoint, revision=None)
+    elif sample:
+        from glueft.encoder.checkpoint import SAMPLE_CHECKPOINT
+
+        overrides += _section("model", "--sample", checkpoint=SAMPLE_CHECKPOINT, revision=None)
     return overrides, []
 
 
+def _section(table: str, where: str, **values: str | None) -> list[Override]:
+    return [Override((table, key), value, where) for key, value in values.items()]
+
+
 def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
-    """Read the arguments of `--set`: a dotted key, `=`, and a TOML value; a plain word serves as text."""
+    """Parse the arguments of `--set`: a dotted key, `=`, and a TOML value; a bare word is text."""
     overrides: list[Override] = []
     problems: list[Problem] = []
     for argument in arguments:
@@ -131,7 +119,7 @@ def key_path(key: str) -> Path | None:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text holds none of the stand-ins that Python puts for bytes that are not UTF-8."""
+    """Whether a text has no surrogates, with which Python replaces bytes that are not UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -142,10 +130,10 @@ def _malformed(where: str, message: str, fix: str, argument: str) -> Problem:
 
 
 def _value(text: str) -> Any:
-    """The value of a `--set`; what is neither TOML nor begun like TOML is text.
+    """The value of a `--set`: TOML, or text if it does not begin like TOML.
 
     Raises:
-        ValueError: there is no value, or it begins as a TOML text, list or table and is none.
+        ValueError: there is no value, or an invalid TOML text, list or table.
     """
     text = text.strip()
     if not text:
@@ -160,15 +148,15 @@ def _value(text: str) -> Any:
 
             raise ValueError(f"not TOML: {fault(f'value = {text}', error).reason}") from None
         return text
-    # A line break in the text could have smuggled in other keys.
+    # After a line break the text may hold other keys.
     return document["value"] if len(document) == 1 else text
 
 
 def apply(tables: dict[str, Any], overrides: Sequence[Override]) -> tuple[dict[Path, str], list[Problem]]:
-    """Put the overrides into the recipe's tables.
+    """Apply the overrides to the recipe's tables.
 
     Returns:
-        The argument that each changed path comes from, and the overrides that do not fit the tables' shape.
+        The argument of each changed path, and a problem for each override that does not fit the tables.
     """
     locations: dict[Path, str] = {}
     problems: list[Problem] = []
@@ -188,7 +176,7 @@ def apply(tables: dict[str, Any], overrides: Sequence[Override]) -> tuple[dict[P
                 )
             )
             continue
-        # What the new value replaces no longer comes from an earlier argument.
+        # A replaced value no longer comes from an earlier argument.
         for path in [path for path in locations if path[: len(override.path)] == override.path]:
             del locations[path]
         if override.value is not None:
@@ -246,5 +234,5 @@ def _put(tables: dict[str, Any], override: Override) -> None:
 
 
 def shown(argument: str) -> str:
-    """An argument of the command line on one line, in quotes only where it needs them."""
+    """An argument of the command line on one line, in quotes if it needs them."""
     return argument if re.fullmatch(r"[\w./:=@+,~\"'{}\[\]-]{1,70}", argument, re.ASCII) else quoted(argument, 70)

@@ -22,15 +22,15 @@ def name_files(tables: dict[str, Any], files: Sequence[str], *, foreign: bool = 
     Args:
         tables: the recipe's.
         files: of `--plugin`.
-        foreign: whether the recipe is that of a run folder. A file of `--plugin` then takes the place of the one of the
-            same name that the run had: it is the same plugin, at another place or in another version.
+        foreign: whether the recipe is that of a run folder. A file of `--plugin` then replaces the run's file of the
+            same name: it is the same plugin, moved or in another version.
     """
     if not files:
         return {}
     section = tables.setdefault("plugins", {})
     named = section.setdefault("files", []) if isinstance(section, dict) else None
     if not isinstance(named, list):
-        return {}  # The recipe's own table is wrong, which is told.
+        return {}  # the check of the section reports it
     before = [FilePath(file).name if foreign and isinstance(file, str) else None for file in named]
     locations: dict[Path, str] = {}
     for file in files:
@@ -38,7 +38,7 @@ def name_files(tables: dict[str, Any], files: Sequence[str], *, foreign: bool = 
         place = before.index(name) if name in before else len(named)
         before[place : place + 1] = [None]
         locations["plugins", "files", place] = f"--plugin {shown(file)}"
-        # Absolute at once: in the recipe's own list a relative path would begin at the recipe's folder.
+        # Absolute: relative paths in the recipe begin at the recipe's folder.
         named[place : place + 1] = [absolute(file, FilePath()) if file.strip() else file]
     return locations
 
@@ -51,11 +51,11 @@ def read_files(
     Args:
         tables: the recipe's.
         locations: of its values.
-        foreign: whether the recipe is that of a run folder, which runs no code by itself: of the files that it names
-            itself, only those are run that `is_trusted` knows.
+        foreign: whether the recipe is that of a run folder; of its own files only those are run that `is_trusted`
+        knows.
 
     Returns:
-        Those that can be read and may be run, each once, and a problem for each that cannot be used.
+        The files that were run, each once, and a problem for each that cannot be used.
     """
     section = tables.get("plugins")
     named = section.get("files") if isinstance(section, dict) else None
@@ -68,7 +68,7 @@ def read_files(
             or not file.strip()
             or any(ord(letter) < 32 or letter == "\x7f" for letter in file)
         ):
-            continue  # Told by the check of the section.
+            continue  # the check of the section reports it
         if not is_unicode(file):
             message, fix = NOT_UNICODE
             problems.append(locations.problem(path, message, expected="a path in UTF-8", received=shown(file), fix=fix))

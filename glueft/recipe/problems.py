@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, and where: each problem by itself, and all of them in one error."""
+"""The problems of a recipe, their locations, and the error that holds them all."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from glueft.errors import GlueftError
 from glueft.recipe.toml_lines import Path
 from glueft.text import printable_line, quoted
 
-# So many problems are no recipe but some other file; the rest is counted.
+# With more problems, the file is hardly a recipe; the rest is counted.
 MOST_SHOWN = 50
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a recipe.
+    """One problem of a recipe.
 
     Attributes:
-        path: its dotted path, `training.batch_size` or `callbacks.0.patience`; empty if it is the file as a whole.
-        line: the line of the recipe; None if it has none, or if it comes from the command line.
+        path: dotted, `training.batch_size` or `callbacks.0.patience`; empty for the whole file.
+        line: in the recipe; None if there is none, or if the value comes from the command line.
         where: the recipe's file, or the argument that caused it, such as `--set training.epochs=0`.
-        message: what is wrong, in a few words.
-        expected, received, fix: as in every GlueftError.
+        message, expected, received, fix: as in every GlueftError.
         suggestion: the valid name or path that was probably meant.
     """
 
@@ -40,7 +39,7 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """`training.batch_size (line 19)`, or with the argument of the command line in the brackets."""
+        """`training.batch_size (line 19)`, or with the command-line argument in the brackets."""
         name = self.path or "the file"
         if self.where.startswith("--"):
             return f"{name} ({self.where})" if self.path else self.where
@@ -51,7 +50,7 @@ class RecipeError(GlueftError):
     """A recipe that cannot be used, with all its problems.
 
     Args:
-        recipe: what the recipe was called: its file, or its name.
+        recipe: its file or name.
         problems: one or more, in the order of the file.
     """
 
@@ -78,10 +77,10 @@ class Locations:
     """The locations of a recipe's values.
 
     Attributes:
-        recipe: the recipe's file or name.
+        recipe: its file or name.
         lines: the line of each path in the file.
-        arguments: the argument that each changed path comes from.
-        folder: the recipe's folder.
+        arguments: the command-line argument of each changed path.
+        folder: the base of relative paths in the file.
     """
 
     recipe: str
@@ -90,17 +89,17 @@ class Locations:
     folder: FilePath = FilePath()
 
     def argument(self, path: Path) -> str | None:
-        """The argument of the command line that set this path or something that holds it."""
+        """The command-line argument that set this path or a table around it."""
         for end in range(len(path), 0, -1):
             if path[:end] in self.arguments:
                 return self.arguments[path[:end]]
-        # A table that the file does not have is there because of the arguments that put something into it.
+        # A table that is not in the file was made by an argument for one of its keys.
         if path and path not in self.lines:
             return next((where for at, where in self.arguments.items() if at[: len(path)] == path), None)
         return None
 
     def folder_of(self, path: Path) -> FilePath:
-        """Where a relative path begins that is the value at `path`: the recipe's folder, or the shell's own."""
+        """The base of a relative path that is the value at `path`: the recipe's folder, or the working folder."""
         return FilePath() if self.argument(path) else self.folder
 
     def line(self, path: Path) -> int | None:
@@ -110,13 +109,13 @@ class Locations:
     def problem(
         self, path: Path, message: str, *, expected: str, received: str, fix: str, suggestion: str | None = None
     ) -> Problem:
-        """A problem of the value at this path, placed where it comes from."""
+        """A problem of the value at this path, with its location."""
         argument = self.argument(path)
         line = None if argument else self.line(path)
         return Problem(dotted(path), line, argument or self.recipe, message, expected, received, fix, suggestion)
 
     def refused(self, path: Path, error: GlueftError, **changes: Any) -> Problem:
-        """The problem that an error tells of; `changes` are what is said otherwise."""
+        """An error as a problem, with `changes`."""
         told = {"expected": error.expected, "received": error.received, "fix": error.fix}
         return self.problem(path, error.message, **(told | changes))
 

@@ -23,10 +23,10 @@ from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Tra
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """A recipe that is in order, with every default filled in. Two recipes that say the same are equal.
+    """A valid recipe with every default filled in. Recipes with the same values are equal.
 
     Attributes:
-        path: where it was read from: a file, or the name of a packaged recipe.
+        path: its file, or the name of a packaged recipe.
         task, optimizer, schedule, callbacks: the plugins, made with their checked options.
         model, data, training, engine, plugins, hub: the sections. Folders and files are absolute.
         plugin_files: the files of [plugins], as they were read.
@@ -47,11 +47,11 @@ class Recipe:
 
     @property
     def registry(self) -> Registry:
-        """The plugins of this recipe: all that are installed, and those of its own files."""
+        """The installed plugins and those of the recipe's own files."""
         return load_registry(*self.plugin_files)
 
     def tables(self) -> dict[str, Any]:
-        """The complete recipe as plain values, in the order in which it is written."""
+        """The complete recipe as plain values, in the order of `to_toml`."""
         tables: dict[str, Any] = {}
         for name in ORDER:
             part = getattr(self, name)
@@ -62,13 +62,11 @@ class Recipe:
             elif name == "hub" and part.push is None:
                 continue
             elif name != "callbacks":
-                tables[name] = plain_values(part.model_dump(exclude_none=True, exclude=self._unread(name)))
+                unread = {"source"} if name == "data" and self.task.reads_own_files else set()
+                tables[name] = plain_values(part.model_dump(exclude_none=True, exclude=unread))
             elif part:
                 tables[name] = [plugin_table(callback) for callback in part]
         return tables
-
-    def _unread(self, name: str) -> set[str]:
-        return {"source"} if name == "data" and self.task.reads_own_files else set()
 
     def to_toml(self) -> str:
         """The complete recipe as TOML; loading it gives an equal recipe."""
@@ -96,19 +94,19 @@ def load_recipe(
 ) -> Recipe:
     """Read and check a recipe; nothing is downloaded and neither Keras nor TensorFlow is imported.
 
-    The plugin files that the recipe or the caller names are run, for what they define; but of those that the recipe of
-    a run folder names, only the ones that a run of this user has run before, unless `trust` is given.
+    The plugin files that the recipe or the caller names are run. Those that the recipe of a run folder names are run
+    only if a run of this user has run them before, or with `trust`.
 
     Args:
         path: a TOML file, or the name of a packaged recipe such as "mrpc".
-        overrides: "table.key=VALUE" texts as `--set` takes them; they come after the other arguments.
+        overrides: "table.key=VALUE" as in `--set`; applied after the other arguments.
         data_dir: read the rows from this folder, in the benchmark's own layout.
         checkpoint: start from this checkpoint.
-        sample: read the rows that ship with the task; with the small encoder that ships with glueft, unless
-            `checkpoint` says otherwise.
+        sample: read the rows that ship with the task; without `checkpoint`, start from the small encoder that ships
+            with glueft.
         plugins: plugin files, beside those of the recipe's own [plugins].
-        trust: run the plugin files that the recipe of a run folder names, whoever wrote it.
-        unset: keys to take out of the recipe before all else, as `--unset` takes them.
+        trust: run all plugin files that the recipe of a run folder names.
+        unset: keys to remove from the recipe first, as in `--unset`.
 
     Raises:
         RecipeError: the recipe cannot be used; it holds every problem.
@@ -124,7 +122,7 @@ def load_recipe(
 
 
 def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], locations: Locations) -> Recipe:
-    """Put the parts together, with a checkpoint's folder made absolute so that the recipe holds from any folder."""
+    """Make the recipe, with the checkpoint's folder absolute so that it is valid in any working folder."""
     model = parts.pop("model")
     checkpoint, begin = model.checkpoint, locations.folder_of(("model", "checkpoint"))
     if not checkpoint.startswith("package:") and (

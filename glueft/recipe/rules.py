@@ -1,4 +1,4 @@
-"""What no table can check by itself: values that contradict each other, or the task."""
+"""Checks across tables: values that contradict each other, or the task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glueft.suggest import did_you_mean, nearest
 
 
 def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Problem]:
-    """Every contradiction between the parts of a recipe that are in order by themselves."""
+    """Return the contradictions between the valid parts of a recipe."""
     problems: list[Problem] = []
     data, task, model = parts.get("data"), parts.get("task"), parts.get("model")
     if isinstance(data, Data):
@@ -67,7 +67,7 @@ def _data(data: Data, locations: Locations) -> list[Problem]:
 
 
 def _own_files(data: Data, task: Task, locations: Locations) -> list[Problem]:
-    """A task that names its files itself takes no source. "hub" is the default, and says nothing."""
+    """A task that names its own files takes no source; "hub", the default, is ignored."""
     given = {"source": data.source if data.source != "hub" else None, "folder": data.folder, "revision": data.revision}
     return [
         locations.problem(
@@ -83,7 +83,7 @@ def _own_files(data: Data, task: Task, locations: Locations) -> list[Problem]:
 
 
 def _predict(data: Data, task: Task, locations: Locations) -> list[Problem]:
-    """The splits to predict are the task's, or stand for all of a sort."""
+    """The splits to predict must be the task's, or "validation" or "test" for all of a kind."""
     known = tuple(dict.fromkeys(("validation", "test", *task.validation_splits, *task.test_splits)))
     expected = f"one of {', '.join(map(as_toml, known))}"
     return [
@@ -101,7 +101,7 @@ def _predict(data: Data, task: Task, locations: Locations) -> list[Problem]:
 
 
 def _source(data: Data, task: Task, locations: Locations) -> list[Problem]:
-    """The task must know how to read the source; one with its own `load` may read any."""
+    """The task must be able to read the source; one with its own `load` may read any."""
     if type(task).load is not Task.load:
         return []
     known = {"hub": task.hub is not None, "folder": task.tsv is not None, "sample": task.sample is not None}
@@ -164,5 +164,5 @@ def _push(hub: Hub, locations: Locations) -> list[Problem]:
 
 
 def is_local(checkpoint: str) -> bool:
-    """Whether a checkpoint is plainly a folder or a package's, not a name on the hub."""
+    """Whether a checkpoint is a folder or of a package by its form, not a name on the hub."""
     return checkpoint.startswith(("package:", "/", "./", "../", "~"))

@@ -1,4 +1,4 @@
-"""The JSON schema of recipes, assembled from the installed plugins; editors complete and check recipes by it."""
+"""The JSON schema of recipes, with the installed plugins, for editors."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def options_schema(options: type[Options], prefix: str, definitions: dict[str, A
 
     Args:
         options: the table's Options.
-        prefix: what the names of nested tables begin with in `definitions`, so that two plugins' do not meet.
-        definitions: where the schemas of nested tables are put.
+        prefix: of the names of nested tables in `definitions`, which must differ between plugins.
+        definitions: gets the schemas of nested tables.
     """
     try:
         schema = options.model_json_schema(ref_template=f"#/$defs/{prefix}.{{model}}")
     except pydantic.PydanticUserError:
-        # A type that JSON, or pydantic, has no word for: the keys are still known.
+        # A type that pydantic has no JSON schema for: the keys are still known.
         properties = {name: {"description": field.description} for name, field in options.model_fields.items()}
         return {"type": "object", "properties": properties, "additionalProperties": False}
     for name, definition in schema.pop("$defs", {}).items():
@@ -66,7 +66,7 @@ def options_schema(options: type[Options], prefix: str, definitions: dict[str, A
 
 def _plugin_table(registry: Registry, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
     tables = [_one_plugin(plugin, definitions) for plugin in registry.all(kind)]
-    # `oneOf` of nothing would be no schema; without plugins of a kind no table of it can be right.
+    # An empty `oneOf` is no schema; without plugins of the kind no table is valid.
     return {"type": "object", "oneOf": tables} if tables else {"not": {}}
 
 
@@ -84,7 +84,7 @@ def _one_plugin(plugin: Registered, definitions: dict[str, Any]) -> dict[str, An
 
 
 def _without_null(schema: Any) -> Any:
-    """Take the ways out that pydantic gives None, and None as a default, from a schema."""
+    """Remove None from a schema, as a type and as a default, and the titles."""
     if isinstance(schema, list):
         return [_without_null(element) for element in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""The recipe's own sections. What stands in the tables of plugins is checked by the plugins' Options."""
+"""The recipe's own sections; the tables of plugins are checked by the plugins' Options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glueft.plugin.options import LocalPath, Options
 
 
 def _printable(text: str) -> str:
-    """Refuse what no name or folder holds, and what cannot be written into the run folder's recipe again."""
+    """Refuse text that is no name or folder, or that the run folder's recipe cannot hold."""
     if not text.strip():
         raise ValueError("must not be empty")
     if any(ord(character) < 32 or ord(character) == 127 for character in text):

@@ -1,4 +1,4 @@
-"""Says in plain words, and with a line, why a text is not TOML."""
+"""Explains why a text is not TOML, with the line."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Fault:
     """Why a text is not TOML.
 
     Attributes:
-        line: of the fault, from 1.
-        reason: what is wrong, without the text.
+        line: from 1.
+        reason: the message without the faulty text.
         message, expected, received, fix: as in every GlueftError.
     """
 
@@ -31,14 +31,14 @@ class Fault:
 def fault(text: str, error: Exception) -> Fault:
     """Explain an error of `tomllib` about a text."""
     if isinstance(error, RecursionError):
-        # Not located: that takes a memory that grows with the square of the depth.
+        # Not by `locate`: its memory grows with the square of the depth.
         lines = text.split("\n")
         deepest = max(range(len(lines)), key=lambda number: sum(map(lines[number].count, "[{.")))
         return _fault(deepest + 1, "its lists or tables are nested too deeply", "", "a recipe needs no nesting")
     places = locate(text)
     said = str(error)
     match = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)", said)
-    # At the end of the document the parser has run past the fault; it lies in the last statement.
+    # At the end of the document the parser is past the fault, which is in the last statement.
     line = int(match[1]) if match and match[1] else places.last
     said = said[: match.start()] if match else said
     lines = text.split("\n")
@@ -58,7 +58,7 @@ def fault(text: str, error: Exception) -> Fault:
     return _fault(line, said[:1].lower() + said[1:], content, "see https://toml.io for how TOML is written")
 
 
-# A piece of tomllib's message; what it means; what to do.
+# A pattern of tomllib's message, what it means, and the fix.
 EXPLANATIONS = [
     ("twice|overwrite|mutate", "this name is already in use for something else", "give each table and key once"),
     ("Invalid value", "this value is not TOML", 'put text in quotes, as in plugin = "adam"'),
@@ -100,7 +100,7 @@ def _repeated(places: Places) -> Fault:
 
 
 def _value(content: str) -> tuple[str, str] | None:
-    """Explain a value that is not TOML by the line that it stands in."""
+    """Explain an invalid value by its line."""
     key, _, value = (part.strip() for part in content.partition("="))
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,60}", key):
         return None

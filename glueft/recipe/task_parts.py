@@ -1,4 +1,4 @@
-"""The parts of a recipe for what is not trained: a task, and the sections that say how to read and predict its rows."""
+"""The parts of a recipe that evaluation and prediction need: a task, and how to read and predict its rows."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from glueft.recipe.problems import Problem
 from glueft.recipe.recipe import plugin_table
 from glueft.recipe.sections import PLUGIN_TABLES, Data, Engine, Model, Training
 
-# Of a run, what is not trained again: its plugins need not be there.
+# Tables of a run that only its training needs: their plugins may be missing.
 _TRAINING_ALONE = ("optimizer", "schedule", "callbacks", "hub")
 
 
 @dataclass(frozen=True)
 class Sections:
-    """The sections that a prediction reads; the attributes are those of a `Recipe`."""
+    """The sections that a prediction reads, as in a `Recipe`."""
 
     model: Model
     data: Data
@@ -34,18 +34,18 @@ class Sections:
 
 @dataclass(frozen=True)
 class TaskParts(Sections):
-    """What there is of a recipe where nothing is trained; the attributes are those of a `Recipe`."""
+    """The parts that an evaluation reads, as in a `Recipe`."""
 
     task: Task
     plugin_files: tuple[PluginFile, ...]
 
     @property
     def registry(self) -> Registry:
-        """The plugins that there are: all that are installed, and those of the files."""
+        """The installed plugins and those of the files."""
         return load_registry(*self.plugin_files)
 
     def tables(self) -> dict[str, Any]:
-        """These parts as plain values, complete."""
+        """The parts as plain values, with every default."""
         sections = {name: getattr(self, name) for name in Sections.__dataclass_fields__}
         return {"task": plugin_table(self.task)} | {
             name: plain_values(section.model_dump(exclude_none=True)) for name, section in sections.items()
@@ -61,15 +61,11 @@ def load_task_parts(
     sample: bool = False,
     plugins: Sequence[str] = (),
 ) -> TaskParts:
-    """Make and check a task and the sections beside it, as `load_recipe` would, with no recipe but the command line.
+    """Make a task and the sections from the command line alone, checked as `load_recipe` does.
 
     Args:
         task: the task's name.
-        checkpoint: as `[model] checkpoint` has it.
-        overrides: "table.key=VALUE" texts as `--set` takes them, the task's options among them.
-        data_dir: read the rows from this folder, in the benchmark's own layout.
-        sample: read the rows that ship with the task.
-        plugins: plugin files.
+        checkpoint, overrides, data_dir, sample, plugins: as in `load_recipe`.
 
     Raises:
         RecipeError: a value cannot be used; it holds every problem.
@@ -94,20 +90,16 @@ def load_run_parts(
     trust: bool = False,
     brought: Mapping[tuple[str, str], Origin] | None = None,
 ) -> TaskParts:
-    """Load what the recipe of a run says but for its training, whose plugins need not be there any more.
+    """Load the recipe of a run without its training, whose plugins may be missing.
 
-    Of the plugin files that the recipe names, those are run that a run of this user has run before, or all of them with
-    `trust`. One that is not run or not there is a problem only where the task is not found without it.
+    A plugin file of the recipe that is missing, or not run because it is not trusted, is a problem only if the task is
+    not found without it.
 
     Args:
         path: recipe.toml of a run folder.
-        overrides: "table.key=VALUE" texts as `--set` takes them.
-        data_dir: read the rows from this folder, in the benchmark's own layout.
-        checkpoint: as `[model] checkpoint` has it.
-        sample: read the rows that ship with the task.
-        plugins: plugin files; one of the name of a file of the run takes its place.
-        trust: run the recipe's own plugin files, whoever wrote it.
-        brought: what brought each plugin of the run, by kind and name.
+        overrides, data_dir, checkpoint, sample, trust: as in `load_recipe`.
+        plugins: plugin files; each replaces the run's file of the same name.
+        brought: where each plugin of the run came from, by kind and name.
 
     Raises:
         RecipeError: it cannot be used; it holds every problem.
@@ -119,7 +111,7 @@ def load_run_parts(
     named = draft.tables.get("task")
     task = str(named.get("plugin")) if isinstance(named, dict) else ""
     found = ("task", task) in registry.plugins
-    # Where a package brought the task, no file would.
+    # A task of a package does not come from a file.
     if found or "package" in brought.get(("task", task), {}):
         unusable = [problem for problem in unusable if problem.where.startswith("--")]
 
@@ -132,7 +124,7 @@ def load_run_parts(
 
 
 def load_sections(path: str | os.PathLike[str]) -> Sections:
-    """Load the sections of a run's recipe that a prediction reads. No plugin is looked for, and no plugin file read.
+    """Load the sections of a run's recipe that a prediction reads, without any plugin.
 
     Args:
         path: recipe.toml of a run folder.
@@ -153,6 +145,6 @@ def _task_parts(parts: Mapping[str, Any], files: tuple[PluginFile, ...]) -> Task
 
 
 def _other_origin(registry: Registry, task: str, brought: Mapping[tuple[str, str], Origin]) -> str:
-    """What is to be added where a task refuses its own run's options: that it is not the one that the run had."""
+    """A note that the task is not the one that the run had; it may be why it refuses the run's options."""
     then, now = brought.get(("task", task)), origin_of_point(registry.plugins["task", task].point)
     return f"; this is {in_words(now)}, and {how_to_get(then)}" if then and then != now else ""

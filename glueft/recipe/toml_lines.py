@@ -1,7 +1,6 @@
-"""In which line of a TOML text each key stands, which `tomllib` does not say.
+"""Finds the line of each key of a TOML text, which `tomllib` does not tell.
 
-`tomllib` decides what a text means; this scanner only finds places in it. It never raises: in a text that is not TOML
-it stops at the first thing it cannot follow and returns what it has found until there, which is where the fault lies.
+It never raises: in a text that is not TOML it stops at the first fault and returns what it has found so far.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ _PLAIN_VALUE = re.compile(r"[^,\]}\n#]+")
 
 @dataclass
 class Places:
-    """Where things stand in a TOML text; lines count from 1.
+    """The places in a TOML text; lines count from 1.
 
     Attributes:
-        lines: the line of each key, table and element of a list, by its path.
-        repeats: each key or table that is given again: its path, its first line, its second line.
-        last: the line in which the last statement that was looked at begins.
+        lines: the line of each key, table and list element, by its path.
+        repeats: of each repeated key or table the path, the first line and the second line.
+        last: the line in which the last statement that was read begins.
     """
 
     lines: dict[Path, int] = field(default_factory=dict)
@@ -79,7 +78,7 @@ class _Scanner:
                 raise _LostError
 
     def enter(self, key: list[str], *, array: bool) -> Path:
-        """Note a table's header and return the path of the table."""
+        """Note a table's header; return its path."""
         path: Path = ()
         for part in key[:-1]:
             path = self.within((*path, part))
@@ -93,7 +92,7 @@ class _Scanner:
         return path
 
     def within(self, path: Path) -> Path:
-        """The path itself, or that of its newest element where it is an array of tables."""
+        """The path, or for an array of tables the path of its last element."""
         return (*path, self.elements[path] - 1) if path in self.elements else path
 
     def pair(self, table: Path) -> None:
@@ -162,7 +161,7 @@ class _Scanner:
             self.at += 1
 
     def note(self, path: Path) -> None:
-        """Enter a path that is spelt out in full, which may happen once only."""
+        """Note a path that is written in full, which is allowed once."""
         if path in self.explicit:
             self.places.repeats.append((path, self.places.lines[path], self.line()))
         elif path not in self.elements:

@@ -1,4 +1,4 @@
-"""What the command line takes back of a recipe: `--unset`."""
+"""Removes keys from a recipe: `--unset`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from glueft.text import quoted
 
 
 def take_back(tables: dict[str, Any], keys: Sequence[str]) -> tuple[list[Path], list[Problem]]:
-    """Take keys out of the recipe's tables: single ones, whole tables, elements of lists.
+    """Remove keys, tables or list elements from the recipe's tables.
 
     Args:
-        tables: the recipe's, as they stand in its file; numbers of list elements are those there.
+        tables: those of the recipe's file; indices of list elements are those of the file.
         keys: arguments of `--unset`, dotted as those of `--set`.
 
     Returns:
-        The paths that were taken out, each once, and a problem for each key that is not there.
+        The removed paths, each once, and a problem for each key that is not there.
     """
     found: dict[Path, None] = {}
     problems: list[Problem] = []
@@ -32,15 +32,15 @@ def take_back(tables: dict[str, Any], keys: Sequence[str]) -> tuple[list[Path], 
             found[path] = None
         else:
             problems.append(_not_there(tables, path, key))
-    # The last element of a list first: what stands behind one that goes moves up.
+    # The last element of a list first, so that the other indices stay valid.
     for path in sorted(found, key=_descending):
-        if _holds(tables, path):  # Its whole table may be gone.
+        if _holds(tables, path):  # its table may be removed already
             del _at(tables, path[:-1])[path[-1]]
     return list(found), problems
 
 
 def moved_up(lines: Mapping[Path, int], gone: Sequence[Path]) -> dict[Path, int]:
-    """The line of each path in the file, by the path that it has once others are gone."""
+    """The line of each remaining path, by its path after the removal of others."""
     moved: dict[Path, int] = {}
     for path, line in lines.items():
         if any(path[: len(other)] == other for other in gone):
@@ -66,7 +66,6 @@ def _at(tables: Any, path: Path) -> Any:
 
 
 def _holds(tables: Any, path: Path) -> bool:
-    """Whether something stands at a path."""
     try:
         _at(tables, path)
     except (KeyError, IndexError, TypeError):
@@ -88,7 +87,7 @@ def _not_there(tables: dict[str, Any], path: Path, key: str) -> Problem:
     depth = next((depth for depth in range(len(path), 0, -1) if _holds(tables, path[:depth])), 0)
     inside = _inside(_at(tables, path[:depth]))
     meant = nearest(dotted(path), [dotted(other) for other in _keys(tables) if len(other) == len(path)], cutoff=0.75)
-    if meant is None:  # The right key without its table.
+    if meant is None:  # the right key without its table
         meant = next(
             (dotted(other) for other in _keys(tables) if other[-1] == path[-1] and len(other) > len(path)), None
         )
@@ -108,12 +107,11 @@ def _not_there(tables: dict[str, Any], path: Path, key: str) -> Problem:
 
 
 def _inside(value: Any) -> list[str | int]:
-    """The keys of a table, or the places of a list."""
+    """The keys of a table, or the indices of a list."""
     return list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
 
 
 def _keys(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Every key of the tables, however deep."""
     for name in _inside(value):
         yield (*path, name)
         yield from _keys(value[name], (*path, name))

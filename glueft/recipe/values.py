@@ -1,4 +1,4 @@
-"""Values of a recipe in words: what was received, what an option expects, and how a value is written in TOML."""
+"""Values of a recipe in messages: what was received, what an option expects, and values as TOML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Schema = Mapping[str, Any]
 
 
 def received(value: object) -> str:
-    """A value as a user would name it: `"8" (text)`, `true`, `a table`."""
+    """A received value: `"8" (text)`, `true (true or false)`, `a table`."""
     if isinstance(value, str):
         return f"{quoted(value)} (text)"
     if isinstance(value, bool):
@@ -38,11 +38,11 @@ def received(value: object) -> str:
 
 
 def as_toml(value: object) -> str:
-    """A text, number, list or table of them as TOML writes it, shortened if it is long; for messages."""
+    """A text, number, list or table as TOML, shortened if it is long; for messages."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        # Python refuses to write out whole numbers of thousands of digits.
+        # Python refuses to print integers of thousands of digits.
         return (
             str(value)
             if abs(value) < 10**30
@@ -60,10 +60,10 @@ def as_toml(value: object) -> str:
 
 
 def expected(schema: Schema) -> str:
-    """What an option accepts, from its JSON schema: `a whole number above 0`, `one of "a", "b"`."""
+    """What a JSON schema accepts: `a whole number above 0`, `one of "a", "b"`."""
     if "anyOf" in schema:
         ways = [expected(way) for way in schema["anyOf"] if way.get("type") != "null"]
-        # "true or false" brings an "or" of its own.
+        # "true or false" has an "or" itself.
         return (", " if "true or false" in ways else " or ").join(ways)
     if "enum" in schema:
         return "one of " + ", ".join(as_toml(value) for value in schema["enum"])
@@ -114,7 +114,7 @@ def _number(value: float) -> str:
 
 
 def choices(schema: Schema) -> list[str]:
-    """The texts that an option accepts by name, if it accepts only some."""
+    """The texts that a JSON schema lists."""
     if "anyOf" in schema:
         return [choice for way in schema["anyOf"] for choice in choices(way)]
     values = schema.get("enum", [schema["const"]] if "const" in schema else [])
@@ -122,7 +122,7 @@ def choices(schema: Schema) -> list[str]:
 
 
 def rewritten(value: object) -> list[Any]:
-    """What the user may have meant by a value of the wrong type: 8 for "8", "8" for 8, ["a"] for "a"."""
+    """Values that may have been meant by one of the wrong type: 8 for "8", "8" for 8, ["a"] for "a"."""
     meant: list[Any] = []
     if isinstance(value, str):
         plain = value.strip().lower()
