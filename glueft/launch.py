@@ -141,7 +141,9 @@ def _set_up(run: Run, progress: RunProgress, *, quiet: bool) -> tuple[Session, l
 
         run.attach(ModelInTraining(session))
         run.record.update(session.describe_model())
-        callbacks = [AttributedCallback(callback, build(callback, run)) for callback in run.recipe.callbacks]
+        callbacks = [
+            AttributedCallback(callback, build(callback, run.for_plugins)) for callback in run.recipe.callbacks
+        ]
     progress.warn(*session.warnings[told:])
     run.write_record()
     return session, callbacks
@@ -210,6 +212,6 @@ def _call_run_finished(run: Run, progress: RunProgress) -> None:
     """Call every `glueft_run_finished` hook; one that fails is reported and stops neither the others nor the run."""
     registry = run.recipe.registry
     for point in registry.implementing("glueft_run_finished"):
-        failure = registry.call("glueft_run_finished", point, run=run)
+        failure = registry.call("glueft_run_finished", point, run=run.for_plugins)
         if failure is not None:
             progress.say(f"warning: {failure}")

@@ -32,7 +32,7 @@ class Run(Protocol):
 
     @property
     def record(self) -> MutableMapping[str, Any]:
-        """The content of run.json so far, as a mapping. A plugin may add keys of its own."""
+        """The content of run.json so far, a dict of JSON's values. A plugin may add keys of its own."""
 
     @property
     def num_train_steps(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from glueft.errors import PluginError, RunFolderError
 from glueft.plugin.attribution import who
 from glueft.plugin.contract import NAME
+from glueft.plugin.json_values import json_values
 from glueft.system.plain_file import UnreadableError, parse_json, read_text
 from glueft.text import short_repr
 
@@ -48,12 +50,76 @@ class Part(BaseModel):
         yield from self.__pydantic_extra__ or {}
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the table as JSON has it."""
-        return {name: self._value(name) for name in self.written()}
-
-    def _value(self, name: str) -> Any:
+        """Return a copy of the table as JSON has it."""
         extra = self.__pydantic_extra__ or {}
-        return extra[name] if name in extra else _plain(getattr(self, name))
+        return {
+            name: _json_copy(extra[name]) if name in extra else _each_part(getattr(self, name), Part.as_dict)
+            for name in self.written()
+        }
+
+    # By key, as plugins and `Table` use it.
+
+    def __contains__(self, key: object) -> bool:
+        return key in [*self.written()]
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self:
+            raise KeyError(key)
+        extra = self.__pydantic_extra__ or {}
+        return extra[key] if key in extra else _each_part(getattr(self, key), Table)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        value = _storable(key, value)
+        if key not in type(self).model_fields:
+            assert self.__pydantic_extra__ is not None
+            self.__pydantic_extra__[key] = value
+            return
+        try:
+            setattr(self, key, value)
+        except ValidationError as error:
+            raise PluginError(
+                f'{who()}run.json cannot hold this as "{key}"',
+                expected="; ".join(f"{place}: {wanted}" for place, wanted in wrong_values(error).items()),
+                received=", ".join(short_repr(fault["input"]) for fault in error.errors(include_url=False)),
+                fix="fix the plugin that says so, or tell its authors",
+            ) from None
+
+    def __delitem__(self, key: str) -> None:
+        assert self.__pydantic_extra__ is not None
+        del self.__pydantic_extra__[key]
+
+
+class Table(dict[str, Any]):
+    """A table of run.json as plugins see it: a dict of JSON's values. What is put into it is put into the record."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__((name, part[name]) for name in part.written())
+        self._part = part
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._part[key] = value
+        super().__setitem__(key, self._part[key])
+
+    def __delitem__(self, key: str) -> None:
+        del self._part[key]
+        super().__delitem__(key)
+
+    def __ior__(self, other: Any) -> Table:  # type: ignore[override, misc]
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
+        return dict, (dict(self),)  # A copy is of its own.
+
+    # Those of `dict` would not call the methods above.
+    def pop(self, key: str, *default: Any) -> Any:
+        value = super().pop(key, *default)
+        if key in self._part:
+            del self._part[key]
+        return value
+
+    setdefault = MutableMapping.setdefault
+    update = MutableMapping.update
 
 
 class Histogram(Part):
@@ -312,35 +378,6 @@ class Record(Part, MutableMapping[str, Any]):
         others = self.other_metrics_by_split or {self.primary_split: self.other_metrics}
         return {split: metrics | others.get(split, {}) for split, metrics in self.all_metrics().items()}
 
-    # The mapping: what plugins and callers of `glueft.run` use. Tables and lists of tables are copies.
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self:
-            raise KeyError(key)
-        return self._value(key)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if key not in type(self).model_fields:
-            assert self.__pydantic_extra__ is not None
-            self.__pydantic_extra__[key] = value
-            return
-        try:
-            setattr(self, key, value)
-        except ValidationError as error:
-            raise PluginError(
-                f'{who()}run.json cannot hold this as "{key}"',
-                expected="; ".join(f"{place}: {wanted}" for place, wanted in wrong_values(error).items()),
-                received=", ".join(short_repr(fault["input"]) for fault in error.errors(include_url=False)),
-                fix="fix the plugin that says so, or tell its authors",
-            ) from None
-
-    def __delitem__(self, key: str) -> None:
-        assert self.__pydantic_extra__ is not None
-        del self.__pydantic_extra__[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in [*self.written()]
-
     def __iter__(self) -> Iterator[str]:  # type: ignore[override]
         return self.written()
 
@@ -508,12 +545,26 @@ def _without(content: dict[str, Any], faults: Sequence[Mapping[str, Any]]) -> di
     return kept
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it; one that holds no table of the record is returned as it is."""
+def _each_part(value: Any, form: Callable[[Part], dict[str, Any]]) -> Any:
+    """A value with each table of the record in another form; one that holds none is returned as it is."""
     if isinstance(value, Part):
-        return value.as_dict()
+        return form(value)
     if isinstance(value, list) and any(isinstance(item, Part) for item in value):
-        return [*map(_plain, value)]
+        return [_each_part(item, form) for item in value]
     if isinstance(value, dict) and any(isinstance(item, Part) for item in value.values()):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _each_part(item, form) for key, item in value.items()}
     return value
+
+
+def _storable(key: str, value: Any) -> Any:
+    """A plugin's value: itself if JSON has it, so that the plugin can go on filling a table or list; else as JSON."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return json_values({key: value}, "run.json")[key]
+    return value
+
+
+def _json_copy(value: Any) -> Any:
+    """A plugin's value as JSON has it. What the plugin has put into it later may have no form in JSON."""
+    return json.loads(json.dumps(value, default=short_repr, skipkeys=True))

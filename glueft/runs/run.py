@@ -39,6 +39,7 @@ from glueft.runs.record import (
     PluginFile,
     Plugins,
     Record,
+    Table,
     read_file,
     read_object,
     read_record,
@@ -401,6 +402,11 @@ class Run:
 
     # While it trains.
 
+    @cached_property
+    def for_plugins(self) -> PluginRun:
+        """What plugins are given."""
+        return PluginRun(self)
+
     def attach(self, live: Live) -> None:
         """Give the run its model, once it is loaded and compiled."""
         self._live = live
@@ -447,6 +453,33 @@ class Run:
                 fix="ask for it in a callback's `build` or later",
             )
         return self._live
+
+
+class PluginRun:
+    """A run as plugins are given it (`glueft.plugin.run.Run`): its record is a dict, all else is that of the run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._run)})
+
+    def __repr__(self) -> str:
+        return repr(self._run)
+
+    @property
+    def record(self) -> Table:
+        """The content of run.json so far."""
+        return Table(self._run.record)
+
+    @record.setter
+    def record(self, content: Mapping[str, Any]) -> None:
+        """Allow `run.record |= {...}`, which has put all of it into the record already."""
+        if not isinstance(content, Table):
+            self._run.record.update(content)
 
 
 def _first_record(recipe: Recipe, folder: Path) -> Record:

@@ -32,7 +32,7 @@ def builds(subject: Subject) -> str:
     with tempfile.TemporaryDirectory() as folder:
         run = Run.of(recipe, Path(folder))
         run.attach(ModelInTraining(_session(recipe, Path(folder) / "bert")))
-        built = callback.build(run)
+        built = callback.build(run.for_plugins)
     require_built("callback", built)
     return type(built).__name__
 

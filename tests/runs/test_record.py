@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from glueft.errors import PluginError, RunFolderError
-from glueft.runs.record import Epoch, Hub, Push, Record, parse_record, read_record
+from glueft.runs.record import Data, Epoch, Hub, Push, Record, parse_record, read_record
 from glueft.runs.run import Run
 from run_folders import bare_run, make_run, write_record
 
@@ -74,17 +75,42 @@ def test_it_reads_as_the_mapping_that_run_json_is() -> None:
 
 def test_a_callback_may_write_into_it(tmp_path: Path) -> None:
     run = bare_run(tmp_path)
-    run.record["samples"] = {"kept": 3}
-    run.record["warnings"] = ["one"]
-    run.record["warnings"].append("two")
+    run.record.update(engine={}, data={})
+    given = run.for_plugins
+    given.record["samples"] = samples = {"kept": 3}
+    samples["left"] = 1
+    given.record.setdefault("mine", {})["seen"] = [np.float32(0.5), tmp_path]
+    given.record["loss"] = np.float32(0.5)
+    given.record["warnings"] = ["one"]
+    given.record["warnings"].append("two")
+    given.record["engine"]["gpu"] = np.arange(2)
+    given.record["data"] |= {"revision": "abc", "mine": True}
+    given.record |= {"more": 1}
     run.record.epochs.append(Epoch.model_validate(FIRST["epochs"][0]))  # type: ignore[index]
-    run.record["epochs"] = run.record["epochs"]
+    given.record["epochs"][0].update(rate=2)
+    given.record["splits seen"] = seen = []
+    seen.append(object())
     run.write_record()
     written = json.loads((tmp_path / "run.json").read_text())
-    assert written["samples"] == {"kept": 3} and written["warnings"] == ["one", "two"]
-    assert written["epochs"] == FIRST["epochs"]
-    del run.record["samples"]
-    assert "samples" not in run.record
+    assert written["samples"] == {"kept": 3, "left": 1} and written["warnings"] == ["one", "two"]
+    assert len(written["mine"]["seen"]) == 2 and (written["loss"], written["more"]) == (0.5, 1)
+    assert written["engine"] == {"gpu": [0, 1]} and written["data"] == {"revision": "abc", "mine": True}
+    assert len(written["splits seen"]) == 1
+    assert written["epochs"] == [FIRST["epochs"][0] | {"rate": 2}]  # type: ignore[index]
+    assert given.record.pop("none", 3) == 3
+    assert given.record.pop("samples") == samples and "samples" not in run.record
+
+
+def test_a_plugin_is_given_the_record_as_a_dict(tmp_path: Path) -> None:
+    run = bare_run(tmp_path)
+    given = run.for_plugins
+    run.record.data = Data(revision="abc")
+    assert isinstance(given.record, dict) and json.loads(json.dumps(given.record)) == run.record.as_dict()
+    assert (given.record | {"new": 1})["new"] == 1 and "new" not in run.record
+    copied = copy.deepcopy(given.record)
+    copied["new"], copied["data"]["revision"] = 1, "def"
+    assert "new" not in run.record and run.record.data.revision == "abc"
+    assert given.folder == tmp_path and "predict" in dir(given)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +127,11 @@ def test_what_run_json_cannot_hold_is_refused_when_it_is_set(
     with pytest.raises(PluginError, match=f'run.json cannot hold this as "{key}"') as caught:
         bare_run(tmp_path).record[key] = value
     assert (caught.value.expected, caught.value.received) == (expected, received)
+
+
+def test_what_has_no_form_in_json_is_refused_when_it_is_set(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match=r'"model\.layer" of run\.json has no form in JSON'):
+        bare_run(tmp_path).for_plugins.record["model"] = {"layer": object()}
 
 
 def test_a_record_of_a_later_format_is_refused(tmp_path: Path) -> None:
