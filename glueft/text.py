@@ -1,4 +1,4 @@
-"""Text for output: without terminal controls and secrets, whatever it was made from."""
+"""Text for output, without terminal controls and secrets."""
 
 from __future__ import annotations
 

@@ -70,6 +70,6 @@ def _print_table(plugins: list[Registered]) -> None:
         tuple(map(printable_line, (plugin.kind, plugin.name, plugin.origin, plugin.cls.description())))
         for plugin in plugins
     ]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    columns = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for row in rows:
-        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) + f"  {row[3]}")
+        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, columns, strict=False)) + f"  {row[3]}")

@@ -1,4 +1,4 @@
-"""The options that commands share, and what stands behind them."""
+"""The options that several commands share, and the code behind them."""
 
 from __future__ import annotations
 

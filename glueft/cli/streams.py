@@ -66,7 +66,7 @@ class StandardStream:
             f"{self.name} cannot be written",
             expected="a terminal, a pipe that is read, or a file with room",
             received=CLOSED if closed else self.failure.strerror or str(self.failure),
-            fix="lead it elsewhere",
+            fix="redirect it elsewhere",
         )
 
     def _raise(self) -> NoReturn:
@@ -87,7 +87,10 @@ class StandardStream:
             self._raise()
         if self.name == "standard output" and not isinstance(error, BrokenPipeError):
             received = self.error().received
-            say(f"warning: {self.name} cannot be written ({received}); the work goes on without it", stream=sys.stderr)
+            say(
+                f"warning: {self.name} cannot be written ({received}); the command goes on without it",
+                stream=sys.stderr,
+            )
 
 
 def guard_streams() -> None:
@@ -127,7 +130,7 @@ def refuse_lost_output() -> None:
             raise stream.failure
         if stream.failure is not None:
             error = stream.error()
-            error.fix = "lead it elsewhere; what the command does is done"
+            error.fix = "redirect it elsewhere; the command has done its work"
             raise error
 
 

@@ -117,7 +117,7 @@ class RecipeCheck:
             else:
                 key = name if name in self.homes else nearest(name, self.homes, favoured=self.required)
                 home = f"{self.homes[key][0]}.{key}" if key else None
-                self._unknown(name, "this key stands in no table", home, home)
+                self._unknown(name, "this key is outside any table", home, home)
         return stand_ins
 
     def _unknown(self, name: str, message: str, shown: str | None, meant: str | None) -> None:

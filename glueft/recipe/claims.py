@@ -42,8 +42,8 @@ def clashes(
             problems.append(
                 locations.problem(
                     ("callbacks", index),
-                    f'callback "{callback.name}" wants {quoted(claim)} for itself, and so does {owner}',
-                    expected="something of its own for each callback",
+                    f'callback "{callback.name}" claims {quoted(claim)}, and so does {owner}',
+                    expected="a claim of its own for each callback",
                     received=f"{quoted(claim)} twice",
                     fix=f"give it another by its options (glueft describe {callback.name}), or take it out",
                 )

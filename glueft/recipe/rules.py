@@ -140,7 +140,7 @@ def _frozen_twice(model: Model, locations: Locations) -> list[Problem]:
     return [
         locations.problem(
             ("model", "freeze"),
-            "lora_rank leaves the whole encoder as it is already",
+            "lora_rank already keeps all the encoder's own weights",
             expected="no freeze with lora_rank",
             received=f"lora_rank = {model.lora_rank}, and freeze = {as_toml(model.freeze.model_dump())}",
             fix="remove freeze, or remove lora_rank to train the rest of the encoder's own weights",
@@ -155,7 +155,7 @@ def _push(hub: Hub, locations: Locations) -> list[Problem]:
     return [
         locations.problem(
             ("hub", "push"),
-            f"missing; {given} {'says' if len(hub.model_fields_set) == 1 else 'say'} nothing without it",
+            f"missing; {given} {'has' if len(hub.model_fields_set) == 1 else 'have'} no effect without it",
             expected="the repository to push to, USER/NAME",
             received="nothing",
             fix='add push = "USER/NAME" to [hub], or remove the table',

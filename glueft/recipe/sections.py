@@ -82,7 +82,7 @@ class Data(Options):
     )
     predict: Annotated[tuple[Text, ...], AfterValidator(_each_once)] = Field(
         ("validation",),
-        description='Splits whose predictions are written: "validation" and "test", each meaning all of its sort, or '
+        description='Splits whose predictions are written: "validation" and "test", each for all of its kind, or '
         "single ones by their full names.",
         examples=[["validation", "test"]],
     )

@@ -70,7 +70,7 @@ EXPLANATIONS = [
         "a key needs = and a value",
         "write KEY = VALUE, one to a line; comments begin with #",
     ),
-    ("Expected newline", "something stands behind the value", "write one KEY = VALUE to a line; text goes in quotes"),
+    ("Expected newline", "there is more text after the value", "write one KEY = VALUE to a line; text goes in quotes"),
     ("Expected '\\]", "a table's header is not closed", "write the table's name in brackets, as in [training]"),
     (
         "Unescaped|Invalid hex|not a Unicode scalar",
@@ -110,7 +110,7 @@ def _value(content: str) -> tuple[str, str] | None:
     if value.lower() in ("true", "false"):
         return "true and false are written in lower case", f"write {key} = {value.lower()}"
     if value.lower() in ("none", "null", "nil"):
-        return "TOML has no word for nothing", f"remove the line; {quoted_key(key)} then has its default"
+        return "TOML has no null value", f"remove the line; {quoted_key(key)} then has its default"
     if re.fullmatch(r"[+-]?\.\d[\d_]*([eE][+-]?\d+)?|[+-]?\d[\d_]*\.([eE][+-]?\d+)?|[+-]?0\d+(\.\d+)?", value):
         try:
             number = float(value)

@@ -37,7 +37,7 @@ def test_a_light_command_says_it_in_a_sentence(redirected: str, arguments: str, 
     command = f'exec "{sys.executable}" -m glueft.cli.main {arguments} {redirected}'
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == f"{SENTENCE}  received: {received}\n  to fix:   lead it elsewhere\n"
+    assert done.stderr == f"{SENTENCE}  received: {received}\n  to fix:   redirect it elsewhere\n"
 
 
 @full
@@ -74,11 +74,11 @@ def test_work_goes_on_without_output_and_says_so_once(monkeypatch: pytest.Monkey
     for _ in range(3):
         print("step", flush=True)
     assert told.getvalue() == (
-        "warning: standard output cannot be written (No space left on device); the work goes on without it\n"
+        "warning: standard output cannot be written (No space left on device); the command goes on without it\n"
     )
     with pytest.raises(OutputError, match="standard output cannot be written") as caught:
         refuse_lost_output()
-    assert caught.value.fix.endswith("what the command does is done")
+    assert caught.value.fix.endswith("the command has done its work")
     settle_streams()
 
 

@@ -32,8 +32,8 @@ def test_defaults_and_a_round_trip(tmp_path: Path) -> None:
         (["hub.push=alice/x", "hub.when=never"], 'expected one of "end", "epoch"'),
         (["hub.push=alice/x", 'hub.revision="a b"'], "must be the name of a branch"),
         (["hub.push=alice/x", "hub.privat=true"], 'did you mean "private"?'),
-        (["hub.private=true"], "missing; private says nothing without it"),
-        (["hub.private=true", "hub.when=epoch"], "missing; private, when say nothing without it"),
+        (["hub.private=true"], "missing; private has no effect without it"),
+        (["hub.private=true", "hub.when=epoch"], "missing; private, when have no effect without it"),
     ],
 )
 def test_refusals(changes: list[str], message: str) -> None:
