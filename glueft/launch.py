@@ -97,7 +97,7 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
 
             pushes = BackgroundPush(run, session.tokenizer)
             observers.append(pushes)
-        with clock.phase("train"), attributed_built(recipe.optimizer, recipe.schedule):
+        with clock.phase("train"), attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
             from glueft.training import engine
 
             training = engine.train(session, observers, callbacks)

@@ -82,13 +82,14 @@ def load_classifier(
         CheckpointError: tensors are missing or have other shapes; the head is incomplete or has other labels.
     """
     from glueft.encoder.classifier import Classifier
-    from glueft.encoder.weights import read_weights, tensor_table
+    from glueft.encoder.weights import check_table, read_weights, tensor_table
 
     if regression == bool(labels):
         raise ValueError("labels are needed for classification, and only there")
     family = checkpoint.family
     model = Classifier(checkpoint.config, labels, seed=seed, family=family)
     table = tensor_table(model)
+    check_table(model, table)
     stored = read_headers(checkpoint.folder)
     there = without_wrappers(stored)
     names = {name: name_in_file(slot.tensor, there, family.prefix) for name, slot in table.items()}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from glueft.encoder.accumulation import GradientAccumulation
-from glueft.encoder.config import find_family, read_config
+from glueft.encoder.config import broken_family, find_family, read_config
 from glueft.encoder.fused_ops import tracing
 from glueft.encoder.layers import Dropouts
-from glueft.encoder.word_embeddings import AnyWords
+from glueft.encoder.word_embeddings import AnyWords, WordEmbeddings
+from glueft.plugin.attribution import attributed
 from glueft.plugin.encoder import Encoder
 
 
@@ -47,15 +49,39 @@ class Classifier(AnyWords, GradientAccumulation, keras.Model):  # type: ignore[m
         self.seed = seed
         self.max_positions = self.config.max_positions
         dropouts = Dropouts(seed)
-        self.encoder = self.family.build_encoder(self.config, dropouts)
-        self.head = self.family.build_head(self.config, len(labels) or 1, dropouts)
+        with attributed(self.family, "build_encoder"):
+            self.encoder = self.family.build_encoder(self.config, dropouts)
+        with attributed(self.family, "build_head"):
+            self.head = self.family.build_head(self.config, len(labels) or 1, dropouts)
+        self._check_parts()
         self.build()
+
+    def _check_parts(self) -> None:
+        """Raise PluginError if the family's layers lack what `Encoder.build_encoder` and `build_head` ask for."""
+        words = getattr(getattr(self.encoder, "embeddings", None), "word_embeddings", None)
+        if not isinstance(words, WordEmbeddings):
+            message = "encoder.embeddings.word_embeddings must be a glueft.encoder.word_embeddings.WordEmbeddings"
+            raise broken_family(self.family, message, type(words).__name__)
+        for layer, attribute in ((self.encoder, "blocks"), (self.head, "first_token")):
+            if not hasattr(layer, attribute):
+                raise broken_family(self.family, f"its {layer.name} has no `{attribute}`", type(layer).__name__)
+        blocks = self.encoder.blocks
+        lacking = [name for name in self.family.adapted if any(not hasattr(block, name) for block in blocks)]
+        if lacking:
+            raise broken_family(self.family, "`adapted` names layers that its blocks do not have", ", ".join(lacking))
+        try:
+            inspect.signature(self.encoder.call).bind(None, None, None, training=False, first_token=False)
+            inspect.signature(self.head.call).bind(None, None, training=False)
+        except TypeError as error:
+            raise broken_family(self.family, "the `call` of a layer lacks arguments", str(error)) from None
 
     def build(self, input_shape: Any = None) -> None:
         """Create every variable; the shapes are known from the config."""
         if not getattr(self, "built", False):
-            self.encoder.build()
-            self.head.build()
+            with attributed(self.family, "build_encoder"):
+                self.encoder.build()
+            with attributed(self.family, "build_head"):
+                self.head.build()
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for a .keras file."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from glueft.errors import CheckpointError
+from glueft.errors import CheckpointError, PluginError
+from glueft.plugin.attribution import attributed, named
 from glueft.plugin.encoder import ConfigReader, Encoder, EncoderConfig
 from glueft.plugin.registry import Registry, load_registry
 from glueft.suggest import did_you_mean
+from glueft.text import short_repr
 
 # What no family builds, and what is expected instead.
 _NEVER = {
@@ -42,8 +44,21 @@ def read_config(config: Mapping[str, Any], where: str = "config.json", family: E
     own_code = isinstance(code, dict) and any(key.startswith("AutoModel") for key in code)
     raw.refuse("auto_map", own_code, "an architecture of transformers' own")
     given = {family.aliases.get(key, key): value for key, value in config.items()}
-    return family.read_config(
-        ConfigReader({key: given.get(key, default) for key, default in family.defaults.items()}, where)
+    values = {key: given.get(key, default) for key, default in family.defaults.items()}
+    with attributed(family, "read_config"):
+        found = family.read_config(ConfigReader(values, where))
+    if not isinstance(found, EncoderConfig):
+        raise broken_family(family, "`read_config` does not return a glueft.EncoderConfig", short_repr(found))
+    return found
+
+
+def broken_family(family: Encoder, message: str, received: str) -> PluginError:
+    """The error for a family whose parts do not fit together, which is the plugin's own fault."""
+    return PluginError(
+        f"{named(family)}: {message}",
+        expected="what the docstrings of glueft.Encoder describe",
+        received=received,
+        fix="fix the plugin, or tell its authors; glueft plugin check finds such mistakes",
     )
 
 
@@ -64,6 +79,14 @@ def find_family(config: Mapping[str, Any], where: str = "config.json", registry:
         family: Encoder = registry.find("encoder", model_type).cls()  # type: ignore[assignment]
         return family
     names = registry.names("encoder")
+    lost = [failure for failure in registry.failures if (failure.kind, failure.name) == ("encoder", model_type)]
+    if lost:
+        raise UnknownFamilyError(
+            f"{where}: the plugin of the encoder family cannot be used",
+            expected="one that keeps to the plugin contract",
+            received="; ".join(map(str, lost)),
+            fix="fix the plugin, or tell its authors",
+        )
     fix = "choose an encoder of one of these families, such as google-bert/bert-base-uncased"
     if isinstance(model_type, str):
         fix = did_you_mean(model_type, names) + fix

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from glueft.encoder.config import broken_family
 from glueft.encoder.tensor_files import StoredTensor, without_wrappers
 from glueft.errors import CheckpointError
+from glueft.plugin.attribution import attributed, is_foreign, named
 from glueft.plugin.encoder import WRONG_CONFIG, CheckpointTensor, Encoder, EncoderConfig
 
 # At most so many missing tensors are named.
@@ -31,7 +33,11 @@ def name_in_file(tensor: CheckpointTensor, stored: Mapping[str, str], prefix: st
 
 def output_tensor(family: Encoder, config: EncoderConfig) -> CheckpointTensor:
     """Return the tensor by which a classification head is recognised: the last one of its last layer."""
-    return [tensor for tensor in family.tensors(config, 1) if tensor.role == "output"][-1]
+    with attributed(family, "tensors"):
+        outputs = [tensor for tensor in family.tensors(config, 1) if tensor.role == "output"]
+    if not outputs:
+        raise broken_family(family, '`tensors` gives none of the role "output"', "no last layer of the head")
+    return outputs[-1]
 
 
 def check_tensors(family: Encoder, config: EncoderConfig, stored: Mapping[str, StoredTensor], name: str) -> None:
@@ -51,26 +57,31 @@ def check_tensors(family: Encoder, config: EncoderConfig, stored: Mapping[str, S
     there = without_wrappers(stored)
     missing: list[str] = []
     wrong: dict[str, Path] = {}
-    for tensor in family.tensors(config, 1):
-        if tensor.role != "encoder":
-            break
-        found = name_in_file(tensor, there, family.prefix)
-        if found is None:
-            missing.append(tensor.name)
-        elif stored[found].shape != tensor.shape:
-            wrong[misshapen(tensor, stored[found])] = stored[found].path
-        if len(missing) + len(wrong) > MOST_NAMED:
-            break
+    with attributed(family, "tensors"):
+        for tensor in family.tensors(config, 1):
+            if tensor.role != "encoder":
+                break
+            found = name_in_file(tensor, there, family.prefix)
+            if found is None:
+                missing.append(tensor.name)
+            elif stored[found].shape != tensor.shape:
+                wrong[misshapen(tensor, stored[found])] = stored[found].path
+            if len(missing) + len(wrong) > MOST_NAMED:
+                break
+    or_family = f"; or fix `tensors` of {named(family)}" if is_foreign(family) else ""
     if missing:
         more = " and many more" if len(missing) + len(wrong) > MOST_NAMED else ""
         raise CheckpointError(
             f"{name}: tensors of the encoder are missing from the weights",
             expected="every tensor that config.json calls for, with or without the class prefix",
             received="no " + ", ".join(missing) + more,
-            fix="use the weights that belong to this config.json; only a classification head may be missing",
+            fix="use the weights that belong to this config.json; only a classification head may be missing"
+            + or_family,
         )
     if wrong:
-        raise other_shapes(wrong)
+        error = other_shapes(wrong)
+        error.fix += or_family
+        raise error
 
 
 def misshapen(tensor: CheckpointTensor, stored: StoredTensor) -> str:

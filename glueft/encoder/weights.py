@@ -15,9 +15,11 @@ import keras
 import numpy
 
 from glueft.encoder.classifier import Classifier
+from glueft.encoder.config import broken_family
 from glueft.encoder.lora import merged_kernel
 from glueft.encoder.tensors import misshapen, other_shapes
 from glueft.encoder.word_embeddings import WordEmbeddings
+from glueft.plugin.attribution import attributed
 from glueft.plugin.encoder import CheckpointTensor
 
 if TYPE_CHECKING:
@@ -40,15 +42,41 @@ class Slot:
 
 def tensor_table(model: Classifier) -> dict[str, Slot]:
     """Every tensor of the model by its name in transformers' class; together, all its weights but LoRA's matrices."""
-    tensors = model.family.tensors(model.config, len(model.labels) or 1)
+    with attributed(model.family, "tensors"):
+        tensors = [*model.family.tensors(model.config, len(model.labels) or 1)]
     return {tensor.name: _slot(model, tensor) for tensor in tensors}
+
+
+def check_table(model: Classifier, table: Mapping[str, Slot]) -> None:
+    """Check that the tensors of a new model are all of its weights.
+
+    Raises:
+        PluginError: a weight has no tensor, or its tensors have another shape than it.
+    """
+    known = {id(slot.variable) for slot in table.values()}
+    weights = [*model.encoder.weights, *model.head.weights]
+    missing = [variable.path for variable in weights if "float" in str(variable.dtype) and id(variable) not in known]
+    if missing:
+        raise broken_family(model.family, "`tensors` leaves out weights, which would not be saved", ", ".join(missing))
+    for variable, slots in by_variable(table):
+        shapes = {slot.tensor.shape[::-1] if slot.tensor.transposed else slot.tensor.shape for slot in slots.values()}
+        first, *others = shapes
+        if others or not first or (*first[:-1], first[-1] * len(slots)) != tuple(variable.shape):
+            told = ", ".join(f"{name} {list(slot.tensor.shape)}" for name, slot in slots.items())
+            message = f"`tensors` gives other shapes than the weight {variable.path} has"
+            raise broken_family(model.family, message, f"{told} for a weight of shape {list(variable.shape)}")
 
 
 def _slot(model: Classifier, tensor: CheckpointTensor) -> Slot:
     *path, name = tensor.variable.split(".")
     layer = model
-    for part in path:
-        layer = layer[int(part)] if part.isdigit() else getattr(layer, part)
+    try:
+        for part in path:
+            layer = layer[int(part)] if part.isdigit() else getattr(layer, part)
+        getattr(layer, name)
+    except (AttributeError, IndexError, TypeError):
+        message = f"`tensors` names a variable of {tensor.name} that the model does not have"
+        raise broken_family(model.family, message, repr(tensor.variable)) from None
     if name == "kernel" and getattr(layer, "lora_enabled", False):
         # With LoRA, `kernel` is no variable but a sum.
         return Slot(tensor, layer._kernel, partial(merged_kernel, layer))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import ExportError
 from glueft.export.format import INPUT_NAMES, Format, Package, Snippet
+from glueft.plugin.attribution import attributed
 from glueft.plugin.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def onnx_model(model: Classifier) -> Any:
             fix="export another format, such as transformers or keras",
         )
     graph = Graph()
-    family.onnx(graph, model)
+    with attributed(family, "onnx"):
+        family.onnx(graph, model)
     outputs = len(model.labels) or 1
     made = graph.model(family.architecture, [*INPUT_NAMES], "logits", outputs, producer=("glueft", __version__))
     if model.labels:

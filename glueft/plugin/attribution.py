@@ -55,7 +55,7 @@ def attributed(plugin: Plugin, method: str) -> Iterator[None]:
     except GlueftError:
         raise
     except (Exception, SystemExit) as error:
-        if _foreign(plugin) is None:
+        if not is_foreign(plugin):
             raise
         from glueft.files import disk_fault  # not at the top: no light command needs it
 
@@ -91,10 +91,10 @@ def attributed_built(*plugins: Plugin) -> Iterator[None]:
     except Exception as error:
         for plugin in plugins:
             where = place(type(plugin), error)
-            if where and _foreign(plugin) is not None:
+            if where and is_foreign(plugin):
                 raise AttributedError(
                     f"{named(plugin)} failed in the object that it has built: {said(error)}",
-                    expected=f"a `build` whose {plugin.kind} works in every step",
+                    expected="an object that works in every step",
                     received=f"{said(error)}{where}",
                     fix="fix the plugin, or tell its authors",
                 ) from error
@@ -113,11 +113,21 @@ def misread_name(plugin: type[Plugin], error: BaseException) -> str:
 
 def said(error: BaseException) -> str:
     """An exception on one line: its type and the first line of its message."""
-    first = next(iter(str(error).strip().splitlines()), "")
+    lines = str(error).replace("\x1b[1m", "").replace("\x1b[0m", "").split("\n")
+    # Keras puts this line, and an empty one, before the message of a layer's error.
+    told = [
+        line.strip() for line in lines if line.strip() and not line.startswith("Exception encountered when calling")
+    ]
+    first = next(iter(told), "")
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _foreign(plugin: Plugin) -> Point | None:
+def is_foreign(plugin: Plugin | type[Plugin]) -> bool:
+    """Whether it is known that a plugin is not glueft's own."""
+    return _foreign(plugin) is not None
+
+
+def _foreign(plugin: Plugin | type[Plugin]) -> Point | None:
     """Where a plugin comes from, if that is known and not glueft itself."""
     point = brought_by(plugin)
     return None if point is None or point.package == "glueft" else point

@@ -54,21 +54,11 @@ def config(subject: Subject) -> str:
 
 def tensors(subject: Subject) -> str:
     """Every variable of the encoder and its head has its tensors in the family's table."""
-    from glueft.encoder.weights import tensor_table
+    from glueft.encoder.weights import check_table, tensor_table
 
     model = classifier(subject)
     table = tensor_table(model)
-    known = {id(slot.variable) for slot in table.values()}
-    weights = [*model.encoder.weights, *model.head.weights]
-    missing = [variable.path for variable in weights if "float" in str(variable.dtype) and id(variable) not in known]
-    if missing:
-        raise ContractBrokenError(f"`tensors` gives none for {', '.join(missing)}: it would not be saved")
-    for name, slot in table.items():
-        shape = slot.tensor.shape[::-1] if slot.tensor.transposed else slot.tensor.shape
-        if slot.tensor.part is None and tuple(slot.variable.shape) != tuple(shape):
-            raise ContractBrokenError(
-                f"`tensors` gives {name} the shape {slot.tensor.shape}, and its variable has {slot.variable.shape}"
-            )
+    check_table(model, table)
     return f"{len(table)} tensors"
 
 

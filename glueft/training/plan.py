@@ -158,7 +158,7 @@ def estimate(session: Session, setup: float) -> dict[str, Any]:
 
     begin = time.perf_counter()
     recipe, primary = session.recipe, session.primary_split
-    with attributed_built(recipe.optimizer, recipe.schedule):
+    with attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
         training = probe_training(session.model, session.batches)
     evaluation = {name: probe_evaluation(session.model, batches) for name, batches in session.evaluation.items()}
     # The metrics' libraries are a part of a run's memory.

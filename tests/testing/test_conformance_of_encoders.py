@@ -52,7 +52,7 @@ class Impossible(Bert):
 @pytest.mark.parametrize(
     ("family", "check", "told"),
     [
-        (Forgetful, "tensors", "`tensors` gives none for "),
+        (Forgetful, "tensors", "`tensors` leaves out weights, which would not be saved"),
         (Deaf, "logits", "more padding behind the rows changes the logits; use `attention_mask`"),
         (Impossible, "config", "the hidden size cannot be shared among the attention heads"),
     ],
