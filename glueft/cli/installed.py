@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from glueft.errors import GlueftError, PluginError
 from glueft.plugin.file import read_plugin_file
 from glueft.plugin.kinds import KINDS
-from glueft.plugin.registry import Registered, Registry, load_registry
+from glueft.plugin.registry import Registered, Registry, load_registry, use_registry
 from glueft.suggest import did_you_mean
 from glueft.text import say
 
@@ -30,7 +30,7 @@ def registry_with(files: Sequence[str] | None) -> Registry:
     Raises:
         PluginError: such a file cannot be used.
     """
-    registry = load_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
+    registry = use_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
     for failure in registry.file_failures:
         raise PluginError(
             str(failure),

@@ -11,7 +11,7 @@ import typer
 from glueft.cli.installed import find_plugin, plugin_names, source_of
 from glueft.cli.options import AsJsonAlone, PluginFiles, print_json
 from glueft.plugin.file import read_plugin_file
-from glueft.plugin.registry import Registered, Registry, load_registry
+from glueft.plugin.registry import Registered, Registry, use_registry
 from glueft.text import say
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def check(
     from glueft.testing.supervisor import findings
 
     given = option_values(overrides or [])
-    registry = load_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
+    registry = use_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
     plugins, failures = chosen(registry, names or [], by_file=bool(files))
     reports = [_failure_report(failure, quiet=as_json) for failure in failures]
     for plugin in plugins:

@@ -101,10 +101,9 @@ def _plugin_files(record: Record) -> dict[str, Any]:
 
 def _packages(record: Record) -> dict[str, Any]:
     """The package that brought each plugin; glueft's own version is among the versions."""
-    metrics = {("metric", name): facts.as_dict() for name, facts in record.metric_facts.items() if facts.package}
     return {
         f"{kind}.{name}": in_words(origin)
-        for (kind, name), origin in (recorded_origins(record) | metrics).items()
+        for (kind, name), origin in recorded_origins(record).items()
         if "package" in origin and origin["package"] != "glueft"
     }
 

@@ -13,6 +13,7 @@ from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
 from glueft.metrics import metric_labels, predictions_of
+from glueft.plugin.registry import use_registry
 from glueft.runs.clock import Clock
 from glueft.runs.environment import describe_host, installed_versions
 from glueft.suggest import did_you_mean
@@ -132,6 +133,7 @@ def evaluate_checkpoint(
     from glueft.inference.predictor import load_as_set, rename_labels
 
     task = parts.task
+    use_registry(*parts.plugin_files)
     with clock.phase("setup", clock.begin):
         chosen = choose_splits(task, splits)
         with progress.phase(f"checkpoint {parts.model.checkpoint}"):

@@ -92,7 +92,7 @@ def compare_with_run(
         "splits": splits,
         "equal": all(map(_is_equal, known(splits).values())) if known(splits) else None,
         "differences": differences,
-        "summary": summary(splits, differences),
+        "summary": summary(splits, measured, differences),
     }
 
 
@@ -115,11 +115,13 @@ def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: l
     return others, float(np.where(earlier, 0, apart).max())
 
 
-def summary(splits: Mapping[str, Any], differences: list[str]) -> str:
-    """Return the result of the comparison in a sentence."""
+def summary(splits: Mapping[str, Any], own: Mapping[str, Mapping[str, float]], differences: list[str]) -> str:
+    """Return the result of the comparison in a sentence; `own` has the run's metrics of each split."""
     measured = known(splits)
     if not measured:
-        return f"the run itself did not measure {' and '.join(splits)}"
+        metrics = next(iter(splits.values()))["metrics"]
+        by = f" by {' or '.join(metrics)}" if any(own.get(name) for name in splits) else ""
+        return f"the run itself did not measure {' and '.join(splits)}{by}"
     if not all(split["same_rows"] for split in measured.values()):
         return "other rows than the run's own: the numbers are not about the same thing"
     if all(map(_is_equal, measured.values())):

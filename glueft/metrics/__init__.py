@@ -14,6 +14,7 @@ from glueft.plugin.attribution import attributed, named
 from glueft.plugin.metric import Metric, check_metric_names
 from glueft.plugin.origin import origin_of
 from glueft.plugin.registry import known_classes
+from glueft.text import short_repr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,7 @@ __all__ = [
 
 
 def known_metrics() -> dict[str, type[Metric]]:
-    """The metrics by name: of the installed packages, and of every plugin file that this process has loaded."""
+    """The metrics by name: of the installed packages, and of the plugin files in use."""
     return known_classes("metric")
 
 
@@ -78,8 +79,18 @@ def compute_metrics(
 def value_of(metric: Metric, predictions: Any, references: Any) -> float:
     """Return the value of one metric; see `compute_metrics`."""
     with attributed(metric, "value"):
-        value = metric.value(*rows_of(metric, predictions, references))
-        number = float(value)
+        value: Any = metric.value(*rows_of(metric, predictions, references))
+    try:
+        number = None if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None:
+        raise PluginError(
+            f"`value` of {named(metric)} does not return a number",
+            expected="a float, or a number that `float` takes",
+            received=short_repr(value),
+            fix="fix the plugin, or tell its authors",
+        )
     if math.isinf(number) or (math.isnan(number) and not metric.higher_is_better):
         raise PluginError(
             f"{named(metric)} has no value for these predictions",
@@ -91,14 +102,17 @@ def value_of(metric: Metric, predictions: Any, references: Any) -> float:
 
 
 def rows_of(metric: Metric, predictions: Any, references: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return predictions and references in the form that a metric takes; see `compute_metrics` and `Metric.value`."""
+    """Return predictions and references in the form that a metric takes; see `compute_metrics` and `Metric.value`.
+
+    Both are copies: a metric that changes its arguments changes nothing for others.
+    """
     import numpy as np
 
     predictions = np.asarray(predictions)
     if metric.suits == "scores":
         # float32, as the model predicts them and the predictions file holds them.
         return tuple(np.asarray(column, np.float32).astype(np.float64) for column in (predictions, references))  # type: ignore[return-value]
-    references = np.asarray(references, np.int64)
+    references = np.array(references, np.int64)
     if predictions.ndim == 1 and metric.takes_probabilities:
         labels = max(len(metric.labels), int(predictions.max()) + 1, int(references.max()) + 1)
         predictions = np.eye(labels)[predictions]

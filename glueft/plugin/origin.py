@@ -114,9 +114,9 @@ def remember(cls: type[Plugin], point: Point) -> None:
     _BROUGHT_BY[cls] = point
 
 
-def brought_by(plugin: Plugin) -> Point | None:
+def brought_by(plugin: Plugin | type[Plugin]) -> Point | None:
     """Return the entry point or file of a plugin; None for a class that was never registered."""
-    return _BROUGHT_BY.get(type(plugin))
+    return _BROUGHT_BY.get(plugin if isinstance(plugin, type) else type(plugin))
 
 
 Origin = Mapping[str, Any]
@@ -146,14 +146,17 @@ def recorded_origins(record: Mapping[str, Any]) -> dict[tuple[str, str], Origin]
 
     Whatever is not as `glueft run` writes it is left out.
     """
+    return {(kind, name): origin for kind, name, origin in _origins(record) if _is_origin(origin)}
+
+
+def _origins(record: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    metrics = record.get("metric_facts")
+    for name, facts in metrics.items() if isinstance(metrics, dict) else ():
+        yield "metric", name, facts
     plugins = record.get("plugins")
     packages = plugins.get("packages") if isinstance(plugins, dict) else None
     if not isinstance(plugins, dict) or not isinstance(packages, dict):
-        return {}
-    return {(kind, name): origin for kind, name, origin in _pairs(plugins, packages) if _is_origin(origin)}
-
-
-def _pairs(plugins: Mapping[str, Any], packages: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+        return
     for kind, row in KINDS.items():
         names, origins = plugins.get(row.table or ""), packages.get(row.table or "")
         if isinstance(names, str):

@@ -178,17 +178,22 @@ def load_registry(*files: PluginFile) -> Registry:
     for plugin, other in registry.replaced:
         told = f'the {plugin.kind} "{plugin.name}" of {plugin.package} takes the place of that of {other.origin}'
         say(f"note: {told}", stream=sys.stderr)
-    _OF_FILES.update({key: plugin.cls for key, plugin in registry.plugins.items() if plugin.point.file})
     return registry
 
 
-_OF_FILES: dict[tuple[str, str], type[Plugin]] = {}
+_files_in_use: tuple[PluginFile, ...] = ()
+
+
+def use_registry(*files: PluginFile) -> Registry:
+    """Load the registry as `load_registry` does. Until the next call, `known_classes` goes by these files."""
+    global _files_in_use
+    _files_in_use = files
+    return load_registry(*files)
 
 
 def known_classes(kind: str) -> dict[str, type[Any]]:
-    """The classes of a kind by name: of installed packages, and of all plugin files that this process has loaded."""
-    of_files = {name: cls for (of, name), cls in _OF_FILES.items() if of == kind}
-    return load_registry().classes(kind) | of_files
+    """The classes of a kind by name: of installed packages, and of the plugin files in use (see `use_registry`)."""
+    return load_registry(*_files_in_use).classes(kind)
 
 
 def registry_of(points: Iterable[Point], known: Mapping[str, Loaded] | None = None) -> Registry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -253,8 +254,25 @@ class RecipeCheck:
             from glueft.recipe.explain import Explanation
 
             good, problems = None, Explanation(made).explain(error)
-        self.problems += problems
+        self.problems += self._told_of_metrics(problems, (*path, "metrics"), table)
         return good
+
+    def _told_of_metrics(self, problems: list[Problem], path: Path, table: dict[str, Any]) -> list[Problem]:
+        """The problems of a table; those of metrics that are not there say how to get them."""
+        named, known = table.get("metrics"), self.registry.names("metric")
+        for index, name in enumerate(named if isinstance(named, list) else ()):
+            place = ".".join(map(str, (*path, index)))
+            if not isinstance(name, str) or name in known:
+                continue
+            brought = self.brought.get(("metric", name))
+            if brought:
+                problems = [
+                    replace(problem, fix=how_to_get(brought)) if problem.path == place else problem
+                    for problem in problems
+                ]
+            elif self.lacking:
+                problems = [problem for problem in problems if problem.path != place]
+        return problems
 
     def _callbacks(self) -> tuple[Plugin, ...] | None:
         tables = self.tables.get("callbacks", [])

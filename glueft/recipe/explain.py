@@ -11,7 +11,6 @@ from typing import Any
 
 import pydantic
 
-from glueft.plugin.options import Options
 from glueft.recipe.options import Table
 from glueft.recipe.problems import Problem, dotted, quoted_key
 from glueft.recipe.schema import options_schema
@@ -240,9 +239,15 @@ class Explanation:
     def _description(self, at: Path) -> str:
         return str(self._schema(at).get("description", "")) if at else ""
 
+    @functools.cached_property
+    def _table_schema(self) -> Schema:
+        """The JSON schema of the table; for each one anew, because it names the metrics that there are now."""
+        definitions: dict[str, Any] = {}
+        return options_schema(self.of.model, "table", definitions) | {"$defs": definitions}
+
     def _schema(self, at: Path) -> Schema:
         """The JSON schema at a path; empty if it has none."""
-        root = _json_schema(self.of.model)
+        root = self._table_schema
         schema: Schema = root
         for part in at:
             schema = _resolved(root, schema)
@@ -268,12 +273,6 @@ def _means_another_type(schema: Schema, value: object, found: list[str]) -> bool
     kinds = {way.get("type") for way in schema.get("anyOf", [schema])}
     own = {str: {"string"}, bool: {"boolean"}, int: {"integer", "number"}, float: {"number"}}.get(type(value), set())
     return bool(kinds & own) and all(kind.endswith("_type") or kind.startswith("is_") for kind in found)
-
-
-@functools.cache
-def _json_schema(model: type[Options]) -> Schema:
-    definitions: dict[str, Any] = {}
-    return options_schema(model, "table", definitions) | {"$defs": definitions}
 
 
 def _resolved(root: Schema, schema: Schema) -> Schema:

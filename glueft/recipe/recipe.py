@@ -12,7 +12,7 @@ from glueft.plugin.callback import Callback
 from glueft.plugin.file import PluginFile
 from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.options import absolute, plain_values
-from glueft.plugin.registry import Registry, load_registry
+from glueft.plugin.registry import Registry, load_registry, use_registry
 from glueft.plugin.schedule import Schedule
 from glueft.plugin.task import Task
 from glueft.recipe.draft import Draft
@@ -117,7 +117,7 @@ def load_recipe(
     of_a_run = lies_in_run_folder(os.fspath(path))
     files, unusable = draft.plugin_files([os.fspath(file) for file in plugins], of_a_run=of_a_run, trust=trust)
     brought = origins_beside(os.fspath(path)) if of_a_run else {}
-    parts = draft.check(load_registry(*files), unusable, brought=brought)
+    parts = draft.check(use_registry(*files), unusable, brought=brought)
     return _recipe(draft.name, parts, files, draft.locations)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from glueft.plugin.file import PluginFile
 from glueft.plugin.options import plain_values
 from glueft.plugin.origin import Origin, how_to_get, in_words, origin_of_point
-from glueft.plugin.registry import Registry, load_registry, registry_of
+from glueft.plugin.registry import Registry, load_registry, registry_of, use_registry
 from glueft.plugin.task import Task
 from glueft.recipe.draft import Draft
 from glueft.recipe.overrides import Override, shown
@@ -75,7 +75,7 @@ def load_task_parts(
     first = [Override(("task", "plugin"), task, name)]
     draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, first=first)
     files, unusable = draft.plugin_files(plugins)
-    parts = draft.check(load_registry(*files), unusable, optional=("optimizer", "schedule"))
+    parts = draft.check(use_registry(*files), unusable, optional=("optimizer", "schedule"))
     return _task_parts(parts, files)
 
 
@@ -107,12 +107,14 @@ def load_run_parts(
     draft = Draft.read(os.fspath(path))
     draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample, idle=_TRAINING_ALONE)
     files, unusable = draft.plugin_files(plugins, of_a_run=True, trust=trust)
-    registry, brought = load_registry(*files), brought or {}
+    registry, brought = use_registry(*files), brought or {}
     named = draft.tables.get("task")
     task = str(named.get("plugin")) if isinstance(named, dict) else ""
     found = ("task", task) in registry.plugins
-    # A task of a package does not come from a file.
-    if found or "package" in brought.get(("task", task), {}):
+    metrics = named.get("metrics") if isinstance(named, dict) else None
+    wanted = [("metric", name) for name in metrics if isinstance(name, str)] if isinstance(metrics, list) else []
+    # Where a package brought what is missing, no file would.
+    if all(key in registry.plugins or "package" in brought.get(key, {}) for key in (("task", task), *wanted)):
         unusable = [problem for problem in unusable if problem.where.startswith("--")]
 
     def note(problem: Problem) -> Problem:

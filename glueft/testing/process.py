@@ -15,7 +15,7 @@ from typing import Any
 
 from glueft.plugin.base import Plugin
 from glueft.plugin.file import is_file_module, read_plugin_file
-from glueft.plugin.registry import load_registry
+from glueft.plugin.registry import use_registry
 from glueft.testing.check import ContractBrokenError, NotCheckedError, Subject
 
 
@@ -53,7 +53,7 @@ class Target:
     def load(self) -> type[Plugin]:
         # By the registry: a task of a plugin file may name metrics of the same file.
         file = read_plugin_file(self.file) if self.file else None
-        module = load_registry(file).loaded[file.path].module if file else None
+        module = use_registry(file).loaded[file.path].module if file else None
         found: type[Plugin] = attrgetter(self.qualname)(module or self.load_module())
         return found
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from glueft.metrics import compute_metrics, other_metrics
+from glueft.metrics import compute_metrics, known_metrics, other_metrics
+from glueft.plugin.attribution import is_foreign
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +47,13 @@ def baseline(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> dict[
     constant = np.bincount(train).argmax() if task.labels else train.mean(dtype=np.float64)
     predictions = np.full(len(validation), constant, train.dtype)
     return task_metrics(task, predictions, validation) | metrics_beside(task, predictions, validation)
+
+
+def try_foreign_metrics(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> None:
+    """Compute the baseline if a metric is not glueft's own: one that fails is to do so before the training."""
+    known = known_metrics()
+    if any(is_foreign(known[name]) for name in (*task.metrics, *other_metrics(task.metrics, len(task.labels)))):
+        baseline(task, train, validation)
 
 
 def majority_accuracy(task: Task, validation: NDArray[Any]) -> float | None:

@@ -13,6 +13,7 @@ from glueft.metrics import metric_facts, metric_labels, other_metrics, predictio
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.origin import origin_of
+from glueft.plugin.registry import use_registry
 from glueft.plugin.task_description import describe_task
 from glueft.system.interruption import check
 from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
@@ -25,7 +26,7 @@ from glueft.training.model import (
     trainable_parameters,
 )
 from glueft.training.progress import Progress
-from glueft.training.scores import majority_accuracy, metrics_beside, task_metrics
+from glueft.training.scores import majority_accuracy, metrics_beside, task_metrics, try_foreign_metrics
 from glueft.training.warnings import cut_warnings, rate_warnings, step_warnings
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class Session:
     def load(self) -> None:
         """Load, prepare and compile the classifier. Imports Keras and its backend."""
         recipe, training = self.recipe, self.recipe.training
+        use_registry(*recipe.plugin_files)
+        try_foreign_metrics(self.task, self.encoded["train"].labels, self.encoded[self.primary_split].labels)
         check()
         loaded = load_model(
             self.checkpoint,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import glueft
@@ -55,6 +57,24 @@ class Broken(glueft.Metric):
 
     def value(self, predictions, references):
         raise ZeroDivisionError("division by zero")
+
+
+class Text(glueft.Metric):
+    """Returns a text."""
+
+    name = "text"
+
+    def value(self, predictions, references):
+        return "0.5"
+
+
+class Nothing(glueft.Metric):
+    """Returns nothing."""
+
+    name = "nothing"
+
+    def value(self, predictions, references):
+        references[:] = predictions
 '''
 CHOICE = 'task.metrics=["miss_rate", "brier", "accuracy"]'
 
@@ -97,6 +117,9 @@ def test_evaluate_gives_the_run_s_numbers_and_takes_other_metrics(run: Path, plu
     assert result["comparison"]["equal"] is True and [*result["metrics"]] == ["miss_rate", "brier", "accuracy"]
     other = evaluate_run(Run.open(run), overrides=['task.metrics=["roc_auc", "accuracy"]'])
     assert [*other["metrics"]] == ["roc_auc", "accuracy"]
+    assert other["comparison"]["equal"] is True
+    only = evaluate_run(Run.open(run), overrides=['task.metrics=["roc_auc"]'])["comparison"]
+    assert only["equal"] is None and only["summary"] == "the run itself did not measure validation by roc_auc"
     assert other["metrics"]["accuracy"] == result["metrics"]["accuracy"] and 0 < other["metrics"]["roc_auc"] < 1
 
 
@@ -170,3 +193,56 @@ def test_a_metric_that_fails_is_told_with_its_plugin(plugin: Path) -> None:
     ) as caught:
         compute_metrics(["broken"], [1], [1])
     assert "my_metrics.py, line" in caught.value.received
+
+
+@pytest.mark.parametrize(("name", "received"), [("text", "'0.5'"), ("nothing", "None")])
+def test_a_value_that_is_no_number_is_refused(name: str, received: str, plugin: Path) -> None:
+    load_recipe("mrpc", sample=True, plugins=[str(plugin)])
+    predictions, references = np.array([0, 1]), np.array([1, 1])
+    with pytest.raises(
+        glueft.PluginError, match=f'`value` of the metric "{name}" .*does not return a number'
+    ) as caught:
+        compute_metrics([name], predictions, references)
+    assert caught.value.received == received
+    assert references.tolist() == [1, 1]  # although "nothing" changes its arguments
+
+
+def test_a_metric_that_fails_does_so_before_the_training(plugin: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    changes = ['task.metrics=["broken"]']
+    recipe = load_recipe("mrpc", changes, sample=True, checkpoint=str(tiny_bert), plugins=[str(plugin)])
+    with pytest.raises(glueft.PluginError, match=r"failed in its `value`"):
+        glueft.run(recipe, output_dir=tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_metrics_of_a_file_are_those_of_the_recipe_in_use(plugin: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.py"
+    other.write_text(METRICS.replace('raise ZeroDivisionError("division by zero")', "return 0.25"))
+    load_recipe("mrpc", sample=True, plugins=[str(other)])
+    assert compute_metrics(["broken"], [1], [1]) == {"broken": 0.25}
+    load_recipe("mrpc", sample=True, plugins=[str(plugin)])
+    with pytest.raises(glueft.PluginError, match="ZeroDivisionError"):
+        compute_metrics(["broken"], [1], [1])
+    assert 'received "broken"' in problem('task.metrics=["broken"]').message
+
+
+def test_a_run_whose_metric_is_not_there_says_what_brought_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    with pytest.raises(RecipeError) as caught:
+        evaluate_run(Run.open(folder), trust=False)
+    assert [problem.path for problem in caught.value.problems] == ["plugins.files.0"]
+    record = json.loads((folder / "run.json").read_text())
+    for name in ("miss_rate", "brier"):
+        record["metric_facts"][name] |= {"package": "glueft-rates", "version": "1.2"}
+    (folder / "run.json").write_text(json.dumps(record))
+    recipe = folder / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("my_metrics.py", "gone.py"))
+    with pytest.raises(RecipeError) as caught:
+        evaluate_run(Run.open(folder))
+    assert [problem.path for problem in caught.value.problems] == ["task.metrics.0", "task.metrics.1"]
+    told = "the run had it from glueft-rates 1.2: pip install glueft-rates==1.2"
+    assert {problem.fix for problem in caught.value.problems} == {told}
