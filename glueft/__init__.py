@@ -11,7 +11,7 @@ What a plugin author needs is here, and so is what a notebook needs:
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from glueft.version import __version__
@@ -111,11 +111,13 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.s
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'glueft' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+    if name in _HOME_OF:
+        globals()[name] = getattr(importlib.import_module(_HOME_OF[name]), name)
+        return globals()[name]
+    # A package or module, such as `glueft.metrics`, whether something has imported it yet or not.
+    if not name.startswith("_") and importlib.util.find_spec(f"glueft.{name}"):
+        return importlib.import_module(f"glueft.{name}")
+    raise AttributeError(f"module 'glueft' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

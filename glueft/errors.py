@@ -42,6 +42,10 @@ class GlueftError(Exception):
         """`fix`, under its earlier name."""
         return self.fix
 
+    @mend.setter
+    def mend(self, fix: str) -> None:
+        self.fix = fix
+
     @property
     def in_one_line(self) -> str:
         """`MESSAGE (expected E; received R): FIX`, without what is left out."""

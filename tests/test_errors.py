@@ -27,3 +27,10 @@ def test_what_is_given_is_shown() -> None:
     whole = GlueftError("no label", expected="a label", received="nothing", fix="write one")
     assert str(whole) == "no label\n  expected: a label\n  received: nothing\n  to fix:   write one"
     assert whole.in_one_line == "no label (expected a label; received nothing): write one"
+
+
+def test_mend_is_the_earlier_name_of_fix() -> None:
+    error = GlueftError("no label", mend="write one")
+    assert error.fix == error.mend == "write one"
+    error.mend = "leave the row out"
+    assert str(error) == "no label\n  to fix:   leave the row out"
