@@ -90,19 +90,27 @@ class Part(BaseModel):
 
 
 class Table(dict[str, Any]):
-    """A table of run.json as plugins see it: a dict of JSON's values. What is put into it is put into the record."""
+    """A table of run.json as plugins see it: a dict of JSON's values, read from the record and put into it."""
 
     def __init__(self, part: Part) -> None:
-        super().__init__((name, part[name]) for name in part.written())
         self._part = part
+        # json's C code, `copy` and `|` read the dict itself; all else asks the record.
+        super().__init__((name, part[name]) for name in part.written())
+
+    def __getitem__(self, key: str) -> Any:
+        return self._part[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._part[key] = value
-        super().__setitem__(key, self._part[key])
 
     def __delitem__(self, key: str) -> None:
         del self._part[key]
-        super().__delitem__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._part.written()
+
+    def __len__(self) -> int:
+        return len([*self._part.written()])
 
     def __ior__(self, other: Any) -> Table:  # type: ignore[override, misc]
         self.update(other)
@@ -113,13 +121,15 @@ class Table(dict[str, Any]):
 
     # Those of `dict` would not call the methods above.
     def pop(self, key: str, *default: Any) -> Any:
-        value = super().pop(key, *default)
-        if key in self._part:
-            del self._part[key]
+        if default and key not in self:
+            return default[0]
+        value = self[key]
+        del self[key]
         return value
 
-    setdefault = MutableMapping.setdefault
-    update = MutableMapping.update
+    __contains__, __eq__ = Mapping.__contains__, Mapping.__eq__
+    get, keys, values, items = Mapping.get, Mapping.keys, Mapping.values, Mapping.items  # type: ignore[assignment]
+    setdefault, update = MutableMapping.setdefault, MutableMapping.update
 
 
 class Histogram(Part):

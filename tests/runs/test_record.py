@@ -111,6 +111,11 @@ def test_a_plugin_is_given_the_record_as_a_dict(tmp_path: Path) -> None:
     copied["new"], copied["data"]["revision"] = 1, "def"
     assert "new" not in run.record and run.record.data.revision == "abc"
     assert given.folder == tmp_path and "predict" in dir(given)
+    held = given.record
+    run.record.metrics = {"accuracy": 0.5}
+    given.record["mine"] = 1
+    assert (held["metrics"], held["mine"]) == ({"accuracy": 0.5}, 1) and len(held) == len(run.record.as_dict())
+    assert json.loads(json.dumps(held, indent=2)) == dict(held) == {**held} == run.record.as_dict()
 
 
 @pytest.mark.parametrize(
