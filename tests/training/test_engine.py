@@ -62,6 +62,7 @@ def fit(
     observers: Sequence[Observer] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     eager: bool = False,  # quicker than to trace a few steps
+    after: int = 0,  # leaves out this many batches
 ) -> Training:
     training, held_out = rows(96, regression=regression), rows(40, regression=regression, seed=9)
 
@@ -70,10 +71,11 @@ def fit(
             return {"error": float(np.abs(logits[:, 0] - held_out.labels).mean())}
         return {"accuracy": float((logits.argmax(1) == held_out.labels).mean())}
 
+    batches = TrainingBatches(training, batch_size=10, epochs=epochs, seed=3)
     session: Any = SimpleNamespace(
         model=compiled(model, learning_rate, regression=regression),
         loss=loss_of(() if regression else ("no", "yes")),
-        batches=TrainingBatches(training, batch_size=10, epochs=epochs, seed=3),
+        batches=batches.only(np.arange(after, len(batches))) if after else batches,
         evaluation={"validation": EvaluationBatches(held_out, batch_size=16)},
         encoded={"validation": held_out},
         primary_split="validation",
@@ -172,6 +174,37 @@ def test_an_observer_hears_before_the_callbacks_and_saves_after_them_and_may_sto
     step, epoch = ["step", "callback", "settled"], ["validation", "epoch", "callback", "settled"]
     assert calls == ["begin", *step * 2, *epoch, "end NoneType"]
     assert trained.step == 2 and len(trained.epochs) == 1
+
+
+class Keeping(Observer):
+    """Keeps the state of the model at the end of a step, or begins with one that was kept."""
+
+    def __init__(self, *, at: int = 0, stop_at: int, state: list[Any] | None = None) -> None:
+        self.at, self.stop_at, self.state = at, stop_at, state
+
+    def begin(self, training: Training) -> None:
+        self.training = training
+        for variable, value in zip(self.variables(), self.state or [], strict=False):
+            variable.assign(value)
+
+    def settled(self) -> None:
+        if self.training.step == self.at:
+            self.state = [keras.ops.convert_to_numpy(variable).copy() for variable in self.variables()]
+        if self.training.step == self.stop_at:
+            self.training.stop()
+
+    def variables(self) -> list[Any]:
+        return [*self.training.model.variables, *self.training.model.optimizer.variables]
+
+
+def test_an_observer_can_save_all_that_a_training_goes_on_from(tiny_bert: Path) -> None:
+    keeping = Keeping(at=2, stop_at=4)
+    whole = fit(tiny_model(tiny_bert), decay(), observers=[keeping], eager=True)
+    restored = Keeping(state=keeping.state, stop_at=2)
+    rest = fit(tiny_model(tiny_bert, seed=5), decay(), observers=[restored], eager=True, after=2)
+    assert (whole.step, rest.step) == (4, 2)
+    assert whole.validation_logits is not None and rest.validation_logits is not None
+    assert whole.validation_logits.tobytes() == rest.validation_logits.tobytes()
 
 
 def test_what_an_observer_raises_ends_the_training_and_all_hear_of_it(tiny_bert: Path) -> None:
