@@ -255,6 +255,50 @@ def disk_fault(error: BaseException) -> OSError | None:
     return fault if fault is not None and fault.errno in DISK_FAULTS else None
 
 
+def check_place(
+    path: Path, kind: type[GlueftError] = OutputError, *, force: bool, example: str, option: str = "--output"
+) -> None:
+    """Check, before any work is done, that a file can be written; with `force` it may exist.
+
+    Args:
+        path: its place.
+        kind: of the error.
+        example: a name for it.
+        option: of the command line, which names it.
+
+    Raises:
+        GlueftError: it cannot; of class `kind`.
+    """
+    if path.is_dir():
+        raise kind(
+            f"{path} is a folder",
+            expected="the name of a file",
+            received="a folder",
+            fix=f"name a file in it: {option} {path / example}",
+        )
+    if not path.parent.is_dir():
+        raise kind(
+            f"{path} cannot be written: there is no folder {path.parent}",
+            expected="a folder that exists",
+            received="a file" if path.parent.exists() else "nothing of that name",
+            fix=f"make it (mkdir -p {path.parent}), or name another place with {option}",
+        )
+    if path.exists() and not force:
+        raise kind(
+            f"{path} exists already",
+            expected="the name of a new file",
+            received=f"a file of {path.stat().st_size:,} bytes",
+            fix=f"name another file with {option}, move that one away, or replace it with --force",
+        )
+    if not os.access(path.parent, os.W_OK):
+        raise kind(
+            f"{path} cannot be written",
+            expected="a folder that can be written to",
+            received=f"no permission to write in {path.parent}",
+            fix=f"name another place with {option}",
+        )
+
+
 def cannot_write(
     path: Path | str,
     error: OSError,

@@ -8,16 +8,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from glueft import files
-from glueft.errors import OutputError
+from glueft.errors import GlueftError, OutputError, RunFolderError
 from glueft.files import (
     Reserve,
     WholeFile,
     add_line,
     cannot_write,
+    check_place,
     hidden_name,
     os_error,
     size,
@@ -219,3 +221,26 @@ def test_sizes() -> None:
     assert [size(count) for count in (0, 1023, 2048, 5 * 2**20, 999.4 * 2**20, 1000 * 2**20, 17.26 * 2**30)] == [
         "0 bytes", "1023 bytes", "2 KiB", "5 MiB", "999 MiB", "1.0 GiB", "17.3 GiB",
     ]  # fmt: skip
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("x")
+
+    def refused(place: Path, **options: Any) -> GlueftError:
+        with pytest.raises(RunFolderError) as caught:
+            check_place(place, RunFolderError, **{"force": False, "example": "b.csv"} | options)
+        return caught.value
+
+    assert refused(path).message == f"{path} exists already" and "--force" in refused(path).fix
+    check_place(path, force=True, example="b.csv")
+    assert f"--skipped {tmp_path / 'b.csv'}" in refused(tmp_path, force=True, option="--skipped").fix
+    assert "mkdir -p" in refused(tmp_path / "none" / "a.csv").fix
+    assert refused(path / "a.csv").received == "a file"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_place(tmp_path / "a.csv", force=False, example="b.csv")

@@ -156,11 +156,21 @@ def _side_file(output: Path | None, read: Path | None, skipped: Path | None) -> 
 def _check_files(output: Path | None, side: Path | None, *, force: bool, read: Path | None) -> None:
     """Refuse files that cannot be written, before anything is read."""
     from glueft.errors import OutputError
-    from glueft.tables.output import check_place, output_format
+    from glueft.files import check_place
+    from glueft.tables.output import output_format
 
-    for path in filter(None, (output, side)):
+    for path, option, example in ((output, "--output", "predictions.csv"), (side, "--skipped", "skipped.jsonl")):
+        if path is None:
+            continue
         kind = output_format(path).kind
-        check_place(path, force=force, read=read if read is not None and read.exists() else None)
+        if read is not None and read.exists() and path.exists() and path.samefile(read):
+            raise OutputError(
+                f"{path} is the file that is read",
+                expected="another file for the output",
+                received="the same file twice",
+                fix=f"name another file with {option}",
+            )
+        check_place(path, force=force, example=example, option=option)
     if side is not None and (kind != "jsonl" or side == output):
         raise OutputError(
             f"{side} cannot take the rows that are left out",

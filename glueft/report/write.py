@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glueft.errors import RunFolderError
-from glueft.files import write_text, writing
+from glueft.files import check_place, write_text, writing
 from glueft.runs.run import Run
 
 FILE_NAME = "report.html"
-_EXPECTED, _FIX = "a file in a folder that can be written to", "name another file with --output"
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,13 @@ def write_report(
     """
     opened = Run.open(run, finished=False, plugins=plugins, trust=trust)
     path = (opened.folder / FILE_NAME) if output is None else Path(output).absolute()
-    _check_output(path, force)
+    check_place(path, RunFolderError, force=force, example=FILE_NAME)
     from glueft.report.content import collect
     from glueft.report.html import render
 
     content = collect(opened, None if data_dir is None else Path(data_dir))
-    with writing(path, RunFolderError, expected=_EXPECTED, fix=_FIX):
+    fix = "make room, or name another file with --output; nothing was left behind"
+    with writing(path, RunFolderError, fix=fix):
         write_text(path, render(opened.record, content))
     listed = [split for split in content.splits if split.mistakes is not None and split.mistakes.rows]
     notes = list(content.notes)
@@ -71,26 +71,3 @@ def write_report(
     notes += [f"the mistakes are shown without their texts: {reason}" for reason in reasons]
     texts = {split.name: bool(split.mistakes and not split.mistakes.missing) for split in listed}
     return Written(path, opened.folder, opened.record.status, texts, notes)
-
-
-def _check_output(path: Path, force: bool) -> None:
-    if path.is_dir():
-        raise _unwritable(path, "a folder")
-    if path.exists() and not force:
-        raise RunFolderError(
-            f"{path} exists already",
-            expected="a name that is not in use",
-            received="a file",
-            fix="overwrite it with --force, or name another file with --output",
-        )
-    if not path.parent.is_dir():
-        raise _unwritable(path, f"no folder {path.parent}")
-
-
-def _unwritable(path: Path, received: str) -> RunFolderError:
-    return RunFolderError(
-        f"{path}: the report cannot be written there",
-        expected=_EXPECTED,
-        received=received,
-        fix=_FIX,
-    )

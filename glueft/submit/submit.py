@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from glueft.errors import SubmissionError
+from glueft.files import check_place
 from glueft.inference.predictor import check_task_labels
 from glueft.inference.split_predictions import predict_split
 from glueft.runs.predictions import read_predictions
 from glueft.runs.run import Run
 from glueft.submit.files import UploadFile
 from glueft.submit.plan import has_predictions, plan_submission, refuse_missing, refuse_without_rows, source_of
-from glueft.submit.zip_file import refuse_output, write_zip
+from glueft.submit.zip_file import write_zip
 from glueft.system.quiet import hush_libraries
 from glueft.text import counted
 from glueft.training.progress import Progress
@@ -60,7 +61,7 @@ def submit(
     """
     progress = Progress() if progress is None else progress
     output = Path(output).expanduser().absolute()
-    refuse_output(output, force=force)
+    check_place(output, SubmissionError, force=force, example="submission.zip")
     opened = [Run.open(run, plugins=plugins, trust=trust) for run in runs]
     plan = plan_submission(opened, data_dir)
     for run in opened:

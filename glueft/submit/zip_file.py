@@ -8,36 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from glueft.errors import SubmissionError
-from glueft.files import WholeFile, writing
+from glueft.files import WholeFile, check_place, writing
 
 # The earliest time that a zip file can hold: its bytes do not depend on when it was written.
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 UNIX = 3
 PLAIN_FILE = 0o100644 << 16
-
-
-def refuse_output(path: Path, *, force: bool) -> None:
-    """Raise SubmissionError if the zip file cannot be put there; `force` allows to replace a file."""
-    expected, fix = "a file name that is free, in a folder that is there", "name another file with --output"
-    if path.is_dir():
-        name = path / "submission.zip"
-        raise SubmissionError(
-            f"{path} is a folder", expected=expected, received="a folder", fix=f"name a file in it: --output {name}"
-        )
-    if path.exists() and not force:
-        raise SubmissionError(
-            f"{path} exists already",
-            expected=expected,
-            received=f"a file of {path.stat().st_size:,} bytes",
-            fix=f"{fix}, or replace this one with --force",
-        )
-    if not path.parent.is_dir():
-        raise SubmissionError(
-            f"there is no folder {path.parent} to write {path.name} to",
-            expected=expected,
-            received="no such folder",
-            fix=f"make the folder, or {fix}",
-        )
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], check: Callable[[dict[str, bytes]], None], *, force: bool) -> str:
@@ -72,7 +48,7 @@ def write_zip(path: Path, files: Mapping[str, bytes], check: Callable[[dict[str,
             raise OSError("what was read back is not what was written")
         check(read_back)
         digest = hashlib.sha256(whole.beside.read_bytes()).hexdigest()
-        refuse_output(path, force=force)
+        check_place(path, SubmissionError, force=force, example=path.name)
         whole.finish()
     return digest
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -48,49 +47,6 @@ def make_writer(
 
 def output_format(path: Path) -> TableFormat:
     return format_of(path, OutputError, "write", "name it predictions.csv, predictions.jsonl or the like")
-
-
-def check_place(path: Path, *, force: bool, read: Path | None = None) -> None:
-    """Check, before any work is done, that a file can be written; with `force` it may exist.
-
-    Raises:
-        OutputError: it cannot, or is the file that is `read` meanwhile.
-    """
-    if path.is_dir():
-        raise OutputError(
-            f"{path} is a folder",
-            expected="the name of a file",
-            received="a folder",
-            fix=f"name a file in it: {path / 'predictions.csv'}",
-        )
-    if not path.parent.is_dir():
-        raise OutputError(
-            f"{path} cannot be written: there is no folder {path.parent}",
-            expected="a folder that exists",
-            received="a file" if path.parent.exists() else "nothing of that name",
-            fix=f"make it (mkdir -p {path.parent}), or name another place",
-        )
-    if read is not None and path.exists() and path.samefile(read):
-        raise OutputError(
-            f"{path} is the file that is read",
-            expected="another file for the output",
-            received="the same file twice",
-            fix="name another output",
-        )
-    if path.exists() and not force:
-        raise OutputError(
-            f"{path} exists already",
-            expected="the name of a new file",
-            received=f"a file of {path.stat().st_size:,} bytes",
-            fix="name another file, move that one away, or replace it with --force",
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(
-            f"{path} cannot be written",
-            expected="a folder that can be written to",
-            received=f"no permission to write in {path.parent}",
-            fix="name another place",
-        )
 
 
 class OutputFile:
