@@ -51,10 +51,15 @@ def find_run_folder(path: str | os.PathLike[str]) -> Path | None:
     folder = Path(os.path.abspath(path))  # noqa: PTH100
     # A dangling link counts: then run.json is the file that cannot be read.
     if os.path.lexists(folder / "run.json"):
-        return folder
+        return None if is_published(folder) else folder
     if folder.name == "model" and folder.is_dir() and os.path.lexists(folder.parent / "run.json"):
         return folder.parent
     return None
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder is what `glueft push` publishes of a run: a checkpoint, with its run.json beside the model."""
+    return all((folder / name).is_file() for name in ("run.json", "config.json")) and not (folder / "model").exists()
 
 
 def no_run_folder(path: Path) -> RunFolderError:
@@ -71,6 +76,8 @@ def no_run_folder(path: Path) -> RunFolderError:
         if runs:
             fix = f"name one of the runs in it: {', '.join(runs[:5])}" + ", ..." * (len(runs) > 5)
         elif "config.json" in names:
+            if is_published(path):
+                received = "what glueft push publishes of a run, the model beside run.json"
             fix = f"a checkpoint that is no run's is evaluated with: glueft evaluate --task NAME --checkpoint {path}"
     return RunFolderError(
         f"{path}: this is not a run folder",

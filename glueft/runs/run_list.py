@@ -13,7 +13,7 @@ from typing import Any
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import known_metrics, metric_title
-from glueft.runs.folder import remove_leftovers_of_run
+from glueft.runs.folder import is_published, remove_leftovers_of_run
 from glueft.runs.run import Run
 from glueft.suggest import did_you_mean
 from glueft.system.process_identity import is_alive
@@ -184,6 +184,8 @@ def _is_meant_to_be_a_run(folder: Path) -> bool:
         names = {path.name for path in folder.iterdir()}
     except OSError:  # Also one that may not be read.
         return _NAME.fullmatch(folder.name) is not None
+    if is_published(folder):
+        return False
     traces = names.intersection(_TRACES)
     # A folder with a model, or a data set, may have any name and lacks the other traces.
     return "run.json" in names or ("recipe.toml" in traces and len(traces) > 1) or bool(_NAME.fullmatch(folder.name))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from glueft.errors import RunFolderError
-from glueft.runs.folder import new_run_folder
+from glueft.runs.folder import find_run_folder, new_run_folder, no_run_folder
+from glueft.runs.run_list import list_runs
 
 
 def test_a_run_folder_is_named_for_task_and_time(tmp_path: Path) -> None:
@@ -33,3 +34,15 @@ def test_what_lies_beside_it_keeps_no_run_from_going(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert new_run_folder(tmp_path, "mrpc").is_dir()
+
+
+def test_what_was_published_of_a_run_is_a_checkpoint(tmp_path: Path) -> None:
+    folder = tmp_path / "mrpc"
+    folder.mkdir()
+    for name in ("run.json", "config.json"):
+        (folder / name).write_text("{}")
+    assert find_run_folder(folder) is None and list_runs(tmp_path) == []
+    error = no_run_folder(folder)
+    assert "what glueft push publishes" in error.received and "glueft evaluate --task NAME" in error.fix
+    (folder / "model").mkdir()
+    assert find_run_folder(folder) == find_run_folder(folder / "model") == folder
