@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from glueft.cli.options import Verbose, json_option, print_json
+from glueft.cli.options import PluginFiles, Trust, Verbose, json_option, print_json
 from glueft.cli.streams import go_on_without_output
 from glueft.export.formats import FORMATS, find_format, in_words
 from glueft.text import say
@@ -38,6 +38,8 @@ def export(
         typer.Option("--format", metavar="FORMAT", help=f"{in_words()}.", autocompletion=format_names),
     ] = "transformers",
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in DIR.")] = False,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
     as_json: Annotated[
         bool, json_option("Print what was written as one JSON object; messages go to standard error.")
     ] = False,
@@ -66,7 +68,7 @@ def export(
     with progress.phase("load the model"):
         from glueft.inference.predictor import load_saved_model
 
-        saved = load_saved_model(run)
+        saved = load_saved_model(run, plugins=plugins or [], trust=trust)
     with progress.phase(f"write and read back ({form.name})"), nullcontext() if verbose else captured_stderr():
         from glueft.export.exporter import export as write_export
 

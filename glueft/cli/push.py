@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glueft.cli.options import AsJson, print_json
+from glueft.cli.options import AsJson, PluginFiles, Trust, print_json
 from glueft.cli.streams import go_on_without_output
 
 if TYPE_CHECKING:
@@ -39,22 +39,26 @@ def push(
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model and card that glueft has not pushed.")
     ] = False,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
     as_json: AsJson = False,
 ) -> None:
     """Push a finished run to the hub.
 
-    Pushed are the model, its card, the recipe and the numbers; the repository then loads in transformers and in glueft
-    by its name. The card names task, data, metrics, recipe,
-    versions and limits; recipe.toml and run.json are pushed without host names and paths. All of it is one commit: a
-    failure leaves nothing half pushed.
+    Pushed are the model, its card, the recipe and the numbers. The repository then loads in glueft by its name, and in
+    transformers if that has the encoder's family. The card names task, data, metrics, recipe, versions and limits;
+    recipe.toml and run.json are pushed without host names and paths. All of it is one commit: a failure leaves nothing
+    half pushed.
     """
     from glueft.push.push import Target, push_run
     from glueft.push.record import note_push
     from glueft.runs.run import Run
+    from glueft.system.quiet import hush_libraries
     from glueft.terminal.progress import make_progress
 
     target = Target(repository, private=private, revision=revision, force=force)
-    saved = Run.open(run)
+    hush_libraries()
+    saved = Run.open(run, plugins=plugins or [], trust=trust)
     go_on_without_output()
     progress = make_progress(sys.stdout)
     with progress.phase(f"push to {repository}"):

@@ -62,6 +62,13 @@ def broken_family(family: Encoder, message: str, received: str) -> PluginError:
     )
 
 
+def in_transformers(model_type: str) -> bool:
+    """Whether transformers has the encoder of a model_type, and so opens what is saved of it. Imports transformers."""
+    from transformers import CONFIG_MAPPING
+
+    return model_type in CONFIG_MAPPING
+
+
 def find_family(config: Mapping[str, Any], where: str = "config.json", registry: Registry | None = None) -> Encoder:
     """Return the family that a config.json's model_type names.
 

@@ -27,17 +27,16 @@ class TransformersFolder(Format):
     takes_all_inputs = False
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:
-        from transformers import CONFIG_MAPPING
-
         from glueft.encoder.checkpoint import save_classifier
+        from glueft.encoder.config import in_transformers
 
         family = model.family.name
-        if family not in CONFIG_MAPPING:
+        if not in_transformers(family):
             raise ExportError(
                 f"transformers has no encoder of the family {family}",
                 expected="a family that transformers can open",
                 received=f"model_type {family}, which a plugin brings",
-                fix="export another format, such as onnx or keras; glueft itself opens the model/ folder of the run",
+                fix="export another format, such as onnx; glueft itself opens the model/ folder of the run",
             )
         save_classifier(model, folder, tokenizer)
 

@@ -45,7 +45,7 @@ class OpenedModel:
     ) -> None:
         self.path, self.progress = run, progress
         self.columns = columns | {"delimiter": _delimiter(columns["delimiter"])}
-        self.run = None
+        self.plugins, self.run = plugins, None
         if find_run_folder(run) is not None or not (run / "config.json").is_file():
             self.run = Run.open(run, plugins=plugins, trust=trust)
 
@@ -76,7 +76,7 @@ class OpenedModel:
 
     def model(self) -> SavedModel:
         with self.progress.phase("model"):
-            return load_saved_model(self.path) if self.run is None else load_run_model(self.run)
+            return load_saved_model(self.path, plugins=self.plugins) if self.run is None else load_run_model(self.run)
 
 
 def rows_asked_for(texts: Sequence[str] | None, read: Path | None, choice: TextChoice) -> RowSource:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
+from glueft.plugin.file import read_plugin_file
 from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origins
+from glueft.plugin.registry import load_registry
 from glueft.recipe.problems import RecipeError
 from glueft.runs.folder import find_run_folder
 from glueft.runs.record import REPEAT
@@ -110,12 +112,13 @@ class SavedModel(TextModel):
         return engine.predict(self.classifier, self.batches(self.encode(rows)))
 
 
-def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
+def load_saved_model(path: str | os.PathLike[str], *, plugins: Sequence[str] = (), trust: bool = False) -> SavedModel:
     """Load a classifier for prediction. Imports Keras and its backend.
 
     Args:
         path: a run folder, its `model/`, or any other folder with a classification checkpoint in Hugging Face layout,
             which comes without a task.
+        plugins, trust: of `Run.open`.
 
     Raises:
         RunFolderError: the run folder is not whole, or its model is that of another task.
@@ -124,8 +127,8 @@ def load_saved_model(path: str | os.PathLike[str]) -> SavedModel:
     """
     path = Path(path)
     if find_run_folder(path) is None and (path / "config.json").is_file():
-        return load_classification_checkpoint(str(path))
-    return load_run_model(Run.open(path))
+        return load_classification_checkpoint(str(path), plugins=plugins)
+    return load_run_model(Run.open(path, plugins=plugins, trust=trust))
 
 
 def load_run_model(run: Run, *, quiet: bool = True) -> SavedModel:
@@ -192,12 +195,15 @@ def find_run_checkpoint(run: Run) -> Checkpoint:
         raise
 
 
-def load_classification_checkpoint(name: str, revision: str | None = None) -> SavedModel:
+def load_classification_checkpoint(
+    name: str, revision: str | None = None, *, plugins: Sequence[str] = ()
+) -> SavedModel:
     """Load a checkpoint that is no run's, with the labels of its config.json.
 
     Args:
         name: a folder, `package:module/path`, or a hub name.
         revision: a branch, tag or commit of a hub repository.
+        plugins: plugin files that the user has named; one may bring the encoder's family.
 
     Raises:
         CheckpointError: it cannot be found or read, or is no classifier of one label a row.
@@ -205,7 +211,7 @@ def load_classification_checkpoint(name: str, revision: str | None = None) -> Sa
     """
     from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 
-    checkpoint = find_checkpoint(name, revision)
+    checkpoint = find_checkpoint(name, revision, load_registry(*map(read_plugin_file, plugins)))
     labels = head_labels(checkpoint)
     tokenizer = load_tokenizer(checkpoint)
     return SavedModel(

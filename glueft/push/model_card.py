@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ def model_card(source: CardSource) -> ModelCard:
     record = source.record
     results = list(eval_results(source))
     metadata = ModelCardData(
-        library_name="transformers",
+        library_name="transformers" if opens_in_transformers(record) else "glueft",
         pipeline_tag="text-classification",
         base_model=base_model(record),
         datasets=data_sets(source),
@@ -72,8 +73,11 @@ def body(source: CardSource) -> str:
         "pair": source.task is not None and len(source.task.inputs) == 2,
         "description": source.task.description if source.task else "",
         "revision": f', revision="{source.branch}"' if source.branch else "",
+        "branch_option": f" --revision {shlex.quote(source.branch)}" if source.branch else "",
         "data": data,
         "checkpoint": checkpoint,
+        "family": checkpoint.family,
+        "opens_in_transformers": opens_in_transformers(record),
         "checkpoint_is_local": is_local(str(checkpoint.name)),
         "weights_sha256": checkpoint.sha256.get(WEIGHTS),
         "metrics_by_split": record.shown_metrics(),
@@ -87,6 +91,14 @@ def body(source: CardSource) -> str:
     }
     filters = FILTERS | {"metric_title": lambda name: metric_title(name, record.metric_labels)}
     return fill("glueft.push", "model_card.md.jinja", values, filters)
+
+
+def opens_in_transformers(record: Record) -> bool:
+    """Whether transformers has the encoder's family. Earlier runs do not record it: theirs is glueft's own."""
+    from glueft.encoder.config import in_transformers
+
+    family = record.checkpoint.family
+    return not family or family.get("package") == "glueft" or in_transformers(family["name"])
 
 
 def eval_results(source: CardSource) -> Iterable[EvalResult]:

@@ -31,7 +31,7 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
         "left_out", "splits",
     ),
     Split: ("rows", "sha256", "limited_from", "limit_draw", "official_rows", "tokens", "truncated_rows"),
-    Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over"),
+    Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family"),
     Host: ("system", "cpus", "python"),
     Plugins: ("task", "optimizer", "schedule", "callbacks", "packages", "files"),
     Origin: ("package", "version", "file", "sha256"),

@@ -30,6 +30,7 @@ from glueft.export.onnx_file import onnx_model
 from glueft.inference.predictor import SavedModel, load_run_model, load_saved_model
 from glueft.plugin.file import read_plugin_file
 from glueft.plugin.registry import load_registry
+from glueft.push.content import content_of, source_of
 from glueft.recipe import load_recipe
 from glueft.runs.run import Run
 from plugin_packages import install
@@ -209,6 +210,16 @@ def test_a_run_says_which_package_it_needs(finished: Path) -> None:
     assert "pip install glueft-rotary==1.0" in str(caught.value)
 
 
+def published(run: Path, folder: Path) -> Path:
+    """What `glueft push` publishes of a run, as a folder."""
+    folder.mkdir()
+    files = content_of(source_of(Run.open(run, plugins=[str(SOURCE)])), "alice/mrpc", None).files
+    for name, content in files.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    assert b"glueft can, with a plugin file" in (folder / "README.md").read_bytes()
+    return folder
+
+
 def test_it_may_come_from_a_plugin_file(folder: Path) -> None:
     with without_the_package():
         with pytest.raises(CheckpointError, match="model_type is not supported"):
@@ -231,6 +242,10 @@ def test_a_run_with_a_plugin_file_says_which(finished: Path, tmp_path: Path) -> 
             export(saved, tmp_path / "out", FORMATS["keras"])
         assert not (tmp_path / "out").exists()
         assert describe(saved, FORMATS["onnx"])["family"] == {"name": "rotary"}
+        with pytest.raises(CheckpointError, match="model_type is not supported"):
+            load_saved_model(copy / "model")
+        for path in (copy, published(copy, tmp_path / "mrpc")):
+            assert logits(load_saved_model(path, plugins=[str(SOURCE)]).classifier).shape == (4, 2)
 
 
 def test_a_model_type_that_is_nearly_its_own(package: None) -> None:

@@ -107,6 +107,21 @@ def test_what_the_card_says_of_an_epoch_and_a_branch(source: CardSource) -> None
     assert "--set 'model.revision=\"trial\"'" in text
 
 
+def test_a_family_that_transformers_does_not_have_is_opened_with_glueft(source: CardSource) -> None:
+    def card(**family: str) -> ModelCard:
+        return ModelCard(str(model_card(with_record(source, checkpoint={"name": "x", "family": family}))))
+
+    for family in ({}, {"name": "bert", "package": "glueft"}, {"name": "modernbert", "package": "other"}):
+        opened = card(**family)
+        assert opened.data.library_name == "transformers" and "AutoModel" in opened.text
+    needed = {card(name="rotary", package="glueft-rotary", version="1.0"): "package `glueft-rotary`, version `1.0`"}
+    needed[card(name="rotary", file="./mine.py", sha256="0" * 64)] = "named by `--plugin FILE.py`"
+    for unknown, words in needed.items():
+        assert unknown.data.library_name == "glueft" and "AutoModel" not in unknown.text
+        assert "no encoder of the family `rotary`" in unknown.text and words in unknown.text
+        assert "glueft predict mrpc" in unknown.text
+
+
 def test_texts_of_others_are_shown_and_not_run(source: CardSource) -> None:
     labels = ("<script>alert(1)</script>", "a|b", "`x`", "[link](http://evil)", "line\nbreak", "")
     record = with_record(source, data=HUB | {"notes": ["<img src=x> | *bold*"]}).record
