@@ -165,7 +165,7 @@ def metric_facts(names: Sequence[str]) -> dict[str, dict[str, Any]]:
             "higher_is_better": known[name].higher_is_better,
             "bounds": [*known[name].bounds],
             "hub_name": known[name].hub_name or name,
-            **{key: origin_of(known[name]()).get(key) for key in ("package", "version")},
+            **{key: origin_of(known[name]).get(key) for key in ("package", "version")},
         }
         for name in names
         if name in known

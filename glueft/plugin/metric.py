@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -134,7 +136,14 @@ def check_metric_names(task_name: str, names: Sequence[str], known: Mapping[str,
 
 def metric_breach(metric: type[Metric] | Metric) -> str | None:
     """How a metric's class breaks the contract beyond that of every plugin; None if it keeps it."""
-    where = f"class {(metric if isinstance(metric, type) else type(metric)).__name__}"
+    cls = metric if isinstance(metric, type) else type(metric)
+    where = f"class {cls.__name__}"
+    if metric.name == "loss":
+        return f'{where} needs another `name`: "loss" is that of the loss'
+    try:
+        inspect.signature(cls).bind((), 1)
+    except TypeError:
+        return f"the `__init__` of {where} must take `labels` and `positive_label`, as that of glueft.Metric does"
     if metric.Options.model_fields:
         return f"{where} has options, and a recipe only names metrics: write a class for each setting"
     if metric.suits not in ("labels", "scores"):
@@ -142,6 +151,13 @@ def metric_breach(metric: type[Metric] | Metric) -> str | None:
     of_labels = [key for key in ("of_positive_label", "takes_probabilities", "share_right") if getattr(metric, key)]
     if metric.suits == "scores" and of_labels:
         return f"{where} sets `{of_labels[0]}`, which is for metrics of labels, and it suits scores"
+    flags = ("of_positive_label", "takes_probabilities", "share_right", "higher_is_better", "always_shown")
+    for key in flags:
+        if not isinstance(getattr(metric, key), bool):
+            return f"{where} needs as `{key}` True or False, and has {getattr(metric, key)!r}"
+    hub_name = "accuracy" if metric.hub_name is None else metric.hub_name
+    if not (isinstance(hub_name, str) and hub_name.strip() and hub_name.isprintable()):
+        return f"{where} needs as `hub_name` a name on one line, or None, and has {metric.hub_name!r}"
     if metric.most_labels is not None and not (isinstance(metric.most_labels, int) and metric.most_labels >= 2):
         return f"{where} needs as `most_labels` a whole number from 2, or None, and has {metric.most_labels!r}"
     if not _are_bounds(metric.bounds):
@@ -153,4 +169,5 @@ def _are_bounds(bounds: Any) -> bool:
     if not isinstance(bounds, tuple) or len(bounds) != 2:
         return False
     known = [bound for bound in bounds if bound is not None]
-    return all(isinstance(bound, int | float) for bound in known) and known == sorted(set(known))
+    numbers = all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in known)
+    return numbers and all(map(math.isfinite, known)) and known == sorted(set(known))

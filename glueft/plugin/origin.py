@@ -128,7 +128,7 @@ _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,80}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,60}")
 
 
-def origin_of(plugin: Plugin) -> dict[str, Any]:
+def origin_of(plugin: Plugin | type[Plugin]) -> dict[str, Any]:
     """Return where a plugin comes from, as run.json records it; {} where that is not known."""
     point = brought_by(plugin)
     return {} if point is None else origin_of_point(point)

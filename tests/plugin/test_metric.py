@@ -39,6 +39,11 @@ class Setting(glueft.Options):
         ({"bounds": (1.0, 0.0)}, "class Score needs as `bounds` its least and greatest value"),
         ({"bounds": [0, 1]}, "class Score needs as `bounds` its least and greatest value"),
         ({"bounds": (0.0, "1")}, "class Score needs as `bounds` its least and greatest value"),
+        ({"bounds": (float("nan"), 1.0)}, "class Score needs as `bounds` its least and greatest value"),
+        ({"higher_is_better": "no"}, "class Score needs as `higher_is_better` True or False, and has 'no'"),
+        ({"hub_name": "a\nb"}, "class Score needs as `hub_name` a name on one line, or None, and has 'a\\nb'"),
+        ({"name": "loss"}, 'class Score needs another `name`: "loss" is that of the loss'),
+        ({"__init__": lambda self: None}, "the `__init__` of class Score must take `labels` and `positive_label`"),
     ],
 )
 def test_a_metric_that_breaks_the_contract_is_told_how(attributes: dict[str, Any], reason: str) -> None:
