@@ -11,7 +11,7 @@ from test_conformance import broken, run
 
 import glueft
 from glueft.plugin.file import read_plugin_file
-from glueft.plugin.registry import load_registry
+from glueft.plugin.registry import use_registry
 from glueft.testing.check import Subject
 from glueft.testing.process import ask_worker, request_of
 
@@ -108,10 +108,10 @@ def test_a_good_one_passes(metric: type[glueft.Metric]) -> None:
         run(metric, check)
 
 
-@pytest.mark.parametrize("name", load_registry().names("metric"))
+@pytest.mark.parametrize("name", use_registry().names("metric"))
 def test_glueft_s_own_pass(name: str) -> None:
     for check in ("name", "docstring", "options", "declaration", *OF_METRICS):
-        run(load_registry().find("metric", name).cls, check)
+        run(use_registry().find("metric", name).cls, check)
 
 
 TASK_AND_METRIC = '''
@@ -146,7 +146,7 @@ def test_a_task_may_have_a_metric_of_its_own_file(tmp_path: Path) -> None:
         (folder / name).write_text("text\tlabel\na good day\t1\na bad day\t0\n")
     file = tmp_path / "both.py"
     file.write_text(TASK_AND_METRIC)
-    cls = load_registry(read_plugin_file(file)).find("task", "both").cls
+    cls = use_registry(read_plugin_file(file)).find("task", "both").cls
     for check in ("declaration", "metrics"):
         run(cls, check)
     # Another process finds the metric as well.
