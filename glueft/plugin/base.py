@@ -1,8 +1,7 @@
 """What every plugin is: a class with a name, a description and checked options.
 
-A kind of plugin is a subclass of `Plugin` in a module of its own, a hook in `hookspecs`, a row in `kinds`, and the checks
-of `glueft plugin check` in `glueft.testing`. Importing any of these modules but the last imports neither Keras nor a
-backend.
+A kind of plugin is a subclass of `Plugin` in a module of its own, a hook in `hookspecs`, a row in `kinds` and checks in
+`glueft.testing`. Importing any of these modules imports neither Keras nor a backend.
 """
 
 from __future__ import annotations
