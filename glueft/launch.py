@@ -108,10 +108,14 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
         with held():
             run.close(clock.readings())
             done = True
+        if pushes:
+            pushes.finish(progress)
     except BaseException as raised:
         take()
         error = meant(raised)
-        if run is not None and not done:
+        if run is not None and done:
+            _call_run_finished(run, progress)
+        elif run is not None:
             error = _failed_write(run, error)
             if isinstance(error, GlueftError) and not ready:
                 run.discard()
@@ -120,8 +124,6 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
         if error is raised:
             raise
         raise error from raised
-    if pushes:
-        pushes.finish(progress)
     progress.finished(run.record)
     _call_run_finished(run, progress)
     return Result(run.record.as_dict(), session.model, run.folder)

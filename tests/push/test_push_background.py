@@ -146,12 +146,24 @@ def test_the_last_table_says_what_became_of_it() -> None:
     assert hub_line(record) == "http://hub/x (commit 0123456)"
 
 
+HOOK = """
+import glueft
+
+@glueft.hookimpl
+def glueft_run_finished(run):
+    (push,) = run.record["hub"]["pushes"]
+    run.say(f"the hook hears: {run.record['status']}, 1 push {push['status']}")
+"""
+
+
 @pytest.mark.slow  # a process of its own, which must import the backend: a signal would end the one of the others
 def test_ctrl_c_in_the_wait_at_the_end(hub: HubServer, tiny_bert: Path, tmp_path: Path) -> None:
     hub.failure = "hang:/xorbs/"
     hub.requests.clear()
     arguments = ["--sample", "--checkpoint", str(tiny_bert), "--set", "hub.push=alice/stopped"]
     arguments += ["--set", "training.epochs=1", "--set", "data.limit_train=16", "--set", "data.limit_validation=16"]
+    (tmp_path / "hook.py").write_text(HOOK)
+    arguments += ["--plugin", "hook.py"]
     foreign = re.compile(r"HF_|HUGGING|TRANSFORMERS_|.*PROXY$", re.IGNORECASE)
     inherited = {name: value for name, value in os.environ.items() if not foreign.match(name)}
     with subprocess.Popen(
@@ -174,6 +186,7 @@ def test_ctrl_c_in_the_wait_at_the_end(hub: HubServer, tiny_bert: Path, tmp_path
     assert record["hub"]["pushes"] == [
         {"epoch": None, "status": "interrupted", "reason": "nobody wanted to wait for it"}
     ]
+    assert "the hook hears: done, 1 push interrupted" in out
 
 
 def test_a_refusal_of_the_hub(hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path) -> None:
