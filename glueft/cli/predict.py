@@ -162,7 +162,6 @@ def _check_files(output: Path | None, side: Path | None, *, force: bool, read: P
     for path, option, example in ((output, "--output", "predictions.csv"), (side, "--skipped", "skipped.jsonl")):
         if path is None:
             continue
-        kind = output_format(path).kind
         if read is not None and read.exists() and path.exists() and path.samefile(read):
             raise OutputError(
                 f"{path} is the file that is read",
@@ -171,6 +170,7 @@ def _check_files(output: Path | None, side: Path | None, *, force: bool, read: P
                 fix=f"name another file with {option}",
             )
         check_place(path, force=force, example=example, option=option)
+        kind = output_format(path).kind
     if side is not None and (kind != "jsonl" or side == output):
         raise OutputError(
             f"{side} cannot take the rows that are left out",

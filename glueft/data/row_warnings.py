@@ -69,7 +69,7 @@ def _remedy(rows: Rows) -> str:
     limit = "limit_train" if rows.name == "train" else "limit_validation"
     return (
         f"; data.{limit} took the first {len(rows):,} of {counted(rows.limited_from, 'row')}, and "
-        'data.limit_draw = "stratified" takes of each label its share'
+        'data.limit_draw = "stratified" draws rows of each label'
     )
 
 
@@ -131,14 +131,14 @@ def _repeated(train: Rows, validation: Sequence[Rows]) -> Iterator[str]:
         in_both = {*texts}.intersection(zip(*train.texts, strict=True))
         exact = sum(texts[row] in in_both for row in found)
         how = (
-            "all to the letter"
+            "all exactly"
             if exact == len(found)
-            else f"{exact:,} to the letter, {len(found) - exact:,} but for case and white space"
+            else f"{exact:,} exactly, {len(found) - exact:,} but for case and white space"
         )
         yield (
             f"{len(found):,} of the {counted(len(rows), rows.name + ' row')} ({len(found) / len(rows):.1%}) "
             f"{'has' if len(found) == 1 else 'have'} the {_texts(rows)} of a training row ({how}; {_numbers(found)}): "
-            "of new texts they say nothing"
+            "they do not measure how the model does on new texts"
         )
 
 

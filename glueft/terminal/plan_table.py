@@ -49,7 +49,7 @@ def step_table(plan: dict[str, Any]) -> Table:
         )
     table.add_row("tokens", f"{plan['train_tokens']:,} in all steps")
     table.add_row("padding waste", f"{plan['padding_waste']:.1%} of all tokens")
-    table.add_row("shapes", f"{plan['batches']['shapes']:,} pairs of rows and width")
+    table.add_row("shapes", f"{plan['batches']['shapes']:,} pairs of rows and padded length")
     if plan["parameters"] is not None:
         table.add_row("parameters", f"{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained")
     engine = plan["engine"]
@@ -70,8 +70,8 @@ def disk(planned: dict[str, Any]) -> str:
 def width_table(plan: dict[str, Any]) -> Table:
     """Return a row for each range of padded lengths, with the number of batches."""
     ranges = plan["batches"]["widths"]
-    table = Table(title="batches by width", title_justify="left")
-    number_columns(table, "tokens wide", "batches", "share")
+    table = Table(title="batches by padded length", title_justify="left")
+    number_columns(table, "tokens", "batches", "share")
     for width in ranges:
         table.add_row(
             f"{width['from']} to {width['to']}",

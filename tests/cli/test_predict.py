@@ -161,6 +161,7 @@ def test_bad_rows(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
         (["--interactive", "--json"], "--interactive and --json contradict each other"),
         (["--input", "none.csv"], "none.csv cannot be read"),
         (["--input", "x.csv", "--output", "none/a.csv"], "none/a.csv cannot be written: there is no folder none"),
+        (["--input", "x.csv", "--output", "."], ". is a folder"),
         (["--input", "x.csv", "--output", "a.xls"], "a.xls: its name does not say how to write it"),
         (["--input", "x.csv", "--output", "x.csv", "--force"], "x.csv is the file that is read"),
         (["--input", "x.csv", "--skipped", "a.csv"], "a.csv cannot take the rows that are left out"),

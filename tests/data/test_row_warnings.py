@@ -57,7 +57,7 @@ def test_the_shipped_samples_have_nothing_to_warn_of(name: str) -> None:
 def test_labels_without_a_row() -> None:
     assert warnings(rows("train", [1, 1, 1], limited_from=60), rows("validation", [0, 1, 2])) == [
         'all 3 train rows have the label "b": there is nothing to learn; data.limit_train took the first 3 of 60 rows, '
-        'and data.limit_draw = "stratified" takes of each label its share'
+        'and data.limit_draw = "stratified" draws rows of each label'
     ]
     assert warnings(rows("train", [0, 1, 1]), rows("validation", [2, 2])) == [
         'no train row has the label "c": a model cannot learn it',
@@ -92,14 +92,12 @@ def test_validation_texts_that_were_trained_on() -> None:
     train = rows("train", [0, 1, 2, 0], ["One text.", "another", "a third", "Straße"])
     validation = rows("validation", [0, 1, 2, 0], ["One text.", "new", " A\u00a0 third\n", "STRASSE"])
     assert warnings(train, validation) == [
-        "3 of the 4 validation rows (75.0%) have the text of a training row (1 to the letter, 2 but for case and white "
-        "space; rows 0, 2, 3): of new texts they say nothing"
+        "3 of the 4 validation rows (75.0%) have the text of a training row (1 exactly, 2 but for case and white "
+        "space; rows 0, 2, 3): they do not measure how the model does on new texts"
     ]
     validation = rows("validation", [0, 1, 2], ["One text.", "new", "newer"])
     (found,) = warnings(train, validation)
-    assert found.startswith(
-        "1 of the 3 validation rows (33.3%) has the text of a training row (all to the letter; row 0)"
-    )
+    assert found.startswith("1 of the 3 validation rows (33.3%) has the text of a training row (all exactly; row 0)")
 
 
 def test_a_pair_is_both_its_texts() -> None:
@@ -111,9 +109,7 @@ def test_a_pair_is_both_its_texts() -> None:
     train = Rows("train", (["x", "y", "z"], ["1", "2", "3"]), np.array([0, 1, 2], np.int32), Pairs.labels)
     validation = Rows("validation", (["x", "Y", "1"], ["2", "2", "x"]), np.array([0, 1, 2], np.int32), Pairs.labels)
     (found,) = row_warnings(Pairs(), {"train": train, "validation": validation}, new_head=True)
-    assert found.startswith(
-        "1 of the 3 validation rows (33.3%) has the texts of a training row (0 to the letter, 1 but"
-    )
+    assert found.startswith("1 of the 3 validation rows (33.3%) has the texts of a training row (0 exactly, 1 but")
 
 
 def test_training_texts_with_several_labels() -> None:
