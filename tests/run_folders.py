@@ -46,7 +46,7 @@ def make_run(
         seed: of the training.
         sure: the logit of the label that is said; the others have 0.
         overrides: of the task's own recipe.
-        split: the one that is judged and predicted.
+        split: the primary one, which is predicted.
         metrics: for run.json; all 0.5 by default.
         changes: of run.json, each merged into what is there where both are tables.
     """

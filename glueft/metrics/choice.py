@@ -22,7 +22,7 @@ class MetricOptions(Options):
     """The option."""
 
     metrics: Annotated[tuple[MetricName, ...], pydantic.AfterValidator(_each_once)] | None = pydantic.Field(
-        None, description="Metrics in place of the task's own; the first is the one that a run is judged by."
+        None, description="Metrics in place of the task's own; the first is the primary one."
     )
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class AX(glueft.Task):
     """GLUE's diagnostic set: sentence pairs that each probe one thing, for a model trained on MNLI.
 
-    It has no training rows. A run trains on MNLI's and is judged by MNLI's matched validation rows; the 1,104 pairs of
-    the set are the split `diagnostic`, which `data.predict` names. GLUE keeps their labels to itself: the hub's copy
+    It has no training rows. A run trains on MNLI's and is evaluated on MNLI's matched validation rows; the 1,104 pairs
+    of the set are the split `diagnostic`, which `data.predict` names. GLUE keeps their labels to itself: the hub's copy
     and diagnostic.tsv have none. The authors' diagnostic-full.tsv has them, and with it the split gets its metric.
 
     Source: Wang et al., 2019, "GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Language Understanding".

@@ -10,7 +10,7 @@ class MNLI(glueft.Task):
     """Entailment, neutral or contradiction: pairs of sentences of ten genres (Multi-Genre NLI).
 
     Validation and test have two splits each: the matched one has the genres of the training rows, the mismatched one
-    others. A run is judged by the matched one, and reports both. Source: Williams, Nangia and Bowman, 2018, "A
+    others. The matched one is the primary split; a run reports both. Source: Williams, Nangia and Bowman, 2018, "A
     Broad-Coverage Challenge Corpus for Sentence Understanding through Inference". GLUE's split has 392,702 train, 9,815
     and 9,832 validation, and 9,796 and 9,847 test pairs.
     """
