@@ -98,7 +98,7 @@ def opens_in_transformers(record: Record) -> bool:
     from glueft.encoder.config import in_transformers
 
     family = record.checkpoint.family
-    return not family or family.get("package") == "glueft" or in_transformers(family["name"])
+    return "name" not in family or family.get("package") == "glueft" or in_transformers(family["name"])
 
 
 def eval_results(source: CardSource) -> Iterable[EvalResult]:

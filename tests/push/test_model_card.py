@@ -111,10 +111,17 @@ def test_a_family_that_transformers_does_not_have_is_opened_with_glueft(source: 
     def card(**family: str) -> ModelCard:
         return ModelCard(str(model_card(with_record(source, checkpoint={"name": "x", "family": family}))))
 
-    for family in ({}, {"name": "bert", "package": "glueft"}, {"name": "modernbert", "package": "other"}):
+    known = (
+        {},
+        {"name": "bert", "package": "glueft"},
+        {"name": "modernbert", "package": "other"},
+        {"package": "other"},
+    )
+    for family in known:
         opened = card(**family)
         assert opened.data.library_name == "transformers" and "AutoModel" in opened.text
     needed = {card(name="rotary", package="glueft-rotary", version="1.0"): "package `glueft-rotary`, version `1.0`"}
+    needed[card(name="rotary", package="<b>")] = "the package `<b>`."
     needed[card(name="rotary", file="./mine.py", sha256="0" * 64)] = "named by `--plugin FILE.py`"
     for unknown, words in needed.items():
         assert unknown.data.library_name == "glueft" and "AutoModel" not in unknown.text
