@@ -15,8 +15,8 @@ from glueft.plugin.file import read_plugin_file
 from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.plugin.registry import load_registry
 from glueft.recipe.problems import RecipeError
-from glueft.runs.folder import find_run_folder
-from glueft.runs.record import REPEAT
+from glueft.runs.folder import find_run_folder, is_published
+from glueft.runs.record import REPEAT, parse_record, read_object
 from glueft.runs.run import Run
 from glueft.training.text_model import TextModel
 
@@ -127,8 +127,18 @@ def load_saved_model(path: str | os.PathLike[str], *, plugins: Sequence[str] = (
     """
     path = Path(path)
     if find_run_folder(path) is None and (path / "config.json").is_file():
-        return load_classification_checkpoint(str(path), plugins=plugins)
+        saved = load_classification_checkpoint(str(path), plugins=plugins)
+        return _cut_as_published(saved, path) if is_published(path) else saved
     return load_run_model(Run.open(path, plugins=plugins, trust=trust))
+
+
+def _cut_as_published(saved: SavedModel, folder: Path) -> SavedModel:
+    """Return a published model that truncates texts as its run did."""
+    content = read_object(folder / "run.json", "the record of a run")
+    # A published record does not say where the run was.
+    record, _ = parse_record(content | {"run_dir": str(folder)}, tolerant=True)
+    longest = (record and record.data.max_length) or saved.max_length
+    return replace(saved, max_length=min(longest, saved.max_length))
 
 
 def load_run_model(run: Run, *, quiet: bool = True) -> SavedModel:

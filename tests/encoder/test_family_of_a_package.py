@@ -245,7 +245,8 @@ def test_a_run_with_a_plugin_file_says_which(finished: Path, tmp_path: Path) -> 
         with pytest.raises(CheckpointError, match="model_type is not supported"):
             load_saved_model(copy / "model")
         for path in (copy, published(copy, tmp_path / "mrpc")):
-            assert logits(load_saved_model(path, plugins=[str(SOURCE)]).classifier).shape == (4, 2)
+            opened = load_saved_model(path, plugins=[str(SOURCE)])
+            assert logits(opened.classifier).shape == (4, 2) and opened.max_length == 32
 
 
 def test_a_model_type_that_is_nearly_its_own(package: None) -> None:
