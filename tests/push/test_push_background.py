@@ -129,7 +129,7 @@ def test_the_wait_at_the_end_is_bounded_and_nothing_comes_later(
     hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path
 ) -> None:
     hub.failure = "hang:/preupload/"
-    answer = run(trained, tmp_path, tiny_bert, "hub.push=alice/late", "training.epochs=1", seconds_at_the_end=0.5)
+    answer = run(trained, tmp_path, tiny_bert, "hub.push=alice/late", "training.epochs=1", seconds_at_the_end=1.5)
     (push,) = answer["record"]["hub"]["pushes"]
     assert push["status"] == "unfinished" and "was given up" in push["reason"]
     assert len(hub.repositories["models", "alice/late"].commits) == 1  # the empty one
