@@ -11,8 +11,8 @@ class WNLI(glueft.Task):
 
     Source: Levesque, Davis and Morgenstern, 2011, "The Winograd Schema Challenge", made into pairs by the authors of
     GLUE. GLUE's split has 635 train, 71 validation and 146 test pairs. Pairs of train and validation share sentences
-    and have opposite labels, so that what is learnt by heart misleads: few models do better than always
-    "not_entailment", 0.563 on validation.
+    and have opposite labels, so memorised rows mislead: few models do better than always "not_entailment",
+    0.563 on validation.
     """
 
     name = "wnli"
