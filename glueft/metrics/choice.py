@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+from typing import Annotated, Any
 
 import pydantic
 
@@ -25,6 +26,10 @@ class MetricOptions(Options):
         None, description="Metrics in place of the task's own; the first is the primary one."
     )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # `Dataset.map` pickles the task of a method; no module holds the class that `options_of` makes.
+        return _unpickled, (type(self).__bases__[1], self.__getstate__())
+
 
 def options_of(plugin: type[Plugin]) -> type[Options]:
     """Return the Options of a plugin's table in a recipe: its own, and of a task `metrics`.
@@ -34,13 +39,19 @@ def options_of(plugin: type[Plugin]) -> type[Options]:
     own = plugin.Options
     if not issubclass(plugin, Task) or "metrics" in own.model_fields:
         return own
-    if own not in _WITH_METRICS:
-        about = {"__doc__": own.__doc__, "__module__": own.__module__}
-        _WITH_METRICS[own] = type(own.__name__, (MetricOptions, own), about)
-    return _WITH_METRICS[own]
+    return _with_metrics(own)
 
 
-_WITH_METRICS: dict[type[Options], type[Options]] = {}
+@functools.cache
+def _with_metrics(own: type[Options]) -> type[Options]:
+    return type(own.__name__, (MetricOptions, own), {"__doc__": own.__doc__, "__module__": own.__module__})
+
+
+def _unpickled(own: type[Options], state: dict[Any, Any]) -> Options:
+    kind = _with_metrics(own)
+    options = kind.__new__(kind)
+    options.__setstate__(state)
+    return options
 
 
 def chosen_metrics(task: Task) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from glueft.runs.run_list import list_runs, metric_titles, ordered
 
 METRICS = '''
 import glueft
+from glueft.recipe import load_recipe
 
 
 class MissRate(glueft.Metric):
@@ -246,3 +248,14 @@ def test_a_run_whose_metric_is_not_there_says_what_brought_it(
     assert [problem.path for problem in caught.value.problems] == ["task.metrics.0", "task.metrics.1"]
     told = "the run had it from glueft-rates 1.2: pip install glueft-rates==1.2"
     assert {problem.fix for problem in caught.value.problems} == {told}
+
+
+@pytest.mark.parametrize("overrides", [[], ['task.metrics=["accuracy"]']])
+def test_the_task_of_a_recipe_can_be_pickled(overrides: list[str]) -> None:
+    """`Dataset.map` pickles the task of a method that it is given, and names its cache by the pickle."""
+    from datasets.fingerprint import Hasher
+
+    tasks = [load_recipe("mrpc", overrides, sample=True).task for _ in range(2)]
+    again = pickle.loads(pickle.dumps(tasks[0]))
+    assert again.options == tasks[0].options and again.options.metrics == tasks[0].options.metrics
+    assert Hasher.hash(tasks[0].load) == Hasher.hash(tasks[1].load) == Hasher.hash(again.load)
