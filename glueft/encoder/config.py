@@ -94,7 +94,10 @@ def find_family(config: Mapping[str, Any], where: str = "config.json", registry:
             received="; ".join(map(str, lost)),
             fix="fix the plugin, or tell its authors",
         )
-    fix = "choose an encoder of one of these families, such as google-bert/bert-base-uncased"
+    fix = (
+        "choose an encoder of one of these families, such as google-bert/bert-base-uncased; or bring the plugin of "
+        "another family: install its package, or name its file with --plugin"
+    )
     if isinstance(model_type, str):
         fix = did_you_mean(model_type, names) + fix
     if not names:  # an editable installation that was made before the code brought families as plugins

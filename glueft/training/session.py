@@ -121,7 +121,6 @@ class Session:
     def load(self) -> None:
         """Load, prepare and compile the classifier. Imports Keras and its backend."""
         recipe, training = self.recipe, self.recipe.training
-        use_registry(*recipe.plugin_files)
         try_foreign_metrics(self.task, self.encoded["train"].labels, self.encoded[self.primary_split].labels)
         check()
         loaded = load_model(
@@ -220,6 +219,7 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
     from glueft.encoder.checkpoint import check_max_length, find_checkpoint, has_head, load_tokenizer
 
     data, task = recipe.data, recipe.task
+    use_registry(*recipe.plugin_files)
     with progress.phase(f"checkpoint {recipe.model.checkpoint}"):
         checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision, recipe.registry)
         check_max_length(data.max_length, checkpoint)

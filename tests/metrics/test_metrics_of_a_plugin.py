@@ -21,6 +21,8 @@ from glueft.push.content import content_of, source_of
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.run import Run
 from glueft.runs.run_list import list_runs, metric_titles, ordered
+from glueft.training.progress import Progress
+from glueft.training.session import read_session
 
 METRICS = '''
 import glueft
@@ -217,14 +219,16 @@ def test_a_metric_that_fails_does_so_before_the_training(plugin: Path, tiny_bert
     assert not [*tmp_path.iterdir()]
 
 
-def test_metrics_of_a_file_are_those_of_the_recipe_in_use(plugin: Path, tmp_path: Path) -> None:
+def test_metrics_of_a_file_are_those_of_the_recipe_in_use(plugin: Path, tiny_bert: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.py"
     other.write_text(METRICS.replace('raise ZeroDivisionError("division by zero")', "return 0.25"))
-    load_recipe("mrpc", sample=True, plugins=[str(other)])
+    first = load_recipe("mrpc", sample=True, checkpoint=str(tiny_bert), plugins=[str(other)])
     assert compute_metrics(["broken"], [1], [1]) == {"broken": 0.25}
     load_recipe("mrpc", sample=True, plugins=[str(plugin)])
     with pytest.raises(glueft.PluginError, match="ZeroDivisionError"):
         compute_metrics(["broken"], [1], [1])
+    read_session(first, Progress())
+    assert compute_metrics(["broken"], [1], [1]) == {"broken": 0.25}
     assert 'received "broken"' in problem('task.metrics=["broken"]').message
 
 
