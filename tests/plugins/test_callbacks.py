@@ -309,7 +309,7 @@ def test_two_callbacks_cannot_have_the_same_for_themselves(
     name = found.message.split('"')[1]
     assert found.path == "callbacks.1" and f'plugin="{name}"' in second
     assert claim in found.message
-    assert found.message.endswith(f"for itself, and so does {first.split(',')[0][7:]} in callbacks.0")
+    assert found.message.endswith(f", and so does {first.split(',')[0][7:]} in callbacks.0")
     assert found.fix == f"give it another by its options (glueft describe {name}), or take it out"
 
 
