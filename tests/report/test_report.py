@@ -195,7 +195,7 @@ def test_a_run_that_was_killed_before_its_first_step(table_run: Path) -> None:
     gone = dict.fromkeys(("data", "checkpoint", "engine", "baseline", "published", "parameters", "num_train_steps"))
     change_record(table_run, status="running", metrics={}, epochs=[], seconds={}, **gone)
     page = page_of(table_run)
-    assert "still going on, or it was killed. It has come to no step" in page and "Loss</h3>" not in page
+    assert "still running, or it was killed. It has come to no step" in page and "Loss</h3>" not in page
 
 
 def test_a_broken_line_of_an_interrupted_run_is_a_note(table_run: Path) -> None:
