@@ -1,4 +1,4 @@
-"""Warnings about a training: truncated rows, batches, learning rates of 0, constant predictions."""
+"""Warnings about a training: truncated rows, batches, learning rates of 0, constant predictions, resuming."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import is_correlation
+from glueft.plugin.callback import keeps_state
 from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
@@ -98,3 +99,18 @@ def answer_warnings(
     correlation = any(map(is_correlation, metrics))
     undefined = "; a correlation with one answer is not defined, and counts as 0" if correlation else ""
     yield f"all {len(given):,} {name} rows got the same answer, {answer}: the model tells nothing apart{undefined}"
+
+
+def inexact_reasons(recipe: Recipe) -> list[str]:
+    """Return why a resumed run of a recipe may differ from one in one piece; nothing if it is the same to the bit."""
+    return [
+        f'the callback "{callback.name}" does not say what it keeps (state, restore)'
+        for callback in recipe.callbacks
+        if not keeps_state(callback)
+    ]
+
+
+def resume_notes(recipe: Recipe) -> list[str]:
+    """Return a line if a run of a recipe may save its state, but cannot be resumed exactly."""
+    reasons = inexact_reasons(recipe)
+    return [f"this run can be resumed, but not exactly: {'; '.join(reasons)}"] if reasons else []

@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from glueft.plugin.callback import Callback
 from glueft.recipe import load_recipe
-from glueft.training.warnings import answer_warnings, cut_warnings, rate_warnings, step_warnings
+from glueft.training.warnings import (
+    answer_warnings,
+    cut_warnings,
+    inexact_reasons,
+    rate_warnings,
+    resume_notes,
+    step_warnings,
+)
 
 
 def recipe(**options: Any) -> Any:
@@ -79,3 +87,27 @@ def test_one_answer_to_all_rows() -> None:
     assert list(answer_warnings("validation", np.zeros(3, int), np.zeros(3, int), labels, [])) == []  # All right.
     (found,) = answer_warnings("validation", np.full(3, 2.5), np.array([1.0, 2.0, 3.0]), (), ["pearson"])
     assert "the same answer, the score 2.5" in found and undefined in found
+
+
+class Silent(Callback):
+    """Does not say what it keeps."""
+
+    name = "silent"
+
+
+class Empty(Callback):
+    """Keeps nothing, and says so."""
+
+    name = "empty"
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+
+def test_a_callback_that_does_not_say_what_it_keeps_is_named() -> None:
+    told = 'the callback "silent" does not say what it keeps (state, restore)'
+    recipe: Any = SimpleNamespace(callbacks=(Empty(), Silent()))
+    assert inexact_reasons(recipe) == [told]
+    assert resume_notes(recipe) == [f"this run can be resumed, but not exactly: {told}"]
+    exact: Any = SimpleNamespace(callbacks=(Empty(),))
+    assert inexact_reasons(exact) == resume_notes(exact) == []
