@@ -68,8 +68,8 @@ def run_recipe(
     Raises:
         GlueftError: the data, the checkpoint or the training cannot go on. An error in the set-up leaves no run
             folder behind; once the training has begun, run.json says what went wrong.
-        KeyboardInterrupt: the run was interrupted, by Ctrl-C or in a main thread by SIGTERM or SIGHUP (a
-            `TerminatedError`; the signal is handed on afterwards); run.json says so.
+        KeyboardInterrupt: the run was interrupted, by Ctrl-C or in a main thread by SIGTERM, SIGHUP or SIGUSR1
+            (a `TerminatedError`; the first two are handed on afterwards); run.json says so.
     """
     progress = RunProgress() if progress is None else progress
     clock = Clock(time.perf_counter() if begin is None else begin)

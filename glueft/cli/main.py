@@ -110,8 +110,8 @@ def command_line(arguments: Sequence[str], *, begin: float | None = None) -> int
         begin: `time.perf_counter()` at which the clock of a run starts; None for when its work begins.
 
     Returns:
-        The exit code: 0 done; 2 an error that the user can fix; 130 interrupted, 143 or 129 by SIGTERM or SIGHUP; 1 a
-        bug, with its traceback printed.
+        The exit code: 0 done; 2 an error that the user can fix; 130 interrupted, 143 by SIGTERM or SIGUSR1, 129 by
+        SIGHUP; 1 a bug, with its traceback printed.
     """
     with interruption.listening():
         try:

@@ -18,7 +18,7 @@ LONGEST_START = 600.0
 
 def main() -> None:
     """Run `glueft`; `glueft.system.interruption` takes the signals over from here."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
         number = getattr(signal, name, None)
         # One that is ignored (`nohup`) stays ignored.
         if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -51,4 +51,5 @@ def _end(number: int, frame: FrameType | None) -> None:
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
     with suppress(OSError):
         os.write(2, f"interrupted{by}\n".encode())
-    os._exit(128 + number)
+    # As `glueft.system.interruption` says: SIGUSR1 asks for what SIGTERM does.
+    os._exit(128 + (signal.SIGTERM if signal.Signals(number).name == "SIGUSR1" else number))

@@ -22,7 +22,7 @@ STATUSES = {
     "done": "complete",
     "running": "run.json says so, and its process is not known to be gone",
     "died": "run.json says running, or was never written, but the process is gone: killed, or out of memory",
-    "interrupted": "stopped by Ctrl-C, SIGTERM or SIGHUP",
+    "interrupted": "stopped by Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP",
     "failed": "ended by an error",
     "broken": "the folder cannot be read",
 }

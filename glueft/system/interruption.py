@@ -1,7 +1,10 @@
-"""Ctrl-C, SIGTERM and SIGHUP: each is raised in the main thread, and raised again where a library swallowed it.
+"""Ctrl-C, SIGTERM, SIGHUP and SIGUSR1: each is raised in the main thread, and again where a library swallowed it.
 
 An exception that a signal handler raises can be lost: Python drops one raised within a `__del__`, and libraries catch
 exceptions they do not know. So the handler records the signal too, and `check` raises it again at the next step.
+
+While a model trains, the first signal is only recorded (`deferred`): the step is finished and the state saved before
+`raise_received` ends the work.
 """
 
 from __future__ import annotations
@@ -17,8 +20,12 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, ClassVar
 
-# SIGHUP comes when a terminal is closed; Windows has none.
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+# SIGHUP comes when a terminal is closed; SIGUSR1 when SLURM is about to end a job (`--signal=USR1@120`). Windows has
+# neither.
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+
+_SIGUSR1 = getattr(signal, "SIGUSR1", None)
 
 # A second signal ends the process at once. One so soon after the first counts as the same: a launcher passes on the
 # Ctrl-C that its child has had already, and a shell sends its own SIGHUP after the terminal's.
@@ -30,16 +37,17 @@ LAST_SECONDS = 2.0
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM or SIGHUP was received. Code that handles Ctrl-C handles this as well."""
+    """SIGTERM, SIGHUP or SIGUSR1 was received. Code that handles Ctrl-C handles this as well."""
 
 
 class _State:
     """The state of signals in this process.
 
     Attributes:
-        number: the first signal received.
+        number: the first signal received, `time.monotonic()` at that moment, and whether another has come since.
         taken: whether the work is being ended already; nothing is raised then.
         held: how many blocks hold signals back.
+        deferred: how many blocks defer the first one.
         listening: whether the handlers are installed.
         ours: whether the process is glueft's own.
         process: the process that installed the handlers; a fork inherits them.
@@ -48,8 +56,11 @@ class _State:
     """
 
     number: int | None = None
+    since = 0.0
+    again = False
     taken = False
     held = 0
+    deferred = 0
     listening = False
     ours = False
     process = 0
@@ -67,7 +78,8 @@ def listening() -> Iterator[None]:
     """Handle the signals in this block; does nothing outside the main thread or within another such block.
 
     A handler that is not Python's own stays installed, and an ignored signal (`nohup`) stays ignored. When the block
-    ends after SIGTERM or SIGHUP, the signal is sent again to the earlier handler.
+    ends after SIGTERM or SIGHUP, the signal is sent again to the earlier handler. SIGUSR1 is not: it asks the work to
+    end and not the process, such as a notebook, which it would kill.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
@@ -82,7 +94,7 @@ def listening() -> Iterator[None]:
     finally:
         number = _state.number
         _stop_listening()
-        if number not in (None, signal.SIGINT) and not _state.ours:
+        if number not in (None, signal.SIGINT, _SIGUSR1) and not _state.ours:
             os.kill(os.getpid(), number)
 
 
@@ -102,7 +114,18 @@ def own_process() -> None:
 
 
 def check() -> None:
-    """Raise the interruption of a received signal, unless it is held back; called at each step and phase."""
+    """Raise the interruption of a received signal, unless it is held or deferred; called at each step and phase."""
+    if _state.again or not _state.deferred:
+        raise_received()
+
+
+def received() -> bool:
+    """Whether a signal has come that ends the work of this thread."""
+    return _state.number is not None and _in_main_thread()
+
+
+def raise_received() -> None:
+    """Raise the interruption of a received signal also where it is `deferred`, but not where it is `held`."""
     if _state.number is not None and not (_state.taken or _state.held) and _in_main_thread():
         raise _exception(_state.number)
 
@@ -127,6 +150,24 @@ def held() -> Iterator[None]:
     check()
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Record the first signal in this block, and leave it to the block to end the work soon, by `raise_received`.
+
+    `check` does not raise it; the end of the block does. A second signal ends glueft's own process at once; elsewhere
+    it is raised at once.
+    """
+    if not _in_main_thread():
+        yield
+        return
+    _state.deferred += 1
+    try:
+        yield
+    finally:
+        _state.deferred -= 1
+    check()
+
+
 def meant(error: BaseException) -> BaseException:
     """Return the interruption that an error comes from, or the error: a library may have replaced the exception."""
     if _state.number is None or isinstance(error, KeyboardInterrupt) or not _in_main_thread():
@@ -138,7 +179,12 @@ def meant(error: BaseException) -> BaseException:
 
 def exit_code() -> int | None:
     """Return the exit code of a program that the signal ended, such as 130 for Ctrl-C; None without a signal."""
-    return None if _state.number is None else 128 + _state.number
+    return None if _state.number is None else exit_code_of(_state.number)
+
+
+def exit_code_of(number: int) -> int:
+    """Return the exit code of a program that a signal ended. SIGUSR1 asks for what SIGTERM does, and has its code."""
+    return 128 + (signal.SIGTERM if number == _SIGUSR1 else number)
 
 
 def signal_name() -> str:
@@ -165,7 +211,8 @@ def say_last() -> None:
 
 
 def _listen() -> None:
-    _state.number, _state.taken, _state.listening, _state.process = None, False, True, os.getpid()
+    _state.number, _state.again, _state.taken = None, False, False
+    _state.listening, _state.process = True, os.getpid()
     _state.unraisable, sys.unraisablehook = sys.unraisablehook, _unraisable
     for number in SIGNALS:
         handler = signal.getsignal(number)
@@ -181,19 +228,25 @@ def _stop_listening() -> None:
     for number, handler in _state.before.items():
         signal.signal(number, handler)
     _state.before.clear()
-    _state.number, _state.listening = None, False
+    _state.number, _state.again, _state.listening = None, False, False
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
     if os.getpid() != _state.process:  # a fork of this process has nothing of its own to finish
-        os._exit(128 + number)
-    again = _state.number is not None
-    if again and _state.ours:
+        os._exit(exit_code_of(number))
+    if _state.number is None:
+        _state.number, _state.since = number, time.monotonic()
+    elif _state.ours:
         return  # `_watch` has seen it too.
-    if not again:
-        _state.number = number
-    if not _state.held and (again or not _state.taken):
+    elif not _state.deferred or _is_another(number, _state.since):
+        _state.again = True
+    if not _state.held and (_state.again or not (_state.taken or _state.deferred)):
         raise _exception(number)
+
+
+def _is_another(number: int, first: float) -> bool:
+    """Whether a signal is not what was sent at `first`, in seconds of `time.monotonic`, once more."""
+    return time.monotonic() - first > (SAME_INTERRUPT_SECONDS if number == signal.SIGINT else SAME_END_SECONDS)
 
 
 def _exception(number: int) -> KeyboardInterrupt:
@@ -223,12 +276,10 @@ def _watch(reader: int) -> None:
     """End the process at the second signal."""
     first: float | None = None
     while True:
-        numbers = [number for number in os.read(reader, 64) if number in SIGNALS]
-        now = time.monotonic()
-        for number in numbers:
+        for number in [number for number in os.read(reader, 64) if number in SIGNALS]:
             if first is None:
-                first, code = now, 128 + number
-            elif now - first > (SAME_INTERRUPT_SECONDS if number == signal.SIGINT else SAME_END_SECONDS):
+                first, code = time.monotonic(), exit_code_of(number)
+            elif _is_another(number, first):
                 _end_at_once(code)
 
 

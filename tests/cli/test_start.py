@@ -43,6 +43,7 @@ def start(number: int, before: str) -> subprocess.CompletedProcess[str]:
     [
         ("SIGINT", "signal.default_int_handler", 130, "interrupted\n"),
         ("SIGTERM", "signal.SIG_DFL", 143, "interrupted by SIGTERM\n"),
+        ("SIGUSR1", "signal.SIG_DFL", 143, "interrupted by SIGUSR1\n"),
         ("SIGHUP", "signal.SIG_IGN", 0, ""),
     ],
 )

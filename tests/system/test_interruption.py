@@ -14,7 +14,7 @@ import pytest
 
 from glueft.hub.client import in_thread
 from glueft.system import interruption
-from glueft.system.interruption import check, held, listening, meant, take
+from glueft.system.interruption import check, deferred, held, listening, meant, raise_received, received, take
 
 unix = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has other signals")
 # As in a process that a shell has not started in the background.
@@ -108,6 +108,44 @@ def test_what_must_not_be_left_half_done_is_done_first() -> None:
     assert done == ["all"]
 
 
+def test_the_first_is_recorded_while_a_step_is_finished() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), listening(), deferred():
+        assert not received()
+        raise_received()
+        press()
+        check()
+        with held():
+            press()  # the same once more: a launcher passes it on
+        done.append(received())
+        raise_received()
+        pytest.fail("the block has ended the work")
+    assert done == [True] and not received()
+
+
+def test_the_end_of_the_block_raises_what_it_has_not() -> None:
+    with pytest.raises(KeyboardInterrupt), listening():
+        with deferred(), deferred():
+            press()
+        pytest.fail("the signal was lost")
+    with pytest.raises(ValueError, match="its own"), listening(), deferred():
+        press()
+        raise ValueError("its own")
+
+
+def test_the_second_is_raised_at_once_in_a_program_that_is_not_gluefts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "SAME_INTERRUPT_SECONDS", 0.0)
+    with pytest.raises(KeyboardInterrupt), listening(), deferred():
+        press()
+        press()
+        pytest.fail("the second is meant")
+    with pytest.raises(KeyboardInterrupt), listening(), deferred():
+        press()
+        with held():
+            press()
+        pytest.fail("the second is meant")
+
+
 def test_what_a_library_made_of_it_is_told_for_what_it_is() -> None:
     other = ValueError("of another cause")
     assert meant(other) is other
@@ -148,6 +186,33 @@ def test_a_script_that_is_told_to_end_cleans_up_and_ends_by_the_signal(name: str
         f"    os.kill(os.getpid(), signal.{name})\n"
     )
     assert done.returncode == -getattr(signal, name) and done.stderr == "" and list(tmp_path.iterdir()) == []
+
+
+@unix
+def test_a_script_goes_on_after_sigusr1_has_ended_its_run() -> None:
+    """SIGUSR1 asks a run to end, as SLURM does before the job's time is over; a notebook lives on."""
+    done = python(
+        "from glueft.system import interruption\n"
+        "try:\n"
+        "    with interruption.listening(): os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "except interruption.TerminatedError as error: print(error)\n"
+    )
+    assert (done.returncode, done.stdout) == (0, "SIGUSR1\n"), done.stderr
+
+
+@unix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGUSR1"])
+def test_a_second_signal_ends_a_step_at_once(name: str) -> None:
+    done = python(
+        "from glueft.system import interruption\n"
+        "interruption.SAME_END_SECONDS = 0.1\n"
+        "interruption.own_process()\n"
+        f"def press(): os.kill(os.getpid(), signal.{name}); time.sleep(0.2)\n"
+        "with interruption.deferred():\n"
+        "    press(); print(interruption.received(), interruption.exit_code(), flush=True); press(); print('on')\n"
+    )
+    code = {"SIGINT": 130, "SIGUSR1": 143}[name]
+    assert (done.returncode, done.stdout) == (code, f"True {code}\n"), done.stderr
 
 
 @unix
