@@ -10,6 +10,7 @@ from pathlib import Path
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import cannot_write, remove_leftovers, writing
+from glueft.runs.checkpoints import FOLDER as CHECKPOINTS
 
 _EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
 _FIX = "make room, or name another place with --output-dir; what is in the run folder is whole"
@@ -41,7 +42,7 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
 
 def remove_leftovers_of_run(folder: Path) -> None:
     """Remove what a killed process has left unfinished in a run folder."""
-    for place in (folder, folder / "predictions"):
+    for place in (folder, folder / "predictions", folder / CHECKPOINTS):
         remove_leftovers(place)
 
 

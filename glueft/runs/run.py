@@ -31,6 +31,7 @@ from glueft.runs.folder import (
 )
 from glueft.runs.history import NAME as HISTORY
 from glueft.runs.history import line_of, read_history
+from glueft.runs.lease import Lease, is_running
 from glueft.runs.predictions import Predictions, read_label_names, read_predictions
 from glueft.runs.record import (
     REPEAT,
@@ -45,7 +46,7 @@ from glueft.runs.record import (
     read_record,
 )
 from glueft.system.interruption import at_the_end, forget
-from glueft.system.process_identity import is_alive, process_identity
+from glueft.system.process_identity import process_identity
 from glueft.text import json_text
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Run:
         self._plugins = {"plugins": plugins, "trust": trust}
         self._live: Live | None = None
         self._reserve: Reserve | None = None
+        self._lease: Lease | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.folder.name})"
@@ -118,12 +120,14 @@ class Run:
     def create(cls, recipe: Recipe, output_dir: Path, say: Callable[[str], None] = lambda line: None) -> Run:
         """Make a run folder with recipe.toml and a first run.json, and keep room on the disk for the last.
 
-        Where the process is ended by a signal before `close`, run.json says "interrupted".
+        The process holds the folder's `Lease` until `close`. Where it is ended by a signal before that, run.json says
+        "interrupted".
 
         Raises:
             RunFolderError: the folder or a file in it cannot be written; no folder is left.
         """
         run = cls.of(recipe, new_run_folder(output_dir, recipe.task.name), say)
+        run._lease = Lease.take(run.folder)
         at_the_end(run._note_interruption)
         try:
             with writing_in_run(run.folder / "recipe.toml"):
@@ -184,7 +188,11 @@ class Run:
 
     def has_died(self) -> bool:
         """Whether the record says that the run goes on while its process is known to be gone."""
-        return self.record.status == "running" and is_alive(self.record.process) is False
+        return self.record.status == "running" and self.is_running() is False
+
+    def is_running(self) -> bool | None:
+        """Whether the process that trains, here or on another host, is alive; None if that cannot be known."""
+        return is_running(self.folder, self.record.process)
 
     def write_record(self) -> None:
         """Write run.json. Where that fails (RunFolderError), the one before stays."""
@@ -212,10 +220,12 @@ class Run:
             self._write_last_record()
         finally:
             forget(self._note_interruption)
+            self._release()
 
     def discard(self) -> None:
         """Remove the folder of a run that has not begun to train."""
         forget(self._note_interruption)
+        self._release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _note_interruption(self) -> None:
@@ -223,6 +233,12 @@ class Run:
         if self.record.status in ("running", "interrupted"):
             self.record.status = "interrupted"
             self._write_last_record()
+        self._release()
+
+    def _release(self) -> None:
+        """Let other processes train in the folder."""
+        if self._lease is not None:
+            self._lease.release()
 
     def _write_last_record(self) -> None:
         if self._reserve is not None:
@@ -526,7 +542,7 @@ def _not_done(run: Run) -> RunFolderError:
         received += ", while its process is gone: it has died, killed or out of memory"
     elif record.status == "running":
         fix = "wait until it is done"
-        if is_alive(record.process) is None:
+        if run.is_running() is None:
             received += "; whether its process still lives cannot be known from here"
             fix += f"; if it has died, {REPEAT}"
     return RunFolderError(

@@ -14,9 +14,10 @@ from typing import Any
 from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import known_metrics, metric_title
 from glueft.runs.folder import is_published, remove_leftovers_of_run
+from glueft.runs.lease import NAME as HEARTBEAT
+from glueft.runs.lease import is_running
 from glueft.runs.run import Run
 from glueft.suggest import did_you_mean
-from glueft.system.process_identity import is_alive
 
 STATUSES = {
     "done": "complete",
@@ -91,7 +92,7 @@ def listed(folder: Path) -> ListedRun:
     name = folder.name or path
     if _has_only_begun(folder):
         begun = _last_sign(folder, ("recipe.toml", "."))
-        if time.time() - begun < _MOMENT:
+        if time.time() - begun < _MOMENT or is_running(folder, None):
             return ListedRun(name, path, "running", "it has not written run.json yet")
         remove_leftovers_of_run(folder)
         return ListedRun(name, path, "died", f"it was ended before it wrote run.json, {_ago(begun)} ago")
@@ -197,7 +198,7 @@ def _has_only_begun(folder: Path) -> bool:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     except OSError:
         return False
-    return names <= {"recipe.toml"}
+    return names <= {"recipe.toml", HEARTBEAT}
 
 
 def _status(run: Run) -> tuple[str, str | None]:
@@ -209,7 +210,7 @@ def _status(run: Run) -> tuple[str, str | None]:
     heard = f"last wrote {_ago(_last_sign(run.folder))} ago"
     if run.has_died():
         return "died", f"its process is gone; it {heard}"
-    if is_alive(record.process) is None:
+    if run.is_running() is None:
         return status, f"{heard}; whether its process still lives cannot be known from here"
     return status, heard
 
