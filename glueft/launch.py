@@ -21,6 +21,7 @@ from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.disk_space import refuse_full_disk
+from glueft.training.fingerprints import kept_fingerprints, logits_fingerprint
 from glueft.training.observers import RunProgress, Training
 from glueft.training.recorder import Recorder
 from glueft.training.session import Session, read_session
@@ -143,6 +144,7 @@ def _set_up(run: Run, progress: RunProgress, *, quiet: bool) -> tuple[Session, l
 
         run.attach(ModelInTraining(session))
         run.record.update(session.describe_model())
+        run.record["fingerprints"] = kept_fingerprints(session)
         callbacks = [
             AttributedCallback(callback, build(callback, run.for_plugins)) for callback in run.recipe.callbacks
         ]
@@ -180,6 +182,7 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
         warnings = list(answer_warnings(primary, predictions, references, session.labels, session.task.metrics))
         run.record.warnings += warnings
         progress.warn(*warnings)
+        run.record.fingerprints.logits = {split: logits_fingerprint(values) for split, values in logits.items()}
         for split in session.predicted:
             path = run.folder / "predictions" / f"{split}.tsv"
             write_predictions(path, session.encoded[split].labels, logits[split], session.labels)

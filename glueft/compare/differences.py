@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.plugin.origin import in_words, recorded_origins
+from glueft.recipe.flatten import flatten
 
 if TYPE_CHECKING:
     from glueft.runs.record import Data, Part, Record
@@ -47,19 +48,6 @@ def ingredients(run: Run) -> Ingredients:
 def differences(made_of: Sequence[Ingredients]) -> Differences:
     """Return what differs, by part; a part in which nothing differs is an empty table."""
     return {part: _differing([each[part] for each in made_of]) for part in made_of[0]}
-
-
-def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a table with dotted keys; the tables of a list are numbered from 0: `callbacks.0.plugin`."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-            flat |= flatten({str(number): item for number, item in enumerate(value)}, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def same_in_fact(found: Differences) -> dict[str, str]:

@@ -295,6 +295,34 @@ class Host(Part):
     python: str | None = None
 
 
+class Machine(Part):
+    """What of the machine can change a number."""
+
+    processor: str | None = Field(default=None, description="its model")
+    architecture: str | None = Field(default=None, description="x86_64, arm64 and so on")
+    instructions: list[str] = Field(default=[], description="its instruction sets for which there are other kernels")
+    intra_op_threads: Count | None = Field(default=None, description="threads of the backend within an operation")
+    inter_op_threads: Count | None = Field(default=None, description="threads of TensorFlow between operations")
+    device: str | None = Field(default=None, description="what computed: CPU, or the model of the GPU")
+    switches: dict[str, str] = Field(
+        default={}, description="environment variables that choose other kernels or another precision"
+    )
+
+
+class Fingerprints(Part):
+    """What tells whether another training is the same, and is not elsewhere in run.json."""
+
+    recipe: dict[str, Any] = Field(
+        default={}, description="the tables of the recipe without what changes no number, such as places"
+    )
+    tokens: dict[str, str] = Field(default={}, description="SHA-256 of the tokens and labels of each used split")
+    batches: dict[str, str] = Field(default={}, description="SHA-256 of each split's batches: their rows and lengths")
+    machine: Machine = Field(default_factory=Machine)
+    logits: dict[str, str] = Field(
+        default={}, description="SHA-256 of the logits of each split that was predicted, float32"
+    )
+
+
 class Push(Part):
     """A push to the hub; `reason`, `received` and `mend` say why one did not work."""
 
@@ -365,6 +393,7 @@ class Record(Part, MutableMapping[str, Any]):
     metrics_by_split: dict[str, Metrics] = Field(default={}, description="by labelled split, where there are several")
     other_metrics_by_split: dict[str, Metrics] = {}
     model: Model = Field(default_factory=Model)
+    fingerprints: Fingerprints = Field(default_factory=Fingerprints)
     error: str | None = Field(default=None, description="why the run failed")
     finished: str | None = Field(default=None, description="UTC, ISO 8601")
     peak_memory_bytes: Count | None = Field(default=None, description="most memory (RSS) of the process")

@@ -1,0 +1,104 @@
+"""What of the machine can change a number: processor, threads, device and the switches of the libraries.
+
+Importing this module imports neither Keras nor a backend.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from glueft.training.backend import ONEDNN, keras_backend
+
+# Instruction sets for which the libraries have kernels of their own, which sum in another order; as Linux calls them.
+INSTRUCTIONS = (
+    "avx", "fma", "avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_tile",
+    "asimd", "asimddp", "bf16", "i8mm", "sve", "sve2",
+)  # fmt: skip
+# Environment variables that choose other kernels or another precision within the same dtype.
+SWITCHES = {
+    "tensorflow": (
+        ONEDNN, "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE",
+        "TF_XLA_FLAGS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE",
+    ),
+    "jax": ("XLA_FLAGS", "JAX_DEFAULT_MATMUL_PRECISION", "JAX_ENABLE_X64", "NVIDIA_TF32_OVERRIDE"),
+    "torch": ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE"),
+}  # fmt: skip
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return `fingerprints.machine` of run.json. The backend is asked for threads and device if it is imported."""
+    backend = keras_backend()
+    return {
+        **processor(),
+        **_threads(backend),
+        "device": _device(backend),
+        "switches": {name: os.environ[name] for name in SWITCHES.get(backend, ()) if name in os.environ},
+    }
+
+
+def processor(cpuinfo: Path = CPUINFO) -> dict[str, Any]:
+    """Return the model of the processor, its architecture, and those of `INSTRUCTIONS` that it has."""
+    facts: dict[str, str] = {}
+    try:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:  # One block a processor: all are alike, and a server has hundreds.
+                name, _, value = line.partition(":")
+                if not name.strip():
+                    break
+                facts[name.strip().lower()] = value.strip()
+    except OSError:  # not Linux
+        pass
+    # On ARM Linux names no model, but the numbers of its maker and its design.
+    model = facts.get("model name") or " ".join(
+        f"{name} {facts[name]}" for name in ("cpu implementer", "cpu part") if name in facts
+    )
+    flags = facts.get("flags", facts.get("features", "")).split()
+    return {
+        "processor": model or platform.processor() or None,
+        "architecture": platform.machine(),
+        "instructions": [name for name in INSTRUCTIONS if name in flags],
+    }
+
+
+def _threads(backend: str) -> dict[str, int]:
+    """The threads within an operation, and of TensorFlow those between operations too."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    library = sys.modules.get(backend)
+    if backend == "torch":
+        return {"intra_op_threads": cpus if library is None else library.get_num_threads()}
+    if backend == "jax":  # XLA takes NPROC for its pool, else a thread a processor.
+        return {"intra_op_threads": _whole("NPROC") or cpus}
+    # 0 in TensorFlow's configuration means its variable, and without one a thread a processor (process_util.cc).
+    set_by = getattr(getattr(library, "config", None), "threading", None)
+    within = set_by.get_intra_op_parallelism_threads() if set_by else 0
+    between = set_by.get_inter_op_parallelism_threads() if set_by else 0
+    return {
+        "intra_op_threads": within or _whole("TF_NUM_INTRAOP_THREADS") or cpus,
+        "inter_op_threads": between or _whole("TF_NUM_INTEROP_THREADS") or cpus,
+    }
+
+
+def _whole(variable: str) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() else 0
+
+
+def _device(backend: str) -> str | None:
+    """The device that computes: "CPU", or the model of the first GPU or TPU; None where the backend is not imported."""
+    library: Any = sys.modules.get(backend)
+    if library is None:
+        return None
+    if backend == "tensorflow":
+        graphics = library.config.list_physical_devices("GPU")
+        if not graphics:
+            return "CPU"
+        return str(library.config.experimental.get_device_details(graphics[0]).get("device_name", "GPU"))
+    if backend == "jax":
+        device = library.devices()[0]
+        return "CPU" if device.platform == "cpu" else str(device.device_kind)
+    return str(library.cuda.get_device_name(0)) if library.cuda.is_available() else "CPU"
