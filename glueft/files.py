@@ -157,12 +157,13 @@ def add_line(path: Path, line: str) -> None:
 
 
 @contextmanager
-def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
+def whole_folder(folder: Path, *, replace: bool = False, durable: bool = False) -> Iterator[Path]:
     """Give a new, empty folder; rename it to its place if the block succeeds, and remove it if not.
 
     Args:
         folder: its place: a path where nothing is, or an empty folder.
         replace: replace a folder that is there, without a moment in which its place is empty.
+        durable: have it whole or absent after a power cut, too. That waits for the disk.
 
     Raises:
         OSError: nothing can be written there; `cannot_write` makes a sentence of it.
@@ -175,13 +176,32 @@ def whole_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         beside.mkdir()
         yield beside
+        if durable:
+            sync(beside)
         if replace and folder.exists():
             _exchange(beside, folder)
         else:
             beside.replace(folder)
             _unfinished.discard(beside)
+        if durable:
+            _sync_one(folder.parent)
     finally:
         _discard(beside)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder and all that is in it, is on the disk and outlives a power cut.
+
+    Raises:
+        OSError: it cannot be written after all; network disks say only now that there is no room.
+    """
+    if path.is_dir():
+        for folder, _, names in os.walk(path, topdown=False):
+            for name in names:
+                _sync_one(Path(folder, name))
+            _sync_one(Path(folder))
+    else:
+        _sync_one(path)
 
 
 def restore(folder: Path) -> None:
@@ -391,6 +411,20 @@ def size(count: float) -> str:
         return f"{count / 1024:.0f} KiB"
     mebibytes = count / 2**20
     return f"{mebibytes:.0f} MiB" if mebibytes < 1000 else f"{mebibytes / 1024:.1f} GiB"
+
+
+def _sync_one(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot do it for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _exchange(beside: Path, folder: Path) -> None:

@@ -23,6 +23,7 @@ from glueft.files import (
     hidden_name,
     os_error,
     size,
+    sync,
     whole_folder,
     write_text,
     writing,
@@ -116,6 +117,43 @@ def test_a_folder_replaces_another(swap: bool, tmp_path: Path, monkeypatch: pyte
         (beside / "new").touch()
         assert names(tmp_path / "out") == ["old"]
     assert names(tmp_path / "out") == ["new"] and names(tmp_path) == ["out"]
+
+
+@linux
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_durable_folder_is_on_the_disk_before_it_has_its_name(
+    durable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, synced, fsync = tmp_path / "out", [], os.fsync
+
+    def spy(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        synced.append((path.name if path != tmp_path else "parent", place.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    with whole_folder(place, durable=durable) as beside:
+        (beside / "in").mkdir()
+        (beside / "in" / "a").write_text("a")
+        (beside / "b").write_text("b")
+        hidden = beside.name
+    inside = [("a", False), ("in", False), ("b", False), (hidden, False), ("parent", True)]
+    assert synced == (inside if durable else [])
+    del synced[:]
+    sync(place / "b")
+    assert synced == [("b", True)]
+
+
+def test_a_folder_that_cannot_get_to_the_disk_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").touch()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="quota"), whole_folder(tmp_path / "out", replace=True, durable=True) as beside:
+        (beside / "new").touch()
+    assert names(tmp_path / "out") == ["old"] and names(tmp_path) == ["out"]
 
 
 @linux
