@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import glueft
+from glueft_callbacks.lengths import cut, synced_length
 from glueft_callbacks.names import InRunFolder
-from glueft_callbacks.watch import Values, watch
+from glueft_callbacks.watch import Values, Watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,8 @@ class CSV(glueft.Callback):
     steps so far), `learning_rate`. Epochs and steps count from 1; Keras's own CSVLogger counts from 0 and has epochs
     only.
 
-    Each line is written before the training goes on: the file of an interrupted run is complete.
+    Each line is written before the training goes on: the file of an interrupted run is complete. A run that is resumed
+    goes on in the same file; lines of steps that come again are taken back first.
     """
 
     name = "csv"
@@ -34,16 +37,38 @@ class CSV(glueft.Callback):
         every: Literal["epoch", "step"] = glueft.Field("epoch", description="Write a line per epoch, or per step.")
         file: InRunFolder = glueft.Field("metrics.csv", description="The name of the file, in the run folder.")
 
+    table: Table
+    watch: Watch
+
     def claims(self) -> tuple[str, ...]:
         """The file."""
         return (self.options.file,)
 
     def build(self, run: glueft.Run) -> keras.callbacks.Callback:
         """Return the callback. The file is created with its first line."""
-        table = Table(run.folder / self.options.file)
+        self.table = table = Table(run.folder / self.options.file)
         if self.options.every == "epoch":
-            return watch(run, on_epoch=lambda step, epoch, values: table.add({"epoch": epoch, "step": step}, values))
-        return watch(run, on_step=lambda step, epoch, values: table.add({"step": step, "epoch": epoch}, values))
+            self.watch = Watch(
+                run, on_epoch=lambda step, epoch, values: table.add({"epoch": epoch, "step": step}, values)
+            )
+        else:
+            self.watch = Watch(
+                run, on_step=lambda step, epoch, values: table.add({"step": step, "epoch": epoch}, values)
+            )
+        return self.watch.build()
+
+    def state(self) -> dict[str, Any]:
+        """Which lines are in the file."""
+        return self.watch.state() | self.table.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back the lines that come again.
+
+        Raises:
+            PluginError: some of the others are gone.
+        """
+        self.watch.restore(state)
+        self.table.restore(state)
 
 
 class Table:
@@ -63,3 +88,13 @@ class Table:
             if begin:
                 writer.writeheader()
             writer.writerow(counts | values)
+
+    def state(self) -> dict[str, Any]:
+        """The columns, and the length of the file in bytes, all of which is on the disk then."""
+        return {"columns": list(self.columns), "bytes": synced_length(self.path) if self.columns else 0}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on behind the lines of a `state`."""
+        self.columns = list(state["columns"]) if state["bytes"] else []
+        if self.columns:
+            cut(self.path, state["bytes"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import glueft
 
 if TYPE_CHECKING:
     import keras
+
+    from glueft_callbacks.keras_early_stopping import KeepBestEpoch
 
 
 class EarlyStopping(glueft.Callback):
@@ -48,6 +51,8 @@ class EarlyStopping(glueft.Callback):
             0.0, ge=0, description="Progress is what is better than the best by more than this."
         )
 
+    built: KeepBestEpoch
+
     def check(self, task: glueft.Task) -> None:
         """Refuse a metric that the task does not have."""
         known = [*task.metrics, "loss"]
@@ -71,4 +76,13 @@ class EarlyStopping(glueft.Callback):
         """Return the callback."""
         from glueft_callbacks.keras_early_stopping import KeepBestEpoch
 
-        return KeepBestEpoch(run, self.metric(run.task), self.options.patience, self.options.min_delta)
+        self.built = KeepBestEpoch(run, self.metric(run.task), self.options.patience, self.options.min_delta)
+        return self.built
+
+    def state(self) -> dict[str, Any]:
+        """The best epoch with its weights, and the epochs without progress."""
+        return self.built.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on counting, from the same best epoch."""
+        self.built.restore(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,6 +12,9 @@ import glueft
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# What Keras forgets in `on_train_begin`, and what is counted here.
+STATE = ("wait", "best", "best_epoch", "stopped_epoch", "kept", "kept_epoch", "kept_value", "epochs_done")
 
 
 class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
@@ -45,6 +49,15 @@ class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
             self.kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.model.trainable_variables]
             self.kept_epoch, self.kept_value = epoch + 1, value
         super().on_epoch_end(epoch, logs)
+
+    def state(self) -> dict[str, Any]:
+        """All that is counted and kept, by name. The arrays are never changed, only replaced."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`, after `on_train_begin`."""
+        for name in STATE:
+            setattr(self, name, state[name])
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Put the best weights back, and say which they are."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import glueft
 from glueft_callbacks.extras import require
-from glueft_callbacks.watch import watch
+from glueft_callbacks.watch import Watch
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +22,8 @@ class MLflow(glueft.Callback):
     optimizer step: `loss` (the mean of the epoch's steps so far) and `learning_rate`; after each epoch
     `validation_loss` and the task's metrics. The run's own metrics come once more at the end, so that MLflow's table
     shows them also where early stopping has gone back to an earlier epoch. The MLflow run bears the name of the run
-    folder, and ends as FINISHED, FAILED or KILLED.
+    folder, and ends as FINISHED, FAILED or KILLED. A run that is resumed goes on with the same MLflow run, and sends no
+    point twice; if the store has lost it, another one begins.
 
     All of it is sent by a thread of its own: a tracking server that is slow or away costs the training nothing, and
     never stops it. What could not be sent is told in one line, and lies in the run folder anyway; the end of the run
@@ -57,6 +59,7 @@ class MLflow(glueft.Callback):
         )
 
     tracked: TrackedRun | None = None
+    watch: Watch
 
     def check(self, task: glueft.Task) -> None:
         """Refuse to start without the package."""
@@ -83,13 +86,24 @@ class MLflow(glueft.Callback):
             tags={"glueft.version": glueft.__version__, "glueft.run_dir": str(run.folder.resolve())},
             say=run.say,
         )
-        return watch(
+        self.watch = Watch(
             run,
             every_steps=self.options.every_steps,
             on_begin=tracked.begin,
             on_step=lambda step, epoch, values: tracked.log(step, values),
             on_epoch=lambda step, epoch, values: tracked.log(step, values | {"epoch": epoch}),
         )
+        return self.watch.build()
+
+    def state(self) -> dict[str, Any]:
+        """The MLflow run, and what it has."""
+        return {"watch": self.watch.state(), "tracked": self.tracked.state() if self.tracked else None}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with the same MLflow run, which gets no point twice."""
+        self.watch.restore(state["watch"])
+        if self.tracked:
+            self.tracked.restore(state["tracked"])
 
     def close(self, run: glueft.Run) -> None:
         """Send the run's own metrics and its files, and end the MLflow run as the run has ended."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import queue
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from mlflow import MlflowClient, get_tracking_uri
-from mlflow.entities import Metric, Param
+from mlflow.entities import LifecycleStage, Metric, Param, Run
+from mlflow.exceptions import MlflowException
 
 import glueft
 
@@ -100,28 +101,52 @@ class TrackedRun:
         self.tags = dict(tags)
         self.say = say
         self.last_step = 0
-        self.waiting: queue.SimpleQueue[Metric | Ending] = queue.SimpleQueue()
+        self.run_id: str | None = None
+        self.resumed_at: int | None = None
+        self.logged: Counter[str] = Counter()
+        self.unsent: list[Metric] = []
+        self.ending: Ending | None = None
+        # Guards these.
+        self.changed = threading.Condition()
         self.given_up = threading.Event()
         # A daemon: a request that hangs must not keep the process from its end.
         self.thread = threading.Thread(target=self._send, name="glueft-mlflow", daemon=True)
 
     def begin(self) -> None:
-        """Begin the MLflow run; without this, nothing of it is ever seen."""
+        """Let the MLflow run begin with the first number; without this, nothing of it is ever seen."""
         self.thread.start()
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Send numbers, some time soon."""
         self.last_step = max(step, self.last_step)
         now = time.time_ns() // 1_000_000
-        for name, value in values.items():
+        with self.changed:
             if self.thread.is_alive():
-                self.waiting.put(Metric(name, float(value), now, step))
+                self.unsent += [Metric(name, float(value), now, step) for name, value in values.items()]
+                self.logged.update(values.keys())
+                self.changed.notify()
+
+    def state(self) -> dict[str, Any]:
+        """The MLflow run, the number of points by name, and those of them that it may not have yet."""
+        with self.changed:
+            unsent = [[metric.key, metric.value, metric.timestamp, metric.step] for metric in self.unsent]
+            return {"run_id": self.run_id, "step": self.last_step, "logged": dict(self.logged), "unsent": unsent}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with the MLflow run of a `state`."""
+        with self.changed:
+            self.run_id, self.logged = state["run_id"], Counter(state["logged"])
+            self.last_step = self.resumed_at = state["step"]
+            self.unsent = [Metric(*point) for point in state["unsent"]]
+            self.changed.notify()
 
     def close(self, status: str, files: Sequence[Path], *, wait_seconds: float) -> None:
         """End the MLflow run, and wait until all is sent, or for so long."""
         if not self.thread.is_alive():
             return
-        self.waiting.put(Ending(status, files))
+        with self.changed:
+            self.ending = Ending(status, files)
+            self.changed.notify()
         self.thread.join(wait_seconds)
         if self.thread.is_alive():
             self.given_up.set()
@@ -133,46 +158,95 @@ class TrackedRun:
     def _send(self) -> None:
         try:
             client = MlflowClient(self.uri)
-            run_id = self._create(client)
-            ending = None
-            while ending is None:
-                metrics, ending = self._next()
-                if metrics:
-                    client.log_batch(run_id, metrics=metrics)
-            for path in ending.files:
-                self._upload(client, run_id, path)
-            client.set_terminated(run_id, ending.status)
+            self._next()  # Before the first number, `restore` may yet say which run to go on with.
+            there = self._go_on(client)
+            while metrics := self._next():
+                new = [metric for metric in metrics if not _taken(there, metric)]
+                if new:
+                    client.log_batch(self.run_id, metrics=new)
+                with self.changed:
+                    del self.unsent[: len(metrics)]
+            assert self.ending is not None
+            for path in self.ending.files:
+                self._upload(client, path)
+            client.set_terminated(self.run_id, self.ending.status)
         except Exception as error:  # whatever a store, a network or a plugin of MLflow's may raise
             if not self.given_up.is_set():
                 self.say(f"warning: mlflow: {self.uri}: {said(error)}; the run goes on without it")
+            self.unsent = []
 
-    def _create(self, client: MlflowClient) -> str:
+    def _next(self) -> list[Metric]:
+        """Wait for numbers and return all that wait, for one request; none if all is sent and the run has ended."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.unsent or self.ending)
+            return self.unsent[:MOST_METRICS]
+
+    def _go_on(self, client: MlflowClient) -> Counter[tuple[str, int]]:
+        """Go on with the run, or begin one; return the points that it has and that come again, by name and step."""
+        there: Counter[tuple[str, int]] = Counter()
+        found = self._find(client) if self.resumed_at is not None else None
+        if found is None:
+            self._create(client)
+            return there
+        self.run_id = found.info.run_id
+        client.update_run(self.run_id, "RUNNING")
+        with self.changed:
+            sent = self.logged - Counter(metric.key for metric in self.unsent)
+        for name in found.data.metrics:
+            history = client.get_metric_history(self.run_id, name)
+            points = sorted(history, key=lambda point: (point.step, point.timestamp))
+            there.update((name, point.step) for point in points[sent[name] :])
+        self.say(f"mlflow: goes on with the run {self.name} at {self.uri}")
+        return there
+
+    def _find(self, client: MlflowClient) -> Run | None:
+        """Return the run of a resumed training; None, and a word about it, if the store has lost it."""
+        found = None
+        if self.run_id is not None:
+            try:
+                found = client.get_run(self.run_id)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        elif experiment := client.get_experiment_by_name(self.experiment):
+            # The training was saved before the store had answered. The name is that of one run folder.
+            named = client.search_runs(
+                [experiment.experiment_id], f"attributes.run_name = '{self.name}'", max_results=1
+            )
+            found = next(iter(named), None)
+        if found is not None and found.info.lifecycle_stage == LifecycleStage.ACTIVE:
+            return found
+        self.say(
+            f"warning: mlflow: {self.uri} no longer has the run {self.run_id or self.name}; another one begins, with "
+            f"what follows step {self.last_step:,}"
+        )
+        return None
+
+    def _create(self, client: MlflowClient) -> None:
         experiment = client.get_experiment_by_name(self.experiment)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(self.experiment)
         run_id = str(client.create_run(experiment_id, run_name=self.name, tags=self.tags).info.run_id)
         for begin in range(0, len(self.params), MOST_PARAMS):
             client.log_batch(run_id, params=self.params[begin : begin + MOST_PARAMS])
+        self.run_id = run_id
         self.say(f"mlflow: run {self.name} of experiment {self.experiment} at {self.uri}")
-        return run_id
 
-    def _next(self) -> tuple[list[Metric], Ending | None]:
-        """Wait for something, and return it with all that waits behind it: one request for many numbers."""
-        metrics: list[Metric] = []
-        while True:
-            item = self.waiting.get()
-            if isinstance(item, Ending):
-                return metrics, item
-            metrics.append(item)
-            if self.waiting.empty() or len(metrics) == MOST_METRICS:
-                return metrics, None
-
-    def _upload(self, client: MlflowClient, run_id: str, path: Path) -> None:
+    def _upload(self, client: MlflowClient, path: Path) -> None:
         if path.is_dir():
-            client.log_artifacts(run_id, str(path), path.name)
+            client.log_artifacts(self.run_id, str(path), path.name)
         elif path.exists():
-            client.log_artifact(run_id, str(path))
+            client.log_artifact(self.run_id, str(path))
         else:
             self.say(f'warning: mlflow: the run folder has no "{path.name}" to upload')
+
+
+def _taken(there: Counter[tuple[str, int]], metric: Metric) -> bool:
+    """Whether a point is one of those that are there, each of which counts once."""
+    point = metric.key, metric.step
+    if not there[point]:
+        return False
+    there[point] -= 1
+    return True
 
 
 def said(error: BaseException) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import glueft
 from glueft_callbacks.extras import require
 
 if TYPE_CHECKING:
     import keras
+
+    from glueft_callbacks.keras_tensorboard import Curves
 
 
 class TensorBoard(glueft.Callback):
@@ -19,7 +22,8 @@ class TensorBoard(glueft.Callback):
     `epoch_learning_rate` in `train`; `epoch_loss` and `epoch_<metric>` for each of the task's metrics in `validation`.
     Steps and epochs count from 1.
 
-    The curves are in the run folder: `tensorboard --logdir runs` shows all runs side by side.
+    The curves are in the run folder: `tensorboard --logdir runs` shows all runs side by side. A run that is resumed
+    continues them; points of steps that come again are taken back first.
 
     Needs the package tensorboard (`pip install 'glueft[tensorboard]'`), also with the JAX and PyTorch backends.
     """
@@ -36,7 +40,7 @@ class TensorBoard(glueft.Callback):
         )
         every_steps: int = glueft.Field(1, ge=1, description="Write a point by step at each multiple of this.")
 
-    board: keras.callbacks.TensorBoard | None = None
+    board: Curves | None = None
 
     def check(self, task: glueft.Task) -> None:
         """Refuse to start without the package."""
@@ -54,6 +58,15 @@ class TensorBoard(glueft.Callback):
         folder = run.folder / "tensorboard" if shared is None else Path(shared) / run.folder.name
         self.board = Curves(run, folder, self.options.every_steps)
         return self.board
+
+    def state(self) -> dict[str, Any]:
+        """Which points are in the files."""
+        return self.board.state() if self.board else {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back the points that come again."""
+        if self.board:
+            self.board.restore(state)
 
     def close(self, run: glueft.Run) -> None:
         """Write what is still in memory, also after a training that failed."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from glueft.runs.run import Run
 from glueft.training.observers import RunProgress
 
 pytest.importorskip("mlflow", reason="needs MLflow: pip install 'glueft[mlflow]'")
+
+from test_resumed_callbacks import AT, killed, through_a_file, whole
 
 from glueft_callbacks.mlflow_run import TrackedRun, flatten, tracking_uri
 
@@ -161,6 +165,78 @@ def test_many_numbers_and_parameters_go_in_few_requests(tmp_path: Path) -> None:
     assert recorded.data.params == {f"table.key {number}_": "x" * 10 for number in range(230)}
     assert recorded.info.status == "FINISHED"
     assert len(client(tmp_path / "store").get_metric_history(recorded.info.run_id, "loss")) == 2501
+
+
+def wait_until_sent(tracked: TrackedRun | None) -> None:
+    assert tracked is not None
+    deadline = time.monotonic() + 30
+    while tracked.unsent or tracked.run_id is None:
+        assert tracked.thread.is_alive() and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def points(store: Path) -> dict[str, list[tuple[int, float]]]:
+    """All points of the one run that is there, by name."""
+    run = the_run(store)
+    assert run.info.status == "FINISHED"
+    histories = {name: client(store).get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+    return {name: [(point.step, point.value) for point in history] for name, history in histories.items()}
+
+
+@AT
+def test_a_resumed_run_goes_on_in_the_same_one(saved: int, lost: int, tmp_path: Path) -> None:
+    """Whatever was sent after the run was saved, no point is there twice."""
+    tables = [f'{{plugin="mlflow", every_steps=1, tracking_uri="{tmp_path / name}"}}' for name in ("whole", "killed")]
+    whole(tmp_path / "mrpc-1", tables[0])
+    part = killed(tmp_path / "mrpc-2", tables[1], saved, lost, lambda part: wait_until_sent(part.callback.tracked))  # type: ignore[attr-defined]
+    assert points(tmp_path / "killed") == points(tmp_path / "whole")
+    assert f"mlflow: goes on with the run mrpc-2 at {(tmp_path / 'killed').as_uri()}" in part.lines
+
+
+def saved_state(store: Path) -> Any:
+    """The state of a run that has sent the losses of two steps."""
+    tracked = TrackedRun(tracking_uri(str(store)), experiment="glueft", name="n", params={}, tags={}, say=print)
+    tracked.begin()
+    for step in (1, 2):
+        tracked.log(step, {"loss": float(step)})
+    wait_until_sent(tracked)
+    return through_a_file(tracked.state())
+
+
+def resumed(store: Path, state: Any) -> list[str]:
+    """Resume, send the loss of a third step, and return what is said."""
+    lines: list[str] = []
+    tracked = TrackedRun(tracking_uri(str(store)), experiment="glueft", name="n", params={}, tags={}, say=lines.append)
+    tracked.begin()
+    tracked.restore(state)
+    tracked.log(3, {"loss": 3.0})
+    tracked.close("FINISHED", [], wait_seconds=60)
+    return lines
+
+
+def test_what_was_not_yet_sent_is_sent_once(tmp_path: Path) -> None:
+    """The first of the two was sent all the same, just before the process died."""
+    state = saved_state(tmp_path)
+    state["unsent"] = [["loss", 2.0, 1, 2], ["loss", 2.5, 2, 2]]
+    state["logged"]["loss"] += 1
+    resumed(tmp_path, state)
+    assert points(tmp_path) == {"loss": [(1, 1.0), (2, 2.0), (2, 2.5), (3, 3.0)]}
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted run", "empty store"])
+def test_a_run_that_the_store_has_lost(deleted: bool, tmp_path: Path) -> None:
+    state = saved_state(tmp_path / "store")
+    if deleted:
+        client(tmp_path / "store").delete_run(state["run_id"])
+    else:
+        shutil.rmtree(tmp_path / "store")
+    first, second = resumed(tmp_path / "store", state)
+    uri = (tmp_path / "store").as_uri()
+    assert first == (
+        f"warning: mlflow: {uri} no longer has the run {state['run_id']}; another one begins, with what follows step 2"
+    )
+    assert second == f"mlflow: run n of experiment glueft at {uri}"
+    assert points(tmp_path / "store") == {"loss": [(3, 3.0)]}
 
 
 def without_sqlalchemy(monkeypatch: pytest.MonkeyPatch) -> None:
