@@ -210,16 +210,15 @@ class TrackedRun:
                     raise
         elif experiment := client.get_experiment_by_name(self.experiment):
             # The training was saved before the store had answered. The name is that of one run folder.
-            named = client.search_runs(
-                [experiment.experiment_id], f"attributes.run_name = '{self.name}'", max_results=1
-            )
-            found = next(iter(named), None)
+            wanted = f"attributes.run_name = {self.name!r}"
+            found = next(iter(client.search_runs([experiment.experiment_id], wanted, max_results=1)), None)
         if found is not None and found.info.lifecycle_stage == LifecycleStage.ACTIVE:
             return found
-        self.say(
-            f"warning: mlflow: {self.uri} no longer has the run {self.run_id or self.name}; another one begins, with "
-            f"what follows step {self.last_step:,}"
-        )
+        if self.run_id is not None:
+            self.say(
+                f"warning: mlflow: {self.uri} no longer has the run {self.run_id}; another one begins, with what "
+                f"follows step {self.resumed_at:,}"
+            )
         return None
 
     def _create(self, client: MlflowClient) -> None:
