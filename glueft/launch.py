@@ -165,8 +165,11 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
     with progress.phase("predictions"):
         logits = {}
         # Merged before anything is predicted: the numbers of the record are those of the model that is saved.
+        merged = merge_lora(session.model)
+        if training.kept is not None and training.kept.logits is not None and not merged:
+            logits[primary] = training.kept.logits
         # Callbacks may have changed the weights after the last validation.
-        if not merge_lora(session.model) and not training.callbacks and training.validation_logits is not None:
+        elif training.validation_logits is not None and not training.callbacks and not merged:
             logits[primary] = training.validation_logits
         for split, batches in session.evaluation.items():
             if split not in logits:

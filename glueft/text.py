@@ -103,6 +103,11 @@ def score_text(value: float, *, signed: bool = False) -> str:
     return f"{value:{sign}.4f}" if value == 0 or 5e-5 <= abs(value) < 1e7 else f"{value:{sign}.4g}"
 
 
+def epoch_text(epoch: float) -> str:
+    """Return the number of an epoch, or how many epochs are done: `2`, `1.5`, `0.333`."""
+    return f"{epoch:.3f}".rstrip("0").rstrip(".")
+
+
 def number_text(number: float) -> str:
     """Return a float64 number with the fewest digits that read back to it; a whole number without a point."""
     return repr(float(number)).removesuffix(".0")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.plugin.origin import in_words, recorded_origins
 from glueft.recipe.flatten import flatten
+from glueft.recipe.sections import Training
 
 if TYPE_CHECKING:
     from glueft.runs.record import Data, Part, Record
@@ -33,9 +34,11 @@ def ingredients(run: Run) -> Ingredients:
     Raises:
         RunFolderError: recipe.toml is missing or broken.
     """
-    record = run.record
+    record, settings = run.record, run.recipe_settings()
+    # A key that was not there yet when the recipe was written stands for its default.
+    training = Training.model_validate({}).model_dump(exclude_none=True) | settings["training"]
     return {
-        "recipe": flatten(run.recipe_settings()),
+        "recipe": flatten(settings | {"training": training}),
         "versions": record.versions | _kept(record.host, "python"),
         "checkpoint": flatten(_kept(record.checkpoint, "revision", "sha256", "head")),
         "data": _rows_used(record.data),

@@ -83,7 +83,8 @@ class Run(Protocol):
     def validation_logits(self) -> NDArray[np.float32] | None:
         """The logits of the last validation, (rows, labels) or in regression (rows, 1); rows as in `validation_rows`.
 
-        None before the first validation. The validation of an epoch comes before its callbacks.
+        None before the first validation. The validation of an epoch comes before its callbacks; one within an epoch
+        (`training.evaluate_every`) comes after those of its step, and no callback is told.
         """
 
     @property
@@ -97,7 +98,8 @@ class Run(Protocol):
         """Append a line of JSON to history.jsonl.
 
         Args:
-            kind: the type of the line, by which readers select; "step" and "epoch" are glueft's own. Required.
+            kind: the type of the line, by which readers select; "step", "epoch" and "mid_epoch" are glueft's own.
+                Required.
             values: texts, numbers, lists and tables; arrays and tensors become lists, and NaN becomes null.
 
         Raises:

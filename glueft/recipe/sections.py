@@ -110,6 +110,17 @@ class Training(Options):
     seed: int = Field(
         42, ge=0, le=2**32 - 1, description="Of the new head, dropout and the order of rows: same seed, same numbers."
     )
+    keep: Literal["last", "best"] = Field(
+        "last",
+        description="The weights that are saved and measured: of the last step, or of the evaluation with the best "
+        "primary metric.",
+    )
+    evaluate_every: Annotated[int, Field(ge=1, le=10**9)] | Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="Evaluate within epochs too: every so many steps, or with a decimal point every such part of an "
+        "epoch (0.5); the end of each epoch is always evaluated.",
+        examples=[0.5],
+    )
 
 
 class Engine(Options):

@@ -1,4 +1,4 @@
-"""history.jsonl: a line of JSON for each logged step, each epoch and whatever plugins log."""
+"""history.jsonl: a line of JSON for each logged step, each evaluation and whatever plugins log."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from glueft.errors import PluginError, RunFolderError
 from glueft.plugin.attribution import at_work, who
 from glueft.plugin.json_values import json_values
-from glueft.runs.record import REPEAT, Epoch, Part, Step, other_metrics, read_file, wrong_values
+from glueft.runs.record import REPEAT, Epoch, MidEpoch, Part, Step, other_metrics, read_file, wrong_values
 from glueft.text import short_repr
 
 NAME = "history.jsonl"
 # The kinds of lines that glueft writes itself.
-OWN_KINDS: dict[str, type[Part]] = {"step": Step, "epoch": Epoch}
+OWN_KINDS: dict[str, type[Part]] = {"step": Step, "epoch": Epoch, "mid_epoch": MidEpoch}
 
 
 def line_of(kind: Any, values: Mapping[str, Any]) -> str:
@@ -40,7 +40,7 @@ def line_of(kind: Any, values: Mapping[str, Any]) -> str:
     if kind in OWN_KINDS and at_work() is not None:
         raise _refused(
             f'a line for history.jsonl has the kind "{kind}", which is glueft\'s own',
-            expected=f"another kind than {' and '.join(OWN_KINDS)}, whose lines the report draws",
+            expected=f"another kind than {', '.join(OWN_KINDS)}, whose lines the report draws",
             received=f'run.log("{kind}", ...)',
             fix="give the line a kind of the plugin's own",
         )
@@ -79,14 +79,14 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         if not isinstance(kind, str):
             continue
         entries.append(entry)
-        if kind == "epoch" and isinstance(entry.get("metrics"), dict):
+        if kind in ("epoch", "mid_epoch") and isinstance(entry.get("metrics"), dict):
             # JSON has no NaN, which the correlation of equal scores is: it was written as null.
             entry["metrics"] = {key: nan if value is None else value for key, value in entry["metrics"].items()}
         wrong = {}
         try:
             if kind in OWN_KINDS:
                 checked = OWN_KINDS[kind].model_validate(entry)
-                if isinstance(checked, Epoch):
+                if isinstance(checked, MidEpoch):
                     epochs.append(checked)
                     wrong = other_metrics(epochs)
         except ValidationError as error:

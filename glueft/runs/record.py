@@ -180,15 +180,34 @@ class Data(Part):
         return content
 
 
-class Epoch(Part):
+class MidEpoch(Part):
+    """An evaluation within an epoch (`training.evaluate_every`), in `mid_epochs` and as a line of history.jsonl."""
+
+    epoch: Number = Field(description="epochs done, such as 1.5")
+    step: Count = Field(description="optimizer steps done")
+    loss: Number = Field(description="mean training loss of the epoch so far")
+    validation_loss: Number = Field(description="mean loss of the primary split")
+    metrics: Metrics = Field(description="metrics of the primary split")
+    seconds: Seconds = Field(description="time since the epoch began")
+
+
+class Epoch(MidEpoch):
     """An epoch, in `epochs` and as a line of history.jsonl."""
 
     epoch: Count = Field(description="its number, from 1")
     step: Count = Field(description="optimizer steps done at its end")
     loss: Number = Field(description="mean training loss")
-    validation_loss: Number = Field(description="mean loss of the primary split")
-    metrics: Metrics = Field(description="metrics of the primary split")
     seconds: Seconds = Field(description="time it took")
+
+
+class KeptEvaluation(Part):
+    """The best evaluation, whose weights were kept: those of the model folder, the metrics and the predictions."""
+
+    metric: str = Field(description="the primary metric, by which it is the best")
+    value: Metric = Field(description="of the metric, when it was evaluated")
+    step: Count = Field(description="optimizer steps done; `num_train_steps` were planned")
+    epoch: Count | Number = Field(description="the number of the epoch that ended with it, or the epochs done: 1.5")
+    evaluations: Count = Field(description="how many there were to choose from")
 
 
 class Step(Part):
@@ -366,6 +385,10 @@ class Record(Part, MutableMapping[str, Any]):
     warnings: list[str] = Field(default=[], description="what to know before the numbers are used")
     metrics: Metrics = Field(default={}, description="metrics of the primary split; empty until the run is done")
     epochs: list[Epoch] = []
+    mid_epochs: list[MidEpoch] = Field(default=[], description="evaluations within epochs")
+    kept: KeptEvaluation | None = Field(
+        default=None, description='the evaluation that was kept (training.keep = "best"); null: the last weights'
+    )
     seconds: dict[str, Seconds] = Field(
         default={},
         description="setup, train, evaluate, total; first_step from the start; compile, a part of these",
@@ -498,11 +521,12 @@ def parse_record(content: dict[str, Any], *, tolerant: bool = False) -> tuple[Re
             wrong = {"data.validation_split": "the name of one of data.splits"}
     if not wrong and not tolerant:
         wrong = {f"epochs.{key}": wanted for key, wanted in other_metrics(record.epochs).items()}
+        wrong |= {f"mid_epochs.{key}": wanted for key, wanted in other_metrics(record.mid_epochs).items()}
     return (None if wrong else record), wrong
 
 
-def other_metrics(epochs: Sequence[Epoch]) -> dict[str, str]:
-    """Return the first epoch with other metrics than the first one, as `<number>.metrics`."""
+def other_metrics(epochs: Sequence[MidEpoch]) -> dict[str, str]:
+    """Return the first evaluation with other metrics than the first one, as `<number>.metrics`."""
     for number, epoch in enumerate(epochs):
         if epoch.metrics.keys() != epochs[0].metrics.keys():
             return {f"{number}.metrics": f"the metrics {', '.join(epochs[0].metrics)}"}

@@ -252,7 +252,7 @@ class Run:
             add_line(self.folder / HISTORY, line)
 
     def history(self) -> list[dict[str, Any]]:
-        """Return the lines of history.jsonl that have a `kind`: "step", "epoch", or one of a plugin."""
+        """Return the lines of history.jsonl that have a `kind`: "step", "epoch", "mid_epoch", or one of a plugin."""
         return read_history(self.folder / HISTORY)
 
     def say(self, text: object) -> None:

@@ -14,8 +14,8 @@ from rich.text import Text
 from glueft.metrics import titled
 from glueft.system.console import PLAIN_SECONDS, PlainConsole, Table, cell, plain_column
 from glueft.terminal.result_tables import epoch_table, result_table
-from glueft.text import duration, say, score_text
-from glueft.training.observers import EpochReport, RunProgress, StepReport, Training
+from glueft.text import duration, epoch_text, say, score_text
+from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
 
 if TYPE_CHECKING:
     from glueft.runs.record import Record
@@ -65,12 +65,12 @@ class _Shown(RunProgress):
             f"{report.examples / report.seconds:.1f} examples/s  {duration(left)} left"
         )
 
-    def epoch_line(self, report: EpochReport) -> str:
-        """Return `epoch 1/3: loss ..., validation loss ..., accuracy ...`."""
+    def epoch_line(self, report: MidEpochReport) -> str:
+        """Return `epoch 1/3: loss ..., validation loss ..., accuracy ...`; within an epoch `epoch 1.5/3: ...`."""
         metrics = titled(report.metrics, self.metric_labels)
         values = "".join(f", {name} {score_text(value)}" for name, value in metrics.items())
         return (
-            f"epoch {report.epoch}/{self.epochs}: loss {score_text(report.loss)}, "
+            f"epoch {epoch_text(report.epoch)}/{self.epochs}: loss {score_text(report.loss)}, "
             f"validation loss {score_text(report.validation_loss)}{values} ({report.seconds:.1f} s)"
         )
 
@@ -113,9 +113,13 @@ class RichProgress(_Shown):
         if self.due(report, BAR_SECONDS) or report.step == self.num_train_steps:
             self.bar.update(self.task, completed=report.step, state=self.step_line(report))
 
-    def epoch(self, report: EpochReport) -> None:
-        """Leave a line for the epoch above the bar."""
+    def mid_epoch(self, report: MidEpochReport) -> None:
+        """Leave a line above the bar."""
         self.console.print(Text.assemble(("✓ ", "green"), cell(self.epoch_line(report))))
+
+    def epoch(self, report: EpochReport) -> None:
+        """Likewise for the epoch."""
+        self.mid_epoch(report)
         upcoming = min(report.epoch + 1, self.epochs)
         self.bar.update(self.task, description=f"epoch {upcoming}/{self.epochs}")
 
@@ -151,8 +155,11 @@ class PlainProgress(_Shown):
         if self.due(report, PLAIN_SECONDS):
             self.say(f"step {report.step:,}/{self.num_train_steps:,}  {self.step_line(report)}")
 
-    def epoch(self, report: EpochReport) -> None:
+    def mid_epoch(self, report: MidEpochReport) -> None:
         self.say(self.epoch_line(report))
+
+    def epoch(self, report: EpochReport) -> None:
+        self.mid_epoch(report)
 
     def tables(self, *tables: Table) -> None:
         """Print tables, without a frame."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from glueft.files import size
-from glueft.metrics import titled
-from glueft.runs.record import Record
+from glueft.metrics import metric_title, titled
+from glueft.runs.record import KeptEvaluation, Record
 from glueft.system.console import Table
 from glueft.terminal.tables import add_published, named_values, number_columns, scores_text
-from glueft.text import score_text
+from glueft.text import counted, epoch_text, score_text
 
 
 def epoch_table(record: Record) -> Table:
-    """Return the table of validation metrics, a row an epoch."""
+    """Return the table of validation metrics, a row an evaluation."""
     table = Table(title="validation by epoch", title_justify="left")
     metrics = titled(record.metrics, record.metric_labels)
     number_columns(table, "epoch", "loss", "validation loss", *metrics, "seconds")
-    for epoch in record.epochs:
+    for epoch in sorted([*record.epochs, *record.mid_epochs], key=lambda epoch: epoch.step):
         values = [epoch.loss, epoch.validation_loss, *epoch.metrics.values()]
-        table.add_row(str(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
+        table.add_row(epoch_text(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
     return table
 
 
@@ -39,6 +41,8 @@ def result_table(record: Record) -> Table:
         table.add_row("warning", text)
     seconds = record.seconds
     done, planned = record.epochs[-1].step, record.num_train_steps
+    if record.kept is not None:
+        table.add_row("kept", kept_line(record.kept, labels))
     table.add_row("steps", f"{done:,}" if done == planned else f"{done:,} of {planned:,}; stopped early")
     parts = ("setup", "train", "evaluate", "total")
     table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in parts))
@@ -54,6 +58,15 @@ def result_table(record: Record) -> Table:
         table.add_row("hub", hub_line(record))
     table.add_row("run folder", record.run_dir)
     return table
+
+
+def kept_line(kept: KeptEvaluation, labels: Mapping[str, str]) -> str:
+    """Return which evaluation was kept: `epoch 1.5, step 690 (accuracy 0.8137), the best of 6 evaluations`."""
+    name = metric_title(kept.metric, labels)
+    return (
+        f"epoch {epoch_text(kept.epoch)}, step {kept.step:,} ({name} {score_text(kept.value)}), the best of "
+        f"{counted(kept.evaluations, 'evaluation')}"
+    )
 
 
 def hub_line(record: Record) -> str:

@@ -19,8 +19,9 @@ from glueft.encoder.word_embeddings import known_words
 from glueft.errors import TrainingError
 from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import check
+from glueft.training.kept import Kept
 from glueft.training.model import learning_rate
-from glueft.training.observers import EpochReport, Observer, StepReport, Training, ValidationReport
+from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
 from glueft.training.step_times import StepTimes
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 def train(
     session: Session, observers: Sequence[Observer] = (), callbacks: Sequence[keras.callbacks.Callback] = ()
 ) -> Training:
-    """Train the model of a session, validating after each epoch.
+    """Train the model of a session, validating after each epoch, and within epochs where the session says so.
+
+    At the end the model has the weights of the last step, or of the best validation where the session keeps that.
 
     Args:
         session: its model is loaded and compiled.
@@ -42,7 +45,8 @@ def train(
     Raises:
         TrainingError: the loss or a logit is no longer a finite number.
     """
-    training = Training(session, list(callbacks), step_times(session.model))
+    kept = None if session.kept_metric is None else Kept(session.kept_metric)
+    training = Training(session, list(callbacks), step_times(session.model), kept=kept)
     with ExitStack() as watched, ExitStack() as tracing:
         for observer in observers:
             observer.begin(training)
@@ -57,6 +61,8 @@ def train(
             shuffle=False,
             verbose=0,
         )
+        if kept is not None:
+            kept.put_back(training.model)
     return training
 
 
@@ -160,7 +166,7 @@ class _Fit:
         self.last = keras.callbacks.LambdaCallback(
             on_epoch_begin=self._go_on,
             on_train_batch_begin=self._skip_callbacks,
-            on_train_batch_end=self._settle,
+            on_train_batch_end=self._settle_step,
             on_epoch_end=self._settle,
         )
 
@@ -181,6 +187,13 @@ class _Fit:
         for observer in self.observers:
             observer.settled()
         self.step_end = time.perf_counter()
+
+    def _settle_step(self, batch: int, logs: dict[str, float]) -> None:
+        self._settle(batch, logs)
+        step, per_epoch = self.training.step, self.session.batches.steps_per_epoch
+        if self.session.evaluated[step - 1] and step % per_epoch and not self.session.model.stop_training:
+            self._evaluate(round(step / per_epoch, 6), float(logs["loss"]))
+            self._settle(batch, logs)
 
     def _end_step(self, batch: int, logs: dict[str, float]) -> None:
         check()
@@ -210,7 +223,7 @@ class _Fit:
 
     def _end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
         """Validate, and put the results into the logs, where callbacks look for them."""
-        validation = self._validate()
+        validation = self._validate(epoch + 1)
         logs |= {"val_loss": validation.loss} | {f"val_{name}": value for name, value in validation.metrics.items()}
         report = EpochReport(
             epoch=epoch + 1,
@@ -224,12 +237,30 @@ class _Fit:
         for observer in self.observers:
             observer.epoch(report)
 
-    def _validate(self) -> ValidationReport:
+    def _evaluate(self, epoch: float, loss: float) -> None:
+        """Validate within an epoch; callbacks are not told."""
+        validation = self._validate(epoch)
+        report = MidEpochReport(
+            epoch=epoch,
+            step=validation.step,
+            loss=loss,
+            validation_loss=validation.loss,
+            metrics=validation.metrics,
+            seconds=time.perf_counter() - self.epoch_begin,
+        )
+        self.training.mid_epochs.append(report)
+        for observer in self.observers:
+            observer.mid_epoch(report)
+
+    def _validate(self, epoch: float) -> ValidationReport:
         session, split = self.session, self.session.primary_split
         logits = predict(session.model, session.evaluation[split], self.training.times, of_run=True)
         loss = session.loss.mean(logits, session.encoded[split].labels)
-        report = ValidationReport(self.training.step, logits, loss, session.score(split, logits))
+        report = ValidationReport(self.training.step, epoch, logits, loss, session.score(split, logits))
         self.training.validation_logits = logits
+        if self.training.kept is not None:
+            model = self.training.model
+            self.training.kept.offer(model, report.metrics, step=report.step, epoch=epoch, logits=logits)
         for observer in self.observers:
             observer.validation(report)
         return report

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from glueft.encoder.classifier import Classifier
     from glueft.runs.record import Record
+    from glueft.training.kept import Kept
     from glueft.training.session import Session
 
 
@@ -47,24 +48,44 @@ class StepReport:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """A validation: the logits of the primary split, (rows, labels), its mean loss and its metrics by name."""
+    """A validation: the logits of the primary split, (rows, labels), its mean loss and its metrics by name.
+
+    `epoch` is the number of the epoch that has ended, or of a validation within one how many are done, such as 1.5.
+    """
 
     step: int
+    epoch: float
     logits: NDArray[np.float32]
     loss: float
     metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
-class EpochReport:
-    """The training after an epoch and its validation; `epoch` counts from 1."""
+class MidEpochReport:
+    """The training after a validation within an epoch.
 
-    epoch: int
+    Attributes:
+        epoch: epochs done, such as 1.5.
+        step: optimizer steps done.
+        loss: mean training loss of the epoch's steps so far.
+        validation_loss: mean loss of the primary split.
+        metrics: of the primary split, by name.
+        seconds: since the epoch began.
+    """
+
+    epoch: float
     step: int
     loss: float
     validation_loss: float
     metrics: dict[str, float]
     seconds: float
+
+
+@dataclass(frozen=True)
+class EpochReport(MidEpochReport):
+    """The training after an epoch and its validation; `epoch` is its number, from 1."""
+
+    epoch: int
 
 
 @dataclass
@@ -79,7 +100,9 @@ class Training:
         seconds: spent in training steps.
         first_step_end: `time.perf_counter()` at the end of the first step.
         epochs: a report for each epoch that has ended.
+        mid_epochs: one for each validation within an epoch.
         validation_logits: of the last validation, in the order of the split.
+        kept: the best validation so far, which the model goes back to at the end; None to keep the last weights.
     """
 
     session: Session
@@ -89,7 +112,14 @@ class Training:
     seconds: float = 0.0
     first_step_end: float = 0.0
     epochs: list[EpochReport] = field(default_factory=list)
+    mid_epochs: list[MidEpochReport] = field(default_factory=list)
     validation_logits: NDArray[np.float32] | None = None
+    kept: Kept | None = None
+
+    @property
+    def evaluations(self) -> list[MidEpochReport]:
+        """The reports of all validations, those of epochs included, in the order of their steps."""
+        return sorted([*self.epochs, *self.mid_epochs], key=lambda report: report.step)
 
     @property
     def model(self) -> Classifier:
@@ -107,8 +137,8 @@ class Observer:
     The engine calls them in the thread that trains, for one observer after the other. An exception ends the training.
     An observer reads the training and may `stop` it; it does not change the model or the optimizer.
 
-    At the end of a step: `step`, the Keras callbacks of plugins, `settled`. At the end of an epoch: `validation`,
-    `epoch`, the callbacks, `settled`.
+    At the end of a step: `step`, the Keras callbacks of plugins, `settled`; if a validation within the epoch is due,
+    then `validation`, `mid_epoch`, `settled`. At the end of an epoch: `validation`, `epoch`, the callbacks, `settled`.
     """
 
     def begin(self, training: Training) -> None:
@@ -120,14 +150,20 @@ class Observer:
     def validation(self, report: ValidationReport) -> None:
         """After a validation."""
 
+    def mid_epoch(self, report: MidEpochReport) -> None:
+        """After a validation within an epoch."""
+
     def epoch(self, report: EpochReport) -> None:
         """After an epoch and its validation."""
 
     def settled(self) -> None:
-        """At the end of a step or epoch, after the callbacks: here the state of the training can be saved."""
+        """After the callbacks of a step or epoch, or a validation within one: here the training can be saved."""
 
     def end(self, error: BaseException | None) -> None:
-        """After the last epoch, or when an error or interruption ends the training; always called after `begin`."""
+        """At the end, with the weights that are kept, or when an error or interruption ends the training.
+
+        Always called after `begin`.
+        """
 
 
 class RunProgress(Progress, Observer):

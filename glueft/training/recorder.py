@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from glueft.runs.record import Epoch
-from glueft.training.observers import EpochReport, Observer, StepReport, Training, ValidationReport
+from glueft.runs.record import Epoch, KeptEvaluation, MidEpoch
+from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
 from glueft.training.scores import baseline
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ HISTORY_STEPS = 200
 
 
 class Recorder(Observer):
-    """Writes history.jsonl, and `epochs`, `baseline` and the throughput of run.json."""
+    """Writes history.jsonl, and `epochs`, `mid_epochs`, `baseline`, `kept` and the throughput of run.json."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -39,16 +40,14 @@ class Recorder(Observer):
             session = self.training.session
             labels = (session.encoded[split].labels for split in ("train", session.primary_split))
             self.run.record.baseline = baseline(session.task, *labels)
-        entry = {
-            "epoch": report.epoch,
-            "step": report.step,
-            "loss": report.loss,
-            "validation_loss": report.validation_loss,
-            "metrics": report.metrics,
-            "seconds": round(report.seconds, 3),
-        }
+        entry = _entry(report)
         self.run.record.epochs.append(Epoch.model_validate(entry))
         self.run.log(kind="epoch", **entry)
+
+    def mid_epoch(self, report: MidEpochReport) -> None:
+        entry = _entry(report)
+        self.run.record.mid_epochs.append(MidEpoch.model_validate(entry))
+        self.run.log(kind="mid_epoch", **entry)
 
     def end(self, error: BaseException | None) -> None:
         if error is not None:
@@ -60,3 +59,15 @@ class Recorder(Observer):
             tokens_per_second=round(real / seconds, 1),
             padding_waste=round(padding / (real + padding), 5),
         )
+        if (kept := self.training.kept) is not None:
+            self.run.record.kept = KeptEvaluation(
+                metric=kept.metric,
+                value=kept.value,
+                step=kept.step,
+                epoch=kept.epoch,
+                evaluations=len(self.training.evaluations),
+            )
+
+
+def _entry(report: MidEpochReport) -> dict[str, Any]:
+    return asdict(report) | {"seconds": round(report.seconds, 3)}

@@ -17,6 +17,7 @@ from glueft.plugin.registry import use_registry
 from glueft.plugin.task_description import describe_task
 from glueft.system.interruption import check
 from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
+from glueft.training.evaluation_steps import evaluated_steps
 from glueft.training.loss import Loss, loss_of
 from glueft.training.model import (
     all_parameters,
@@ -57,6 +58,7 @@ class Session:
         warnings: for the user; `load` may add some.
         batches: all batches of the training.
         evaluation: the batches of each split of `encoded` but "train".
+        evaluated: whether the primary split is evaluated after each step, (steps,).
         jit_compile: whether XLA compiles the steps, and why.
         loss: of the task.
         model: the compiled classifier; set by `load`, as is `load_report`.
@@ -74,6 +76,7 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     batches: TrainingBatches = field(init=False)
     evaluation: dict[str, EvaluationBatches] = field(init=False)
+    evaluated: NDArray[np.bool_] = field(init=False)
     jit_compile: JitDecision = field(init=False)
     loss: Loss = field(init=False)
     model: Classifier = field(init=False)
@@ -94,6 +97,8 @@ class Session:
             for name, tokens in self.encoded.items()
             if name != "train"
         }
+        steps_per_epoch = self.batches.steps_per_epoch
+        self.evaluated = evaluated_steps(training.evaluate_every, steps_per_epoch, training.epochs)
         if self.jit_compile.compiled:  # Each padded length is compiled: there should be few.
             share_buckets(self.batches, list(self.evaluation.values()))
         self.warnings += step_warnings(self.recipe, self.batches.num_train_steps, len(train))
@@ -112,6 +117,11 @@ class Session:
     def primary_split(self) -> str:
         """The split whose metrics are those of the run: the first validation split."""
         return self.task.validation_splits[0]
+
+    @property
+    def kept_metric(self) -> str | None:
+        """The metric whose best value decides which weights are kept; None for the last ones."""
+        return self.task.metrics[0] if self.recipe.training.keep == "best" else None
 
     @property
     def metric_labels(self) -> dict[str, str]:

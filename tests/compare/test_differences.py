@@ -47,6 +47,15 @@ def test_recipe_keys_that_differ_or_are_missing(tmp_path: Path) -> None:
     assert not any(found[part] for part in found if part != "recipe")
 
 
+def test_a_key_that_came_later_stands_for_its_default(tmp_path: Path) -> None:
+    earlier = make_run(tmp_path / "earlier", GIVEN, SAID)
+    recipe = earlier / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('keep = "last"\n', ""))
+    later = [make_run(tmp_path / keep, GIVEN, SAID, overrides=[f"training.keep={keep}"]) for keep in ("last", "best")]
+    found = differences([ingredients(Run.open(path)) for path in (earlier, *later)])
+    assert found["recipe"] == {"training.keep": ["last", "last", "best"]}
+
+
 @pytest.mark.parametrize(
     ("changes", "part", "key", "values"),
     [

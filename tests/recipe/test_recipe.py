@@ -88,6 +88,7 @@ def test_the_course_s_recipe_to_the_letter() -> None:
             "gradient_accumulation_steps": 1,
             "evaluation_batch_size": 64,
             "seed": 42,
+            "keep": "last",
         },
         "engine": {"precision": "float32", "jit_compile": "auto"},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,9 +18,10 @@ from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.errors import TrainingError
 from glueft.training import engine
 from glueft.training.backend import dtype_policy, seed_backend
+from glueft.training.evaluation_steps import evaluated_steps
 from glueft.training.loss import CrossEntropy, SquaredError, loss_of
 from glueft.training.model import compile_for_prediction, compile_model
-from glueft.training.observers import EpochReport, Observer, StepReport, Training, ValidationReport
+from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
 
 
 def rows(count: int, *, regression: bool = False, seed: int = 0) -> Encoded:
@@ -63,23 +64,31 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     eager: bool = False,  # quicker than to trace a few steps
     after: int = 0,  # leaves out this many batches
+    every: float | None = None,
+    kept_metric: str | None = None,
+    accuracies: Iterator[float] | None = None,  # instead of the true ones
 ) -> Training:
     training, held_out = rows(96, regression=regression), rows(40, regression=regression, seed=9)
 
     def score(split: str, logits: np.ndarray) -> dict[str, float]:
         if regression:
             return {"error": float(np.abs(logits[:, 0] - held_out.labels).mean())}
+        if accuracies is not None:
+            return {"accuracy": next(accuracies)}
         return {"accuracy": float((logits.argmax(1) == held_out.labels).mean())}
 
     batches = TrainingBatches(training, batch_size=10, epochs=epochs, seed=3)
+    batches = batches.only(np.arange(after, len(batches))) if after else batches
     session: Any = SimpleNamespace(
         model=compiled(model, learning_rate, regression=regression),
         loss=loss_of(() if regression else ("no", "yes")),
-        batches=batches.only(np.arange(after, len(batches))) if after else batches,
+        batches=batches,
         evaluation={"validation": EvaluationBatches(held_out, batch_size=16)},
         encoded={"validation": held_out},
         primary_split="validation",
         score=score,
+        evaluated=evaluated_steps(every, batches.steps_per_epoch, batches.epochs),
+        kept_metric=kept_metric,
     )
     model.run_eagerly = eager
     return engine.train(session, observers, callbacks)
@@ -93,6 +102,7 @@ class Noting(Observer):
         self.stop_at = stop_at
         self.steps: list[StepReport] = []
         self.epochs: list[EpochReport] = []
+        self.mid_epochs: list[MidEpochReport] = []
         self.validations: list[ValidationReport] = []
 
     def begin(self, training: Training) -> None:
@@ -108,6 +118,10 @@ class Noting(Observer):
     def validation(self, report: ValidationReport) -> None:
         self.validations.append(report)
         self.calls.append("validation")
+
+    def mid_epoch(self, report: MidEpochReport) -> None:
+        self.mid_epochs.append(report)
+        self.calls.append("mid_epoch")
 
     def epoch(self, report: EpochReport) -> None:
         self.epochs.append(report)
@@ -174,6 +188,56 @@ def test_an_observer_hears_before_the_callbacks_and_saves_after_them_and_may_sto
     step, epoch = ["step", "callback", "settled"], ["validation", "epoch", "callback", "settled"]
     assert calls == ["begin", *step * 2, *epoch, "end NoneType"]
     assert trained.step == 2 and len(trained.epochs) == 1
+
+
+def weights(model: keras.Model) -> list[bytes]:
+    return [keras.ops.convert_to_numpy(variable).tobytes() for variable in model.trainable_variables]
+
+
+class Weighing(Noting):
+    """Notes the weights at each validation, and at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights: dict[int, list[bytes]] = {}
+
+    def validation(self, report: ValidationReport) -> None:
+        super().validation(report)
+        self.weights[report.step] = weights(self.training.model)
+
+    def end(self, error: BaseException | None) -> None:
+        super().end(error)
+        self.at_the_end = weights(self.training.model)
+
+
+def test_validations_within_epochs_do_not_change_the_training_and_the_best_is_kept(tiny_bert: Path) -> None:
+    plain, noting = Noting(), Weighing()
+    fit(tiny_model(tiny_bert), decay(), observers=[plain], eager=True, epochs=2)
+    values = iter([0.5, 0.75, 0.75, np.nan, 0.625, 0.0])
+    trained = fit(
+        tiny_model(tiny_bert), decay(), observers=[noting], eager=True, epochs=2, every=4, kept_metric="accuracy",
+        accuracies=values,
+    )  # fmt: skip
+    step, mid, end = ["step", "settled"], ["validation", "mid_epoch", "settled"], ["validation", "epoch", "settled"]
+    first, second = [*step * 4, *mid, *step * 4, *mid, *step * 2, *end], [*step * 2, *mid, *step * 4, *mid, *step * 4]
+    assert noting.calls == ["begin", *first, *second, *end, "end NoneType"]
+    assert [(report.epoch, report.step) for report in noting.mid_epochs] == [(0.4, 4), (0.8, 8), (1.2, 12), (1.6, 16)]
+    assert [report.step for report in trained.evaluations] == [4, 8, 10, 12, 16, 20]
+    assert noting.mid_epochs[0].loss == noting.steps[3].loss
+    assert trained.seconds == pytest.approx(sum(trained.times.seconds["train"][0, 0]))
+    # The training is that without them, and only at its end come the weights of the first of the equal best.
+    assert [report.loss for report in noting.steps] == [report.loss for report in plain.steps]
+    assert noting.validations[-1].logits.tobytes() == plain.validations[-1].logits.tobytes()
+    assert trained.kept is not None
+    assert (trained.kept.step, trained.kept.epoch, trained.kept.value) == (8, 0.8, 0.75)
+    assert trained.kept.logits is noting.validations[1].logits
+    assert noting.at_the_end == noting.weights[8] != noting.weights[20]
+
+
+def test_a_run_that_is_stopped_within_an_epoch_is_evaluated_once(tiny_bert: Path) -> None:
+    noting = Noting(stop_at=2)
+    fit(tiny_model(tiny_bert), observers=[noting], eager=True, every=2)
+    assert noting.calls == ["begin", *["step", "settled"] * 2, "validation", "epoch", "settled", "end NoneType"]
 
 
 class Keeping(Observer):

@@ -1,0 +1,62 @@
+"""The best evaluation: which one it is, and that its state can be saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from glueft.training.kept import Kept
+
+nan = float("nan")
+
+
+def model_at(step: int) -> Any:
+    """A model whose one weight is the number of the step."""
+    layer = keras.layers.Dense(1, use_bias=False)
+    layer.build((None, 1))
+    layer.kernel.assign([[step]])
+    return layer
+
+
+def offered(metric: str, values: list[float]) -> Kept:
+    kept = Kept(metric)
+    for step, value in enumerate(values, start=1):
+        metrics, logits = {"other": 9.0, metric: value}, np.full((2, 1), step, np.float32)
+        kept.offer(model_at(step), metrics, step=step, epoch=step / 2, logits=logits)
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best"),
+    [
+        ("accuracy", [0.5, 0.75, 0.75, 0.6], 2),
+        ("accuracy", [0.5, nan, 0.4], 1),
+        ("accuracy", [nan, nan, 0.1, 0.1, nan], 3),
+        ("accuracy", [nan, nan], 1),
+        ("pearson", [-0.5, -0.25, -0.75], 2),
+        ("rmse", [2.0, 1.0, 1.0, 3.0, nan], 2),  # The metric says that lower is better.
+    ],
+)
+def test_the_first_of_the_best_is_kept_and_nan_never_wins(metric: str, values: list[float], best: int) -> None:
+    kept = offered(metric, values)
+    assert (kept.metric, kept.step, kept.epoch) == (metric, best, best / 2)
+    np.testing.assert_equal(kept.value, values[best - 1])
+    assert kept.logits is not None and kept.logits[0, 0] == best
+    model = model_at(99)
+    kept.put_back(model)
+    assert float(model.kernel[0, 0]) == best
+
+
+def test_its_state_is_taken_back() -> None:
+    state = offered("accuracy", [0.5, 0.75]).state()
+    other = Kept("accuracy")
+    other.restore(state)
+    # No better than what was kept.
+    other.offer(model_at(3), {"accuracy": 0.75}, step=3, epoch=1.5, logits=np.zeros((2, 1), np.float32))
+    model = model_at(99)
+    other.put_back(model)
+    assert (other.step, other.epoch, other.value, float(model.kernel[0, 0])) == (2, 1.0, 0.75, 2.0)
+    assert set(state) == {"step", "epoch", "value", "logits", "weights"}
