@@ -59,9 +59,10 @@ class Callback(Plugin):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` has returned.
 
-        Called when a run is resumed: after `build(run)` and Keras's `on_train_begin`, before the first step. The
-        steps, epochs and batches that Keras passes go on where they were. What the callback has written since that
-        state it takes back here, since those steps come again. Not called where a run begins anew.
+        Called when a run is resumed: after `build(run)` and Keras's `on_train_begin`, within an epoch also after its
+        `on_epoch_begin`, and before the first step. The steps, epochs and batches that Keras passes go on where they
+        were. What the callback has written since that state it takes back here, as those steps come again. Not called
+        where a run begins anew.
 
         Args:
             state: a tree with the same values; tuples have become lists.

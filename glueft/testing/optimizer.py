@@ -1,8 +1,10 @@
-"""The checks of an optimizer: it builds, lowers a loss, and can be saved."""
+"""The checks of an optimizer: it builds, lowers a loss, can be saved, and goes on after a resume."""
 
 from __future__ import annotations
 
 import math
+import random
+from dataclasses import replace
 from typing import Any
 
 from glueft.testing.built import from_config, require_built, saved_config
@@ -10,6 +12,7 @@ from glueft.testing.check import Check, ContractBrokenError, Subject
 
 RATES = (1e-2, 1e-1, 1e-3)
 STEPS = 20
+SAVED, RESUMED = 3, 6
 
 
 def checks(subject: Subject) -> list[Check]:
@@ -17,6 +20,7 @@ def checks(subject: Subject) -> list[Check]:
         Check("builds", subject, builds, ("keras",)),
         Check("lowers a loss", subject, lowers_a_loss, ("keras",)),
         Check("is saved", subject, is_saved, ("keras",)),
+        Check("resume", subject, resume, ("keras",)),
     ]
 
 
@@ -78,8 +82,76 @@ def is_saved(subject: Subject) -> str:
     return f"{len(config)} settings through JSON and back"
 
 
+def resume(subject: Subject) -> str:
+    """Saved, built anew and restored after some steps, it goes on to the same weights, to the last bit."""
+    import numpy as np
+
+    model = _network(subject)
+    _train(model, range(SAVED))
+    saved = _values(model)
+    _train(model, range(SAVED, RESUMED))
+    whole = _values(model)
+    resumed = _network(subject)
+    # These generators are resumed too, but in a graph their numbers are drawn once and for all, when it is traced.
+    random.seed(SAVED)
+    np.random.seed(SAVED)
+    for variable, value in zip(_variables(resumed), saved, strict=True):
+        variable.assign(value)
+    _train(resumed, range(SAVED, RESUMED))
+    names = [variable.path for variable in _variables(resumed)]
+    pairs = zip(names, _values(resumed), whole, strict=True)
+    differing = [name for name, value, other in pairs if value.tobytes() != other.tobytes()]
+    if differing:
+        raise ContractBrokenError(
+            f"resumed after step {SAVED}, it has at step {RESUMED} other values in {len(differing)} of {len(names)} "
+            f"variables than without a break, such as {differing[0]}: keep what changes from step to step in Keras "
+            "variables (add_variable, add_variable_from_reference), and draw random numbers from keras.random"
+        )
+    return f"resumed after step {SAVED}, the same {len(names)} variables at step {RESUMED} to the last bit"
+
+
+def _network(subject: Subject) -> Any:
+    """A small network with dropout and the optimizer of a new plugin, as they are before the first step.
+
+    Its steps run without a graph, in which what an optimizer keeps in Python would stand still.
+    """
+    import keras
+
+    keras.utils.set_random_seed(0)
+    dense, dropout = keras.layers.Dense, keras.layers.Dropout
+    model = keras.Sequential([keras.Input((4,)), dense(8, "tanh"), dropout(0.1), dense(2)])
+    schedule = keras.optimizers.schedules.InverseTimeDecay(1e-2, 1, 0.1)
+    model.compile(optimizer=built(replace(subject), schedule), loss="mse", run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _train(model: Any, steps: range) -> None:
+    """Make these of the steps; each has rows of its own."""
+    import numpy as np
+
+    for step in steps:
+        draws = np.random.default_rng(step)
+        inputs, targets = draws.normal(size=(2, 8, 4)).astype(np.float32)
+        model.train_on_batch(inputs, targets[:, :2])
+
+
 def built(subject: Subject, learning_rate: Any) -> Any:
     """The optimizer, which must be Keras's."""
     optimizer = subject.plugin.build(learning_rate)
     require_built("optimizer", optimizer)
     return optimizer
+
+
+def _variables(model: Any) -> list[Any]:
+    """All that a step depends on."""
+    from keras.src.random.seed_generator import global_seed_generator
+
+    return [*model.variables, *model.optimizer.variables, global_seed_generator().state]
+
+
+def _values(model: Any) -> list[Any]:
+    import keras
+    import numpy as np
+
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from glueft.testing.built import from_config, require_built, saved_config
@@ -18,6 +19,7 @@ def checks(subject: Subject) -> list[Check]:
         Check("rates", subject, rates, ("keras",)),
         Check("whole run", subject, whole_run, ("keras",)),
         Check("is saved", subject, is_saved, ("keras",)),
+        Check("resume", subject, resume, ("keras",)),
     ]
 
 
@@ -68,6 +70,20 @@ def is_saved(subject: Subject) -> str:
                 f"{_rate(schedule, step):g}; get_config must name every argument of the constructor"
             )
     return f"{len(config)} settings through JSON and back"
+
+
+def resume(subject: Subject) -> str:
+    """The rate of a step depends on the step alone: a resumed run asks for those to come, of a schedule built anew."""
+    whole = _rates(subject, 100)
+    schedule = _built(replace(subject), 100)  # of a new plugin
+    for step in sorted(whole, reverse=True):
+        rate = _rate(schedule, step)
+        if rate != whole[step] and not math.isnan(rate):
+            raise ContractBrokenError(
+                f"the rate of step {step} is {whole[step]:g} after the steps before it, and {rate:g} without them: "
+                "compute it from the step alone, and keep nothing from one call to the next"
+            )
+    return "the same rates in any order"
 
 
 def _built(subject: Subject, total_steps: int) -> Any:

@@ -140,7 +140,7 @@ def test_check_from_the_command_line(capsys: Captured) -> None:
     answer = json.loads(capsys.readouterr().out)
     (report,) = answer["plugins"]
     assert answer["passed"] and report["passed"] and report["file"] == str(Path(module).absolute())
-    assert [finding["check"] for finding in report["checks"]][-4:] == ["builds", "rates", "whole run", "is saved"]
+    assert [finding["check"] for finding in report["checks"]][-4:] == ["rates", "whole run", "is saved", "resume"]
     assert {finding["state"] for finding in report["checks"]} == {"passed"}
     said = {finding["check"]: finding["said"] for finding in report["checks"]}
     assert said["options"] == "initial_learning_rate = 5e-05, end_factor = 0.5"
@@ -149,7 +149,7 @@ def test_check_from_the_command_line(capsys: Captured) -> None:
     assert command_line(["plugin", "check", "tail", "--plugin", module]) == 2
     told = capsys.readouterr().out
     assert "  ✗ rates         in a run of 1 steps the learning rate of step 1 is -5e-05" in told
-    assert "  ✓ builds        ExponentialDecay\n" in told and "\ntail: 3 of 9 checks failed\n" in told
+    assert "  ✓ builds        ExponentialDecay\n" in told and "\ntail: 3 of 10 checks failed\n" in told
 
 
 @pytest.mark.parametrize(

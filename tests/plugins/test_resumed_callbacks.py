@@ -88,6 +88,8 @@ def killed(folder: Path, table: str, saved: int, lost: int, dying: Callable[[Par
     part.train(saved + 1, saved + lost)
     dying(part)
     resumed = Part(folder, table)
+    if saved % STEPS:
+        resumed.keras.on_epoch_begin(saved // STEPS)
     resumed.callback.restore(state)
     return resumed.train(saved + 1, EPOCHS * STEPS).end()
 

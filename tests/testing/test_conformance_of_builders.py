@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import socket
+import time
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 from test_conformance import broken, run
 
@@ -80,9 +85,51 @@ class Unspeakable(Base):
         return Odd(learning_rate)
 
 
+class Counting(Base):
+    """Counts its updates in Python."""
+
+    def build(self, learning_rate: Any) -> Any:
+        class Counts(keras.optimizers.SGD):  # type: ignore[misc]
+            count = 0
+
+            def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+                self.count += 1
+                super().update_step(gradient / self.count, variable, learning_rate)
+
+        return Counts(learning_rate)
+
+
+class Noisy(Base):
+    """Draws its noise from NumPy."""
+
+    def build(self, learning_rate: Any) -> Any:
+        class Noise(keras.optimizers.SGD):  # type: ignore[misc]
+            def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+                super().update_step(gradient * np.random.rand(), variable, learning_rate)
+
+        return Noise(learning_rate)
+
+
+class Shared(Base):
+    """Draws its noise from Keras, as it should."""
+
+    def build(self, learning_rate: Any) -> Any:
+        class Noise(keras.optimizers.SGD):  # type: ignore[misc]
+            def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+                noise = keras.random.uniform(variable.shape)
+                super().update_step(gradient * noise, variable, learning_rate)
+
+        return Noise(learning_rate)
+
+
+RESUMED = "resumed after step 3, it has at step 6 other values in "
+
+
 @pytest.mark.parametrize(
     ("optimizer", "check", "told"),
     [
+        (Counting, "resume", RESUMED),
+        (Noisy, "resume", RESUMED),
         (NotKeras, "builds", "`build` must return a keras.optimizers.Optimizer, and returned a str"),
         (OwnRate, "builds", "its learning rate is 0.01 before the first step, and the schedule says 0.5"),
         (BuiltAlready, "builds", "built on variables already"),
@@ -93,6 +140,10 @@ class Unspeakable(Base):
 )
 def test_a_wrong_optimizer(optimizer: type[glueft.Optimizer], check: str, told: str) -> None:
     assert told in broken(optimizer, check)
+
+
+def test_an_optimizer_that_can_be_resumed() -> None:
+    assert run(Shared, "resume") == "resumed after step 3, the same 7 variables at step 6 to the last bit"
 
 
 class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
@@ -183,6 +234,19 @@ class Misnamed(NoConfig):
         return type("Silent", (Silent,), {"get_config": lambda self: {"top": self.peak}})(1.0, total_steps)
 
 
+class Remembering(Scheduled):
+    """Falls with each call."""
+
+    def build(self, total_steps: int) -> Any:
+        rates: list[float] = [1.0]
+
+        def rate(step: float) -> float:
+            rates.append(rates[-1] * 0.99)
+            return rates[-1]
+
+        return Rates(rate)
+
+
 MUST_RETURN = (
     "it must return the arguments of its constructor by name: "
     'return {"peak": self.peak, "total_steps": self.total_steps}'
@@ -196,6 +260,7 @@ MUST_RETURN = (
         (Negative, "rates", "in a run of 1 steps the learning rate of step 1 is -1"),
         (Undefined, "rates", "the learning rate of step 0 is nan"),
         (Short, "whole run", "in a run of 5000 steps the learning rate is already 0 after step 996"),
+        (Remembering, "resume", "the rate of step 100 is 0.362372 after the steps before it, and 0.99 without them: "),
         (Nothing, "whole run", "in a run of 7 steps every learning rate is 0"),
         (NoConfig, "is saved", f"its class Silent has no get_config; {MUST_RETURN}"),
         (Forgetful, "is saved", f"its get_config returned nothing; {MUST_RETURN}"),
@@ -247,9 +312,128 @@ def test_a_wrong_callback() -> None:
     assert "test_conformance_of_builders.py, line" in told
 
 
-@pytest.mark.parametrize("kind", ["optimizer", "schedule"])
+class Lines(glueft.Callback):
+    """Writes the number of each step."""
+
+    name = "lines"
+
+    def build(self, run: Any) -> Any:
+        self.path, self.step = run.folder / "lines.txt", 0
+        self.path.touch()
+
+        def write(batch: int, logs: Any) -> None:
+            self.step += 1
+            with self.path.open("a") as file:
+                file.write(f"{self.step}\n")
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=write)
+
+
+class Appending(Lines):
+    """Leaves the lines of steps that come again."""
+
+    def state(self) -> dict[str, Any]:
+        return {"step": self.step}
+
+    def restore(self, state: Any) -> None:
+        self.step = state["step"]
+
+
+class Kept(Appending):
+    """Takes those lines back, as it should."""
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"bytes": self.path.stat().st_size}
+
+    def restore(self, state: Any) -> None:
+        super().restore(state)
+        os.truncate(self.path, state["bytes"])
+
+
+class Uncounted(Kept):
+    """Counts the steps anew."""
+
+    def restore(self, state: Any) -> None:
+        os.truncate(self.path, state["bytes"])
+
+
+class OneWay(Lines):
+    """Gives and does not take."""
+
+    def state(self) -> dict[str, Any]:
+        return {"step": self.step}
+
+
+class Timed(Kept):
+    """Notes the time as well, which is another each time."""
+
+    def build(self, run: Any) -> Any:
+        run.record["begun"] = time.perf_counter()
+        return super().build(run)
+
+
+class Stopping(glueft.Callback):
+    """Stops at the second epoch that is no better than the best, and forgets the best."""
+
+    name = "stopping"
+
+    def build(self, run: Any) -> Any:
+        self.built = keras.callbacks.EarlyStopping("val_accuracy", patience=1, mode="max")
+        return self.built
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+
+LEAVES = "in a run that is saved after step 3, killed and resumed, "
+
+
+@pytest.mark.parametrize(
+    ("callback", "told"),
+    [
+        (Appending, f"{LEAVES}the file lines.txt differs from those of a run in one piece: let `state` return"),
+        (Uncounted, f"{LEAVES}the file lines.txt differs"),
+        (Stopping, f"{LEAVES}the last step and the weights differ from"),
+        (OneWay, 'the callback "lines" cannot be resumed (expected a `restore` that takes what its `state` has'),
+    ],
+)
+def test_a_callback_that_cannot_be_resumed(callback: type[glueft.Callback], told: str) -> None:
+    assert told in broken(callback, "resume")
+
+
+@pytest.mark.parametrize("callback", [Kept, Timed])
+def test_a_callback_that_can_be_resumed(callback: type[glueft.Callback]) -> None:
+    assert run(callback, "resume") == "after a resume the same: the last step, the weights, the file lines.txt"
+
+
+def test_a_callback_that_does_not_say_what_it_keeps_is_not_checked() -> None:
+    with pytest.raises(testing.NotCheckedError, match="it has no `state`: a run with it can be resumed, but not exac"):
+        run(Lines, "resume")
+
+
+class Calling(Kept):
+    """Asks somebody else."""
+
+    def build(self, run: Any) -> Any:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("tracker.example", 80))
+        return super().build(run)
+
+
+def test_a_callback_that_opens_a_connection_is_not_checked() -> None:
+    with pytest.raises(
+        testing.NotCheckedError, match=r"it opens a connection \(tracker.example\), which is refused here"
+    ):
+        run(Calling, "resume")
+
+
+@pytest.mark.parametrize("kind", ["optimizer", "schedule", "callback"])
 def test_glueft_s_own_pass(kind: str) -> None:
-    names = {"optimizer": ["builds", "is saved"], "schedule": ["builds", "rates", "whole run", "is saved"]}
+    names = {
+        "optimizer": ["builds", "is saved", "resume"],
+        "schedule": ["builds", "rates", "whole run", "is saved", "resume"],
+        "callback": ["builds", "resume"],
+    }
     for plugin in load_registry().all(kind):
         for check in ("name", "docstring", "options", "declaration", *names[kind]):
             run(plugin.cls, check)
