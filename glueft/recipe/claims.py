@@ -11,7 +11,9 @@ from glueft.recipe.problems import Locations, Problem
 from glueft.text import quoted
 
 # What glueft itself writes into a run folder.
-OWN_FILES = ("recipe.toml", "run.json", "history.jsonl", "predictions", "model", "report.html")
+OWN_FILES = (
+    "recipe.toml", "run.json", "history.jsonl", "predictions", "model", "report.html", "checkpoints", "heartbeat",
+)  # fmt: skip
 
 # In place of the run folder, which has no name yet.
 _RUN = os.path.join(os.sep, "the run folder")  # noqa: PTH118

@@ -7,9 +7,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-# What the run itself writes there.
-TAKEN = ("recipe.toml", "run.json", "history.jsonl", "predictions", "model")
-
 
 def _inside(text: str) -> str:
     path = PurePath(text)
@@ -17,8 +14,6 @@ def _inside(text: str) -> str:
         raise ValueError("must not be empty or hold control characters")
     if path.is_absolute() or ".." in path.parts or text.startswith("~") or len(path.parts) != 1:
         raise ValueError("must be a plain name, without folders: it lies in the run folder")
-    if path.name in TAKEN:
-        raise ValueError(f"must not be one of {', '.join(TAKEN)}, which the run writes itself")
     return text
 
 

@@ -373,7 +373,10 @@ def test_a_package_that_is_not_installed(callback: str, package: str, monkeypatc
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("run.json", "must not be one of recipe.toml, run.json, history.jsonl, predictions, model"),
+        *[
+            (taken, f'callback "csv" claims "{taken}", and so does glueft itself')
+            for taken in ("run.json", "checkpoints", "heartbeat")
+        ],
         ("../other.csv", "must be a plain name, without folders"),
         ("/tmp/other.csv", "must be a plain name, without folders"),
         ("~x", "must be a plain name, without folders"),
