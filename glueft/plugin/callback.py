@@ -32,7 +32,8 @@ class Callback(Plugin):
     def claims(self) -> Sequence[str]:
         """Return what only one callback may use, such as the files and folders that it writes; nothing by default.
 
-        A recipe is refused if two callbacks claim the same, or one claims a file that glueft writes.
+        A recipe is refused if two callbacks claim the same, or one claims a file that glueft writes. A run that begins
+        again in its folder, as it was killed before it was saved, removes what is claimed there.
 
         Returns:
             Paths, absolute or relative to the run folder; other resources by any text that names them.
