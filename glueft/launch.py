@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.splits import is_labelled
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import disk_fault
 from glueft.plugin.attribution import attributed_built
@@ -157,28 +156,15 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
     """Predict, score, and leave predictions and model in the run folder."""
     from glueft.encoder.checkpoint import save_classifier
     from glueft.encoder.checkpoint_finder import fingerprints
-    from glueft.encoder.lora import merge_lora
     from glueft.encoder.word_embeddings import widen_vocabulary
-    from glueft.training import engine
+    from glueft.training.outcome import outcome_of
 
     session, primary = training.session, training.session.primary_split
     with progress.phase("predictions"):
-        logits = {}
-        # Merged before anything is predicted: the numbers of the record are those of the model that is saved.
-        merged = merge_lora(session.model)
-        if training.kept is not None and training.kept.logits is not None and not merged:
-            logits[primary] = training.kept.logits
-        # Callbacks may have changed the weights after the last validation.
-        elif training.validation_logits is not None and not training.callbacks and not merged:
-            logits[primary] = training.validation_logits
-        for split, batches in session.evaluation.items():
-            if split not in logits:
-                logits[split] = engine.predict(session.model, batches, training.times, of_run=True)
-        labelled = [split for split in session.evaluation if is_labelled(session.encoded[split].labels)]
-        metrics = {split: session.score(split, logits[split]) for split in labelled}
-        others = {split: session.other_scores(split, logits[split]) for split in labelled}
+        outcome = outcome_of(training)
+        metrics, others, logits = outcome.metrics, outcome.others, outcome.logits
         run.record.update(metrics=metrics[primary], other_metrics=others[primary])
-        if len(labelled) > 1:
+        if len(metrics) > 1:
             run.record.update(metrics_by_split=metrics, other_metrics_by_split=others)
         references = session.encoded[primary].labels
         predictions = session.predictions(logits[primary])

@@ -28,7 +28,7 @@ FLOORS = (
     ("runs",),
     ("training",),
     ("inference",),
-    ("compare", "export", "push", "report", "submit", "terminal", "testing"),
+    ("compare", "export", "push", "report", "reproduce", "submit", "terminal", "testing"),
     ("launch",),
     ("cli",),
     ("glueft",),

@@ -26,7 +26,9 @@ from glueft.cli import (
     plugin_new,
     predict,
     push,
+    receipt,
     report,
+    reproduce,
     run,
     schema,
     show,
@@ -59,6 +61,8 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("predict", predict.predict, predict.EPILOG),
     ("report", report.report, report.EPILOG),
     ("compare", compare.compare, compare.EPILOG),
+    ("reproduce", reproduce.reproduce, reproduce.EPILOG),
+    ("receipt", receipt.receipt, receipt.EPILOG),
     ("export", export.export, export.EPILOG),
     ("push", push.push, push.EPILOG),
     ("submit", submit.submit, submit.EPILOG),
@@ -68,7 +72,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 )
 
 # Those that end at once; all others, plugins' too, may run for long.
-LIGHT = ("validate", "show", "list", "list-runs", "describe", "schema")
+LIGHT = ("validate", "show", "list", "list-runs", "receipt", "describe", "schema")
 
 EPILOG = """\b
 Examples:

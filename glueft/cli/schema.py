@@ -1,4 +1,4 @@
-"""`glueft schema`: the JSON schema of recipes, or of run.json."""
+"""`glueft schema`: the JSON schema of recipes, of run.json, or of receipts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ EPILOG = """\b
 Examples:
   glueft schema > recipe.schema.json
   glueft schema --run
+  glueft schema --receipt
 For completion in an editor that knows TOML schemas, the recipe's first line is then:
   #:schema ./recipe.schema.json
 """
@@ -22,16 +23,22 @@ For completion in an editor that knows TOML schemas, the recipe's first line is 
 def schema(
     plugins: PluginFiles = None,
     run: Annotated[bool, typer.Option("--run", help="Print the schema of a run's run.json instead.")] = False,
+    receipt: Annotated[bool, typer.Option("--receipt", help="Print the schema of a run's receipt instead.")] = False,
 ) -> None:
-    """Print the JSON schema of recipes, or of run.json.
+    """Print the JSON schema of recipes, of run.json, or of receipts.
 
     The schema of recipes holds the options of every installed plugin; editors complete and check recipes by it.
     """
     from glueft.recipe.schema import recipe_schema
+    from glueft.reproduce.receipt import receipt_schema
     from glueft.runs.record import record_schema
 
+    if run and receipt:
+        raise typer.BadParameter("one schema at a time: --run or --receipt")
     if run:
         printed = record_schema()
+    elif receipt:
+        printed = receipt_schema()
     else:
         warn_of_failures()
         printed = recipe_schema(registry_with(plugins))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from glueft.errors import PluginError
 from glueft.plugin.base import Plugin
@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
 
 class Callback(Plugin):
-    """Observes or controls the training; a recipe names any number of them in `[[callbacks]]`."""
+    """Observes or controls the training; a recipe names any number of them in `[[callbacks]]`.
+
+    Attributes:
+        only_watches: whether it changes nothing of the training, as one that writes or sends what it sees: a training
+            that is repeated to compare its numbers (`glueft reproduce`) goes without it.
+    """
 
     kind = "callback"
+    only_watches: ClassVar[bool] = False
 
     def check(self, task: Task) -> None:
         """Refuse a task that does not fit the options, or a machine that lacks a package.

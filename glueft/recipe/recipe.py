@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,11 +12,12 @@ from glueft.plugin.callback import Callback
 from glueft.plugin.file import PluginFile
 from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.options import absolute, plain_values
+from glueft.plugin.origin import Origin
 from glueft.plugin.registry import Registry, load_registry, use_registry
 from glueft.plugin.schedule import Schedule
 from glueft.plugin.task import Task
 from glueft.recipe.draft import Draft
-from glueft.recipe.file import lies_in_run_folder, origins_beside
+from glueft.recipe.file import lies_in_run_folder, origins_beside, parse_text
 from glueft.recipe.problems import Locations
 from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Training
 
@@ -118,6 +119,38 @@ def load_recipe(
     files, unusable = draft.plugin_files([os.fspath(file) for file in plugins], of_a_run=of_a_run, trust=trust)
     brought = origins_beside(os.fspath(path)) if of_a_run else {}
     parts = draft.check(use_registry(*files), unusable, brought=brought)
+    return _recipe(draft.name, parts, files, draft.locations)
+
+
+def load_recipe_text(
+    name: str,
+    text: str,
+    overrides: Sequence[str] = (),
+    *,
+    unset: Sequence[str] = (),
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    plugins: Sequence[str] = (),
+    brought: Mapping[tuple[str, str], Origin] | None = None,
+) -> Recipe:
+    """Check a recipe that lies in no file of its own, as `load_recipe` does.
+
+    Relative paths begin at the working folder.
+
+    Args:
+        name: for messages.
+        text: TOML.
+        overrides, unset, data_dir, checkpoint, plugins: as in `load_recipe`.
+        brought: where each plugin of the recipe's run came from, by kind and name.
+
+    Raises:
+        RecipeError: the recipe cannot be used; it holds every problem.
+    """
+    draft = Draft(name, parse_text(name, text))
+    draft.take_back(unset)
+    draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=False)
+    files, unusable = draft.plugin_files(plugins)
+    parts = draft.check(use_registry(*files), unusable, brought=brought or {})
     return _recipe(draft.name, parts, files, draft.locations)
 
 

@@ -46,23 +46,25 @@ _FILE_KEYS = (
 
 _PATH = re.compile(r"^(/.|~|\.\.?/|[A-Za-z]:[\\/]|\\\\|file:)", re.DOTALL)
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://")
-_INSIDE = re.compile(r"(?<![\w.:/-])(~?/[\w.@+-]+(/[\w.@+-]+)+/?|[A-Za-z]:\\[^\s\"']+|[a-z][\w+.-]*://[^\s\"']+)")
+_INSIDE = re.compile(
+    r"(?<![\w.:/-])((~|\.{1,2})?/[\w.@+-]+(/[\w.@+-]+)+/?|[A-Za-z]:\\[^\s\"']+|[a-z][\w+.-]*://[^\s\"']+)"
+)
 _SECRET = re.compile(r"(^|[_-])(token|secret|passw(or)?d|credentials?|(api|access|private)[_-]?key)$", re.IGNORECASE)
 
 
 def public_record(record: Record) -> Record:
     """Return what of run.json is published."""
-    return _public_part(record)
+    return public_part(record)
 
 
-def public_recipe(tables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def public_recipe(tables: Mapping[str, Any], *, inside: bool = False) -> tuple[dict[str, Any], list[str]]:
     """Return a complete recipe as it is shown, and the dotted keys whose values were left out or shortened.
 
     It stays a recipe: a folder is shown as one of that name beside the recipe. Where to push is nobody else's business,
-    and files with plugins are named by the record.
+    and files with plugins are named by the record. `inside` also looks for paths within longer texts.
     """
     kept = {name: table for name, table in tables.items() if name not in ("hub", "plugins")}
-    shown = {name: _public(table, inside=False) for name, table in kept.items()}
+    shown = {name: _public(table, inside=inside) for name, table in kept.items()}
     changed = sorted(_differences(kept, shown))
     return shown, changed + [f"plugins.{key}" for key in tables.get("plugins", {})]
 
@@ -87,8 +89,8 @@ def is_local(name: str) -> bool:
     return _PATH.match(name) is not None
 
 
-def _public_part(part: P) -> P:
-    """A table of run.json without what is private."""
+def public_part(part: P) -> P:
+    """Return a table of run.json without what is private."""
     keys = _KEYS.get(type(part))
     extra = part.__pydantic_extra__ or {}
     values = {key: extra[key] if key in extra else getattr(part, key) for key in part.written()}
@@ -103,7 +105,7 @@ def _public_part(part: P) -> P:
 def _public(value: Any, *, inside: bool = True) -> Any:
     """A value without what is private; `inside` also looks for paths within sentences."""
     if isinstance(value, Part):
-        return _public_part(value)
+        return public_part(value)
     if isinstance(value, Mapping):
         return {
             key: LEFT_OUT if _SECRET.search(str(key)) and isinstance(element, str) else _public(element, inside=inside)

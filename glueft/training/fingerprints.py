@@ -94,7 +94,7 @@ class Difference:
         return _NAMES[self.part].format(self.what)
 
     def __str__(self) -> str:
-        return f"{self.name}: {_shown(self.before)} in the run, {_shown(self.now)} now"
+        return f"{self.name}: {value_text(self.before)} in the run, {value_text(self.now)} now"
 
 
 def fingerprints(session: Session) -> dict[str, Any]:
@@ -186,6 +186,14 @@ def logits_fingerprint(logits: NDArray[np.float32]) -> str:
     return _sha256(logits)
 
 
+def value_text(value: Any) -> str:
+    """Return a value as it is told: a SHA-256 shortened, a list with commas, "none" for None."""
+    if value is None:
+        return "none"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1...", text)
+
+
 def _plain(value: Any) -> Any:
     """A value of a recipe as JSON has it."""
     if isinstance(value, Mapping):
@@ -238,10 +246,3 @@ def _sha256(*arrays: NDArray[Any]) -> str:
 
 def _glueft(made_of: Mapping[str, Any]) -> Any:
     return made_of.get("versions", {}).get("glueft")
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "none"
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1...", text)

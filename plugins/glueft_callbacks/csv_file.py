@@ -30,6 +30,7 @@ class CSV(glueft.Callback):
     """
 
     name = "csv"
+    only_watches = True
 
     class Options(glueft.Options):
         """How often, and where to."""

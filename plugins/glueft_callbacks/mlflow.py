@@ -34,6 +34,7 @@ class MLflow(glueft.Callback):
     """
 
     name = "mlflow"
+    only_watches = True
 
     class Options(glueft.Options):
         """Where to, and how much."""

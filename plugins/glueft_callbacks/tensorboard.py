@@ -29,6 +29,7 @@ class TensorBoard(glueft.Callback):
     """
 
     name = "tensorboard"
+    only_watches = True
 
     class Options(glueft.Options):
         """Where to, and how often."""

@@ -1,0 +1,100 @@
+"""What is trained again: a run folder, or the receipt of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.recipe import load_recipe
+from glueft.reproduce.receipt import Receipt, is_receipt, load_receipt_recipe, read_receipt
+from glueft.runs.run import Run
+
+if TYPE_CHECKING:
+    from glueft.recipe import Recipe
+    from glueft.runs.predictions import Predictions
+    from glueft.runs.record import Record
+
+
+@dataclass(frozen=True)
+class Original:
+    """A finished run.
+
+    Attributes:
+        name: the folder or file, as the user has named it.
+        record: run.json, or what a receipt has of it.
+        history: the lines of history.jsonl.
+        run: None of a receipt.
+        receipt: None of a run folder.
+    """
+
+    name: str
+    record: Record
+    history: list[dict[str, Any]]
+    run: Run | None = None
+    receipt: Receipt | None = None
+
+    @classmethod
+    def open(cls, path: str) -> Original:
+        """Open a run folder or a receipt.
+
+        Raises:
+            RunFolderError: it is neither, or the run is not done.
+        """
+        if is_receipt(path):
+            receipt, record = read_receipt(Path(path))
+            return cls(path, record, receipt.history, receipt=receipt)
+        run = Run.open(path)
+        return cls(path, run.record, run.history(), run)
+
+    def load_recipe(
+        self,
+        overrides: Sequence[str] = (),
+        *,
+        data_dir: str | None = None,
+        checkpoint: str | None = None,
+        plugins: Sequence[str] = (),
+        trust: bool = False,
+    ) -> Recipe:
+        """Load the recipe. What came from the hub is read at the commit of then, unless another place is named.
+
+        Args:
+            overrides, data_dir, checkpoint, plugins, trust: as in `glueft.recipe.load_recipe`.
+
+        Raises:
+            RunFolderError: a receipt does not name local files of the run, and nothing is named in their place.
+            RecipeError: the recipe cannot be used.
+        """
+        named = {override.partition("=")[0].strip() for override in overrides}
+        pinned = []
+        if self.record.data.source == "hub" and self.record.data.revision and data_dir is None:
+            pinned.append(f'data.revision="{self.record.data.revision}"')
+        if self.record.checkpoint.revision and checkpoint is None:
+            pinned.append(f'model.revision="{self.record.checkpoint.revision}"')
+        elsewhere = {"data.revision": "data.source", "model.revision": "model.checkpoint"}
+        pinned = [pin for pin in pinned if not {key := pin.partition("=")[0], elsewhere[key]} & named]
+        overrides = [*pinned, *overrides]
+        if self.receipt is not None:
+            return load_receipt_recipe(
+                Path(self.name),
+                self.receipt,
+                self.record,
+                overrides,
+                data_dir=data_dir,
+                checkpoint=checkpoint,
+                plugins=plugins,
+            )
+        assert self.run is not None
+        return load_recipe(
+            self.run.folder / "recipe.toml",
+            overrides,
+            data_dir=data_dir,
+            checkpoint=checkpoint,
+            plugins=plugins,
+            trust=trust,
+        )
+
+    def predictions(self, split: str) -> Predictions | None:
+        """Return the predictions of a split; None where there are none, as in a receipt."""
+        return self.run.predictions(split) if self.run is not None and split in self.run.splits() else None

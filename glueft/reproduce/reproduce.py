@@ -1,0 +1,293 @@
+"""Trains a run again as its recipe says, and compares every stage with what the run has recorded."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.plugin.attribution import attributed_built
+from glueft.plugin.build import build
+from glueft.reproduce.follower import EnoughError, Follower
+from glueft.reproduce.original import Original
+from glueft.reproduce.stages import STAGES, Comparison, Unequal, unequal_numbers
+from glueft.runs.public_record import LEFT_OUT
+from glueft.runs.run import Run
+from glueft.system.quiet import captured_stderr, hush_libraries
+from glueft.text import counted
+from glueft.training.backend import import_backend, keras_backend
+from glueft.training.fingerprints import (
+    LOCAL_PATH,
+    Difference,
+    differing,
+    fingerprints,
+    logits_fingerprint,
+    recorded_fingerprints,
+    settings_in_numbers,
+)
+from glueft.training.observers import Training
+from glueft.training.recorder import Recorder
+from glueft.training.session import Session, read_session
+
+if TYPE_CHECKING:
+    from glueft.recipe import Recipe
+    from glueft.training.observers import RunProgress
+    from glueft.training.outcome import Outcome
+
+# Stages of the inputs by the parts of the fingerprints that they compare.
+_PARTS = {
+    "versions": ("versions", "plugins"),
+    "machine": ("engine", "machine"),
+    "rows": ("rows",),
+    "tokens": ("tokens",),
+    "checkpoint": ("checkpoint",),
+    "batches": ("batches",),
+}
+
+
+def reproduce(
+    path: str,
+    overrides: Sequence[str] = (),
+    *,
+    progress: RunProgress,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
+    steps: int | None = None,
+    verbose: bool = False,
+) -> dict[str, Any]:
+    """Train a run again and compare. Other recipe, rows, tokens, checkpoint or batches end it before the training.
+
+    Callbacks take part unless they only watch; what they write goes to a temporary folder.
+
+    Args:
+        path: a run folder or a receipt.
+        overrides, data_dir, checkpoint, plugins, trust: as in `Original.load_recipe`.
+        progress: shows the training, and each stage as it is passed.
+        steps: stop after so many optimizer steps; None for the whole run.
+        verbose: let the libraries' own log lines through.
+
+    Returns:
+        What `glueft reproduce --json` prints: `equal`, whether all numbers that were compared are the same to the last
+        bit; `stages`, see `Stage`; `first_difference`, the name of the first stage that differs, None if none does;
+        `explanations`, lines; `steps`, the optimizer steps that were trained; `num_train_steps`, those of the run; the
+        `summary` in a sentence.
+
+    Raises:
+        GlueftError: it is no finished run, or its recipe, rows or checkpoint cannot be had here.
+    """
+    if not verbose:
+        hush_libraries()
+    original = Original.open(path)
+    before = recorded_fingerprints(original.record)
+    _take_backend(original)
+    recipe = original.load_recipe(overrides, data_dir=data_dir, checkpoint=checkpoint, plugins=plugins, trust=trust)
+    comparison = Comparison(progress.say)
+    _compare_recipe(comparison, before, recipe)
+    if comparison.first is not None:
+        return _result(original, comparison, None)
+    with nullcontext() if verbose else captured_stderr():
+        import_backend()
+    session = read_session(recipe, progress)
+    _compare_inputs(comparison, before, session)
+    if comparison.first is not None:
+        return _result(original, comparison, session)
+    if steps is not None and steps >= session.batches.num_train_steps:
+        steps = None
+    with tempfile.TemporaryDirectory(prefix="glueft-reproduce-") as folder:
+        follower = Follower(original.history, comparison, steps)
+        training = _train(session, Path(folder), follower, progress, quiet=not verbose)
+        follower.finish()
+        if training is not None:
+            _compare_results(comparison, original, training, Path(folder), progress)
+    return _result(original, comparison, session, follower.step_now)
+
+
+def _take_backend(original: Original) -> None:
+    """Use the backend of the run, unless the user has named one or Keras is imported."""
+    backend = original.record.engine.backend
+    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or backend in (None, keras_backend()):
+        return
+    if importlib.util.find_spec(backend) is not None:
+        os.environ["KERAS_BACKEND"] = backend
+
+
+def _compare_recipe(comparison: Comparison, before: Mapping[str, Any], recipe: Recipe) -> None:
+    from glueft.runs.environment import installed_versions
+
+    now = {"recipe": settings_in_numbers(recipe.tables()), "versions": installed_versions()}
+    # A later glueft has more settings, and its defaults are those of then.
+    found = [each for each in differing(before, now, ["recipe"]) if each.kind == "content" and not _is_hidden(each)]
+    comparison.add("recipe", [*map(Unequal.of, found)], status=None if before["recipe"] else "unknown")
+
+
+def _is_hidden(difference: Difference) -> bool:
+    """Whether the run's value is one that its record or receipt does not tell."""
+    values = difference.before if isinstance(difference.before, list) else [difference.before]
+    return LOCAL_PATH in values or LEFT_OUT in values
+
+
+def _compare_inputs(comparison: Comparison, before: Mapping[str, Any], session: Session) -> None:
+    now = fingerprints(session)
+    backend = now["engine"]["backend"]
+    for stage, parts in _PARTS.items():
+        found = [Unequal.of(each, _fix(each, backend)) for each in differing(before, now, parts)]
+        known = any(before[part] for part in parts)
+        counts = {name: len(session.rows[name]) for name in session.encoded} if stage == "rows" else {}
+        compared = ", ".join(f"{rows:,} {name}" for name, rows in counts.items())
+        comparison.add(stage, found, compared=compared, status=None if known else "unknown")
+
+
+def _fix(difference: Difference, backend: str) -> str:
+    """How to have what the run had; empty where that is not a matter of a command."""
+    before = difference.before
+    if difference.part == "versions" and difference.what != "python":
+        return f"pip install {difference.what}=={before}"
+    if difference.part == "engine" and difference.what == "backend":
+        return f"KERAS_BACKEND={before}"
+    threads = {"intra_op_threads": "TF_NUM_INTRAOP_THREADS", "inter_op_threads": "TF_NUM_INTEROP_THREADS"}
+    if difference.what in threads:
+        return f"{'NPROC' if backend == 'jax' else threads[difference.what]}={before}"
+    kind, _, switch = difference.what.partition(".")
+    if kind == "switches":
+        return f"unset {switch}" if before is None else f"{switch}={before}"
+    return ""
+
+
+def _train(
+    session: Session, folder: Path, follower: Follower, progress: RunProgress, *, quiet: bool
+) -> Training | None:
+    """Train, with the recipe's callbacks as in a run; return None if it was ended after some steps."""
+    # As a run has it, for callbacks; nothing of it is kept.
+    run = Run.of(session.recipe, folder, progress.say)
+    run.record.update(session.describe_rows())
+    with progress.phase("model"), captured_stderr() if quiet else nullcontext():
+        session.load()
+
+        from glueft.training import engine
+        from glueft.training.attributed_callback import AttributedCallback
+        from glueft.training.model_in_training import ModelInTraining
+
+        run.attach(ModelInTraining(session))
+        run.record.update(session.describe_model())
+        callbacks = [
+            AttributedCallback(callback, build(callback, run.for_plugins))
+            for callback in session.recipe.callbacks
+            if not callback.only_watches
+        ]
+    recipe = session.recipe
+    with suppress(EnoughError), attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
+        return engine.train(session, [progress, Recorder(run), follower], callbacks)
+    return None
+
+
+def _compare_results(
+    comparison: Comparison, original: Original, training: Training, folder: Path, progress: RunProgress
+) -> None:
+    from glueft.encoder.checkpoint import save_classifier
+    from glueft.encoder.checkpoint_finder import fingerprints as files_of
+    from glueft.training.outcome import outcome_of
+
+    record, session = original.record, training.session
+    with progress.phase("predictions"):
+        outcome = outcome_of(training)
+    _compare_logits(comparison, original, outcome, list(session.labels))
+    run = record.shown_metrics()
+    now = {split: metrics | outcome.others[split] for split, metrics in outcome.metrics.items()}
+    unequal = [
+        each
+        for split in dict.fromkeys([*run, *now])
+        for each in unequal_numbers(f"{{}} of {split}", run.get(split, {}), now.get(split, {}))
+    ]
+    comparison.add("metrics", unequal, compared=", ".join(run.get(session.primary_split, {})))
+    with progress.phase("model files"):
+        save_classifier(session.model, folder / "model", session.tokenizer)
+        files = files_of(folder / "model")
+    saved = record.model.sha256
+    different = [Unequal(name, saved.get(name), files.get(name)) for name in {**saved, **files}]
+    different = [each for each in different if each.run != each.now]
+    comparison.add("model", different, compared=counted(len(files), "file"), status=None if saved else "unknown")
+
+
+def _compare_logits(comparison: Comparison, original: Original, outcome: Outcome, labels: list[str]) -> None:
+    """By their fingerprints where the run has them, else by the predictions, which have all digits."""
+    from glueft.inference.evaluation_comparison import compare_predictions
+
+    unequal, compared = [], []
+    for split, logits in outcome.logits.items():
+        run, now = original.record.fingerprints.logits.get(split), logits_fingerprint(logits)
+        if run == now:
+            compared.append(split)
+            continue
+        own = original.predictions(split)
+        if own is None and run is None:
+            continue
+        compared.append(split)
+        changed, apart = (0, None) if own is None else compare_predictions(own, logits, labels)
+        if run is not None or apart:
+            note = f"probabilities up to {apart:.2g} apart, {counted(changed, 'row')} with another label"
+            unequal.append(Unequal(f"logits of {split}", run, now, apart, "" if apart is None else note))
+    comparison.add("logits", unequal, compared=", ".join(compared), status=None if compared else "unknown")
+
+
+def _result(original: Original, comparison: Comparison, session: Session | None, steps: int = 0) -> dict[str, Any]:
+    """What `reproduce` returns; `steps` were trained. Without a session the rows were not read."""
+    comparison.leave_out(STAGES)
+    first = comparison.first
+    planned = session.batches.num_train_steps if session is not None else original.record.num_train_steps
+    return {
+        "run": original.name,
+        "equal": first is None,
+        "first_difference": None if first is None else first.stage,
+        "stages": comparison.as_json(),
+        "explanations": [*_explanations(original, comparison, session)],
+        "steps": steps,
+        "num_train_steps": planned,
+        "summary": _summary(comparison, steps, planned),
+    }
+
+
+def _explanations(original: Original, comparison: Comparison, session: Session | None) -> Iterator[str]:
+    """What explains the first difference, or what could have made one."""
+    first = None if comparison.first is None else comparison.first.stage
+    if first == "recipe":
+        yield "the recipe was changed after the run, or the command line changes it"
+    elif first == "rows" and session is not None:
+        then = original.record.data.as_dict()
+        yield f"the rows were read from {_source(session.provenance)}; those of the run from {_source(then)}"
+    elif first == "checkpoint" and session is not None:
+        yield f"it was read from {session.checkpoint.name}; that of the run from {original.record.checkpoint.name}"
+    else:
+        found = [*comparison.explanations()]
+        yield from found
+        if first is not None and not found:
+            yield (
+                "nothing that the run has recorded explains it; what is not recorded can: a plugin that draws numbers "
+                "of its own, another processor of the same name, or weights and files that changed meanwhile"
+            )
+
+
+def _source(data: Mapping[str, Any]) -> str:
+    """Where rows came from: `hub, nyu-mll/glue, mrpc`, or `folder, glue_data/MRPC`."""
+    keys = ("source", "dataset", "config", "revision", "folder", "package", "files")
+    return ", ".join(str(data[key]) for key in keys if data.get(key))
+
+
+def _summary(comparison: Comparison, steps: int, planned: int | None) -> str:
+    first = comparison.first
+    unknown = [STAGES[each.stage] for each in comparison.stages if each.status == "unknown"]
+    also = f"; not compared, for the run has not recorded it: {', '.join(unknown)}" if unknown else ""
+    if first is not None:
+        trained = "" if steps else "; nothing was trained"
+        return f"different: {first.differences[0]}{trained}{also}"
+    beside = [each.what for stage in comparison.stages for each in stage.differences]
+    though = f", with another {', '.join(beside)}" if beside else ""
+    if any(stage.status == "not reached" for stage in comparison.stages):
+        return f"equal to the last bit as far as it goes: {steps:,} of {planned:,} steps{though}{also}"
+    return f"equal to the last bit{though}{also}"
