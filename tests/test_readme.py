@@ -29,9 +29,11 @@ AFTER_A_RUN = {
     "list-runs": [],
     "compare": [],
     "evaluate": [],
+    "receipt": ["receipt.json"],
+    "reproduce": [],
     "export": ["mrpc-onnx/model.onnx"],
 }
-LIGHT = [command for command in COMMANDS if command.split()[1] in {*main.LIGHT} - {"list-runs"}]
+LIGHT = [command for command in COMMANDS if command.split()[1] in {*main.LIGHT} - {*AFTER_A_RUN}]
 PLANS = [command for command in COMMANDS if command.startswith("glueft plan")]
 QUICK = ["training.epochs=1", "data.limit_train=16", "data.limit_validation=8"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.recipe import load_recipe
+from glueft.recipe.file import parse_text
 from glueft.reproduce.receipt import Receipt, is_receipt, load_receipt_recipe, read_receipt
 from glueft.runs.run import Run
 
@@ -47,6 +48,13 @@ class Original:
             return cls(path, record, receipt.history, receipt=receipt)
         run = Run.open(path)
         return cls(path, run.record, run.history(), run)
+
+    def written_recipe(self) -> dict[str, Any]:
+        """Return the tables of recipe.toml as they were written."""
+        if self.receipt is not None:
+            return parse_text(self.name, self.receipt.recipe)
+        assert self.run is not None
+        return self.run.recipe_settings()
 
     def load_recipe(
         self,

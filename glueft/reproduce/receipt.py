@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +52,8 @@ def receipt_of(run: Run) -> Receipt:
     shown, _ = public_recipe(settings, inside=True)
     before, after = flatten(settings), flatten(shown)
     left_out = [key for key, value in before.items() if after.get(key) != value and not key.startswith("hub.")]
-    private = _private(record)
-    told = {"warnings": record.warnings, "notes": record.data.notes}
-    told = {key: [_without(text, private) for text in texts] for key, texts in told.items()}
-    data = record.data.model_copy(update={"notes": told["notes"]})
-    content = public_record(record.model_copy(update={"warnings": told["warnings"], "data": data})).as_dict()
+    names = _names(record)
+    content = _public(record, names)
     content["fingerprints"] = public_part(record.fingerprints).as_dict()
     content["model"] = record.model.as_dict()
     history = [
@@ -67,7 +64,7 @@ def receipt_of(run: Run) -> Receipt:
     return Receipt(
         receipt=FORMAT,
         glueft=__version__,
-        recipe=tomlkit.dumps(shown),
+        recipe=tomlkit.dumps(_nameless(settings, shown, names)),
         left_out=left_out,
         run=content,
         history=history,
@@ -184,18 +181,39 @@ def _as_record(run: Mapping[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _private(record: Record) -> list[str]:
-    """The places, and the names of host and user, that a sentence of the run may hold; the longest first."""
+def _public(record: Record, names: Collection[str]) -> dict[str, Any]:
+    """What of run.json is published; from its sentences, places with spaces and the names go too."""
+    folder = Path(record.data.folder or "")
+    places = {record.run_dir, str(Path(record.run_dir).parent), str(folder), str(folder.parent), str(Path.home())}
+    notes = _without(record.data.notes, places)
+    told = {"warnings": _without(record.warnings, places), "data": record.data.model_copy(update={"notes": notes})}
+    content = public_record(record.model_copy(update=told)).as_dict()
+    for table, key in ((content, "warnings"), (content.get("data", {}), "notes")):
+        if key in table:
+            table[key] = _without(table[key], names)
+    checkpoint = record.checkpoint.as_dict()
+    return content | {"checkpoint": _nameless(checkpoint, content.get("checkpoint", {}), names)}
+
+
+def _names(record: Record) -> set[str]:
+    """The names of host and user, of then and now."""
     home = re.match(r".*[/\\](?:home|Users)[/\\]([^/\\]+)", record.run_dir)
-    names = {record.host.name or "", home[1] if home else "", Path.home().name}
-    places = {record.run_dir, str(Path(record.run_dir).parent), record.data.folder or "", str(Path.home())}
-    return sorted((text for text in names | places if len(text) >= _SHORTEST), key=len, reverse=True)
+    return {record.host.name or "", home[1] if home else "", Path.home().name}
 
 
-def _without(text: str, private: Sequence[str]) -> str:
-    for name in private:
-        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", LEFT_OUT, text)
-    return text
+def _nameless(private: Any, shown: Any, names: Collection[str]) -> Any:
+    """What is shown of a private value; where that is the rest of a path, without the names."""
+    if isinstance(shown, Mapping):
+        return {key: _nameless(private[key], value, names) for key, value in shown.items()}
+    if isinstance(shown, list):
+        return [_nameless(old, new, names) for old, new in zip(private, shown, strict=True)]
+    return _without([shown], names)[0] if isinstance(shown, str) and shown != private else shown
+
+
+def _without(texts: Sequence[str], private: Collection[str]) -> list[str]:
+    """Texts without these words, the longest first."""
+    words = sorted((re.escape(word) for word in private if len(word) >= _SHORTEST), key=len, reverse=True)
+    return [re.sub(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", LEFT_OUT, text) for text in texts] if words else [*texts]
 
 
 def _refused(path: Path, wrong: Mapping[str, str]) -> RunFolderError:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
+from glueft.recipe.flatten import flatten
 from glueft.reproduce.follower import EnoughError, Follower
 from glueft.reproduce.original import Original
 from glueft.reproduce.stages import STAGES, Comparison, Unequal, unequal_numbers
@@ -74,10 +75,10 @@ def reproduce(
         verbose: let the libraries' own log lines through.
 
     Returns:
-        What `glueft reproduce --json` prints: `equal`, whether all numbers that were compared are the same to the last
-        bit; `stages`, see `Stage`; `first_difference`, the name of the first stage that differs, None if none does;
-        `explanations`, lines; `steps`, the optimizer steps that were trained; `num_train_steps`, those of the run; the
-        `summary` in a sentence.
+        What `glueft reproduce --json` prints: `run`, as it was named; `equal`, whether all that was compared is the
+        same to the last bit, other versions and another machine aside; `first_difference`, the first stage that differs
+        at all, None if none does; `stages`, see `Stage`; `explanations`, lines; `steps`, the optimizer steps that were
+        trained; `num_train_steps`, those of all epochs; the `summary` in a sentence.
 
     Raises:
         GlueftError: it is no finished run, or its recipe, rows or checkpoint cannot be had here.
@@ -89,7 +90,7 @@ def reproduce(
     _take_backend(original)
     recipe = original.load_recipe(overrides, data_dir=data_dir, checkpoint=checkpoint, plugins=plugins, trust=trust)
     comparison = Comparison(progress.say)
-    _compare_recipe(comparison, before, recipe)
+    _compare_recipe(comparison, before, recipe, {*flatten(original.written_recipe())} | _named(overrides))
     if comparison.first is not None:
         return _result(original, comparison, None)
     with nullcontext() if verbose else captured_stderr():
@@ -118,13 +119,16 @@ def _take_backend(original: Original) -> None:
         os.environ["KERAS_BACKEND"] = backend
 
 
-def _compare_recipe(comparison: Comparison, before: Mapping[str, Any], recipe: Recipe) -> None:
-    from glueft.runs.environment import installed_versions
-
-    now = {"recipe": settings_in_numbers(recipe.tables()), "versions": installed_versions()}
-    # A later glueft has more settings, and its defaults are those of then.
-    found = [each for each in differing(before, now, ["recipe"]) if each.kind == "content" and not _is_hidden(each)]
+def _compare_recipe(comparison: Comparison, before: Mapping[str, Any], recipe: Recipe, written: set[str]) -> None:
+    """Compare the settings; `written` are the dotted keys that the recipe or the command line gives."""
+    found = differing(before, {"recipe": settings_in_numbers(recipe.tables())}, ["recipe"])
+    # A later glueft has more settings than the run, with defaults that are what the run did.
+    found = [each for each in found if not _is_hidden(each) and (each.before is not None or each.what in written)]
     comparison.add("recipe", [*map(Unequal.of, found)], status=None if before["recipe"] else "unknown")
+
+
+def _named(overrides: Sequence[str]) -> set[str]:
+    return {override.partition("=")[0].strip() for override in overrides}
 
 
 def _is_hidden(difference: Difference) -> bool:
@@ -244,7 +248,7 @@ def _result(original: Original, comparison: Comparison, session: Session | None,
     return {
         "run": original.name,
         "equal": first is None,
-        "first_difference": None if first is None else first.stage,
+        "first_difference": next((each.stage for each in comparison.stages if each.status == "different"), None),
         "stages": comparison.as_json(),
         "explanations": [*_explanations(original, comparison, session)],
         "steps": steps,

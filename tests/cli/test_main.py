@@ -20,8 +20,8 @@ from plugin_packages import glueft, install
 
 BAD = GOOD.replace('"mrpc"', '"mrcp"').replace("initial_", "").replace("learning_rate = 5e", "lerning_rate = 5e")
 BAD = BAD.replace("batch_size = 8", 'batch_size = "8"')
-LONG = ["run", "plan", "evaluate", "predict", "report", "compare", "export", "push", "submit"]
-COMMANDS = [*LONG, "validate", "show", "list-runs", "list", "describe", "schema"]
+LONG = ["run", "plan", "evaluate", "predict", "report", "compare", "reproduce", "export", "push", "submit"]
+COMMANDS = [*LONG, "validate", "show", "list-runs", "receipt", "list", "describe", "schema"]
 
 
 def test_help_and_version() -> None:
