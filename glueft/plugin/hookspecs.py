@@ -63,8 +63,9 @@ def glueft_callbacks() -> list[type[Callback]]:  # type: ignore[empty-body]
 
     Called as `glueft_tasks` is. `build(run)` is called once the model is loaded, and returns a Keras callback. The
     optional `check(task)` and `claims()` are called while the recipe is checked: the first refuses a task that does not
-    fit, the second names the files that the callback writes, so that no other callback writes them too. What Keras
-    passes, and what `run` offers, is [above](#a-callback).
+    fit, the second names the files that the callback writes, so that no other callback writes them too. A class that
+    sets `only_watches = True` changes nothing of the training: `glueft reproduce` goes without it. What Keras passes,
+    and what `run` offers, is [above](#a-callback).
     Keras is imported without scikit-learn and matplotlib: `keras.wrappers` and `keras.visualization` say that they are
     not installed, while your own `import matplotlib` works.
 
