@@ -18,6 +18,7 @@ from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, classi
 from glueft.report.texts import read_texts
 from glueft.report.training import Curves, curves
 from glueft.report.words import label_text, visible
+from glueft.runs.how_far import HowFar
 from glueft.runs.record import Record
 from glueft.text import counted, score_text
 
@@ -56,7 +57,8 @@ class Content:
         title: the page's heading.
         run: the name of the run folder.
         settings, recipe: the recipe, parsed and as text; empty where it cannot be read.
-        last_step: the last step that was logged; 0 before the first.
+        how_far: how far the run came.
+        died: whether its process is gone, though its record says that it goes on.
         result: metrics beside the baseline and published scores.
         training: the learning curves; `epochs` is the table of the epochs.
         splits: those that were predicted.
@@ -69,7 +71,8 @@ class Content:
     run: str
     settings: Mapping[str, Any]
     recipe: str
-    last_step: int
+    how_far: HowFar
+    died: bool
     result: Result
     training: list[Plot]
     epochs: DataTable | None
@@ -115,7 +118,8 @@ def collect(run: Run, data_dir: str | Path | None = None) -> Content:
             title=f"{record.task}: {_checkpoint_name(record, settings)}",
             run=run.folder.name,
             settings=settings,
-            last_step=history.last_step,
+            how_far=HowFar.of(run.folder, record),
+            died=run.has_died(),
             result=results(record),
             training=_training(history, record, labels),
             epochs=_epochs(history, labels),

@@ -14,9 +14,12 @@ from glueft.errors import PluginError, RunFolderError
 from glueft.plugin.attribution import at_work, who
 from glueft.plugin.json_values import json_values
 from glueft.runs.record import REPEAT, Epoch, MidEpoch, Part, Step, other_metrics, read_file, wrong_values
+from glueft.system.plain_file import refuse_irregular
 from glueft.text import short_repr
 
 NAME = "history.jsonl"
+# The end of the file in which there is a step or an epoch, unless plugins write very long lines.
+_END_BYTES = 2**18
 # The kinds of lines that glueft writes itself.
 OWN_KINDS: dict[str, type[Part]] = {"step": Step, "epoch": Epoch, "mid_epoch": MidEpoch}
 
@@ -99,6 +102,26 @@ def read_history(path: Path) -> list[dict[str, Any]]:
                 fix=REPEAT,
             )
     return entries
+
+
+def last_step(path: Path) -> int:
+    """Return the last step that history.jsonl tells of, 0 if of none. Only its end is read, and nothing is raised."""
+    try:
+        refuse_irregular(path)
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _END_BYTES))
+            lines = file.read(_END_BYTES).split(b"\n")
+    except OSError:
+        return 0
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):  # cut off
+            continue
+        step = entry.get("step") if isinstance(entry, dict) and entry.get("kind") in OWN_KINDS else None
+        if isinstance(step, int):
+            return step
+    return 0
 
 
 def _refused(message: str, *, expected: str, received: str, fix: str) -> PluginError:

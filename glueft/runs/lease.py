@@ -1,8 +1,8 @@
 """Who trains in a run folder: one process at a time, which other processes and hosts can tell to be alive.
 
-The process holds a lock on the file `heartbeat` in the folder, and touches it every 20 seconds. The lock ends with the
-process, however it ends, but some network file systems have none, or one for each host. For another host the age of the
-file counts, by the clock of the file system.
+The process holds a lock on the file `heartbeat` in the folder, and writes to it every 20 seconds. The lock ends with
+the process, however it ends, but some network file systems have none, or one for each host. For another host the age of
+the file counts, by the clock of the file system.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from glueft.errors import RunFolderError
+from glueft.runs.environment import memory_limit, peak_memory
+from glueft.system.plain_file import refuse_irregular
 from glueft.system.process_identity import is_alive, process_identity
 
 NAME = "heartbeat"
@@ -63,7 +65,9 @@ class Lease:
                 locked = _lock(file)
                 if _is(file, path):
                     _refuse_living(folder, locked)
-                    _write(file)
+                    with suppress(OSError):  # The disk may be full.
+                        os.ftruncate(file, 0)
+                        _write(file)
                     return cls(path, file)
             except BaseException:
                 os.close(file)
@@ -89,6 +93,8 @@ class Lease:
         while not self._ended.wait(BEAT_SECONDS):
             with self._lock, suppress(OSError):
                 if self._file is not None:
+                    _write(self._file)
+                    # NFS keeps what is written to itself for a while, but not this.
                     os.utime(self._file if os.utime in os.supports_fd else self._path)
 
 
@@ -100,11 +106,15 @@ class Heartbeat:
         host: its name; "" if that was not written.
         process: as `process_identity` returned it; None if that was not written.
         time: of the last sign of life, by the clock of the file system.
+        peak_memory: the most memory that the process had held, in bytes; None if unknown.
+        memory: the most that it could hold; None if unknown.
     """
 
     host: str
     process: Any
     time: float
+    peak_memory: int | None = None
+    memory: int | None = None
 
     def age(self, folder: Path) -> float:
         """Return the seconds since the last sign of life."""
@@ -118,16 +128,33 @@ def is_running(folder: Path, process: Any) -> bool | None:
         folder: of the run.
         process: of the run, as its record says; it counts where there is no heartbeat.
     """
-    beat = _read(folder)
+    beat = read_heartbeat(folder)
     alive = is_alive(process if beat is None or beat.process is None else beat.process)
     if alive is not None or beat is None:
         return alive
     return beat.age(folder) < SILENT_SECONDS
 
 
+def read_heartbeat(folder: Path) -> Heartbeat | None:
+    """Return what is left in a run folder; None if its process has released it, or never could take it."""
+    try:
+        refuse_irregular(folder / NAME)
+        with (folder / NAME).open("rb") as file:
+            content, moment = file.read(4096), os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return None
+    try:
+        told = json.loads(content)
+        process, *memory = told["process"], told.get("peak_memory_bytes"), told.get("memory_bytes")
+        known = [value if isinstance(value, int) else None for value in memory]
+        return Heartbeat(str(told["host"]), process if isinstance(process, dict) else None, moment, *known)
+    except (ValueError, KeyError, TypeError):
+        return Heartbeat("", None, moment)
+
+
 def _refuse_living(folder: Path, locked: bool | None) -> None:
     """Refuse a folder whose process lives; `locked` is what `_lock` has returned."""
-    beat, here = _read(folder), process_identity()
+    beat, here = read_heartbeat(folder), process_identity()
     if locked is False:
         raise _alive(folder, beat)
     if beat is None or beat.process is None:
@@ -160,25 +187,15 @@ def _alive(folder: Path, beat: Heartbeat | None, age: float | None = None) -> Ru
 
 
 def _write(file: int) -> None:
-    content = {"host": platform.node(), "process": process_identity()}
-    with suppress(OSError):  # The disk may be full.
-        os.ftruncate(file, 0)
-        os.write(file, json.dumps(content).encode())
-
-
-def _read(folder: Path) -> Heartbeat | None:
-    """Return what is left in a run folder; None if its process has released it, or never could take it."""
-    try:
-        with (folder / NAME).open("rb") as file:
-            content, moment = file.read(4096), os.fstat(file.fileno()).st_mtime
-    except OSError:
-        return None
-    try:
-        told = json.loads(content)
-        process = told["process"]
-        return Heartbeat(str(told["host"]), process if isinstance(process, dict) else None, moment)
-    except (ValueError, KeyError, TypeError):
-        return Heartbeat("", None, moment)
+    """Write over what this process has written before, which was not longer."""
+    content = {
+        "host": platform.node(),
+        "process": process_identity(),
+        "peak_memory_bytes": peak_memory(),
+        "memory_bytes": memory_limit(),
+    }
+    os.lseek(file, 0, os.SEEK_SET)
+    os.write(file, json.dumps(content).encode())
 
 
 def _file_system_time(folder: Path) -> float:

@@ -9,6 +9,7 @@ import copy
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,7 +32,8 @@ from glueft.runs.folder import (
 )
 from glueft.runs.history import NAME as HISTORY
 from glueft.runs.history import line_of, read_history
-from glueft.runs.lease import Lease, is_running
+from glueft.runs.how_far import HowFar, less_memory, why_died
+from glueft.runs.lease import Lease, is_running, read_heartbeat
 from glueft.runs.predictions import Predictions, read_label_names, read_predictions
 from glueft.runs.record import (
     REPEAT,
@@ -534,20 +536,24 @@ def _first_record(recipe: Recipe, folder: Path) -> Record:
 
 
 def _not_done(run: Run) -> RunFolderError:
-    record = run.record
-    received, fix = f'"{record.status}"', REPEAT
-    if record.error is not None:
-        received += ": " + record.error.split("\n")[0]
+    record, folder, alive = run.record, run.folder, run.is_running()
+    how_far = HowFar.of(folder, record)
+    message, received = f"{folder}: the run is not done", f'"{record.status}"'
+    fix = how_far.resume(folder)
     if run.has_died():
-        received += ", while its process is gone: it has died, killed or out of memory"
+        message = f"{folder}: the run has died"
+        received += f", while its process is gone: {why_died(read_heartbeat(folder))}"
+        with suppress(GlueftError):
+            fix += f"; if memory ran out, this takes less: {less_memory(folder, run.recipe_settings())}"
     elif record.status == "running":
-        fix = "wait until it is done"
-        if run.is_running() is None:
-            received += "; whether its process still lives cannot be known from here"
-            fix += f"; if it has died, {REPEAT}"
+        fix = "wait until it is done" + (f"; if it has died, {fix}" if alive is None else "")
+        received += "; whether its process still lives cannot be known from here" if alive is None else ""
+    elif record.error is not None:
+        received += ": " + record.error.split("\n")[0]
+        fix = f"once its cause is gone, {fix}"
     return RunFolderError(
-        f"{run.folder}: the run has died" if run.has_died() else f"{run.folder}: the run is not done",
+        message,
         expected='a run whose run.json says "done"',
-        received=received,
+        received=f"{received}; {how_far}",
         fix=fix,
     )

@@ -14,6 +14,7 @@ from typing import Any
 from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import known_metrics, metric_title
 from glueft.runs.folder import is_published, remove_leftovers_of_run
+from glueft.runs.how_far import HowFar
 from glueft.runs.lease import NAME as HEARTBEAT
 from glueft.runs.lease import is_running
 from glueft.runs.run import Run
@@ -44,12 +45,15 @@ class ListedRun:
         folder: its name in the folder that is listed.
         path: absolute.
         status: a key of STATUSES.
-        note: why it is broken, failed or died, or how long ago a running one last wrote.
+        note: why it is broken, failed or died, and how it goes on; or how long ago a running one last wrote.
         checkpoint: as the recipe names it.
         metrics: of the primary split; empty until the run is done.
         metric_labels: the label of each metric that is of one label.
         seconds: of the whole run.
         started: in UTC, ISO 8601.
+        step: the last that it is known to have done.
+        num_train_steps: the planned ones.
+        saved_step: that of the newest saved state, from which `glueft resume` goes on.
     """
 
     folder: str
@@ -63,6 +67,9 @@ class ListedRun:
     seconds: float | None = None
     seed: int | None = None
     started: str | None = None
+    step: int | None = None
+    num_train_steps: int | None = None
+    saved_step: int | None = None
 
 
 def list_runs(folder: Path) -> list[ListedRun]:
@@ -103,8 +110,8 @@ def listed(folder: Path) -> ListedRun:
         return ListedRun(name, path, "broken", f"{what} (expected {error.expected}; received {error.received})")
     except OSError as error:
         return ListedRun(name, path, "broken", error.strerror or str(error))
-    status, note = _status(run)
-    record = run.record
+    record, how_far = run.record, HowFar.of(folder, run.record)
+    status, note = _status(run, how_far, folder)
     return ListedRun(
         name,
         path,
@@ -117,6 +124,9 @@ def listed(folder: Path) -> ListedRun:
         seconds=record.seconds.get("total"),
         seed=record.seed,
         started=record.started,
+        step=how_far.step or None,
+        num_train_steps=how_far.planned,
+        saved_step=how_far.saved,
     )
 
 
@@ -201,15 +211,20 @@ def _has_only_begun(folder: Path) -> bool:
     return names <= {"recipe.toml", HEARTBEAT}
 
 
-def _status(run: Run) -> tuple[str, str | None]:
+def _status(run: Run, how_far: HowFar, folder: Path) -> tuple[str, str | None]:
+    """Return the status and the note; the command of the note names the folder as the user did."""
     record, status = run.record, run.record.status
+    on = f"{how_far}; {how_far.resume(folder)}"
     if status == "failed":
-        return status, ((record.error or "").strip().splitlines() or ["run.json does not say why"])[0]
+        why = ((record.error or "").strip().splitlines() or ["run.json does not say why"])[0]
+        return status, f"{why}; once its cause is gone, {how_far.resume(folder)}" if how_far.saved else why
+    if status == "interrupted":
+        return status, on
     if status != "running":
         return (status, None) if status in STATUSES else ("broken", f"run.json has the unknown status {status!r}")
     heard = f"last wrote {_ago(_last_sign(run.folder))} ago"
     if run.has_died():
-        return "died", f"its process is gone; it {heard}"
+        return "died", f"its process is gone, killed or out of memory; it {heard}; {on}"
     if run.is_running() is None:
         return status, f"{heard}; whether its process still lives cannot be known from here"
     return status, heard

@@ -90,6 +90,9 @@ def test_list_runs_as_json(runs: Path, capsys: Captured) -> None:
         "seconds": 363.3,
         "seed": 42,
         "started": "2026-01-31T12:00:00+00:00",
+        "step": None,
+        "num_train_steps": None,
+        "saved_step": None,
     }
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from glueft.errors import RunFolderError
 from glueft.report.write import write_report
+from glueft.runs.checkpoints import checkpoint_folder
+from glueft.system.process_identity import process_identity
 from report_runs import change_record, make_table_run
 
 ROWS = [("good day", "hello", "yes"), ("bad day", "again", "no"), ("fine day", "so", "yes"), ("rain", "sun", "no")]
@@ -196,6 +198,10 @@ def test_a_run_that_was_killed_before_its_first_step(table_run: Path) -> None:
     change_record(table_run, status="running", metrics={}, epochs=[], seconds={}, **gone)
     page = page_of(table_run)
     assert "still running, or it was killed. It has come to no step" in page and "Loss</h3>" not in page
+    if "start_ticks" in process_identity():
+        change_record(table_run, process=process_identity() | {"start_ticks": 1})
+        page = page_of(table_run)
+        assert "The run has died: its process is gone, killed or out of memory. It came to no step" in page
 
 
 def test_a_broken_line_of_an_interrupted_run_is_a_note(table_run: Path) -> None:
@@ -204,7 +210,11 @@ def test_a_broken_line_of_an_interrupted_run_is_a_note(table_run: Path) -> None:
         history.write('{"kind": "st')
     written = write_report(table_run)
     assert "line 5 cannot be read" in written.notes[0]
-    assert "The run was interrupted" in written.path.read_text("utf-8")
+    page = written.path.read_text("utf-8")
+    assert "The run was interrupted; it came to step 4 of 4." in page and "is saved" not in page
+    checkpoint_folder(table_run, 3).mkdir(parents=True)
+    page = page_of(table_run)
+    assert "it came to step 4 of 4. Step 3 is saved: glueft resume goes on from there." in page
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,11 @@ def test_where_nothing_can_be_written_the_run_goes_on_without(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_pipe_in_its_place_holds_nothing_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "heartbeat")
+    assert is_running(tmp_path, None) is None
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"host": 3, "process": "x"}'])
 def test_what_cannot_be_read_names_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / "heartbeat").write_text(content)

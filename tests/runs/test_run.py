@@ -16,6 +16,8 @@ import pytest
 from glueft import files
 from glueft.errors import RunFolderError
 from glueft.recipe import RecipeError, load_recipe
+from glueft.runs.checkpoints import checkpoint_folder
+from glueft.runs.how_far import less_memory
 from glueft.runs.run import Run
 from glueft.system.process_identity import process_identity
 from run_folders import change_record, make_run
@@ -180,15 +182,58 @@ def test_a_dead_run_is_called_dead(tmp_path: Path) -> None:
     change_record(folder, status="running", process=gone)
     with pytest.raises(RunFolderError, match="the run has died") as caught:
         Run.open(folder)
-    assert "while its process is gone" in caught.value.received and "repeat the run" in caught.value.fix
+    assert caught.value.received == (
+        '"running", while its process is gone: it was killed, or memory ran out; it came to no step'
+    )
+    assert caught.value.fix == (
+        f"begin it again with: glueft resume {folder}; if memory ran out, this takes less: glueft run "
+        f"{folder}/recipe.toml --set training.batch_size=4 --set training.gradient_accumulation_steps=2"
+    )
     change_record(folder, process=process_identity())
     with pytest.raises(RunFolderError, match="the run is not done") as caught:
         Run.open(folder)
-    assert caught.value.fix == "wait until it is done"
+    assert caught.value.fix == "wait until it is done" and caught.value.received == '"running"; it came to no step'
     change_record(folder, process={"boot_id": "of another machine"})
     with pytest.raises(RunFolderError) as caught:
         Run.open(folder)
-    assert "cannot be known from here" in caught.value.received and "if it has died, repeat" in caught.value.fix
+    assert "cannot be known from here" in caught.value.received and "if it has died, begin it" in caught.value.fix
+
+
+def test_a_run_that_is_not_done_says_how_far_it_came_and_how_it_goes_on(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "my run", [0, 1], [0, 1], overrides=["training.batch_size=15"])
+    change_record(folder, status="interrupted", num_train_steps=1377)
+    lines = [
+        json.dumps({"kind": "step", "step": 812, "loss": 1.0, "learning_rate": 0.1}),
+        '{"kind": "mine", "step": 5}',
+    ]
+    (folder / "history.jsonl").write_text("\n".join([*lines, '{"kind": "step", "st']))
+    with pytest.raises(RunFolderError, match="the run is not done") as caught:
+        Run.open(folder)
+    assert caught.value.received == '"interrupted"; it came to step 812 of 1,377 and saved none'
+    assert caught.value.fix == f"begin it again with: glueft resume '{folder}'"
+    checkpoint_folder(folder, 820).mkdir(parents=True)
+    change_record(folder, status="failed", error="the disk is full\n  expected: room")
+    with pytest.raises(RunFolderError, match="the run is not done") as caught:
+        Run.open(folder)
+    assert caught.value.received == '"failed": the disk is full; it came to step 820 of 1,377 and saved step 820'
+    assert caught.value.fix == f"once its cause is gone, go on with: glueft resume '{folder}'"
+    (folder / "heartbeat").write_text(
+        json.dumps(
+            {"host": "harbour", "process": process_identity() | {"start_ticks": 1}}
+            | {"peak_memory_bytes": 14 * 2**30, "memory_bytes": 16 * 2**30}
+        )
+    )
+    change_record(folder, status="running", process=process_identity())
+    with pytest.raises(RunFolderError, match="the run has died") as caught:
+        Run.open(folder)
+    assert "memory ran out (it had held 14.0 GiB of 16.0 GiB); it came to step 820 of 1,377" in caught.value.received
+    assert "go on with" in caught.value.fix
+    assert "--set training.batch_size=5 --set training.gradient_accumulation_steps=3" in caught.value.fix
+
+
+def test_less_memory_than_one_row_takes_shorter_rows() -> None:
+    command = less_memory(Path("run"), {"training": {"batch_size": 1}})
+    assert command == "glueft run run/recipe.toml --set data.max_length=64"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from glueft.errors import GlueftError, RunFolderError
+from glueft.runs.checkpoints import checkpoint_folder
 from glueft.runs.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
 from glueft.system.process_identity import process_identity
 from glueft.terminal.progress import PlainProgress
@@ -73,7 +74,10 @@ def test_runs_that_are_not_over(tmp_path: Path) -> None:
     found = {run.folder: run for run in list_runs(tmp_path)}
     if "start_ticks" in me:
         assert found["gone"].status == "died"
-        assert found["gone"].note == "its process is gone; it last wrote 2 hours ago"
+        assert found["gone"].note == (
+            "its process is gone, killed or out of memory; it last wrote 2 hours ago; it came to no step; "
+            f"begin it again with: glueft resume {tmp_path / 'gone'}"
+        )
         assert found["alive"].note and found["alive"].note.startswith("last wrote ")
         assert "cannot be known" not in found["alive"].note
     for name in ("elsewhere", "silent"):
@@ -85,16 +89,28 @@ def test_runs_that_are_not_over(tmp_path: Path) -> None:
     assert (found["silent"].metrics, found["silent"].seconds, found["silent"].checkpoint) == ({}, None, None)
 
 
-def test_runs_that_ended_badly(tmp_path: Path) -> None:
+def test_runs_that_ended_badly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     write_record(tmp_path / "a", BEGUN | {"status": "failed", "error": "the loss is NaN\n  expected: a number"})
     write_record(tmp_path / "b", BEGUN | {"status": "failed"})
     write_record(tmp_path / "c", BEGUN | {"status": "interrupted"})
     write_record(tmp_path / "d", BEGUN | {"status": "asleep"})
-    assert [(run.status, run.note) for run in list_runs(tmp_path)] == [
+    write_record(tmp_path / "e", BEGUN | {"status": "failed", "error": "the disk is full", "num_train_steps": 12})
+    write_record(tmp_path / "f", BEGUN | {"status": "interrupted", "num_train_steps": 12})
+    for name in "ef":
+        checkpoint_folder(tmp_path / name, 8).mkdir(parents=True)
+    runs = list_runs(Path())
+    assert [(run.step, run.num_train_steps, run.saved_step) for run in runs] == [
+        *[(None, None, None)] * 4,
+        *[(8, 12, 8)] * 2,
+    ]
+    assert [(run.status, run.note) for run in runs] == [
         ("failed", "the loss is NaN"),
         ("failed", "run.json does not say why"),
-        ("interrupted", None),
+        ("interrupted", "it came to no step; begin it again with: glueft resume c"),
         ("broken", "run.json has the unknown status 'asleep'"),
+        ("failed", "the disk is full; once its cause is gone, go on with: glueft resume e"),
+        ("interrupted", "it came to step 8 of 12 and saved step 8; go on with: glueft resume f"),
     ]
 
 
