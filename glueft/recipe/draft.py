@@ -19,6 +19,12 @@ from glueft.recipe.toml_lines import Path, locate
 from glueft.recipe.unset import moved_up, take_back
 
 
+def only_watches(callback: object, registry: Registry) -> bool:
+    """Whether a name is that of a callback that changes nothing of the training."""
+    found = registry.plugins.get(("callback", callback)) if isinstance(callback, str) else None
+    return found is not None and bool(getattr(found.cls, "only_watches", False))
+
+
 @dataclass
 class Draft:
     """A recipe that is not checked yet.
@@ -89,6 +95,12 @@ class Draft:
         """Read the plugin files of the recipe and of `--plugin`; see `read_files`."""
         self.arguments |= name_files(self.tables, files, foreign=of_a_run)
         return read_files(self.tables, self.locations, foreign=of_a_run and not trust)
+
+    def leave_out_watchers(self, registry: Registry) -> None:
+        """Remove the callbacks that only watch: the training is the same without them."""
+        tables = self.tables.get("callbacks")
+        names = [table.get("plugin") if isinstance(table, dict) else None for table in tables or ()]
+        self.take_back([f"callbacks.{index}" for index, name in enumerate(names) if only_watches(name, registry)])
 
     def check(
         self,

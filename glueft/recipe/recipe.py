@@ -92,6 +92,7 @@ def load_recipe(
     plugins: Sequence[str | os.PathLike[str]] = (),
     trust: bool = False,
     unset: Sequence[str] = (),
+    watchers: bool = True,
 ) -> Recipe:
     """Read and check a recipe; nothing is downloaded and neither Keras nor TensorFlow is imported.
 
@@ -108,6 +109,7 @@ def load_recipe(
         plugins: plugin files, beside those of the recipe's own [plugins].
         trust: run all plugin files that the recipe of a run folder names.
         unset: keys to remove from the recipe first, as in `--unset`.
+        watchers: False leaves out the callbacks that only watch.
 
     Raises:
         RecipeError: the recipe cannot be used; it holds every problem.
@@ -117,8 +119,10 @@ def load_recipe(
     draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample)
     of_a_run = lies_in_run_folder(os.fspath(path))
     files, unusable = draft.plugin_files([os.fspath(file) for file in plugins], of_a_run=of_a_run, trust=trust)
-    brought = origins_beside(os.fspath(path)) if of_a_run else {}
-    parts = draft.check(use_registry(*files), unusable, brought=brought)
+    brought, registry = origins_beside(os.fspath(path)) if of_a_run else {}, use_registry(*files)
+    if not watchers:
+        draft.leave_out_watchers(registry)
+    parts = draft.check(registry, unusable, brought=brought)
     return _recipe(draft.name, parts, files, draft.locations)
 
 
@@ -133,7 +137,7 @@ def load_recipe_text(
     plugins: Sequence[str] = (),
     brought: Mapping[tuple[str, str], Origin] | None = None,
 ) -> Recipe:
-    """Check a recipe that lies in no file of its own, as `load_recipe` does.
+    """Check a recipe that lies in no file of its own, as `load_recipe` does without the callbacks that only watch.
 
     Relative paths begin at the working folder.
 
@@ -150,7 +154,9 @@ def load_recipe_text(
     draft.take_back(unset)
     draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=False)
     files, unusable = draft.plugin_files(plugins)
-    parts = draft.check(use_registry(*files), unusable, brought=brought or {})
+    registry = use_registry(*files)
+    draft.leave_out_watchers(registry)
+    parts = draft.check(registry, unusable, brought=brought or {})
     return _recipe(draft.name, parts, files, draft.locations)
 
 

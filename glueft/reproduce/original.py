@@ -65,7 +65,9 @@ class Original:
         plugins: Sequence[str] = (),
         trust: bool = False,
     ) -> Recipe:
-        """Load the recipe. What came from the hub is read at the commit of then, unless another place is named.
+        """Load the recipe, without the callbacks that only watch.
+
+        What came from the hub is read at the commit of then, unless another place is named.
 
         Args:
             overrides, data_dir, checkpoint, plugins, trust: as in `glueft.recipe.load_recipe`.
@@ -101,6 +103,7 @@ class Original:
             checkpoint=checkpoint,
             plugins=plugins,
             trust=trust,
+            watchers=False,
         )
 
     def predictions(self, split: str) -> Predictions | None:

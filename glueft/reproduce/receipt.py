@@ -95,10 +95,26 @@ def read_receipt(path: Path) -> tuple[Receipt, Record]:
         receipt = Receipt.model_validate(content)
     except ValidationError as error:
         raise _refused(path, wrong_values(error)) from None
+    for number, entry in enumerate(receipt.history):
+        wrong = _wrong_line(entry)
+        if wrong:
+            raise _refused(path, {f"history.{number}.{key}": wanted for key, wanted in wrong.items()})
     record, wrong = parse_record(_as_record(receipt.run))
     if record is None:
         raise _refused(path, {f"run.{key}": wanted for key, wanted in wrong.items()})
     return receipt, record
+
+
+def _wrong_line(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of a line of the history that are wrong, each with what is expected."""
+    kind = str(entry.get("kind"))
+    if kind not in OWN_KINDS:
+        return {"kind": "one of " + ", ".join(OWN_KINDS)}
+    try:
+        OWN_KINDS[kind].model_validate(entry)
+    except ValidationError as error:
+        return wrong_values(error)
+    return {}
 
 
 def receipt_schema() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
+from glueft.recipe.draft import only_watches
 from glueft.recipe.flatten import flatten
 from glueft.reproduce.follower import EnoughError, Follower
 from glueft.reproduce.original import Original
 from glueft.reproduce.stages import STAGES, Comparison, Unequal, unequal_numbers
+from glueft.runs.environment import RECORDED_PACKAGES
 from glueft.runs.public_record import LEFT_OUT
 from glueft.runs.run import Run
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.text import counted
-from glueft.training.backend import import_backend, keras_backend
+from glueft.training.backend import import_backend
 from glueft.training.fingerprints import (
     LOCAL_PATH,
     Difference,
@@ -31,11 +34,13 @@ from glueft.training.fingerprints import (
     recorded_fingerprints,
     settings_in_numbers,
 )
+from glueft.training.machine import SWITCHES
 from glueft.training.observers import Training
 from glueft.training.recorder import Recorder
 from glueft.training.session import Session, read_session
 
 if TYPE_CHECKING:
+    from glueft.plugin.registry import Registry
     from glueft.recipe import Recipe
     from glueft.training.observers import RunProgress
     from glueft.training.outcome import Outcome
@@ -113,7 +118,7 @@ def reproduce(
 def _take_backend(original: Original) -> None:
     """Use the backend of the run, unless the user has named one or Keras is imported."""
     backend = original.record.engine.backend
-    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or backend in (None, keras_backend()):
+    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or backend not in SWITCHES:
         return
     if importlib.util.find_spec(backend) is not None:
         os.environ["KERAS_BACKEND"] = backend
@@ -121,10 +126,21 @@ def _take_backend(original: Original) -> None:
 
 def _compare_recipe(comparison: Comparison, before: Mapping[str, Any], recipe: Recipe, written: set[str]) -> None:
     """Compare the settings; `written` are the dotted keys that the recipe or the command line gives."""
-    found = differing(before, {"recipe": settings_in_numbers(recipe.tables())}, ["recipe"])
+    run = _taking_part(before["recipe"], recipe.registry)
+    found = differing({"recipe": run}, {"recipe": settings_in_numbers(recipe.tables())}, ["recipe"])
     # A later glueft has more settings than the run, with defaults that are what the run did.
     found = [each for each in found if not _is_hidden(each) and (each.before is not None or each.what in written)]
     comparison.add("recipe", [*map(Unequal.of, found)], status=None if before["recipe"] else "unknown")
+
+
+def _taking_part(settings: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """The recorded settings without the callbacks that only watch."""
+    callbacks = settings.get("callbacks")
+    if not isinstance(callbacks, list):
+        return dict(settings)
+    names = [table.get("plugin") if isinstance(table, dict) else None for table in callbacks]
+    kept = [table for name, table in zip(names, callbacks, strict=True) if not only_watches(name, registry)]
+    return {**settings, "callbacks": kept}
 
 
 def _named(overrides: Sequence[str]) -> set[str]:
@@ -149,18 +165,21 @@ def _compare_inputs(comparison: Comparison, before: Mapping[str, Any], session: 
 
 
 def _fix(difference: Difference, backend: str) -> str:
-    """How to have what the run had; empty where that is not a matter of a command."""
+    """How to have what the run had; empty where that is not a matter of a command.
+
+    A record may come from anybody, and this is printed as a command.
+    """
     before = difference.before
-    if difference.part == "versions" and difference.what != "python":
-        return f"pip install {difference.what}=={before}"
-    if difference.part == "engine" and difference.what == "backend":
+    if difference.part == "versions" and difference.what in RECORDED_PACKAGES:
+        return f"pip install {shlex.quote(f'{difference.what}=={before}')}"
+    if difference.part == "engine" and difference.what == "backend" and before in SWITCHES:
         return f"KERAS_BACKEND={before}"
     threads = {"intra_op_threads": "TF_NUM_INTRAOP_THREADS", "inter_op_threads": "TF_NUM_INTEROP_THREADS"}
     if difference.what in threads:
         return f"{'NPROC' if backend == 'jax' else threads[difference.what]}={before}"
-    kind, _, switch = difference.what.partition(".")
-    if kind == "switches":
-        return f"unset {switch}" if before is None else f"{switch}={before}"
+    switch = difference.what.removeprefix("switches.")
+    if switch in SWITCHES[backend]:
+        return f"unset {switch}" if before is None else f"{switch}={shlex.quote(str(before))}"
     return ""
 
 
@@ -181,9 +200,7 @@ def _train(
         run.attach(ModelInTraining(session))
         run.record.update(session.describe_model())
         callbacks = [
-            AttributedCallback(callback, build(callback, run.for_plugins))
-            for callback in session.recipe.callbacks
-            if not callback.only_watches
+            AttributedCallback(callback, build(callback, run.for_plugins)) for callback in session.recipe.callbacks
         ]
     recipe = session.recipe
     with suppress(EnoughError), attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
@@ -206,10 +223,11 @@ def _compare_results(
     now = {split: metrics | outcome.others[split] for split, metrics in outcome.metrics.items()}
     unequal = [
         each
-        for split in dict.fromkeys([*run, *now])
-        for each in unequal_numbers(f"{{}} of {split}", run.get(split, {}), now.get(split, {}))
+        for split, metrics in run.items()
+        for each in unequal_numbers(f"{{}} of {split}", metrics, _of_both(metrics, now.get(split, {})))
     ]
-    comparison.add("metrics", unequal, compared=", ".join(run.get(session.primary_split, {})))
+    names = ", ".join(run.get(session.primary_split, {}))
+    comparison.add("metrics", unequal, compared=names, status=None if names else "unknown")
     with progress.phase("model files"):
         save_classifier(session.model, folder / "model", session.tokenizer)
         files = files_of(folder / "model")
@@ -217,6 +235,11 @@ def _compare_results(
     different = [Unequal(name, saved.get(name), files.get(name)) for name in {**saved, **files}]
     different = [each for each in different if each.run != each.now]
     comparison.add("model", different, compared=counted(len(files), "file"), status=None if saved else "unknown")
+
+
+def _of_both(run: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    """The numbers of now that the run has, too: earlier runs recorded fewer."""
+    return {name: value for name, value in now.items() if name in run}
 
 
 def _compare_logits(comparison: Comparison, original: Original, outcome: Outcome, labels: list[str]) -> None:

@@ -154,6 +154,8 @@ def test_the_receipt_of_a_real_run(finished_run: Path, tiny_bert: Path, tmp_path
         ({"recipe": None}, "this is no receipt of a run"),
         ({"run": {"status": "done"}}, "nothing of use at run."),
         ({"recipe": "[", "left_out": []}, "not TOML"),
+        ({"history": [{"kind": "step", "step": 1}]}, "nothing of use at history.0.loss, history.0.learning_rate"),
+        ({"history": [{"kind": ["step"]}]}, "history.0.kind: one of step, epoch"),
     ],
 )
 def test_a_broken_receipt(
