@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import glueft
+from broken_recipes import GOOD
 from glueft.plugin.registry import load_registry
-from glueft.recipe import Recipe, load_recipe
+from glueft.recipe import Recipe, RecipeError, load_recipe
 from glueft.recipe.file import packaged_recipes
 
 ROOT = Path(__file__).parents[2]
@@ -288,3 +289,20 @@ def test_loading_imports_no_heavy_library_even_with_the_sample() -> None:
 def test_the_recipes_are_a_package_of_the_distribution() -> None:
     assert importlib.util.find_spec("glueft.recipes") is not None
     assert isinstance(load_recipe("mrpc"), Recipe)
+
+
+def test_callbacks_that_only_watch_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their packages are not needed then; the others stay, and their problems keep their lines."""
+    monkeypatch.setattr("glueft_callbacks.extras.importlib.util.find_spec", lambda name: None)
+    watching = '[[callbacks]]\nplugin = "tensorboard"\n'
+    path = tmp_path / "recipe.toml"
+    path.write_text(f'{GOOD}{watching}[[callbacks]]\nplugin = "early_stopping"\n{watching}')
+    with pytest.raises(RecipeError, match="needs the package tensorboard"):
+        load_recipe(path)
+    recipe = load_recipe(path, watchers=False)
+    assert [callback.name for callback in recipe.callbacks] == ["early_stopping"]
+    path.write_text(f'{GOOD}{watching}[[callbacks]]\nplugin = "early_stopping"\npatience = 0\n')
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(path, watchers=False)
+    (problem,) = raised.value.problems
+    assert problem.line == path.read_text().splitlines().index("patience = 0") + 1
