@@ -193,8 +193,11 @@ class Run:
         return self.record.status == "running" and self.is_running() is False
 
     def is_running(self) -> bool | None:
-        """Whether the process that trains, here or on another host, is alive; None if that cannot be known."""
-        return is_running(self.folder, self.record.process)
+        """Whether a process trains the run, here or on another host; None if that cannot be known.
+
+        One that resumes the run does so before the record says it.
+        """
+        return is_running(self.folder, self.record.process if self.record.status == "running" else None)
 
     def write_record(self) -> None:
         """Write run.json. Where that fails (RunFolderError), the one before stays."""
@@ -545,7 +548,8 @@ def _not_done(run: Run) -> RunFolderError:
         received += f", while its process is gone: {why_died(read_heartbeat(folder))}"
         with suppress(GlueftError):
             fix += f"; if memory ran out, this takes less: {less_memory(folder, run.recipe_settings())}"
-    elif record.status == "running":
+    elif record.status == "running" or alive:
+        received += ", and it is being resumed" if record.status != "running" else ""
         fix = "wait until it is done" + (f"; if it has died, {fix}" if alive is None else "")
         received += "; whether its process still lives cannot be known from here" if alive is None else ""
     elif record.error is not None:

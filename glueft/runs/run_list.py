@@ -215,6 +215,8 @@ def _status(run: Run, how_far: HowFar, folder: Path) -> tuple[str, str | None]:
     """Return the status and the note; the command of the note names the folder as the user did."""
     record, status = run.record, run.record.status
     on = f"{how_far}; {how_far.resume(folder)}"
+    if status in ("failed", "interrupted") and run.is_running():
+        return "running", f"{status} before, and it is being resumed"
     if status == "failed":
         why = ((record.error or "").strip().splitlines() or ["run.json does not say why"])[0]
         return status, f"{why}; once its cause is gone, {how_far.resume(folder)}" if how_far.saved else why

@@ -190,6 +190,22 @@ def test_a_run_holds_its_folder_until_it_ends(tmp_path: Path, error: BaseExcepti
     assert not (run.folder / "heartbeat").exists()
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RunFolderError("it is gone")])
+def test_a_run_that_is_being_resumed_is_running(tmp_path: Path, error: BaseException) -> None:
+    run = Run.create(load_recipe("mrpc", sample=True), tmp_path)
+    run.close({}, error)
+    with trainer(run.folder) as process:
+        assert said(process) == "taken"
+        found = listed(run.folder)
+        assert (found.status, found.note) == ("running", f"{run.record.status} before, and it is being resumed")
+        with pytest.raises(RunFolderError) as caught:
+            Run.open(run.folder)
+        assert "and it is being resumed" in caught.value.received and caught.value.fix == "wait until it is done"
+        process.kill()
+        process.wait()
+        assert listed(run.folder).status == run.record.status
+
+
 def test_a_run_that_cannot_write_how_it_ended_lets_go_too(tmp_path: Path) -> None:
     run = Run.create(load_recipe("mrpc", sample=True), tmp_path)
     (run.folder / "run.json").unlink()
