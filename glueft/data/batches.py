@@ -102,6 +102,12 @@ class Batches:
         few.plan = [self.plan[batch] for batch in batches]
         return few
 
+    def after(self, steps: int) -> Self:
+        """Return the batches without the first `steps` of them, for a training that is resumed."""
+        rest = copy.copy(self)
+        rest.plan = self.plan[steps:]
+        return rest
+
 
 class TrainingBatches(Batches):
     """All batches of a run, epoch after epoch."""

@@ -6,8 +6,8 @@ Importing this module imports Keras, and with it the backend that `KERAS_BACKEND
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import known_words
 from glueft.errors import TrainingError
 from glueft.system.gc_pause import gc_paused
-from glueft.system.interruption import check
+from glueft.system.interruption import check, deferred, raise_received, received
 from glueft.training.kept import Kept
 from glueft.training.model import learning_rate
 from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.training.session import Session
+    from glueft.training.state import TrainState
 
 
 def train(
-    session: Session, observers: Sequence[Observer] = (), callbacks: Sequence[keras.callbacks.Callback] = ()
+    session: Session,
+    observers: Sequence[Observer] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    start: TrainState | None = None,
 ) -> Training:
     """Train the model of a session, validating after each epoch, and within epochs where the session says so.
 
@@ -41,26 +45,29 @@ def train(
         session: its model is loaded and compiled.
         observers: told of each step, validation and epoch; see `Observer`.
         callbacks: further Keras callbacks. Their epoch logs hold `val_loss` and `val_<metric>`.
+        start: the state to go on from, of a training of the same session; None to begin.
 
     Raises:
         TrainingError: the loss or a logit is no longer a finite number.
+        RunFolderError: the state is of another training.
+        KeyboardInterrupt: the training was interrupted. From the end of the first step on that waits for the end of a
+            step, or breaks off a validation.
     """
     kept = None if session.kept_metric is None else Kept(session.kept_metric)
     training = Training(session, list(callbacks), step_times(session.model), kept=kept)
-    with ExitStack() as watched, ExitStack() as tracing:
+    if start is not None:
+        start.restore(training)
+    with ExitStack() as watched, ExitStack() as waiting, ExitStack() as tracing:
         for observer in observers:
             observer.begin(training)
             watched.push(lambda kind, error, trace, end=observer.end: end(error))
         tracing.enter_context(gc_paused())
-        fit = _Fit(training, observers, after_first_step=tracing.close)
-        session.model.fit(
-            feed(session.batches),
-            epochs=session.batches.epochs,
-            steps_per_epoch=session.batches.steps_per_epoch,
-            callbacks=[fit.first, *callbacks, fit.last],
-            shuffle=False,
-            verbose=0,
-        )
+
+        def after_first_step() -> None:
+            tracing.close()
+            waiting.enter_context(deferred())
+
+        _Fit(training, observers, start, after_first_step).run()
         if kept is not None:
             kept.put_back(training.model)
     return training
@@ -80,7 +87,8 @@ def predict(
         model: compiled.
         batches: all of the split.
         times: gets the seconds of each step, if given.
-        of_run: whether these are rows of the run that trains the model, and not what a callback asks meanwhile.
+        of_run: whether these are rows of the run that trains the model, and not what a callback asks meanwhile. An
+            interruption that waits for the end of a step ends these predictions, and not a callback's.
         on_rows: called after each step with the number of its rows.
 
     Raises:
@@ -88,7 +96,10 @@ def predict(
     """
     watch = Stopwatch(step_times(model) if times is None else times, batches.measures(), on_rows)
     with known_words(model) if of_run else nullcontext():
+        watch.ends_when_interrupted = of_run
         outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
+        if watch.step < len(batches):
+            raise_received()
     logits = batches.restore(np.asarray(outputs, np.float32))
     if not np.isfinite(logits).all():
         raise TrainingError(
@@ -118,6 +129,7 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
         self.times = times
         self.on_rows = on_rows
         self.shapes = [(int(rows), int(length)) for rows, length, *_ in measures]
+        self.ends_when_interrupted = False
         self.step = 0
         self.last = time.perf_counter()
 
@@ -143,19 +155,57 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
         self.step += 1
         self.last = now
         check()
+        if self.ends_when_interrupted and received():
+            self.model.stop_predicting = True
+
+
+class _Calls(keras.callbacks.CallbackList):  # type: ignore[misc]
+    """The callbacks of one training, which may take several calls of `fit`.
+
+    Attributes:
+        batches_before: of the epoch, in an earlier call of `fit`, or in an earlier process.
+    """
+
+    batches_before = 0
+    begun = False
+    end_logs: Any = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if not self.begun:
+            self.begun = True
+            super().on_train_begin(logs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.end_logs = logs  # `end` passes it on
+
+    def end(self) -> None:
+        super().on_train_end(self.end_logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        super().on_train_batch_begin(batch + self.batches_before, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        super().on_train_batch_end(batch + self.batches_before, logs)
 
 
 class _Fit:
-    """What Keras calls during a training: `first` before the callbacks of plugins, `last` after them."""
+    """A training by Keras, and what Keras calls in it: `first` before the callbacks of plugins, `last` after them."""
 
-    def __init__(self, training: Training, observers: Sequence[Observer], after_first_step: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        training: Training,
+        observers: Sequence[Observer],
+        start: TrainState | None,
+        after_first_step: Callable[[], None],
+    ) -> None:
         self.training = training
         self.session = training.session
         self.observers = observers
+        self.start = start
         self.after_first_step = after_first_step
         self.shapes = self.session.batches.measures()[:, :2]
         self.examples = np.cumsum(self.shapes[:, 0])
-        self.step_begin = self.step_end = self.epoch_begin = time.perf_counter()
+        self.step_begin = self.step_end = time.perf_counter()
         self.first = keras.callbacks.LambdaCallback(
             on_epoch_begin=self._begin_epoch,
             on_train_batch_begin=self._begin_step,
@@ -164,15 +214,78 @@ class _Fit:
         )
         # The clock of the steps does not count what callbacks and observers take; reading the batch counts.
         self.last = keras.callbacks.LambdaCallback(
+            on_train_begin=self._begin_training,
             on_epoch_begin=self._go_on,
             on_train_batch_begin=self._skip_callbacks,
             on_train_batch_end=self._settle_step,
             on_epoch_end=self._settle,
         )
+        # Where a resumed training goes on.
+        self.epoch = len(training.epochs)
+        self.done = training.step - self.epoch * self.session.batches.steps_per_epoch
+        model, batches = self.session.model, self.session.batches
+        self.calls = _Calls(
+            [self.first, *training.callbacks, self.last],
+            add_history=True,
+            model=model,
+            epochs=batches.epochs,
+            steps=batches.steps_per_epoch,
+        )
+
+    def run(self) -> None:
+        """Train to the end of the last epoch, or until something stops the training."""
+        model, epochs, steps = self.session.model, self.session.batches.epochs, self.session.batches.steps_per_epoch
+        epoch, stopped = self.epoch, self.start is not None and self.start.stopped
+        model.stop_training = stopped
+        with _not_finalized(model.optimizer):
+            if self.done and (stopped or self.done == steps):  # The end of the epoch is still to come.
+                self.calls.on_train_begin()
+                self.calls.on_epoch_begin(epoch)
+                self.calls.on_epoch_end(epoch, dict(model.get_metrics_result()))
+                epoch += 1
+            elif self.done:
+                self.calls.batches_before = self.done
+                self._fit(epoch, epoch + 1, steps - self.done)
+                self.calls.batches_before = 0
+                epoch += 1
+            if epoch < epochs and not model.stop_training:
+                self._fit(epoch, epochs, steps)
+        self.calls.on_train_begin()  # if there was nothing left to do
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        self.calls.end()
+
+    def _fit(self, epoch: int, epochs: int, steps: int) -> None:
+        """Train from the next step on, the first so many steps an epoch; epochs count from 0."""
+        batches = self.session.batches
+        self.session.model.fit(
+            feed(batches.after(self.training.step) if self.training.step else batches),
+            initial_epoch=epoch,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            callbacks=self.calls,
+            shuffle=False,
+            verbose=0,
+        )
+
+    def _begin_training(self, logs: Any) -> None:
+        if not self.done:
+            self._restore()
+
+    def _restore(self) -> None:
+        """Restore what Keras and the callbacks have just reset, once."""
+        if self.start is not None:
+            start, self.start = self.start, None
+            start.restore_in_fit(self.training)
+            for observer in self.observers:
+                observer.resumed()
+            if self.done and self._evaluation_is_due():
+                self._evaluate(float(self.session.model.get_metrics_result()["loss"]))
+                self._settle()
 
     def _begin_epoch(self, epoch: int, logs: Any) -> None:
         check()
-        self.epoch_begin = time.perf_counter()
+        before = self.start.epoch_seconds if self.start is not None and self.done else 0.0
+        self.training.epoch_begin = time.perf_counter() - before
 
     def _begin_step(self, batch: int, logs: Any) -> None:
         self.step_begin = time.perf_counter()
@@ -181,19 +294,28 @@ class _Fit:
         self.step_end += time.perf_counter() - self.step_begin
 
     def _go_on(self, epoch: int, logs: Any) -> None:
+        self._restore()
         self.step_end = time.perf_counter()
 
-    def _settle(self, number: int, logs: Any) -> None:
+    def _settle(self, number: int = 0, logs: Any = None) -> None:
         for observer in self.observers:
             observer.settled()
+        if self.training.first_step_end:
+            raise_received()
         self.step_end = time.perf_counter()
 
     def _settle_step(self, batch: int, logs: dict[str, float]) -> None:
-        self._settle(batch, logs)
-        step, per_epoch = self.training.step, self.session.batches.steps_per_epoch
-        if self.session.evaluated[step - 1] and step % per_epoch and not self.session.model.stop_training:
-            self._evaluate(round(step / per_epoch, 6), float(logs["loss"]))
-            self._settle(batch, logs)
+        self._settle()
+        if self._evaluation_is_due():
+            self._evaluate(float(logs["loss"]))
+            self._settle()
+
+    def _evaluation_is_due(self) -> bool:
+        """Whether the validation after this step, within an epoch, is still to come."""
+        step, reports = self.training.step, self.training.mid_epochs
+        within = step % self.session.batches.steps_per_epoch and self.session.evaluated[step - 1]
+        done = bool(reports) and reports[-1].step == step
+        return bool(within) and not done and not self.session.model.stop_training
 
     def _end_step(self, batch: int, logs: dict[str, float]) -> None:
         check()
@@ -204,7 +326,7 @@ class _Fit:
         training.times.add("train", (int(rows), int(length)), seconds)
         training.seconds += seconds
         training.step += 1
-        if training.step == 1:
+        if not training.first_step_end:
             training.first_step_end = now
             self.after_first_step()
         examples = int(self.examples[training.step - 1])
@@ -231,14 +353,15 @@ class _Fit:
             loss=float(logs["loss"]),
             validation_loss=validation.loss,
             metrics=validation.metrics,
-            seconds=time.perf_counter() - self.epoch_begin,
+            seconds=time.perf_counter() - self.training.epoch_begin,
         )
         self.training.epochs.append(report)
         for observer in self.observers:
             observer.epoch(report)
 
-    def _evaluate(self, epoch: float, loss: float) -> None:
+    def _evaluate(self, loss: float) -> None:
         """Validate within an epoch; callbacks are not told."""
+        epoch = round(self.training.step / self.session.batches.steps_per_epoch, 6)
         validation = self._validate(epoch)
         report = MidEpochReport(
             epoch=epoch,
@@ -246,7 +369,7 @@ class _Fit:
             loss=loss,
             validation_loss=validation.loss,
             metrics=validation.metrics,
-            seconds=time.perf_counter() - self.epoch_begin,
+            seconds=time.perf_counter() - self.training.epoch_begin,
         )
         self.training.mid_epochs.append(report)
         for observer in self.observers:
@@ -254,7 +377,13 @@ class _Fit:
 
     def _validate(self, epoch: float) -> ValidationReport:
         session, split = self.session, self.session.primary_split
-        logits = predict(session.model, session.evaluation[split], self.training.times, of_run=True)
+        try:
+            logits = predict(session.model, session.evaluation[split], self.training.times, of_run=True)
+        except KeyboardInterrupt:
+            # The validation counts as not begun: the state is that after the last step.
+            if self.training.first_step_end:
+                self._settle()
+            raise
         loss = session.loss.mean(logits, session.encoded[split].labels)
         report = ValidationReport(self.training.step, epoch, logits, loss, session.score(split, logits))
         self.training.validation_logits = logits
@@ -264,6 +393,16 @@ class _Fit:
         for observer in self.observers:
             observer.validation(report)
         return report
+
+
+@contextmanager
+def _not_finalized(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Keep `fit` from putting averaged weights (`use_ema`) in the place of the trained ones, which go on."""
+    optimizer.finalize_variable_values = lambda variables: None
+    try:
+        yield
+    finally:
+        del optimizer.finalize_variable_values
 
 
 def feed(batches: TrainingBatches | EvaluationBatches) -> Any:

@@ -95,10 +95,11 @@ class Training:
     Attributes:
         session: the recipe, the batches, the model with its optimizer and metrics.
         callbacks: the Keras callbacks of the recipe's plugins, in its order.
-        times: the seconds of each train and predict step.
+        times: the seconds of each train and predict step of this process.
         step: optimizer steps done.
         seconds: spent in training steps.
-        first_step_end: `time.perf_counter()` at the end of the first step.
+        epoch_begin: `time.perf_counter()` at the beginning of the epoch; earlier in a resumed one, by what it took.
+        first_step_end: `time.perf_counter()` at the end of the first step of this process; 0 before.
         epochs: a report for each epoch that has ended.
         mid_epochs: one for each validation within an epoch.
         validation_logits: of the last validation, in the order of the split.
@@ -110,6 +111,7 @@ class Training:
     times: StepTimes
     step: int = 0
     seconds: float = 0.0
+    epoch_begin: float = 0.0
     first_step_end: float = 0.0
     epochs: list[EpochReport] = field(default_factory=list)
     mid_epochs: list[MidEpochReport] = field(default_factory=list)
@@ -139,10 +141,18 @@ class Observer:
 
     At the end of a step: `step`, the Keras callbacks of plugins, `settled`; if a validation within the epoch is due,
     then `validation`, `mid_epoch`, `settled`. At the end of an epoch: `validation`, `epoch`, the callbacks, `settled`.
+    An interruption waits for the next `settled`, after which it is raised; it ends a validation early, which then
+    counts as not begun.
     """
 
     def begin(self, training: Training) -> None:
-        """Before the first step; the model is compiled and the callbacks are built."""
+        """Before the first step; the model is compiled and the callbacks are built.
+
+        In a training that is resumed, `training.step` steps are done already.
+        """
+
+    def resumed(self) -> None:
+        """Before the next step of a training that is resumed: all of its state is restored."""
 
     def step(self, report: StepReport) -> None:
         """After each optimizer step."""

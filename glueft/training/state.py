@@ -1,0 +1,207 @@
+"""The state of a training: all that its next step depends on. Importing this module imports Keras."""
+
+from __future__ import annotations
+
+import copy
+import random
+import re
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras.src.backend.common import global_state
+from keras.src.random.seed_generator import global_seed_generator
+
+from glueft.errors import RunFolderError
+from glueft.plugin.attribution import attributed
+from glueft.plugin.callback import keeps_state
+from glueft.training.observers import EpochReport, MidEpochReport, Training
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Where Keras keeps the generator that it uses wherever a layer or an operation is given no seed.
+_KERAS_GENERATOR = "global_seed_generator"
+_COUNTED = re.compile(r"_\d+(?=/|$)")
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """A training at the end of a step or of an epoch, copied out of it.
+
+    The order of the rows is a function of seed and epoch: of the data, the number of the step is the whole state.
+
+    Attributes:
+        content: a tree of JSON values and arrays.
+    """
+
+    content: dict[str, Any]
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return int(self.content["step"])
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback or an observer has asked for the end of the training."""
+        return bool(self.content["stopped"])
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Seconds since the epoch began."""
+        return float(self.content["epoch_seconds"])
+
+    @classmethod
+    def of(cls, training: Training) -> TrainState:
+        """Copy the state of a training, between two steps or after an epoch.
+
+        Raises:
+            PluginError: the `state` of a callback failed.
+        """
+        model, session = training.model, training.session
+        content = {
+            "step": training.step,
+            "stopped": bool(model.stop_training),
+            "model": _values(model.variables),
+            "optimizer": _values(model.optimizer.variables),
+            "metrics": _values(model.metrics_variables),
+            "generators": _generators(),
+            "vocabulary": _vocabulary(training),
+            "padded_lengths": session.batches.buckets,
+            "seconds": training.seconds,
+            "epoch_seconds": time.perf_counter() - training.epoch_begin,
+            "epochs": [asdict(report) for report in training.epochs],
+            "mid_epochs": [asdict(report) for report in training.mid_epochs],
+            "kept": None if training.kept is None else training.kept.state(),
+            "validation_logits": training.validation_logits,
+            "callbacks": [_callback_state(callback) for callback in training.callbacks],
+        }
+        return cls(content)
+
+    def restore(self, training: Training) -> None:
+        """Put a training into this state, but for what Keras resets at the beginning of `fit` and of an epoch.
+
+        Raises:
+            RunFolderError: the model or the batches are not those of the state.
+        """
+        content = self.content
+        _check("the padded lengths of the batches", training.session.batches.buckets, content["padded_lengths"])
+        _check("the words that are trained", _vocabulary(training), content["vocabulary"])
+        for what in ("model", "optimizer", "metrics"):
+            _check_variables(what, _variables(training, what), content[what])
+        for what in ("model", "optimizer"):
+            _assign(_variables(training, what), content[what])
+        training.step = self.step
+        training.seconds = float(content["seconds"])
+        training.epochs = [EpochReport(**report) for report in content["epochs"]]
+        training.mid_epochs = [MidEpochReport(**report) for report in content["mid_epochs"]]
+        if training.kept is not None:
+            training.kept.restore(content["kept"])
+        training.validation_logits = content["validation_logits"]
+
+    def restore_in_fit(self, training: Training) -> None:
+        """Restore the rest, once Keras has reset its metrics and called the callbacks' `on_train_begin`.
+
+        Raises:
+            PluginError: the `restore` of a callback failed.
+        """
+        _assign(_variables(training, "metrics"), self.content["metrics"])
+        for callback, state in zip(training.callbacks, self.content["callbacks"], strict=True):
+            if state is not None:
+                with attributed(callback.plugin, "restore"):
+                    callback.plugin.restore(state)
+        _restore_generators(self.content["generators"])
+
+
+def _variables(training: Training, what: str) -> list[Any]:
+    model = training.session.model
+    variables = {"model": model.variables, "metrics": model.metrics_variables}
+    return list(model.optimizer.variables if what == "optimizer" else variables[what])
+
+
+def _values(variables: Iterable[Any]) -> list[dict[str, Any]]:
+    # A copy: on JAX the array may be the device's own memory, which the next step overwrites.
+    return [
+        {"path": _path(variable), "value": np.array(keras.ops.convert_to_numpy(variable), copy=True)}
+        for variable in variables
+    ]
+
+
+def _path(variable: Any) -> str:
+    """The path of a variable without the numbers that Keras counts up in a process: `adam_1/iterations`."""
+    return _COUNTED.sub("", variable.path)
+
+
+def _assign(variables: Iterable[Any], values: Iterable[dict[str, Any]]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value["value"])
+
+
+def _check_variables(what: str, variables: list[Any], values: list[dict[str, Any]]) -> None:
+    """Refuse variables that are not those of the state, in number, order, path, shape and type."""
+    _check(f"the number of the variables of the {what}", len(variables), len(values))
+    for variable, saved in zip(variables, values, strict=True):
+        value = saved["value"]
+        here = (_path(variable), tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype))
+        _check(f"a variable of the {what}", here, (saved["path"], value.shape, str(value.dtype)))
+
+
+def _check(what: str, here: Any, saved: Any) -> None:
+    same = np.array_equal(here, saved) if isinstance(here, np.ndarray) else here == saved
+    if not same:
+        raise RunFolderError(
+            f"the saved state is of another training: {what} differs",
+            expected=_said(saved),
+            received=_said(here),
+            fix="resume with the recipe, the data, the checkpoint and the versions that the run began with",
+        )
+
+
+def _said(value: Any) -> str:
+    return f"{len(value):,} numbers" if isinstance(value, np.ndarray) and value.size > 20 else str(value)
+
+
+def _vocabulary(training: Training) -> NDArray[np.int64] | None:
+    """The ids of the words that are trained; None for all."""
+    layer = training.session.model.encoder.embeddings.word_embeddings
+    return None if layer.whole is None else layer.rows
+
+
+def _callback_state(callback: Any) -> Any:
+    """What a callback's plugin keeps; None if it does not say."""
+    plugin = getattr(callback, "plugin", None)
+    if plugin is None or not keeps_state(plugin):
+        return None
+    with attributed(plugin, "state"):
+        return copy.deepcopy(plugin.state())
+
+
+def _generators() -> dict[str, Any]:
+    """The global generators of random numbers, which plugins may use: Python's, NumPy's and Keras's."""
+    version, numbers, gauss = random.getstate()
+    return {
+        "python": [version, np.array(numbers, np.uint64), gauss],
+        "numpy": list(np.random.get_state(legacy=True)),  # the one that others use
+        "keras": [keras.ops.convert_to_numpy(generator.state).copy() for generator in _keras_generator()],
+    }
+
+
+def _restore_generators(saved: dict[str, Any]) -> None:
+    if saved["keras"]:
+        global_seed_generator()  # made by now if nothing has needed it; that takes a number from Python's
+    for generator, state in zip(_keras_generator(), saved["keras"], strict=False):
+        generator.state.assign(state)
+    version, numbers, gauss = saved["python"]
+    random.setstate((version, tuple(numbers.tolist()), gauss))
+    np.random.set_state(tuple(saved["numpy"]))
+
+
+def _keras_generator() -> Iterator[keras.random.SeedGenerator]:
+    """Keras's global generator, if it has been used."""
+    generator = global_state.get_global_attribute(_KERAS_GENERATOR)
+    if generator is not None:
+        yield generator
