@@ -86,6 +86,7 @@ __all__ = [
     "load_recipe",
     "lower_is_better",
     "read_tables",
+    "resume",
     "run",
 ]
 
@@ -164,3 +165,10 @@ def run(recipe: Recipe, **options: Any) -> Result:
     from glueft.launch import run_recipe
 
     return run_recipe(recipe, **options)
+
+
+def resume(run: str | Path, **options: Any) -> Result | None:
+    """Go on with a run that is not done. Options and errors are those of `glueft.launch.resume_run`."""
+    from glueft.launch import resume_run
+
+    return resume_run(run, **options)

@@ -204,6 +204,15 @@ def sync(path: Path) -> None:
         _sync_one(path)
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, which is whole until it is gone; nothing happens if that cannot be done."""
+    beside = hidden_name(folder)
+    _unfinished.add(beside)
+    with suppress(OSError):
+        folder.replace(beside)
+    _discard(beside)
+
+
 def restore(folder: Path) -> None:
     """Put back a folder that a process was about to replace when it was killed."""
     if folder.exists():

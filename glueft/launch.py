@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from glueft.files import disk_fault
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
+from glueft.runs.checkpoints import remove_states, saved_steps
 from glueft.runs.clock import Clock
 from glueft.runs.predictions import write_predictions
 from glueft.runs.run import Run
@@ -23,6 +25,7 @@ from glueft.training.disk_space import refuse_full_disk
 from glueft.training.fingerprints import kept_fingerprints, logits_fingerprint
 from glueft.training.observers import RunProgress, Training
 from glueft.training.recorder import Recorder
+from glueft.training.resumption import Resumption
 from glueft.training.session import Session, read_session
 from glueft.training.warnings import answer_warnings
 
@@ -73,41 +76,99 @@ def run_recipe(
     """
     progress = RunProgress() if progress is None else progress
     clock = Clock(time.perf_counter() if begin is None else begin)
+    with _listening(verbose=verbose):
+        return _run(lambda: Run.create(recipe, Path(output_dir), progress.say), progress, clock, verbose=verbose)
+
+
+def resume_run(
+    path: str | Path,
+    *,
+    anyway: bool = False,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
+    progress: RunProgress | None = None,
+    verbose: bool = False,
+    begin: float | None = None,
+) -> Result | None:
+    """Go on with a run that was interrupted, has failed or was killed; it ends as if nothing had happened.
+
+    Args:
+        path: the run folder.
+        anyway: go on with other versions of packages or on another machine, which can change last digits.
+        plugins, trust: as for `Run.open`.
+        progress, verbose, begin: as for `run_recipe`.
+
+    Returns:
+        None if the run is done.
+
+    Raises:
+        RunFolderError: this is no run folder, its run is still going on, or recipe, rows, checkpoint, versions or
+            machine are not those that it began with. Nothing is changed then.
+        GlueftError, KeyboardInterrupt: as for `run_recipe`.
+    """
+    progress = RunProgress() if progress is None else progress
+    clock = Clock(time.perf_counter() if begin is None else begin)
+    with _listening(verbose=verbose):
+        run = Run.reopen(path, progress.say, plugins=plugins, trust=trust)
+        if run.record.status == "done":
+            _remove_states(run)
+            progress.say(f"{run.folder}: the run is done; there is nothing to resume")
+            return None
+        return _run(lambda: run, progress, clock, verbose=verbose, anyway=anyway)
+
+
+@contextmanager
+def _listening(*, verbose: bool) -> Iterator[None]:
     if not verbose:
         hush_libraries()
     with listening():
-        return _run(recipe, Path(output_dir), progress, clock, verbose=verbose)
+        yield
 
 
-def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, *, verbose: bool) -> Result:
-    """Make the run folder, fill it, and leave it with a record that says how the run ended."""
+def _run(
+    open_run: Callable[[], Run], progress: RunProgress, clock: Clock, *, verbose: bool, anyway: bool = False
+) -> Result:
+    """Fill a run folder, new or reopened, and leave it with a record that says how the run ended."""
     run: Run | None = None
+    resumption: Resumption | None = None
     pushes: BackgroundPush | None = None
     ready = done = False
     try:
         with held():
-            run = Run.create(recipe, output_dir, progress.say)
+            run = open_run()
+        recipe = run.recipe
         remember_trusted(recipe.plugin_files)
         with clock.phase("setup", clock.begin), gc_paused():
-            session, callbacks = _set_up(run, progress, quiet=not verbose)
+            if run.is_reopened:
+                resumption = Resumption.of(run, anyway=anyway)
+                clock.before = dict(resumption.clock)
+                run.begin_anew()
+            session, callbacks = _set_up(run, resumption, progress, quiet=not verbose)
         ready = True
-        observers = [progress, Recorder(run)]
+        observers = [progress, Recorder(run, 0 if resumption is None else resumption.history_bytes)]
         if recipe.hub.push is not None:
             from glueft.push.background import BackgroundPush
 
             pushes = BackgroundPush(run, session.tokenizer)
             observers.append(pushes)
+        if recipe.training.checkpoint_minutes:
+            from glueft.training.state_saver import StateSaver
+
+            observers.append(StateSaver(run, clock))
         with clock.phase("train"), attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
             from glueft.training import engine
 
-            training = engine.train(session, observers, callbacks)
-        clock.seconds["first_step"] = training.first_step_end - clock.begin
+            start = None if resumption is None else resumption.start()
+            training = engine.train(session, observers, callbacks, start)
+        if training.first_step_end:
+            clock.first_step(training.first_step_end)
         with clock.phase("evaluate"):
             _conclude(run, training, progress)
         clock.seconds["compile"] = training.times.compile_seconds()
         with held():
             run.close(clock.readings())
             done = True
+            _remove_states(run)
         if pushes:
             pushes.finish(progress)
     except BaseException as raised:
@@ -117,7 +178,9 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
             _call_run_finished(run, progress)
         elif run is not None:
             error = _failed_write(run, error)
-            if isinstance(error, GlueftError) and not ready:
+            if not ready and run.is_reopened:
+                run.leave()
+            elif not ready and isinstance(error, GlueftError):
                 run.discard()
             else:
                 _end_early(run, clock, error, progress, pushes)
@@ -129,7 +192,9 @@ def _run(recipe: Recipe, output_dir: Path, progress: RunProgress, clock: Clock, 
     return Result(run.record.as_dict(), session.model, run.folder)
 
 
-def _set_up(run: Run, progress: RunProgress, *, quiet: bool) -> tuple[Session, list[keras.callbacks.Callback]]:
+def _set_up(
+    run: Run, resumption: Resumption | None, progress: RunProgress, *, quiet: bool
+) -> tuple[Session, list[keras.callbacks.Callback]]:
     """Read the data, load the model and build the callbacks; record all of it."""
     session = read_session(run.recipe, progress)
     refuse_full_disk(session, run.folder)
@@ -148,7 +213,10 @@ def _set_up(run: Run, progress: RunProgress, *, quiet: bool) -> tuple[Session, l
             AttributedCallback(callback, build(callback, run.for_plugins)) for callback in run.recipe.callbacks
         ]
     progress.warn(*session.warnings[told:])
-    run.write_record()
+    if resumption is None:
+        run.write_record()
+    else:
+        resumption.go_on(session)
     return session, callbacks
 
 
@@ -181,6 +249,12 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
     widen_vocabulary(session.model)
 
 
+def _remove_states(run: Run) -> None:
+    """Remove the saved states of a run that is done, unless its recipe keeps them."""
+    if not run.recipe_settings()["training"].get("keep_checkpoints"):
+        remove_states(run.folder)
+
+
 def _failed_write(run: Run, error: BaseException) -> BaseException:
     """Return an error, replaced by a RunFolderError if a library or plugin could not write to a full disk."""
     fault = disk_fault(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
@@ -196,6 +270,8 @@ def _end_early(
         if pushes:
             pushes.stop()
         told = f"{run.record.status}; what there is lies in {run.record.run_dir}"
+        if saved_steps(run.folder):
+            told += f"; to go on from there: glueft resume {run.record.run_dir}"
     except RunFolderError as fault:
         told = f"{run.record.status}, but {fault.message} to say so: {fault.received}"
     progress.say(told)

@@ -29,6 +29,7 @@ from glueft.cli import (
     receipt,
     report,
     reproduce,
+    resume,
     run,
     schema,
     show,
@@ -53,6 +54,7 @@ PATH_FAULTS = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno
 # Name, function, and the text below its help. The modules are cheap to import: the functions import what they need.
 COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("run", run.run, run.EPILOG),
+    ("resume", resume.resume, resume.EPILOG),
     ("plan", plan.plan, plan.EPILOG),
     ("validate", validate.validate, validate.EPILOG),
     ("show", show.show, show.EPILOG),

@@ -23,8 +23,13 @@ Examples:
   glueft run sst2 --set training.epochs=1 --set optimizer.plugin=adamw
   glueft run mrpc --sample --report            with report.html at the end
   glueft run mrpc --sample --json > result.json
+  glueft run recipes/mrpc.toml --resume        on machines that may be taken away
   glueft run mrpc --plugin my_task.py --set task.plugin=my_task --data-dir DATA
 """
+
+WithReport = Annotated[
+    bool, typer.Option("--report", help="Write report.html into the run folder at the end, as `glueft report`.")
+]
 
 
 @takes_recipe
@@ -33,32 +38,44 @@ def run(
     *,
     context: typer.Context,
     output_dir: Annotated[str, typer.Option(metavar="DIR", help="Where the run folder is made.")] = "runs",
-    report: Annotated[
-        bool, typer.Option("--report", help="Write report.html into the run folder at the end, as `glueft report`.")
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the newest run of this very recipe in DIR that is not done; if none, start."
+        ),
     ] = False,
+    report: WithReport = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """Fine-tune and evaluate as a recipe says; make a run folder."""
     go_on_without_output()
-    from glueft.launch import run_recipe
+    from glueft.launch import resume_run, run_recipe
+    from glueft.runs.run_list import unfinished_run
     from glueft.terminal.progress import make_progress
 
     progress = make_progress(sys.stdout)
-    result = run_recipe(recipe, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=context.obj)
+    unfinished = unfinished_run(recipe, Path(output_dir)) if resume else None
+    result = None
+    if unfinished is not None:
+        progress.say(f"resuming {unfinished}")
+        files = [file.path for file in recipe.plugin_files]
+        result = resume_run(unfinished, plugins=files, progress=progress, verbose=verbose, begin=context.obj)
+    if result is None:
+        result = run_recipe(recipe, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=context.obj)
     if report:
-        _write_report(result.folder, progress.say)
+        write_report(result.folder, progress.say)
     if as_json:
         print_json(result.record)
 
 
-def _write_report(folder: Path, say: Callable[[str], None]) -> None:
+def write_report(folder: Path, say: Callable[[str], None]) -> None:
     """Write the report of a run that is done; if that fails, warn."""
     from glueft.errors import GlueftError
-    from glueft.report.write import write_report
+    from glueft.report import write
 
     try:
-        written = write_report(folder, trust=True)  # its plugin files have just been run
+        written = write.write_report(folder, trust=True)  # its plugin files have just been run
     except Exception as error:
         reason = str(error).splitlines()[0] if isinstance(error, GlueftError) else f"{type(error).__name__}: {error}"
         say(f"warning: the report could not be written, the run is done all the same: {reason}")

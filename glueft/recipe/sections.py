@@ -121,6 +121,18 @@ class Training(Options):
         "epoch (0.5); the end of each epoch is always evaluated.",
         examples=[0.5],
     )
+    checkpoint_minutes: float = Field(
+        15.0,
+        ge=0,
+        le=1_000_000,
+        description="Save the state of the training every so many minutes, and when the run is interrupted, so that "
+        "glueft resume goes on from there; 0 for never.",
+    )
+    keep_checkpoints: bool = Field(
+        False,
+        description="Save a state at the end of each epoch too, and keep the saved states when the run is done; those "
+        "of the last two and of the best evaluation are kept.",
+    )
 
 
 class Engine(Options):

@@ -6,7 +6,11 @@ Each appears whole or not at all, by a rename, so that the names of the folders 
 from __future__ import annotations
 
 import re
+from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
+
+from glueft.files import remove_folder
 
 FOLDER = "checkpoints"
 # The files of a state: its arrays, and all else.
@@ -33,3 +37,13 @@ def saved_steps(run: Path) -> list[int]:
 def newest_step(run: Path) -> int | None:
     """Return the step of the newest state in a run folder; None if there is none."""
     return max(saved_steps(run), default=None)
+
+
+def remove_states(run: Path, kept: Container[int | None] = ()) -> bool:
+    """Remove the saved states of a run, but those after some steps; return whether there was one to remove."""
+    surplus = [step for step in saved_steps(run) if step not in kept]
+    for step in surplus:
+        remove_folder(checkpoint_folder(run, step))
+    with suppress(OSError):  # It is not empty.
+        (run / FOLDER).rmdir()
+    return bool(surplus)

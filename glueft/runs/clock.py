@@ -18,29 +18,48 @@ class Clock:
     beginning to the end of the first optimizer step, and `compile`, the part of `train` and `evaluate` that went into
     compiling train and predict steps (see `StepTimes.compile_seconds`).
 
+    Of a run that was resumed they are sums over its processes, and `first_step` is that of the first of them. What was
+    done again, because it came after the state that was resumed from, counts once.
+
     Args:
         begin: `time.perf_counter()` at the beginning. For `glueft run` that is the start of the process.
+
+    Attributes:
+        seconds: of the phases that this process has ended.
+        before: the readings of the processes before this one.
     """
 
     def __init__(self, begin: float) -> None:
         self.begin = begin
         self.seconds: dict[str, float] = {}
+        self.before: dict[str, float] = {}
+        self._running: dict[str, float] = {}
 
     @contextmanager
     def phase(self, name: str, begin: float | None = None) -> Iterator[None]:
         """Time a phase; `begin` where it began before the block."""
-        begin = time.perf_counter() if begin is None else begin
+        self._running[name] = begin = time.perf_counter() if begin is None else begin
         try:
             check()
             yield
             check()
         finally:
+            del self._running[name]
             self.seconds[name] = time.perf_counter() - begin
 
+    def first_step(self, end: float) -> None:
+        """Note when the first step of this process ended, by `time.perf_counter()`."""
+        self.seconds["first_step"] = end - self.begin
+
     def readings(self) -> dict[str, float]:
-        """Return the seconds of every phase and `total`, to the millisecond."""
-        total = time.perf_counter() - self.begin
-        return {name: round(value, 3) for name, value in (self.seconds | {"total": total}).items()}
+        """Return the seconds of every phase, running ones included, and `total`, to the millisecond."""
+        now = time.perf_counter()
+        here = self.seconds | {name: now - begin for name, begin in self._running.items()}
+        here["total"] = now - self.begin
+        sums = {name: self.before.get(name, 0.0) + here.get(name, 0.0) for name in self.before | here}
+        if "first_step" in self.before:
+            sums["first_step"] = self.before["first_step"]
+        return {name: round(value, 3) for name, value in sums.items()}
 
 
 def now() -> str:

@@ -342,6 +342,19 @@ class Fingerprints(Part):
     )
 
 
+class RunPart(Part):
+    """What one process has done of a run that was resumed."""
+
+    status: str = Field(description="how it ended: interrupted, failed, died or done; running until then")
+    started: str = Field(description="UTC, ISO 8601")
+    finished: str | None = Field(default=None, description="UTC, ISO 8601; null where it died")
+    from_step: Count = Field(default=0, description="optimizer steps done when it began")
+    to_step: Count | None = Field(default=None, description="those that the next part began with, or the last")
+    seconds: Seconds | None = Field(default=None, description="from its start to its end; null where it died")
+    host: Host = Field(default_factory=Host)
+    versions: dict[str, str] = Field(default={}, description="as in the run's own `versions`")
+
+
 class Push(Part):
     """A push to the hub; `reason`, `received` and `mend` say why one did not work."""
 
@@ -421,10 +434,19 @@ class Record(Part, MutableMapping[str, Any]):
     finished: str | None = Field(default=None, description="UTC, ISO 8601")
     peak_memory_bytes: Count | None = Field(default=None, description="most memory (RSS) of the process")
     hub: Hub | None = Field(default=None, description="what became of the pushes")
+    parts: list[RunPart] = Field(
+        default=[],
+        description="the processes of a run that was resumed; all else in this file is of the whole run, `host`, "
+        "`process`, `versions` and `peak_memory_bytes` of its last part",
+    )
 
     def model_post_init(self, context: Any) -> None:
         """Have the format written, also of a record that was read without it."""
         self.model_fields_set.add("format")
+
+    def become(self, other: Record) -> None:
+        """Take over all that another record says."""
+        self.__setstate__(deepcopy(other).__getstate__())
 
     @property
     def primary_split(self) -> str:

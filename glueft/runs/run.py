@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from glueft.encoder.labels import contradiction, named_outputs
 from glueft.errors import GlueftError, RunFolderError
-from glueft.files import Reserve, add_line, write_text
+from glueft.files import Reserve, add_line, remove_folder, write_text
 from glueft.metrics.choice import chosen_metrics
 from glueft.plugin.origin import origin_of, recorded_origins
 from glueft.plugin.task_description import TaskDescription, describe_task, read_description
@@ -93,6 +93,7 @@ class Run:
     Attributes:
         folder: absolute, where the run was opened.
         record: run.json.
+        is_reopened: whether it comes from `reopen`.
         validation_logits: of the last validation, (rows, labels) or in regression (rows, 1), rows as in
             `validation_rows`; None before the first.
     """
@@ -114,6 +115,8 @@ class Run:
         self._live: Live | None = None
         self._reserve: Reserve | None = None
         self._lease: Lease | None = None
+        self._seconds_before = 0.0
+        self.is_reopened = False
 
     def __repr__(self) -> str:
         return f"Run({self.folder.name})"
@@ -140,6 +143,57 @@ class Run:
             raise
         run._reserve = Reserve(run.folder)
         return run
+
+    @classmethod
+    def reopen(
+        cls,
+        path: str | os.PathLike[str],
+        say: Callable[[str], None] = lambda line: None,
+        *,
+        plugins: Sequence[str] = (),
+        trust: bool = False,
+    ) -> Run:
+        """Open a run to go on with it, unless it is done. The process holds the folder's `Lease` until `close`.
+
+        Nothing of the run is changed before `go_on`; `leave` lets it be.
+
+        Raises:
+            RunFolderError: as `open`, or the run is still going on in another process.
+        """
+        run = cls.open(path, finished=False, plugins=plugins, trust=trust)
+        run._say, run.is_reopened = say, True
+        if run.record.status != "done":
+            run._lease = Lease.take(run.folder)
+            try:
+                # Once more: the process that had the folder may have ended in between.
+                run.record = read_record(run.folder / "run.json")
+            finally:
+                if run.record.status == "done":
+                    run._release()
+        return run
+
+    def begin_anew(self) -> None:
+        """Forget what the record says of a run that was reopened: its set-up is done, and recorded, anew."""
+        started, self.record = self.record.started, _first_record(self.recipe, self.folder)
+        self.record.started = started
+
+    def go_on(self, record: Record, history_bytes: int, seconds: float) -> None:
+        """Have a run that was reopened go on from this record, so many bytes of its history, and its `total` seconds.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        self.record.become(record)
+        self._seconds_before = seconds
+        at_the_end(self._note_interruption)
+        self._reserve = Reserve(self.folder)
+        self.cut_history(history_bytes)
+        remove_folder(self.model_folder)
+        self.write_record()
+
+    def leave(self) -> None:
+        """Leave a run that was reopened as it is."""
+        self._release()
 
     @classmethod
     def of(cls, recipe: Recipe, folder: Path, say: Callable[[str], None] = lambda line: None) -> Run:
@@ -220,6 +274,10 @@ class Run:
             record.error = str(error) if isinstance(error, GlueftError) else f"{type(error).__name__}: {error}"
         record.finished = now()
         record.seconds = dict(seconds)
+        if record.parts:
+            here = record.parts[-1]
+            here.status, here.finished = record.status, record.finished
+            here.seconds = round(record.seconds["total"] - self._seconds_before, 3)
         record.peak_memory_bytes = peak_memory()
         try:
             self._write_last_record()
@@ -255,6 +313,22 @@ class Run:
         line = line_of(kind, values)
         with writing_in_run(self.folder / HISTORY):
             add_line(self.folder / HISTORY, line)
+
+    def cut_history(self, length: int) -> None:
+        """Cut history.jsonl to so many bytes.
+
+        Raises:
+            RunFolderError: it is shorter, or cannot be written.
+        """
+        path = self.folder / HISTORY
+        there = path.stat().st_size if path.exists() else 0
+        if there < length:
+            raise RunFolderError(
+                f"{path}: a part of it is lost", expected=f"{length:,} bytes or more", received=f"{there:,}", fix=REPEAT
+            )
+        if there > length:
+            with writing_in_run(path):
+                os.truncate(path, length)
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of history.jsonl that have a `kind`: "step", "epoch", "mid_epoch", or one of a plugin."""

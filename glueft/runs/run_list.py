@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 import time
+import tomllib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.metrics import known_metrics, metric_title
@@ -19,6 +20,9 @@ from glueft.runs.lease import NAME as HEARTBEAT
 from glueft.runs.lease import is_running
 from glueft.runs.run import Run
 from glueft.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from glueft.recipe import Recipe
 
 STATUSES = {
     "done": "complete",
@@ -128,6 +132,17 @@ def listed(folder: Path) -> ListedRun:
         num_train_steps=how_far.planned,
         saved_step=how_far.saved,
     )
+
+
+def unfinished_run(recipe: Recipe, folder: Path) -> Path | None:
+    """Return the newest run of a recipe in a folder that is not done; None if there is none."""
+    started: dict[Path, str] = {}
+    for path in folder.glob("*/run.json"):
+        with suppress(GlueftError, OSError):
+            run = Run.open(path.parent, finished=False)
+            if run.record.status != "done" and run.recipe_settings() == tomllib.loads(recipe.to_toml()):
+                started[path.parent] = run.record.started
+    return max(started, key=lambda path: (started[path], path.name), default=None)
 
 
 def chosen(runs: Iterable[ListedRun], *, task: str | None, statuses: Sequence[str]) -> list[ListedRun]:

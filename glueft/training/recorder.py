@@ -17,15 +17,27 @@ HISTORY_STEPS = 200
 
 
 class Recorder(Observer):
-    """Writes history.jsonl, and `epochs`, `mid_epochs`, `baseline`, `kept` and the throughput of run.json."""
+    """Writes history.jsonl, and `epochs`, `mid_epochs`, `baseline`, `kept` and the throughput of run.json.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: its own record and history.
+        history_bytes: for a run that is resumed, the length of its history in the state that it is resumed from.
+    """
+
+    def __init__(self, run: Run, history_bytes: int = 0) -> None:
         self.run = run
+        self.history_bytes = history_bytes
 
     def begin(self, training: Training) -> None:
         self.training = training
         self.num_train_steps = training.session.batches.num_train_steps
         self.stride = max(1, -(-self.num_train_steps // HISTORY_STEPS))
+
+        self.run.validation_logits = training.validation_logits
+
+    def resumed(self) -> None:
+        # Once more: callbacks may have logged something while they began again.
+        self.run.cut_history(self.history_bytes)
 
     def step(self, report: StepReport) -> None:
         if report.step % self.stride == 0 or report.step in (1, self.num_train_steps):
@@ -50,6 +62,8 @@ class Recorder(Observer):
         self.run.log(kind="mid_epoch", **entry)
 
     def end(self, error: BaseException | None) -> None:
+        if self.run.record.parts:
+            self.run.record.parts[-1].to_step = self.training.step
         if error is not None:
             return
         batches, steps, seconds = self.training.session.batches, self.training.step, self.training.seconds

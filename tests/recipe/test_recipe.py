@@ -90,6 +90,8 @@ def test_the_course_s_recipe_to_the_letter() -> None:
             "evaluation_batch_size": 64,
             "seed": 42,
             "keep": "last",
+            "checkpoint_minutes": 15.0,
+            "keep_checkpoints": False,
         },
         "engine": {"precision": "float32", "jit_compile": "auto"},
     }

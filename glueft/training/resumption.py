@@ -1,0 +1,160 @@
+"""Where a run goes on that was interrupted, has failed or was killed. Importing this module does not import Keras."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import RunFolderError
+from glueft.runs.checkpoints import checkpoint_folder, saved_steps
+from glueft.runs.clock import now
+from glueft.runs.record import Record, RunPart
+from glueft.training.fingerprints import Difference, differing, fingerprints, recorded_fingerprints
+from glueft.training.state_files import read_state
+
+if TYPE_CHECKING:
+    from glueft.runs.run import Run
+    from glueft.training.session import Session
+    from glueft.training.state import TrainState
+
+# So many differences are named.
+MOST_NAMED = 5
+
+
+@dataclass
+class Resumption:
+    """A run that goes on.
+
+    Attributes:
+        run: reopened.
+        anyway: whether other versions, and another machine, are accepted.
+        found: run.json as it was found.
+        record: as it was when the state was saved; None without a state.
+        content: of the newest state that is whole (`TrainState.content`), with the `record`, `history_bytes` and
+            `clock` of the run; None if there is none: then the run begins again with its first step.
+    """
+
+    run: Run
+    anyway: bool
+    found: Record
+    record: Record | None
+    content: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, run: Run, *, anyway: bool = False) -> Resumption:
+        """Find the newest state that is whole; say which are passed over.
+
+        Raises:
+            RunFolderError: a later glueft has saved the newest state.
+        """
+        content = None
+        for step in reversed(saved_steps(run.folder)):
+            try:
+                content = read_state(checkpoint_folder(run.folder, step))
+                break
+            except RunFolderError as error:
+                run.say(f"warning: the state after step {step:,} is passed over: {error.message} ({error.received})")
+        record = None if content is None else Record.model_validate(content["record"])
+        return cls(run, anyway, run.record, record, content)
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return 0 if self.content is None else int(self.content["step"])
+
+    @property
+    def history_bytes(self) -> int:
+        """The length of history.jsonl at that step."""
+        return 0 if self.content is None else int(self.content["history_bytes"])
+
+    @property
+    def clock(self) -> Mapping[str, float]:
+        """The seconds of the run up to the state."""
+        return {} if self.content is None else self.content["clock"]
+
+    def start(self) -> TrainState | None:
+        """Return the state, which is forgotten here. Imports Keras."""
+        from glueft.training.state import TrainState
+
+        content, self.content = self.content, None
+        return None if content is None else TrainState(content)
+
+    def go_on(self, session: Session) -> None:
+        """Begin another part of the run, of which this is the session, set up anew.
+
+        Raises:
+            RunFolderError: the session is not that of the run, or nothing can be written.
+        """
+        self._compare(session)
+        run, set_up = self.run, self.run.record
+        record = set_up if self.record is None else self.record
+        steps = session.batches.num_train_steps
+        if self.content is None:
+            self._remove_claimed()
+            run.say("there is no state to go on from: the run begins again with its first step")
+        else:
+            run.say(f"going on after step {self.step:,} of {steps:,}")
+        parts = [*(self.found.parts or [_first_part(self.found)])]
+        parts[-1].to_step = self.step
+        if parts[-1].status == "running":
+            parts[-1].status = "died"
+        here = RunPart(
+            status="running",
+            started=now(),
+            from_step=self.step,
+            host=set_up.host,
+            versions=set_up.versions,
+        )
+        record.status, record.parts = "running", [*parts, here]
+        record.host, record.process, record.versions = set_up.host, set_up.process, set_up.versions
+        run.go_on(record, self.history_bytes, self.clock.get("total", 0.0))
+
+    def _compare(self, session: Session) -> None:
+        """Refuse a session that is not that of the run; say what of it differs and is accepted."""
+        differences = differing(recorded_fingerprints(self.record or self.found), fingerprints(session))
+        content = [difference for difference in differences if difference.kind == "content"]
+        if content:
+            raise _refused(self.run.folder, content, "restore what has changed, or start a new run: glueft run RECIPE")
+        if differences and not self.anyway:
+            raise _refused(
+                self.run.folder, differences, "go on where it is as it was, or accept other last digits with --anyway"
+            )
+        for difference in differences:
+            self.run.say(f"warning: {difference}: the run may end with other last digits")
+
+    def _remove_claimed(self) -> None:
+        """Remove what callbacks have written in the run folder: all of it comes again."""
+        for callback in self.run.recipe.callbacks:
+            for claim in callback.claims():
+                path = self.run.folder / claim
+                if path.parent == self.run.folder:
+                    shutil.rmtree(path, ignore_errors=True)
+                    with suppress(OSError):
+                        path.unlink()
+
+
+def _first_part(found: Record) -> RunPart:
+    """What the process has done that began the run."""
+    return RunPart(
+        status=found.status,
+        started=found.started,
+        finished=found.finished,
+        seconds=found.seconds.get("total"),
+        host=found.host,
+        versions=found.versions,
+    )
+
+
+def _refused(folder: Path, differences: list[Difference], fix: str) -> RunFolderError:
+    named = [str(difference) for difference in differences[:MOST_NAMED]]
+    more = f"; and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
+    return RunFolderError(
+        f"{folder}: the run cannot go on as it began",
+        expected="the recipe, rows, checkpoint, versions and machine that it began with",
+        received="; ".join(named) + more,
+        fix=fix,
+    )
