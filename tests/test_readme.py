@@ -27,6 +27,7 @@ AFTER_A_RUN = {
     "predict": ["predictions.csv"],
     "report": ["runs/mrpc-42/report.html"],
     "list-runs": [],
+    "resume": [],
     "compare": [],
     "evaluate": [],
     "receipt": ["receipt.json"],
