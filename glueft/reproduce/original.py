@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,15 +77,7 @@ class Original:
             RunFolderError: a receipt does not name local files of the run, and nothing is named in their place.
             RecipeError: the recipe cannot be used.
         """
-        named = {override.partition("=")[0].strip() for override in overrides}
-        pinned = []
-        if self.record.data.source == "hub" and self.record.data.revision and data_dir is None:
-            pinned.append(f'data.revision="{self.record.data.revision}"')
-        if self.record.checkpoint.revision and checkpoint is None:
-            pinned.append(f'model.revision="{self.record.checkpoint.revision}"')
-        elsewhere = {"data.revision": "data.source", "model.revision": "model.checkpoint"}
-        pinned = [pin for pin in pinned if not {key := pin.partition("=")[0], elsewhere[key]} & named]
-        overrides = [*pinned, *overrides]
+        overrides = [*self._pinned(overrides, data_dir, checkpoint), *overrides]
         if self.receipt is not None:
             return load_receipt_recipe(
                 Path(self.name),
@@ -105,6 +98,16 @@ class Original:
             trust=trust,
             watchers=False,
         )
+
+    def _pinned(self, overrides: Sequence[str], data_dir: str | None, checkpoint: str | None) -> Iterator[str]:
+        """Yield the `--set` arguments for the commits that the run has read, where the same places are read now."""
+        named = {override.partition("=")[0].strip() for override in overrides}
+        data = self.record.data
+        if data.source == "hub" and data.revision and data_dir is None and not named & {"data.source", "data.revision"}:
+            yield f"data.revision={json.dumps(data.revision)}"
+        revision = self.record.checkpoint.revision
+        if revision and checkpoint is None and not named & {"model.checkpoint", "model.revision"}:
+            yield f"model.revision={json.dumps(revision)}"
 
     def predictions(self, split: str) -> Predictions | None:
         """Return the predictions of a split; None where there are none, as in a receipt."""

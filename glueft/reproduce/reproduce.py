@@ -303,7 +303,8 @@ def _explanations(original: Original, comparison: Comparison, session: Session |
 def _source(data: Mapping[str, Any]) -> str:
     """Where rows came from: `hub, nyu-mll/glue, mrpc`, or `folder, glue_data/MRPC`."""
     keys = ("source", "dataset", "config", "revision", "folder", "package", "files")
-    return ", ".join(str(data[key]) for key in keys if data.get(key))
+    known = flatten({key: data[key] for key in keys if data.get(key)})
+    return ", ".join(str(value) for key, value in known.items() if not key.endswith("sha256"))
 
 
 def _summary(comparison: Comparison, steps: int, planned: int | None) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from glueft.cli.main import command_line
+from glueft.reproduce.original import Original
 from glueft.reproduce.stages import STAGES, unequal_numbers
-from run_folders import change_record
+from run_folders import change_record, make_run
 
 Captured = pytest.CaptureFixture[str]
 Reproduced = Callable[..., dict[str, Any]]
@@ -164,6 +165,25 @@ def test_a_run_from_before_fingerprints(run: Path, reproduced: Reproduced) -> No
     assert found["machine"] == found["checkpoint"] == "equal"
     assert result["first_difference"] == "rows"
     assert result["summary"].endswith("not compared, for the run has not recorded it: recipe, tokens, batches")
+
+
+def test_what_came_from_the_hub_is_read_at_the_commit_of_then(tmp_path: Path) -> None:
+    places = ["data.source=hub", "model.checkpoint=anna/bert", "model.revision=main"]
+    run = make_run(
+        tmp_path / "mrpc-42",
+        [1, 0],
+        [1, 0],
+        overrides=places,
+        data={"source": "hub", "revision": "d" * 40},
+        checkpoint={"name": "anna/bert", "revision": "c" * 40},
+    )
+    original = Original.open(str(run))
+    recipe = original.load_recipe()
+    assert (recipe.data.revision, recipe.model.revision) == ("d" * 40, "c" * 40)
+    recipe = original.load_recipe(["data.source=sample"], checkpoint="bob/bert")
+    assert (recipe.data.revision, recipe.model.revision) == (None, None)
+    recipe = original.load_recipe(["data.revision=main", "model.revision=v1"])
+    assert (recipe.data.revision, recipe.model.revision) == ("main", "v1")
 
 
 @pytest.mark.parametrize(
