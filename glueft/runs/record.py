@@ -335,7 +335,9 @@ class Fingerprints(Part):
         default={}, description="the tables of the recipe without what changes no number, such as places"
     )
     tokens: dict[str, str] = Field(default={}, description="SHA-256 of the tokens and labels of each used split")
-    batches: dict[str, str] = Field(default={}, description="SHA-256 of each split's batches: their rows and lengths")
+    batches: dict[str, str] = Field(
+        default={}, description="SHA-256 of each split's batches: which rows, in which order"
+    )
     machine: Machine = Field(default_factory=Machine)
     logits: dict[str, str] = Field(
         default={}, description="SHA-256 of the logits of each split that was predicted, float32"

@@ -59,6 +59,8 @@ _NAMES = {
     "batches": "batches of {}",
 }
 
+# How numbers are computed; other padded lengths ("widths") of the same batches change a last digit at most.
+_ENGINE = ("backend", "jit_compile", "widths")
 # Settings that change no number: places, and what is done with the result or meanwhile.
 _IDLE = {
     "data": ("source", "folder", "revision"),
@@ -105,7 +107,7 @@ def fingerprints(session: Session) -> dict[str, Any]:
     recipe, backend = session.recipe, keras_backend()
     plugins = [recipe.task, recipe.optimizer, recipe.schedule, *recipe.callbacks, session.checkpoint.family]
     return kept_fingerprints(session) | {
-        "engine": {"backend": backend, "jit_compile": session.jit_compile.compiled},
+        "engine": {key: session.describe_engine()[key] for key in _ENGINE},
         "versions": _used(installed_versions() | {"python": platform.python_version()}, backend),
         "plugins": _origins({(plugin.kind, plugin.name): origin_of(plugin) for plugin in plugins}),
         "rows": {name: _rows(len(session.rows[name]), session.rows[name].sha256) for name in session.encoded},
@@ -134,7 +136,7 @@ def recorded_fingerprints(record: Record) -> dict[str, Any]:
     used = [name for name, split in splits.items() if split.tokens is not None] or ["train", record.primary_split]
     return {
         "recipe": kept.get("recipe", {}),
-        "engine": {key: value for key, value in record.engine.as_dict().items() if key in ("backend", "jit_compile")},
+        "engine": {key: getattr(record.engine, key) for key in _ENGINE if key in record.engine},
         "versions": _used(versions, backend or ""),
         "plugins": _origins(origins),
         "machine": kept.get("machine", {}),
@@ -229,9 +231,7 @@ def _tokens(encoded: Encoded) -> str:
 def _batches(batches: Batches) -> str:
     import numpy as np
 
-    sizes = np.array([len(rows) for rows in batches.plan])
-    buckets = np.array([0]) if batches.buckets is None else batches.buckets
-    return _sha256(np.concatenate(batches.plan), sizes, buckets)
+    return _sha256(np.concatenate(batches.plan), np.array([len(rows) for rows in batches.plan]))
 
 
 def _sha256(*arrays: NDArray[Any]) -> str:
