@@ -44,7 +44,7 @@ def ingredients(run: Run) -> Ingredients:
         "data": _rows_used(record.data),
         "plugins": _plugin_files(record) | _packages(record),
         "engine": _kept(record.engine, "backend", "precision", "jit_compile", "onednn"),
-        "host": _kept(record.host, "name", "system", "cpus"),
+        "host": _kept(record.host, "name", "system", "cpus") | flatten(record.fingerprints.machine.as_dict()),
     }
 
 

@@ -12,6 +12,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.errors import CheckpointError, DataError
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.recipe.draft import only_watches
@@ -98,6 +99,7 @@ def reproduce(
     _compare_recipe(comparison, before, recipe, {*flatten(original.written_recipe())} | _named(overrides))
     if comparison.first is not None:
         return _result(original, comparison, None)
+    _refuse_missing_places(recipe)
     with nullcontext() if verbose else captured_stderr():
         import_backend()
     session = read_session(recipe, progress)
@@ -122,6 +124,25 @@ def _take_backend(original: Original) -> None:
         return
     if importlib.util.find_spec(backend) is not None:
         os.environ["KERAS_BACKEND"] = backend
+
+
+def _refuse_missing_places(recipe: Recipe) -> None:
+    """Raise if a folder that the run has read is gone: the user may know where it is now."""
+    folder, checkpoint = recipe.data.folder, recipe.model.checkpoint
+    if recipe.data.source == "folder" and folder is not None and not Path(folder).exists():
+        raise DataError(
+            "the folder of the run's rows is gone",
+            expected="the files that the run has read",
+            received=f"nothing at {folder}",
+            fix="name the folder where they are now: --data-dir DIR",
+        )
+    if Path(checkpoint).is_absolute() and not Path(checkpoint).exists():
+        raise CheckpointError(
+            "the checkpoint of the run is gone",
+            expected="the folder that the run has begun with",
+            received=f"nothing at {checkpoint}",
+            fix="name the folder where it is now: --checkpoint DIR",
+        )
 
 
 def _compare_recipe(comparison: Comparison, before: Mapping[str, Any], recipe: Recipe, written: set[str]) -> None:

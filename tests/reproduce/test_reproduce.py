@@ -154,6 +154,15 @@ def test_another_file_of_the_checkpoint(run: Path, tiny_bert: Path, tmp_path: Pa
     assert [each["what"] for each in differences(result, "checkpoint")] == ["the checkpoint's model.safetensors"]
 
 
+def test_a_folder_that_is_gone(tmp_path: Path, capsys: Captured) -> None:
+    places = ["data.source=folder", f'data.folder="{tmp_path}/rows"', f'model.checkpoint="{tmp_path}/bert"']
+    run = make_run(tmp_path / "mrpc-42", [1, 0], [1, 0], overrides=places)
+    assert command_line(["reproduce", str(run)]) == 2
+    assert "name the folder where they are now: --data-dir DIR" in capsys.readouterr().err
+    assert command_line(["reproduce", str(run), "--data-dir", str(tmp_path)]) == 2
+    assert "name the folder where it is now: --checkpoint DIR" in capsys.readouterr().err
+
+
 def test_a_run_from_before_fingerprints(run: Path, reproduced: Reproduced) -> None:
     record = json.loads((run / "run.json").read_text())
     del record["fingerprints"]
