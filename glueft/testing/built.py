@@ -1,9 +1,12 @@
-"""What the checks of optimizers, schedules and callbacks share: the object that `build` returns."""
+"""What the checks of optimizers, schedules and callbacks share: the object that `build` returns, and saved states."""
 
 from __future__ import annotations
 
 import inspect
 import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from glueft.plugin.build import is_built, told
@@ -50,6 +53,19 @@ def from_config(built: Any, config: dict[str, Any]) -> Any:
         raise ContractBrokenError(
             f"from_config does not take what get_config returns: {error}; {_must_return(built)}"
         ) from error
+
+
+def through_files(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state as a resumed run reads it.
+
+    Raises:
+        PluginError: it cannot be saved.
+    """
+    from glueft.training.state_files import PackedState, read_state
+
+    with tempfile.TemporaryDirectory() as folder:
+        PackedState.of(state).write(Path(folder, "state"))
+        return read_state(Path(folder, "state"))
 
 
 def _must_return(built: Any) -> str:

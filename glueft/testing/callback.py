@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.rows import Rows
 from glueft.plugin.callback import keeps_state
-from glueft.testing.built import require_built
+from glueft.testing.built import require_built, through_files
 from glueft.testing.check import Check, ContractBrokenError, NotCheckedError, Subject
 from glueft.testing.offline import offline
 
@@ -148,7 +148,7 @@ class _Part:
         """What is kept of a run in a file: of the callback, of run.json, and of the history its length."""
         history = self._history
         return {
-            "callback": self.plugin.state(),
+            "callback": through_files(self.plugin.state()),
             "record": self._added(),
             "history": history.stat().st_size if history.exists() else None,
         }

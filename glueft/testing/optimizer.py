@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from glueft.testing.built import from_config, require_built, saved_config
+from glueft.testing.built import from_config, require_built, saved_config, through_files
 from glueft.testing.check import Check, ContractBrokenError, Subject
 
 RATES = (1e-2, 1e-1, 1e-3)
@@ -86,28 +86,32 @@ def resume(subject: Subject) -> str:
     """Saved, built anew and restored after some steps, it goes on to the same weights, to the last bit."""
     import numpy as np
 
+    from glueft.training.state import model_state, restore_model, restore_what_is_reset
+
     model = _network(subject)
     _train(model, range(SAVED))
-    saved = _values(model)
+    saved = through_files(model_state(model))
     _train(model, range(SAVED, RESUMED))
-    whole = _values(model)
     resumed = _network(subject)
-    # These generators are resumed too, but in a graph their numbers are drawn once and for all, when it is traced.
+    restore_model(resumed, saved)
+    restore_what_is_reset(resumed, saved)
+    # These are restored as well; but in a graph their numbers are drawn once and for all, when it is traced.
     random.seed(SAVED)
     np.random.seed(SAVED)
-    for variable, value in zip(_variables(resumed), saved, strict=True):
-        variable.assign(value)
     _train(resumed, range(SAVED, RESUMED))
-    names = [variable.path for variable in _variables(resumed)]
-    pairs = zip(names, _values(resumed), whole, strict=True)
-    differing = [name for name, value, other in pairs if value.tobytes() != other.tobytes()]
+    pairs = [
+        (whole, other)
+        for what in ("model", "optimizer")
+        for whole, other in zip(model_state(model)[what], model_state(resumed)[what], strict=True)
+    ]
+    differing = [whole["path"] for whole, other in pairs if whole["value"].tobytes() != other["value"].tobytes()]
     if differing:
         raise ContractBrokenError(
-            f"resumed after step {SAVED}, it has at step {RESUMED} other values in {len(differing)} of {len(names)} "
+            f"resumed after step {SAVED}, it has at step {RESUMED} other values in {len(differing)} of {len(pairs)} "
             f"variables than without a break, such as {differing[0]}: keep what changes from step to step in Keras "
             "variables (add_variable, add_variable_from_reference), and draw random numbers from keras.random"
         )
-    return f"resumed after step {SAVED}, the same {len(names)} variables at step {RESUMED} to the last bit"
+    return f"resumed after step {SAVED}, the same {len(pairs)} variables at step {RESUMED} to the last bit"
 
 
 def _network(subject: Subject) -> Any:
@@ -141,17 +145,3 @@ def built(subject: Subject, learning_rate: Any) -> Any:
     optimizer = subject.plugin.build(learning_rate)
     require_built("optimizer", optimizer)
     return optimizer
-
-
-def _variables(model: Any) -> list[Any]:
-    """All that a step depends on."""
-    from keras.src.random.seed_generator import global_seed_generator
-
-    return [*model.variables, *model.optimizer.variables, global_seed_generator().state]
-
-
-def _values(model: Any) -> list[Any]:
-    import keras
-    import numpy as np
-
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _variables(model)]

@@ -6,7 +6,7 @@ import copy
 import random
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Where Keras keeps the generator that it uses wherever a layer or an operation is given no seed.
 _KERAS_GENERATOR = "global_seed_generator"
-_COUNTED = re.compile(r"_\d+(?=/|$)")
+_COUNTED = re.compile(r"_\d+(?=[_/]|$)")
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,12 @@ class TrainState:
         Raises:
             PluginError: the `state` of a callback failed.
         """
-        model, session = training.model, training.session
-        content = {
+        model = training.model
+        content = model_state(model) | {
             "step": training.step,
             "stopped": bool(model.stop_training),
-            "model": _values(model.variables),
-            "optimizer": _values(model.optimizer.variables),
-            "metrics": _values(model.metrics_variables),
-            "generators": _generators(),
             "vocabulary": _vocabulary(training),
-            "padded_lengths": session.batches.buckets,
+            "padded_lengths": training.session.batches.buckets,
             "seconds": training.seconds,
             "epoch_seconds": time.perf_counter() - training.epoch_begin,
             "epochs": [asdict(report) for report in training.epochs],
@@ -91,10 +87,7 @@ class TrainState:
         content = self.content
         _check("the padded lengths of the batches", training.session.batches.buckets, content["padded_lengths"])
         _check("the words that are trained", _vocabulary(training), content["vocabulary"])
-        for what in ("model", "optimizer", "metrics"):
-            _check_variables(what, _variables(training, what), content[what])
-        for what in ("model", "optimizer"):
-            _assign(_variables(training, what), content[what])
+        restore_model(training.model, content)
         training.step = self.step
         training.seconds = float(content["seconds"])
         training.epochs = [EpochReport(**report) for report in content["epochs"]]
@@ -109,18 +102,41 @@ class TrainState:
         Raises:
             PluginError: the `restore` of a callback failed.
         """
-        _assign(_variables(training, "metrics"), self.content["metrics"])
         for callback, state in zip(training.callbacks, self.content["callbacks"], strict=True):
             if state is not None:
                 with attributed(callback.plugin, "restore"):
                     callback.plugin.restore(state)
-        _restore_generators(self.content["generators"])
+        restore_what_is_reset(training.session.model, self.content)
 
 
-def _variables(training: Training, what: str) -> list[Any]:
-    model = training.session.model
-    variables = {"model": model.variables, "metrics": model.metrics_variables}
-    return list(model.optimizer.variables if what == "optimizer" else variables[what])
+def model_state(model: keras.Model) -> dict[str, Any]:
+    """Copy what a step of a compiled model depends on: all variables, and the global generators of random numbers."""
+    return {what: _values(variables) for what, variables in _variables(model).items()} | {"generators": _generators()}
+
+
+def restore_model(model: keras.Model, content: dict[str, Any]) -> None:
+    """Restore the variables of a model and its optimizer from a `model_state`.
+
+    Their arrays are forgotten there: they are several times the model.
+
+    Raises:
+        RunFolderError: it is the state of another model, optimizer or metrics.
+    """
+    variables = _variables(model)
+    for what in variables:
+        _check_variables(what, variables[what], content[what])
+    for what in ("model", "optimizer"):
+        _assign(variables[what], content.pop(what))
+
+
+def restore_what_is_reset(model: keras.Model, content: Mapping[str, Any]) -> None:
+    """Restore the rest of a `model_state`: the running means of metrics, which Keras resets, and the generators."""
+    _assign(model.metrics_variables, content["metrics"])
+    _restore_generators(content["generators"])
+
+
+def _variables(model: keras.Model) -> dict[str, list[Any]]:
+    return {"model": model.variables, "optimizer": model.optimizer.variables, "metrics": model.metrics_variables}
 
 
 def _values(variables: Iterable[Any]) -> list[dict[str, Any]]:
@@ -132,7 +148,7 @@ def _values(variables: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _path(variable: Any) -> str:
-    """The path of a variable without the numbers that Keras counts up in a process: `adam_1/iterations`."""
+    """The path of a variable without the numbers that Keras counts up in a process: `adam_1/dense_2_kernel_momentum`."""
     return _COUNTED.sub("", variable.path)
 
 
