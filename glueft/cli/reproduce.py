@@ -60,6 +60,8 @@ def reproduce(
     if as_json:
         print_json(result)
     else:
+        if result["explanations"]:
+            progress.say("no number changes by this:" if result["equal"] else "what can explain it:")
         for line in result["explanations"]:
             progress.say(f"- {line}")
         progress.say(result["summary"])

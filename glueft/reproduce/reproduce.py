@@ -19,19 +19,18 @@ from glueft.recipe.draft import only_watches
 from glueft.recipe.flatten import flatten
 from glueft.reproduce.follower import EnoughError, Follower
 from glueft.reproduce.original import Original
-from glueft.reproduce.stages import STAGES, Comparison, Unequal, unequal_numbers
+from glueft.reproduce.results import compare_results
+from glueft.reproduce.stages import STAGES, Comparison, Unequal
 from glueft.runs.environment import RECORDED_PACKAGES
 from glueft.runs.public_record import LEFT_OUT
 from glueft.runs.run import Run
 from glueft.system.quiet import captured_stderr, hush_libraries
-from glueft.text import counted
 from glueft.training.backend import import_backend
 from glueft.training.fingerprints import (
     LOCAL_PATH,
     Difference,
     differing,
     fingerprints,
-    logits_fingerprint,
     recorded_fingerprints,
     settings_in_numbers,
 )
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from glueft.plugin.registry import Registry
     from glueft.recipe import Recipe
     from glueft.training.observers import RunProgress
-    from glueft.training.outcome import Outcome
 
 # Stages of the inputs by the parts of the fingerprints that they compare.
 _PARTS = {
@@ -113,7 +111,7 @@ def reproduce(
         training = _train(session, Path(folder), follower, progress, quiet=not verbose)
         follower.finish()
         if training is not None:
-            _compare_results(comparison, original, training, Path(folder), progress)
+            compare_results(comparison, original, training, Path(folder), progress)
     return _result(original, comparison, session, follower.step_now)
 
 
@@ -161,7 +159,8 @@ def _taking_part(settings: Mapping[str, Any], registry: Registry) -> dict[str, A
         return dict(settings)
     names = [table.get("plugin") if isinstance(table, dict) else None for table in callbacks]
     kept = [table for name, table in zip(names, callbacks, strict=True) if not only_watches(name, registry)]
-    return {**settings, "callbacks": kept}
+    others = {key: value for key, value in settings.items() if key != "callbacks"}
+    return others | ({"callbacks": kept} if kept else {})
 
 
 def _named(overrides: Sequence[str]) -> set[str]:
@@ -227,61 +226,6 @@ def _train(
     with suppress(EnoughError), attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
         return engine.train(session, [progress, Recorder(run), follower], callbacks)
     return None
-
-
-def _compare_results(
-    comparison: Comparison, original: Original, training: Training, folder: Path, progress: RunProgress
-) -> None:
-    from glueft.encoder.checkpoint import save_classifier
-    from glueft.encoder.checkpoint_finder import fingerprints as files_of
-    from glueft.training.outcome import outcome_of
-
-    record, session = original.record, training.session
-    with progress.phase("predictions"):
-        outcome = outcome_of(training)
-    _compare_logits(comparison, original, outcome, list(session.labels))
-    run = record.shown_metrics()
-    now = {split: metrics | outcome.others[split] for split, metrics in outcome.metrics.items()}
-    unequal = [
-        each
-        for split, metrics in run.items()
-        for each in unequal_numbers(f"{{}} of {split}", metrics, _of_both(metrics, now.get(split, {})))
-    ]
-    names = ", ".join(run.get(session.primary_split, {}))
-    comparison.add("metrics", unequal, compared=names, status=None if names else "unknown")
-    with progress.phase("model files"):
-        save_classifier(session.model, folder / "model", session.tokenizer)
-        files = files_of(folder / "model")
-    saved = record.model.sha256
-    different = [Unequal(name, saved.get(name), files.get(name)) for name in {**saved, **files}]
-    different = [each for each in different if each.run != each.now]
-    comparison.add("model", different, compared=counted(len(files), "file"), status=None if saved else "unknown")
-
-
-def _of_both(run: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
-    """The numbers of now that the run has, too: earlier runs recorded fewer."""
-    return {name: value for name, value in now.items() if name in run}
-
-
-def _compare_logits(comparison: Comparison, original: Original, outcome: Outcome, labels: list[str]) -> None:
-    """By their fingerprints where the run has them, else by the predictions, which have all digits."""
-    from glueft.inference.evaluation_comparison import compare_predictions
-
-    unequal, compared = [], []
-    for split, logits in outcome.logits.items():
-        run, now = original.record.fingerprints.logits.get(split), logits_fingerprint(logits)
-        if run == now:
-            compared.append(split)
-            continue
-        own = original.predictions(split)
-        if own is None and run is None:
-            continue
-        compared.append(split)
-        changed, apart = (0, None) if own is None else compare_predictions(own, logits, labels)
-        if run is not None or apart:
-            note = f"probabilities up to {apart:.2g} apart, {counted(changed, 'row')} with another label"
-            unequal.append(Unequal(f"logits of {split}", run, now, apart, "" if apart is None else note))
-    comparison.add("logits", unequal, compared=", ".join(compared), status=None if compared else "unknown")
 
 
 def _result(original: Original, comparison: Comparison, session: Session | None, steps: int = 0) -> dict[str, Any]:

@@ -116,6 +116,15 @@ def test_another_setting_ends_it_before_anything_is_read(run: Path, reproduced: 
     assert [each["what"] for each in differences(shown, "recipe")] == ["training.seed"]
 
 
+def test_a_callback_that_only_watches_is_no_setting(run: Path, reproduced: Reproduced) -> None:
+    change_record(
+        run,
+        fingerprints={"recipe": {"callbacks": [{"plugin": "csv", "every": "step"}]}},
+        data={"splits": {"train": {"sha256": "a" * 64}}},
+    )
+    assert reproduced(run)["first_difference"] == "rows"
+
+
 def test_a_setting_that_the_run_did_not_know(run: Path, reproduced: Reproduced) -> None:
     """The default of a later glueft is no difference; a key that was written into the recipe is."""
     record = json.loads((run / "run.json").read_text())
