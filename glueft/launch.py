@@ -27,7 +27,7 @@ from glueft.training.observers import RunProgress, Training
 from glueft.training.recorder import Recorder
 from glueft.training.resumption import Resumption
 from glueft.training.session import Session, read_session
-from glueft.training.warnings import answer_warnings
+from glueft.training.warnings import answer_warnings, inexact_reasons, resume_notes
 
 if TYPE_CHECKING:
     import keras
@@ -196,6 +196,10 @@ def _set_up(
     run: Run, resumption: Resumption | None, progress: RunProgress, *, quiet: bool
 ) -> tuple[Session, list[keras.callbacks.Callback]]:
     """Read the data, load the model and build the callbacks; record all of it."""
+    reasons = inexact_reasons(run.recipe)
+    run.record["resume"] = {"exact": not reasons, "reasons": reasons}
+    for note in resume_notes(run.recipe):
+        progress.say(note)
     session = read_session(run.recipe, progress)
     refuse_full_disk(session, run.folder)
     run.record.update(session.describe_rows())

@@ -383,12 +383,19 @@ def test_a_callback_that_predicts_changes_nothing(
 
 def test_a_callback_that_goes_wrong_is_named_in_the_record(tiny_bert: Path, tmp_path: Path, asking: str) -> None:
     recipe = tiny_recipe(tiny_bert, "callbacks=[{plugin='clumsy'}]", plugins=[asking])
+    lines: list[str] = []
+    progress = RunProgress()
+    progress.say = lines.append  # type: ignore[method-assign]
     with pytest.raises(glueft.PluginError) as caught:
-        glueft.run(recipe, output_dir=tmp_path / "runs")
+        glueft.run(recipe, output_dir=tmp_path / "runs", progress=progress)
     assert caught.value.message.startswith(f'the callback "clumsy" ({asking}) failed in its `on_train_batch_end`: ')
     (folder,) = folders(tmp_path / "runs")
     record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "failed" and record["error"] == str(caught.value)
+    # Before anything else, the run has said that it cannot be resumed exactly.
+    reason = 'the callback "clumsy" does not say what it keeps (state, restore)'
+    assert lines[0] == f"this run can be resumed, but not exactly: {reason}"
+    assert record["resume"] == {"exact": False, "reasons": [reason]}
 
 
 def test_sst2_runs_as_well(tiny_bert: Path, tmp_path: Path) -> None:

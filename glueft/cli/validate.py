@@ -32,6 +32,7 @@ def validate(
     downloaded. The exit code is 2 if any recipe has a problem.
     """
     from glueft.recipe import RecipeError, load_recipe
+    from glueft.training.warnings import resume_notes
 
     warn_of_failures()
     bad = 0
@@ -44,6 +45,6 @@ def validate(
             say(*str(error).split("\n"), "", stream=sys.stderr)
         else:
             parts = f"task {recipe.task.name}, optimizer {recipe.optimizer.name}, schedule {recipe.schedule.name}"
-            say(f"{name}: good ({parts})")
+            say(f"{name}: good ({parts})", *(f"{name}: {note}" for note in resume_notes(recipe)))
     if bad:
         raise typer.Exit(2)

@@ -344,6 +344,13 @@ class Fingerprints(Part):
     )
 
 
+class Resume(Part):
+    """Whether the run, killed and resumed, ends as it does in one piece."""
+
+    exact: bool = Field(description="to the last bit")
+    reasons: list[str] = Field(default=[], description="why not")
+
+
 class RunPart(Part):
     """What one process has done of a run that was resumed."""
 
@@ -436,6 +443,9 @@ class Record(Part, MutableMapping[str, Any]):
     finished: str | None = Field(default=None, description="UTC, ISO 8601")
     peak_memory_bytes: Count | None = Field(default=None, description="most memory (RSS) of the process")
     hub: Hub | None = Field(default=None, description="what became of the pushes")
+    resume: Resume | None = Field(
+        default=None, description="whether a resumed run ends the same; absent in earlier runs"
+    )
     parts: list[RunPart] = Field(
         default=[],
         description="the processes of a run that was resumed; all else in this file is of the whole run, `host`, "

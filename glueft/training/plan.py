@@ -14,6 +14,7 @@ from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.disk_space import disk_of_plan
 from glueft.training.progress import Progress
 from glueft.training.session import Session, read_session
+from glueft.training.warnings import inexact_reasons, resume_notes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ def plan_recipe(
     """Return what a run of a recipe would do. No file is written.
 
     Keys that run.json has too mean the same: `task`, `seed`, `data`, `engine`, `num_train_steps`,
-    `padding_waste`, `parameters`, `trainable_parameters`, `warnings`. The others:
+    `padding_waste`, `parameters`, `trainable_parameters`, `warnings`, `resume`. The others:
 
     - `recipe`: where it was read from; `checkpoint`: its name.
     - `epochs`, `batch_size`, `gradient_accumulation_steps`: as in the recipe.
@@ -73,6 +74,8 @@ def plan_recipe(
     begin = time.perf_counter() if begin is None else begin
     if not verbose:
         hush_libraries()
+    for note in resume_notes(recipe):
+        progress.say(note)
     session = read_session(recipe, progress)
     if not probe:
         return describe(session, Path(output_dir)) | {"engine": session.describe_engine()}
@@ -94,6 +97,7 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
     """Return what is known without Keras."""
     recipe, batches = session.recipe, session.batches
     training, steps = recipe.training, batches.num_train_steps
+    reasons = inexact_reasons(recipe)
     real, padding = batches.tokens(steps)
     return {
         "task": recipe.task.name,
@@ -102,6 +106,7 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
         "checkpoint": session.checkpoint.name,
         "data": session.describe_rows()["data"],
         "warnings": list(session.warnings),
+        "resume": {"exact": not reasons, "reasons": reasons},
         "disk": disk_of_plan(session, output_dir),
         "epochs": training.epochs,
         "batch_size": training.batch_size,

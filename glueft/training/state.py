@@ -148,7 +148,7 @@ def _values(variables: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _path(variable: Any) -> str:
-    """The path of a variable without the numbers that Keras counts up in a process: `adam_1/dense_2_kernel_momentum`."""
+    """The path of a variable without what Keras counts up in a process: `adam_1/dense_2_kernel_momentum`."""
     return _COUNTED.sub("", variable.path)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.metrics import is_correlation
 from glueft.plugin.callback import keeps_state
 from glueft.text import counted, quoted
+from glueft.training.backend import keras_backend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # The learning rate is looked up at so many steps, evenly spaced: a call takes a millisecond.
 LOOKED_UP = 20
+EXACT_BACKENDS = ("tensorflow", "jax")
 MORE_STEPS = "train for more steps: training.epochs, or a smaller training.batch_size"
 
 
@@ -102,15 +104,21 @@ def answer_warnings(
 
 
 def inexact_reasons(recipe: Recipe) -> list[str]:
-    """Return why a resumed run of a recipe may differ from one in one piece; nothing if it is the same to the bit."""
+    """Return why a run of a recipe may end with other bits once it was resumed; none if it is exact."""
+    backend = keras_backend()
+    untested = f"exactness is tested with {' and '.join(EXACT_BACKENDS)}, not with {backend}"
+    return [*_silent_callbacks(recipe), *([] if backend in EXACT_BACKENDS else [untested])]
+
+
+def resume_notes(recipe: Recipe) -> list[str]:
+    """Return a line if a run of a recipe saves its state, and its callbacks keep it from being resumed exactly."""
+    reasons = _silent_callbacks(recipe) if recipe.training.checkpoint_minutes else []
+    return [f"this run can be resumed, but not exactly: {'; '.join(reasons)}"] if reasons else []
+
+
+def _silent_callbacks(recipe: Recipe) -> list[str]:
     return [
         f'the callback "{callback.name}" does not say what it keeps (state, restore)'
         for callback in recipe.callbacks
         if not keeps_state(callback)
     ]
-
-
-def resume_notes(recipe: Recipe) -> list[str]:
-    """Return a line if a run of a recipe may save its state, but cannot be resumed exactly."""
-    reasons = inexact_reasons(recipe)
-    return [f"this run can be resumed, but not exactly: {'; '.join(reasons)}"] if reasons else []

@@ -45,6 +45,23 @@ def test_validate_with_set(capsys: Captured) -> None:
     assert "training.epoch (--set training.epoch=1)" in capsys.readouterr().err
 
 
+def test_validate_names_a_callback_that_does_not_say_what_it_keeps(tmp_path: Path, capsys: Captured) -> None:
+    file = tmp_path / "watching.py"
+    file.write_text(
+        "import glueft\n\n\n"
+        "class Watching(glueft.Callback):\n    'Watches.'\n    name = 'watching'\n    def build(self, run): ...\n"
+    )
+    command = ["validate", "mrpc", "--plugin", str(file), "--set", "callbacks=[{plugin='watching'}]"]
+    assert command_line(command) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "mrpc: good (task mrpc, optimizer adam, schedule polynomial_decay)",
+        'mrpc: this run can be resumed, but not exactly: the callback "watching" does not say what it keeps (state, '
+        "restore)",
+    ]
+    assert command_line([*command, "--set", "training.checkpoint_minutes=0"]) == 0
+    assert "resumed" not in capsys.readouterr().out
+
+
 def test_show_prints_a_recipe_that_is_the_same(tmp_path: Path, capsys: Captured) -> None:
     assert command_line(["show", "sst2", "--set", "training.epochs=1"]) == 0
     text = capsys.readouterr().out

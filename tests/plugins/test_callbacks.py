@@ -87,6 +87,11 @@ def test_early_stopping_says_which_epoch_was_kept(stopped: launch.Result, shown:
     assert f"{line}kept epoch {best + 1} (validation loss {losses[best]:.4f})" in shown.lines
 
 
+def test_a_run_with_these_callbacks_can_be_resumed_exactly(stopped: launch.Result, shown: Listening) -> None:
+    assert stopped.record["resume"] == {"exact": True, "reasons": []}
+    assert not [line for line in shown.lines if "resumed" in line]
+
+
 def test_early_stopping_says_of_which_label_f1_is() -> None:
     from glueft_callbacks.keras_early_stopping import KeepBestEpoch
 

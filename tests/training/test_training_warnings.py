@@ -106,8 +106,17 @@ class Empty(Callback):
 
 def test_a_callback_that_does_not_say_what_it_keeps_is_named() -> None:
     told = 'the callback "silent" does not say what it keeps (state, restore)'
-    recipe: Any = SimpleNamespace(callbacks=(Empty(), Silent()))
-    assert inexact_reasons(recipe) == [told]
-    assert resume_notes(recipe) == [f"this run can be resumed, but not exactly: {told}"]
-    exact: Any = SimpleNamespace(callbacks=(Empty(),))
-    assert inexact_reasons(exact) == resume_notes(exact) == []
+    silent: Any = SimpleNamespace(callbacks=(Empty(), Silent()), training=SimpleNamespace(checkpoint_minutes=15.0))
+    assert inexact_reasons(silent) == [told]
+    assert resume_notes(silent) == [f"this run can be resumed, but not exactly: {told}"]
+    silent.training.checkpoint_minutes = 0.0  # nothing is saved, and nobody asks
+    assert resume_notes(silent) == []
+    silent.callbacks = (Empty(),)
+    assert inexact_reasons(silent) == []
+
+
+def test_another_backend_is_no_promise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glueft.training.warnings.keras_backend", lambda: "torch")
+    exact: Any = SimpleNamespace(callbacks=(), training=SimpleNamespace(checkpoint_minutes=15.0))
+    assert inexact_reasons(exact) == ["exactness is tested with tensorflow and jax, not with torch"]
+    assert resume_notes(exact) == []
