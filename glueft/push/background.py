@@ -50,6 +50,8 @@ class BackgroundPush(Observer):
         self.target = Target(hub.push, private=hub.private, revision=hub.revision)
         self.each_epoch = hub.when == "epoch"
         self.hub = hub_record(self.target, hub.when)
+        if run.record.hub is not None:  # The run was resumed.
+            self.hub.pushes += run.record.hub.pushes
         run.record.hub = self.hub
         # Set while no thread works. Not `Thread.join`: once Ctrl-C has interrupted it, Python 3.11 considers the thread
         # ended.

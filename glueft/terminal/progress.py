@@ -37,22 +37,21 @@ class _Shown(RunProgress):
         epochs: how many there are to be.
         num_train_steps: optimizer steps of all epochs.
         metric_labels: for each metric of one label, the label.
-        shown: `time.perf_counter()` when a step was last shown.
+        shown: `time.perf_counter()` when a step was last shown; None before the first.
     """
 
     epochs = num_train_steps = 0
-    shown = 0.0
+    shown: float | None = None
 
     def begin(self, training: Training) -> None:
         batches = training.session.batches
         self.epochs, self.num_train_steps = batches.epochs, batches.num_train_steps
         self.metric_labels = training.session.metric_labels
-        self.shown = time.perf_counter()
 
     def due(self, report: StepReport, seconds: float) -> bool:
         """Whether a step is to be shown: the first, and then one every so many seconds."""
         now = time.perf_counter()
-        if report.step > 1 and now - self.shown < seconds:
+        if self.shown is not None and now - self.shown < seconds:
             return False
         self.shown = now
         return True
@@ -106,7 +105,10 @@ class RichProgress(_Shown):
         )
         self.bar = ProgressBar(*columns, console=self.console, expand=True)
         state = "first step: tracing the model ..."
-        self.task = self.bar.add_task(f"epoch 1/{self.epochs}", total=self.num_train_steps, state=state)
+        epoch = min(len(training.epochs) + 1, self.epochs)
+        self.task = self.bar.add_task(
+            f"epoch {epoch}/{self.epochs}", total=self.num_train_steps, completed=training.step, state=state
+        )
         self.bar.start()
 
     def step(self, report: StepReport) -> None:

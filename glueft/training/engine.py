@@ -298,9 +298,10 @@ class _Fit:
         self.step_end = time.perf_counter()
 
     def _settle(self, number: int = 0, logs: Any = None) -> None:
+        interrupted = received()  # One that comes while the observers settle waits: they have not seen it.
         for observer in self.observers:
             observer.settled()
-        if self.training.first_step_end:
+        if interrupted and self.training.first_step_end:
             raise_received()
         self.step_end = time.perf_counter()
 

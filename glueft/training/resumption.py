@@ -121,7 +121,9 @@ class Resumption:
             raise _refused(self.run.folder, content, "restore what has changed, or start a new run: glueft run RECIPE")
         if differences and not self.anyway:
             raise _refused(
-                self.run.folder, differences, "go on where it is as it was, or accept other last digits with --anyway"
+                self.run.folder,
+                differences,
+                "go on where all is as it was; or, if last digits may differ: glueft resume RUN --anyway",
             )
         for difference in differences:
             self.run.say(f"warning: {difference}: the run may end with other last digits")

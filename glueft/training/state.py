@@ -81,6 +81,8 @@ class TrainState:
     def restore(self, training: Training) -> None:
         """Put a training into this state, but for what Keras resets at the beginning of `fit` and of an epoch.
 
+        The arrays of model and optimizer are forgotten here: they are several times the model.
+
         Raises:
             RunFolderError: the model or the batches are not those of the state.
         """
@@ -167,8 +169,8 @@ def _check_variables(what: str, variables: list[Any], values: list[dict[str, Any
 
 
 def _check(what: str, here: Any, saved: Any) -> None:
-    same = np.array_equal(here, saved) if isinstance(here, np.ndarray) else here == saved
-    if not same:
+    arrays = isinstance(here, np.ndarray) and isinstance(saved, np.ndarray)
+    if type(here) is not type(saved) or not (np.array_equal(here, saved) if arrays else here == saved):
         raise RunFolderError(
             f"the saved state is of another training: {what} differs",
             expected=_said(saved),

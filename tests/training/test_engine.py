@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from glueft.training.evaluation_steps import evaluated_steps
 from glueft.training.loss import CrossEntropy, SquaredError, loss_of
 from glueft.training.model import compile_for_prediction, compile_model
 from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
+from glueft.training.state import TrainState
 
 
 def rows(count: int, *, regression: bool = False, seed: int = 0) -> Encoded:
@@ -63,7 +64,8 @@ def fit(
     observers: Sequence[Observer] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     eager: bool = False,  # quicker than to trace a few steps
-    after: int = 0,  # leaves out this many batches
+    prepare: Callable[[keras.Model], None] = lambda model: None,  # once it is compiled
+    start: TrainState | None = None,
     every: float | None = None,
     kept_metric: str | None = None,
     accuracies: Iterator[float] | None = None,  # instead of the true ones
@@ -78,7 +80,6 @@ def fit(
         return {"accuracy": float((logits.argmax(1) == held_out.labels).mean())}
 
     batches = TrainingBatches(training, batch_size=10, epochs=epochs, seed=3)
-    batches = batches.only(np.arange(after, len(batches))) if after else batches
     session: Any = SimpleNamespace(
         model=compiled(model, learning_rate, regression=regression),
         loss=loss_of(() if regression else ("no", "yes")),
@@ -90,8 +91,9 @@ def fit(
         evaluated=evaluated_steps(every, batches.steps_per_epoch, batches.epochs),
         kept_metric=kept_metric,
     )
+    prepare(model)
     model.run_eagerly = eager
-    return engine.train(session, observers, callbacks)
+    return engine.train(session, observers, callbacks, start)
 
 
 class Noting(Observer):
@@ -238,37 +240,6 @@ def test_a_run_that_is_stopped_within_an_epoch_is_evaluated_once(tiny_bert: Path
     noting = Noting(stop_at=2)
     fit(tiny_model(tiny_bert), observers=[noting], eager=True, every=2)
     assert noting.calls == ["begin", *["step", "settled"] * 2, "validation", "epoch", "settled", "end NoneType"]
-
-
-class Keeping(Observer):
-    """Keeps the state of the model at the end of a step, or begins with one that was kept."""
-
-    def __init__(self, *, at: int = 0, stop_at: int, state: list[Any] | None = None) -> None:
-        self.at, self.stop_at, self.state = at, stop_at, state
-
-    def begin(self, training: Training) -> None:
-        self.training = training
-        for variable, value in zip(self.variables(), self.state or [], strict=False):
-            variable.assign(value)
-
-    def settled(self) -> None:
-        if self.training.step == self.at:
-            self.state = [keras.ops.convert_to_numpy(variable).copy() for variable in self.variables()]
-        if self.training.step == self.stop_at:
-            self.training.stop()
-
-    def variables(self) -> list[Any]:
-        return [*self.training.model.variables, *self.training.model.optimizer.variables]
-
-
-def test_an_observer_can_save_all_that_a_training_goes_on_from(tiny_bert: Path) -> None:
-    keeping = Keeping(at=2, stop_at=4)
-    whole = fit(tiny_model(tiny_bert), decay(), observers=[keeping], eager=True)
-    restored = Keeping(state=keeping.state, stop_at=2)
-    rest = fit(tiny_model(tiny_bert, seed=5), decay(), observers=[restored], eager=True, after=2)
-    assert (whole.step, rest.step) == (4, 2)
-    assert whole.validation_logits is not None and rest.validation_logits is not None
-    assert whole.validation_logits.tobytes() == rest.validation_logits.tobytes()
 
 
 def test_what_an_observer_raises_ends_the_training_and_all_hear_of_it(tiny_bert: Path) -> None:

@@ -1,0 +1,188 @@
+"""A training goes on from a saved state to the last bit, and a state of another training is refused."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import pytest
+from test_engine import decay, fit, tiny_model
+
+from glueft.errors import PluginError, RunFolderError
+from glueft.runs.checkpoints import ARRAYS, STATE
+from glueft.training.observers import Observer, StepReport, Training, ValidationReport
+from glueft.training.state import TrainState
+from glueft.training.state_files import PackedState, read_state
+
+# Of two epochs of ten steps with a validation after five: in the middle of one, before that validation, before the end
+# of the first epoch, and after that of the last.
+POINTS = ("3", "5 unvalidated", "10 unvalidated", "20")
+KEPT = {"epochs": 2, "every": 0.5, "kept_metric": "accuracy"}
+
+
+class Saving(Observer):
+    """Saves the state at the end of every step and epoch of `POINTS`, and notes the losses."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.losses: list[tuple[int, float, int]] = []
+        self.validated = 0
+
+    def begin(self, training: Training) -> None:
+        self.training = training
+
+    def step(self, report: StepReport) -> None:
+        self.losses.append((report.step, report.loss, report.examples))
+
+    def validation(self, report: ValidationReport) -> None:
+        self.validated = report.step
+
+    def settled(self) -> None:
+        step = self.training.step
+        point = f"{step} unvalidated" if step % 5 == 0 and self.validated != step else str(step)
+        if self.folder is not None and point in POINTS:
+            PackedState.of(TrainState.of(self.training).content).write(self.folder / point)
+
+
+def averaging(model: keras.Model) -> None:
+    """Have the optimizer keep averaged weights, which take the place of the trained ones at the end."""
+    model.optimizer = keras.optimizers.Adam(decay(), use_ema=True, ema_momentum=0.9)
+    model.optimizer.build(model.trainable_variables)
+
+
+def values(training: Training) -> list[bytes]:
+    variables = [*training.model.variables, *training.model.optimizer.variables]
+    return [keras.ops.convert_to_numpy(variable).tobytes() for variable in variables]
+
+
+def reports(training: Training) -> list[tuple[Any, ...]]:
+    return [(report.epoch, report.loss, report.metrics) for report in training.evaluations]
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Saving:
+    saving = Saving(tmp_path_factory.mktemp("states"))
+    fit(tiny_model(tiny_bert), **KEPT, observers=[saving], prepare=averaging)
+    return saving
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_training_goes_on_to_the_last_bit(point: str, whole: Saving, tiny_bert: Path) -> None:
+    assert whole.folder is not None
+    state = TrainState(read_state(whole.folder / point))
+    rest = Saving()
+    resumed = fit(tiny_model(tiny_bert, seed=9), **KEPT, observers=[rest], prepare=averaging, start=state)
+    assert rest.losses == whole.losses[int(point.split()[0]) :]
+    assert values(resumed) == values(whole.training)
+    assert reports(resumed) == reports(whole.training)
+    assert resumed.kept is not None and whole.training.kept is not None
+    assert resumed.kept.step == whole.training.kept.step
+    assert resumed.validation_logits is not None and whole.training.validation_logits is not None
+    assert resumed.validation_logits.tobytes() == whole.training.validation_logits.tobytes()
+
+
+def test_a_state_of_another_training_is_refused(whole: Saving, tiny_bert: Path) -> None:
+    assert whole.folder is not None
+    content = read_state(whole.folder / "10 unvalidated")
+    # Without the averages.
+    with pytest.raises(RunFolderError, match="the number of the variables of the optimizer differs"):
+        fit(tiny_model(tiny_bert), **KEPT, start=TrainState(content))
+    content["model"][1]["value"] = content["model"][1]["value"][:-1]
+    with pytest.raises(RunFolderError, match="a variable of the model differs") as caught:
+        fit(tiny_model(tiny_bert), **KEPT, prepare=averaging, start=TrainState(content))
+    assert "position" in caught.value.expected
+    content["padded_lengths"] = np.array([8, 16])
+    with pytest.raises(RunFolderError, match="the padded lengths of the batches differs"):
+        fit(tiny_model(tiny_bert), **KEPT, prepare=averaging, start=TrainState(content))
+
+
+def test_global_generators_go_on(whole: Saving, tiny_bert: Path) -> None:
+    class Drawing(Observer):
+        drawn: Any = None
+
+        def settled(self) -> None:
+            if not hasattr(self, "state"):
+                keras.random.uniform((1,))  # so that Keras has a generator
+                self.state = TrainState.of(self.training)
+                self.drawn = self.drawn or self.draw()
+                self.training.stop()
+
+        def begin(self, training: Training) -> None:
+            self.training = training
+
+        def resumed(self) -> None:
+            self.drawn = self.draw()
+
+        def draw(self) -> tuple[float, float, float]:
+            return random.random(), float(np.random.rand()), float(keras.random.uniform((1,))[0])
+
+    first, again = Drawing(), Drawing()
+    fit(tiny_model(tiny_bert), epochs=1, observers=[first], eager=True)
+    fit(tiny_model(tiny_bert), epochs=1, observers=[again], start=first.state, eager=True)
+    assert again.drawn == first.drawn
+
+
+class TestFiles:
+    content: ClassVar[dict[str, Any]] = {
+        "step": 3,
+        "nothing": None,
+        "metric": float("nan"),
+        "number": np.float32(0.5),
+        "pair": ({"rows": np.arange(6, dtype=np.uint32).reshape(2, 3).T}, "text"),
+        "empty": np.zeros((0, 2)),
+        "scalar": np.array(7),
+    }
+
+    def test_a_tree_comes_back(self, tmp_path: Path) -> None:
+        import ml_dtypes
+
+        half = np.array([1.5, -2], ml_dtypes.bfloat16)
+        written = PackedState.of(self.content | {"half": half}).write(tmp_path / "step-3")
+        assert {path.name for path in (tmp_path / "step-3").iterdir()} == {ARRAYS, STATE}
+        assert [path.name for path in tmp_path.iterdir()] == ["step-3"]
+        assert written == sum(path.stat().st_size for path in (tmp_path / "step-3").iterdir())
+        read = read_state(tmp_path / "step-3")
+        assert read["step"] == 3 and read["nothing"] is None and np.isnan(read["metric"]) and read["number"] == 0.5
+        rows = read["pair"][0]["rows"]
+        assert rows.dtype == np.uint32 and rows.tolist() == [[0, 3], [1, 4], [2, 5]] and read["pair"][1] == "text"
+        assert read["empty"].shape == (0, 2) and read["scalar"].shape == () and read["scalar"] == 7
+        assert read["half"].dtype == half.dtype and read["half"].tolist() == [1.5, -2]
+
+    @pytest.mark.parametrize(
+        ("value", "received"),
+        [({1, 2}, "set"), ({"a": {2: "b"}}, "dict"), (np.array(["text"]), "ndarray"), ({"$array": "x"}, "dict")],
+    )
+    def test_another_value_is_refused(self, value: Any, received: str) -> None:
+        with pytest.raises(PluginError, match="the state cannot be saved: callbacks/0") as caught:
+            PackedState.of({"callbacks": [value]})
+        assert received in caught.value.received
+
+    def test_damage_is_found(self, tmp_path: Path) -> None:
+        PackedState.of(self.content).write(tmp_path / "whole")
+        arrays, state = ((tmp_path / "whole" / name).read_bytes() for name in (ARRAYS, STATE))
+        changed = arrays[:-1] + bytes([arrays[-1] ^ 1])
+        cases: dict[str, dict[str, bytes]] = {
+            "other numbers in": {ARRAYS: changed, STATE: state},
+            "Error while deserializing": {ARRAYS: arrays[:40], STATE: state},
+            "No such file": {ARRAYS: arrays},
+            "Unterminated|Expecting": {ARRAYS: arrays, STATE: state[:50]},
+            "KeyError": {ARRAYS: arrays, STATE: b'{"format": 1}'},
+        }
+        for number, (received, files) in enumerate(cases.items()):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
+            with pytest.raises(RunFolderError, match="the saved state is damaged") as caught:
+                read_state(folder)
+            assert any(part in caught.value.received for part in received.split("|")), caught.value.received
+
+    def test_a_later_format_says_so(self, tmp_path: Path) -> None:
+        PackedState.of({}).write(tmp_path / "s")
+        text = (tmp_path / "s" / STATE).read_text().replace('"format": 1', '"format": 2')
+        (tmp_path / "s" / STATE).write_text(text)
+        with pytest.raises(RunFolderError, match="a later glueft has saved this state"):
+            read_state(tmp_path / "s")
