@@ -1,0 +1,274 @@
+"""A run that has failed is resumed in its folder, and ends as one that never did."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import glueft
+from glueft import launch
+from glueft.cli.main import command_line
+from glueft.errors import PluginError, RunFolderError
+from glueft.recipe import load_recipe
+from glueft.runs.checkpoints import saved_steps
+from glueft.runs.lease import Lease
+from glueft.runs.run import Run
+from glueft.training.observers import RunProgress
+
+# Fails at the end of a step while the file of that number is beside the plugin; notes each step and each resumption.
+STUMBLE = '''
+"""A callback that fails on demand."""
+
+import json
+from pathlib import Path
+
+import glueft
+
+class Stumble(glueft.Callback):
+    """Fails on demand."""
+
+    name = "stumble"
+
+    def build(self, run):
+        import keras
+
+        self.steps = 0
+
+        def train_begin(logs=None):
+            run.log("begun", step=self.steps)
+
+        def batch_end(batch, logs=None):
+            self.steps += 1
+            run.log("seen", batch=batch, steps=self.steps)
+            if Path(__file__).with_name(str(self.steps)).exists():
+                raise RuntimeError("a stone")
+
+        return keras.callbacks.LambdaCallback(on_train_begin=train_begin, on_train_batch_end=batch_end)
+
+    def state(self):
+        return {"steps": self.steps}
+
+    def restore(self, state):
+        self.steps = state["steps"]
+
+@glueft.hookimpl
+def glueft_callbacks():
+    return [Stumble]
+'''
+ALWAYS = "training.checkpoint_minutes=1e-9"
+
+
+class Said(RunProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plugin") / "stumble.py"
+    path.write_text(STUMBLE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(plugin: Path, tiny_bert: Path) -> Any:
+    """Of two epochs of three steps."""
+    changes = ["training.epochs=2", "training.batch_size=16", "data.limit_train=48", "data.limit_validation=20"]
+    changes += [ALWAYS, 'callbacks=[{plugin="stumble"}, {plugin="csv", every="step"}]']
+    return load_recipe("mrpc", changes, sample=True, checkpoint=str(tiny_bert), plugins=[str(plugin)])
+
+
+@pytest.fixture(scope="module")
+def whole(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return glueft.run(recipe, output_dir=tmp_path_factory.mktemp("whole")).folder
+
+
+@pytest.fixture(scope="module")
+def _failed(recipe: Any, plugin: Path, whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("failed")
+    plugin.with_name("5").touch()
+    try:
+        with pytest.raises(PluginError, match="a stone"):
+            glueft.run(recipe, output_dir=folder)
+    finally:
+        plugin.with_name("5").unlink()
+    (run,) = folder.iterdir()
+    return run
+
+
+@pytest.fixture
+def failed(_failed: Path, tmp_path: Path) -> Path:
+    """A run that failed in its fifth step, of which the fourth is saved."""
+    return Path(shutil.copytree(_failed, tmp_path / "runs" / _failed.name))
+
+
+def without_seconds(history: str) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in json.loads(line).items() if key != "seconds"} for line in history.splitlines()
+    ]
+
+
+def files(run: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name not in ("run.json", "history.jsonl")
+    }
+
+
+def record(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "run.json").read_text())
+    return content
+
+
+def assert_equal(run: Path, whole: Path) -> None:
+    assert files(run) == files(whole)
+    assert without_seconds((run / "history.jsonl").read_text()) == without_seconds(
+        (whole / "history.jsonl").read_text()
+    )
+    own = {"seconds", "epochs", "examples_per_second", "tokens_per_second", "peak_memory_bytes", "parts"}
+    own |= {"started", "finished", "run_dir", "process"}
+    ended, expected = ({key: each[key] for key in each.keys() - own} for each in map(record, (run, whole)))
+    assert ended == expected
+
+
+def change(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_failed_run_goes_on_after_the_step_that_is_saved(failed: Path, whole: Path) -> None:
+    assert saved_steps(failed) == [3, 4]
+    assert record(failed)["status"] == "failed"
+    said = Said()
+    result = launch.resume_run(failed, progress=said, begin=None)
+    assert result is not None and result.folder == failed
+    assert "going on after step 4 of 6" in said.lines
+    assert_equal(failed, whole)
+    assert result.record == record(failed)
+    first, second = result.record["parts"]
+    assert (first["status"], first.get("from_step", 0), first["to_step"]) == ("failed", 0, 4)
+    assert (second["status"], second["from_step"], second["to_step"]) == ("done", 4, 6)
+    seconds = result.record["seconds"]
+    assert seconds["total"] > second["seconds"] + 0.5 and seconds["total"] >= seconds["setup"] + seconds["train"]
+    assert seconds["first_step"] < first["seconds"]
+    assert not (failed / "checkpoints").exists()
+    # Once more, by the command line.
+    assert command_line(["resume", str(failed), "--json"]) == 0
+    assert record(failed) == result.record
+
+
+def test_damaged_states_are_passed_over(failed: Path, whole: Path) -> None:
+    arrays = failed / "checkpoints" / "step-4" / "state.safetensors"
+    arrays.write_bytes(arrays.read_bytes()[:-100])
+    said = Said()
+    launch.resume_run(failed, progress=said)
+    assert "the state after step 4 is passed over" in said.lines[0] and "is damaged" in said.lines[0]
+    assert "going on after step 3 of 6" in said.lines
+    assert_equal(failed, whole)
+
+
+def test_without_a_state_the_run_begins_again(failed: Path, whole: Path) -> None:
+    shutil.rmtree(failed / "checkpoints")
+    change(failed / "run.json", lambda found: found.update(status="running"))  # as if it had been killed
+    said = Said()
+    launch.resume_run(failed, progress=said)
+    assert "there is no state to go on from: the run begins again with its first step" in said.lines
+    assert_equal(failed, whole)
+    assert [part["status"] for part in record(failed)["parts"]] == ["died", "done"]
+
+
+def changed_everywhere(run: Path, changed: Callable[[dict[str, Any]], Any]) -> None:
+    """Change what the run and its states say of what the run began with."""
+    change(run / "run.json", changed)
+    for step in saved_steps(run):
+        change(run / "checkpoints" / f"step-{step}" / "state.json", lambda state: changed(state["content"]["record"]))
+
+
+def test_a_run_that_began_with_something_else_is_refused(failed: Path) -> None:
+    def older(found: dict[str, Any]) -> None:
+        found["versions"]["keras"] = "3.0.0"
+
+    changed_everywhere(failed, older)
+    before = {path: path.stat().st_mtime_ns for path in failed.rglob("*")}
+    with pytest.raises(RunFolderError, match="cannot go on as it began") as caught:
+        launch.resume_run(failed)
+    assert "version of keras: 3.0.0 in the run" in caught.value.received
+    assert "--anyway" in caught.value.fix
+    assert {path: path.stat().st_mtime_ns for path in failed.rglob("*")}.keys() == before.keys()
+
+    def other_rows(found: dict[str, Any]) -> None:
+        found["data"]["splits"]["train"]["sha256"] = "0" * 64
+
+    changed_everywhere(failed, other_rows)
+    with pytest.raises(RunFolderError, match="cannot go on as it began") as caught:
+        launch.resume_run(failed, anyway=True)
+    assert "rows of train" in caught.value.received and "keras" not in caught.value.received
+    assert record(failed)["status"] == "failed" and saved_steps(failed) == [3, 4]
+
+
+def test_anyway_accepts_another_version(failed: Path) -> None:
+    changed_everywhere(failed, lambda found: found["versions"].update(keras="3.0.0"))
+    said = Said()
+    assert launch.resume_run(failed, anyway=True, progress=said) is not None
+    assert [line for line in said.lines if "version of keras: 3.0.0" in line and "other last digits" in line]
+
+
+def test_a_run_that_still_goes_on_is_refused(failed: Path) -> None:
+    lease = Lease.take(failed)
+    try:
+        with pytest.raises(RunFolderError, match="the run is still going on"):
+            launch.resume_run(failed)
+    finally:
+        lease.release()
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Notes what the command line would train instead."""
+    done: list[str] = []
+
+    def noted(what: str) -> Callable[..., Any]:
+        def start(first: Any, **options: Any) -> launch.Result:
+            done.append(f"{what} {getattr(first, 'name', '')}".strip())
+            return launch.Result({}, None, Path())  # type: ignore[arg-type]
+
+        return start
+
+    monkeypatch.setattr(launch, "run_recipe", noted("run"))
+    monkeypatch.setattr(launch, "resume_run", noted("resume"))
+    yield done
+
+
+def test_run_resumes_the_newest_unfinished_run_of_its_recipe(
+    failed: Path, plugin: Path, no_training: list[str], tmp_path: Path
+) -> None:
+    older = Path(shutil.copytree(failed, failed.with_name("older")))
+    change(older / "run.json", lambda found: found.update(started="2020-01-01T00:00:00+00:00"))
+    newer = Path(shutil.copytree(failed, failed.with_name("newer")))
+    change(newer / "run.json", lambda found: found.update(status="done", started="2090-01-01T00:00:00+00:00"))
+    arguments = ["run", str(failed / "recipe.toml"), "--output-dir", str(failed.parent), "--resume", "--trust"]
+    assert command_line(arguments) == 0
+    assert command_line([*arguments, "--set", "training.seed=1"]) == 0
+    assert command_line(["run", str(failed / "recipe.toml"), "--output-dir", str(tmp_path / "none"), "--resume"]) == 0
+    assert no_training == [f"resume {failed.name}", "run", "run"]
+
+
+def test_two_states_and_that_of_the_best_evaluation_are_kept(tiny_bert: Path, tmp_path: Path) -> None:
+    changes = ["training.epochs=4", "training.batch_size=24", "data.limit_train=24", "data.limit_validation=20"]
+    changes += ["training.keep_checkpoints=true", "schedule.initial_learning_rate=1e-2"]
+    made = load_recipe("mrpc", changes, sample=True, checkpoint=str(tiny_bert))
+    run = glueft.run(made, output_dir=tmp_path)
+    accuracies = [epoch["metrics"]["accuracy"] for epoch in run.record["epochs"]]
+    best = 1 + accuracies.index(max(accuracies))
+    assert saved_steps(run.folder) == sorted({best, 3, 4})
+    assert Run.open(run.folder).record.status == "done"
