@@ -54,7 +54,8 @@ def check(
 
     It checks name, docstring, options, and that the import is light. For a task: the sample loads without a network,
     labels and pairs are in order, metrics exist, rows are the same each time, bad rows are refused, and a tiny encoder
-    overfits 16 rows. The others must build and work. The exit code is 2 if a check fails.
+    overfits 16 rows. The others must build and work, and go on in a run that is resumed. The exit code is 2 if a check
+    fails.
     """
     from glueft.testing.supervisor import findings
 
