@@ -102,7 +102,7 @@ class TrackedRun:
         self.say = say
         self.last_step = 0
         self.run_id: str | None = None
-        self.resumed_at: int | None = None
+        self.resumed_at = 0
         self.logged: Counter[str] = Counter()
         self.unsent: list[Metric] = []
         self.ending: Ending | None = None
@@ -184,7 +184,7 @@ class TrackedRun:
     def _go_on(self, client: MlflowClient) -> Counter[tuple[str, int]]:
         """Go on with the run, or begin one; return the points that it has and that come again, by name and step."""
         there: Counter[tuple[str, int]] = Counter()
-        found = self._find(client) if self.resumed_at is not None else None
+        found = self._find(client)
         if found is None:
             self._create(client)
             return there
@@ -200,7 +200,7 @@ class TrackedRun:
         return there
 
     def _find(self, client: MlflowClient) -> Run | None:
-        """Return the run of a resumed training; None, and a word about it, if the store has lost it."""
+        """Return the MLflow run of an earlier part of this run; None if there is none, or the store has lost it."""
         found = None
         if self.run_id is not None:
             try:
@@ -209,9 +209,9 @@ class TrackedRun:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
         elif experiment := client.get_experiment_by_name(self.experiment):
-            # The training was saved before the store had answered. The name is that of one run folder.
-            wanted = f"attributes.run_name = {self.name!r}"
-            found = next(iter(client.search_runs([experiment.experiment_id], wanted, max_results=1)), None)
+            # The run was not saved, or was before the store had answered. Its name is that of one run folder.
+            named = f"tags.mlflow.runName = {self.name!r}"
+            found = next(iter(client.search_runs([experiment.experiment_id], named, max_results=1)), None)
         if found is not None and found.info.lifecycle_stage == LifecycleStage.ACTIVE:
             return found
         if self.run_id is not None:

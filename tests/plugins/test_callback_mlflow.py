@@ -19,7 +19,7 @@ from glueft.training.observers import RunProgress
 
 pytest.importorskip("mlflow", reason="needs MLflow: pip install 'glueft[mlflow]'")
 
-from test_resumed_callbacks import AT, killed, through_a_file, whole
+from test_resumed_callbacks import AT, Part, killed, through_a_file, whole
 
 from glueft_callbacks.mlflow_run import TrackedRun, flatten, tracking_uri
 
@@ -190,6 +190,14 @@ def test_a_resumed_run_goes_on_in_the_same_one(saved: int, lost: int, tmp_path: 
     part = killed(tmp_path / "mrpc-2", tables[1], saved, lost, lambda part: wait_until_sent(part.callback.tracked))  # type: ignore[attr-defined]
     assert points(tmp_path / "killed") == points(tmp_path / "whole")
     assert f"mlflow: goes on with the run mrpc-2 at {(tmp_path / 'killed').as_uri()}" in part.lines
+
+
+def test_a_run_that_was_not_saved_begins_again_in_the_same_one(tmp_path: Path) -> None:
+    tables = [f'{{plugin="mlflow", every_steps=1, tracking_uri="{tmp_path / name}"}}' for name in ("whole", "killed")]
+    whole(tmp_path / "mrpc-1", tables[0])
+    wait_until_sent(Part(tmp_path / "mrpc-2", tables[1]).train(1, 5).callback.tracked)  # type: ignore[attr-defined]
+    whole(tmp_path / "mrpc-2", tables[1])
+    assert points(tmp_path / "killed") == points(tmp_path / "whole")
 
 
 def saved_state(store: Path) -> Any:
