@@ -21,13 +21,14 @@ from glueft.runs.run import Run
 from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
+from glueft.training.collapse import CollapseWatch, judge_result
 from glueft.training.disk_space import refuse_full_disk
 from glueft.training.fingerprints import kept_fingerprints, logits_fingerprint
 from glueft.training.observers import RunProgress, Training
 from glueft.training.recorder import Recorder
 from glueft.training.resumption import Resumption
 from glueft.training.session import Session, read_session
-from glueft.training.warnings import answer_warnings, inexact_reasons, resume_notes
+from glueft.training.warnings import inexact_reasons, resume_notes
 
 if TYPE_CHECKING:
     import keras
@@ -145,7 +146,8 @@ def _run(
                 run.begin_anew()
             session, callbacks = _set_up(run, resumption, progress, quiet=not verbose)
         ready = True
-        observers = [progress, Recorder(run, 0 if resumption is None else resumption.history_bytes)]
+        recorder = Recorder(run, 0 if resumption is None else resumption.history_bytes)
+        observers = [progress, recorder, CollapseWatch(run)]
         if recipe.hub.push is not None:
             from glueft.push.background import BackgroundPush
 
@@ -238,11 +240,7 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
         run.record.update(metrics=metrics[primary], other_metrics=others[primary])
         if len(metrics) > 1:
             run.record.update(metrics_by_split=metrics, other_metrics_by_split=others)
-        references = session.encoded[primary].labels
-        predictions = session.predictions(logits[primary])
-        warnings = list(answer_warnings(primary, predictions, references, session.labels, session.task.metrics))
-        run.record.warnings += warnings
-        progress.warn(*warnings)
+        judge_result(run, training, logits[primary], metrics[primary])
         run.record.fingerprints.logits = {split: logits_fingerprint(values) for split, values in logits.items()}
         for split in session.predicted:
             path = run.folder / "predictions" / f"{split}.tsv"

@@ -20,7 +20,7 @@ from glueft.report.training import Curves, curves
 from glueft.report.words import label_text, visible
 from glueft.runs.how_far import HowFar
 from glueft.runs.record import Record
-from glueft.text import counted, score_text
+from glueft.text import counted, epoch_text, score_text
 
 if TYPE_CHECKING:
     from glueft.runs.run import Run
@@ -60,7 +60,7 @@ class Content:
         how_far: how far the run came.
         died: whether its process is gone, though its record says that it goes on.
         result: metrics beside the baseline and published scores.
-        training: the learning curves; `epochs` is the table of the epochs.
+        training: the learning curves; `epochs` is the table of the epochs and evaluations within them.
         splits: those that were predicted.
         lengths: the histogram of lengths, if the run recorded one.
         seconds: the plot of the phases; None where no phase was over.
@@ -160,20 +160,20 @@ def _training(history: Curves, record: Record, labels: Mapping[str, str]) -> lis
 
 
 def _epochs(history: Curves, labels: Mapping[str, str]) -> DataTable | None:
-    if not history.epochs:
+    if not history.evaluations:
         return None
     metrics = (metric_title(name, labels) for name in history.metrics)
     columns = ("epoch", "step", "training loss", "validation loss", *metrics, "seconds")
     rows = [
         (
-            str(epoch["epoch"]),
+            epoch_text(epoch["epoch"]),
             f"{epoch['step']:,}",
             score_text(epoch["loss"]),
             score_text(epoch["validation_loss"]),
             *map(score_text, epoch["metrics"].values()),
             f"{epoch['seconds']:.1f}",
         )
-        for epoch in history.epochs
+        for epoch in history.evaluations
     ]
     return DataTable(columns, rows)
 

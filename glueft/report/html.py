@@ -12,6 +12,7 @@ from glueft.files import size
 from glueft.report.words import duration, listed, percent, row_text, shown
 from glueft.system.templates import fill
 from glueft.text import counted, without_secrets
+from glueft.training.collapse import ADVICE
 from glueft.version import __version__
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from glueft.runs.record import Record
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    "capital": lambda text: text[:1].upper() + text[1:],
     "counted": counted,
     "duration": duration,
     "grouped": "{:,}".format,
@@ -44,6 +46,7 @@ def render(record: Record, content: Content) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     values = {
+        "advice": ADVICE,
         "content": content,
         "record": record,
         "policy": policy,

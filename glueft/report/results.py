@@ -57,6 +57,7 @@ def results(record: Record) -> Result:
     elif published:
         sources = dict.fromkeys(f"{score.model} in {score.source}" for score in published)
         notes = [f"Published: {'; '.join(sources)}."]
+    notes += [f"Kept: {record.kept.text(labels)}."] if record.kept is not None else []
     notes += [f"Rows: {'; '.join(record.data.notes)}."] if record.data.notes else []
     return Result(tiles, _table(record, published), notes)
 

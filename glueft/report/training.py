@@ -15,21 +15,23 @@ class Curves:
         loss: (step, mean loss of the steps since the point before) a logged step.
         learning_rate: (step, learning rate) a logged step.
         epochs: the entries of the epochs, as run.json has them.
+        evaluations: the same with those of evaluations within epochs, in the order of their steps.
     """
 
     loss: list[tuple[int, float]] = field(default_factory=list)
     learning_rate: list[tuple[int, float]] = field(default_factory=list)
     epochs: list[Mapping[str, Any]] = field(default_factory=list)
+    evaluations: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def metrics(self) -> list[str]:
         """The names of the validation metrics."""
-        return list(self.epochs[0]["metrics"]) if self.epochs else []
+        return list(self.evaluations[0]["metrics"]) if self.evaluations else []
 
     @property
     def last_step(self) -> int:
         """The last step that was logged; 0 before the first."""
-        return max([step for step, _ in self.learning_rate] + [epoch["step"] for epoch in self.epochs], default=0)
+        return max([step for step, _ in self.learning_rate] + [entry["step"] for entry in self.evaluations], default=0)
 
 
 def curves(history: Iterable[Mapping[str, Any]]) -> Curves:
@@ -42,7 +44,7 @@ def curves(history: Iterable[Mapping[str, Any]]) -> Curves:
     begin = done = 0  # the step at which the epoch began, and the last one that is accounted for
     total = 0.0  # of the epoch's losses up to it
     for entry in history:
-        if entry["kind"] not in ("step", "epoch"):
+        if entry["kind"] not in ("step", "epoch", "mid_epoch"):
             continue  # A callback's own.
         step, loss = entry["step"], entry["loss"]
         if step > done:
@@ -51,7 +53,9 @@ def curves(history: Iterable[Mapping[str, Any]]) -> Curves:
             total, done = so_far, step
         if entry["kind"] == "step":
             found.learning_rate.append((step, entry["learning_rate"]))
-        else:
+            continue
+        found.evaluations.append(entry)
+        if entry["kind"] == "epoch":
             found.epochs.append(entry)
             begin, total = step, 0.0
     return found

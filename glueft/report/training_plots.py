@@ -17,7 +17,7 @@ from glueft.report.plot import (
     legend_above,
     new_figure,
 )
-from glueft.text import counted, score_text
+from glueft.text import counted, epoch_text, score_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,13 +32,13 @@ LEAST_SPAN = 0.02
 
 
 def loss_plot(curves: Curves) -> Plot:
-    """Draw the training loss over the steps, and the validation loss of each epoch."""
+    """Draw the training loss over the steps, and the validation loss of each evaluation."""
     figure, axes = new_figure()
     steps, losses = zip(*curves.loss, strict=True)
     axes.plot(steps, losses, color=SERIES[0], linewidth=1, alpha=0.35)
     axes.plot(steps, _smoothed(losses), color=SERIES[0], label="training")
-    ends = [epoch["step"] for epoch in curves.epochs]
-    validation = [epoch["validation_loss"] for epoch in curves.epochs]
+    ends = [entry["step"] for entry in curves.evaluations]
+    validation = [entry["validation_loss"] for entry in curves.evaluations]
     if ends:
         axes.plot(ends, validation, color=SERIES[1], marker=MARKERS[1], linestyle="--", label="validation")
     axes.set_ylim(0, 1.08 * max(*losses, *validation, 1e-6))
@@ -49,12 +49,13 @@ def loss_plot(curves: Curves) -> Plot:
     caption = (
         f"The pale line has the mean loss since the point before, the strong one the mean of {SMOOTHED} such points."
     )
-    if ends:
+    if curves.epochs:
         first, last = curves.epochs[0], curves.epochs[-1]
         caption = f"Mean training loss was {first['loss']:.3f} in epoch {first['epoch']}" + (
             f" and {last['loss']:.3f} in epoch {last['epoch']}. {caption}" if last is not first else f". {caption}"
         )
-        caption += " " + _best("Validation loss", "lowest", curves.epochs, validation, ".3f")
+    if ends:
+        caption += " " + _best("Validation loss", "lowest", curves.evaluations, validation, ".3f")
     by_step: dict[int, list[str]] = {step: [score_text(loss), ""] for step, loss in curves.loss}
     for step, loss in zip(ends, validation, strict=True):
         by_step.setdefault(step, ["", ""])[1] = score_text(loss)
@@ -64,7 +65,7 @@ def loss_plot(curves: Curves) -> Plot:
 
 
 def metrics_plot(curves: Curves, record: Record, labels: Mapping[str, str]) -> Plot:
-    """Draw the validation metrics of each epoch.
+    """Draw the validation metrics of each evaluation.
 
     Args:
         curves: of the training.
@@ -74,10 +75,10 @@ def metrics_plot(curves: Curves, record: Record, labels: Mapping[str, str]) -> P
     figure, axes = new_figure()
     baseline, facts = record.baseline, record["metric_facts"] if record.metric_facts else {}
     titles = {name: metric_title(name, labels) for name in curves.metrics}
-    epochs = [epoch["epoch"] for epoch in curves.epochs]
+    epochs = [entry["epoch"] for entry in curves.evaluations]
     for number, name in enumerate(curves.metrics):
         colour = SERIES[number % len(SERIES)]
-        values = [epoch["metrics"][name] for epoch in curves.epochs]
+        values = [entry["metrics"][name] for entry in curves.evaluations]
         marker, dashes = MARKERS[number % 4], DASHES[number % 4]
         axes.plot(epochs, values, color=colour, marker=marker, linestyle=dashes, label=titles[name])
         if name in baseline:
@@ -85,8 +86,8 @@ def metrics_plot(curves: Curves, record: Record, labels: Mapping[str, str]) -> P
     if baseline:
         axes.plot([], [], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="same answer always")
     if len(epochs) <= 10:
-        axes.set_xticks(epochs)
-    axes.set_xlim(0.5, epochs[-1] + 0.5)
+        axes.set_xticks(epochs, [*map(epoch_text, epochs)])
+    axes.set_xlim(0.5 if epochs[0] == 1 else 0, epochs[-1] + 0.5)
     axes.margins(y=0.15)
     low, high = axes.get_ylim()
     if high - low < LEAST_SPAN:  # Matplotlib would go down to 1e-17.
@@ -96,12 +97,13 @@ def metrics_plot(curves: Curves, record: Record, labels: Mapping[str, str]) -> P
     axes.set_ylabel("validation metric")
     legend_above(axes)
     title = "Validation metrics"
-    shape = f"Line chart. Horizontal: epoch, 1 to {epochs[-1]}. Vertical: {' and '.join(titles.values())}."
+    shape = f"Line chart. Horizontal: epoch, {epoch_text(epochs[0])} to {epoch_text(epochs[-1])}. "
+    shape += f"Vertical: {' and '.join(titles.values())}."
     first = curves.metrics[0]
-    values = [epoch["metrics"][first] for epoch in curves.epochs]
+    values = [entry["metrics"][first] for entry in curves.evaluations]
     best = "lowest" if lower_is_better(first, facts) else "highest"
-    caption = _best(titles[first], best, curves.epochs, values, ".4f")
-    rows = [(str(epoch["epoch"]), *map(score_text, epoch["metrics"].values())) for epoch in curves.epochs]
+    caption = _best(titles[first], best, curves.evaluations, values, ".4f")
+    rows = [(epoch_text(entry["epoch"]), *map(score_text, entry["metrics"].values())) for entry in curves.evaluations]
     if baseline:
         rows.append(("same answer always", *(score_text(baseline.get(name, float("nan"))) for name in curves.metrics)))
     table = DataTable(("epoch", *titles.values()), rows)
@@ -200,12 +202,12 @@ def _smoothed(values: Sequence[float]) -> list[float]:
     return [sum(part) / len(part) for part in parts]
 
 
-def _best(name: str, wanted: str, epochs: Sequence[Mapping[str, Any]], values: Sequence[float], digits: str) -> str:
+def _best(name: str, wanted: str, entries: Sequence[Mapping[str, Any]], values: Sequence[float], digits: str) -> str:
     """A sentence on the best value and on the last."""
     if len(values) == 1:
-        return f"{name} was {values[0]:{digits}} after epoch {epochs[0]['epoch']}."
+        return f"{name} was {values[0]:{digits}} after epoch {epoch_text(entries[0]['epoch'])}."
     best = (max if wanted == "highest" else min)(range(len(values)), key=values.__getitem__)
-    told = f"{name} was {wanted} after epoch {epochs[best]['epoch']}: {values[best]:{digits}}"
+    told = f"{name} was {wanted} after epoch {epoch_text(entries[best]['epoch'])}: {values[best]:{digits}}"
     return told + ("." if best == len(values) - 1 else f"; after the last it was {values[-1]:{digits}}.")
 
 

@@ -11,11 +11,12 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glueft.errors import PluginError, RunFolderError
+from glueft.metrics import metric_title
 from glueft.plugin.attribution import who
 from glueft.plugin.contract import NAME
 from glueft.plugin.json_values import json_values
 from glueft.system.plain_file import UnreadableError, parse_json, read_text
-from glueft.text import short_repr
+from glueft.text import counted, epoch_text, score_text, short_repr
 
 FORMAT = 1
 REPEAT = "repeat the run (glueft run with its recipe.toml), or restore the folder from a copy"
@@ -208,6 +209,33 @@ class KeptEvaluation(Part):
     step: Count = Field(description="optimizer steps done; `num_train_steps` were planned")
     epoch: Count | Number = Field(description="the number of the epoch that ended with it, or the epochs done: 1.5")
     evaluations: Count = Field(description="how many there were to choose from")
+
+    def text(self, labels: Mapping[str, str]) -> str:
+        """Return `epoch 1.5, step 690 (accuracy 0.8137), the best of 6 evaluations`; labels as for `metric_title`."""
+        score = f"{metric_title(self.metric, labels)} {score_text(self.value)}"
+        count = counted(self.evaluations, "evaluation")
+        return f"epoch {epoch_text(self.epoch)}, step {self.step:,} ({score}), the best of {count}"
+
+
+class Collapse(Part):
+    """The first evaluation at which the model gave all rows the same answer, or was no better than that."""
+
+    kind: str = Field(description="one label, constant scores, or baseline: the metric of always the same answer")
+    sign: str = Field(description="what showed it, in a sentence")
+    step: Count = Field(description="optimizer steps done")
+    epoch: Count | Number = Field(description="the number of the epoch that ended with it, or the epochs done: 1.5")
+    metric: str = Field(description="the primary metric")
+    value: Metric = Field(description="of the metric")
+    evaluations: Count = Field(default=0, description="how many showed it")
+    last_step: Count = Field(description="optimizer steps done at the last of them")
+    result: bool = Field(default=False, description="whether the model that was saved shows it")
+
+    def text(self, *, ended: bool = False) -> str:
+        """Return `collapse at step 48 (epoch 1): ...`; of a run that has ended also whether its result is no better."""
+        told = f"collapse at step {self.step:,} (epoch {epoch_text(self.epoch)}): {self.sign}"
+        if not ended:
+            return told
+        return told + ("; the saved model is no better" if self.result else "; the saved model has recovered")
 
 
 class Step(Part):
@@ -410,6 +438,9 @@ class Record(Part, MutableMapping[str, Any]):
     mid_epochs: list[MidEpoch] = Field(default=[], description="evaluations within epochs")
     kept: KeptEvaluation | None = Field(
         default=None, description='the evaluation that was kept (training.keep = "best"); null: the last weights'
+    )
+    collapse: Collapse | None = Field(
+        default=None, description="evaluations at which the model told nothing apart; absent if there were none"
     )
     seconds: dict[str, Seconds] = Field(
         default={},

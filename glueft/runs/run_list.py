@@ -58,6 +58,7 @@ class ListedRun:
         step: the last that it is known to have done.
         num_train_steps: the planned ones.
         saved_step: that of the newest saved state, from which `glueft resume` goes on.
+        collapse: what showed that the model told nothing apart, and whether it was so to the end; None if nothing did.
     """
 
     folder: str
@@ -74,6 +75,7 @@ class ListedRun:
     step: int | None = None
     num_train_steps: int | None = None
     saved_step: int | None = None
+    collapse: str | None = None
 
 
 def list_runs(folder: Path) -> list[ListedRun]:
@@ -131,6 +133,7 @@ def listed(folder: Path) -> ListedRun:
         step=how_far.step or None,
         num_train_steps=how_far.planned,
         saved_step=how_far.saved,
+        collapse=None if record.collapse is None else record.collapse.text(ended=status == "done"),
     )
 
 

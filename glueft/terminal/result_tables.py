@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from glueft.files import size
-from glueft.metrics import metric_title, titled
-from glueft.runs.record import KeptEvaluation, Record
+from glueft.metrics import titled
+from glueft.runs.record import Record
 from glueft.system.console import Table
 from glueft.terminal.tables import add_published, named_values, number_columns, scores_text
-from glueft.text import counted, epoch_text, score_text
+from glueft.text import epoch_text, score_text
 
 
 def epoch_table(record: Record) -> Table:
@@ -42,7 +40,7 @@ def result_table(record: Record) -> Table:
     seconds = record.seconds
     done, planned = record.epochs[-1].step, record.num_train_steps
     if record.kept is not None:
-        table.add_row("kept", kept_line(record.kept, labels))
+        table.add_row("kept", record.kept.text(labels))
     table.add_row("steps", f"{done:,}" if done == planned else f"{done:,} of {planned:,}; stopped early")
     parts = ("setup", "train", "evaluate", "total")
     table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in parts))
@@ -58,15 +56,6 @@ def result_table(record: Record) -> Table:
         table.add_row("hub", hub_line(record))
     table.add_row("run folder", record.run_dir)
     return table
-
-
-def kept_line(kept: KeptEvaluation, labels: Mapping[str, str]) -> str:
-    """Return which evaluation was kept: `epoch 1.5, step 690 (accuracy 0.8137), the best of 6 evaluations`."""
-    name = metric_title(kept.metric, labels)
-    return (
-        f"epoch {epoch_text(kept.epoch)}, step {kept.step:,} ({name} {score_text(kept.value)}), the best of "
-        f"{counted(kept.evaluations, 'evaluation')}"
-    )
 
 
 def hub_line(record: Record) -> str:

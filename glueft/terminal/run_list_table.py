@@ -47,5 +47,9 @@ def _score(run: ListedRun, name: str, title: str) -> str:
 
 
 def notes(runs: Sequence[ListedRun]) -> list[str]:
-    """Return a line for each run that there is more to say of: why it is broken, or thought dead."""
-    return [printable_line(f"{run.folder}: {run.status}: {run.note}") for run in runs if run.note is not None]
+    """Return the lines on runs of which there is more to say: why one is broken or thought dead, or has collapsed."""
+    lines = []
+    for run in runs:
+        lines += [f"{run.folder}: {run.status}: {run.note}"] if run.note is not None else []
+        lines += [f"{run.folder}: {run.collapse}"] if run.collapse is not None else []
+    return [printable_line(line) for line in lines]

@@ -46,6 +46,7 @@ def plan_recipe(
     - `recipe`: where it was read from; `checkpoint`: its name.
     - `epochs`, `batch_size`, `gradient_accumulation_steps`: as in the recipe.
     - `steps_per_epoch`, `warmup_steps`; `train_tokens`: of all epochs, without padding.
+    - `evaluations`: of the primary split, within epochs and at their ends.
     - `learning_rate`: `first`, `peak` and `last`, and `peak_step`, from 1.
     - `disk`: `folder`, where the run folder would be made, `needed_bytes`, an estimate without the files of callbacks,
       and `free_bytes`, None if the system does not tell.
@@ -113,6 +114,7 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
         "gradient_accumulation_steps": training.gradient_accumulation_steps,
         "steps_per_epoch": batches.steps_per_epoch,
         "num_train_steps": steps,
+        "evaluations": int(session.evaluated.sum()),
         "warmup_steps": recipe.schedule.warmup_steps(steps),
         "learning_rate": None,
         "batches": describe_shapes(batches.measures()),
@@ -168,7 +170,7 @@ def estimate(session: Session, setup: float) -> dict[str, Any]:
     evaluation = {name: probe_evaluation(session.model, batches) for name, batches in session.evaluation.items()}
     # The metrics' libraries are a part of a run's memory.
     session.score(primary, np.zeros((len(session.encoded[primary]), len(session.labels) or 1), np.float32))
-    validation = evaluation[primary].seconds * recipe.training.epochs
+    validation = evaluation[primary].seconds * int(session.evaluated.sum())
     evaluate = sum(cost.seconds for name, cost in evaluation.items() if name != primary)
     compiling = training.compile_seconds + evaluation[primary].compile_seconds
     train = training.seconds + compiling + validation

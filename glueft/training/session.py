@@ -28,7 +28,7 @@ from glueft.training.model import (
 )
 from glueft.training.progress import Progress
 from glueft.training.scores import majority_accuracy, metrics_beside, task_metrics, try_foreign_metrics
-from glueft.training.warnings import cut_warnings, rate_warnings, step_warnings
+from glueft.training.warnings import cut_warnings, evaluation_warnings, rate_warnings, step_warnings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +102,9 @@ class Session:
         if self.jit_compile.compiled:  # Each padded length is compiled: there should be few.
             share_buckets(self.batches, list(self.evaluation.values()))
         self.warnings += step_warnings(self.recipe, self.batches.num_train_steps, len(train))
+        self.warnings += evaluation_warnings(
+            self.recipe, self.evaluated, len(train), len(self.encoded[self.primary_split])
+        )
 
     @property
     def task(self) -> Task:

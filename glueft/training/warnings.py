@@ -1,16 +1,16 @@
-"""Warnings about a training: truncated rows, batches, learning rates of 0, constant predictions, resuming."""
+"""Warnings about a training: truncated rows, batches, evaluations, learning rates of 0, resuming."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from glueft.metrics import is_correlation
 from glueft.plugin.callback import keeps_state
-from glueft.text import counted, quoted
+from glueft.text import counted
 from glueft.training.backend import keras_backend
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from glueft.data.encoding import Encoded
@@ -50,6 +50,30 @@ def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:
         yield f"{what}; leave out the warm-up (schedule.warmup_ratio, schedule.warmup_steps), or {MORE_STEPS}"
 
 
+def evaluation_warnings(recipe: Recipe, evaluated: NDArray[np.bool_], rows: int, validation_rows: int) -> Iterator[str]:
+    """Warn of evaluations that would take more time than the training, and of those within epochs that never come.
+
+    Args:
+        recipe: its `training.evaluate_every`.
+        evaluated: whether an evaluation follows each step, (steps,).
+        rows: those of the train split.
+        validation_rows: those of the primary split.
+    """
+    every, epochs, count = recipe.training.evaluate_every, recipe.training.epochs, int(evaluated.sum())
+    if isinstance(every, int) and every > len(evaluated):
+        yield (
+            f"training.evaluate_every = {every:,} never comes: the run has {counted(len(evaluated), 'step')}, and only "
+            "the ends of epochs are evaluated; a part of an epoch is written with a point, such as 0.5"
+        )
+    # A row that is evaluated costs a third of one that is trained on: it has a forward pass only.
+    trained, read = rows * epochs, count * validation_rows
+    if every is not None and count > epochs and read / 3 > trained:
+        yield (
+            f"evaluating takes more time than training: {count:,} evaluations read {read:,} rows, while the training "
+            f"reads {trained:,}; evaluate less often (training.evaluate_every), or fewer rows (data.limit_validation)"
+        )
+
+
 def rate_warnings(rate: Callable[[int], float], recipe: Recipe, steps: int) -> Iterator[str]:
     """Warn of learning rates that are invalid, or 0 in most steps for another reason than those of `step_warnings`.
 
@@ -81,26 +105,6 @@ def rate_warnings(rate: Callable[[int], float], recipe: Recipe, steps: int) -> I
             f"the learning rate is 0 in {len(zeros)} of the {len(looked_up)} steps that were looked up, of "
             f"{steps:,}: most of the run trains nothing; correct the options of the schedule {recipe.schedule.name!r}"
         )
-
-
-def answer_warnings(
-    name: str, predictions: NDArray[Any], given: NDArray[Any], labels: Sequence[str], metrics: Iterable[str]
-) -> Iterator[str]:
-    """Yield a sentence if a model gives the same answer to all rows of a split, which have not all the same label.
-
-    Args:
-        name: the split's.
-        predictions: label indices, or scores in regression, (rows,).
-        given: likewise, as the data set has them.
-        labels: the label names in index order; empty in regression.
-        metrics: the names of those that are shown.
-    """
-    if (predictions != predictions[0]).any() or (given == given[0]).all():
-        return
-    answer = quoted(labels[int(predictions[0])]) if labels else f"the score {predictions[0]:g}"
-    correlation = any(map(is_correlation, metrics))
-    undefined = "; a correlation with one answer is not defined, and counts as 0" if correlation else ""
-    yield f"all {len(given):,} {name} rows got the same answer, {answer}: the model tells nothing apart{undefined}"
 
 
 def inexact_reasons(recipe: Recipe) -> list[str]:

@@ -25,6 +25,12 @@ class EarlyStopping(glueft.Callback):
     and the model folder all belong to it. `early_stopping` in run.json says which epoch it was and whether the run
     stopped early. history.jsonl has every epoch.
 
+    Where the recipe has `training.keep = "best"`, the run keeps its best evaluation by the task's first metric, and
+    this callback only stops it.
+
+    `stop_on_collapse` also ends a run whose model tells nothing apart any more: `collapse` in run.json says what showed
+    it. An evaluation within an epoch (`training.evaluate_every`) ends it after the next step.
+
     `min_delta` only decides when to stop. An epoch that is better by less counts as no progress, and is still kept if
     no other is better.
 
@@ -49,6 +55,9 @@ class EarlyStopping(glueft.Callback):
         )
         min_delta: float = glueft.Field(
             0.0, ge=0, description="Progress is what is better than the best by more than this."
+        )
+        stop_on_collapse: bool = glueft.Field(
+            False, description="Stop a run that gives all rows the same answer, or is no better than that."
         )
 
     built: KeepBestEpoch
@@ -76,7 +85,14 @@ class EarlyStopping(glueft.Callback):
         """Return the callback."""
         from glueft_callbacks.keras_early_stopping import KeepBestEpoch
 
-        self.built = KeepBestEpoch(run, self.metric(run.task), self.options.patience, self.options.min_delta)
+        self.built = KeepBestEpoch(
+            run,
+            self.metric(run.task),
+            self.options.patience,
+            self.options.min_delta,
+            stop_on_collapse=self.options.stop_on_collapse,
+            keeps=run.recipe.training.keep != "best",
+        )
         return self.built
 
     def state(self) -> dict[str, Any]:

@@ -265,6 +265,32 @@ def test_which_epoch_is_kept(case: str, tmp_path: Path) -> None:
     }
 
 
+def test_early_stopping_leaves_the_keeping_to_a_run_that_does_it(tmp_path: Path) -> None:
+    import keras
+
+    from glueft_callbacks.keras_early_stopping import KeepBestEpoch
+
+    lines: list[str] = []
+    run: Any = bare_run(tmp_path)
+    run._say = lines.append
+    ends = []
+
+    class Validation(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            logs["val_accuracy"] = [0.5, 0.75, 0.25, 0.25][epoch]
+            ends.append(self.model.get_weights()[0].copy())
+
+    callback = KeepBestEpoch(run, "accuracy", patience=1, min_delta=0.0, keeps=False)
+    model = one_weight()
+    data = np.ones((4, 1)), np.full((4, 1), 9.0)
+    model.fit(*data, epochs=4, callbacks=[Validation(), callback], verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], ends[2])
+    said = run.record["early_stopping"]
+    assert (said["best_epoch"], said["epochs_done"], said["stopped_early"]) == (2, 3, True) and "collapse" not in said
+    end = "the best was epoch 2 (accuracy 0.7500), and the run keeps its best evaluation"
+    assert lines == [f"early stopping: stopped after epoch 3 of 4; {end}"]
+
+
 @pytest.mark.parametrize("metric", known_metrics())
 def test_which_way_every_metric_is_better(metric: str) -> None:
     """As early_stopping and compare take for granted."""

@@ -68,6 +68,15 @@ def test_the_loss_between_two_entries_follows_from_the_means_so_far() -> None:
             "metrics": {"f1": 0.5},
             "seconds": 1,
         },
+        {
+            "kind": "mid_epoch",
+            "epoch": 1.667,
+            "step": 5,
+            "loss": 2.0,
+            "validation_loss": 0.9,
+            "metrics": {"f1": 0.6},
+            "seconds": 1,
+        },
         {"kind": "step", "step": 5, "loss": 2.0, "learning_rate": 1e-5},
         {"kind": "step", "step": 6, "loss": 4.0, "learning_rate": 0.0},
     ]
@@ -75,3 +84,4 @@ def test_the_loss_between_two_entries_follows_from_the_means_so_far() -> None:
     assert found.loss == [(1, 4.0), (3, pytest.approx(2.5)), (5, pytest.approx(2.0)), (6, pytest.approx(8.0))]
     assert found.learning_rate == [(1, 1e-5), (3, 2e-5), (5, 1e-5), (6, 0.0)]
     assert (found.last_step, found.metrics, len(found.epochs)) == (6, ["f1"], 1)
+    assert [entry["epoch"] for entry in found.evaluations] == [1, 1.667]

@@ -37,6 +37,23 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "one") == [run]
 
 
+def test_a_run_whose_model_told_nothing_apart(tmp_path: Path) -> None:
+    seen = {
+        "kind": "baseline", "sign": "accuracy is 0.5000, exactly that of always the same answer", "step": 1200,
+        "epoch": 2.5, "metric": "accuracy", "value": 0.5, "evaluations": 1, "last_step": 1200, "result": False,
+    }  # fmt: skip
+    make_run(tmp_path / "a", [1, 0], [1, 1], collapse=seen)
+    make_run(tmp_path / "b", [1, 0], [1, 1], collapse=seen | {"result": True})
+    make_run(tmp_path / "c", [1, 0], [1, 1], collapse=seen, status="failed", error="no room")
+    told = "collapse at step 1,200 (epoch 2.5): accuracy is 0.5000, exactly that of always the same answer"
+    assert notes(list_runs(tmp_path)) == [
+        f"a: {told}; the saved model has recovered",
+        f"b: {told}; the saved model is no better",
+        "c: failed: no room",
+        f"c: {told}",
+    ]
+
+
 def test_f1_names_its_label_also_where_the_runs_do_not_agree(tmp_path: Path) -> None:
     metrics = {"accuracy": 0.5, "f1": 0.25}
     for name, label in (("a", "equivalent"), ("b", "not_equivalent")):

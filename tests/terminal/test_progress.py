@@ -13,7 +13,7 @@ from rich.console import Console
 from glueft.runs.record import Record
 from glueft.terminal.progress import PlainProgress, RichProgress, make_progress, seconds_left
 from glueft.text import duration
-from glueft.training.observers import EpochReport, StepReport, Training
+from glueft.training.observers import EpochReport, MidEpochReport, StepReport, Training
 from glueft.training.step_times import StepTimes
 
 RECORD: dict[str, Any] = {
@@ -63,6 +63,11 @@ EPOCH = EpochReport(
 )
 
 
+HALF = MidEpochReport(
+    epoch=0.5, step=230, loss=0.6, validation_loss=0.5, metrics={"accuracy": 0.7, "f1": 0.8}, seconds=31.0
+)
+
+
 def training(epochs: int, num_train_steps: int) -> Training:
     """What progress asks of a training."""
     batches = SimpleNamespace(epochs=epochs, num_train_steps=num_train_steps)
@@ -77,6 +82,7 @@ def play(progress: Any) -> None:
     progress.begin(training(3, 1377))
     progress.shown = -1e9
     progress.step(STEP)
+    progress.mid_epoch(HALF)
     progress.epoch(EPOCH)
     progress.end(None)
     progress.finished(Record.model_validate(RECORD))
@@ -91,6 +97,7 @@ def test_a_run_shows_phases_steps_epochs_and_the_result(terminal: bool) -> None:
     text = stream.getvalue()
     for part in ("rows of mrpc (sample)", "epoch 1/3", "loss 0.5500", "validation loss 0.4500", "accuracy 0.8000"):
         assert part in text
+    assert "epoch 0.5/3: loss 0.6000, validation loss 0.5000, accuracy 0.7000, f1 0.8000 (31.0 s)" in text
     for part in ("0.8578", "0.6838", "total 132.5", "60.1 examples/s", "3.1%", "mrpc-20260102-030405-abcdef", "1,377"):
         assert part in text
     for name, value in (
@@ -106,6 +113,19 @@ def test_a_run_shows_phases_steps_epochs_and_the_result(terminal: bool) -> None:
     if terminal:
         for part in ("lr 4.90e-05", "40.0 examples/s", "4:33 left"):
             assert part in text
+
+
+def test_evaluations_within_epochs_and_the_one_that_was_kept() -> None:
+    half = RECORD["epochs"][0] | {"epoch": 1.5, "step": 690, "validation_loss": 0.1234}
+    kept = {"metric": "f1", "value": 0.87, "step": 690, "epoch": 1.5, "evaluations": 4}
+    labels = {"f1": "equivalent"}
+    stream = io.StringIO()
+    PlainProgress(stream).finished(
+        Record.model_validate(RECORD | {"mid_epochs": [half], "kept": kept, "metric_labels": labels})
+    )
+    text = stream.getvalue()
+    assert re.search(r"^ kept +epoch 1.5, step 690 \(f1 of equivalent 0.8700\), the best of 4 evaluations$", text, re.M)
+    assert re.findall(r"^ +([\d.]+) +0\.\d{4} +0\.\d{4}", text, re.M) == ["1", "1.5", "2", "3"]
 
 
 def test_memory_that_the_system_does_not_tell_is_left_out() -> None:

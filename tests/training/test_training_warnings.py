@@ -1,4 +1,4 @@
-"""What is said before the first step and after the last: cut rows, few steps, rates of 0, one answer to all."""
+"""What is said before the first step: cut rows, few steps, rates of 0."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 from glueft.plugin.callback import Callback
 from glueft.recipe import load_recipe
+from glueft.training.evaluation_steps import evaluated_steps
 from glueft.training.warnings import (
-    answer_warnings,
     cut_warnings,
+    evaluation_warnings,
     inexact_reasons,
     rate_warnings,
     resume_notes,
@@ -39,6 +40,31 @@ def test_a_batch_larger_than_the_rows() -> None:
         "the batch of 8 rows is larger than the 7 train rows: an epoch is a single step"
     ]
     assert list(step_warnings(recipe(), 3, 8)) == []
+
+
+@pytest.mark.parametrize(
+    ("every", "validation_rows", "told"),
+    [
+        ("0.5", 40, None),
+        ("60", 40, "training.evaluate_every = 60 never comes: the run has 30 steps, and only the ends of epochs are"),
+        (
+            "1",
+            40,
+            "evaluating takes more time than training: 30 evaluations read 1,200 rows, while the training reads 240",
+        ),
+        ("0.5", 1000, "evaluating takes more time than training: 6 evaluations read 6,000 rows, while the training"),
+    ],
+)
+def test_evaluations_that_never_come_or_take_most_of_the_time(
+    every: str, validation_rows: int, told: str | None
+) -> None:
+    asked = load_recipe("mrpc", [f"training.evaluate_every={every}"], sample=True)
+    evaluated = evaluated_steps(asked.training.evaluate_every, 10, 3)
+    found = list(evaluation_warnings(asked, evaluated, 80, validation_rows))
+    assert [text.startswith(told or "") for text in found] == [True] * (told is not None)
+    # Nothing is said of what nobody asked for.
+    usual = load_recipe("mrpc", sample=True)
+    assert list(evaluation_warnings(usual, evaluated_steps(None, 10, 3), 80, 10_000)) == []
 
 
 @pytest.mark.parametrize(
@@ -74,19 +100,6 @@ def test_rows_that_are_mostly_cut() -> None:
     assert list(cut_warnings({"train": tokens(5), "validation": tokens(6)}, 8)) == [
         "6 of the 10 validation rows are cut to 8 tokens: the model does not see the rest; data.max_length sets it"
     ]
-
-
-def test_one_answer_to_all_rows() -> None:
-    labels, given = ("ok", "alarm"), np.array([0, 1, 0])
-    same = 'all 3 validation rows got the same answer, "ok": the model tells nothing apart'
-    assert list(answer_warnings("validation", np.zeros(3, int), given, labels, ["accuracy"])) == [same]
-    undefined = "; a correlation with one answer is not defined, and counts as 0"
-    (found,) = answer_warnings("validation", np.zeros(3, int), given, labels, ["matthews_correlation"])
-    assert found == same + undefined
-    assert list(answer_warnings("validation", np.array([0, 1, 1]), given, labels, [])) == []
-    assert list(answer_warnings("validation", np.zeros(3, int), np.zeros(3, int), labels, [])) == []  # All right.
-    (found,) = answer_warnings("validation", np.full(3, 2.5), np.array([1.0, 2.0, 3.0]), (), ["pearson"])
-    assert "the same answer, the score 2.5" in found and undefined in found
 
 
 class Silent(Callback):

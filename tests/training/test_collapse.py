@@ -1,0 +1,160 @@
+"""Predictions that are all the same, and metrics of the baseline: which of them are named, when, and how."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glueft.launch import run_recipe
+from glueft.recipe import load_recipe
+from glueft.report.write import write_report
+from glueft.runs.run_list import list_runs
+from glueft.terminal.run_list_table import notes
+from glueft.training.collapse import ADVICE, Sign, sign_of
+from glueft.training.observers import RunProgress
+from glueft.training.session import Session
+
+ROWS = np.array([0, 1, 1, 0, 1, 1])
+EARLY, LATE, LAST = {"late": False, "last": False}, {"late": True, "last": False}, {"late": False, "last": True}
+ALL = "all 6 validation rows got the same"
+NOTHING = "the model tells nothing apart"
+UNDEFINED = "; a correlation with one answer is not defined, and counts as 0"
+
+
+def found(
+    task: str,
+    logits: Any,
+    when: dict[str, bool],
+    *,
+    references: Any = ROWS,
+    value: float = 0.9,
+    before: float | None = None,
+    baseline: float | None = None,
+) -> Sign | None:
+    """What shows a collapse in the logits of a task's validation rows; the values are of its primary metric."""
+    plugin = load_recipe(task, sample=True).task
+    session: Any = SimpleNamespace(task=plugin, labels=plugin.labels, primary_split="validation", metric_labels={})
+    session.encoded = {"validation": SimpleNamespace(labels=np.asarray(references))}
+    session.predictions = lambda logits: Session.predictions(session, logits)
+    name = plugin.metrics[0]
+    values = [{} if each is None else {name: each, "other": 0.5} for each in (value, baseline, before)]
+    return sign_of(session, np.asarray(logits, np.float32), values[0], values[1], before=values[2], **when)
+
+
+def spread(label: int, size: float) -> Any:
+    """Logits of two labels that all say one of them, while their difference varies by so much."""
+    logits = np.zeros((6, 2))
+    logits[:, label] = 1 + size * np.linspace(0, 1, 6)
+    return logits
+
+
+def test_scores_that_are_all_the_same_are_a_sign_at_any_time() -> None:
+    words = f'{ALL} answer, "equivalent": {NOTHING}'
+    for when in (EARLY, LATE, LAST):
+        assert found("mrpc", spread(1, 1e-6), when) == Sign("one label", words)
+        # Large logits are rounded more.
+        assert found("mrpc", 1e4 * spread(1, 1e-6), when) == Sign("one label", words)
+        # Up to rounding they are the same, and so is the chance of each label.
+        same = found("mrpc", np.stack([np.zeros(6), [1e-7, -1e-7] * 3], axis=1), when)
+        assert same == Sign("constant scores", f"{ALL} probabilities: {NOTHING}")
+        score = found("stsb", np.full((6, 1), 2.5), when, references=[0, 1, 2, 3, 4, 5.0])
+        assert score == Sign("constant scores", f"{ALL} answer, the score 2.5: {NOTHING}{UNDEFINED}")
+        nearly = found("stsb", 2.5 + np.linspace(0, 1e-4, 6)[:, None], when, references=[0, 1, 2, 3, 4, 5.0])
+        assert nearly == score
+
+
+def test_one_label_for_all_rows_is_a_sign_from_the_second_epoch_on_and_in_the_result() -> None:
+    assert found("mrpc", spread(1, 0.05), EARLY) is None  # As in the first epoch of many a normal run.
+    for when in (LATE, LAST):
+        assert found("mrpc", spread(1, 0.05), when) == Sign("one label", f'{ALL} answer, "equivalent": {NOTHING}')
+    cola = found("cola", spread(0, 0.05), LAST)
+    assert cola == Sign("one label", f'{ALL} answer, "unacceptable": {NOTHING}{UNDEFINED}')
+    assert found("stsb", np.linspace(2, 2.1, 6)[:, None], LATE, references=[0, 1, 2, 3, 4, 5.0]) is None
+
+
+@pytest.mark.parametrize("when", [EARLY, LATE, LAST])
+def test_where_all_references_are_the_same_one_answer_is_the_right_one(when: dict[str, bool]) -> None:
+    assert found("mrpc", spread(1, 0), when, references=[1] * 6, value=1.0, baseline=1.0) is None
+    assert found("stsb", np.full((6, 1), 2.5), when, references=[2.5] * 6, value=0.0, baseline=0.0) is None
+
+
+def varying(rows: int = 6) -> Any:
+    return np.stack([np.zeros(rows), [1.0, -1.0] * (rows // 2)], axis=1)
+
+
+def test_a_metric_of_the_baseline_is_a_sign_from_the_second_epoch_on() -> None:
+    sign = Sign("baseline", "accuracy is 0.6838, exactly that of always the same answer")
+    at = {"value": 0.6838235, "baseline": 0.6838235}
+    assert found("mrpc", varying(), LATE, **at) == sign  # type: ignore[arg-type]
+    assert found("mrpc", varying(), EARLY, **at) is None  # type: ignore[arg-type]
+    assert found("mrpc", varying(), LATE, value=0.6838235, baseline=None) is None
+    for value in (0.68, 0.69):
+        assert found("mrpc", varying(), LATE, value=value, baseline=0.6838235) is None
+
+
+def test_a_correlation_of_0_is_a_sign_if_that_before_was_0_too() -> None:
+    for before, expected in ((None, None), (0.2, None), (0.0, "baseline")):
+        sign = found("cola", varying(), LATE, value=0.0, baseline=0.0, before=before)
+        assert (sign and sign.kind) == expected
+    assert found("cola", varying(), LATE, value=0.1, baseline=0.0, before=0.0) is None
+
+
+class Listening(RunProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_a_run_with_too_high_a_rate_is_told_once_and_stopped(tiny_bert: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(
+        "mrpc",
+        [
+            "training={epochs=3, evaluate_every=4, keep='best'}",
+            "schedule={plugin='constant', initial_learning_rate=3.0}",
+            "data.limit_train=80",
+            "data.limit_validation=40",
+            'callbacks=[{plugin="early_stopping", patience=9, stop_on_collapse=true}]',
+        ],
+        sample=True,
+        checkpoint=str(tiny_bert),
+    )
+    shown = Listening()
+    result = run_recipe(recipe, output_dir=tmp_path, progress=shown)
+    record = json.loads((result.folder / "run.json").read_text())
+    # Which label it is, and whether the last step has another, is chance.
+    found, (mid,), (end,) = record["collapse"], record["mid_epochs"], record["epochs"]
+    same = re.fullmatch(
+        r'all 40 validation rows got the same answer, "\w+": the model tells nothing apart', found["sign"]
+    )
+    assert same and found == {
+        "kind": "one label", "sign": same[0], "step": 4, "epoch": 0.4, "metric": "accuracy", "last_step": 5,
+        "value": mid["metrics"]["accuracy"], "evaluations": 2, "result": True,
+    }  # fmt: skip
+    assert [line for line in shown.lines if "collapse" in line] == [
+        f"warning: collapse at step 4 (epoch 0.4): {same[0]}; {ADVICE}",
+        "early stopping: stopped in epoch 1 of 3, as the model has collapsed; the best was epoch 1 "
+        f"(accuracy {end['metrics']['accuracy']:.4f}), and the run keeps its best evaluation",
+    ]
+    # It is stopped after the step that follows.
+    assert end["step"] == 5 and record["early_stopping"]["collapse"] and record["early_stopping"]["stopped_early"]
+    best = max([mid, end], key=lambda entry: entry["metrics"]["accuracy"])
+    assert record["kept"] == {
+        "metric": "accuracy", "value": best["metrics"]["accuracy"], "step": best["step"], "epoch": best["epoch"],
+        "evaluations": 2,
+    }  # fmt: skip
+    assert record["metrics"] == best["metrics"]
+    assert record["warnings"][-1].endswith("the model tells nothing apart")
+    (listed,) = list_runs(tmp_path)
+    told = f"collapse at step 4 (epoch 0.4): {same[0]}; the saved model is no better"
+    assert notes([listed]) == [f"{result.folder.name}: {told}"]
+    page = html.unescape(write_report(result.folder).path.read_text(encoding="utf-8"))
+    assert told[1:] in page and ADVICE[1:] in page and "the best of 2 evaluations" in page
