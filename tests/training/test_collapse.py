@@ -119,7 +119,7 @@ def test_a_run_with_too_high_a_rate_is_told_once_and_stopped(tiny_bert: Path, tm
         "mrpc",
         [
             "training={epochs=3, evaluate_every=4, keep='best'}",
-            "schedule={plugin='constant', initial_learning_rate=3.0}",
+            "schedule={plugin='constant', initial_learning_rate=30.0}",
             "data.limit_train=80",
             "data.limit_validation=40",
             'callbacks=[{plugin="early_stopping", patience=9, stop_on_collapse=true}]',
