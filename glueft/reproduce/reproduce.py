@@ -198,7 +198,7 @@ def _fix(difference: Difference, backend: str) -> str:
     if difference.what in threads:
         return f"{'NPROC' if backend == 'jax' else threads[difference.what]}={before}"
     switch = difference.what.removeprefix("switches.")
-    if switch in SWITCHES[backend]:
+    if switch in SWITCHES.get(backend, ()):
         return f"unset {switch}" if before is None else f"{switch}={shlex.quote(str(before))}"
     return ""
 
