@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ from glueft.training.session import Session, read_session
 if TYPE_CHECKING:
     from glueft.plugin.registry import Registry
     from glueft.recipe import Recipe
+    from glueft.runs.record import Record
     from glueft.training.observers import RunProgress
 
 # Stages of the inputs by the parts of the fingerprints that they compare.
@@ -256,13 +258,22 @@ def _explanations(original: Original, comparison: Comparison, session: Session |
     elif first == "checkpoint" and session is not None:
         yield f"it was read from {session.checkpoint.name}; that of the run from {original.record.checkpoint.name}"
     else:
-        found = [*comparison.explanations()]
+        found = [*comparison.explanations(), *(_changes_midway(original.record) if first is not None else ())]
         yield from found
         if first is not None and not found:
             yield (
                 "nothing that the run has recorded explains it; what is not recorded can: a plugin that draws numbers "
                 "of its own, another processor of the same name, or weights and files that changed meanwhile"
             )
+
+
+def _changes_midway(record: Record) -> Iterator[str]:
+    """The versions that changed where the run was resumed."""
+    for part, later in pairwise(record.parts):
+        for name, version in part.versions.items():
+            now = later.versions.get(name, "none")
+            if version != now:
+                yield f"version of {name}: {version} until the run was resumed at step {later.from_step:,}, then {now}"
 
 
 def _source(data: Mapping[str, Any]) -> str:
