@@ -284,6 +284,13 @@ def disk_fault(error: BaseException) -> OSError | None:
     return fault if fault is not None and fault.errno in DISK_FAULTS else None
 
 
+def to_write_again(fault: OSError) -> str:
+    """Return what a user has to do after an error of the system, so that the same write succeeds."""
+    if fault.errno in NO_ROOM:
+        return "make room"
+    return "raise the limit (ulimit -f unlimited)" if fault.errno == errno.EFBIG else "have the disk take files again"
+
+
 def check_place(
     path: Path, kind: type[GlueftError] = OutputError, *, force: bool, example: str, option: str = "--output"
 ) -> None:

@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError, RunFolderError
-from glueft.files import disk_fault
+from glueft.files import disk_fault, to_write_again
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
 from glueft.runs.checkpoints import remove_states, saved_steps
 from glueft.runs.clock import Clock
+from glueft.runs.how_far import HowFar
 from glueft.runs.predictions import write_predictions
 from glueft.runs.run import Run
 from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.collapse import CollapseWatch, judge_result
-from glueft.training.disk_space import refuse_full_disk
+from glueft.training.disk_space import no_room_for_states, refuse_full_disk
 from glueft.training.fingerprints import kept_fingerprints, logits_fingerprint
 from glueft.training.observers import RunProgress, Training
 from glueft.training.recorder import Recorder
@@ -179,7 +180,7 @@ def _run(
         if run is not None and done:
             _call_run_finished(run, progress)
         elif run is not None:
-            error = _failed_write(run, error)
+            error = _failed_write(run, error, ready=ready)
             if not ready and run.is_reopened:
                 run.leave()
             elif not ready and isinstance(error, GlueftError):
@@ -204,6 +205,9 @@ def _set_up(
         progress.say(note)
     session = read_session(run.recipe, progress)
     refuse_full_disk(session, run.folder)
+    without_states = no_room_for_states(session, run.folder)
+    if without_states is not None:
+        progress.say(f"warning: {without_states}")
     run.record.update(session.describe_rows())
     told = len(session.warnings)
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
@@ -257,10 +261,24 @@ def _remove_states(run: Run) -> None:
         remove_states(run.folder)
 
 
-def _failed_write(run: Run, error: BaseException) -> BaseException:
-    """Return an error, replaced by a RunFolderError if a library or plugin could not write to a full disk."""
-    fault = disk_fault(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
-    return error if fault is None else run.cannot_write(fault)
+def _failed_write(run: Run, error: BaseException, *, ready: bool) -> BaseException:
+    """Return an error, replaced by a RunFolderError if a library or plugin could not write to a full disk.
+
+    Once the run was ready to train, its folder stays, and the error says how it goes on.
+    """
+    if isinstance(error, Exception) and not isinstance(error, GlueftError):
+        fault = disk_fault(error)
+        if fault is None:
+            return error
+        error = run.cannot_write(fault)
+    elif isinstance(error, RunFolderError) and isinstance(error.__context__, OSError):
+        fault = error.__context__  # Keras has cut off the `__cause__`.
+    else:
+        return error
+    if ready:
+        on = HowFar.of(run.folder, run.record).resume(run.folder)
+        error.fix = f"{to_write_again(fault)}, and {on}; or start anew in another place with --output-dir"
+    return error
 
 
 def _end_early(

@@ -215,6 +215,7 @@ def test_a_run_that_cannot_be_written_says_so(tiny_bert: Path, tmp_path: Path, m
     record = json.loads((folder / "run.json").read_text())
     assert record["status"] == "failed" and record["error"] == str(caught.value)
     assert caught.value.received.startswith("No space left on device (") and "--output-dir" in caught.value.fix
+    assert f"make room, and begin it again with: glueft resume {folder}" in caught.value.fix
     assert sorted(path.name for path in folder.iterdir()) == ["recipe.toml", "run.json"]
 
 

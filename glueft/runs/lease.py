@@ -20,6 +20,7 @@ from typing import Any
 
 from glueft.errors import RunFolderError
 from glueft.runs.environment import memory_limit, peak_memory
+from glueft.system.interruption import at_the_end, forget
 from glueft.system.plain_file import refuse_irregular
 from glueft.system.process_identity import is_alive, process_identity
 
@@ -45,6 +46,7 @@ class Lease:
         self._lock = threading.Lock()
         if file is not None:
             _held.add(self)
+            at_the_end(self.release)
             threading.Thread(target=self._beat, name="glueft-heartbeat", daemon=True).start()
 
     @classmethod
@@ -78,6 +80,7 @@ class Lease:
         """Remove the file, and with it the lock. A fork of the process that holds the lease does nothing."""
         if os.getpid() != self._process:
             return
+        forget(self.release)
         self._ended.set()
         with self._lock:
             file, self._file = self._file, None

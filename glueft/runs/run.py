@@ -167,9 +167,11 @@ class Run:
             try:
                 # Once more: the process that had the folder may have ended in between.
                 run.record = read_record(run.folder / "run.json")
-            finally:
-                if run.record.status == "done":
-                    run._release()
+            except BaseException:
+                run.leave()
+                raise
+            if run.record.status == "done":
+                run.leave()
         return run
 
     def begin_anew(self) -> None:
@@ -193,6 +195,7 @@ class Run:
 
     def leave(self) -> None:
         """Leave a run that was reopened as it is."""
+        forget(self._note_interruption)
         self._release()
 
     @classmethod
@@ -296,7 +299,6 @@ class Run:
         if self.record.status in ("running", "interrupted"):
             self.record.status = "interrupted"
             self._write_last_record()
-        self._release()
 
     def _release(self) -> None:
         """Let other processes train in the folder."""

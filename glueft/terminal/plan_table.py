@@ -66,7 +66,9 @@ def disk(planned: dict[str, Any]) -> str:
     """Return the needed and the free room in words."""
     needed, free = planned["needed_bytes"], planned["free_bytes"]
     there = "" if free is None else f", {size(free)} free" + (": too little" if free < needed else "")
-    return f"{size(needed)} to be written in {planned['folder']}{there}"
+    states = planned["states_bytes"]
+    more = f"; up to {size(states)} more for saved states, if it trains for long" if states else ""
+    return f"{size(needed)} to be written in {planned['folder']}{there}{more}"
 
 
 def width_table(plan: dict[str, Any]) -> Table:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 MARGIN_BYTES = 2**20
 # Files and folders that a run makes, and some more.
 FILES = 32
+# Saved states that there are at most at a time: the last two, the best, and the one that is being written.
+STATES = 4
+# What a state has of a weight: its value, and two numbers of an optimizer such as Adam.
+NUMBERS_A_WEIGHT = 3
 # The number of a row and the tabs, and the digits of a probability and of a score.
 ROW_BYTES, DIGITS_BYTES, SCORE_BYTES = 12, 22, 14
 
@@ -33,6 +37,32 @@ def bytes_of_run(session: Session) -> int:
     row = ROW_BYTES + 2 * max((len(name) for name in labels), default=SCORE_BYTES) + DIGITS_BYTES * len(labels)
     rows = sum(len(session.encoded[name].labels) for name in session.predicted)
     return model + rest + rows * row + MARGIN_BYTES
+
+
+def bytes_of_state(session: Session) -> int:
+    """Estimate the bytes of a saved state of a training, at most; 0 if the recipe has none saved."""
+    return NUMBERS_A_WEIGHT * weight_bytes(session.checkpoint) if session.recipe.training.checkpoint_minutes else 0
+
+
+def no_room_for_states(session: Session, folder: Path) -> str | None:
+    """Return what to tell where a run may be unable to save its states; a short run saves none.
+
+    With room for two, one is there while the next is written.
+    """
+    state, needed, free, limit = bytes_of_state(session), bytes_of_run(session), free_bytes(folder), file_limit()
+    lost = f"a run of more than {session.recipe.training.checkpoint_minutes:g} minutes could not be resumed"
+    if state and free is not None and free < needed + 2 * state:
+        return (
+            f"the disk may have no room for saved states: {size(2 * state)} for two, beside {size(needed)} for what "
+            f"the run leaves behind, and {size(free)} are free; {lost} (make room, or name another place with "
+            "--output-dir)"
+        )
+    if state and limit is not None and limit < state:
+        return (
+            f"a saved state may be too large a file: {size(state)}, where {size(limit)} are allowed; {lost} (raise the "
+            "limit: ulimit -f unlimited)"
+        )
+    return None
 
 
 def weight_bytes(checkpoint: Checkpoint) -> int:
@@ -88,6 +118,7 @@ def disk_of_plan(session: Session, folder: Path) -> Mapping[str, int | str | Non
         "folder": str(folder),
         "needed_bytes": bytes_of_run(session),
         "free_bytes": free_bytes(folder),
+        "states_bytes": STATES * bytes_of_state(session),
     }
 
 

@@ -38,6 +38,11 @@ class PackedState:
     values: Any
     arrays: dict[str, np.ndarray[Any, Any]]
 
+    @property
+    def bytes(self) -> int:
+        """About what `write` writes."""
+        return sum(array.nbytes for array in self.arrays.values())
+
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> PackedState:
         """Take apart dicts with text as keys, lists, tuples (which become lists), texts, numbers, None and arrays.

@@ -5,19 +5,20 @@ The steps wait for the copy to memory alone; a thread writes it. A state that ca
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
-from glueft.files import NO_ROOM, os_error, sync
+from glueft.files import NO_ROOM, cannot_write, free_bytes, os_error, sync
 from glueft.metrics import lower_is_better
 from glueft.runs.checkpoints import FOLDER, checkpoint_folder, remove_states, saved_steps
-from glueft.runs.folder import cannot_write_in_run
 from glueft.runs.history import NAME as HISTORY
 from glueft.system.interruption import received
+from glueft.training.disk_space import bytes_of_run
 from glueft.training.observers import EpochReport, Observer, Training
 from glueft.training.state import TrainState
 from glueft.training.state_files import PackedState
@@ -52,6 +53,7 @@ class StateSaver(Observer):
 
     def begin(self, training: Training) -> None:
         self.training = training
+        self.needed_at_the_end = bytes_of_run(training.session)
         self.last = time.perf_counter()
         self.begun = self.last - training.seconds
 
@@ -115,34 +117,40 @@ class StateSaver(Observer):
 
     def _write(self, step: int, packed: PackedState, best: int | None) -> None:
         """Write a state, and remove those that it takes the place of."""
-        place = checkpoint_folder(self.run.folder, step)
+        # What the run leaves at its end must find room beside the states.
+        needed = packed.bytes + self.needed_at_the_end
         try:
             try:
-                self._write_once(place, packed)
-            except OSError as error:
-                if error.errno not in NO_ROOM or not remove_states(self.run.folder, saved_steps(self.run.folder)[-1:]):
+                self._write_once(step, packed, needed)
+            except Exception as error:
+                fault = os_error(error)
+                full = fault is not None and fault.errno in NO_ROOM
+                if not full or not remove_states(self.run.folder, saved_steps(self.run.folder)[-1:]):
                     raise
-                self._write_once(place, packed)
+                self._write_once(step, packed, needed)
             remove_states(self.run.folder, [*saved_steps(self.run.folder)[-KEPT:], best])
         except Exception as error:
-            self._tell(step, error)
+            self._tell(step, error, needed)
 
-    def _write_once(self, place: Path, packed: PackedState) -> None:
+    def _write_once(self, step: int, packed: PackedState, needed: int) -> None:
+        room = free_bytes(self.run.folder)
+        if room is not None and room < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         history = self.run.folder / HISTORY
         if history.exists():
             sync(history)  # It must not be shorter than the state says.
-        packed.write(place)
+        packed.write(checkpoint_folder(self.run.folder, step))
 
-    def _tell(self, step: int, error: BaseException) -> None:
+    def _tell(self, step: int, error: BaseException, needed: int | None = None) -> None:
         """Warn of a state that could not be saved; once of each reason."""
         fault = os_error(error)
         if isinstance(error, GlueftError) or fault is None:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = kind = str(error).splitlines()[0] if str(error) else type(error).__name__
         else:
-            shown = cannot_write_in_run(self.run.folder / FOLDER, fault)
-            reason = f"{shown.message}: {shown.received}"
-        if reason not in self.told:
-            self.told.add(reason)
+            shown = cannot_write(self.run.folder / FOLDER, fault, needed=needed)
+            reason, kind = f"{shown.message}: {shown.received}", str(fault.errno)
+        if kind not in self.told:
+            self.told.add(kind)
             self.run.say(f"warning: the state after step {step:,} was not saved, and the run goes on: {reason}")
 
 
