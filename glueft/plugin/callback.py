@@ -88,4 +88,5 @@ class Callback(Plugin):
 
 def keeps_state(callback: Callback) -> bool:
     """Whether a callback says what it keeps; where one does not, a resumed run may differ from a whole one."""
-    return type(callback).state is not Callback.state
+    state = type(callback).state
+    return state is not Callback.state and callable(state)  # an attribute of that name may be something else

@@ -25,9 +25,20 @@ class Forgetful(Callback):
         return {"best": 0.5, "epoch": 3}
 
 
+class Titled(Callback):
+    """Has something else of that name."""
+
+    name = "titled"
+
+    @property
+    def state(self) -> str:  # type: ignore[override]
+        return "Ohio"
+
+
 def test_one_that_says_nothing_keeps_nothing() -> None:
     assert not keeps_state(Plain()) and Plain().state() == {}
     Plain().restore({})
+    assert not keeps_state(Titled())
 
 
 def test_a_state_that_nothing_takes_back_is_an_error() -> None:
