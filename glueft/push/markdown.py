@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from glueft.text import printable_line, score_text
+from glueft.text import epoch_text, printable_line, score_text
 
 
 def number(value: object) -> str:
@@ -33,4 +33,4 @@ def code(text: object) -> str:
     return f"<code>{re.sub('[^a-zA-Z0-9 ]', lambda found: f'&#{ord(found[0])};', line)}</code>"
 
 
-FILTERS = {"code": code, "escaped": escaped, "number": number, "grouped": "{:,}".format}
+FILTERS = {"code": code, "epoch_text": epoch_text, "escaped": escaped, "number": number, "grouped": "{:,}".format}

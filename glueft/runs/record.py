@@ -496,6 +496,10 @@ class Record(Part, MutableMapping[str, Any]):
         """The split that `metrics` is of; "" until the rows are read."""
         return self.data.validation_split
 
+    def evaluations(self) -> list[MidEpoch]:
+        """Return the epochs and the evaluations within them, in the order of their steps."""
+        return sorted([*self.epochs, *self.mid_epochs], key=lambda entry: entry.step)
+
     def all_metrics(self) -> dict[str, Metrics]:
         """Return the metrics of each labelled split, the primary one first."""
         return self.metrics_by_split or {self.primary_split: self.metrics}

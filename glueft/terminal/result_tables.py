@@ -15,7 +15,7 @@ def epoch_table(record: Record) -> Table:
     table = Table(title="validation by epoch", title_justify="left")
     metrics = titled(record.metrics, record.metric_labels)
     number_columns(table, "epoch", "loss", "validation loss", *metrics, "seconds")
-    for epoch in sorted([*record.epochs, *record.mid_epochs], key=lambda epoch: epoch.step):
+    for epoch in record.evaluations():
         values = [epoch.loss, epoch.validation_loss, *epoch.metrics.values()]
         table.add_row(epoch_text(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
     return table

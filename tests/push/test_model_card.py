@@ -107,6 +107,25 @@ def test_what_the_card_says_of_an_epoch_and_a_branch(source: CardSource) -> None
     assert "--set 'model.revision=\"trial\"'" in text
 
 
+def test_what_the_card_says_of_evaluations_within_epochs_and_of_a_collapse(source: CardSource) -> None:
+    (epoch,) = source.record.as_dict()["epochs"]
+    half = epoch | {"epoch": 0.5, "step": 1}
+    kept = {"metric": "accuracy", "value": 0.25, "step": 1, "epoch": 0.5, "evaluations": 2}
+    collapse = {
+        "kind": "constant scores", "sign": "all rows got the same answer", "step": 1, "epoch": 0.5, "last_step": 1,
+        "metric": "pearson", "value": 0.0, "evaluations": 1, "result": False,
+    }  # fmt: skip
+    changed = with_record(source, mid_epochs=[half], kept=kept, collapse=collapse)
+    text = model_card(changed).text
+    assert text.index("| 0.5 |") < text.index("| 1 |")
+    assert "| kept | epoch 0.5, step 1 (accuracy 0.2500), the best of 2 evaluations |" in text
+    line = "- A warning from the training: collapse at step 1 (epoch 0.5): all rows got the same answer"
+    assert f"{line}; the saved model has recovered.\n" in text
+    assert f"{line}.\n" in model_card(replace(changed, epoch=(1, 2))).text
+    # Of a result that is no better the warnings say so.
+    assert line not in model_card(with_record(changed, collapse=collapse | {"result": True})).text
+
+
 def test_a_family_that_transformers_does_not_have_is_opened_with_glueft(source: CardSource) -> None:
     def card(**family: str) -> ModelCard:
         return ModelCard(str(model_card(with_record(source, checkpoint={"name": "x", "family": family}))))
