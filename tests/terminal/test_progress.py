@@ -145,7 +145,7 @@ def test_plain_steps_are_some_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> 
         now[0] += 1.0
         progress.step(STEP)
     lines = [line for line in stream.getvalue().splitlines() if line.startswith("step")]
-    assert len(lines) == 2
+    assert len(lines) == 3  # the first, and then one every ten seconds
     assert lines[0] == "step 10/1,377  loss 0.6900  lr 4.90e-05  40.0 examples/s  4:33 left"
 
 
