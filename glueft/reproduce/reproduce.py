@@ -23,7 +23,7 @@ from glueft.reproduce.original import Original
 from glueft.reproduce.results import compare_results
 from glueft.reproduce.stages import STAGES, Comparison, Unequal
 from glueft.runs.environment import RECORDED_PACKAGES
-from glueft.runs.public_record import LEFT_OUT
+from glueft.runs.public_record import LEFT_OUT, is_local
 from glueft.runs.run import Run
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.backend import import_backend
@@ -172,7 +172,9 @@ def _named(overrides: Sequence[str]) -> set[str]:
 def _is_hidden(difference: Difference) -> bool:
     """Whether the run's value is one that its record or receipt does not tell."""
     values = difference.before if isinstance(difference.before, list) else [difference.before]
-    return LOCAL_PATH in values or LEFT_OUT in values
+    return any(
+        isinstance(value, str) and (LOCAL_PATH in value or LEFT_OUT in value or is_local(value)) for value in values
+    )
 
 
 def _compare_inputs(comparison: Comparison, before: Mapping[str, Any], session: Session) -> None:

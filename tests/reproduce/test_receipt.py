@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from glueft.cli.main import command_line
+from glueft.recipe import load_recipe
 from glueft.reproduce.original import Original
 from glueft.reproduce.receipt import read_receipt
 from glueft.runs.run import Run
+from glueft.training.fingerprints import settings_in_numbers
 from run_folders import change_record, make_run
 
 Captured = pytest.CaptureFixture[str]
+SAMPLES = Path(__file__).parents[2] / "plugins" / "glueft_tasks" / "samples"
 
 PLUGIN = '''
 """A callback of somebody's own."""
@@ -66,7 +69,6 @@ def private_run(tmp_path: Path) -> Path:
             "packages": {"callbacks": [{"file": f"{home}/watcher.py", "sha256": "e" * 64}]},
         },
         fingerprints={
-            "recipe": {"callbacks": [{"plugin": "watcher", "api_key": "hunter2", "flags": "--dump=/home/anna/dump"}]},
             "machine": {"processor": "Abacus", "switches": {"XLA_FLAGS": "--xla_dump_to=/home/anna/dump"}},
             "tokens": {"train": "f" * 64},
         },
@@ -77,6 +79,8 @@ def private_run(tmp_path: Path) -> Path:
         f'plugins.files = ["{home}/watcher.py"]\n{recipe.read_text()}\n[[callbacks]]\nplugin = "watcher"\n'
         f'folder = "{home}/curves"\napi_key = "hunter2"\nflags = "--dump=/home/anna/dump --fast"\n'
     )
+    settings = settings_in_numbers(load_recipe(recipe, trust=True).tables())
+    change_record(folder, fingerprints={"recipe": settings})
     history = [
         {"kind": "step", "step": 1, "loss": 0.7, "learning_rate": 1e-4, "host": "harbour"},
         {"kind": "samples", "user": "anna"},
@@ -111,7 +115,7 @@ def test_nothing_of_who_ran_it(private_run: Path, tmp_path: Path, capsys: Captur
     assert content["run"]["fingerprints"]["machine"]["processor"] == "Abacus"
 
 
-def test_what_was_local_must_be_named(private_run: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_what_was_local_must_be_named(private_run: Path, tiny_bert: Path, tmp_path: Path, capsys: Captured) -> None:
     file = tmp_path / "receipt.json"
     assert command_line(["receipt", str(private_run), "--output", str(file)]) == 0
     assert command_line(["receipt", str(private_run), "--output", str(file)]) == 2
@@ -120,11 +124,15 @@ def test_what_was_local_must_be_named(private_run: Path, tmp_path: Path, capsys:
     told = capsys.readouterr().err
     assert "the run has read local files, which a receipt does not name" in told
     assert f"glueft reproduce {file} --checkpoint DIR --data-dir DIR --plugin watcher.py" in told
-    recipe = Original.open(str(file)).load_recipe(
-        data_dir=str(tmp_path), checkpoint=str(tmp_path), plugins=[str(private_run.parents[1] / "watcher.py")]
-    )
+    plugin = str(private_run.parents[1] / "watcher.py")
+    recipe = Original.open(str(file)).load_recipe(data_dir=str(tmp_path), checkpoint=str(tmp_path), plugins=[plugin])
     assert recipe.data.folder == str(tmp_path) and recipe.model.checkpoint == str(tmp_path)
     assert recipe.callbacks[0].options.api_key == "" and recipe.hub.push is None
+    # What a receipt has left out is no difference of settings.
+    named = ["--data-dir", str(SAMPLES), "--checkpoint", str(tiny_bert), "--plugin", plugin]
+    assert command_line(["reproduce", str(file), *named, "--json"]) == 2
+    told = capsys.readouterr()
+    assert json.loads(told.out)["stages"][0]["status"] == "equal", told.out
 
 
 def test_the_receipt_of_a_real_run(finished_run: Path, tiny_bert: Path, tmp_path: Path, capsys: Captured) -> None:
