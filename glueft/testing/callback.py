@@ -170,9 +170,9 @@ class _Part:
 
         self.built.on_train_end()
         weights = [keras.ops.convert_to_numpy(variable).tobytes() for variable in self.model.trainable_variables]
-        files = {
-            f"the file {path.name}": path.read_bytes() for path in sorted(self.run.folder.iterdir()) if path.is_file()
-        }
+        folder = self.run.folder
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = {f"the file {path.relative_to(folder)}": path.read_bytes() for path in paths}
         record = {f'run.record["{key}"]': value for key, value in self._added().items()}
         return {"the last step": self.step, "the weights": weights, **record, **files}
 

@@ -318,7 +318,8 @@ class Lines(glueft.Callback):
     name = "lines"
 
     def build(self, run: Any) -> Any:
-        self.path, self.step = run.folder / "lines.txt", 0
+        self.path, self.step = run.folder / "own" / "lines.txt", 0
+        self.path.parent.mkdir(exist_ok=True)
         self.path.touch()
 
         def write(batch: int, logs: Any) -> None:
@@ -398,8 +399,8 @@ LEAVES = "in a run that is saved after step 3, killed and resumed, "
 @pytest.mark.parametrize(
     ("callback", "told"),
     [
-        (Appending, f"{LEAVES}the file lines.txt differs from those of a run in one piece: let `state` return"),
-        (Uncounted, f"{LEAVES}the file lines.txt differs"),
+        (Appending, f"{LEAVES}the file own/lines.txt differs from those of a run in one piece: let `state` return"),
+        (Uncounted, f"{LEAVES}the file own/lines.txt differs"),
         (Stopping, f"{LEAVES}the last step and the weights differ from"),
         (Odd, "the state cannot be saved: path holds what is neither JSON nor an array"),
         (OneWay, 'the callback "lines" cannot be resumed (expected a `restore` that takes what its `state` has'),
@@ -411,7 +412,7 @@ def test_a_callback_that_cannot_be_resumed(callback: type[glueft.Callback], told
 
 @pytest.mark.parametrize("callback", [Kept, Timed])
 def test_a_callback_that_can_be_resumed(callback: type[glueft.Callback]) -> None:
-    assert run(callback, "resume") == "after a resume the same: the last step, the weights, the file lines.txt"
+    assert run(callback, "resume") == "after a resume the same: the last step, the weights, the file own/lines.txt"
 
 
 def test_a_callback_that_does_not_say_what_it_keeps_is_not_checked() -> None:
