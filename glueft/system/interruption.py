@@ -10,6 +10,7 @@ While a model trains, the first signal is only recorded (`deferred`): the step i
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import signal
 import sys
@@ -105,6 +106,7 @@ def own_process() -> None:
     """
     _state.ours = True
     _listen()
+    atexit.register(_ignore)
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -229,6 +231,13 @@ def _stop_listening() -> None:
         signal.signal(number, handler)
     _state.before.clear()
     _state.number, _state.again, _state.listening = None, False, False
+
+
+def _ignore() -> None:
+    """Ignore the signals from now on: Python takes its handlers away next, and one would end what is done already."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is _handle:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:

@@ -255,6 +255,20 @@ def test_whatever_ends_work_in_a_thread_ends_the_waiting() -> None:
         in_thread(lambda: sys.exit(3), seconds=5)
 
 
+@unix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1"])
+def test_a_process_that_is_about_to_end_ends_as_it_would_have(name: str) -> None:
+    done = python(
+        "from glueft.system import interruption\n"
+        "interruption.own_process()\n"
+        "class Late:\n"
+        f"    def __del__(self, kill=os.kill, me=os.getpid(), number=signal.{name}): kill(me, number)\n"
+        "late = Late()\n"
+        "sys.exit(3)\n"
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     done = python(
         "from glueft.system import interruption; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
