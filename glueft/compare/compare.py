@@ -13,6 +13,7 @@ from glueft.compare.differences import differences, ingredients, same_in_fact
 from glueft.compare.mcnemar import mcnemar
 from glueft.compare.notes import (
     answer_sentences,
+    collapsed,
     general_notes,
     of_other_labels,
     other_labels,
@@ -105,6 +106,7 @@ def compare_runs(
             for name, labels in zip(names, rows.run_labels, strict=True)
             for note in of_other_labels(name, labels, rows.metric_labels)
         ),
+        *(note for name, run in zip(names, runs, strict=True) for note in collapsed(name, run.record.collapse)),
         *without_intervals(uncomputed, runs[0].record.metric_facts),
         *general_notes(compared),
     ]

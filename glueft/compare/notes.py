@@ -10,7 +10,7 @@ from glueft.text import counted, score_text
 
 if TYPE_CHECKING:
     from glueft.plugin.metric import Metric
-    from glueft.runs.record import MetricFacts
+    from glueft.runs.record import Collapse, MetricFacts
 
 # Earlier versions stored scores with six digits after the point: where such a run predicts nearly the same for all
 # rows, metrics of them that know no unit (correlations) are off by some 1e-5. Labels are stored as they are.
@@ -113,6 +113,11 @@ def of_other_labels(name: str, of_run: Mapping[str, str], compared: Mapping[str,
         f'{name}: run.json has {metric} of "{then}"; here it is of "{now}" for all'
         for metric, (then, now) in other_labels(of_run, compared).items()
     ]
+
+
+def collapsed(name: str, collapse: Collapse | None) -> list[str]:
+    """Return a sentence if a run's model has collapsed, and was saved so."""
+    return [f"{name}: {collapse.sign}; a run that has collapsed is no result"] if collapse and collapse.result else []
 
 
 def listed(names: Sequence[str]) -> str:

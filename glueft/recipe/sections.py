@@ -115,7 +115,7 @@ class Training(Options):
         description="The weights that are saved and measured: of the last step, or of the evaluation with the best "
         "primary metric.",
     )
-    evaluate_every: Annotated[int, Field(ge=1, le=10**9)] | Annotated[float, Field(gt=0, le=1)] | None = Field(
+    evaluate_every: Annotated[int, Field(ge=1, le=1_000_000)] | Annotated[float, Field(gt=0, le=1)] | None = Field(
         None,
         description="Evaluate within epochs too: every so many steps, or with a decimal point every such part of an "
         "epoch (0.5); the end of each epoch is always evaluated.",

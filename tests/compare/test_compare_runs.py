@@ -135,6 +135,15 @@ def test_a_metric_that_resamples_leave_undefined_is_told(tmp_path: Path) -> None
     assert note in compared["notes"]
 
 
+def test_a_run_that_has_collapsed_is_told(pair: list[Path]) -> None:
+    collapse = {"kind": "one label", "step": 9, "epoch": 1, "metric": "accuracy", "value": 0.5, "last_step": 9}
+    for path, sign, result in zip(pair, ("one answer", "another"), (True, False), strict=True):
+        change_record(path, collapse=collapse | {"sign": sign, "result": result})
+    notes = compare_runs(pair)["notes"]
+    assert "A: one answer; a run that has collapsed is no result" in notes
+    assert not any("another" in note for note in notes)  # It has recovered.
+
+
 def test_predictions_that_are_not_those_of_the_record_are_told(pair: list[Path]) -> None:
     right = float(np.mean(np.array(FIRST) == GIVEN))
     change_record(pair[0], metrics={"accuracy": right, "f1": 0.125})

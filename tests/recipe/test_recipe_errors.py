@@ -101,6 +101,15 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
     # wrong types
     ("text", ("= 8", '= "8"'), "training.batch_size", 21, 'received "8" (text)', "remove the quotes: batch_size = 8"),
     (
+        "part or steps",
+        ("epochs = 3", "evaluate_every = 2.5"),
+        "training.evaluate_every",
+        20,
+        "expected a whole number from 1 to 1000000 or a number above 0 and at most 1; received 2.5 (a number)",
+        "for example: evaluate_every = 0.5",
+    ),
+    ("no step", ("epochs = 3", "evaluate_every = 0"), "training.evaluate_every", 20, "received 0 (a whole", "= 0.5"),
+    (
         "words",
         ("= 8", '= "eight"'),
         "training.batch_size",

@@ -134,6 +134,16 @@ def test_without_a_probe_the_rest_is_the_same(plan: Any, recipe: Any) -> None:
     assert quick | {"disk": plan["disk"]} == plan | dict.fromkeys(unknown)
 
 
+def test_evaluations_within_epochs_are_planned(plan: Any, tiny_bert: Path) -> None:
+    assert plan["evaluations"] == 2
+    more = load_recipe("mrpc", ["training.evaluate_every=0.25", *CHANGES], sample=True, checkpoint=str(tiny_bert))
+    planned = plan_recipe(more, probe=False)
+    assert planned["evaluations"] == 8
+    stream = io.StringIO()
+    PlainProgress(stream).tables(*plan_tables(planned))
+    assert re.search(r"evaluations +8, one at the end of each epoch", stream.getvalue())
+
+
 def test_the_tables(plan: Any) -> None:
     stream = io.StringIO()
     PlainProgress(stream).tables(*plan_tables(plan))
