@@ -23,6 +23,9 @@ SIDE_PACKAGES = ("sklearn", "matplotlib", "jax")
 # uses oneDNN on newer Intel processors only.
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
+# XLA's switch for its programs on GPUs, read when JAX computes first. Other programs do not look at it.
+XLA_DETERMINISM = "--xla_gpu_deterministic_ops"
+
 # glibc's mallopt(3): a parameter number from malloc.h, and its value in bytes. A step frees thousands of small blocks.
 # Without this, the empty heaps of the threads (64 MiB each) are returned to the system and requested again, page by
 # page, in the next step. The mmap threshold cannot be set as well: TensorFlow sets it to 128 KiB with every generator.
@@ -77,6 +80,7 @@ def import_backend() -> None:
     themselves can be imported as usual.
     """
     prepare_tensorflow()
+    prepare_jax()
     backend = keras_backend()
     with missing(*(name for name in SIDE_PACKAGES if name != backend)):
         import keras  # noqa: F401
@@ -108,6 +112,17 @@ def prepare_tensorflow() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(M_TOP_PAD, HEAP_KEPT)
+
+
+def prepare_jax() -> None:
+    """Have XLA compute the same on a GPU each time. The user's own value of its switch stays.
+
+    On an NVIDIA H200, two trainings without it differ from the second step on; tests/benchmarks/NOTES.md has what it
+    costs.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if keras_backend() == "jax" and XLA_DETERMINISM not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {XLA_DETERMINISM}=true".strip()
 
 
 def seed_backend(seed: int, *, jit_compile: bool) -> None:

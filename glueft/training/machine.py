@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from glueft.training.backend import ONEDNN, keras_backend
+from glueft.training.backend import ONEDNN, XLA_DETERMINISM, keras_backend
 
 # Instruction sets for which the libraries have kernels of their own, which sum in another order; as Linux calls them.
 INSTRUCTIONS = (
@@ -37,8 +37,16 @@ def describe_machine() -> dict[str, Any]:
         **processor(),
         **_threads(backend),
         "device": _device(backend),
-        "switches": {name: os.environ[name] for name in SWITCHES.get(backend, ()) if name in os.environ},
+        "switches": {name: value for name in SWITCHES.get(backend, ()) if (value := _switch(name)) is not None},
     }
+
+
+def _switch(name: str) -> str | None:
+    """The value of a switch; None if it is not set, or by glueft alone."""
+    value = os.environ.get(name)
+    if name != "XLA_FLAGS" or value is None:
+        return value
+    return value.replace(f"{XLA_DETERMINISM}=true", "").strip() or None
 
 
 def processor(cpuinfo: Path = CPUINFO) -> dict[str, Any]:

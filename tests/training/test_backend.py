@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import keras
 import pytest
 
 from glueft.recipe import load_recipe
+from glueft.training import backend, machine
 from glueft.training.backend import JitDecision, decide_jit_compile, keras_backend, missing
 from glueft.training.progress import Progress
 from glueft.training.session import read_session
@@ -173,3 +175,28 @@ def test_other_backends_are_left_alone() -> None:
     code += "told = describe_backend('float32', jit_compile=True)['onednn']\n"
     code += "print(json.dumps([os.environ.get('TF_ENABLE_ONEDNN_OPTS'), told]))"
     assert run_python(code, KERAS_BACKEND="jax") == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "--xla_gpu_deterministic_ops=true"),
+        ("--xla_dump_to=x", "--xla_dump_to=x --xla_gpu_deterministic_ops=true"),
+        ("--xla_gpu_deterministic_ops=false", "--xla_gpu_deterministic_ops=false"),
+    ],
+)
+def test_jax_computes_the_same_on_a_gpu_each_time(
+    before: str | None, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    if before is not None:
+        monkeypatch.setenv("XLA_FLAGS", before)
+    backend.prepare_jax()
+    assert os.environ.get("XLA_FLAGS") == before, "TensorFlow's is the user's own"
+    monkeypatch.setattr(backend, "keras_backend", lambda: "jax")
+    backend.prepare_jax()
+    assert os.environ["XLA_FLAGS"] == after
+    # A switch that glueft sets itself is no difference between machines.
+    monkeypatch.setattr(machine, "keras_backend", lambda: "jax")
+    switches = machine.describe_machine()["switches"]
+    assert switches == ({} if before is None else {"XLA_FLAGS": after.replace(" --xla_gpu_deterministic_ops=true", "")})
