@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -60,3 +65,48 @@ def test_its_state_is_taken_back() -> None:
     other.put_back(model)
     assert (other.step, other.epoch, other.value, float(model.kernel[0, 0])) == (2, 1.0, 0.75, 2.0)
     assert set(state) == {"step", "epoch", "value", "logits", "weights"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "change"), [("jax", "model.freeze.embeddings=true"), ("tensorflow", "model.lora_rank=2")]
+)
+def test_what_is_saved_and_predicted_is_what_was_kept(
+    backend: str, change: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    """Slow: processes of their own, and JAX compiles each batch shape."""
+    if backend == "jax":
+        pytest.importorskip("jax", reason="needs JAX: pip install 'glueft[jax]'")
+    changes = [
+        "training={epochs=2, evaluate_every=0.25, keep='best'}",
+        "schedule={plugin='constant', initial_learning_rate=2e-3}",
+        "data.limit_train=160",
+        'task.metrics=["roc_auc", "accuracy"]',  # It changes with every step.
+        change,
+    ]
+    options = [part for each in changes for part in ("--set", each)]
+    done = glueft(
+        "run", "mrpc", "--sample", "--checkpoint", tiny_bert, *options, "--json", at=tmp_path, backend=backend
+    )
+    record = json.loads(done)
+    kept = record["kept"]
+    assert record["engine"]["backend"] == backend and kept["evaluations"] == 8
+    (entry,) = [each for each in [*record["epochs"], *record["mid_epochs"]] if each["step"] == kept["step"]]
+    values = [each["metrics"]["roc_auc"] for each in [*record["epochs"], *record["mid_epochs"]]]
+    assert kept["value"] == entry["metrics"]["roc_auc"] == max(values) > min(values)
+    assert record["metrics"] == entry["metrics"]
+    lines = (tmp_path / record["run_dir"] / "predictions" / "validation.tsv").read_text().splitlines()[1:]
+    rows = [line.split("\t") for line in lines]
+    shares = [float(row[4 if row[1] == "equivalent" else 3]) for row in rows]
+    assert -np.log(shares).mean() == pytest.approx(entry["validation_loss"], abs=1e-5)
+    again = json.loads(glueft("evaluate", record["run_dir"], "--json", at=tmp_path, backend=backend))
+    assert again["metrics"] == record["metrics"]
+
+
+def glueft(*arguments: object, at: Path, backend: str) -> str:
+    """What a command prints."""
+    command = [sys.executable, "-m", "glueft.cli.main", *map(str, arguments)]
+    env = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run(command, cwd=at, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
