@@ -22,8 +22,8 @@ SEED = "training.seed"
 # Recipe keys of places. They make no difference where what was read there is the same.
 _CHECKPOINT_KEYS = ("model.checkpoint", "model.revision")
 _DATA_KEYS = ("data.source", "data.folder", "data.revision")
-# Recipe keys for what is done with the result.
-_AFTERWARDS = ("data.predict", "hub.")
+# Recipe keys for what is done with the result, and to be able to resume.
+_AFTERWARDS = ("data.predict", "hub.", "training.checkpoint_minutes", "training.keep_checkpoints")
 # Parts that can change a number, beside the recipe. The host is shown, and counts as no difference.
 _MATERIAL = ("versions", "checkpoint", "data", "plugins", "engine")
 

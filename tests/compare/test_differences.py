@@ -89,11 +89,13 @@ def test_the_seed_alone(tmp_path: Path) -> None:
 
 
 def test_other_names_for_the_same_files_and_rows_make_no_difference(tmp_path: Path) -> None:
-    other = {"seed": 43, "overrides": ["model.checkpoint='./bert'", 'data.predict=["validation", "test"]']}
+    idle = ['data.predict=["validation", "test"]', "training.checkpoint_minutes=1"]
+    other = {"seed": 43, "overrides": ["model.checkpoint='./bert'", *idle]}
     found = between(tmp_path / "1", {}, other)
     assert same_in_fact(found) == {
         "model.checkpoint": "the files are the same (SHA-256)",
         "data.predict": "it has no part in the training",
+        "training.checkpoint_minutes": "it has no part in the training",
     }
     assert same_but_for_the_seed(found)
     found = between(tmp_path / "2", {}, other | {"checkpoint": {"sha256": {"model.safetensors": "d"}}})
