@@ -99,7 +99,7 @@ def test_other_names_for_the_same_files_and_rows_make_no_difference(tmp_path: Pa
     }
     assert same_but_for_the_seed(found)
     found = between(tmp_path / "2", {}, other | {"checkpoint": {"sha256": {"model.safetensors": "d"}}})
-    assert list(same_in_fact(found)) == ["data.predict"]
+    assert list(same_in_fact(found)) == ["data.predict", "training.checkpoint_minutes"]
     assert not same_but_for_the_seed(found)
 
 
