@@ -244,6 +244,14 @@ def test_what_a_record_does_not_have_is_left_out(table_run: Path) -> None:
     assert '<th scope="row">parameters</th>' not in page and '<th scope="row">checkpoint</th>' in page
 
 
+def test_the_machine_that_computed(table_run: Path) -> None:
+    machine = {"processor": "Abacus 9", "intra_op_threads": 2, "device": "CPU"}
+    change_record(table_run, fingerprints={"machine": machine})
+    assert "Abacus 9, 2 threads, computed on CPU" in page_of(table_run)
+    change_record(table_run, fingerprints={"machine": machine | {"intra_op_threads": None}})
+    assert "Abacus" not in write_report(table_run, force=True).path.read_text("utf-8")
+
+
 def test_what_is_there_is_not_overwritten(table_run: Path, tmp_path: Path) -> None:
     path = write_report(table_run).path
     before = path.read_bytes()
