@@ -142,11 +142,15 @@ def _variables(model: keras.Model) -> dict[str, list[Any]]:
 
 
 def _values(variables: Iterable[Any]) -> list[dict[str, Any]]:
-    # A copy: on JAX the array may be the device's own memory, which the next step overwrites.
-    return [
-        {"path": _path(variable), "value": np.array(keras.ops.convert_to_numpy(variable), copy=True)}
-        for variable in variables
-    ]
+    return [{"path": _path(variable), "value": _copy(variable)} for variable in variables]
+
+
+def _copy(variable: Any) -> NDArray[Any]:
+    """The values of a variable in memory that the next step does not overwrite; copied once, as the steps wait."""
+    if keras.backend.backend() == "tensorflow":
+        return np.asarray(variable.value.numpy())  # a copy; Keras's `convert_to_numpy` makes two
+    values = keras.ops.convert_to_numpy(variable)
+    return values if values.flags.owndata else values.copy()
 
 
 def _path(variable: Any) -> str:
@@ -204,7 +208,7 @@ def _generators() -> dict[str, Any]:
     return {
         "python": [version, np.array(numbers, np.uint64), gauss],
         "numpy": list(np.random.get_state(legacy=True)),  # the one that others use
-        "keras": [keras.ops.convert_to_numpy(generator.state).copy() for generator in _keras_generator()],
+        "keras": [_copy(generator.state) for generator in _keras_generator()],
     }
 
 
