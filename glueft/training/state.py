@@ -149,7 +149,7 @@ def _copy(variable: Any) -> NDArray[Any]:
     """The values of a variable in memory that the next step does not overwrite; copied once, as the steps wait."""
     if keras.backend.backend() == "tensorflow":
         return np.asarray(variable.value.numpy())  # a copy; Keras's `convert_to_numpy` makes two
-    values = keras.ops.convert_to_numpy(variable)
+    values: NDArray[Any] = keras.ops.convert_to_numpy(variable)
     return values if values.flags.owndata else values.copy()
 
 
