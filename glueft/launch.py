@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError, RunFolderError
-from glueft.files import disk_fault, to_write_again
+from glueft.files import disk_fault, sync, to_write_again
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
 from glueft.runs.checkpoints import remove_states, saved_steps
 from glueft.runs.clock import Clock
+from glueft.runs.folder import writing_in_run
 from glueft.runs.how_far import HowFar
 from glueft.runs.predictions import write_predictions
 from glueft.runs.run import Run
@@ -204,7 +205,7 @@ def _set_up(
     for note in resume_notes(run.recipe):
         progress.say(note)
     session = read_session(run.recipe, progress)
-    refuse_full_disk(session, run.folder)
+    refuse_full_disk(session, run.folder, made=resumption is None)
     without_states = no_room_for_states(session, run.folder)
     if without_states is not None:
         progress.say(f"warning: {without_states}")
@@ -250,8 +251,11 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
             path = run.folder / "predictions" / f"{split}.tsv"
             write_predictions(path, session.encoded[split].labels, logits[split], session.labels)
     with progress.phase("model folder"):
-        save_classifier(session.model, run.folder / "model", session.tokenizer)
-        run.record["model"] = {"sha256": fingerprints(run.folder / "model")}
+        save_classifier(session.model, run.model_folder, session.tokenizer)
+        if saved_steps(run.folder):  # They are about to go: after a power cut there must be the model, or a state.
+            with writing_in_run(run.model_folder):
+                sync(run.model_folder)
+        run.record["model"] = {"sha256": fingerprints(run.model_folder)}
     widen_vocabulary(session.model)
 
 
@@ -264,7 +268,7 @@ def _remove_states(run: Run) -> None:
 def _failed_write(run: Run, error: BaseException, *, ready: bool) -> BaseException:
     """Return an error, replaced by a RunFolderError if a library or plugin could not write to a full disk.
 
-    Once the run was ready to train, its folder stays, and the error says how it goes on.
+    Where the folder stays, as that of a run that was ready to train does, the error says how the run goes on.
     """
     if isinstance(error, Exception) and not isinstance(error, GlueftError):
         fault = disk_fault(error)
@@ -275,7 +279,7 @@ def _failed_write(run: Run, error: BaseException, *, ready: bool) -> BaseExcepti
         fault = error.__context__  # Keras has cut off the `__cause__`.
     else:
         return error
-    if ready:
+    if ready or run.is_reopened:
         on = HowFar.of(run.folder, run.record).resume(run.folder)
         error.fix = f"{to_write_again(fault)}, and {on}; or start anew in another place with --output-dir"
     return error

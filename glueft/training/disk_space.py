@@ -79,14 +79,19 @@ def file_bytes(path: Path) -> int:
         return 0
 
 
-def refuse_full_disk(session: Session, folder: Path) -> None:
+def refuse_full_disk(session: Session, folder: Path, *, made: bool = True) -> None:
     """Check that a folder has room for a run.
+
+    Args:
+        session: of the run.
+        folder: of the run.
+        made: whether the folder has just been made, and might be elsewhere.
 
     Raises:
         RunFolderError: too few bytes or inodes are free, or the process may not write a file that large.
     """
     needed, free = bytes_of_run(session), free_bytes(folder)
-    fix = "make room, or name another place with --output-dir"
+    fix = "make room" + ", or name another place with --output-dir" * made
     if free is not None and free < needed:
         raise RunFolderError(
             f"{folder}: there is no room for what the run leaves behind",

@@ -57,6 +57,9 @@ def test_a_disk_that_is_too_full_is_refused(session: Any, tmp_path: Path, monkey
     with pytest.raises(RunFolderError, match="there is no room for what the run leaves behind") as caught:
         refuse_full_disk(session, tmp_path)
     assert caught.value.received == "3 KiB free" and "--output-dir" in caught.value.fix
+    with pytest.raises(RunFolderError) as caught:
+        refuse_full_disk(session, tmp_path, made=False)
+    assert caught.value.fix == "make room"
     planned = dict(disk_of_plan(session, tmp_path / "runs"))
     states = planned.pop("states_bytes")
     assert planned == {"folder": str(tmp_path / "runs"), "needed_bytes": needed, "free_bytes": 3000}
