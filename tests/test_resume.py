@@ -20,11 +20,13 @@ from glueft.runs.lease import Lease
 from glueft.runs.run import Run
 from glueft.training.observers import RunProgress
 
-# Fails at the end of a step while the file of that number is beside the plugin; notes each step and each resumption.
+# Fails at the end of a step while the file of that number is beside the plugin; notes each step and each resumption. It
+# waits until the state of the step before is written: no state is saved meanwhile.
 STUMBLE = '''
 """A callback that fails on demand."""
 
 import json
+import threading
 from pathlib import Path
 
 import glueft
@@ -44,6 +46,9 @@ class Stumble(glueft.Callback):
 
         def batch_end(batch, logs=None):
             self.steps += 1
+            for thread in threading.enumerate():
+                if thread.name == "glueft-state":
+                    thread.join()
             run.log("seen", batch=batch, steps=self.steps)
             if Path(__file__).with_name(str(self.steps)).exists():
                 raise RuntimeError("a stone")
