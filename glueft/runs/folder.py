@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from glueft.errors import GlueftError, RunFolderError
-from glueft.files import cannot_write, remove_leftovers, writing
+from glueft.files import cannot_write, remove_leftovers, whole_folder, writing
 from glueft.runs.checkpoints import FOLDER as CHECKPOINTS
 
 _EXPECTED = "a run folder that stays, on a disk with room for what the run leaves behind"
 _FIX = "make room, or name another place with --output-dir; what is in the run folder is whole"
 
 
-def new_run_folder(output_dir: Path, task_name: str) -> Path:
-    """Make and return `<output_dir>/<task>-<time>-<id>`.
+@contextmanager
+def new_run_folder(output_dir: Path, task_name: str) -> Iterator[tuple[Path, Path]]:
+    """Give the place of a new run, `<output_dir>/<task>-<time>-<id>`, and a folder that is moved there at the end.
+
+    A run that is killed in the block leaves nothing that is not removed by the next one.
 
     Raises:
         RunFolderError: the folder cannot be made.
     """
     folder = output_dir / f"{task_name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     try:
-        folder.mkdir(parents=True)
+        with whole_folder(folder) as beside:
+            yield folder, beside
     except OSError as error:
         raise RunFolderError(
             f"the run folder {folder} cannot be made",
@@ -37,7 +42,6 @@ def new_run_folder(output_dir: Path, task_name: str) -> Path:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 remove_leftovers_of_run(Path(entry.path))
-    return folder
 
 
 def remove_leftovers_of_run(folder: Path) -> None:

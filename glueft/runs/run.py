@@ -131,16 +131,13 @@ class Run:
         Raises:
             RunFolderError: the folder or a file in it cannot be written; no folder is left.
         """
-        run = cls.of(recipe, new_run_folder(output_dir, recipe.task.name), say)
-        run._lease = Lease.take(run.folder)
+        with new_run_folder(output_dir, recipe.task.name) as (folder, beside):
+            run = cls.of(recipe, folder, say)
+            for name, text in (("recipe.toml", recipe.to_toml()), ("run.json", run._record_text())):
+                with writing_in_run(folder / name):
+                    write_text(beside / name, text)
+        run._lease = Lease.take(folder)
         at_the_end(run._note_interruption)
-        try:
-            with writing_in_run(run.folder / "recipe.toml"):
-                write_text(run.folder / "recipe.toml", recipe.to_toml())
-            run.write_record()
-        except BaseException:
-            run.discard()
-            raise
         run._reserve = Reserve(run.folder)
         return run
 
@@ -259,7 +256,10 @@ class Run:
     def write_record(self) -> None:
         """Write run.json. Where that fails (RunFolderError), the one before stays."""
         with writing_in_run(self.folder / "run.json"):
-            write_text(self.folder / "run.json", json_text(self.record.as_dict(), indent=2) + "\n")
+            write_text(self.folder / "run.json", self._record_text())
+
+    def _record_text(self) -> str:
+        return json_text(self.record.as_dict(), indent=2) + "\n"
 
     def close(self, seconds: Mapping[str, float], error: BaseException | None = None) -> None:
         """Write how the run ended: done, or by an error. `seconds` is by phase.

