@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import GlueftError, RunFolderError
+from glueft.errors import GlueftError, RunFolderError, TrainingError
 from glueft.files import disk_fault, sync, to_write_again
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
@@ -17,7 +18,7 @@ from glueft.plugin.file import remember_trusted
 from glueft.runs.checkpoints import remove_states, saved_steps
 from glueft.runs.clock import Clock
 from glueft.runs.folder import writing_in_run
-from glueft.runs.how_far import HowFar
+from glueft.runs.how_far import HowFar, less_memory
 from glueft.runs.predictions import write_predictions
 from glueft.runs.run import Run
 from glueft.system.gc_pause import gc_paused
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 
     from glueft.push.background import BackgroundPush
     from glueft.recipe import Recipe
+
+
+# What TensorFlow and JAX say where they could get no more memory.
+_NO_MEMORY = re.compile(r"OOM when allocating|RESOURCE_EXHAUSTED|Out of memory|bad_alloc")
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,7 @@ def _run(
         if run is not None and done:
             _call_run_finished(run, progress)
         elif run is not None:
-            error = _failed_write(run, error, ready=ready)
+            error = _failed_write(run, _out_of_memory(run, error), ready=ready)
             if not ready and run.is_reopened:
                 run.leave()
             elif not ready and isinstance(error, GlueftError):
@@ -263,6 +268,19 @@ def _remove_states(run: Run) -> None:
     """Remove the saved states of a run that is done, unless its recipe keeps them."""
     if not run.recipe_settings()["training"].get("keep_checkpoints"):
         remove_states(run.folder)
+
+
+def _out_of_memory(run: Run, error: BaseException) -> BaseException:
+    """Return an error, replaced by a TrainingError if a library could get no more memory."""
+    text = str(error)
+    if not isinstance(error, MemoryError) and (isinstance(error, GlueftError) or _NO_MEMORY.search(text) is None):
+        return error
+    return TrainingError(
+        "memory ran out",
+        expected="memory for the model, its optimizer and a batch",
+        received=(text.strip().splitlines() or [type(error).__name__])[0][:200],
+        fix=f"start the run anew in less: {less_memory(run.recipe.tables())}",
+    )
 
 
 def _failed_write(run: Run, error: BaseException, *, ready: bool) -> BaseException:

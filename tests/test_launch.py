@@ -180,6 +180,29 @@ def test_a_loss_that_is_no_number_is_in_the_record(overflowing_bert: Path, tmp_p
     assert not (folder / "predictions").exists()
 
 
+@pytest.mark.parametrize(
+    ("error", "received"),
+    [
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes\n[trace]"), "RESOURCE_EXHAUSTED: Out of"),
+    ],
+)
+def test_a_run_without_memory_says_what_takes_less(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, received: str
+) -> None:
+    def train(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("glueft.training.engine.train", train)
+    with pytest.raises(glueft.TrainingError, match="memory ran out") as caught:
+        glueft.run(tiny_recipe(tiny_bert, "training.batch_size=8"), output_dir=tmp_path)
+    assert caught.value.received.startswith(received) and "\n" not in caught.value.received
+    fix = "start the run anew in less: --set training.batch_size=4 --set training.gradient_accumulation_steps=2"
+    assert caught.value.fix == fix
+    (folder,) = folders(tmp_path)
+    assert json.loads((folder / "run.json").read_text())["status"] == "failed"
+
+
 class Interrupts(RunProgress):
     """Interrupts as Ctrl-C does, in the middle of the training or in the set-up."""
 

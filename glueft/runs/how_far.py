@@ -57,12 +57,11 @@ def why_died(beat: Heartbeat | None) -> str:
     return f"it was killed, or memory ran out{held}"
 
 
-def less_memory(folder: Path, settings: Mapping[str, Any]) -> str:
-    """Return a command that trains a run anew in less memory, with the same updates where that can be had."""
+def less_memory(settings: Mapping[str, Any]) -> str:
+    """Return the options with which a recipe takes less memory, with the same updates where that can be had."""
     training, changes = settings["training"], ["data.max_length=64"]
     rows, batches = training.get("batch_size"), training.get("gradient_accumulation_steps", 1)
     if isinstance(rows, int) and isinstance(batches, int) and rows > 1:
         part = next(number for number in range(2, rows + 1) if rows % number == 0)
         changes = [f"training.batch_size={rows // part}", f"training.gradient_accumulation_steps={batches * part}"]
-    options = "".join(f" --set {change}" for change in changes)
-    return f"glueft run {shlex.quote(str(folder / 'recipe.toml'))}{options}"
+    return " ".join(f"--set {change}" for change in changes)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -623,7 +624,8 @@ def _not_done(run: Run) -> RunFolderError:
         message = f"{folder}: the run has died"
         received += f", while its process is gone: {why_died(read_heartbeat(folder))}"
         with suppress(GlueftError):
-            fix += f"; if memory ran out, this takes less: {less_memory(folder, run.recipe_settings())}"
+            anew = f"glueft run {shlex.quote(str(folder / 'recipe.toml'))} {less_memory(run.recipe_settings())}"
+            fix += f"; if memory ran out, this takes less: {anew}"
     elif record.status == "running" or alive:
         received += ", and it is being resumed" if record.status != "running" else ""
         fix = "wait until it is done" + (f"; if it has died, {fix}" if alive is None else "")
