@@ -15,13 +15,17 @@ import numpy as np
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import global_seed_generator
 
-from glueft.errors import RunFolderError
-from glueft.plugin.attribution import attributed
+from glueft.errors import PluginError, RunFolderError
+from glueft.plugin.attribution import attributed, named, said, who
 from glueft.plugin.callback import keeps_state
+from glueft.text import short_repr
 from glueft.training.observers import EpochReport, MidEpochReport, Training
+from glueft.training.state_files import PackedState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from glueft.plugin.callback import Callback
 
 # Where Keras keeps the generator that it uses wherever a layer or an operation is given no seed.
 _KERAS_GENERATOR = "global_seed_generator"
@@ -81,7 +85,8 @@ class TrainState:
     def restore(self, training: Training) -> None:
         """Put a training into this state, but for what Keras resets at the beginning of `fit` and of an epoch.
 
-        The arrays of model and optimizer are forgotten here: they are several times the model.
+        The arrays of the model and the optimizer, and the best weights, are forgotten here: they are several times the
+        model.
 
         Raises:
             RunFolderError: the model or the batches are not those of the state.
@@ -95,7 +100,7 @@ class TrainState:
         training.epochs = [EpochReport(**report) for report in content["epochs"]]
         training.mid_epochs = [MidEpochReport(**report) for report in content["mid_epochs"]]
         if training.kept is not None:
-            training.kept.restore(content["kept"])
+            training.kept.restore(content.pop("kept"))
         training.validation_logits = content["validation_logits"]
 
     def restore_in_fit(self, training: Training) -> None:
@@ -104,10 +109,9 @@ class TrainState:
         Raises:
             PluginError: the `restore` of a callback failed.
         """
-        for callback, state in zip(training.callbacks, self.content["callbacks"], strict=True):
+        for callback, state in zip(training.callbacks, self.content.pop("callbacks"), strict=True):
             if state is not None:
-                with attributed(callback.plugin, "restore"):
-                    callback.plugin.restore(state)
+                _restore_callback(callback.plugin, state)
         restore_what_is_reset(training.session.model, self.content)
 
 
@@ -199,7 +203,34 @@ def _callback_state(callback: Any) -> Any:
     if plugin is None or not keeps_state(plugin):
         return None
     with attributed(plugin, "state"):
-        return copy.deepcopy(plugin.state())
+        state = plugin.state()
+        if not isinstance(state, Mapping):
+            raise PluginError(
+                f"{who()}the state cannot be saved: `state` has not returned a dict",
+                expected="a dict; an empty one if there is nothing to keep",
+                received=f"{type(state).__name__}: {short_repr(state)}",
+                fix="return one from `state`",
+            )
+        PackedState.of(state)  # so that the error names the plugin
+        return copy.deepcopy(state)
+
+
+def _restore_callback(plugin: Callback, state: Mapping[str, Any]) -> None:
+    try:
+        with attributed(plugin, "restore"):
+            plugin.restore(state)
+    except (
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # of glueft's own callbacks; `attributed` has named others
+        raise PluginError(
+            f"{named(plugin)} cannot go on from what it has saved",
+            expected="what this version saves",
+            received=said(error),
+            fix="resume with the versions that the run began with, or begin it anew: glueft run RECIPE",
+        ) from error
 
 
 def _generators() -> dict[str, Any]:

@@ -23,7 +23,12 @@ FORMAT = 1
 MOST_STATE = 1 << 28
 # In state.json in the place of an array: its name in state.safetensors.
 _ARRAY = "$array"
-_FIX = "remove the folder, and resume from the state before"
+# A type of arrays that safetensors does not have for NumPy: its bits are kept.
+_BITS = "bfloat16"
+
+
+class DamagedStateError(RunFolderError):
+    """A saved state is not whole."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,10 @@ class PackedState:
             PluginError: a value is of another kind.
         """
         arrays: dict[str, np.ndarray[Any, Any]] = {}
-        return cls(_packed(content, "", arrays), arrays)
+        try:
+            return cls(_packed(content, "", arrays), arrays)
+        except RecursionError:
+            raise _unsaved("a part of it contains itself, or lies too deep", "a tree without end") from None
 
     def write(self, folder: Path) -> int:
         """Write the files into a folder that appears whole or not at all, and survives a power cut.
@@ -67,7 +75,7 @@ class PackedState:
         """
         from safetensors.numpy import save_file
 
-        checksums = {name: _checksum(array) for name, array in self.arrays.items()}
+        checksums = {name: _checksum(array) for name, array in self.arrays.items()} | {STATE: _checksum(self.values)}
         text = json.dumps({"format": FORMAT, "checksums": checksums, "content": self.values})
         with whole_folder(folder, replace=True, durable=True) as beside:
             save_file(self.arrays, beside / ARRAYS)
@@ -79,7 +87,8 @@ def read_state(folder: Path) -> dict[str, Any]:
     """Read the tree that `PackedState.write` has written.
 
     Raises:
-        RunFolderError: a file is missing, damaged, or of a later glueft.
+        DamagedStateError: a file is missing or damaged.
+        RunFolderError: it is of a later glueft.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -95,9 +104,9 @@ def read_state(folder: Path) -> dict[str, Any]:
                 fix="update glueft: pip install --upgrade glueft",
             )
         arrays = load_file(folder / ARRAYS)
-        damaged = [name for name, array in arrays.items() if _checksum(array) != checksums[name]]
+        damaged = [name for name, value in {STATE: values, **arrays}.items() if _checksum(value) != checksums[name]]
         if damaged:
-            raise _damaged(folder, f"{ARRAYS} has other numbers in {', '.join(damaged[:3])}")
+            raise _damaged(folder, f"other values than were written, in {', '.join(damaged[:3])}")
         content: dict[str, Any] = _unpacked(values, arrays)
     except (OSError, UnreadableError, SafetensorError) as error:
         raise _damaged(folder, str(error)) from error
@@ -106,37 +115,56 @@ def read_state(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _damaged(folder: Path, received: str) -> RunFolderError:
-    return RunFolderError(
-        f"{folder}: the saved state is damaged", expected=f"{STATE} and {ARRAYS}, whole", received=received, fix=_FIX
+def _damaged(folder: Path, received: str) -> DamagedStateError:
+    return DamagedStateError(
+        f"{folder}: the saved state is damaged",
+        expected=f"{STATE} and {ARRAYS}, whole",
+        received=received,
+        fix="remove the folder, and resume from the state before",
     )
 
 
-def _checksum(array: np.ndarray[Any, Any]) -> int:
-    return zlib.crc32(array.reshape(-1).view(np.uint8).data)
+def _checksum(value: Any) -> int:
+    """The CRC-32 of an array, or of a tree as JSON."""
+    is_array = isinstance(value, np.ndarray)
+    return zlib.crc32(value.reshape(-1).view(np.uint8).data if is_array else json.dumps(value).encode())
 
 
 def _packed(value: Any, place: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
     """Return a tree as JSON has it, and put its arrays under the names of their places."""
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+    if isinstance(value, np.generic) and _is_number(value.dtype):
         return value.item()
     if value is None or isinstance(value, (bool, str, int, float)):
         return value
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biufV":
-        # safetensors has no bfloat16 for NumPy: its bits are kept.
-        bits = value.dtype.name == "bfloat16"
-        arrays[place] = np.ascontiguousarray(value.view(np.uint16) if bits else value).reshape(value.shape)
-        return {_ARRAY: place} | ({"dtype": "bfloat16"} if bits else {})
+    if isinstance(value, np.ndarray) and (_is_number(value.dtype) or value.dtype.name == _BITS):
+        bits = value.dtype.name == _BITS
+        native = value.view(np.uint16) if bits else value.astype(value.dtype.newbyteorder("="), copy=False)
+        arrays[place] = np.ascontiguousarray(native).reshape(value.shape)
+        return {_ARRAY: place} | ({"dtype": _BITS} if bits else {})
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value) and _ARRAY not in value:
-        return {key: _packed(each, f"{place}/{key}".lstrip("/"), arrays) for key, each in value.items()}
+        return {key: _packed(each, f"{place}/{_escaped(key)}".lstrip("/"), arrays) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [_packed(each, f"{place}/{number}", arrays) for number, each in enumerate(value)]
-    raise PluginError(
-        f"{who()}the state cannot be saved: {place} holds what is neither JSON nor an array",
+    received = f"{type(value).__name__}: {short_repr(value)}"
+    raise _unsaved(f"{place or 'it'} holds what is neither JSON nor an array", received)
+
+
+def _unsaved(fault: str, received: str) -> PluginError:
+    return PluginError(
+        f"{who()}the state cannot be saved: {fault}",
         expected="texts, numbers, None, lists, tables with text as keys, and NumPy arrays of numbers",
-        received=f"{type(value).__name__}: {short_repr(value)}",
+        received=received,
         fix="return one of these from `state`",
     )
+
+
+def _is_number(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "biuf" and dtype.itemsize <= 8  # safetensors has no float128
+
+
+def _escaped(key: str) -> str:
+    """Return a key as JSON Pointer (RFC 6901) has it, so that no two places have one name."""
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _unpacked(value: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:

@@ -125,12 +125,16 @@ class StateSaver(Observer):
             except Exception as error:
                 fault = os_error(error)
                 full = fault is not None and fault.errno in NO_ROOM
-                if not full or not remove_states(self.run.folder, saved_steps(self.run.folder)[-1:]):
+                if not full or not remove_states(self.run.folder, self._saved(step)[-1:]):
                     raise
                 self._write_once(step, packed, needed)
-            remove_states(self.run.folder, [*saved_steps(self.run.folder)[-KEPT:], best])
+            remove_states(self.run.folder, [*self._saved(step)[-KEPT:], best])
         except Exception as error:
             self._tell(step, error, needed)
+
+    def _saved(self, step: int) -> list[int]:
+        """The saved steps up to this one. A later one was damaged when the run was resumed."""
+        return [saved for saved in saved_steps(self.run.folder) if saved <= step]
 
     def _write_once(self, step: int, packed: PackedState, needed: int) -> None:
         room = free_bytes(self.run.folder)

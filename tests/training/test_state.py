@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import keras
@@ -12,10 +14,12 @@ import pytest
 from test_engine import decay, fit, tiny_model
 
 from glueft.errors import PluginError, RunFolderError
+from glueft.plugin.callback import Callback
 from glueft.runs.checkpoints import ARRAYS, STATE
+from glueft.training import state as state_module
 from glueft.training.observers import Observer, StepReport, Training, ValidationReport
 from glueft.training.state import TrainState
-from glueft.training.state_files import PackedState, read_state
+from glueft.training.state_files import DamagedStateError, PackedState, read_state
 
 # Of two epochs of ten steps with a validation after five: in the middle of one, before that validation, before the end
 # of the first epoch, and after that of the last.
@@ -125,6 +129,31 @@ def test_global_generators_go_on(whole: Saving, tiny_bert: Path) -> None:
     assert again.drawn == first.drawn
 
 
+class Keeping(Callback):
+    name = "keeping"
+    kept: Any = None
+
+    def state(self) -> Any:
+        return self.kept
+
+    def restore(self, state: Any) -> None:
+        self.kept = state["kept"]
+
+
+def test_the_callback_is_named_whose_state_cannot_be_saved() -> None:
+    built = SimpleNamespace(plugin=Keeping({}))
+    for built.plugin.kept, received in ((None, "NoneType: None"), ([1], r"list: \[1\]"), ({"a": {1}}, r"set: \{1\}")):
+        with pytest.raises(PluginError, match='the callback "keeping": the state cannot be saved') as caught:
+            state_module._callback_state(built)
+        assert re.fullmatch(received, caught.value.received)
+
+
+def test_a_callback_that_cannot_use_its_state_is_an_error() -> None:
+    with pytest.raises(PluginError, match='the callback "keeping" cannot go on from what it has saved') as caught:
+        state_module._restore_callback(Keeping({}), {"another": 1})
+    assert caught.value.received == "KeyError: 'kept'" and "glueft run" in caught.value.fix
+
+
 class TestFiles:
     content: ClassVar[dict[str, Any]] = {
         "step": 3,
@@ -132,6 +161,8 @@ class TestFiles:
         "metric": float("nan"),
         "number": np.float32(0.5),
         "pair": ({"rows": np.arange(6, dtype=np.uint32).reshape(2, 3).T}, "text"),
+        "big_endian": np.array([1, 2], ">f4"),
+        "slashes": {"a/b": np.zeros(1), "a": {"b": np.ones(1)}, "a~1b": np.full(1, 2.0)},
         "empty": np.zeros((0, 2)),
         "scalar": np.array(7),
     }
@@ -150,22 +181,38 @@ class TestFiles:
         assert rows.dtype == np.uint32 and rows.tolist() == [[0, 3], [1, 4], [2, 5]] and read["pair"][1] == "text"
         assert read["empty"].shape == (0, 2) and read["scalar"].shape == () and read["scalar"] == 7
         assert read["half"].dtype == half.dtype and read["half"].tolist() == [1.5, -2]
+        assert read["big_endian"].tolist() == [1, 2]
+        slashes = read["slashes"]
+        assert (slashes["a/b"], slashes["a"]["b"], slashes["a~1b"]) == (0, 1, 2)
 
     @pytest.mark.parametrize(
         ("value", "received"),
-        [({1, 2}, "set"), ({"a": {2: "b"}}, "dict"), (np.array(["text"]), "ndarray"), ({"$array": "x"}, "dict")],
+        [
+            ({1, 2}, "set"),
+            ({"a": {2: "b"}}, "dict"),
+            (np.array(["text"]), "ndarray"),
+            ({"$array": "x"}, "dict"),
+            (np.zeros(1, np.complex64), "ndarray"),
+        ],
     )
     def test_another_value_is_refused(self, value: Any, received: str) -> None:
         with pytest.raises(PluginError, match="the state cannot be saved: callbacks/0") as caught:
             PackedState.of({"callbacks": [value]})
         assert received in caught.value.received
 
+    def test_a_tree_without_end_is_refused(self) -> None:
+        endless: list[Any] = []
+        endless.append(endless)
+        with pytest.raises(PluginError, match="a part of it contains itself"):
+            PackedState.of({"callbacks": endless})
+
     def test_damage_is_found(self, tmp_path: Path) -> None:
         PackedState.of(self.content).write(tmp_path / "whole")
         arrays, state = ((tmp_path / "whole" / name).read_bytes() for name in (ARRAYS, STATE))
         changed = arrays[:-1] + bytes([arrays[-1] ^ 1])
         cases: dict[str, dict[str, bytes]] = {
-            "other numbers in": {ARRAYS: changed, STATE: state},
+            "other values than were written": {ARRAYS: changed, STATE: state},
+            "than were written, in state.json": {ARRAYS: arrays, STATE: state.replace(b'"step": 3', b'"step": 1')},
             "Error while deserializing": {ARRAYS: arrays[:40], STATE: state},
             "No such file": {ARRAYS: arrays},
             "Unterminated|Expecting": {ARRAYS: arrays, STATE: state[:50]},
@@ -176,7 +223,7 @@ class TestFiles:
             folder.mkdir()
             for name, content in files.items():
                 (folder / name).write_bytes(content)
-            with pytest.raises(RunFolderError, match="the saved state is damaged") as caught:
+            with pytest.raises(DamagedStateError, match="the saved state is damaged") as caught:
                 read_state(folder)
             assert any(part in caught.value.received for part in received.split("|")), caught.value.received
 

@@ -61,6 +61,17 @@ def test_the_newest_state_stays_where_there_is_no_room(
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-2"]
 
 
+def test_a_later_state_is_not_counted(saver: StateSaver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It was damaged: the run was resumed from an earlier one.
+    for step in (9, 1, 2):
+        saver._write(step, STATE, best=None)
+    assert saved_steps(tmp_path) == [1, 2]
+    (tmp_path / "checkpoints" / "step-9").mkdir()
+    monkeypatch.setattr(state_saver, "free_bytes", lambda folder: 4999)
+    saver._write(3, STATE, best=None)
+    assert saved_steps(tmp_path) == [2]
+
+
 def test_each_reason_is_told_once(saver: StateSaver, told: list[str], tmp_path: Path) -> None:
     saver._write(1, STATE, best=None)
     limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
