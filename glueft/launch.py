@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -187,9 +188,9 @@ def _run(
             _call_run_finished(run, progress)
         elif run is not None:
             error = _failed_write(run, _out_of_memory(run, error), ready=ready)
-            if not ready and run.is_reopened:
+            if run.is_reopened:
                 run.leave()
-            elif not ready and isinstance(error, GlueftError):
+            elif not ready and resumption is None and isinstance(error, GlueftError):
                 run.discard()
             else:
                 _end_early(run, clock, error, progress, pushes)
@@ -225,6 +226,9 @@ def _set_up(
         run.attach(ModelInTraining(session))
         run.record.update(session.describe_model())
         run.record["fingerprints"] = kept_fingerprints(session)
+        if resumption is not None:
+            resumption.compare(session)
+            resumption.remove_claimed()
         callbacks = [
             AttributedCallback(callback, build(callback, run.for_plugins)) for callback in run.recipe.callbacks
         ]
@@ -313,7 +317,7 @@ def _end_early(
             pushes.stop()
         told = f"{run.record.status}; what there is lies in {run.record.run_dir}"
         if saved_steps(run.folder):
-            told += f"; to go on from there: glueft resume {run.record.run_dir}"
+            told += f"; to go on from there: glueft resume {shlex.quote(run.record.run_dir)}"
     except RunFolderError as fault:
         told = f"{run.record.status}, but {fault.message} to say so: {fault.received}"
     progress.say(told)

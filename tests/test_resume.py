@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +18,13 @@ from glueft import launch
 from glueft.cli.main import command_line
 from glueft.errors import PluginError, RunFolderError
 from glueft.recipe import load_recipe
-from glueft.runs.checkpoints import saved_steps
+from glueft.runs.checkpoints import checkpoint_folder, saved_steps
 from glueft.runs.lease import Lease
 from glueft.runs.run import Run
+from glueft.system.process_identity import process_identity
 from glueft.training.observers import RunProgress
+from glueft.training.resumption import Resumption
+from glueft.training.state_files import PackedState, read_state
 
 # Fails at the end of a step while the file of that number is beside the plugin; notes each step and each resumption. It
 # waits until the state of the step before is written: no state is saved meanwhile.
@@ -36,10 +42,14 @@ class Stumble(glueft.Callback):
 
     name = "stumble"
 
+    def claims(self):
+        return ["built"]
+
     def build(self, run):
         import keras
 
         self.steps = 0
+        (run.folder / "built").touch()
 
         def train_begin(logs=None):
             run.log("begun", step=self.steps)
@@ -140,7 +150,7 @@ def assert_equal(run: Path, whole: Path) -> None:
         (whole / "history.jsonl").read_text()
     )
     own = {"seconds", "epochs", "examples_per_second", "tokens_per_second", "peak_memory_bytes", "parts"}
-    own |= {"started", "finished", "run_dir", "process"}
+    own |= {"started", "finished", "run_dir", "process", "hub"}
     ended, expected = ({key: each[key] for key in each.keys() - own} for each in map(record, (run, whole)))
     assert ended == expected
 
@@ -154,12 +164,17 @@ def change(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 def test_a_failed_run_goes_on_after_the_step_that_is_saved(failed: Path, whole: Path) -> None:
     assert saved_steps(failed) == [3, 4]
     assert record(failed)["status"] == "failed"
+    pushes = [{"status": "done", "epoch": epoch} for epoch in (1, 2, None)]
+    change(failed / "run.json", lambda found: found.update(hub={"repository": "alice/x", "pushes": pushes}))
     said = Said()
     result = launch.resume_run(failed, progress=said, begin=None)
     assert result is not None and result.folder == failed
     assert "going on after step 4 of 6" in said.lines
     assert_equal(failed, whole)
     assert result.record == record(failed)
+    assert result.record["run_dir"] == str(failed)  # a copy
+    # The second epoch, and the end, came again.
+    assert [push["epoch"] for push in result.record["hub"]["pushes"]] == [1]
     first, second = result.record["parts"]
     assert (first["status"], first.get("from_step", 0), first["to_step"]) == ("failed", 0, 4)
     assert (second["status"], second["from_step"], second["to_step"]) == ("done", 4, 6)
@@ -196,7 +211,9 @@ def changed_everywhere(run: Path, changed: Callable[[dict[str, Any]], Any]) -> N
     """Change what the run and its states say of what the run began with."""
     change(run / "run.json", changed)
     for step in saved_steps(run):
-        change(run / "checkpoints" / f"step-{step}" / "state.json", lambda state: changed(state["content"]["record"]))
+        state = read_state(checkpoint_folder(run, step))
+        changed(state["record"])
+        PackedState.of(state).write(checkpoint_folder(run, step))
 
 
 def test_a_run_that_began_with_something_else_is_refused(failed: Path) -> None:
@@ -204,12 +221,12 @@ def test_a_run_that_began_with_something_else_is_refused(failed: Path) -> None:
         found["versions"]["keras"] = "3.0.0"
 
     changed_everywhere(failed, older)
-    before = {path: path.stat().st_mtime_ns for path in failed.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in failed.rglob("*") if path.is_file()}
     with pytest.raises(RunFolderError, match="cannot go on as it began") as caught:
         launch.resume_run(failed)
     assert "version of keras: 3.0.0 in the run" in caught.value.received
     assert "--anyway" in caught.value.fix
-    assert {path: path.stat().st_mtime_ns for path in failed.rglob("*")}.keys() == before.keys()
+    assert {path: path.stat().st_mtime_ns for path in failed.rglob("*") if path.is_file()} == before
 
     def other_rows(found: dict[str, Any]) -> None:
         found["data"]["splits"]["train"]["sha256"] = "0" * 64
@@ -235,6 +252,41 @@ def test_a_run_that_still_goes_on_is_refused(failed: Path) -> None:
             launch.resume_run(failed)
     finally:
         lease.release()
+
+
+def test_a_process_that_trains_without_a_heartbeat_is_heard(failed: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        try:
+            stat = Path(f"/proc/{other.pid}/stat")
+            if not stat.exists():
+                pytest.skip("nothing tells whether a process is alive")
+            ticks = int(stat.read_text().rpartition(")")[2].split()[19])
+            process = process_identity() | {"pid": other.pid, "start_ticks": ticks}
+            change(failed / "run.json", lambda found: found.update(status="running", process=process))
+            with pytest.raises(RunFolderError, match="the run is still going on"):
+                launch.resume_run(failed)
+            assert not (failed / "heartbeat").exists()
+        finally:
+            other.kill()
+    assert Run.reopen(failed).is_reopened
+
+
+def test_what_callbacks_claim_is_removed_where_a_run_begins_again(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "run"
+    for name in ("logs/a/b.txt", "logs/c.txt", "metrics.csv", "run.json", "../other.txt"):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).touch()
+    (run / "link").symlink_to(tmp_path / "runs")
+    claims = [
+        ["logs/a", "metrics.csv", "..", ".", "logs/../../other.txt", str(tmp_path / "runs"), "link/run"],
+        None,
+        "b",
+    ]
+    recipe = SimpleNamespace(callbacks=[SimpleNamespace(claims=lambda each=each: each) for each in claims])
+    reopened: Any = SimpleNamespace(folder=run, recipe=recipe)
+    Resumption(reopened, False, reopened, None, None).remove_claimed()
+    left = {path.relative_to(run.parent).as_posix() for path in run.parent.rglob("*") if path.is_file()}
+    assert left == {"other.txt", "run/logs/c.txt", "run/run.json"}
 
 
 @pytest.fixture

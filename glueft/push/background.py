@@ -58,6 +58,7 @@ class BackgroundPush(Observer):
         self.idle = threading.Event()
         self.idle.set()
         self.given_up = threading.Event()
+        self.pushing: int | None = None  # the epoch whose model the thread pushes
         self.refusal: GlueftError | None = None
         self.ended: list[dict[str, Any]] = []
         self.quiet: AbstractContextManager[None] = quiet_client(in_threads=True)
@@ -117,7 +118,7 @@ class BackgroundPush(Observer):
         self.given_up.set()
         self._collect()
         if going_on:
-            self._note(failed(reason, status or "interrupted"), None)
+            self._note(failed(reason, status or "interrupted"), self.pushing)
         self.quiet.__exit__(None, None, None)
         for left in self.run.folder.glob(".push.*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -142,6 +143,7 @@ class BackgroundPush(Observer):
 
     def _start(self, work: Any, source: Source | None) -> None:
         self.idle.clear()
+        self.pushing = source.epoch[0] if source and source.epoch else None
         threading.Thread(target=self._guarded, args=(work, source), name="glueft-push", daemon=True).start()
 
     def _wait(self, seconds: float) -> bool:

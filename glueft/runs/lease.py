@@ -50,14 +50,20 @@ class Lease:
             threading.Thread(target=self._beat, name="glueft-heartbeat", daemon=True).start()
 
     @classmethod
-    def take(cls, folder: Path) -> Lease:
+    def take(cls, folder: Path, process: Any = None) -> Lease:
         """Take the folder of a run whose process has ended, or that has just been made.
+
+        Args:
+            folder: of the run.
+            process: of the run, as its record says; it counts where there is no heartbeat.
 
         Raises:
             RunFolderError: the process of the run is alive, or may be: another host's has given a sign of life within
                 two minutes.
         """
         path = folder / NAME
+        if read_heartbeat(folder) is None and process != process_identity() and is_alive(process):
+            raise _alive(folder, Heartbeat("", process, time.time()))
         while True:
             try:
                 file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -94,7 +94,7 @@ class Run:
     Attributes:
         folder: absolute, where the run was opened.
         record: run.json.
-        is_reopened: whether it comes from `reopen`.
+        is_reopened: whether it comes from `reopen` and has not gone on.
         validation_logits: of the last validation, (rows, labels) or in regression (rows, 1), rows as in
             `validation_rows`; None before the first.
     """
@@ -161,7 +161,7 @@ class Run:
         run = cls.open(path, finished=False, plugins=plugins, trust=trust)
         run._say, run.is_reopened = say, True
         if run.record.status != "done":
-            run._lease = Lease.take(run.folder)
+            run._lease = Lease.take(run.folder, run.record.process if run.record.status == "running" else None)
             try:
                 # Once more: the process that had the folder may have ended in between.
                 run.record = read_record(run.folder / "run.json")
@@ -188,6 +188,7 @@ class Run:
         at_the_end(self._note_interruption)
         self._reserve = Reserve(self.folder)
         self.cut_history(history_bytes)
+        self.is_reopened = False
         remove_folder(self.model_folder)
         self.write_record()
 
@@ -299,6 +300,8 @@ class Run:
         """Write that the run was interrupted, when its process is ended on the spot."""
         if self.record.status in ("running", "interrupted"):
             self.record.status = "interrupted"
+            if self.record.parts:
+                self.record.parts[-1].status = "interrupted"
             self._write_last_record()
 
     def _release(self) -> None:
@@ -432,6 +435,7 @@ class Run:
         """
         from glueft.recipe import load_recipe
 
+        read_file(self.folder / "recipe.toml")
         return load_recipe(self.folder / "recipe.toml", **self._plugins)  # type: ignore[arg-type]
 
     @cached_property

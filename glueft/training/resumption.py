@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import RunFolderError
+from glueft.recipe.claims import claims_of
 from glueft.runs.checkpoints import checkpoint_folder, saved_steps
 from glueft.runs.clock import now
-from glueft.runs.record import Record, RunPart
+from glueft.runs.record import Hub, Record, RunPart
+from glueft.system.interruption import held
 from glueft.training.fingerprints import Difference, differing, fingerprints, recorded_fingerprints
-from glueft.training.state_files import read_state
+from glueft.training.state_files import DamagedStateError, read_state
 
 if TYPE_CHECKING:
     from glueft.runs.run import Run
@@ -56,7 +58,7 @@ class Resumption:
             try:
                 content = read_state(checkpoint_folder(run.folder, step))
                 break
-            except RunFolderError as error:
+            except DamagedStateError as error:
                 run.say(f"warning: the state after step {step:,} is passed over: {error.message} ({error.received})")
         record = None if content is None else Record.model_validate(content["record"])
         return cls(run, anyway, run.record, record, content)
@@ -87,17 +89,15 @@ class Resumption:
         """Begin another part of the run, of which this is the session, set up anew.
 
         Raises:
-            RunFolderError: the session is not that of the run, or nothing can be written.
+            RunFolderError: nothing can be written, or a part of the history is lost.
         """
-        self._compare(session)
         run, set_up = self.run, self.run.record
         record = set_up if self.record is None else self.record
         steps = session.batches.num_train_steps
         if self.content is None:
-            self._remove_claimed()
-            run.say("there is no state to go on from: the run begins again with its first step")
+            line = "there is no state to go on from: the run begins again with its first step"
         else:
-            run.say(f"going on after step {self.step:,} of {steps:,}")
+            line = f"going on after step {self.step:,} of {steps:,}"
         parts = [*(self.found.parts or [_first_part(self.found)])]
         parts[-1].to_step = self.step
         if parts[-1].status == "running":
@@ -110,11 +110,19 @@ class Resumption:
             versions=set_up.versions,
         )
         record.status, record.parts = "running", [*parts, here]
-        record.host, record.process, record.versions = set_up.host, set_up.process, set_up.versions
-        run.go_on(record, self.history_bytes, self.clock.get("total", 0.0))
+        for what in ("run_dir", "plugins", "host", "process", "versions", "fingerprints"):
+            setattr(record, what, getattr(set_up, what))
+        record.hub = self._pushed(len(record.epochs))
+        with held():
+            run.go_on(record, self.history_bytes, self.clock.get("total", 0.0))
+        run.say(line)
 
-    def _compare(self, session: Session) -> None:
-        """Refuse a session that is not that of the run; say what of it differs and is accepted."""
+    def compare(self, session: Session) -> None:
+        """Say what of a session differs from that of the run, and is accepted.
+
+        Raises:
+            RunFolderError: it is not that of the run.
+        """
         differences = differing(recorded_fingerprints(self.record or self.found), fingerprints(session))
         content = [difference for difference in differences if difference.kind == "content"]
         if content:
@@ -128,15 +136,24 @@ class Resumption:
         for difference in differences:
             self.run.say(f"warning: {difference}: the run may end with other last digits")
 
-    def _remove_claimed(self) -> None:
-        """Remove what callbacks have written in the run folder: all of it comes again."""
-        for callback in self.run.recipe.callbacks:
-            for claim in callback.claims():
-                path = self.run.folder / claim
-                if path.parent == self.run.folder:
-                    shutil.rmtree(path, ignore_errors=True)
-                    with suppress(OSError):
-                        path.unlink()
+    def remove_claimed(self) -> None:
+        """Without a state, remove what callbacks have written in the run folder. To be called before they are built."""
+        if self.content is not None:
+            return
+        run = self.run.folder.resolve()
+        for claim in [claim for callback in self.run.recipe.callbacks for claim in claims_of(callback)]:
+            path = run / claim
+            if path.name != ".." and run in (path.parent.resolve() / path.name).parents:
+                shutil.rmtree(path, ignore_errors=True)
+                with suppress(OSError):
+                    path.unlink()
+
+    def _pushed(self, epochs: int) -> Hub | None:
+        """The hub of the run, with the pushes of so many epochs: what came after them comes again."""
+        hub = self.found.hub
+        if hub is not None:
+            hub.pushes = [push for push in hub.pushes if push.epoch is not None and push.epoch <= epochs]
+        return hub
 
 
 def _first_part(found: Record) -> RunPart:
