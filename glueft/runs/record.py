@@ -235,7 +235,7 @@ class Collapse(Part):
         told = f"collapse at step {self.step:,} (epoch {epoch_text(self.epoch)}): {self.sign}"
         if not ended:
             return told
-        return told + ("; the saved model is no better" if self.result else "; the saved model has recovered")
+        return told + ("; the saved model is no better" if self.result else "; the saved model is better")
 
 
 class Step(Part):
