@@ -230,9 +230,13 @@ class Collapse(Part):
     last_step: Count = Field(description="optimizer steps done at the last of them")
     result: bool = Field(default=False, description="whether the model that was saved shows it")
 
+    def place(self) -> str:
+        """Return `collapse at step 48 (epoch 1)`."""
+        return f"collapse at step {self.step:,} (epoch {epoch_text(self.epoch)})"
+
     def text(self, *, ended: bool = False) -> str:
         """Return `collapse at step 48 (epoch 1): ...`; of a run that has ended also whether its result is no better."""
-        told = f"collapse at step {self.step:,} (epoch {epoch_text(self.epoch)}): {self.sign}"
+        told = f"{self.place()}: {self.sign}"
         if not ended:
             return told
         return told + ("; the saved model is no better" if self.result else "; the saved model is better")

@@ -107,7 +107,7 @@ def _noted(run: Run, training: Training, sign: Sign, report: MidEpochReport) -> 
             value=report.metrics[metric],
             last_step=report.step,
         )
-        run.say(f"warning: {run.record.collapse.text()}; {ADVICE}")
+        run.say(f"warning: {sign.words}; {run.record.collapse.place()}: {ADVICE}")
     return run.record.collapse
 
 

@@ -20,7 +20,7 @@ from plugin_packages import glueft, install
 
 BAD = GOOD.replace('"mrpc"', '"mrcp"').replace("initial_", "").replace("learning_rate = 5e", "lerning_rate = 5e")
 BAD = BAD.replace("batch_size = 8", 'batch_size = "8"')
-LONG = ["run", "plan", "evaluate", "predict", "report", "compare", "reproduce", "export", "push", "submit"]
+LONG = ["run", "resume", "plan", "evaluate", "predict", "report", "compare", "reproduce", "export", "push", "submit"]
 COMMANDS = [*LONG, "validate", "show", "list-runs", "receipt", "list", "describe", "schema"]
 
 

@@ -93,6 +93,7 @@ def test_list_runs_as_json(runs: Path, capsys: Captured) -> None:
         "step": None,
         "num_train_steps": None,
         "saved_step": None,
+        "collapse": None,
     }
 
 

@@ -140,7 +140,7 @@ def test_a_run_with_too_high_a_rate_is_told_once_and_stopped(tiny_bert: Path, tm
         "value": mid["metrics"]["accuracy"], "evaluations": 2, "result": True,
     }  # fmt: skip
     assert [line for line in shown.lines if "collapse" in line] == [
-        f"warning: collapse at step 4 (epoch 0.4): {same[0]}; {ADVICE}",
+        f"warning: {same[0]}; collapse at step 4 (epoch 0.4): {ADVICE}",
         "early stopping: stopped in epoch 1 of 3, as the model has collapsed; the best was epoch 1 "
         f"(accuracy {end['metrics']['accuracy']:.4f}), and the run keeps its best evaluation",
     ]
