@@ -11,7 +11,7 @@ from glueft.cli.options import AsJson, PluginFiles, Trust, Verbose, print_json
 from glueft.cli.run import WithReport, write_report
 from glueft.cli.streams import go_on_without_output
 
-EPILOG = """\\b
+EPILOG = """\b
 Examples:
   glueft resume runs/mrpc-20260131-120000-a1b2c3
   glueft resume RUN --anyway        with another version of a package, or on another machine
