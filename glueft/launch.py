@@ -141,7 +141,7 @@ def _run(
     run: Run | None = None
     resumption: Resumption | None = None
     pushes: BackgroundPush | None = None
-    ready = done = False
+    stays = done = False  # the folder, whatever happens; the run
     try:
         with held():
             run = open_run()
@@ -149,11 +149,12 @@ def _run(
         remember_trusted(recipe.plugin_files)
         with clock.phase("setup", clock.begin), gc_paused():
             if run.is_reopened:
+                stays = True
                 resumption = Resumption.of(run, anyway=anyway)
                 clock.before = dict(resumption.clock)
                 run.begin_anew()
             session, callbacks = _set_up(run, resumption, progress, quiet=not verbose)
-        ready = True
+        stays = True
         recorder = Recorder(run, 0 if resumption is None else resumption.history_bytes)
         observers = [progress, recorder, CollapseWatch(run)]
         if recipe.hub.push is not None:
@@ -187,10 +188,10 @@ def _run(
         if run is not None and done:
             _call_run_finished(run, progress)
         elif run is not None:
-            error = _failed_write(run, _out_of_memory(run, error), ready=ready)
+            error = _failed_write(run, _out_of_memory(run, error), stays=stays)
             if run.is_reopened:
                 run.leave()
-            elif not ready and resumption is None and isinstance(error, GlueftError):
+            elif not stays and isinstance(error, GlueftError):
                 run.discard()
             else:
                 _end_early(run, clock, error, progress, pushes)
@@ -287,10 +288,10 @@ def _out_of_memory(run: Run, error: BaseException) -> BaseException:
     )
 
 
-def _failed_write(run: Run, error: BaseException, *, ready: bool) -> BaseException:
+def _failed_write(run: Run, error: BaseException, *, stays: bool) -> BaseException:
     """Return an error, replaced by a RunFolderError if a library or plugin could not write to a full disk.
 
-    Where the folder stays, as that of a run that was ready to train does, the error says how the run goes on.
+    Where the folder stays, the error says how the run goes on.
     """
     if isinstance(error, Exception) and not isinstance(error, GlueftError):
         fault = disk_fault(error)
@@ -301,7 +302,7 @@ def _failed_write(run: Run, error: BaseException, *, ready: bool) -> BaseExcepti
         fault = error.__context__  # Keras has cut off the `__cause__`.
     else:
         return error
-    if ready or run.is_reopened:
+    if stays:
         on = HowFar.of(run.folder, run.record).resume(run.folder)
         error.fix = f"{to_write_again(fault)}, and {on}; or start anew in another place with --output-dir"
     return error
@@ -316,7 +317,8 @@ def _end_early(
         if pushes:
             pushes.stop()
         told = f"{run.record.status}; what there is lies in {run.record.run_dir}"
-        if saved_steps(run.folder):
+        # Where the numbers ended the run, they would end it again.
+        if saved_steps(run.folder) and not isinstance(error, TrainingError):
             told += f"; to go on from there: glueft resume {shlex.quote(run.record.run_dir)}"
     except RunFolderError as fault:
         told = f"{run.record.status}, but {fault.message} to say so: {fault.received}"

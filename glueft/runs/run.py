@@ -176,6 +176,7 @@ class Run:
         """Forget what the record says of a run that was reopened: its set-up is done, and recorded, anew."""
         started, self.record = self.record.started, _first_record(self.recipe, self.folder)
         self.record.started = started
+        self.__dict__["task"] = self.recipe.task  # its labels are those of the rows that are read
 
     def go_on(self, record: Record, history_bytes: int, seconds: float) -> None:
         """Have a run that was reopened go on from this record, so many bytes of its history, and its `total` seconds.

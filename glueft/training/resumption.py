@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -131,7 +132,8 @@ class Resumption:
             raise _refused(
                 self.run.folder,
                 differences,
-                "go on where all is as it was; or, if last digits may differ: glueft resume RUN --anyway",
+                "go on where all is as it was; or, if last digits may differ: "
+                f"glueft resume {shlex.quote(str(self.run.folder))} --anyway",
             )
         for difference in differences:
             self.run.say(f"warning: {difference}: the run may end with other last digits")

@@ -298,6 +298,17 @@ def test_a_run_is_made_and_closed(tmp_path: Path, error: BaseException | None, s
     assert (ended.get("error") or "").startswith(told or "") and ("error" in ended) == (told is not None)
 
 
+def test_the_task_of_a_resumed_run_is_that_of_its_recipe(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\na,0\nb,1\n")
+    settings = [f'task.train="{tmp_path / "rows.csv"}"', 'task.text="text"', 'task.label="label"']
+    run = Run.create(load_recipe("table", settings), tmp_path / "runs")
+    run.close({}, KeyboardInterrupt())
+    again = Run.reopen(run.folder)
+    again.begin_anew()
+    assert again.task is again.recipe.task  # its labels come with the rows
+    again.leave()
+
+
 def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, text: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
