@@ -252,6 +252,9 @@ class _Fit:
                 self._fit(epoch, epochs, steps)
         self.calls.on_train_begin()  # if there was nothing left to do
         model.optimizer.finalize_variable_values(model.trainable_variables)
+        optimizer: Any = model.optimizer
+        if getattr(optimizer, "inner_optimizer", optimizer).use_ema:
+            self.training.validation_logits = None  # They are those of the weights before.
         self.calls.end()
 
     def _fit(self, epoch: int, epochs: int, steps: int) -> None:

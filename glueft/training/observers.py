@@ -102,7 +102,8 @@ class Training:
         first_step_end: `time.perf_counter()` at the end of the first step of this process; 0 before.
         epochs: a report for each epoch that has ended.
         mid_epochs: one for each validation within an epoch.
-        validation_logits: of the last validation, in the order of the split.
+        validation_logits: of the last validation, in the order of the split; None at the end where the optimizer has
+            put averaged weights in place.
         kept: the best validation so far, which the model goes back to at the end; None to keep the last weights.
     """
 
