@@ -152,7 +152,7 @@ def assert_equal(run: Path, whole: Path) -> None:
     own = {"seconds", "epochs", "examples_per_second", "tokens_per_second", "peak_memory_bytes", "parts"}
     own |= {"started", "finished", "run_dir", "process", "hub"}
     ended, expected = ({key: each[key] for key in each.keys() - own} for each in map(record, (run, whole)))
-    assert ended == expected
+    assert ended == expected and record(run).keys() - {"parts", "hub"} == record(whole).keys()
 
 
 def change(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:

@@ -14,7 +14,7 @@ from glueft.errors import RunFolderError
 from glueft.recipe.claims import claims_of
 from glueft.runs.checkpoints import checkpoint_folder, saved_steps
 from glueft.runs.clock import now
-from glueft.runs.record import Hub, Record, RunPart
+from glueft.runs.record import Record, RunPart
 from glueft.system.interruption import held
 from glueft.training.fingerprints import Difference, differing, fingerprints, recorded_fingerprints
 from glueft.training.state_files import DamagedStateError, read_state
@@ -113,7 +113,10 @@ class Resumption:
         record.status, record.parts = "running", [*parts, here]
         for what in ("run_dir", "plugins", "host", "process", "versions", "fingerprints"):
             setattr(record, what, getattr(set_up, what))
-        record.hub = self._pushed(len(record.epochs))
+        if (hub := self.found.hub) is not None:
+            # A push may have ended after the state was saved; those of later epochs, and of the end, come again.
+            hub.pushes = [push for push in hub.pushes if push.epoch is not None and push.epoch <= len(record.epochs)]
+            record.hub = hub
         with held():
             run.go_on(record, self.history_bytes, self.clock.get("total", 0.0))
         run.say(line)
@@ -149,13 +152,6 @@ class Resumption:
                 shutil.rmtree(path, ignore_errors=True)
                 with suppress(OSError):
                     path.unlink()
-
-    def _pushed(self, epochs: int) -> Hub | None:
-        """The hub of the run, with the pushes of so many epochs: what came after them comes again."""
-        hub = self.found.hub
-        if hub is not None:
-            hub.pushes = [push for push in hub.pushes if push.epoch is not None and push.epoch <= epochs]
-        return hub
 
 
 def _first_part(found: Record) -> RunPart:

@@ -68,7 +68,7 @@ class StateSaver(Observer):
             self.run.say(
                 f"interrupted: saving the state after step {self.training.step:,}; a second signal ends the run at once"
             )
-            self._finish_writing()
+            self.told.clear()
             self._save()
             self._finish_writing()
         elif self._is_due(epoch_ended=epoch_ended):
@@ -78,11 +78,11 @@ class StateSaver(Observer):
         self._finish_writing()
 
     def _is_due(self, *, epoch_ended: bool) -> bool:
+        if epoch_ended and self.keeps_all_along:
+            return True
         if self.writer is not None and self.writer.is_alive():
             return False
         now = time.perf_counter()
-        if epoch_ended and self.keeps_all_along:
-            return True
         is_long = now - self.begun >= self.interval
         return now - self.last >= self.interval * (EPOCH_PART if epoch_ended and is_long else 1)
 
@@ -92,7 +92,8 @@ class StateSaver(Observer):
             self.writer = None
 
     def _save(self) -> None:
-        """Copy the state, and have it written."""
+        """Copy the state, and have it written, once the one before is."""
+        self._finish_writing()
         self.last = time.perf_counter()
         step = self.training.step
         try:

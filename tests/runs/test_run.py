@@ -18,6 +18,7 @@ from glueft.errors import RunFolderError
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.checkpoints import checkpoint_folder
 from glueft.runs.how_far import less_memory
+from glueft.runs.record import RunPart
 from glueft.runs.run import Run
 from glueft.system.process_identity import process_identity
 from run_folders import change_record, make_run
@@ -298,7 +299,7 @@ def test_a_run_is_made_and_closed(tmp_path: Path, error: BaseException | None, s
     assert (ended.get("error") or "").startswith(told or "") and ("error" in ended) == (told is not None)
 
 
-def test_the_task_of_a_resumed_run_is_that_of_its_recipe(tmp_path: Path) -> None:
+def test_a_run_is_reopened(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("text,label\na,0\nb,1\n")
     settings = [f'task.train="{tmp_path / "rows.csv"}"', 'task.text="text"', 'task.label="label"']
     run = Run.create(load_recipe("table", settings), tmp_path / "runs")
@@ -306,6 +307,10 @@ def test_the_task_of_a_resumed_run_is_that_of_its_recipe(tmp_path: Path) -> None
     again = Run.reopen(run.folder)
     again.begin_anew()
     assert again.task is again.recipe.task  # its labels come with the rows
+    again.record.parts = [RunPart(status="running", started=again.record.started)]
+    again._note_interruption()
+    part = Run.open(run.folder, finished=False).record.parts[-1]
+    assert part.status == "interrupted"
     again.leave()
 
 

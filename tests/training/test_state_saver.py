@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,15 @@ def test_a_later_state_is_not_counted(saver: StateSaver, tmp_path: Path, monkeyp
     monkeypatch.setattr(state_saver, "free_bytes", lambda folder: 4999)
     saver._write(3, STATE, best=None)
     assert saved_steps(tmp_path) == [2]
+
+
+def test_only_the_state_of_an_epoch_waits_for_the_one_before(saver: StateSaver) -> None:
+    written = threading.Event()
+    saver.keeps_all_along, saver.interval, saver.begun, saver.last = True, 1e-9, 0.0, 0.0
+    saver.writer = threading.Thread(target=written.wait)
+    saver.writer.start()
+    assert saver._is_due(epoch_ended=True) and not saver._is_due(epoch_ended=False)
+    written.set()
 
 
 def test_each_reason_is_told_once(saver: StateSaver, told: list[str], tmp_path: Path) -> None:
