@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import json
-import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from glueft.launch import run_recipe
 from glueft.recipe import load_recipe
@@ -114,47 +115,58 @@ class Listening(RunProgress):
         self.lines.append(text)
 
 
-def test_a_run_with_too_high_a_rate_is_told_once_and_stopped(tiny_bert: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def saying_yes(tiny_bert: Path, tmp_path: Path) -> Path:
+    """A checkpoint whose head gives all rows the same logits, those of "equivalent"."""
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "saying_yes"))
+    tensors = load_file(folder / "model.safetensors")
+    tensors["classifier.weight"] = np.zeros((2, len(tensors["pooler.dense.bias"])), np.float32)
+    tensors["classifier.bias"] = np.array([0, 1], np.float32)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "architectures": ["BertForSequenceClassification"],
+        "id2label": {"0": "not_equivalent", "1": "equivalent"},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_run_that_has_collapsed_is_told_once_and_stopped(saying_yes: Path, tmp_path: Path) -> None:
     recipe = load_recipe(
         "mrpc",
         [
             "training={epochs=3, evaluate_every=4, keep='best'}",
-            "schedule={plugin='constant', initial_learning_rate=30.0}",
+            "schedule.initial_learning_rate=1e-9",  # It stays as it is.
             "data.limit_train=80",
             "data.limit_validation=40",
             'callbacks=[{plugin="early_stopping", patience=9, stop_on_collapse=true}]',
         ],
         sample=True,
-        checkpoint=str(tiny_bert),
+        checkpoint=str(saying_yes),
     )
     shown = Listening()
     result = run_recipe(recipe, output_dir=tmp_path, progress=shown)
     record = json.loads((result.folder / "run.json").read_text())
-    # Which label it is, and whether the last step has another, is chance.
     found, (mid,), (end,) = record["collapse"], record["mid_epochs"], record["epochs"]
-    same = re.fullmatch(
-        r'all 40 validation rows got the same answer, "\w+": the model tells nothing apart', found["sign"]
-    )
-    assert same and found == {
-        "kind": "one label", "sign": same[0], "step": 4, "epoch": 0.4, "metric": "accuracy", "last_step": 5,
-        "value": mid["metrics"]["accuracy"], "evaluations": 2, "result": True,
+    sign, value = f'all 40 validation rows got the same answer, "equivalent": {NOTHING}', mid["metrics"]["accuracy"]
+    assert found == {
+        "kind": "one label", "sign": sign, "step": 4, "epoch": 0.4, "metric": "accuracy", "value": value,
+        "last_step": 5, "evaluations": 2, "result": True,
     }  # fmt: skip
     assert [line for line in shown.lines if "collapse" in line] == [
-        f"warning: {same[0]}; collapse at step 4 (epoch 0.4): {ADVICE}",
+        f"warning: {sign}; collapse at step 4 (epoch 0.4): {ADVICE}",
         "early stopping: stopped in epoch 1 of 3, as the model has collapsed; the best was epoch 1 "
-        f"(accuracy {end['metrics']['accuracy']:.4f}), and the run keeps its best evaluation",
+        f"(accuracy {value:.4f}), and the run keeps its best evaluation",
     ]
     # It is stopped after the step that follows.
     assert end["step"] == 5 and record["early_stopping"]["collapse"] and record["early_stopping"]["stopped_early"]
-    best = max([mid, end], key=lambda entry: entry["metrics"]["accuracy"])
-    assert record["kept"] == {
-        "metric": "accuracy", "value": best["metrics"]["accuracy"], "step": best["step"], "epoch": best["epoch"],
-        "evaluations": 2,
-    }  # fmt: skip
-    assert record["metrics"] == best["metrics"]
-    assert record["warnings"][-1].endswith("the model tells nothing apart")
+    # Of equal evaluations, the first.
+    assert record["kept"] == {"metric": "accuracy", "value": value, "step": 4, "epoch": 0.4, "evaluations": 2}
+    assert record["metrics"] == mid["metrics"] == end["metrics"]
+    assert record["warnings"][-1] == sign
     (listed,) = list_runs(tmp_path)
-    told = f"collapse at step 4 (epoch 0.4): {same[0]}; the saved model is no better"
+    told = f"collapse at step 4 (epoch 0.4): {sign}; the saved model is no better"
     assert notes([listed]) == [f"{result.folder.name}: {told}"]
     page = html.unescape(write_report(result.folder).path.read_text(encoding="utf-8"))
     assert told[1:] in page and ADVICE[1:] in page and "the best of 2 evaluations" in page
