@@ -212,28 +212,30 @@ class Weighing(Noting):
         self.at_the_end = weights(self.training.model)
 
 
-def test_validations_within_epochs_do_not_change_the_training_and_the_best_is_kept(tiny_bert: Path) -> None:
-    plain, noting = Noting(), Weighing()
-    fit(tiny_model(tiny_bert), decay(), observers=[plain], eager=True, epochs=2)
-    values = iter([0.5, 0.75, 0.75, np.nan, 0.625, 0.0])
+def test_validations_within_epochs_do_not_change_the_training_and_the_best_is_kept(
+    noting: Noting, tiny_bert: Path
+) -> None:
+    plain, noting = noting, Weighing()
+    values = iter([0.5, 0.75, 0.75, np.nan, 0.625, 0.5, 0.0])
     trained = fit(
-        tiny_model(tiny_bert), decay(), observers=[noting], eager=True, epochs=2, every=4, kept_metric="accuracy",
-        accuracies=values,
-    )  # fmt: skip
+        tiny_model(tiny_bert), decay(), observers=[noting], every=12, kept_metric="accuracy", accuracies=values
+    )
     step, mid, end = ["step", "settled"], ["validation", "mid_epoch", "settled"], ["validation", "epoch", "settled"]
-    first, second = [*step * 4, *mid, *step * 4, *mid, *step * 2, *end], [*step * 2, *mid, *step * 4, *mid, *step * 4]
-    assert noting.calls == ["begin", *first, *second, *end, "end NoneType"]
-    assert [(report.epoch, report.step) for report in noting.mid_epochs] == [(0.4, 4), (0.8, 8), (1.2, 12), (1.6, 16)]
-    assert [report.step for report in trained.evaluations] == [4, 8, 10, 12, 16, 20]
-    assert noting.mid_epochs[0].loss == noting.steps[3].loss
+    calls = ["begin", *step * 10, *end]
+    for before in (2, 4, 6):
+        calls += [*step * before, *mid, *step * (10 - before), *end]
+    assert noting.calls == [*calls, "end NoneType"]
+    assert [(report.epoch, report.step) for report in noting.mid_epochs] == [(1.2, 12), (2.4, 24), (3.6, 36)]
+    assert [report.step for report in trained.evaluations] == [10, 12, 20, 24, 30, 36, 40]
+    assert noting.mid_epochs[0].loss == noting.steps[11].loss
     assert trained.seconds == pytest.approx(sum(trained.times.seconds["train"][0, 0]))
     # The training is that without them, and only at its end come the weights of the first of the equal best.
     assert [report.loss for report in noting.steps] == [report.loss for report in plain.steps]
     assert noting.validations[-1].logits.tobytes() == plain.validations[-1].logits.tobytes()
     assert trained.kept is not None
-    assert (trained.kept.step, trained.kept.epoch, trained.kept.value) == (8, 0.8, 0.75)
+    assert (trained.kept.step, trained.kept.epoch, trained.kept.value) == (12, 1.2, 0.75)
     assert trained.kept.logits is noting.validations[1].logits
-    assert noting.at_the_end == noting.weights[8] != noting.weights[20]
+    assert noting.at_the_end == noting.weights[12] != noting.weights[40]
 
 
 def test_a_run_that_is_stopped_within_an_epoch_is_evaluated_once(tiny_bert: Path) -> None:
@@ -316,7 +318,7 @@ def test_callbacks_see_the_validation_metrics_and_may_stop_the_run(tiny_bert: Pa
             seen.append(dict(logs or {}))
             self.model.stop_training = epoch == 1
 
-    trained = fit(tiny_model(tiny_bert), callbacks=[StopAfterTwo()], eager=True)
+    trained = fit(tiny_model(tiny_bert), callbacks=[StopAfterTwo()])
     assert [set(logs) for logs in seen] == [{"loss", "val_loss", "val_accuracy"}] * 2
     assert trained.step == 20
 
@@ -326,7 +328,7 @@ def test_half_precision_trains_with_float32_weights(tiny_bert: Path, precision: 
     with dtype_policy(precision):
         model = tiny_model(tiny_bert)
     assert keras.config.dtype_policy().name == "float32"
-    trained = fit(model, epochs=2, eager=True)
+    trained = fit(model, epochs=2)
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
     assert trained.epochs[-1].loss < trained.epochs[0].loss
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "mixed_float16")

@@ -80,7 +80,7 @@ def test_what_is_saved_and_predicted_is_what_was_kept(
     changes = [
         "training={epochs=2, evaluate_every=0.25, keep='best'}",
         "schedule={plugin='constant', initial_learning_rate=2e-3}",
-        "data.limit_train=160",
+        *("data.limit_train=32", "data.limit_validation=16", "data.max_length=16"),
         'task.metrics=["roc_auc", "accuracy"]',  # It changes with every step.
         change,
     ]
