@@ -243,6 +243,8 @@ def test_anyway_accepts_another_version(failed: Path) -> None:
     said = Said()
     assert launch.resume_run(failed, anyway=True, progress=said) is not None
     assert [line for line in said.lines if "version of keras: 3.0.0" in line and "other last digits" in line]
+    resume = record(failed)["resume"]
+    assert not resume["exact"] and resume["reasons"][0].startswith("it was resumed after step 4: version of keras: 3.0")
 
 
 def test_a_run_that_still_goes_on_is_refused(failed: Path) -> None:

@@ -6,7 +6,7 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from glueft.errors import RunFolderError
 from glueft.recipe.claims import claims_of
 from glueft.runs.checkpoints import checkpoint_folder, saved_steps
 from glueft.runs.clock import now
-from glueft.runs.record import Record, RunPart
+from glueft.runs.record import Record, Resume, RunPart
 from glueft.system.interruption import held
 from glueft.training.fingerprints import Difference, differing, fingerprints, recorded_fingerprints
 from glueft.training.state_files import DamagedStateError, read_state
@@ -39,6 +39,7 @@ class Resumption:
         record: as it was when the state was saved; None without a state.
         content: of the newest state that is whole (`TrainState.content`), with the `record`, `history_bytes` and
             `clock` of the run; None if there is none: then the run begins again with its first step.
+        accepted: what differs from then.
     """
 
     run: Run
@@ -46,6 +47,7 @@ class Resumption:
     found: Record
     record: Record | None
     content: dict[str, Any] | None
+    accepted: list[Difference] = field(default_factory=list)
 
     @classmethod
     def of(cls, run: Run, *, anyway: bool = False) -> Resumption:
@@ -113,6 +115,10 @@ class Resumption:
         record.status, record.parts = "running", [*parts, here]
         for what in ("run_dir", "plugins", "host", "process", "versions", "fingerprints"):
             setattr(record, what, getattr(set_up, what))
+        if self.content is not None and self.accepted:
+            resumed = [f"it was resumed after step {self.step:,}: {difference}" for difference in self.accepted]
+            before = record.resume.reasons if record.resume else []
+            record.resume = Resume(exact=False, reasons=[*before, *resumed])
         if (hub := self.found.hub) is not None:
             # A push may have ended after the state was saved; those of later epochs, and of the end, come again.
             hub.pushes = [push for push in hub.pushes if push.epoch is not None and push.epoch <= len(record.epochs)]
@@ -138,6 +144,7 @@ class Resumption:
                 "go on where all is as it was; or, if last digits may differ: "
                 f"glueft resume {shlex.quote(str(self.run.folder))} --anyway",
             )
+        self.accepted = differences
         for difference in differences:
             self.run.say(f"warning: {difference}: the run may end with other last digits")
 
