@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 # A process that takes longer has hung.
-LONGEST = 300.0
+LONGEST = 900.0
 # What a process does with a file before it does it.
 FILE_EVENTS = frozenset(("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"))
 
