@@ -142,6 +142,7 @@ def _be_glueft(arguments: Sequence[str], output_dir: Path, log: Path, moment: Mo
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
     _watch_files(output_dir, Board(log.with_suffix(".board")), moment)
     sys.argv = ["glueft", *arguments]
     code: object = 1
