@@ -166,7 +166,8 @@ class Rounds:
             self.processes += 1
             fresh = bool(self.fresh) and self.processes % self.fresh == 0
             folders = run_folders(output_dir)
-            named = bool(folders) and self.draw.random() < 0.5
+            # `run --resume` would begin another run where this one was done by the time of its signal.
+            named = any(map(is_done, folders)) or (bool(folders) and self.draw.random() < 0.5)
             arguments = ["resume", str(folders[-1])] if named else [*self._arguments(case, output_dir), "--resume"]
             with log.open("a") as file:
                 file.write(f"\n--- {'fresh: ' * fresh}glueft {' '.join(arguments[:2])}, {moment}\n")
@@ -259,6 +260,11 @@ def faults_of(ended: Ended, moment: Moment | None, output_dir: Path) -> list[str
 def run_folders(output_dir: Path) -> list[Path]:
     """The run folders that have a record, in the order of their names."""
     return sorted(path.parent for path in output_dir.glob("*/run.json"))
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a run was finished, whatever its process ended with."""
+    return bool(json.loads((folder / "run.json").read_text())["status"] == "done")
 
 
 def trained_steps(output_dir: Path) -> int:
