@@ -40,7 +40,7 @@ def step_table(plan: dict[str, Any]) -> Table:
     epochs = f"{plan['epochs']} epoch" + ("s" if plan["epochs"] > 1 else "")
     table.add_row("steps", f"{plan['num_train_steps']:,}: {epochs} of {plan['steps_per_epoch']:,}")
     if plan["evaluations"] != plan["epochs"]:
-        table.add_row("evaluations", f"{plan['evaluations']:,}, one at the end of each epoch")
+        table.add_row("evaluations", f"{plan['evaluations']:,}, {plan['epochs']:,} of them at the ends of epochs")
     table.add_row("warm-up", counted(plan["warmup_steps"], "step") if plan["warmup_steps"] else "none")
     rates = plan["learning_rate"]
     if rates is not None:

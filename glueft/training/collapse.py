@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import isclose
 from typing import TYPE_CHECKING
 
-from glueft.metrics import is_correlation, metric_title
+from glueft.metrics import is_correlation, known_metrics, lower_is_better, metric_title
 from glueft.runs.record import Collapse
 from glueft.text import quoted, score_text
 from glueft.training.observers import MidEpochReport, Observer, Training
@@ -143,14 +143,14 @@ def sign_of(
     span = max(1.0, float(np.abs(scores).max())) if labels else float(np.ptp(references))
     same = float(np.ptp(scores, axis=0).max()) <= SAME * span
     one_label = bool(labels) and (predicted == predicted[0]).all()
-    if same or (one_label and (late or last)):
+    primary = session.task.metrics[0]
+    if same or (one_label and (late or last) and not _ranks(primary, metrics, baseline)):
         answer = quoted(labels[int(predicted[0])]) if labels else f"the score {predicted[0]:g}"
         got = f"the same answer, {answer}" if one_label or not labels else "the same probabilities"
         words = f"all {len(references):,} {session.primary_split} rows got {got}: the model tells nothing apart"
         if any(map(is_correlation, session.task.metrics)):
             words += "; a correlation with one answer is not defined, and counts as 0"
         return Sign("one label" if one_label else "constant scores", words)
-    primary = session.task.metrics[0]
 
     def at_baseline(values: Mapping[str, float]) -> bool:
         both = primary in values and primary in baseline
@@ -161,3 +161,11 @@ def sign_of(
         title = metric_title(primary, session.metric_labels)
         return Sign("baseline", f"{title} is {score_text(metrics[primary])}, exactly that of always the same answer")
     return None
+
+
+def _ranks(primary: str, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> bool:
+    """Whether a metric of the probabilities, such as ROC AUC, tells rows apart that all get one label."""
+    if primary not in baseline or not known_metrics()[primary].takes_probabilities:
+        return False
+    value, constant = metrics[primary], baseline[primary]
+    return value < constant if lower_is_better(primary) else value > constant

@@ -38,9 +38,11 @@ def found(
     value: float = 0.9,
     before: float | None = None,
     baseline: float | None = None,
+    metric: str | None = None,
 ) -> Sign | None:
     """What shows a collapse in the logits of a task's validation rows; the values are of its primary metric."""
-    plugin = load_recipe(task, sample=True).task
+    changes = [] if metric is None else [f'task.metrics=["{metric}"]']
+    plugin = load_recipe(task, changes, sample=True).task
     session: Any = SimpleNamespace(task=plugin, labels=plugin.labels, primary_split="validation", metric_labels={})
     session.encoded = {"validation": SimpleNamespace(labels=np.asarray(references))}
     session.predictions = lambda logits: Session.predictions(session, logits)
@@ -78,6 +80,13 @@ def test_one_label_for_all_rows_is_a_sign_from_the_second_epoch_on_and_in_the_re
     cola = found("cola", spread(0, 0.05), LAST)
     assert cola == Sign("one label", f'{ALL} answer, "unacceptable": {NOTHING}{UNDEFINED}')
     assert found("stsb", np.linspace(2, 2.1, 6)[:, None], LATE, references=[0, 1, 2, 3, 4, 5.0]) is None
+
+
+@pytest.mark.parametrize(("value", "named"), [(0.67, False), (0.5, True), (0.4, True)])
+def test_one_label_is_no_sign_where_the_metric_ranks_the_rows(value: float, named: bool) -> None:
+    sign = found("mrpc", spread(1, 0.05), LATE, metric="roc_auc", value=value, baseline=0.5)
+    assert (sign is not None) == named
+    assert found("mrpc", spread(1, 1e-6), LATE, metric="roc_auc", value=value, baseline=0.5) is not None
 
 
 @pytest.mark.parametrize("when", [EARLY, LATE, LAST])

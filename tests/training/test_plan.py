@@ -141,7 +141,7 @@ def test_evaluations_within_epochs_are_planned(plan: Any, tiny_bert: Path) -> No
     assert planned["evaluations"] == 8
     stream = io.StringIO()
     PlainProgress(stream).tables(*plan_tables(planned))
-    assert re.search(r"evaluations +8, one at the end of each epoch", stream.getvalue())
+    assert re.search(r"evaluations +8, 2 of them at the ends of epochs", stream.getvalue())
 
 
 def test_the_tables(plan: Any) -> None:
