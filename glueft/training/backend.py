@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,5 +160,16 @@ def dtype_policy(precision: str) -> Iterator[None]:
 def describe_backend(precision: str, *, jit_compile: bool) -> dict[str, Any]:
     """Return what run.json says in `engine` of how numbers are computed; `onednn` is TensorFlow's, else None."""
     backend = keras_backend()
-    onednn = os.environ.get(ONEDNN) if backend == "tensorflow" else None
-    return {"backend": backend, "onednn": onednn, "precision": precision, "jit_compile": jit_compile}
+    used = onednn() if backend == "tensorflow" else None
+    return {"backend": backend, "onednn": used, "precision": precision, "jit_compile": jit_compile}
+
+
+def onednn() -> str | None:
+    """Return TensorFlow's switch for oneDNN; where it was imported without, "1" or "0" as it has chosen."""
+    value = os.environ.get(ONEDNN)
+    if value is None and "tensorflow" in sys.modules:
+        with suppress(ImportError, AttributeError):
+            from tensorflow.python.util import _pywrap_util_port  # no public module has it
+
+            value = str(int(_pywrap_util_port.IsMklEnabled()))
+    return value

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from glueft.training.backend import ONEDNN, XLA_DETERMINISM, keras_backend
+from glueft.training.backend import ONEDNN, XLA_DETERMINISM, keras_backend, onednn
 
 # Instruction sets for which the libraries have kernels of their own, which sum in another order; as Linux calls them.
 INSTRUCTIONS = (
@@ -42,8 +42,8 @@ def describe_machine() -> dict[str, Any]:
 
 
 def _switch(name: str) -> str | None:
-    """The value of a switch; None if it is not set, or by glueft alone."""
-    value = os.environ.get(name)
+    """The value of a switch; None if it is not set, or XLA's by glueft alone."""
+    value = onednn() if name == ONEDNN else os.environ.get(name)
     if name != "XLA_FLAGS" or value is None:
         return value
     return value.replace(f"{XLA_DETERMINISM}=true", "").strip() or None
