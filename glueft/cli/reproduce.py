@@ -9,6 +9,7 @@ import typer
 
 from glueft.cli.installed import warn_of_failures
 from glueft.cli.options import AsJson, CheckpointName, DataDir, Overrides, PluginFiles, Trust, Verbose, print_json
+from glueft.text import printable_line
 
 EPILOG = """\b
 Examples:
@@ -63,7 +64,7 @@ def reproduce(
         if result["explanations"]:
             progress.say("no number changes by this:" if result["equal"] else "what can explain it:")
         for line in result["explanations"]:
-            progress.say(f"- {line}")
-        progress.say(result["summary"])
+            progress.say(printable_line(f"- {line}"))
+        progress.say(printable_line(result["summary"]))
     if not result["equal"]:
         raise typer.Exit(DIFFERENT)

@@ -139,7 +139,7 @@ def load_recipe_text(
 ) -> Recipe:
     """Check a recipe that lies in no file of its own, as `load_recipe` does without the callbacks that only watch.
 
-    Relative paths begin at the working folder.
+    Relative paths begin at the working folder. The text may come from anybody: no plugin file that it names is run.
 
     Args:
         name: for messages.
@@ -150,7 +150,7 @@ def load_recipe_text(
     Raises:
         RecipeError: the recipe cannot be used; it holds every problem.
     """
-    draft = Draft(name, parse_text(name, text))
+    draft = Draft(name, {key: table for key, table in parse_text(name, text).items() if key != "plugins"})
     draft.take_back(unset)
     draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=False)
     files, unusable = draft.plugin_files(plugins)

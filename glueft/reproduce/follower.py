@@ -70,5 +70,5 @@ class Follower(Observer):
 
     def _note(self, found: list[Unequal]) -> None:
         if found and not self.unequal and self.step_now > 1:
-            self.comparison.say(f"first difference: {found[0]}")
+            self.comparison.tell(f"first difference: {found[0]}")
         self.unequal += found

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.encoder.checkpoint_finder import fingerprints
+from glueft.errors import CheckpointError
 from glueft.recipe import load_recipe
 from glueft.recipe.file import parse_text
 from glueft.reproduce.receipt import Receipt, is_receipt, load_receipt_recipe, read_receipt
+from glueft.runs.predictions import Predictions, read_predictions
 from glueft.runs.run import Run
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
-    from glueft.runs.predictions import Predictions
     from glueft.runs.record import Record
 
 
@@ -109,6 +111,22 @@ class Original:
         if revision and checkpoint is None and not named & {"model.checkpoint", "model.revision"}:
             yield f"model.revision={json.dumps(revision)}"
 
-    def predictions(self, split: str) -> Predictions | None:
-        """Return the predictions of a split; None where there are none, as in a receipt."""
-        return self.run.predictions(split) if self.run is not None and split in self.run.splits() else None
+    def predictions(self, split: str, labels: Sequence[str]) -> Predictions | None:
+        """Return the predictions of a split; None where there are none, as in a receipt.
+
+        Raises:
+            RunFolderError: the file is broken, or about other labels.
+        """
+        if self.run is None or split not in self.run.splits():
+            return None
+        described = self.record.data.splits.get(split)
+        return read_predictions(self.run.predictions_file(split), labels, described.rows if described else None)
+
+    def model_files(self) -> dict[str, str]:
+        """Return the SHA-256 of each file in the run's model folder as it is now; of none where the model is gone."""
+        if self.run is None:
+            return {}
+        try:
+            return fingerprints(self.run.folder / "model")
+        except (CheckpointError, OSError):
+            return {}

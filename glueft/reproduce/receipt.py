@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -49,12 +50,15 @@ def receipt_of(run: Run) -> Receipt:
     import tomlkit
 
     settings, record = run.recipe_settings(), run.record
-    shown, _ = public_recipe(settings, inside=True)
+    names = _names(record)
+    shown = _nameless_recipe(settings, public_recipe(settings, inside=True)[0], names)
     before, after = flatten(settings), flatten(shown)
     left_out = [key for key, value in before.items() if after.get(key) != value and not key.startswith("hub.")]
-    names = _names(record)
     content = _public(record, names)
-    content["fingerprints"] = public_part(record.fingerprints).as_dict()
+    made_of = public_part(record.fingerprints).as_dict()
+    if "recipe" in made_of:
+        made_of["recipe"] = _nameless_recipe(record.fingerprints.recipe, made_of["recipe"], names)
+    content["fingerprints"] = made_of
     content["model"] = record.model.as_dict()
     history = [
         {"kind": entry["kind"]} | {key: entry[key] for key in OWN_KINDS[entry["kind"]].model_fields if key in entry}
@@ -64,7 +68,7 @@ def receipt_of(run: Run) -> Receipt:
     return Receipt(
         receipt=FORMAT,
         glueft=__version__,
-        recipe=tomlkit.dumps(_nameless(settings, shown, names)),
+        recipe=tomlkit.dumps(shown),
         left_out=left_out,
         run=content,
         history=history,
@@ -151,7 +155,7 @@ def load_receipt_recipe(
             f"{path}: the run has read local files, which a receipt does not name",
             expected="the same files, wherever they are here: " + ", ".join(wanted),
             received="nothing in their place",
-            fix=f"glueft reproduce {path} " + " ".join(wanted),
+            fix=f"glueft reproduce {shlex.quote(str(path))} " + " ".join(wanted),
         )
     # What only a callback needs has its default.
     return load_recipe_text(
@@ -174,14 +178,14 @@ def _wanted(lacking: Sequence[str]) -> Iterator[str]:
         elif key == "model.checkpoint":
             yield "--checkpoint DIR"
         elif not key.startswith(("callbacks.", "plugins.")):
-            yield f"--set {key}=VALUE"
+            yield "--set " + shlex.quote(f"{key}=VALUE")
 
 
 def _wanted_plugins(record: Record, plugins: Sequence[str]) -> Iterator[str]:
     here = {PurePath(file).name for file in plugins}
     for file in record.plugins.files:
         if file.path not in here:
-            yield f"--plugin {file.path}"
+            yield f"--plugin {shlex.quote(file.path)}"
 
 
 def _as_record(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,9 +208,9 @@ def _public(record: Record, names: Collection[str]) -> dict[str, Any]:
     notes = _without(record.data.notes, places)
     told = {"warnings": _without(record.warnings, places), "data": record.data.model_copy(update={"notes": notes})}
     content = public_record(record.model_copy(update=told)).as_dict()
-    for table, key in ((content, "warnings"), (content.get("data", {}), "notes")):
-        if key in table:
-            table[key] = _without(table[key], names)
+    for table, key in ((content, "warnings"), (content.get("data", {}), "notes"), (content.get("collapse"), "sign")):
+        if table and key in table:
+            table[key] = _without_names(table[key], names)
     checkpoint = record.checkpoint.as_dict()
     return content | {"checkpoint": _nameless(checkpoint, content.get("checkpoint", {}), names)}
 
@@ -214,7 +218,14 @@ def _public(record: Record, names: Collection[str]) -> dict[str, Any]:
 def _names(record: Record) -> set[str]:
     """The names of host and user, of then and now."""
     home = re.match(r".*[/\\](?:home|Users)[/\\]([^/\\]+)", record.run_dir)
-    return {record.host.name or "", home[1] if home else "", Path.home().name}
+    host = record.host.name or ""
+    return {host, host.partition(".")[0], home[1] if home else "", Path.home().name}
+
+
+def _nameless_recipe(private: Mapping[str, Any], shown: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """The tables of a recipe without the names: what is the rest of a path, and all that callbacks are told."""
+    tables = {key: _nameless(private[key], value, names) for key, value in shown.items()}
+    return tables | ({"callbacks": _without_names(tables["callbacks"], names)} if "callbacks" in tables else {})
 
 
 def _nameless(private: Any, shown: Any, names: Collection[str]) -> Any:
@@ -224,6 +235,15 @@ def _nameless(private: Any, shown: Any, names: Collection[str]) -> Any:
     if isinstance(shown, list):
         return [_nameless(old, new, names) for old, new in zip(private, shown, strict=True)]
     return _without([shown], names)[0] if isinstance(shown, str) and shown != private else shown
+
+
+def _without_names(value: Any, names: Collection[str]) -> Any:
+    """A value without the names in any of its texts but those of plugins."""
+    if isinstance(value, Mapping):
+        return {key: each if key == "plugin" else _without_names(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_names(each, names) for each in value]
+    return _without([value], names)[0] if isinstance(value, str) else value
 
 
 def _without(texts: Sequence[str], private: Collection[str]) -> list[str]:

@@ -108,12 +108,13 @@ def reproduce(
         return _result(original, comparison, session)
     if steps is not None and steps >= session.batches.num_train_steps:
         steps = None
+    predictions = {split: original.predictions(split, session.labels) for split in session.evaluation}
     with tempfile.TemporaryDirectory(prefix="glueft-reproduce-") as folder:
         follower = Follower(original.history, comparison, steps)
         training = _train(session, Path(folder), follower, progress, quiet=not verbose)
         follower.finish()
         if training is not None:
-            compare_results(comparison, original, training, Path(folder), progress)
+            compare_results(comparison, original, predictions, training, Path(folder), progress)
     return _result(original, comparison, session, follower.step_now)
 
 
@@ -260,7 +261,8 @@ def _explanations(original: Original, comparison: Comparison, session: Session |
     elif first == "checkpoint" and session is not None:
         yield f"it was read from {session.checkpoint.name}; that of the run from {original.record.checkpoint.name}"
     else:
-        found = [*comparison.explanations(), *(_changes_midway(original.record) if first is not None else ())]
+        known = [] if comparison.first is None else [each.why for each in comparison.first.differences if each.why]
+        found = [*known, *comparison.explanations(), *(_changes_midway(original.record) if first is not None else ())]
         yield from found
         if first is not None and not found:
             yield (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from glueft.text import counted
+from glueft.text import counted, printable_line
 from glueft.training.fingerprints import Difference, value_text
 
 Status = Literal["equal", "different", "unknown", "not reached"]
@@ -28,6 +28,8 @@ STAGES = {
 }
 # These can explain a difference of numbers; alone they make none.
 CIRCUMSTANCES = ("versions", "machine")
+# These explain one that is found in an earlier or later stage: the checkpoint's tokenizer makes the tokens.
+EXPLAINING = (*CIRCUMSTANCES, "checkpoint")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Unequal:
         size: how far numbers are apart; of logits, the largest difference of a probability or score.
         note: more about it.
         fix: how to have the run's value.
+        why: what explains it, if it is known.
     """
 
     what: str
@@ -49,6 +52,7 @@ class Unequal:
     size: float | None = None
     note: str = ""
     fix: str = ""
+    why: str = ""
 
     @classmethod
     def of(cls, difference: Difference, fix: str = "") -> Unequal:
@@ -101,7 +105,11 @@ class Comparison:
         passed = Stage(stage, status or ("different" if differences else "equal"), compared, tuple(differences))
         self.stages.append(passed)
         for line in passed.lines():
-            self.say(line)
+            self.tell(line)
+
+    def tell(self, line: str) -> None:
+        """Tell a line; a record may come from anybody, and no value of it makes a line of its own."""
+        self.say(printable_line(line))
 
     def leave_out(self, stages: Iterable[str]) -> None:
         """Add those of the stages that are not there as not reached."""
@@ -121,7 +129,7 @@ class Comparison:
         return [
             f"{difference}" + (f"; to have the run's: {difference.fix}" if difference.fix else "")
             for passed in self.stages
-            if passed.stage in CIRCUMSTANCES
+            if passed.stage in EXPLAINING
             for difference in passed.differences
         ]
 

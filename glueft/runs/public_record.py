@@ -47,9 +47,13 @@ _FILE_KEYS = (
 _PATH = re.compile(r"^(/.|~|\.\.?/|[A-Za-z]:[\\/]|\\\\|file:)", re.DOTALL)
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://")
 _INSIDE = re.compile(
-    r"(?<![\w.:/-])((~|\.{1,2})?/[\w.@+-]+(/[\w.@+-]+)+/?|[A-Za-z]:\\[^\s\"']+|[a-z][\w+.-]*://[^\s\"']+)"
+    r"(?<![\w./-])(\.{0,2}/[\w.@+-]+(/[\w.@+-]+)+/?|~[\w.-]*(/[\w.@+-]+)+/?|[A-Za-z]:[\\/][^\s\"']+"
+    r"|\\\\[\w.-]+\\[^\s\"']+|[A-Za-z][\w+.-]*://[^\s\"']+)"
 )
-_SECRET = re.compile(r"(^|[_-])(token|secret|passw(or)?d|credentials?|(api|access|private)[_-]?key)$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(token|secret|passw(or)?d|passphrase|credentials?|(api|access|private|secret)[_-]?key|auth(orization)?)$",
+    re.IGNORECASE,
+)
 
 
 def public_record(record: Record) -> Record:
@@ -108,12 +112,20 @@ def _public(value: Any, *, inside: bool = True) -> Any:
         return public_part(value)
     if isinstance(value, Mapping):
         return {
-            key: LEFT_OUT if _SECRET.search(str(key)) and isinstance(element, str) else _public(element, inside=inside)
+            key: _without_texts(element) if _SECRET.search(str(key)) else _public(element, inside=inside)
             for key, element in value.items()
         }
     if isinstance(value, (list, tuple)):
         return [_public(element, inside=inside) for element in value]
     return _public_text(str(value), inside=inside) if isinstance(value, str) else value
+
+
+def _without_texts(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_texts(element) for key, element in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [*map(_without_texts, value)]
+    return LEFT_OUT if isinstance(value, str) else value
 
 
 def _public_text(text: str, *, inside: bool) -> str:

@@ -46,6 +46,7 @@ KINDS: dict[str, Kind] = {
 # In these, what only one of the two knows is no difference, but for a switch that is set: a later glueft records more,
 # and one backend of several is in use.
 _OPEN = ("versions", "plugins", "machine")
+_SWITCHES = "switches."
 # What a value is of, by part.
 _NAMES = {
     "recipe": "{}",
@@ -93,7 +94,7 @@ class Difference:
     @property
     def name(self) -> str:
         """`training.seed`, `rows of train`, `version of keras`."""
-        return _NAMES[self.part].format(self.what)
+        return _NAMES[self.part].format(self.what.removeprefix(_SWITCHES))
 
     def __str__(self) -> str:
         return f"{self.name}: {value_text(self.before)} in the run, {value_text(self.now)} now"
@@ -156,13 +157,15 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any], parts: Iterable
         parts: the parts to compare; those that `now` lacks are not.
     """
     found: list[Difference] = []
+    other_backend = _backend(before) != _backend(now)
     for part in parts:
         then, this = flatten(before.get(part) or {}), flatten(now.get(part) or {})
         if not then or part not in now:
             continue
         for what in dict.fromkeys([*then, *this]):
             values = then.get(what), this.get(what)
-            if values[0] == values[1] or (part in _OPEN and None in values and not what.startswith("switches.")):
+            open_ended = part in _OPEN and (other_backend or not what.startswith(_SWITCHES))
+            if values[0] == values[1] or (open_ended and None in values):
                 continue
             kind = KINDS[part]
             # A later glueft knows more settings, and fills in their defaults.
@@ -189,9 +192,11 @@ def logits_fingerprint(logits: NDArray[np.float32]) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Return a value as it is told: a SHA-256 shortened, a list with commas, "none" for None."""
-    if value is None:
+    """Return a value as it is told: a SHA-256 shortened, a list with commas, "none" for None and []."""
+    if value is None or value == []:
         return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1...", text)
 
@@ -242,6 +247,10 @@ def _sha256(*arrays: NDArray[Any]) -> str:
         digest.update(f"{array.dtype.name}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def _backend(made_of: Mapping[str, Any]) -> Any:
+    return made_of.get("engine", {}).get("backend")
 
 
 def _glueft(made_of: Mapping[str, Any]) -> Any:

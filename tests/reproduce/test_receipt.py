@@ -35,6 +35,8 @@ class Watcher(glueft.Callback):
         folder: glueft.LocalPath | None = glueft.Field(None, description="A folder.")
         api_key: str = glueft.Field("", description="A key.")
         flags: str = glueft.Field("", description="Flags.")
+        authToken: str = glueft.Field("", description="Another key.")
+        title: str = glueft.Field("", description="A title.")
 
     def build(self, run):
         raise NotImplementedError
@@ -60,8 +62,12 @@ def private_run(tmp_path: Path) -> Path:
         warnings=[
             f"{home}/data of anna/train.tsv has rows twice, says harbour to anna, see ../anna/notes/today.txt",
             "a bannana is none",
+            "nothing at C:/Users/anna/x, harbour:/home/anna/x, ~anna/notes or \\\\harbour\\anna, says harbour",
         ],
         error=f"in {home}",
+        host={"name": "harbour.example.org"},
+        collapse={"kind": "one label", "sign": f"all the same, {home}/data of harbour", "metric": "f1", "value": 0.0}
+        | {"step": 1, "last_step": 1, "epoch": 1, "evaluations": 1, "result": True},
         checkpoint={"name": f"{home}/bert"},
         data={"folder": f"{home}/data of anna/MRPC", "notes": ["train is without 1 line of /home/anna/x/train.tsv"]},
         plugins={
@@ -78,6 +84,7 @@ def private_run(tmp_path: Path) -> Path:
     recipe.write_text(
         f'plugins.files = ["{home}/watcher.py"]\n{recipe.read_text()}\n[[callbacks]]\nplugin = "watcher"\n'
         f'folder = "{home}/curves"\napi_key = "hunter2"\nflags = "--dump=/home/anna/dump --fast"\n'
+        'authToken = "hunter2"\ntitle = "anna on harbour"\n'
     )
     settings = settings_in_numbers(load_recipe(recipe, trust=True).tables())
     change_record(folder, fingerprints={"recipe": settings})
@@ -107,6 +114,8 @@ def test_nothing_of_who_ran_it(private_run: Path, tmp_path: Path, capsys: Captur
         "callbacks.0.folder",
         "callbacks.0.api_key",
         "callbacks.0.flags",
+        "callbacks.0.authToken",
+        "callbacks.0.title",
     ]
     assert content["run"]["plugins"]["files"] == [{"sha256": "e" * 64, "name": "watcher.py"}]
     assert content["run"]["warnings"][1] == "a bannana is none"
@@ -133,6 +142,24 @@ def test_what_was_local_must_be_named(private_run: Path, tiny_bert: Path, tmp_pa
     assert command_line(["reproduce", str(file), *named, "--json"]) == 2
     told = capsys.readouterr()
     assert json.loads(told.out)["stages"][0]["status"] == "equal", told.out
+
+
+def test_no_file_that_a_receipt_names_is_run(private_run: Path, tmp_path: Path, capsys: Captured) -> None:
+    content = receipt(private_run, capsys)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'was here')!r}, 'w')\n")
+    content["recipe"] = f'plugins.files = ["{tmp_path}/evil.py"]\n' + content["recipe"]
+    content["run"]["plugins"]["files"] = [{"name": "x; rm -rf ~", "sha256": "e" * 64}]
+    content["left_out"] = ["$(rm -rf ~)"]
+    file = tmp_path / "a receipt.json"
+    file.write_text(json.dumps(content))
+    assert command_line(["reproduce", str(file)]) == 2
+    told = capsys.readouterr().err.replace("\n    ", " ")
+    assert f"glueft reproduce '{file}' --set '$(rm -rf ~)=VALUE' --plugin 'x; rm -rf ~'" in told
+    content["run"]["plugins"]["files"] = content["left_out"] = []
+    file.write_text(json.dumps(content))
+    assert command_line(["reproduce", str(file)]) == 2
+    assert "no callback is called" in capsys.readouterr().err
+    assert not (tmp_path / "was here").exists()
 
 
 def test_the_receipt_of_a_real_run(finished_run: Path, tiny_bert: Path, tmp_path: Path, capsys: Captured) -> None:

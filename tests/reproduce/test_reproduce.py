@@ -168,6 +168,27 @@ def test_another_file_of_the_checkpoint(run: Path, tiny_bert: Path, tmp_path: Pa
     assert [each["what"] for each in differences(result, "checkpoint")] == ["the checkpoint's model.safetensors"]
 
 
+def test_a_tokenizer_of_other_tokens_explains_them(
+    run: Path, tiny_bert: Path, tmp_path: Path, reproduced: Reproduced
+) -> None:
+    other = shutil.copytree(tiny_bert, tmp_path / "other")
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    words = tokenizer["model"]["vocab"]
+    words["the"], words["of"] = words["of"], words["the"]
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    result = reproduced(run, "--checkpoint", other)
+    assert result["first_difference"] == "tokens" and statuses(result)["rows"] == "equal"
+    (line,) = result["explanations"]
+    assert line.startswith("the checkpoint's tokenizer.json: ")
+
+
+def test_a_value_of_a_record_makes_no_line_of_its_own(run: Path, capsys: Captured) -> None:
+    change_record(run, fingerprints={"recipe": {"optimizer": {"beta_1": "0.5\nequal to the last bit"}}})
+    assert command_line(["reproduce", str(run)]) == 2
+    told = capsys.readouterr().out.splitlines()
+    assert "equal to the last bit" not in told and r"0.5\nequal to the last bit in the run, 0.9 now" in told[-1]
+
+
 def test_a_folder_that_is_gone(tmp_path: Path, capsys: Captured) -> None:
     places = ["data.source=folder", f'data.folder="{tmp_path}/rows"', f'model.checkpoint="{tmp_path}/bert"']
     run = make_run(tmp_path / "mrpc-42", [1, 0], [1, 0], overrides=places)

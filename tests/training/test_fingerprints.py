@@ -56,7 +56,7 @@ def test_the_same_training(record: dict[str, Any], now: dict[str, Any]) -> None:
         (
             ("fingerprints", "machine", "switches", "NVIDIA_TF32_OVERRIDE"),
             "1",
-            "switches.NVIDIA_TF32_OVERRIDE: 1 in the run, none now",
+            "NVIDIA_TF32_OVERRIDE: 1 in the run, none now",
         ),
         (("data", "splits", "train", "rows"), 5, "rows of train: 5 rows, SHA-256 "),
         (("data", "splits", "validation", "sha256"), "a" * 64, ", SHA-256 aaaaaaaaaaaa... in the run, "),
