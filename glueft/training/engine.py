@@ -222,7 +222,8 @@ class _Fit:
         )
         # Where a resumed training goes on.
         self.epoch = len(training.epochs)
-        self.done = training.step - self.epoch * self.session.batches.steps_per_epoch
+        # In the epoch that is not over; one that was cut short had fewer steps than it should have.
+        self.done = max(0, training.step - self.epoch * self.session.batches.steps_per_epoch)
         model, batches = self.session.model, self.session.batches
         self.calls = _Calls(
             [self.first, *training.callbacks, self.last],

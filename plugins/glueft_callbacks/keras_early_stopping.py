@@ -111,7 +111,9 @@ class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         } | ({"collapse": True} if self.collapsed else {})
         label = self.run.record.get("metric_labels", {}).get(self.metric)
         name = "validation loss" if self.metric == "loss" else self.metric + (f" of {label}" if label else "")
-        ended = f"stopped after epoch {self.epochs_done} of {planned}" if stopped else f"all {planned} epochs were run"
+        ended = f"{'stopped' if stopped else 'ended'} after epoch {self.epochs_done} of {planned}"
+        if not stopped and self.epochs_done == planned:
+            ended = f"all {planned} epochs were run"
         if stopped and self.collapsed:
             ended = f"stopped in epoch {self.epochs_done} of {planned}, as the model has collapsed"
         best = f"epoch {self.kept_epoch} ({name} {self.kept_value:.4f})"

@@ -131,6 +131,22 @@ def test_global_generators_go_on(whole: Saving, tiny_bert: Path) -> None:
     assert again.drawn == first.drawn
 
 
+def test_an_epoch_that_was_cut_short_ends_once(tiny_bert: Path) -> None:
+    class Stopping(Observer):
+        def begin(self, training: Training) -> None:
+            self.training = training
+
+        def settled(self) -> None:
+            self.training.stop()
+            self.state = TrainState.of(self.training)
+
+    stopping = Stopping()
+    first = fit(tiny_model(tiny_bert), epochs=2, observers=[stopping], eager=True)
+    again = fit(tiny_model(tiny_bert), epochs=2, start=stopping.state, eager=True)
+    assert first.step == again.step == 1 and len(first.epochs) == 1
+    assert reports(again) == reports(first)
+
+
 class Keeping(Callback):
     name = "keeping"
     kept: Any = None
