@@ -22,6 +22,7 @@ from typing import IO
 
 from glueft.errors import GlueftError, OutputError
 from glueft.system.interruption import at_the_end, held
+from glueft.system.plain_file import why_irregular
 from glueft.system.process_identity import process_mark, process_mark_is_alive
 
 # A hidden name: the start of the file's name (all of it may be too long), "new" or "earlier" (what stood in the place),
@@ -318,6 +319,14 @@ def check_place(
             expected="a folder that exists",
             received="a file" if path.parent.exists() else "nothing of that name",
             fix=f"make it (mkdir -p {path.parent}), or name another place with {option}",
+        )
+    irregular = why_irregular(path) if path.exists() else None
+    if irregular:
+        raise kind(
+            f"{path} is no file that can be replaced",
+            expected="the name of a file",
+            received=irregular,
+            fix=f"name another place with {option}",
         )
     if path.exists() and not force:
         raise kind(

@@ -272,6 +272,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
 
     assert refused(path).message == f"{path} exists already" and "--force" in refused(path).fix
     check_place(path, force=True, example="b.csv")
+    assert refused(Path(os.devnull), force=True).received == "a device in place of a file"
     assert f"--skipped {tmp_path / 'b.csv'}" in refused(tmp_path, force=True, option="--skipped").fix
     assert "mkdir -p" in refused(tmp_path / "none" / "a.csv").fix
     assert refused(path / "a.csv").received == "a file"

@@ -128,7 +128,7 @@ def _take_backend(original: Original) -> None:
 
 
 def _refuse_missing_places(recipe: Recipe) -> None:
-    """Raise if a folder that the run has read is gone: the user may know where it is now."""
+    """Raise if a folder or file that the run has read is gone: the user may know where it is now."""
     folder, checkpoint = recipe.data.folder, recipe.model.checkpoint
     if recipe.data.source == "folder" and folder is not None and not Path(folder).exists():
         raise DataError(
@@ -137,6 +137,18 @@ def _refuse_missing_places(recipe: Recipe) -> None:
             received=f"nothing at {folder}",
             fix="name the folder where they are now: --data-dir DIR",
         )
+    for key, value in flatten({"task": recipe.tables()["task"]}).items():
+        files = value if isinstance(value, list) else [value]
+        gone = [
+            file for file in files if isinstance(file, str) and Path(file).is_absolute() and not Path(file).exists()
+        ]
+        if gone:
+            raise DataError(
+                "a file of the run's rows is gone",
+                expected="the files that the run has read",
+                received=f"nothing at {', '.join(gone)}",
+                fix=f"name the file where it is now: --set {key}=FILE",
+            )
     if Path(checkpoint).is_absolute() and not Path(checkpoint).exists():
         raise CheckpointError(
             "the checkpoint of the run is gone",

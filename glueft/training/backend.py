@@ -6,6 +6,7 @@ Importing this module imports neither Keras nor a backend.
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import json
 import os
 import sys
@@ -14,6 +15,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from glueft.errors import TrainingError
+from glueft.text import quoted
+
+# Those of Keras; the last two do not train.
+BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")
 
 # Packages that Keras and TensorFlow import if they are installed, for features that glueft does not use: scikit-learn
 # estimators, image galleries, conversion from JAX to TensorFlow Lite. Together they cost seconds and 200 MiB.
@@ -78,10 +85,22 @@ def import_backend() -> None:
 
     `keras.wrappers` and `keras.visualization` then report their packages as missing in this process. The packages
     themselves can be imported as usual.
+
+    Raises:
+        TrainingError: the backend is not installed, or none of Keras's.
     """
+    backend = keras_backend()
+    if backend not in BACKENDS or (backend not in sys.modules and importlib.util.find_spec(backend) is None):
+        installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
+        raise TrainingError(
+            f"Keras cannot use the backend {quoted(backend)} here",
+            expected="an installed backend: " + ", ".join(installed),
+            received="one that is not installed" if backend in BACKENDS else "none of Keras's backends",
+            fix="set KERAS_BACKEND to one of these, or unset it"
+            + (f"; or install it: pip install {backend}" if backend in BACKENDS else ""),
+        )
     prepare_tensorflow()
     prepare_jax()
-    backend = keras_backend()
     with missing(*(name for name in SIDE_PACKAGES if name != backend)):
         import keras  # noqa: F401
 

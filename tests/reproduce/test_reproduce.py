@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from glueft.cli.main import command_line
+from glueft.recipe import load_recipe
 from glueft.reproduce.original import Original
 from glueft.reproduce.stages import STAGES, unequal_numbers
 from run_folders import change_record, make_run
@@ -196,6 +197,15 @@ def test_a_folder_that_is_gone(tmp_path: Path, capsys: Captured) -> None:
     assert "name the folder where they are now: --data-dir DIR" in capsys.readouterr().err
     assert command_line(["reproduce", str(run), "--data-dir", str(tmp_path)]) == 2
     assert "name the folder where it is now: --checkpoint DIR" in capsys.readouterr().err
+
+
+def test_a_file_of_an_own_table_that_is_gone(tmp_path: Path, capsys: Captured) -> None:
+    run = make_run(tmp_path / "mrpc-42", [1, 0], [1, 0])
+    recipe = load_recipe("table", [f'task.train="{tmp_path}/rows.csv"'])
+    (run / "recipe.toml").write_text(recipe.to_toml())
+    assert command_line(["reproduce", str(run)]) == 2
+    told = capsys.readouterr().err
+    assert f"nothing at {tmp_path}/rows.csv" in told and "--set task.train=FILE" in told
 
 
 def test_a_run_from_before_fingerprints(run: Path, reproduced: Reproduced) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import keras
 import pytest
 
+from glueft.errors import TrainingError
 from glueft.recipe import load_recipe
 from glueft.training import backend, machine
-from glueft.training.backend import JitDecision, decide_jit_compile, keras_backend, missing
+from glueft.training.backend import JitDecision, decide_jit_compile, import_backend, keras_backend, missing
 from glueft.training.progress import Progress
 from glueft.training.session import read_session
 from python_process import run_python
@@ -79,6 +80,16 @@ USABLE = """
 import keras, matplotlib.pyplot, sklearn.metrics
 print(json.dumps([told, [sklearn.metrics.accuracy_score([1, 0], [1, 1]), keras.visualization is not None]]))
 """
+
+
+@pytest.mark.parametrize(
+    ("name", "received"), [("openvino", "one that is not installed"), ("theano", "none of Keras's backends")]
+)
+def test_a_backend_that_cannot_be_had(name: str, received: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "keras_backend", lambda: name)
+    with pytest.raises(TrainingError, match=f'Keras cannot use the backend "{name}" here') as caught:
+        import_backend()
+    assert caught.value.received == received and "KERAS_BACKEND" in str(caught.value.fix)
 
 
 def test_tensorflow_comes_alone_and_the_others_can_be_imported_after_it() -> None:
