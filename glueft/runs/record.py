@@ -235,11 +235,11 @@ class Collapse(Part):
         return f"collapse at step {self.step:,} (epoch {epoch_text(self.epoch)})"
 
     def text(self, *, ended: bool = False) -> str:
-        """Return `collapse at step 48 (epoch 1): ...`; of a run that has ended also whether its result is no better."""
+        """Return `collapse at step 48 (epoch 1): ...`; of a run that has ended also whether its result shows it."""
         told = f"{self.place()}: {self.sign}"
         if not ended:
             return told
-        return told + ("; the saved model is no better" if self.result else "; the saved model is better")
+        return told + ("; the saved model shows it too" if self.result else "; the saved model does not show it")
 
 
 class Step(Part):

@@ -141,7 +141,7 @@ def test_a_run_that_has_collapsed_is_told(pair: list[Path]) -> None:
         change_record(path, collapse=collapse | {"sign": sign, "result": result})
     notes = compare_runs(pair)["notes"]
     assert "A: one answer; a run that has collapsed is no result" in notes
-    assert not any("another" in note for note in notes)  # Its saved model is better.
+    assert not any("another" in note for note in notes)  # Its saved model does not show it.
 
 
 def test_predictions_that_are_not_those_of_the_record_are_told(pair: list[Path]) -> None:

@@ -120,7 +120,7 @@ def test_what_the_card_says_of_evaluations_within_epochs_and_of_a_collapse(sourc
     assert text.index("| 0.5 |") < text.index("| 1 |")
     assert "| kept | epoch 0.5, step 1 (accuracy 0.2500), the best of 2 evaluations |" in text
     line = "- A warning from the training: collapse at step 1 (epoch 0.5): all rows got the same answer"
-    assert f"{line}; the saved model is better.\n" in text
+    assert f"{line}; the saved model does not show it.\n" in text
     assert f"{line}.\n" in model_card(replace(changed, epoch=(1, 2))).text
     # Of a result that is no better the warnings say so.
     assert line not in model_card(with_record(changed, collapse=collapse | {"result": True})).text

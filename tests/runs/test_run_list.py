@@ -58,8 +58,8 @@ def test_a_run_whose_model_told_nothing_apart(tmp_path: Path) -> None:
     make_run(tmp_path / "c", [1, 0], [1, 1], collapse=seen, status="failed", error="no room")
     told = "collapse at step 1,200 (epoch 2.5): accuracy is 0.5000, exactly that of always the same answer"
     assert notes(list_runs(tmp_path)) == [
-        f"a: {told}; the saved model is better",
-        f"b: {told}; the saved model is no better",
+        f"a: {told}; the saved model does not show it",
+        f"b: {told}; the saved model shows it too",
         "c: failed: no room",
         f"c: {told}",
     ]

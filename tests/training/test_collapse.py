@@ -79,7 +79,13 @@ def test_one_label_for_all_rows_is_a_sign_from_the_second_epoch_on_and_in_the_re
         assert found("mrpc", spread(1, 0.05), when) == Sign("one label", f'{ALL} answer, "equivalent": {NOTHING}')
     cola = found("cola", spread(0, 0.05), LAST)
     assert cola == Sign("one label", f'{ALL} answer, "unacceptable": {NOTHING}{UNDEFINED}')
-    assert found("stsb", np.linspace(2, 2.1, 6)[:, None], LATE, references=[0, 1, 2, 3, 4, 5.0]) is None
+
+
+@pytest.mark.parametrize(("spread", "early", "late"), [(1e-4, True, True), (2e-3, False, True), (2e-2, False, False)])
+def test_scores_of_a_regression_are_the_same_up_to_less_at_first(spread: float, early: bool, late: bool) -> None:
+    scores = 9 + np.linspace(0, spread, 6)[:, None]
+    for when, named in ((EARLY, early), (LATE, late), (LAST, late)):
+        assert (found("stsb", scores, when, references=[0, 1, 2, 3, 4, 5.0]) is not None) == named
 
 
 @pytest.mark.parametrize(("value", "named"), [(0.67, False), (0.5, True), (0.4, True)])
@@ -175,7 +181,7 @@ def test_a_run_that_has_collapsed_is_told_once_and_stopped(saying_yes: Path, tmp
     assert record["metrics"] == mid["metrics"] == end["metrics"]
     assert record["warnings"][-1] == sign
     (listed,) = list_runs(tmp_path)
-    told = f"collapse at step 4 (epoch 0.4): {sign}; the saved model is no better"
+    told = f"collapse at step 4 (epoch 0.4): {sign}; the saved model shows it too"
     assert notes([listed]) == [f"{result.folder.name}: {told}"]
     page = html.unescape(write_report(result.folder).path.read_text(encoding="utf-8"))
     assert told[1:] in page and ADVICE[1:] in page and "the best of 2 evaluations" in page
