@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,12 @@ import keras
 import numpy as np
 import pytest
 
+from glueft.inference.evaluate import evaluate_run
+from glueft.launch import run_recipe
+from glueft.recipe import load_recipe
+from glueft.runs.run import Run
 from glueft.training.kept import Kept
+from python_process import run_python
 
 nan = float("nan")
 
@@ -67,16 +69,8 @@ def test_its_state_is_taken_back() -> None:
     assert set(state) == {"step", "epoch", "value", "logits", "weights"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("backend", "change"), [("jax", "model.freeze.embeddings=true"), ("tensorflow", "model.lora_rank=2")]
-)
-def test_what_is_saved_and_predicted_is_what_was_kept(
-    backend: str, change: str, tiny_bert: Path, tmp_path: Path
-) -> None:
-    """Slow: processes of their own, and JAX compiles each batch shape."""
-    if backend == "jax":
-        pytest.importorskip("jax", reason="needs JAX: pip install 'glueft[jax]'")
+def trained(checkpoint: str, folder: str, change: str) -> list[dict[str, Any]]:
+    """Return the record of a run with eight evaluations, and what `glueft evaluate` says of it."""
     changes = [
         "training={epochs=2, evaluate_every=0.25, keep='best'}",
         "schedule={plugin='constant', initial_learning_rate=2e-3}",
@@ -84,29 +78,36 @@ def test_what_is_saved_and_predicted_is_what_was_kept(
         'task.metrics=["roc_auc", "accuracy"]',  # It changes with every step.
         change,
     ]
-    options = [part for each in changes for part in ("--set", each)]
-    done = glueft(
-        "run", "mrpc", "--sample", "--checkpoint", tiny_bert, *options, "--json", at=tmp_path, backend=backend
-    )
-    record = json.loads(done)
+    record = run_recipe(load_recipe("mrpc", changes, sample=True, checkpoint=checkpoint), output_dir=folder).record
+    return [record, evaluate_run(Run.open(record["run_dir"]))]
+
+
+def in_jax(*arguments: str) -> Any:
+    pytest.importorskip("jax", reason="needs JAX: pip install 'glueft[jax]'")
+    code = f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_kept; "
+    return run_python(f"{code}print(json.dumps(test_kept.trained(*{arguments!r})))", KERAS_BACKEND="jax")
+
+
+@pytest.mark.parametrize(
+    ("backend", "train", "change"),
+    [
+        ("tensorflow", trained, "model.lora_rank=2"),
+        # JAX compiles each batch shape.
+        pytest.param("jax", in_jax, "model.freeze.embeddings=true", marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_saved_and_predicted_is_what_was_kept(
+    backend: str, train: Callable[..., Any], change: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    record, again = train(str(tiny_bert), str(tmp_path), change)
     kept = record["kept"]
     assert record["engine"]["backend"] == backend and kept["evaluations"] == 8
     (entry,) = [each for each in [*record["epochs"], *record["mid_epochs"]] if each["step"] == kept["step"]]
     values = [each["metrics"]["roc_auc"] for each in [*record["epochs"], *record["mid_epochs"]]]
     assert kept["value"] == entry["metrics"]["roc_auc"] == max(values) > min(values)
     assert record["metrics"] == entry["metrics"]
-    lines = (tmp_path / record["run_dir"] / "predictions" / "validation.tsv").read_text().splitlines()[1:]
+    lines = Path(record["run_dir"], "predictions", "validation.tsv").read_text().splitlines()[1:]
     rows = [line.split("\t") for line in lines]
     shares = [float(row[4 if row[1] == "equivalent" else 3]) for row in rows]
     assert -np.log(shares).mean() == pytest.approx(entry["validation_loss"], abs=1e-5)
-    again = json.loads(glueft("evaluate", record["run_dir"], "--json", at=tmp_path, backend=backend))
     assert again["metrics"] == record["metrics"]
-
-
-def glueft(*arguments: object, at: Path, backend: str) -> str:
-    """What a command prints."""
-    command = [sys.executable, "-m", "glueft.cli.main", *map(str, arguments)]
-    env = os.environ | {"KERAS_BACKEND": backend}
-    done = subprocess.run(command, cwd=at, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
