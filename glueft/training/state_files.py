@@ -15,7 +15,7 @@ from glueft.errors import PluginError, RunFolderError
 from glueft.files import whole_folder
 from glueft.plugin.attribution import who
 from glueft.runs.checkpoints import ARRAYS, STATE
-from glueft.system.plain_file import UnreadableError, read_text
+from glueft.system.plain_file import UnreadableError, read_text, refuse_irregular
 from glueft.text import short_repr
 
 FORMAT = 1
@@ -103,6 +103,7 @@ def read_state(folder: Path) -> dict[str, Any]:
                 received=f'"format": {form}',
                 fix="update glueft: pip install --upgrade glueft",
             )
+        refuse_irregular(folder / ARRAYS)
         arrays = load_file(folder / ARRAYS)
         damaged = [name for name, value in {STATE: values, **arrays}.items() if _checksum(value) != checksums[name]]
         if damaged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from pathlib import Path
@@ -244,6 +245,14 @@ class TestFiles:
             with pytest.raises(DamagedStateError, match="the saved state is damaged") as caught:
                 read_state(folder)
             assert any(part in caught.value.received for part in received.split("|")), caught.value.received
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+    def test_a_pipe_is_no_state(self, tmp_path: Path) -> None:
+        PackedState.of(self.content).write(tmp_path / "s")
+        (tmp_path / "s" / ARRAYS).unlink()
+        os.mkfifo(tmp_path / "s" / ARRAYS)
+        with pytest.raises(DamagedStateError):
+            read_state(tmp_path / "s")
 
     def test_a_later_format_says_so(self, tmp_path: Path) -> None:
         PackedState.of({}).write(tmp_path / "s")
