@@ -96,7 +96,7 @@ def reproduce(
     _take_backend(original)
     recipe = original.load_recipe(overrides, data_dir=data_dir, checkpoint=checkpoint, plugins=plugins, trust=trust)
     comparison = Comparison(progress.say)
-    _compare_recipe(comparison, before, recipe, {*flatten(original.written_recipe())} | _named(overrides))
+    _compare_recipe(comparison, before["recipe"], original.written_recipe(), recipe, overrides)
     if comparison.first is not None:
         return _result(original, comparison, None)
     _refuse_missing_places(recipe)
@@ -158,13 +158,28 @@ def _refuse_missing_places(recipe: Recipe) -> None:
         )
 
 
-def _compare_recipe(comparison: Comparison, before: Mapping[str, Any], recipe: Recipe, written: set[str]) -> None:
-    """Compare the settings; `written` are the dotted keys that the recipe or the command line gives."""
-    run = _taking_part(before["recipe"], recipe.registry)
+def _compare_recipe(
+    comparison: Comparison,
+    recorded: Mapping[str, Any],
+    written: Mapping[str, Any],
+    recipe: Recipe,
+    overrides: Sequence[str],
+) -> None:
+    """Compare the settings with those that the run has recorded; earlier runs have only their recipe.toml.
+
+    Args:
+        comparison: gets the stage.
+        recorded: by the run.
+        written: the tables of recipe.toml.
+        recipe: the one that is trained now.
+        overrides: those of the command line.
+    """
+    run = _taking_part(recorded or settings_in_numbers(written), recipe.registry)
+    given = {*flatten(written)} | _named(overrides)
     found = differing({"recipe": run}, {"recipe": settings_in_numbers(recipe.tables())}, ["recipe"])
     # A later glueft has more settings than the run, with defaults that are what the run did.
-    found = [each for each in found if not _is_hidden(each) and (each.before is not None or each.what in written)]
-    comparison.add("recipe", [*map(Unequal.of, found)], status=None if before["recipe"] else "unknown")
+    found = [each for each in found if not _is_hidden(each) and (each.before is not None or each.what in given)]
+    comparison.add("recipe", [*map(Unequal.of, found)], status=None if recorded or found else "unknown")
 
 
 def _taking_part(settings: Mapping[str, Any], registry: Registry) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any, TypeVar
 
-from glueft.runs.record import Checkpoint, Data, Host, Origin, Part, PluginFile, Plugins, Record, Split
+from glueft.runs.record import Checkpoint, Data, Host, Origin, Part, PluginFile, Plugins, Record, RunPart, Split
 
 P = TypeVar("P", bound=Part)
 
@@ -25,7 +25,7 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
         "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline", "published", "warnings", "epochs",
         "mid_epochs", "kept", "collapse", "seconds", "versions", "parameters", "trainable_parameters",
         "num_train_steps", "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes", "engine",
-        "data", "checkpoint", "host", "plugins",
+        "data", "checkpoint", "host", "plugins", "parts",
     ),
     Data: (
         "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes",
@@ -34,6 +34,7 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
     Split: ("rows", "sha256", "limited_from", "limit_draw", "official_rows", "tokens", "truncated_rows"),
     Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family"),
     Host: ("system", "cpus", "python"),
+    RunPart: ("status", "started", "finished", "from_step", "to_step", "seconds", "host", "versions"),
     Plugins: ("task", "optimizer", "schedule", "callbacks", "packages", "files"),
     Origin: ("package", "version", "file", "sha256"),
     PluginFile: ("name", "sha256"),
