@@ -6,7 +6,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,7 +120,8 @@ def resume_run(
     with _listening(verbose=verbose):
         run = Run.reopen(path, progress.say, plugins=plugins, trust=trust)
         if run.record.status == "done":
-            _remove_states(run)
+            with suppress(GlueftError):
+                _remove_states(run)
             progress.say(f"{run.folder}: the run is done; there is nothing to resume")
             return None
         return _run(lambda: run, progress, clock, verbose=verbose, anyway=anyway)

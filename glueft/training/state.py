@@ -180,7 +180,7 @@ def _check(what: str, here: Any, saved: Any) -> None:
     arrays = isinstance(here, np.ndarray) and isinstance(saved, np.ndarray)
     if type(here) is not type(saved) or not (np.array_equal(here, saved) if arrays else here == saved):
         raise RunFolderError(
-            f"the saved state is of another training: {what} differs",
+            f"the saved state is of another training; what differs: {what}",
             expected=_said(saved),
             received=_said(here),
             fix="resume with the recipe, the data, the checkpoint and the versions that the run began with",

@@ -95,14 +95,14 @@ def test_a_state_of_another_training_is_refused(whole: Saving, tiny_bert: Path) 
     assert whole.folder is not None
     content = read_state(whole.folder / "10 unvalidated")
     # Without the averages.
-    with pytest.raises(RunFolderError, match="the number of the variables of the optimizer differs"):
+    with pytest.raises(RunFolderError, match="what differs: the number of the variables of the optimizer"):
         fit(tiny_model(tiny_bert), **KEPT, start=TrainState(content))
     content["model"][1]["value"] = content["model"][1]["value"][:-1]
-    with pytest.raises(RunFolderError, match="a variable of the model differs") as caught:
+    with pytest.raises(RunFolderError, match="what differs: a variable of the model") as caught:
         fit(tiny_model(tiny_bert), **KEPT, prepare=averaging, start=TrainState(content))
     assert "position" in caught.value.expected
     content["padded_lengths"] = np.array([8, 16])
-    with pytest.raises(RunFolderError, match="the padded lengths of the batches differs"):
+    with pytest.raises(RunFolderError, match="what differs: the padded lengths of the batches"):
         fit(tiny_model(tiny_bert), **KEPT, prepare=averaging, start=TrainState(content))
 
 
