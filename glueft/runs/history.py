@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from glueft.errors import PluginError, RunFolderError
 from glueft.plugin.attribution import at_work, who
 from glueft.plugin.json_values import json_values
-from glueft.runs.record import REPEAT, Epoch, MidEpoch, Part, Step, other_metrics, read_file, wrong_values
+from glueft.runs.record import REPEAT, Epoch, MidEpoch, Part, Step, read_file, wrong_values
 from glueft.system.plain_file import refuse_irregular
 from glueft.text import short_repr
 
@@ -62,7 +62,8 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     Raises:
         RunFolderError: the file cannot be read, or a line is no JSON object, or a step or an epoch lacks its values.
     """
-    entries, epochs = [], []
+    entries = []
+    first: MidEpoch | None = None  # of the evaluations
     # Not `splitlines`: a text in a line may hold other marks that it takes for a line's end, such as U+2028.
     for number, line in enumerate(read_file(path).split("\n"), start=1):
         if not line.strip():
@@ -90,8 +91,9 @@ def read_history(path: Path) -> list[dict[str, Any]]:
             if kind in OWN_KINDS:
                 checked = OWN_KINDS[kind].model_validate(entry)
                 if isinstance(checked, MidEpoch):
-                    epochs.append(checked)
-                    wrong = other_metrics(epochs)
+                    first = checked if first is None else first
+                    if checked.metrics.keys() != first.metrics.keys():
+                        wrong = {"metrics": f"the metrics {', '.join(first.metrics)}"}
         except ValidationError as error:
             wrong = wrong_values(error)
         if wrong:

@@ -593,12 +593,12 @@ def parse_record(content: dict[str, Any], *, tolerant: bool = False) -> tuple[Re
         if not wrong and record.primary_split not in record.data.splits:
             wrong = {"data.validation_split": "the name of one of data.splits"}
     if not wrong and not tolerant:
-        wrong = {f"epochs.{key}": wanted for key, wanted in other_metrics(record.epochs).items()}
-        wrong |= {f"mid_epochs.{key}": wanted for key, wanted in other_metrics(record.mid_epochs).items()}
+        wrong = {f"epochs.{key}": wanted for key, wanted in _other_metrics(record.epochs).items()}
+        wrong |= {f"mid_epochs.{key}": wanted for key, wanted in _other_metrics(record.mid_epochs).items()}
     return (None if wrong else record), wrong
 
 
-def other_metrics(epochs: Sequence[MidEpoch]) -> dict[str, str]:
+def _other_metrics(epochs: Sequence[MidEpoch]) -> dict[str, str]:
     """Return the first evaluation with other metrics than the first one, as `<number>.metrics`."""
     for number, epoch in enumerate(epochs):
         if epoch.metrics.keys() != epochs[0].metrics.keys():
