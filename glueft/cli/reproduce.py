@@ -62,7 +62,7 @@ def reproduce(
         print_json(result)
     else:
         if result["explanations"]:
-            progress.say("no number changes by this:" if result["equal"] else "what can explain it:")
+            progress.say("these changed no number:" if result["equal"] else "what can explain it:")
         for line in result["explanations"]:
             progress.say(printable_line(f"- {line}"))
         progress.say(printable_line(result["summary"]))

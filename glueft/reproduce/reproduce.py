@@ -8,12 +8,12 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import CheckpointError, DataError
+from glueft.errors import CheckpointError, DataError, OutputError, RunFolderError
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.recipe.draft import only_watches
@@ -25,6 +25,7 @@ from glueft.reproduce.stages import STAGES, Comparison, Unequal
 from glueft.runs.environment import RECORDED_PACKAGES
 from glueft.runs.public_record import LEFT_OUT, is_local
 from glueft.runs.run import Run
+from glueft.system.interruption import at_the_end, forget
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.backend import import_backend
 from glueft.training.fingerprints import (
@@ -88,6 +89,7 @@ def reproduce(
 
     Raises:
         GlueftError: it is no finished run, or its recipe, rows or checkpoint cannot be had here.
+        OutputError: there is no room for temporary files.
     """
     if not verbose:
         hush_libraries()
@@ -109,13 +111,36 @@ def reproduce(
     if steps is not None and steps >= session.batches.num_train_steps:
         steps = None
     predictions = {split: original.predictions(split, session.labels) for split in session.evaluation}
-    with tempfile.TemporaryDirectory(prefix="glueft-reproduce-") as folder:
+    with _temporary_folder() as folder:
         follower = Follower(original.history, comparison, steps)
-        training = _train(session, Path(folder), follower, progress, quiet=not verbose)
+        training = _train(session, folder, follower, progress, quiet=not verbose)
         follower.finish()
         if training is not None:
-            compare_results(comparison, original, predictions, training, Path(folder), progress)
+            compare_results(comparison, original, predictions, training, folder, progress)
     return _result(original, comparison, session, follower.step_now)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Make a folder in the place of a run's own, and remove it at the end.
+
+    Raises:
+        OutputError: a file in it cannot be written.
+    """
+    temporary = tempfile.TemporaryDirectory(prefix="glueft-reproduce-", ignore_cleanup_errors=True)
+    at_the_end(temporary.cleanup)
+    try:
+        with temporary:
+            yield Path(temporary.name)
+    except RunFolderError as error:
+        raise OutputError(
+            error.message,
+            expected="room for a model and its history among the temporary files",
+            received=error.received,
+            fix="make room, or have these files in another folder: TMPDIR=DIR glueft reproduce ...",
+        ) from None
+    finally:
+        forget(temporary.cleanup)
 
 
 def _take_backend(original: Original) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from glueft.cli.main import command_line
+from glueft.errors import OutputError, RunFolderError
 from glueft.recipe import load_recipe
 from glueft.reproduce.original import Original
+from glueft.reproduce.reproduce import _temporary_folder
 from glueft.reproduce.stages import STAGES, unequal_numbers
+from glueft.system.interruption import say_last
 from run_folders import change_record, make_run
 
 Captured = pytest.CaptureFixture[str]
@@ -208,11 +211,21 @@ def test_a_file_of_an_own_table_that_is_gone(tmp_path: Path, capsys: Captured) -
     assert f"nothing at {tmp_path}/rows.csv" in told and "--set task.train=FILE" in told
 
 
+def test_no_room_for_temporary_files_and_none_are_left() -> None:
+    with pytest.raises(OutputError) as caught, _temporary_folder() as folder:
+        raise RunFolderError(f"{folder}/history.jsonl cannot be written", received="No space left on device")
+    assert "TMPDIR=DIR glueft reproduce" in caught.value.fix and not folder.exists()
+    with _temporary_folder() as folder:  # a second signal ends the process here
+        say_last()
+        assert not folder.exists()
+
+
 def test_a_run_from_before_fingerprints(run: Path, reproduced: Reproduced) -> None:
     record = json.loads((run / "run.json").read_text())
     del record["fingerprints"]
     record["data"]["splits"]["validation"]["sha256"] = "d" * 64
     (run / "run.json").write_text(json.dumps(record))
+    assert reproduced(run, "--set", "training.seed=3")["first_difference"] == "recipe"
     result = reproduced(run)
     found = statuses(result)
     assert [stage for stage, status in found.items() if status == "unknown"] == ["recipe", "tokens", "batches"]
