@@ -8,15 +8,20 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from test_push import ALICE, FILES, TEXTS, XET, files_of
 
+from glueft.push.background import BackgroundPush
+from glueft.recipe import load_recipe
 from glueft.runs.record import Hub, Push, Record
+from glueft.runs.run import Run
 from glueft.terminal.result_tables import hub_line
 from hub_fixtures import Worker, worker
 from hub_server import HubServer, running_hub
@@ -90,6 +95,18 @@ def test_after_each_epoch_and_loaded_again(hub: HubServer, trained: Worker, tiny
     assert again["record"]["checkpoint"]["revision"] == done[-1]["commit"]
     assert again["record"]["checkpoint"]["head"] == "checkpoint"
     assert "hub" not in again["record"]
+
+
+def test_a_push_that_is_cut_off_is_of_its_epoch(tmp_path: Path) -> None:
+    run = Run.of(load_recipe("mrpc", ["hub.push=alice/x", "hub.when=epoch"], sample=True), tmp_path)
+    pushes, going_on = BackgroundPush(run, None), threading.Event()
+    source: Any = SimpleNamespace(epoch=(2, 3), folder=tmp_path / ".push.1" / "model")
+    pushes._start(lambda source: going_on.wait(), source)
+    pushes.stop()
+    going_on.set()
+    assert pushes.idle.wait(10)
+    assert run.record.hub is not None
+    assert [(push.epoch, push.status) for push in run.record.hub.pushes] == [(2, "interrupted")]
 
 
 def test_without_a_token_the_run_is_done_and_says_what_to_do(
