@@ -113,7 +113,7 @@ class KeepBestEpoch(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         name = "validation loss" if self.metric == "loss" else self.metric + (f" of {label}" if label else "")
         ended = f"{'stopped' if stopped else 'ended'} after epoch {self.epochs_done} of {planned}"
         if not stopped and self.epochs_done == planned:
-            ended = f"all {planned} epochs were run"
+            ended = f"all {planned} epochs were run" if planned > 1 else "the one epoch was run"
         if stopped and self.collapsed:
             ended = f"stopped in epoch {self.epochs_done} of {planned}, as the model has collapsed"
         best = f"epoch {self.kept_epoch} ({name} {self.kept_value:.4f})"

@@ -101,7 +101,7 @@ def test_early_stopping_says_of_which_label_f1_is() -> None:
     callback.set_params({"epochs": 1})
     callback.kept_epoch = callback.epochs_done = 1
     callback.on_train_end()
-    assert lines == ["early stopping: all 1 epochs were run; kept epoch 1 (f1 of equivalent 0.0000)"]
+    assert lines == ["early stopping: the one epoch was run; kept epoch 1 (f1 of equivalent 0.0000)"]
 
 
 def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
