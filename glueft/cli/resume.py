@@ -58,6 +58,6 @@ def resume(
         begin=context.obj,
     )
     if result is not None and report:
-        write_report(result.folder, progress.say)
+        write_report(result.folder, progress.say, force=True)
     if as_json:
         print_json(Run.open(run).record.as_dict() if result is None else result.record)

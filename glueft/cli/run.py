@@ -64,18 +64,18 @@ def run(
     if result is None:
         result = run_recipe(recipe, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=context.obj)
     if report:
-        write_report(result.folder, progress.say)
+        write_report(result.folder, progress.say, force=unfinished is not None)
     if as_json:
         print_json(result.record)
 
 
-def write_report(folder: Path, say: Callable[[str], None]) -> None:
-    """Write the report of a run that is done; if that fails, warn."""
+def write_report(folder: Path, say: Callable[[str], None], *, force: bool = False) -> None:
+    """Write the report of a run that is done, with `force` over one from before; if that fails, warn."""
     from glueft.errors import GlueftError
     from glueft.report import write
 
     try:
-        written = write.write_report(folder, trust=True)  # its plugin files have just been run
+        written = write.write_report(folder, force=force, trust=True)  # its plugin files have just been run
     except Exception as error:
         reason = str(error).splitlines()[0] if isinstance(error, GlueftError) else f"{type(error).__name__}: {error}"
         say(f"warning: the report could not be written, the run is done all the same: {reason}")

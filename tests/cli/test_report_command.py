@@ -93,6 +93,10 @@ def test_a_run_writes_its_report_and_survives_a_failing_one(
     said = "warning: the report could not be written, the run is done all the same: "
     assert command_line(line) == 0
     assert f"{said}{run / 'report.html'} exists already\n" in capsys.readouterr().out
+    # Of a run that was resumed it is from before.
+    monkeypatch.setattr(launch, "resume_run", lambda *_, **__: done)
+    assert command_line(["resume", str(run), "--report"]) == 0
+    assert capsys.readouterr().out == f"report: {run / 'report.html'}\n"
     (run / "report.html").unlink()
     monkeypatch.setattr("glueft.report.content.collect", fail)
     assert command_line([*line, "--json"]) == 0
