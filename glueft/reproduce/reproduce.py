@@ -22,7 +22,7 @@ from glueft.reproduce.follower import EnoughError, Follower
 from glueft.reproduce.original import Original
 from glueft.reproduce.results import compare_results
 from glueft.reproduce.stages import STAGES, Comparison, Unequal
-from glueft.runs.environment import RECORDED_PACKAGES
+from glueft.runs.environment import RECORDED_PACKAGES, describe_host
 from glueft.runs.public_record import LEFT_OUT, is_local
 from glueft.runs.run import Run
 from glueft.system.interruption import at_the_end, forget
@@ -105,7 +105,7 @@ def reproduce(
     with nullcontext() if verbose else captured_stderr():
         import_backend()
     session = read_session(recipe, progress)
-    _compare_inputs(comparison, before, session)
+    _compare_inputs(comparison, original.record, before, session)
     if comparison.first is not None:
         return _result(original, comparison, session)
     if steps is not None and steps >= session.batches.num_train_steps:
@@ -230,11 +230,15 @@ def _is_hidden(difference: Difference) -> bool:
     )
 
 
-def _compare_inputs(comparison: Comparison, before: Mapping[str, Any], session: Session) -> None:
+def _compare_inputs(comparison: Comparison, record: Record, before: Mapping[str, Any], session: Session) -> None:
+    system = (record.host.system, describe_host().system)
     now = fingerprints(session)
     backend = now["engine"]["backend"]
     for stage, parts in _PARTS.items():
         found = [Unequal.of(each, _fix(each, backend)) for each in differing(before, now, parts)]
+        # Its C library computes exp and log. A resumed run does not look at it: the nodes of a cluster differ in it.
+        if stage == "machine" and system[0] not in (None, system[1]):
+            found.append(Unequal("system", *system))
         known = any(before[part] for part in parts)
         counts = {name: len(session.rows[name]) for name in session.encoded} if stage == "rows" else {}
         compared = ", ".join(f"{rows:,} {name}" for name, rows in counts.items())

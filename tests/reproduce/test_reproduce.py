@@ -70,12 +70,13 @@ def add_callbacks(run: Path) -> None:
 def test_the_same_to_the_last_bit(run: Path, reproduced: Reproduced) -> None:
     """With a callback that takes part and one that only watches; other versions alone are named."""
     add_callbacks(run)
-    change_record(run, versions={"keras": "3.0.0;x"})
+    change_record(run, versions={"keras": "3.0.0;x"}, host={"system": "Plan 9"})
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     result = reproduced(run)
     assert {*statuses(result).values()} == {"equal", "different"}
-    assert [stage for stage, status in statuses(result).items() if status == "different"] == ["versions"]
-    assert result["summary"] == "equal to the last bit, with another version of keras"
+    assert [stage for stage, status in statuses(result).items() if status == "different"] == ["versions", "machine"]
+    assert result["summary"] == "equal to the last bit, with another version of keras, system"
+    assert result["explanations"][1].startswith("system: Plan 9 in the run, ")
     assert result["explanations"][0].endswith("to have the run's: pip install 'keras==3.0.0;x'")
     assert result["steps"] == result["num_train_steps"] == 48
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
