@@ -312,10 +312,10 @@ def _explanations(original: Original, comparison: Comparison, session: Session |
     if first == "recipe":
         yield "the recipe was changed after the run, or the command line changes it"
     elif first == "rows" and session is not None:
-        then = original.record.data.as_dict()
-        yield f"the rows were read from {_source(session.provenance)}; those of the run from {_source(then)}"
+        yield _places("the rows", _source(original.record.data.as_dict()), _source(session.provenance))
     elif first == "checkpoint" and session is not None:
-        yield f"it was read from {session.checkpoint.name}; that of the run from {original.record.checkpoint.name}"
+        then, now = original.record.checkpoint, session.checkpoint
+        yield _places("the checkpoint", _source(then.as_dict()), _source({"name": now.name, "revision": now.revision}))
     else:
         known = [] if comparison.first is None else [each.why for each in comparison.first.differences if each.why]
         found = [*known, *comparison.explanations(), *(_changes_midway(original.record) if first is not None else ())]
@@ -336,9 +336,15 @@ def _changes_midway(record: Record) -> Iterator[str]:
                 yield f"version of {name}: {version} until the run was resumed at step {later.from_step:,}, then {now}"
 
 
+def _places(what: str, then: str, now: str) -> str:
+    if then == now:
+        return f"{what} in the same place ({now}) changed after the run"
+    return f"{what} came from {now}; in the run from {then}"
+
+
 def _source(data: Mapping[str, Any]) -> str:
-    """Where rows came from: `hub, nyu-mll/glue, mrpc`, or `folder, glue_data/MRPC`."""
-    keys = ("source", "dataset", "config", "revision", "folder", "package", "files")
+    """Where rows or a checkpoint came from: `hub, nyu-mll/glue, mrpc`, or `folder, glue_data/MRPC`."""
+    keys = ("name", "source", "dataset", "config", "revision", "folder", "package", "files")
     known = flatten({key: data[key] for key in keys if data.get(key)})
     return ", ".join(str(value) for key, value in known.items() if not key.endswith("sha256"))
 

@@ -145,7 +145,7 @@ def unequal_numbers(what: str, run: Mapping[str, float], now: Mapping[str, float
         if before == this or (_is_nan(before) and _is_nan(this) and name in run and name in now):
             continue
         size = abs(before - this) if before is not None and this is not None else None
-        found.append(Unequal(what.format(name), before, this, size))
+        found.append(Unequal(what.format(name), before, this, None if _is_nan(size) else size))
     return found
 
 

@@ -171,6 +171,10 @@ def test_another_file_of_the_checkpoint(run: Path, tiny_bert: Path, tmp_path: Pa
     result = reproduced(run, "--checkpoint", other)
     assert result["first_difference"] == "checkpoint" and statuses(result)["tokens"] == "equal"
     assert [each["what"] for each in differences(result, "checkpoint")] == ["the checkpoint's model.safetensors"]
+    assert result["explanations"] == [f"the checkpoint came from {other}; in the run from {tiny_bert}"]
+    change_record(run, checkpoint={"name": str(other)})
+    result = reproduced(run, "--checkpoint", other)
+    assert result["explanations"] == [f"the checkpoint in the same place ({other}) changed after the run"]
 
 
 def test_a_tokenizer_of_other_tokens_explains_them(
@@ -276,6 +280,6 @@ def test_numbers_that_are_equal_in_every_bit() -> None:
     (found,) = unequal_numbers("{} of dev", {"a": 0.1 + 0.2}, {"a": 0.3})
     assert str(found) == "a of dev: 0.30000000000000004 in the run, 0.3 now (5.6e-17 apart)"
     (found,) = unequal_numbers("{}", {"a": nan}, {"a": 0.3})
-    assert found.now == 0.3
+    assert found.now == 0.3 and found.size is None
     (found,) = unequal_numbers("{}", {"a": 1.0}, {})
     assert str(found) == "a: 1.0 in the run, none now"
