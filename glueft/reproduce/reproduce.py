@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from glueft.runs.environment import RECORDED_PACKAGES, describe_host
 from glueft.runs.public_record import LEFT_OUT, is_local
 from glueft.runs.run import Run
 from glueft.system.interruption import at_the_end, forget
+from glueft.system.process_identity import process_mark, process_mark_is_alive
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.backend import import_backend
 from glueft.training.fingerprints import (
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from glueft.runs.record import Record
     from glueft.training.observers import RunProgress
 
+_PREFIX = "glueft-reproduce-"
 # Stages of the inputs by the parts of the fingerprints that they compare.
 _PARTS = {
     "versions": ("versions", "plugins"),
@@ -122,12 +125,16 @@ def reproduce(
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    """Make a folder in the place of a run's own, and remove it at the end.
+    """Make a folder in the place of a run's own, and remove it at the end; those of processes that were killed too.
 
     Raises:
         OutputError: a file in it cannot be written.
     """
-    temporary = tempfile.TemporaryDirectory(prefix="glueft-reproduce-", ignore_cleanup_errors=True)
+    for left_over in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        mark = left_over.name.removeprefix(_PREFIX).rpartition(".")[0]
+        if process_mark_is_alive(mark) is False:
+            shutil.rmtree(left_over, ignore_errors=True)
+    temporary = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{process_mark()}.", ignore_cleanup_errors=True)
     at_the_end(temporary.cleanup)
     try:
         with temporary:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from glueft.reproduce.original import Original
 from glueft.reproduce.reproduce import _temporary_folder
 from glueft.reproduce.stages import STAGES, unequal_numbers
 from glueft.system.interruption import say_last
+from glueft.system.process_identity import process_mark
 from run_folders import change_record, make_run
 
 Captured = pytest.CaptureFixture[str]
@@ -216,10 +218,18 @@ def test_a_file_of_an_own_table_that_is_gone(tmp_path: Path, capsys: Captured) -
     assert f"nothing at {tmp_path}/rows.csv" in told and "--set task.train=FILE" in told
 
 
-def test_no_room_for_temporary_files_and_none_are_left() -> None:
+def test_no_room_for_temporary_files_and_none_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pid, ticks, here = process_mark().split("-")
+    of_killed = tmp_path / f"glueft-reproduce-{pid}-{int(ticks) + 1}-{here}.x"
+    of_another_host = tmp_path / f"glueft-reproduce-{pid}-{int(ticks) + 1}-00000000.x"
+    of_living = tmp_path / f"glueft-reproduce-{process_mark()}.x"
+    for folder in (of_killed, of_another_host, of_living):
+        folder.mkdir()
     with pytest.raises(OutputError) as caught, _temporary_folder() as folder:
         raise RunFolderError(f"{folder}/history.jsonl cannot be written", received="No space left on device")
     assert "TMPDIR=DIR glueft reproduce" in caught.value.fix and not folder.exists()
+    assert {*tmp_path.iterdir()} == {of_another_host, of_living}
     with _temporary_folder() as folder:  # a second signal ends the process here
         say_last()
         assert not folder.exists()
