@@ -436,7 +436,14 @@ def test_a_callback_that_opens_a_connection_is_not_checked() -> None:
         run(Calling, "resume")
 
 
-@pytest.mark.parametrize("kind", ["optimizer", "schedule", "callback"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("optimizer", marks=pytest.mark.slow),
+        "schedule",
+        pytest.param("callback", marks=pytest.mark.slow),
+    ],
+)
 def test_glueft_s_own_pass(kind: str) -> None:
     names = {
         "optimizer": ["builds", "is saved", "resume"],
