@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
 import numpy as np
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from glueft.training.session import Session
     from glueft.training.state import TrainState
+
+Report = TypeVar("Report", bound=MidEpochReport)
 
 
 def train(
@@ -350,16 +352,8 @@ class _Fit:
 
     def _end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
         """Validate, and put the results into the logs, where callbacks look for them."""
-        validation = self._validate(epoch + 1)
-        logs |= {"val_loss": validation.loss} | {f"val_{name}": value for name, value in validation.metrics.items()}
-        report = EpochReport(
-            epoch=epoch + 1,
-            step=self.training.step,
-            loss=float(logs["loss"]),
-            validation_loss=validation.loss,
-            metrics=validation.metrics,
-            seconds=time.perf_counter() - self.training.epoch_begin,
-        )
+        report = self._evaluated(EpochReport, epoch + 1, float(logs["loss"]))
+        logs |= {"val_loss": report.validation_loss} | {f"val_{name}": value for name, value in report.metrics.items()}
         self.training.epochs.append(report)
         for observer in self.observers:
             observer.epoch(report)
@@ -367,8 +361,15 @@ class _Fit:
     def _evaluate(self, loss: float) -> None:
         """Validate within an epoch; callbacks are not told."""
         epoch = round(self.training.step / self.session.batches.steps_per_epoch, 6)
+        report = self._evaluated(MidEpochReport, epoch, loss)
+        self.training.mid_epochs.append(report)
+        for observer in self.observers:
+            observer.mid_epoch(report)
+
+    def _evaluated(self, kind: type[Report], epoch: Any, loss: float) -> Report:
+        """Validate; return the report of the training after it."""
         validation = self._validate(epoch)
-        report = MidEpochReport(
+        return kind(
             epoch=epoch,
             step=validation.step,
             loss=loss,
@@ -376,9 +377,6 @@ class _Fit:
             metrics=validation.metrics,
             seconds=time.perf_counter() - self.training.epoch_begin,
         )
-        self.training.mid_epochs.append(report)
-        for observer in self.observers:
-            observer.mid_epoch(report)
 
     def _validate(self, epoch: float) -> ValidationReport:
         session, split = self.session, self.session.primary_split

@@ -34,7 +34,7 @@ EPOCH_PART = 1 / 3
 
 
 class StateSaver(Observer):
-    """Saves states as `[training] checkpoint_minutes` says; the last of the observers, so that all others are done.
+    """Saves states as `[training] checkpoint_minutes` says, not 0; the last of the observers: all others are done.
 
     Args:
         run: gets the states, in `checkpoints/`.
@@ -62,8 +62,6 @@ class StateSaver(Observer):
 
     def settled(self) -> None:
         epoch_ended, self.epoch_ended = self.epoch_ended, False
-        if not self.interval:
-            return
         if received():
             self.run.say(
                 f"interrupted: saving the state after step {self.training.step:,}; a second signal ends the run at once"

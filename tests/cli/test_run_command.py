@@ -100,6 +100,19 @@ def test_a_rich_terminal_gets_bars_and_tables(tiny_bert: Path, tmp_path: Path) -
     assert "oneDNN" not in text
 
 
+def a_long_run(checkpoint: Path, folder: Path) -> subprocess.Popen[str]:
+    """Start one that a signal must end."""
+    return subprocess.Popen(
+        command("sst2", "--sample", "--checkpoint", str(checkpoint), "--set", "training.epochs=10000"),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell lets what it starts in the background ignore the signal, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
 @pytest.mark.slow  # three processes that import TensorFlow
 @pytest.mark.parametrize(
     ("signals", "after", "code"),
@@ -112,15 +125,7 @@ def test_a_rich_terminal_gets_bars_and_tables(tiny_bert: Path, tmp_path: Path) -
 def test_signals_where_they_used_to_be_lost(
     signals: list[signal.Signals], after: str, code: int, tiny_bert: Path, tmp_path: Path
 ) -> None:
-    arguments = command("sst2", "--sample", "--checkpoint", str(tiny_bert), "--set", "training.epochs=10000")
-    with subprocess.Popen(
-        arguments,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:
+    with a_long_run(tiny_bert, tmp_path) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith(after):
@@ -136,16 +141,7 @@ def test_signals_where_they_used_to_be_lost(
 
 
 def test_ctrl_c_ends_with_130_and_a_record_that_says_so(tiny_bert: Path, tmp_path: Path) -> None:
-    arguments = command("sst2", "--sample", "--checkpoint", str(tiny_bert), "--set", "training.epochs=10000")
-    with subprocess.Popen(
-        arguments,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell lets what it starts in the background ignore the signal, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:
+    with a_long_run(tiny_bert, tmp_path) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         for line in process.stdout:
