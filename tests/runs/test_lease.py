@@ -72,7 +72,17 @@ def test_a_run_that_is_alive_is_refused_and_one_that_was_killed_is_not(tmp_path:
 
 
 def test_a_fork_keeps_neither_the_lock_nor_the_file(tmp_path: Path) -> None:
-    forks = "child = os.fork()\nif child == 0: lease.release(); time.sleep(60); os._exit(0)\nprint(child)"
+    forks = """
+is_forked, forked = os.pipe()
+child = os.fork()
+if child == 0:
+    lease.release()
+    os.write(forked, b".")
+    time.sleep(60)
+    os._exit(0)
+os.read(is_forked, 1)
+print(child)
+"""
     with trainer(tmp_path, forks) as process:
         child = int(said(process))
         try:
