@@ -29,7 +29,7 @@ FLOORS = (
     ("training",),
     ("inference",),
     ("compare", "export", "push", "report", "reproduce", "submit", "terminal", "testing"),
-    ("launch",),
+    ("launch", "study"),
     ("cli",),
     ("glueft",),
 )
