@@ -24,7 +24,8 @@ class StudyRun:
         recipe: its name in the study: "mrpc".
         task: the name of the task.
         stage: "search" while a setting is chosen; "final" for the runs of the chosen setting on fresh seeds, or on all
-            training rows. Where there is only one setting, all runs are "final".
+            training rows. Where there is only one setting, all runs are "final"; where neither fresh seeds nor held-out
+            rows are asked for, all are "search", and those of the chosen setting go into the table.
         setting: what the study changes in the recipe, flat: {"schedule.initial_learning_rate": 2e-05}; {} if nothing.
         seed: of the training.
         trial: number of the drawn setting, from 0; None where the settings are not drawn.
@@ -104,10 +105,12 @@ class RecipeResult:
     def reported(self) -> list[StudyRun]:
         """The runs of the table: those of the chosen setting, on fresh seeds or all rows where the study asks for them.
 
-        Failed ones and those that still wait are among them.
+        Failed ones and those that still wait are among them; none before a setting is chosen.
         """
+        if self.chosen is None:
+            return []
         final = [run for run in self.runs if run.stage == "final"]
-        return final if self.chosen is not None else []
+        return final or [run for run in self.runs if run.setting == self.chosen]
 
     @property
     def searched(self) -> list[StudyRun]:
