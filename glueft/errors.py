@@ -92,3 +92,7 @@ class OutputError(GlueftError):
 
 class ComparisonError(GlueftError):
     """Runs cannot be compared: they are of different tasks, or predicted different rows."""
+
+
+class StudyError(GlueftError):
+    """A study file is wrong, or a folder is not that of a study."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from glueft.plugin.task import PublishedScore
+
 State = Literal["waiting", "running", "done", "pruned", "failed"]
 Stage = Literal["search", "final"]
 
@@ -83,6 +85,11 @@ class RecipeResult:
         chosen_run: name of the run whose model stands for the recipe; None while it is open.
         runs: all, in the order of the plan.
         starts_from: name of the recipe whose chosen run this one begins with; None for the checkpoint itself.
+        baseline: metrics of the best constant answer on the primary split, of the record of a run that is done; {}
+            before.
+        published: the task's scores to compare with; () on the sample, whose rows are others.
+        metric_labels: for each metric of one label that label, of the record of a run that is done.
+        row_notes: how the rows differ from the official ones, of the record of a run that is done.
     """
 
     name: str
@@ -100,6 +107,10 @@ class RecipeResult:
     chosen_run: str | None
     runs: Sequence[StudyRun]
     starts_from: str | None = None
+    baseline: Mapping[str, float] = field(default_factory=dict)
+    published: Sequence[PublishedScore] = ()
+    metric_labels: Mapping[str, str] = field(default_factory=dict)
+    row_notes: Sequence[str] = ()
 
     @property
     def reported(self) -> list[StudyRun]:

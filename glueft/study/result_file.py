@@ -1,0 +1,88 @@
+"""study.json: what a study has found so far, written and read."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import StudyError
+from glueft.files import write_text
+from glueft.study.result import StudyResult
+from glueft.system.plain_file import UnreadableError, read_json
+from glueft.text import json_text
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+NAME = "study.json"
+
+
+def write_result(result: StudyResult) -> None:
+    """Write study.json whole; folders in that of the study are written as seen from there, so that it can be moved.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    written = as_json(result)
+    for recipe in written["recipes"]:
+        for run in recipe["runs"]:
+            if run["folder"] is not None and Path(run["folder"]).is_relative_to(result.folder):
+                run["folder"] = str(Path(run["folder"]).relative_to(result.folder))
+    write_text(result.folder / NAME, json_text(written, indent=1) + "\n")
+
+
+def as_json(result: StudyResult) -> dict[str, Any]:
+    """Return all of a result as JSON has it; folders are absolute."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(result), default=str))
+    return plain
+
+
+def read_result(folder: str | os.PathLike[str]) -> StudyResult:
+    """Read study.json of a folder. Keys of a later glueft are left out.
+
+    Raises:
+        StudyError: there is none, or it is not what it should be.
+    """
+    place = Path(folder).absolute()
+    path = place / NAME
+    try:
+        result = _adapter().validate_python(read_json(path) | {"folder": place})
+    except FileNotFoundError:
+        raise StudyError(
+            f"{folder} is not the folder of a study",
+            expected=f"a folder with a {NAME}",
+            received="a folder without one" if place.is_dir() else "a file" if place.exists() else "nothing there",
+            fix="name the folder that `glueft study` has made, such as studies/glue",
+        ) from None
+    except (UnreadableError, TypeError, ValueError) as error:
+        raise StudyError(
+            f"{path} cannot be read",
+            expected="what `glueft study` writes",
+            received=_first_fault(error),
+            fix="remove it and run `glueft study` again: finished runs are not repeated",
+        ) from None
+    recipes = [
+        replace(recipe, runs=[replace(run, folder=run.folder and place / run.folder) for run in recipe.runs])
+        for recipe in result.recipes
+    ]
+    return replace(result, recipes=recipes)
+
+
+@cache
+def _adapter() -> TypeAdapter[StudyResult]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(StudyResult)
+
+
+def _first_fault(error: Exception) -> str:
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return str(error)
