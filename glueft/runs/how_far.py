@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,25 @@ class HowFar:
     def resume(self, folder: Path) -> str:
         """Return how the run in a folder goes on, with the command for it."""
         return ("go on" if self.saved else "begin it again") + f" with: glueft resume {shlex.quote(str(folder))}"
+
+
+def seconds_left(folder: Path, record: Record, how_far: HowFar) -> float | None:
+    """Estimate the seconds that a run still has to train, from the steps that its process has done so far.
+
+    The process writes run.json right before it trains, and then history.jsonl alone; compiling counts as training.
+
+    Returns:
+        None where no step of the process is known.
+    """
+    try:
+        begin, last = ((folder / name).stat().st_mtime for name in ("run.json", HISTORY))
+    except OSError:
+        return None
+    done = how_far.step - (record.parts[-1].from_step if record.parts else 0)
+    if how_far.planned is None or done <= 0 or last <= begin:
+        return None
+    left = (last - begin) / done * (how_far.planned - how_far.step)
+    return max(0.0, left - max(0.0, time.time() - last))
 
 
 def why_died(beat: Heartbeat | None) -> str:

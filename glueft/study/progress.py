@@ -1,0 +1,320 @@
+"""Shows a study: one live table of its runs with rich on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from glueft.study.result import StudyResult, StudyRun
+from glueft.study.running import OVER, Now, look, study_seconds_left
+from glueft.system.console import PlainConsole, Table, cell
+from glueft.text import counted, duration, printable_line, say, score_text
+
+# Seconds between two drawings of the table, between two looks into the folder of a run, and between two plain lines
+# that say how far the running ones are.
+DRAWN, LOOKED, SAID = 0.5, 1.0, 60.0
+# Lines above the table, and names in a line; more would hide the rest.
+MOST_FAILURES = 20
+MOST_NAMED = 4
+BAR_WIDTH = 12
+STYLES = {
+    "done": "green",
+    "running": "cyan",
+    "failed": "red",
+    "pruned": "yellow",
+    "stopped": "yellow",
+    "waiting": "dim",
+}
+
+
+def make_study_progress(stream: IO[str]) -> StudyProgress:
+    """Return the progress for a stream: a live table if it is a terminal, plain lines if not."""
+    console = PlainConsole(stream)
+    alive = console.is_terminal and not console.is_dumb_terminal
+    return LiveStudyProgress(console) if alive else PlainStudyProgress(stream)
+
+
+class StudyProgress:
+    """Takes what happens in a study, and shows nothing."""
+
+    def begin(self, result: StudyResult) -> None:
+        """The study begins or goes on; `end` has to follow, also after an error."""
+
+    def changed(self, result: StudyResult) -> None:
+        """Show the study as it is now. Called as often as the driver looks at its runs, with the same result or not."""
+
+    def say(self, line: str) -> None:
+        """Show a line."""
+
+    def end(self, result: StudyResult) -> None:
+        """Nothing runs any more, whether or not all is over."""
+
+
+class _Shown(StudyProgress):
+    """What both ways of showing a study know of it.
+
+    Attributes:
+        result: the last that was told.
+        over: the runs that are over, in the order in which they ended as far as it was seen.
+    """
+
+    result: StudyResult
+
+    def begin(self, result: StudyResult) -> None:
+        self.result = result
+        self._began = time.monotonic()
+        self._seen = {run.name: run for run in result.runs}
+        self._looks: dict[str, tuple[float, Now]] = {}
+        self.over = {run.name: run for run in result.runs if run.state in OVER}
+        self.say(f"study {result.name}: {self.counts()}")
+
+    def changed(self, result: StudyResult) -> None:
+        if result is self.result:
+            return
+        self.result = result
+        for run in result.runs:
+            before = self._seen.get(run.name)
+            if before is run:
+                continue
+            self._seen[run.name] = run
+            if run.state in OVER:
+                self.over[run.name] = run
+            else:
+                self.over.pop(run.name, None)
+            if before is None or before.state != run.state or run.attempts > before.attempts > 0:
+                self.happened(run)
+
+    def happened(self, run: StudyRun) -> None:
+        """A run has come to another state, or to another attempt."""
+
+    def running(self) -> dict[str, tuple[StudyRun, Now]]:
+        """Return the runs at work and what they do, by name."""
+        moment = time.monotonic()
+        found = {}
+        for run in self.result.runs:
+            if run.state != "running":
+                continue
+            looked = self._looks.get(run.name)
+            if looked is None or moment - looked[0] >= LOOKED:
+                looked = self._looks[run.name] = moment, look(self.result.folder, run)
+            found[run.name] = run, looked[1]
+        return found
+
+    def counts(self) -> str:
+        """Return `40 runs: 12 done, 2 running, 26 waiting`."""
+        return counts_text(Counter(run.state for run in self.result.runs))
+
+    def time_text(self, running: Mapping[str, tuple[StudyRun, Now]]) -> str:
+        """Return `12:03 gone, about 24:10 left`."""
+        left = study_seconds_left(
+            self.result.runs, [now.seconds_left for _, now in running.values()], max(1, len(running))
+        )
+        gone = f"{duration(time.monotonic() - self._began)} gone"
+        return gone if left is None or not running else f"{gone}, about {duration(left)} left"
+
+
+class PlainStudyProgress(_Shown):
+    """A line when a run begins and when it ends, and now and then one on those at work."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+
+    def say(self, line: str) -> None:
+        say(line, stream=self.stream)
+
+    def begin(self, result: StudyResult) -> None:
+        super().begin(result)
+        self._said = time.monotonic()
+
+    def changed(self, result: StudyResult) -> None:
+        super().changed(result)
+        if time.monotonic() - self._said < SAID:
+            return
+        self._said = time.monotonic()
+        running = self.running()
+        if running:
+            named = [f"{name} {now_text(now)}" for name, (_, now) in [*running.items()][:MOST_NAMED]]
+            more = f" and {len(running) - MOST_NAMED} more" * (len(running) > MOST_NAMED)
+            self.say(f"{self.counts()}; {self.time_text(running)}; {', '.join(named)}{more}")
+
+    def happened(self, run: StudyRun) -> None:
+        self.say(f"[{len(self.over):,}/{len(self.result.runs):,}] {run.name}: {event_text(run)}")
+
+    def end(self, result: StudyResult) -> None:
+        self.changed(result)
+        self.say(f"study {result.name}: {self.counts()}")
+
+
+class LiveStudyProgress(_Shown):
+    """A table that is drawn anew: the runs at work, the last that ended, the next to come, as far as there is room.
+
+    A line above it, which stays, says of each run that failed why.
+    """
+
+    def __init__(self, console: PlainConsole) -> None:
+        self.console = console
+        self._live: Live | None = None
+
+    def say(self, line: str) -> None:
+        self.console.print(cell(line))
+
+    def begin(self, result: StudyResult) -> None:
+        super().begin(result)
+        self._failures = 0
+        self._drawn = 0.0
+        self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
+        self._live.start()
+        self._draw()
+
+    def changed(self, result: StudyResult) -> None:
+        super().changed(result)
+        if time.monotonic() - self._drawn >= DRAWN:
+            self._draw()
+
+    def happened(self, run: StudyRun) -> None:
+        if run.state != "failed":
+            return
+        self._failures += 1
+        if self._failures <= MOST_FAILURES:
+            self.console.print(Text.assemble(("✗ ", "red"), cell(f"{run.name}: {event_text(run)}")))
+        if self._failures == MOST_FAILURES:
+            self.say("further failures are counted only; glueft study status names them")
+
+    def end(self, result: StudyResult) -> None:
+        super().changed(result)
+        if self._live is not None:
+            self._draw()
+            self._live.stop()
+            self._live = None
+
+    def _draw(self) -> None:
+        assert self._live is not None
+        self._drawn = time.monotonic()
+        running = self.running()
+        # Of the window's lines two are the counts and the table's header, and two may say what is left out; the last
+        # is the cursor's.
+        table, before, after = self._table(running, max(3, self.console.size.height - 5))
+        counts = Text.assemble((printable_line(self.result.name), "bold"), f"  {self.counts()}  ")
+        counts.append(self.time_text(running), "dim")
+        parts: list[Any] = [counts, table]
+        parts[1:1] = [Text(f"… {before:,} before these are over", "dim")] if before else []
+        parts += [Text(f"… {after:,} more wait", "dim")] if after else []
+        for part in parts:
+            if isinstance(part, Text):
+                part.no_wrap, part.overflow = True, "ellipsis"
+        self._live.update(Group(*parts), refresh=True)
+
+    def _table(self, running: Mapping[str, tuple[StudyRun, Now]], room: int) -> tuple[Table, int, int]:
+        """Return the table of at most so many rows, and how many runs that are over and that wait it leaves out."""
+        over = [*self.over.values()]
+        waiting = [run for run in self.result.runs if run.state == "waiting"]
+        at_work = [*running.values()][:room]
+        room -= len(at_work)
+        # Half of the room for what comes, all of it if nothing else needs it.
+        next_ones = waiting[: max(room // 2, room - len(over))]
+        last = over[-(room - len(next_ones)) :] if room > len(next_ones) else []
+        table = run_table()
+        for run in last:
+            add_run(table, run)
+        for run, now in at_work:
+            add_run(table, run, now)
+        for run in next_ones:
+            add_run(table, run)
+        hidden = len(running) - len(at_work)
+        return table, len(over) - len(last), len(waiting) - len(next_ones) + hidden
+
+
+def run_table() -> Table:
+    """Return an empty table of runs, a line each; where there is little room, settings and reasons give way first."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("run", no_wrap=True, overflow="ellipsis")
+    table.add_column("setting", min_width=7)
+    table.add_column("state", min_width=7)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    return table
+
+
+def add_run(table: Table, run: StudyRun, now: Now | None = None) -> None:
+    """Add the row of a run; `now` is of one that is not over."""
+    if run.state == "running" and now is not None and now.alive is False:
+        shown, seconds = Text(f"stopped {now_text(now)}" if now.step else "stopped", STYLES["stopped"]), ""
+    elif run.state == "running" and now is not None:
+        shown, seconds = _progress(now), "" if now.seconds_left is None else f"{duration(now.seconds_left)} left"
+    else:
+        shown, seconds = Text(state_text(run), STYLES[run.state]), "" if run.seconds is None else duration(run.seconds)
+    shown.no_wrap, shown.overflow = True, "ellipsis"
+    setting = Text(setting_text(run.setting), no_wrap=True, overflow="ellipsis")
+    table.add_row(run.name, setting, shown, "" if run.score is None else score_text(run.score), seconds)
+
+
+def _progress(now: Now) -> Text:
+    """A bar and the steps, or that there are none yet."""
+    if not now.steps:
+        return Text("setting up" if now.folder else "starting", STYLES["running"])
+    full = min(BAR_WIDTH, BAR_WIDTH * now.step // now.steps)
+    bar = (("━" * full, STYLES["running"]), ("━" * (BAR_WIDTH - full), "dim"))
+    return Text.assemble(*bar, f" {now.step:,}/{now.steps:,}")
+
+
+def now_text(now: Now) -> str:
+    """Return `at step 120/1,377 (0:45 left)`."""
+    if not now.steps:
+        return "setting up" if now.folder else "starting"
+    left = "" if now.seconds_left is None else f" ({duration(now.seconds_left)} left)"
+    return f"at step {now.step:,}/{now.steps:,}{left}"
+
+
+def state_text(run: StudyRun) -> str:
+    """Return the state, with the reason where there is one."""
+    if run.state == "done" and run.collapsed:
+        return "done, collapsed"
+    reason = _reason(run)
+    return f"{run.state}: {reason}" if run.state in ("failed", "pruned") and reason else run.state
+
+
+def event_text(run: StudyRun) -> str:
+    """Return what has just happened to a run, in a line."""
+    if run.state == "running":
+        if run.attempts > 1:
+            return f"begins again (attempt {run.attempts})"
+        setting = setting_text(run.setting)
+        return "goes on" if run.step else f"begins ({setting})" if setting else "begins"
+    if run.state == "waiting":
+        reason = _reason(run)
+        return f"will be tried again: {reason}" if reason else "waits again"
+    if run.state != "done":
+        return state_text(run)
+    score = "" if run.score is None else f", score {score_text(run.score)}"
+    seconds = "" if run.seconds is None else f" ({duration(run.seconds)})"
+    return f"done{score}{', collapsed' * run.collapsed}{seconds}"
+
+
+def setting_text(setting: Mapping[str, Any]) -> str:
+    """Return what a study changes in a recipe, keys by their last part: `initial_learning_rate=2e-05, epochs=3`."""
+    return ", ".join(f"{printable_line(key.rpartition('.')[2])}={value_text(value)}" for key, value in setting.items())
+
+
+def value_text(value: Any) -> str:
+    """Return a value of a setting as a recipe writes it, a text without quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return printable_line(value)
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return `40 runs: 12 done, 2 running, 26 waiting`."""
+    named = [f"{counts[state]:,} {state}" for state in STYLES if counts.get(state)]
+    return f"{counted(sum(counts.values()), 'run')}: {', '.join(named)}" if named else "no runs"
+
+
+def _reason(run: StudyRun) -> str:
+    return printable_line((run.error or "").strip().partition("\n")[0])

@@ -1,0 +1,84 @@
+"""How far the runs of a study have come that are not over, looked up in their folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from glueft.errors import GlueftError
+from glueft.runs.how_far import HowFar, seconds_left
+from glueft.runs.lease import is_running
+from glueft.runs.run import Run
+from glueft.study.result import StudyRun
+
+OVER = ("done", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class Now:
+    """What a run that is not over is doing.
+
+    Attributes:
+        alive: whether a process works at it: the run's own, or one that has claimed it; None if that cannot be known.
+        folder: of its last attempt, absolute; None before the first.
+        step: the last that is known to be done; 0 if none is.
+        steps: the planned ones; None where it has not read its rows yet.
+        seconds_left: of the training, estimated; None where there is nothing to estimate it from.
+    """
+
+    alive: bool | None
+    folder: Path | None
+    step: int
+    steps: int | None
+    seconds_left: float | None
+
+
+def look(study: Path, run: StudyRun) -> Now:
+    """Look into the folder of a run, which may not be there yet. Nothing is raised."""
+    place = study / "runs" / run.name
+    claimed = is_running(place, None)
+    folder = newest_attempt(place)
+    try:
+        if folder is None:
+            return Now(claimed, None, 0, None, None)
+        opened = Run.open(folder, finished=False, tolerant=True)
+    except (GlueftError, OSError):
+        return Now(claimed, folder, 0, None, None)
+    trained = opened.is_running()
+    how_far = HowFar.of(folder, opened.record)
+    alive = True if claimed or trained else None if claimed is None and trained is None else False
+    left = seconds_left(folder, opened.record, how_far) if alive is not False else None
+    return Now(alive, folder, how_far.step, how_far.planned, left)
+
+
+def newest_attempt(place: Path) -> Path | None:
+    """Return the newest run folder in the folder of a planned run; None if there is none."""
+    with suppress(OSError):
+        # Their names hold the time at which they began.
+        return max((path.parent for path in place.glob("[!.]*/run.json")), key=lambda path: path.name, default=None)
+    return None
+
+
+def study_seconds_left(runs: Sequence[StudyRun], left: Sequence[float | None], slots: int) -> float | None:
+    """Estimate the seconds until all runs of a study are over; None while no run of it is done.
+
+    Args:
+        runs: all of the study. A waiting one is thought to take as long as those of its recipe that are done, or else
+            as those of all recipes.
+        left: the seconds that each run at work still has to train.
+        slots: how many runs are at work at once.
+    """
+    took: dict[str, list[float]] = {}
+    for run in runs:
+        if run.state == "done" and run.seconds:
+            took.setdefault(run.recipe, []).append(run.seconds)
+    if not took:
+        return None
+    means = {recipe: fmean(seconds) for recipe, seconds in took.items()}
+    mean = fmean(means.values())
+    waiting = sum(means.get(run.recipe, mean) for run in runs if run.state == "waiting")
+    at_work = [mean / 2 if seconds is None else seconds for seconds in left]
+    return max(sum(at_work, waiting) / max(1, slots), *at_work, 0.0)
