@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from glueft.data.held_out import HELD_OUT
 from glueft.errors import ComparisonError
 from glueft.metrics import known_metrics, metric_labels
 
@@ -139,7 +140,8 @@ def _refuse_other_rows(runs: Sequence[Run], predictions: Sequence[Predictions], 
                 f"the runs have different {split} rows",
                 f"{_rows(predictions[0], one)}, as in {first.folder.name}",
                 f"{_rows(other_rows, other)} in {run.folder.name}",
-                "compare runs on the same data: the same files, and the same data.limit_validation",
+                "compare runs on the same data: the same files, and the same data.limit_validation"
+                + (", data.held_out and data.held_out_seed" if split == HELD_OUT else ""),
             )
         # Scores that are the same may be written with fewer digits, as earlier versions did; see `_digits`.
         same_scores = bool(one) and one == other and not run.labels

@@ -29,7 +29,7 @@ def stratified_draw(labels: NDArray[Any], limit: int, seed: int) -> NDArray[np.i
         parts = np.array_split(np.argsort(labels, kind="stable"), limit)
         return np.sort([random.choice(part) for part in parts])
     values, counts = np.unique(labels, return_counts=True)
-    takes = _shares(counts, limit)
+    takes = shares(counts, limit)
     chosen = [
         random.choice(np.flatnonzero(labels == value), take, replace=False)
         for value, take in zip(values, takes, strict=True)
@@ -37,7 +37,7 @@ def stratified_draw(labels: NDArray[Any], limit: int, seed: int) -> NDArray[np.i
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-def _shares(counts: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+def shares(counts: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     """Return how many rows of each label to draw: `limit` together, none more than there are."""
     import numpy as np
 

@@ -24,12 +24,12 @@ NAMED = 5
 
 
 def row_warnings(task: Task, splits: Mapping[str, Rows], *, new_head: bool) -> Iterator[str]:
-    """Yield warnings about "train" and the validation splits, a sentence each.
+    """Yield warnings about "train" and the splits that the run is evaluated on, a sentence each.
 
     Without a `new_head`, the scale of scores is no matter: the head of a checkpoint may know any.
     """
     train = splits["train"]
-    validation = [splits[name] for name in task.validation_splits]
+    validation = [rows for name, rows in splits.items() if name not in ("train", *task.test_splits)]
     for rows in (train, *validation):
         yield from (_labels_without_rows(rows) if task.labels else _one_score(rows))
     if task.labels:
@@ -121,10 +121,9 @@ def _contradictions(train: Rows) -> Iterator[str]:
 
 def _repeated(train: Rows, validation: Sequence[Rows]) -> Iterator[str]:
     """Find validation rows with the texts of a training row, exactly or but for case and white space."""
-    keys = {rows.name: _keys(rows) for rows in validation}
-    trained = set(_keys(train))
+    trained = set(train.keys)
     for rows in validation:
-        found = [row for row, key in enumerate(keys[rows.name]) if key in trained]
+        found = [row for row, key in enumerate(rows.keys) if key in trained]
         if not found:
             continue
         texts = list(zip(*rows.texts, strict=True))
@@ -144,12 +143,6 @@ def _repeated(train: Rows, validation: Sequence[Rows]) -> Iterator[str]:
 
 def _texts(rows: Rows) -> str:
     return "text" if len(rows.texts) == 1 else "texts"
-
-
-def _keys(rows: Rows) -> list[int]:
-    """Return a hash of each row's texts without case and white space."""
-    plain = [[" ".join(text.split()).casefold() for text in column] for column in rows.texts]
-    return [hash(texts) for texts in zip(*plain, strict=True)]
 
 
 def _named(what: str, names: Sequence[str]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from glueft.data.held_out import HELD_OUT, HeldOutDraw, held_out_rows
 from glueft.data.limited_draw import stratified_draw
 from glueft.errors import DataError
 from glueft.metrics.choice import choose_metrics
@@ -17,6 +18,7 @@ from glueft.plugin.json_values import json_values
 from glueft.suggest import nearest
 from glueft.tables import limits
 from glueft.tables.problems import listed, shown
+from glueft.text import counted
 
 if TYPE_CHECKING:
     import datasets
@@ -44,6 +46,7 @@ class Rows:
     label_names: tuple[str, ...]  # in the order of their indices; empty in regression
     limited_from: int | None = None  # the rows of the whole split, where a limit left some out
     stratified: bool = False  # whether the rows of a limit were drawn by label, not the first ones taken
+    part_of: int | None = None  # the train rows, after their limit, that some were held out of
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,6 +65,12 @@ class Rows:
             digest.update(encode(row).encode("utf-8") + b"\n")
         return digest.hexdigest()
 
+    @cached_property
+    def keys(self) -> list[int]:
+        """A hash of each row's texts without case and white space; another one in each process."""
+        plain = [[" ".join(text.split()).casefold() for text in column] for column in self.texts]
+        return [hash(texts) for texts in zip(*plain, strict=True)]
+
     def _labels_by_name(self) -> list[str | float | None]:
         if self.label_names:
             names: list[str | None] = [*self.label_names, None]  # index -1 is the None at the end
@@ -76,6 +85,7 @@ def load_rows(
     limit_train: int | None = None,
     limit_validation: int | None = None,
     draw_seed: int | None = None,
+    held_out: HeldOutDraw | None = None,
 ) -> dict[str, Rows]:
     """Load a task's rows and check them.
 
@@ -85,37 +95,58 @@ def load_rows(
         limit_train: the most rows of the training split; the first ones are kept.
         limit_validation: likewise for each validation split.
         draw_seed: draw the rows of a limit by label, with this seed, instead of keeping the first ones.
+        held_out: the part of the training rows, after their limit, that becomes the split "held_out".
 
     Returns:
-        "train", the task's validation splits and those of its test splits that there are, in this order.
+        "train", the task's validation splits and those of its test splits that there are, in this order; with
+        `held_out` that split instead of the validation splits, which are not looked at.
 
     Raises:
         DataError: what `task.load` returns is not what the task declares, or a row is malformed.
         HubError: the hub is out of reach and its cache does not hold the rows.
     """
     loaded = _load(task, source)
-    needed = ("train", *task.validation_splits)
-    limits = {"train": limit_train} | dict.fromkeys(task.validation_splits, limit_validation)
+    validation = task.validation_splits if held_out is None else ()
+    needed = ("train", *validation)
+    limits = {"train": limit_train} | dict.fromkeys(validation, limit_validation)
     limits |= dict.fromkeys(task.test_splits)
     missing = [split for split in needed if split not in loaded]
     if missing:
         fix = f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}"
         raise _no_split(f"{named(task)} has no {missing[0]} split", f"the splits {' and '.join(needed)}", loaded, fix)
-    return {
+    rows = {
         split: _rows(task, split, loaded[split], limit, draw_seed) for split, limit in limits.items() if split in loaded
     }
+    if held_out is None:
+        return rows
+    train, held = _divide(rows.pop("train"), held_out)
+    return {"train": train, HELD_OUT: held} | rows
 
 
 def load_split(
-    task: Task, source: Source, split: str, *, limit: int | None = None, draw_seed: int | None = None
+    task: Task,
+    source: Source,
+    split: str,
+    *,
+    limit: int | None = None,
+    draw_seed: int | None = None,
+    held_out: HeldOutDraw | None = None,
 ) -> Rows:
-    """Load one split of a task and check it, as `load_rows` does. A source of files reads no others, then or later."""
-    source.only = split
+    """Load one split of a task and check it, as `load_rows` does. A source of files reads no others, then or later.
+
+    With `held_out`, "train" and "held_out" are the two parts of the training rows, and `limit` is that of them all.
+    """
+    divided = held_out is not None and split in ("train", HELD_OUT)
+    name = "train" if divided else split
+    source.only = name
     loaded = _load(task, source)
-    if split not in loaded:
+    if name not in loaded:
         fix = "check where the rows come from: --data-dir names the folder with the benchmark's own files"
-        raise _no_split(f"{named(task)} has no {split} split there", f"rows for {split}", loaded, fix)
-    return _rows(task, split, loaded[split], limit, draw_seed)
+        raise _no_split(f"{named(task)} has no {name} split there", f"rows for {name}", loaded, fix)
+    rows = _rows(task, name, loaded[name], limit, draw_seed)
+    if held_out is None or not divided:
+        return rows
+    return _divide(rows, held_out)[split == HELD_OUT]
 
 
 def _no_split(message: str, expected: str, loaded: datasets.DatasetDict, fix: str) -> DataError:
@@ -172,6 +203,48 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None, 
     labels = table["label"].to_pylist() if labelled else [None] * table.num_rows
     limited_from = whole if whole > table.num_rows else None
     return Rows(split, texts, _labels(where, task, labels, hidden=hidden), tuple(task.labels), limited_from, stratified)
+
+
+def _divide(train: Rows, draw: HeldOutDraw) -> tuple[Rows, Rows]:
+    """Return the rows that are left for the training, and those that are held out, each in the order of the split.
+
+    Raises:
+        DataError: there are too few rows.
+    """
+    import numpy as np
+
+    count, whole = draw.count(len(train)), len(train)
+    if count >= whole:
+        raise DataError(
+            f"data.held_out leaves no row of the {counted(whole, 'train row')} for the training",
+            expected=f"fewer than {whole:,} rows to hold out",
+            received=f"{count:,}",
+            fix="hold out fewer rows (data.held_out), or train on more",
+        )
+    held = held_out_rows(train.labels, train.keys, count, draw.seed)
+    if not len(held):
+        raise DataError(
+            f"no train row can be held out: each of the {counted(whole, 'train row')} is the only one of its label",
+            expected="two rows or more of a label",
+            received="one of each",
+            fix="train on more rows, or remove data.held_out",
+        )
+    kept = np.setdiff1d(np.arange(whole), held)
+    return _part(train, kept, train.name, train.stratified), _part(train, held, HELD_OUT, True)
+
+
+def _part(train: Rows, positions: npt.NDArray[np.int64], name: str, stratified: bool) -> Rows:
+    texts = tuple([column[row] for row in positions.tolist()] for column in train.texts)
+    limited = train.limited_from if name == train.name else None
+    return replace(
+        train,
+        name=name,
+        texts=texts,
+        labels=train.labels[positions],
+        limited_from=limited,
+        stratified=stratified,
+        part_of=len(train),
+    )
 
 
 def _check_column(where: str, column: str, columns: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from glueft.data.held_out import HELD_OUT
 from glueft.errors import DataError
 from glueft.text import counted
 
@@ -19,14 +20,22 @@ if TYPE_CHECKING:
 LENGTH_BINS = 32
 
 
+def evaluated_splits(task: Task | type[Task], data: Any) -> tuple[str, ...]:
+    """Return the labelled splits that a run is evaluated on, the primary one first; `data` is that of the recipe."""
+    return tuple(task.validation_splits) if data.held_out is None else (HELD_OUT,)
+
+
 def predicted_splits(task: Task, predict: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:
     """Return the splits that `data.predict` names, each once; "validation" and "test" stand for all of that sort.
+
+    Where rows were held out, they are the only ones of the sort "validation".
 
     Raises:
         DataError: the data (`found`) does not have the split, or none of the sort.
     """
     found = list(found)
-    sorts = {"validation": task.validation_splits, "test": task.test_splits}
+    validation = (HELD_OUT,) if HELD_OUT in found else task.validation_splits
+    sorts = {"validation": validation, "test": task.test_splits}
     chosen: dict[str, None] = {}
     for name in predict:
         named = sorts.get(name, (name,))
@@ -49,7 +58,10 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
         split["limited_from"] = rows.limited_from
     if rows.stratified:
         split["limit_draw"] = "stratified"
-    if task.sizes.get(rows.name, len(rows)) != len(rows):
+    if rows.part_of is not None:
+        split["part_of"] = rows.part_of
+    whole = rows.part_of or len(rows)
+    if task.sizes.get(rows.name, whole) != whole:
         split["official_rows"] = task.sizes[rows.name]
     if encoded is not None:
         split |= {"tokens": len(encoded.ids), "truncated_rows": encoded.truncated}
@@ -75,12 +87,17 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
     """Return a line for each split that has not all rows of the official one; `left_out` counts its broken lines."""
     notes = []
     for name, rows in splits.items():
-        whole = rows.limited_from or len(rows)
+        used = rows.part_of or len(rows)
+        whole = rows.limited_from or used
         official = task.sizes.get(name, whole)
+        if name == HELD_OUT:
+            drawn = f"{len(rows):,} of the {counted(whole, 'train row')}, drawn by label"
+            notes.append(f"{name} is {drawn}; the validation rows are not looked at")
+            continue
         if left_out.get(name):
             notes.append(f"{name} is without {counted(left_out[name], 'broken line')} of its file")
         if rows.limited_from is not None:
-            which = f"{len(rows):,} of {counted(whole, 'row')}"
+            which = f"{used:,} of {counted(whole, 'row')}"
             drawn = f"{which}, drawn by label" if rows.stratified else f"the first {which}"
             notes.append(f"{name} is limited to {drawn}")
         if official != whole:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.splits import describe_split, is_labelled, size_notes
+from glueft.data.held_out import HELD_OUT
+from glueft.data.splits import describe_split, evaluated_splits, is_labelled, size_notes
 from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
@@ -63,7 +64,7 @@ def evaluate_run(
     Args:
         run: from `Run.open`.
         splits: "train", "validation" and "test" (the last two mean all splits of that kind), or single splits by name;
-            the validation splits if empty.
+            if empty, those that the run was evaluated on.
         overrides: changes of the run's recipe, as `--set` takes them.
         data_dir: read the rows from this folder, in the benchmark's own layout.
         sample: read the rows that ship with the task.
@@ -85,7 +86,7 @@ def evaluate_run(
     with clock.phase("setup", clock.begin):
         parts = run.load_parts(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
         run = run.with_parts(parts)
-        chosen = choose_splits(parts.task, splits)
+        chosen = choose_splits(parts, splits)
         check_model_folder(run)
         check_task_labels(run)
         own = {split: run.predictions(split) for split in chosen if split in run.splits() or _promised(run, split)}
@@ -135,7 +136,7 @@ def evaluate_checkpoint(
     task = parts.task
     use_registry(*parts.plugin_files)
     with clock.phase("setup", clock.begin):
-        chosen = choose_splits(task, splits)
+        chosen = choose_splits(parts, splits)
         with progress.phase(f"checkpoint {parts.model.checkpoint}"):
             found = find_checkpoint(parts.model.checkpoint, parts.model.revision, parts.registry)
             checkpoint = rename_labels(found, labels)
@@ -152,16 +153,19 @@ def evaluate_checkpoint(
     return result | {"run_dir": None, "comparison": None, "seconds": clock.readings()}
 
 
-def choose_splits(task: Task, names: Sequence[str]) -> tuple[str, ...]:
+def choose_splits(settings: TaskParts, names: Sequence[str]) -> tuple[str, ...]:
     """Return the splits that `--split` names, each once; see `evaluate_run`.
+
+    "validation" are the task's own validation splits, also where the run was evaluated on rows that were held out.
 
     Raises:
         DataError: the task has no such split.
     """
+    task, evaluated = settings.task, evaluated_splits(settings.task, settings.data)
     sorts = {"train": ("train",), "validation": task.validation_splits, "test": task.test_splits}
-    known = tuple(dict.fromkeys(("train", *task.validation_splits, *task.test_splits)))
+    known = tuple(dict.fromkeys(("train", *evaluated, *task.validation_splits, *task.test_splits)))
     chosen: dict[str, None] = {}
-    for name in names or ("validation",):
+    for name in names or evaluated:
         meant = sorts.get(name) or ((name,) if name in known else ())
         if not meant:
             fix = did_you_mean(name, (*known, *sorts)).strip() or "name one of them with --split"
@@ -204,7 +208,14 @@ def read_rows(
     for split in splits:
         source = make_source(data, task)  # a source that was asked for one split has no other
         with progress.phase(f"{split} rows of {task.name} ({source.kind})"):
-            rows[split] = load_split(task, source, split, limit=limits.get(split), draw_seed=data.draw_seed)
+            rows[split] = load_split(
+                task,
+                source,
+                split,
+                limit=limits.get("train" if split == HELD_OUT else split),
+                draw_seed=data.draw_seed,
+                held_out=data.held_out_draw,
+            )
         _refuse_unlabelled(task, rows[split])
         provenance = source.provenance
         left_out |= provenance.pop("left_out", {})
@@ -293,8 +304,11 @@ def _begin(progress: Progress | None, begin: float | None, verbose: bool) -> tup
 
 def _promised(run: Run, split: str) -> bool:
     """Whether the run's recipe has it write the predictions of a split."""
-    predict = run.recipe_settings()["data"].get("predict", [])
-    return split in predict or ("validation" in predict and split in run.parts.task.validation_splits)
+    data, validation = run.recipe_settings()["data"], run.parts.task.validation_splits
+    predict, evaluated = data.get("predict", []), validation if data.get("held_out") is None else (HELD_OUT,)
+    if split in evaluated:
+        return split in predict or "validation" in predict
+    return split in predict and split not in validation
 
 
 def _same_hub_dataset(run: Run, parts: TaskParts) -> bool:

@@ -23,7 +23,15 @@ EARLIER_DECIMALS = 6
 # The keys of a recipe that an evaluation reads. The fingerprint of the rows tells whether they are the same.
 _READ: dict[str, tuple[str, ...]] = {
     "task": (),
-    "data": ("max_length", "limit_train", "limit_validation", "limit_draw", "limit_seed"),
+    "data": (
+        "max_length",
+        "limit_train",
+        "limit_validation",
+        "limit_draw",
+        "limit_seed",
+        "held_out",
+        "held_out_seed",
+    ),
     "training": ("evaluation_batch_size",),
     "engine": ("precision",),
 }

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from glueft.data.held_out import HELD_OUT
 from glueft.hub.checkpoint_files import WEIGHTS
 from glueft.metrics import hub_name, metric_title
 from glueft.push.markdown import FILTERS
@@ -109,7 +110,8 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
     for split, metrics in record.all_metrics().items():
         described = data.splits.get(split)
         official = data.source != "sample" and not (
-            described and (described.official_rows is not None or described.limited_from is not None)
+            described
+            and (split == HELD_OUT or described.official_rows is not None or described.limited_from is not None)
         )
         name, config = (hub.path, hub.config) if official and hub else (record.task, None)
         for metric, value in metrics.items():

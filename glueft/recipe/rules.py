@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from glueft.data.held_out import HELD_OUT
+from glueft.data.splits import evaluated_splits
 from glueft.plugin.task import Task
 from glueft.recipe.problems import Locations, Problem
 from glueft.recipe.sections import Data, Freeze, Hub, Model
@@ -18,7 +20,7 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
     data, task, model = parts.get("data"), parts.get("task"), parts.get("model")
     if isinstance(data, Data):
         if isinstance(task, Task):
-            problems += _predict(data, task, locations)
+            problems += _predict(data, task, locations) + _held_out(data, task, locations)
         if isinstance(task, Task) and task.reads_own_files:
             problems += _own_files(data, task, locations)
         else:
@@ -84,7 +86,7 @@ def _own_files(data: Data, task: Task, locations: Locations) -> list[Problem]:
 
 def _predict(data: Data, task: Task, locations: Locations) -> list[Problem]:
     """The splits to predict must be the task's, or "validation" or "test" for all of a kind."""
-    known = tuple(dict.fromkeys(("validation", "test", *task.validation_splits, *task.test_splits)))
+    known = tuple(dict.fromkeys(("validation", "test", *evaluated_splits(task, data), *task.test_splits)))
     expected = f"one of {', '.join(map(as_toml, known))}"
     return [
         locations.problem(
@@ -92,11 +94,35 @@ def _predict(data: Data, task: Task, locations: Locations) -> list[Problem]:
             f"expected {expected}; received {received(split)}",
             expected=expected,
             received=received(split),
-            fix=did_you_mean(split, known).strip() or f'these are the splits of task "{task.name}"',
+            fix=_why_not_predicted(split, task)
+            or did_you_mean(split, known).strip()
+            or f'these are the splits of task "{task.name}"',
             suggestion=nearest(split, known),
         )
         for place, split in enumerate(data.predict)
         if split not in known
+    ]
+
+
+def _why_not_predicted(split: str, task: Task) -> str:
+    if split == HELD_OUT:
+        return "hold training rows out: data.held_out = 0.1"
+    if split in task.validation_splits:
+        return 'data.held_out leaves the validation rows alone: name "validation" for those held out, or remove it'
+    return ""
+
+
+def _held_out(data: Data, task: Task, locations: Locations) -> list[Problem]:
+    if data.held_out is None or HELD_OUT not in (*task.validation_splits, *task.test_splits):
+        return []
+    return [
+        locations.problem(
+            ("data", "held_out"),
+            f'task "{task.name}" has a split of that name',
+            expected="no held_out with this task",
+            received=received(data.held_out),
+            fix="remove held_out, or rename the split in the task's plugin",
+        )
     ]
 
 

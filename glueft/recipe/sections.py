@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from glueft.data.held_out import HeldOutDraw
 from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
 from glueft.plugin.options import LocalPath, Options
 
@@ -80,6 +81,15 @@ class Data(Options):
     limit_seed: int | None = Field(
         None, ge=0, le=2**32 - 1, description="Of the draw, by default 42; training.seed does not change it."
     )
+    held_out: Annotated[int, Field(ge=1, le=10**9)] | Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Hold so many of the training rows out, or such a part of them (0.1): they are what the run is "
+        "evaluated on, and the validation rows are not looked at. Each label has its share; equal texts stay together.",
+        examples=[0.1],
+    )
+    held_out_seed: int | None = Field(
+        None, ge=0, le=2**32 - 1, description="Of their draw, by default 42; training.seed does not change it."
+    )
     predict: Annotated[tuple[Text, ...], AfterValidator(_each_once)] = Field(
         ("validation",),
         description='Splits whose predictions are written: "validation" and "test", each for all of its kind, or '
@@ -93,6 +103,14 @@ class Data(Options):
         if self.limit_draw != "stratified":
             return None
         return 42 if self.limit_seed is None else self.limit_seed
+
+    @property
+    def held_out_draw(self) -> HeldOutDraw | None:
+        """The draw of the training rows that are held out; `limit_validation` is the most of them."""
+        if self.held_out is None:
+            return None
+        seed = 42 if self.held_out_seed is None else self.held_out_seed
+        return HeldOutDraw(self.held_out, seed, self.limit_validation)
 
 
 class Training(Options):

@@ -31,7 +31,7 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
         "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes",
         "left_out", "splits",
     ),
-    Split: ("rows", "sha256", "limited_from", "limit_draw", "official_rows", "tokens", "truncated_rows"),
+    Split: ("rows", "sha256", "limited_from", "limit_draw", "part_of", "official_rows", "tokens", "truncated_rows"),
     Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family"),
     Host: ("system", "cpus", "python"),
     RunPart: ("status", "started", "finished", "from_step", "to_step", "seconds", "host", "versions"),

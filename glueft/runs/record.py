@@ -147,6 +147,9 @@ class Split(Part):
     sha256: str | None = Field(default=None, description="fingerprint of the rows")
     limited_from: Count | None = Field(default=None, description="rows before the limit of the recipe")
     limit_draw: str | None = Field(default=None, description="how the rows of the limit were drawn")
+    part_of: Count | None = Field(
+        default=None, description="train rows, some of which are held out, as data.held_out says"
+    )
     official_rows: Count | None = Field(default=None, description="rows that the split has officially")
     tokens: Count | None = Field(default=None, description="tokens of all rows")
     truncated_rows: Count | None = Field(default=None, description="rows that were cut to data.max_length")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
-from glueft.data.splits import describe_split, predicted_splits, size_notes
+from glueft.data.splits import describe_split, evaluated_splits, predicted_splits, size_notes
 from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
@@ -118,8 +118,8 @@ class Session:
 
     @property
     def primary_split(self) -> str:
-        """The split whose metrics are those of the run: the first validation split."""
-        return self.task.validation_splits[0]
+        """The split whose metrics are those of the run: the first validation split, or "held_out"."""
+        return evaluated_splits(self.task, self.recipe.data)[0]
 
     @property
     def kept_metric(self) -> str | None:
@@ -191,7 +191,8 @@ class Session:
             "metric_facts": metric_facts([*task.metrics, *other_metrics(task.metrics, len(self.labels))]),
             "task_description": describe_task(task).as_record(),
             "majority_accuracy": majority_accuracy(task, self.encoded[self.primary_split].labels),
-            "published": [asdict(score) for score in task.published],
+            # They are of the validation rows.
+            "published": [asdict(score) for score in task.published if self.recipe.data.held_out is None],
         }
 
     def describe_engine(self) -> dict[str, Any]:
@@ -241,7 +242,7 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
         limits = {"limit_train": data.limit_train, "limit_validation": data.limit_validation}
-        rows = load_rows(task, source, **limits, draw_seed=data.draw_seed)
+        rows = load_rows(task, source, **limits, draw_seed=data.draw_seed, held_out=data.held_out_draw)
         predicted = predicted_splits(task, data.predict, rows)
         new_head = recipe.model.new_head or not has_head(checkpoint)
         for text in row_warnings(task, rows, new_head=new_head):
@@ -250,7 +251,7 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
     for line in _described(task, rows, notes):
         progress.say(line)
     with progress.phase("tokens"):
-        splits = dict.fromkeys(["train", *task.validation_splits, *predicted])
+        splits = dict.fromkeys(["train", *evaluated_splits(task, data), *predicted])
         encoded = {name: encode(rows[name], tokenizer, data.max_length) for name in splits}
     for text in cut_warnings(encoded, data.max_length):
         source.warn(text)

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 import glueft
 from glue_files import FILES, write_file, write_glue
+from glueft.compare.compare import compare_runs
 from glueft.errors import CheckpointError, DataError, RunFolderError
 from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evaluate_run
 from glueft.recipe import RecipeError, load_recipe
@@ -123,6 +124,29 @@ def test_so_are_those_of_a_run_whose_model_keras_cannot_compile(
     assert_equal(folder)
 
 
+def test_so_are_those_of_rows_that_were_held_out_of_the_training(tiny_bert: Path, tmp_path: Path) -> None:
+    held = ("data.held_out=0.25", "data.limit_train=24", "training.keep=best", "data.max_length=16")
+    folder = train(tiny_bert, tmp_path, "mrpc", *held, sample=True)
+    run = Run.open(folder)
+    record = run.record
+    assert (record.primary_split, record.data.splits["held_out"].rows, record.data.splits["train"].rows) == (
+        "held_out",
+        6,
+        18,
+    )
+    assert run.splits() == ("held_out",) and "validation" not in record.data.splits
+    assert record.kept is not None and record.published == []
+    assert record.fingerprints.recipe["data"]["held_out"] == 0.25
+    assert_equal(folder)
+    assert read_texts(run, "held_out").missing == ""
+    # The validation rows can still be looked at, and are others than those that the run was measured on.
+    official = evaluate_run(run, ["validation"])
+    assert official["split"] == "validation" and official["comparison"]["equal"] is None
+    assert official["published"] and official["data"]["splits"]["validation"].keys() & {"part_of"} == set()
+    assert evaluate_run(run, ["train"])["comparison"]["splits"]["train"]["same_rows"] is True
+    assert compare_runs([folder, folder])["split"] == "held_out"
+
+
 def test_every_validation_split_is_measured_or_one_of_them(tiny_bert: Path, tmp_path: Path) -> None:
     folder = train(tiny_bert, tmp_path, "mnli", data_dir=str(write_glue(tmp_path / "glue", "mnli")))
     by_split = Run.open(folder).record["metrics_by_split"]
@@ -160,7 +184,7 @@ def test_rows_are_read_from_another_folder_without_the_other_splits(finished_run
 
 
 def test_splits_are_those_of_the_task_and_of_the_data(finished_run: Path, tmp_path: Path) -> None:
-    assert choose_splits(Run.open(finished_run).task, ["test", "validation", "test"]) == ("test", "validation")
+    assert choose_splits(Run.open(finished_run).parts, ["test", "validation", "test"]) == ("test", "validation")
     with pytest.raises(DataError, match='has no split called "tets"') as caught:
         evaluate_run(Run.open(finished_run), ["tets"])
     assert 'did you mean "test"' in caught.value.fix

@@ -175,6 +175,22 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
         'did you mean "test"?',
     ),
     (
+        "none held out",
+        ("[optimizer]", 'predict = ["held_out"]\n[optimizer]'),
+        "data.predict.0",
+        11,
+        'one of "validation", "test"; received "held_out"',
+        "hold training rows out: data.held_out = 0.1",
+    ),
+    (
+        "all held out",
+        ("[optimizer]", "held_out = 1.5\n[optimizer]"),
+        "data.held_out",
+        11,
+        "or a number above 0 and below 1; received 1.5",
+        "write a number",
+    ),
+    (
         "twice",
         ("[optimizer]", 'predict = ["test", "test"]\n[optimizer]'),
         "data.predict",
@@ -471,6 +487,34 @@ def test_each_problem(
     assert fix in problem.fix
     assert problem.expected and problem.received
     assert problem.where == str(tmp_path / "recipe.toml")
+
+
+HAS_ONE = '''
+import glueft
+
+class Has(glueft.Task):
+    """A task with a split of the name."""
+
+    name = "has"
+    inputs = ("text",)
+    labels = ("no", "yes")
+    validation_splits = ("held_out",)
+
+    def load(self, source):
+        raise NotImplementedError
+'''
+
+
+def test_rows_that_are_held_out_and_splits_of_the_task(tmp_path: Path) -> None:
+    (tmp_path / "has.py").write_text(HAS_ONE)
+    for task, changes, path, message, fix in (
+        ("mnli", ['data.predict=["validation_matched"]'], "data.predict.0", 'one of "validation"', "leaves the valid"),
+        ("mrpc", ['task.plugin="has"'], "data.held_out", 'task "has" has a split of that name', "rename the split"),
+    ):
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(task, ["data.held_out=0.1", *changes], plugins=[tmp_path / "has.py"])
+        (problem,) = caught.value.problems
+        assert problem.path == path and message in problem.message and fix in problem.fix
 
 
 @pytest.mark.parametrize("value", ["3", '"x"', "[]", "2026-01-01"])
