@@ -188,7 +188,7 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
         "data.held_out",
         11,
         "or a number above 0 and below 1; received 1.5",
-        "write a number",
+        "for example: held_out = 0.1",
     ),
     (
         "twice",
