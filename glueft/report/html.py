@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.files import size
@@ -32,27 +32,39 @@ FILTERS: dict[str, Callable[..., Any]] = {
 
 
 def render(record: Record, content: Content) -> str:
-    """Return the page.
+    """Return the page of a run."""
+    script = _page_file("filter.js")
+    return render_page(("glueft.report",), "page/report.html", {"content": content, "record": record}, script)
+
+
+def render_page(packages: Sequence[str], template: str, values: Mapping[str, Any], script: str = "") -> str:
+    """Return a page.
 
     Every text is escaped but the drawings, which `plot.to_svg` has escaped. If a text of the data became markup all the
     same, the page's policy lets no script run but its own, known by its hash, and no request leave.
+
+    Args:
+        packages: those with the template and what it imports; `page/` is there as well.
+        template: the name of its file.
+        values: what it needs beside style, policy and version.
+        script: the page's own.
     """
-    page = importlib.resources.files("glueft.report") / "page"
-    script, style = (page.joinpath(name).read_text("utf-8") for name in ("filter.js", "style.css"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # matplotlib's SVG has style attributes. `data:` is the empty icon, for which browsers else ask the server.
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    values = {
+    shared = {
         "advice": ADVICE,
-        "content": content,
-        "record": record,
         "policy": policy,
         "script": script,
-        "style": style,
+        "style": _page_file("style.css"),
         "version": __version__,
     }
-    text = fill("glueft.report", "page/report.html", values, FILTERS, autoescape=True, finalize=shown)
+    text = fill(packages, template, {**shared, **values}, FILTERS, autoescape=True, finalize=shown)
     return without_secrets(text.strip() + "\n")
+
+
+def _page_file(name: str) -> str:
+    return (importlib.resources.files("glueft.report") / "page" / name).read_text("utf-8")

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from glueft.study.result import StudyResult, StudyRun
 from glueft.study.running import OVER, Now, look, study_seconds_left
+from glueft.study.words import counts_text, setting_text
 from glueft.system.console import PlainConsole, Table, cell
-from glueft.text import counted, duration, printable_line, say, score_text
+from glueft.text import duration, printable_line, say, score_text
 
 # Seconds between two drawings of the table, between two looks into the folder of a run, and between two plain lines
 # that say how far the running ones are.
@@ -294,26 +295,6 @@ def event_text(run: StudyRun) -> str:
     score = "" if run.score is None else f", score {score_text(run.score)}"
     seconds = "" if run.seconds is None else f" ({duration(run.seconds)})"
     return f"done{score}{', collapsed' * run.collapsed}{seconds}"
-
-
-def setting_text(setting: Mapping[str, Any]) -> str:
-    """Return what a study changes in a recipe, keys by their last part: `initial_learning_rate=2e-05, epochs=3`."""
-    return ", ".join(f"{printable_line(key.rpartition('.')[2])}={value_text(value)}" for key, value in setting.items())
-
-
-def value_text(value: Any) -> str:
-    """Return a value of a setting as a recipe writes it, a text without quotes."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return printable_line(value)
-
-
-def counts_text(counts: Mapping[str, int]) -> str:
-    """Return `40 runs: 12 done, 2 running, 26 waiting`."""
-    named = [f"{counts[state]:,} {state}" for state in STYLES if counts.get(state)]
-    return f"{counted(sum(counts.values()), 'run')}: {', '.join(named)}" if named else "no runs"
 
 
 def _reason(run: StudyRun) -> str:

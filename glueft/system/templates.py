@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
 def fill(
-    package: str, name: str, values: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]], **options: Any
+    packages: str | Sequence[str],
+    name: str,
+    values: Mapping[str, Any],
+    filters: Mapping[str, Callable[..., Any]],
+    **options: Any,
 ) -> str:
     """Return the text of a template; a name in it that has no value is an error.
 
     Args:
-        package: the package that holds the template.
+        packages: those that hold the template and what it imports; the first that has a file of a name counts.
         name: of the file, with its folder in the package.
         values: by the names that the template uses.
         filters: likewise.
@@ -20,8 +24,9 @@ def fill(
     """
     import jinja2
 
+    packages = (packages,) if isinstance(packages, str) else packages
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(package, ""),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package, "") for package in packages]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
