@@ -20,6 +20,7 @@ from glueft.runs.checkpoints import remove_states, saved_steps
 from glueft.runs.clock import Clock
 from glueft.runs.folder import writing_in_run
 from glueft.runs.how_far import HowFar, less_memory
+from glueft.runs.inputs import describe_inputs
 from glueft.runs.predictions import write_predictions
 from glueft.runs.run import Run
 from glueft.system.gc_pause import gc_paused
@@ -218,6 +219,7 @@ def _set_up(
     if without_states is not None:
         progress.say(f"warning: {without_states}")
     run.record.update(session.describe_rows())
+    run.record.inputs = describe_inputs(session.data_files, session.checkpoint)
     told = len(session.warnings)
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
         session.load()  # imports Keras; what its backend prints is suppressed

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """Where rows come from: what `Task.load` gets; see `glueft.plugin.task.Source`."""
+    """Where rows come from: what `Task.load` gets; see `glueft.plugin.task.Source`.
+
+    Attributes:
+        files: the local files that it has read.
+    """
 
     kind: str
 
@@ -25,6 +29,7 @@ class Source:
         self.only: str | None = None
         self.provenance: dict[str, Any] = {"source": self.kind}
         self.warnings: list[str] = []
+        self.files: list[Path] = []
 
     def warn(self, text: str) -> None:
         line = " ".join(str(text).splitlines()).strip()  # run.json keeps texts only
@@ -55,7 +60,8 @@ class _FileSource(Source):
         if self.only not in (None, *task.tsv.files):
             return _nothing()
         folder = task_folder(self._place(task), task.tsv, self.only)
-        splits, left_out = _read_folder(folder, task, task.tsv, self.only)
+        splits, left_out, files = _read_folder(folder, task, task.tsv, self.only)
+        self.files += files
         self.provenance = {"source": self.kind} | self._origin(task, folder) | left_out
         return splits
 
@@ -238,13 +244,13 @@ def _nothing() -> datasets.DatasetDict:
 
 def _read_folder(
     folder: Path, task: Task, layout: TSVLayout, only: str | None
-) -> tuple[datasets.DatasetDict, dict[str, Any]]:
+) -> tuple[datasets.DatasetDict, dict[str, Any], list[Path]]:
     """Read the files of a layout, or that of one split; those of test splits may be absent, or without labels.
 
     Returns:
-        The splits, and `{"left_out": {split: lines}}` where broken lines were left out.
+        The splits, `{"left_out": {split: lines}}` where broken lines were left out, and the files.
     """
-    tables = {}
+    tables, files = {}, []
     wanted = [split for split in layout.files if only in (None, split)]
     for split in wanted:
         candidates = layout.candidates(split)
@@ -253,6 +259,7 @@ def _read_folder(
             continue
         file = (there or candidates)[0]
         labelled, short_rows = split not in task.test_splits, layout.short_rows.get(split, 0)
+        files.append(folder / file.name)
         tables[split] = read_tsv(folder / file.name, task, file, labelled=labelled, short_rows=short_rows)
     if not tables:  # One split that is asked for, or a task of test splits, whose other rows come from elsewhere.
         names = [file.name for split in wanted for file in layout.candidates(split)]
@@ -267,4 +274,4 @@ def _read_folder(
         split: dict(zip(task.inputs, table.texts, strict=True)) | {"label": table.labels}
         for split, table in tables.items()
     }
-    return dataset_dict(columns, task.inputs, task.labels), {"left_out": left_out} if left_out else {}
+    return dataset_dict(columns, task.inputs, task.labels), {"left_out": left_out} if left_out else {}, files

@@ -276,6 +276,16 @@ class MetricFacts(Part):
     version: str | None = Field(default=None, description="of the package")
 
 
+class InputFile(Part):
+    """A local file that the run was made from."""
+
+    kind: str = Field(description="data, checkpoint or plugin")
+    path: str = Field(description="absolute")
+    size: Count | None = Field(default=None, description="bytes")
+    modified_ns: int | None = Field(default=None, description="when it was last changed, nanoseconds since 1970")
+    sha256: str = Field(description="fingerprint of the file")
+
+
 class Model(Part):
     """The model folder."""
 
@@ -464,6 +474,9 @@ class Record(Part, MutableMapping[str, Any]):
     )
     published: list[Published] = []
     checkpoint: Checkpoint = Field(default_factory=Checkpoint)
+    inputs: list[InputFile] = Field(
+        default=[], description="the local files of data and checkpoint that were read; absent in earlier runs"
+    )
     engine: Engine = Field(default_factory=Engine)
     parameters: Count | None = Field(default=None, description="all parameters of the model")
     trainable_parameters: Count | None = Field(default=None, description="those that are trained")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
@@ -15,6 +16,7 @@ from glueft.plugin.build import build
 from glueft.plugin.origin import origin_of
 from glueft.plugin.registry import use_registry
 from glueft.plugin.task_description import describe_task
+from glueft.runs.inputs import option_files
 from glueft.system.interruption import check
 from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
 from glueft.training.evaluation_steps import evaluated_steps
@@ -54,6 +56,7 @@ class Session:
         encoded: the tokens of each split that is used for training, validation or predictions.
         predicted: the splits whose predictions are written.
         provenance: the source of the rows, for run.json.
+        data_files: the local files of the rows.
         notes: a line for each split that lacks some of its official rows.
         warnings: for the user; `load` may add some.
         batches: all batches of the training.
@@ -72,6 +75,7 @@ class Session:
     encoded: dict[str, Encoded]
     predicted: tuple[str, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    data_files: tuple[Path, ...] = ()
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     batches: TrainingBatches = field(init=False)
@@ -256,7 +260,16 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
     for text in cut_warnings(encoded, data.max_length):
         source.warn(text)
     session = Session(
-        recipe, checkpoint, tokenizer, rows, encoded, predicted, source.provenance, notes, list(source.warnings)
+        recipe,
+        checkpoint,
+        tokenizer,
+        rows,
+        encoded,
+        predicted,
+        source.provenance,
+        tuple(dict.fromkeys([*source.files, *option_files(task.options.model_dump())])),
+        notes,
+        list(source.warnings),
     )
     progress.warn(*session.warnings)
     return session

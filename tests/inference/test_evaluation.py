@@ -21,6 +21,7 @@ from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evalua
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.task_parts import load_task_parts
 from glueft.report.texts import read_texts
+from glueft.runs.inputs import changed_inputs
 from glueft.runs.run import Run
 
 TASK_FILE = '''
@@ -137,6 +138,7 @@ def test_so_are_those_of_rows_that_were_held_out_of_the_training(tiny_bert: Path
     assert run.splits() == ("held_out",) and "validation" not in record.data.splits
     assert record.kept is not None and record.published == []
     assert record.fingerprints.recipe["data"]["held_out"] == 0.25
+    assert {file.kind for file in record.inputs} == {"data", "checkpoint"} and changed_inputs(record) == []
     assert_equal(folder)
     assert read_texts(run, "held_out").missing == ""
     # The validation rows can still be looked at, and are others than those that the run was measured on.
