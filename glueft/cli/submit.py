@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
+  glueft submit studies/glue                 the chosen run of every task of a study
   glueft submit runs/*                       one run of every GLUE task
   glueft submit runs/mrpc-20260131-120000-a1b2c3 --fill-missing
   glueft submit runs/* --data-dir glue_data --output upload.zip --force
@@ -23,7 +24,9 @@ Examples:
 
 
 def submit(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders, one for each task.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run folders, one for each task, or the folder of a study.")
+    ],
     output: Annotated[str, typer.Option(metavar="FILE", help="The zip file.")] = "submission.zip",
     fill_missing: Annotated[
         bool, typer.Option("--fill-missing", help="For a task without a run, write the most common label.")
@@ -37,16 +40,19 @@ def submit(
 ) -> None:
     """Write the zip file to upload to GLUE, from a run of each task.
 
-    A run without predictions of its test split makes them with the saved model; MNLI's run also predicts the
-    diagnostic set. The files of any other benchmark whose tasks are installed are written in the same way.
+    Of a study it takes the run of each task that the study has chosen. A run without predictions of its test split
+    makes them with the saved model; MNLI's run also predicts the diagnostic set. The files of any other benchmark whose
+    tasks are installed are written in the same way.
     """
+    from glueft.study.upload import chosen_runs
     from glueft.submit.submit import submit
     from glueft.terminal.progress import make_progress
 
     go_on_without_output()
     progress = make_progress(sys.stdout)
+    chosen, notes = chosen_runs(runs, fill_missing=fill_missing)
     result = submit(
-        runs,
+        chosen,
         output,
         fill_missing=fill_missing,
         data_dir=data_dir,
@@ -56,6 +62,7 @@ def submit(
         progress=progress,
         verbose=verbose,
     )
+    result["notes"] = [*notes, *result["notes"]]
     if as_json:
         print_json(result)
         return

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 NAME = "study.json"
 
 
+def is_study_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a study has been run in a folder."""
+    return Path(path, NAME).is_file()
+
+
 def write_result(result: StudyResult) -> None:
     """Write study.json whole; folders in that of the study are written as seen from there, so that it can be moved.
 
