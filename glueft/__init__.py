@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from glueft.metrics import MetricName, check_metrics, lower_is_better
     from glueft.plugin.callback import Callback
     from glueft.plugin.encoder import CheckpointTensor, ConfigReader, Encoder, EncoderConfig
+    from glueft.plugin.executor import Executor, Job, Pool, RunningJob
     from glueft.plugin.hookspecs import hookimpl
     from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
@@ -56,10 +57,12 @@ __all__ = [
     "DataError",
     "Encoder",
     "EncoderConfig",
+    "Executor",
     "Field",
     "GlueftError",
     "HubDataset",
     "HubError",
+    "Job",
     "LocalPath",
     "Metric",
     "MetricName",
@@ -67,9 +70,11 @@ __all__ = [
     "Options",
     "OutputError",
     "PluginError",
+    "Pool",
     "PublishedScore",
     "Run",
     "RunFolderError",
+    "RunningJob",
     "Schedule",
     "Source",
     "Submission",
@@ -99,6 +104,7 @@ _HOMES = {
     "glueft.metrics": "MetricName check_metrics lower_is_better",
     "glueft.plugin.callback": "Callback",
     "glueft.plugin.encoder": "CheckpointTensor ConfigReader Encoder EncoderConfig",
+    "glueft.plugin.executor": "Executor Job Pool RunningJob",
     "glueft.plugin.hookspecs": "hookimpl",
     "glueft.plugin.metric": "Metric",
     "glueft.plugin.options": "LocalPath Options",

@@ -35,6 +35,7 @@ ALSO = {
     "callback": "options",
     "metric": "of",
     "encoder": "class in config.json",
+    "executor": "options",
 }
 
 

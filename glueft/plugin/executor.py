@@ -18,8 +18,9 @@ class Job:
 
     Attributes:
         name: unique in the study.
-        command: program and arguments; paths are absolute.
-        folder: absolute; there the process runs no risk of meeting another job. `log.txt` in it takes what the process
+        command: program and arguments; paths are absolute. Run again, as after a machine was lost, it goes on with what
+            it has saved.
+        folder: absolute; the job's alone, and the process's working folder. `log.txt` in it takes what the process
             prints, added at the end.
         environment: variables to set beside those of this process.
         file_descriptors: files that a process on this machine inherits, by number: they are locked while the job lives.
@@ -39,7 +40,10 @@ class RunningJob(Protocol):
 
     @property
     def id(self) -> str | None:
-        """What finds it again from another process, with `Pool.find`; None where only this process knows it."""
+        """What finds it again from another process, with `Pool.find`; None where only this process knows it.
+
+        A queue may give it only once the job is handed on, at a later call of `state`.
+        """
 
     def state(self) -> JobState:
         """Whether it waits for its turn, runs, or has ended. Cheap: it is asked for several times a second."""
@@ -83,12 +87,13 @@ class Executor(Plugin):
 
     kind = "executor"
 
-    def open(self, folder: Path, say: Callable[[str], None]) -> Pool:
+    def open(self, folder: Path, say: Callable[[str], None], *, jobs: int | None = None) -> Pool:
         """Make ready to run jobs.
 
         Args:
             folder: of the study, absolute; `executor/` in it is the plugin's own.
             say: takes a line for the user.
+            jobs: how many there will be at the most, so that fewer jobs than cores get several each; None if unknown.
 
         Raises:
             GlueftError: a package is missing, or the cluster cannot be reached.

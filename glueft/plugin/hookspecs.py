@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from glueft.plugin.callback import Callback
     from glueft.plugin.encoder import Encoder
+    from glueft.plugin.executor import Executor
     from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
     from glueft.plugin.run import Run
@@ -94,6 +95,17 @@ def glueft_encoders() -> list[type[Encoder]]:  # type: ignore[empty-body]
 
     Returns:
         A list of encoder classes.
+    """
+
+
+@hookspec
+def glueft_executors() -> list[type[Executor]]:  # type: ignore[empty-body]
+    """Executors: where the runs of a study are run, what it names in `[study.executor]`.
+
+    Called as `glueft_tasks` is. What a pool of jobs must do is [above](#an-executor).
+
+    Returns:
+        A list of executor classes.
     """
 
 

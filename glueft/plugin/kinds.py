@@ -12,6 +12,7 @@ from typing import Any
 from glueft.plugin.base import Plugin
 from glueft.plugin.callback import Callback
 from glueft.plugin.encoder import Encoder, encoder_breach
+from glueft.plugin.executor import Executor
 from glueft.plugin.metric import Metric, metric_breach
 from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.schedule import Schedule
@@ -73,6 +74,7 @@ _ROWS = (
         methods=("read_config", "tensors", "build_encoder", "build_head"),
         check=encoder_breach,
     ),
+    Kind(Executor, "glueft_executors", methods=("open",)),
 )
 KINDS = {kind.name: kind for kind in _ROWS}
 """Every kind by its name, in the order in which users see them."""

@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from glueft.runs.record import Host
 
@@ -40,25 +39,3 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux kibibytes
-
-
-def memory_limit() -> int | None:
-    """Return the bytes of memory that the process may hold, of its control group or the machine; None if unknown.
-
-    A control group is what containers and SLURM set the limit for; see cgroups(7).
-    """
-    limits = []
-    with suppress(OSError, ValueError, AttributeError):
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
-            _, controllers, group = line.split(":", 2)
-            if controllers not in ("", "memory"):
-                continue
-            root = Path("/sys/fs/cgroup") / controllers
-            name = "memory.limit_in_bytes" if controllers else "memory.max"
-            # The limits of the groups around it hold too; in a container, its own group is the root.
-            for place in (root / group.lstrip("/"), *(root / group.lstrip("/")).parents):
-                with suppress(OSError, ValueError):
-                    limits.append(int((place / name).read_text(encoding="utf-8")))
-    return min(limits, default=None)

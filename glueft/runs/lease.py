@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from glueft.errors import RunFolderError
-from glueft.runs.environment import memory_limit, peak_memory
+from glueft.runs.environment import peak_memory
 from glueft.system.interruption import at_the_end, forget
+from glueft.system.limits import memory_limit
 from glueft.system.plain_file import refuse_irregular
 from glueft.system.process_identity import is_alive, process_identity
 

@@ -11,15 +11,15 @@ from typing import Any
 PROC = Path("/proc")
 
 
-def process_identity() -> dict[str, Any]:
-    """Return what identifies this process uniquely; its number alone may be reused.
+def process_identity(pid: int | None = None) -> dict[str, Any]:
+    """Return what identifies this process, or another of this machine, uniquely; its number alone may be reused.
 
     Returns:
         `pid`; on Linux also `start_ticks` (clock ticks from the start of the machine to that of the process, field 22
         of /proc/<pid>/stat), `boot_id` (of this start of the machine) and `pid_namespace` (where the number holds:
         containers count their own), see proc(5).
     """
-    pid = os.getpid()
+    pid = os.getpid() if pid is None else pid
     try:
         return {"pid": pid, "start_ticks": int(_stat(pid)[19]), **_here()}
     except (OSError, IndexError, ValueError):
@@ -52,9 +52,9 @@ def is_alive(identity: Any) -> bool | None:
         return None
 
 
-def process_mark() -> str:
+def process_mark(pid: int | None = None) -> str:
     """Return `<pid>-<start_ticks>-<hash of boot and pid namespace>`, for file names; zeros for what is unknown."""
-    identity = process_identity()
+    identity = process_identity(pid)
     here = _hash({key: value for key, value in identity.items() if key not in ("pid", "start_ticks")})
     return f"{identity['pid']}-{identity.get('start_ticks', 0)}-{here}"
 

@@ -151,6 +151,12 @@ def test_glueft_encoders(outcome: Outcome) -> None:
     assert json.loads(done.stdout)["package"] == package("glueft_encoders")
 
 
+def test_glueft_executors(outcome: Outcome) -> None:
+    done = outcome.command("plugin", "check", "polite", "--json")
+    (checked,) = json.loads(done.stdout)["plugins"]
+    assert (checked["counts"]["passed"], checked["passed"]) == (9, True)
+
+
 def test_glueft_run_finished(outcome: Outcome) -> None:
     (line,) = (outcome.folder / "runs" / "all-runs.jsonl").read_text().splitlines()
     run = Path(outcome.record["run_dir"]).name

@@ -42,7 +42,9 @@ def test_the_first_party_plugins_come_in_by_entry_points() -> None:
     assert registry.names("optimizer") == optimizers
     assert registry.names("schedule") == ["constant", "cosine", "inverse_sqrt", "linear", "polynomial_decay"]
     kinds = [plugin.kind for plugin in registry.all()]
-    assert kinds == sorted(kinds, key=("task", "optimizer", "schedule", "callback", "metric", "encoder").index)
+    assert kinds == sorted(
+        kinds, key=("task", "optimizer", "schedule", "callback", "metric", "encoder", "executor").index
+    )
     assert {plugin.package for plugin in registry.all()} == {"glueft"}
     assert registry.failures == []
     assert load_registry() is registry
