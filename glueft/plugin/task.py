@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from glueft.errors import PluginError
 from glueft.plugin.base import Plugin
@@ -130,6 +130,8 @@ class Submission:
         score_range: the least and the greatest score that is accepted; others are clipped. None for any.
         predicted_by: a task with the same labels, and with runs that predict these splits too: "mnli" for the
             diagnostic set. A run of the task itself has precedence.
+        average: whether the task is "counted" in the benchmark's average or "not counted"; "optional" for one that is
+            counted and that papers often leave out. The average of a study is named by it.
     """
 
     benchmark: str
@@ -138,6 +140,7 @@ class Submission:
     label_text: Mapping[str, str] | None = None
     score_range: tuple[float, float] | None = None
     predicted_by: str | None = None
+    average: Literal["counted", "optional", "not counted"] = "counted"
 
 
 class Source(Protocol):

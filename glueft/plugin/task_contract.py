@@ -99,6 +99,8 @@ def _submission_breach(where: str, task: type[Task] | Task) -> str | None:
         return f"{where} is {submission!r}; it must be a glueft.Submission, or None"
     if not isinstance(submission.benchmark, str) or not submission.benchmark.strip():
         return f'{where} does not name its benchmark, as "GLUE"'
+    if submission.average not in ("counted", "optional", "not counted"):
+        return f'{where} needs as `average` "counted", "optional" or "not counted", and has {submission.average!r}'
     return _files_breach(where, task, submission) or _content_breach(where, task, submission)
 
 

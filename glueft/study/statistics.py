@@ -156,7 +156,8 @@ def violation_ratio(first: NDArray[np.float64], other: NDArray[np.float64]) -> N
     squared = apart**2 * width
     whole = squared.sum(axis=1)
     broken = np.where(apart < 0, squared, 0).sum(axis=1)
-    return np.divide(broken, whole, out=np.full(len(whole), 0.5), where=whole > 0)
+    ratio: NDArray[np.float64] = np.divide(broken, whole, out=np.full(len(whole), 0.5), where=whole > 0)
+    return ratio
 
 
 def almost_stochastic_order(
