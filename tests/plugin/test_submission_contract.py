@@ -20,7 +20,7 @@ BREACHES: dict[str, tuple[Any, str]] = {
     "no benchmark": (glueft.Submission("", FILES, "equivalent"), "does not name its benchmark"),
     "no such part": (
         glueft.Submission("GLUE", FILES, "equivalent", average="half"),  # type: ignore[arg-type]
-        "needs as `average` \"counted\", \"optional\" or \"not counted\", and has 'half'",
+        'needs as `average` "counted", "optional" or "not counted", and has \'half\'',
     ),
     "no files": (glueft.Submission("GLUE", {}, "equivalent"), "needs `files`, a file name such as"),
     "a path": (glueft.Submission("GLUE", {"test": "../MRPC.tsv"}, "equivalent"), "needs `files`, a file name such as"),
