@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -49,7 +50,12 @@ class Draft:
     def read(cls, path: str) -> Draft:
         """Read a recipe file, or a packaged recipe by its name."""
         name, text = read_text(path)
-        return cls(name, parse_text(name, text), locate(text).lines, folder_of(path))
+        tables = parse_text(name, text)
+        if "study" in tables:
+            command = f"glueft study {shlex.quote(path)}"
+            told = {"expected": "a recipe", "received": "a table [study]", "fix": f"run it with: {command}"}
+            raise RecipeError(name, [Problem("", None, name, "this is a study, not a recipe", **told)])
+        return cls(name, tables, locate(text).lines, folder_of(path))
 
     @property
     def locations(self) -> Locations:

@@ -22,13 +22,23 @@ RECORD = "run.json"
 LARGEST = 100_000
 # A key with more parts is refused: parsing takes a time that grows with the square of their number.
 _PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
+_STUDY = re.compile(r"^\[study\]", re.MULTILINE)
 _DEEP_KEY = re.compile(rf"^[ \t]*\[{{0,2}}[ \t]*(?:{_PART}\.[ \t]*){{{DEEPEST + 1}}}", re.MULTILINE)
 
 
 def packaged_recipes() -> list[str]:
     """Return the names of the recipes that glueft ships, sorted."""
+    return sorted(name for name, text in _packaged().items() if not _STUDY.search(text))
+
+
+def packaged_studies() -> list[str]:
+    """Return the names of the studies that glueft ships beside its recipes, sorted."""
+    return sorted(name for name, text in _packaged().items() if _STUDY.search(text))
+
+
+def _packaged() -> dict[str, str]:
     files = importlib.resources.files("glueft.recipes").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+    return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files if file.name.endswith(".toml")}
 
 
 def read_text(path: str) -> tuple[str, str]:
@@ -40,8 +50,8 @@ def read_text(path: str) -> tuple[str, str]:
     if not path.strip() or "\0" in path:
         raise _unreadable(path, "not the name of a file", quoted(path), _recipes_hint())
     shown = path if path.isprintable() else quoted(path)
-    if not FilePath(path).is_file() and path in packaged_recipes():
-        return path, importlib.resources.files("glueft.recipes").joinpath(f"{path}.toml").read_text("utf-8")
+    if not FilePath(path).is_file() and (packaged := _packaged().get(path)) is not None:
+        return path, packaged
     try:
         # /dev/stdin or /dev/fd/63 from a shell ends; a named pipe may never.
         if FilePath(path).is_fifo() and not path.startswith("/dev/"):
@@ -118,12 +128,15 @@ def _unreadable(path: str, message: str, received: str, fix: str) -> RecipeError
 
 
 def _recipes_hint() -> str:
-    return f"Packaged recipes: {', '.join(packaged_recipes())}"
+    studies = packaged_studies()
+    return f"Packaged recipes: {', '.join(packaged_recipes())}" + (
+        f"; studies: {', '.join(studies)}" if studies else ""
+    )
 
 
 def _missing_hint(path: str) -> str:
     file = FilePath(path)
-    packaged = packaged_recipes()
+    packaged = [*packaged_recipes(), *packaged_studies()]
     if file.name.removesuffix(".toml") in packaged:
         return f"did you mean the packaged recipe {file.name.removesuffix('.toml')}?  {_recipes_hint()}"
     try:

@@ -26,6 +26,7 @@ class Problem:
         where: the recipe's file, or the argument that caused it, such as `--set training.epochs=0`.
         message, expected, received, fix: as in every GlueftError.
         suggestion: the valid name or path that was probably meant.
+        of: the recipe that has the problem, where it is one of a study.
     """
 
     path: str
@@ -36,11 +37,12 @@ class Problem:
     received: str
     fix: str
     suggestion: str | None = None
+    of: str = ""
 
     @property
     def place(self) -> str:
         """`training.batch_size (line 19)`, or with the command-line argument in the brackets."""
-        name = self.path or "the file"
+        name = (f"{self.of}: " if self.of else "") + (self.path or "the file")
         if self.where.startswith("--"):
             return f"{name} ({self.where})" if self.path else self.where
         return f"{name} (line {self.line})" if self.line else name

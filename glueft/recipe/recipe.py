@@ -123,7 +123,7 @@ def load_recipe(
     if not watchers:
         draft.leave_out_watchers(registry)
     parts = draft.check(registry, unusable, brought=brought)
-    return _recipe(draft.name, parts, files, draft.locations)
+    return made_recipe(draft.name, parts, files, draft.locations)
 
 
 def load_recipe_text(
@@ -157,10 +157,10 @@ def load_recipe_text(
     registry = use_registry(*files)
     draft.leave_out_watchers(registry)
     parts = draft.check(registry, unusable, brought=brought or {})
-    return _recipe(draft.name, parts, files, draft.locations)
+    return made_recipe(draft.name, parts, files, draft.locations)
 
 
-def _recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], locations: Locations) -> Recipe:
+def made_recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], locations: Locations) -> Recipe:
     """Make the recipe, with the checkpoint's folder absolute so that it is valid in any working folder."""
     model = parts.pop("model")
     checkpoint, begin = model.checkpoint, locations.folder_of(("model", "checkpoint"))

@@ -1,0 +1,517 @@
+"""Checks a study and every recipe that it would run, and makes the Study."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from glueft.plugin.executor import Executor
+from glueft.plugin.kinds import KINDS
+from glueft.plugin.registry import use_registry
+from glueft.recipe import RecipeError
+from glueft.recipe.check import KNOWN
+from glueft.recipe.plugin_files import read_files
+from glueft.recipe.problems import Locations, Problem, dotted
+from glueft.recipe.recipe import plugin_table
+from glueft.recipe.table_check import TableCheck
+from glueft.recipe.toml_lines import Path
+from glueft.recipe.values import as_toml, received
+from glueft.study.changes import Change, changes_in, changes_of
+from glueft.study.draft import RecipeDraft, RecipeLocations
+from glueft.study.options import CHANGES, RangeOptions, StudyOptions
+from glueft.study.recipe_files import RecipeFiles, recipe_name
+from glueft.study.settings import SettingsCheck
+from glueft.study.study import Prune, Study, StudyRecipe
+from glueft.suggest import nearest
+from glueft.text import quoted
+
+# A name of a folder on any system, and a part of longer ones.
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
+
+# Keys of recipes that a study may not change: what is said, and what is to be done instead.
+RESERVED = {
+    "training.seed": ("the seeds of a study are in study.seeds", "write seeds = [1, 2, 3] in [study]"),
+    "task.plugin": ("a recipe keeps its task, which the table is about", "add a recipe of the other task"),
+    "plugins.files": (
+        "the plugin files of a study are in study.plugins",
+        'write plugins = ["my_task.py"] in [study], or give --plugin FILE.py',
+    ),
+    "hub.push": ("every run would push to the same repository", "push the chosen run: glueft push RUN"),
+}
+
+
+class StudyCheck(TableCheck):
+    """The check of one study.
+
+    Args:
+        tables: of the study's file, changed by the command line.
+        locations: of their values.
+        problems: those found so far.
+        left_out: recipes of the file that the command line has left out; what is said of them is ignored.
+        trust: as in `load_study`.
+    """
+
+    def __init__(
+        self,
+        tables: dict[str, Any],
+        locations: Locations,
+        problems: Sequence[Problem] = (),
+        *,
+        left_out: Collection[str] = (),
+        trust: bool = False,
+    ) -> None:
+        study = tables["study"] if isinstance(tables["study"], dict) else {}
+        files = {"plugins": {"files": study.get("plugins")}}
+        origins: dict[Path, Path] = {("plugins", "files"): ("study", "plugins")}
+        self.files, unusable = read_files(files, RecipeLocations("", study=locations, origins=origins))
+        super().__init__(locations, use_registry(*self.files), lacking=bool(unusable))
+        self.tables = tables
+        self.problems += [*problems, *unusable]
+        self.left_out = left_out
+        self.trust = trust
+
+    def study(self, path: str) -> Study:
+        """Return the study.
+
+        Raises:
+            RecipeError: with every problem, in the order of the file; those of the recipes' own files come last.
+        """
+        self._other_tables()
+        options = self._options()
+        executor = self._executor(options)
+        name = self._name(options, path)
+        files = RecipeFiles(self.locations, options.unset, options.plugins, trust=self.trust)
+        drafts = self._drafts(options, files)
+        names = [recipe_name(entry) for entry in options.recipes]
+        changes = self._changes(options, names)
+        starts = self._starts(options, names, changes)
+        seeds, final_seeds = self._seeds(options)
+        checks = [SettingsCheck(draft, changes_of(draft.name, changes).values(), options, starts) for draft in drafts]
+        recipes = [check.recipe() for check in checks]
+        self.problems += [*files.problems, *(problem for check in checks for problem in check.problems)]
+        use_registry(*dict.fromkeys([*self.files, *(file for draft in drafts for file in draft.files)]))
+        good = [recipe for recipe in recipes if recipe is not None]
+        if len(good) == len(names):
+            self._nothing_to_choose(options, good)
+        if self.problems or executor is None:
+            raise RecipeError(self.locations.recipe, _in_order(self.problems, self.locations.recipe))
+        prune = None
+        if options.prune is not None:
+            prune = Prune() if options.prune == "median" else Prune(**options.prune.model_dump())
+        study = Study(
+            path=path,
+            name=name,
+            recipes=tuple(good),
+            seeds=seeds,
+            executor=executor,
+            final_seeds=final_seeds,
+            choose=options.choose,
+            held_out=options.held_out,
+            metric=options.metric,
+            start_from=starts,
+            keep_models=options.keep_models,
+            retries=options.retries,
+            retry_collapsed=options.retry_collapsed,
+            prune=prune,
+            sampler=options.sampler,
+            trials=options.trials,
+        )
+        return replace(study, complete=self._complete(study, options, files, checks, changes))
+
+    def _complete(
+        self,
+        study: Study,
+        options: Any,
+        files: RecipeFiles,
+        checks: Sequence[SettingsCheck],
+        changes: Sequence[Change],
+    ) -> dict[str, Any]:
+        """The [study] table with every default, as plain values, valid in any folder."""
+        drawn = any(recipe.ranges for recipe in study.recipes)
+        unset = [key for place, key in enumerate(options.unset) if place in files.unset]
+        table: dict[str, Any] = {
+            "name": study.name,
+            "recipes": [check.draft.file for check in checks],
+            "seeds": [*study.seeds],
+            "final_seeds": None if study.final_seeds is None else [*study.final_seeds],
+            "choose": study.choose,
+            "held_out": study.held_out if study.choose == "held_out" else None,
+            "metric": study.metric,
+            "keep_models": study.keep_models,
+            "retries": study.retries,
+            "retry_collapsed": study.retry_collapsed,
+            "sampler": study.sampler if drawn else None,
+            "trials": study.trials if drawn else None,
+            "plugins": [file.path for file in self.files] or None,
+            "unset": unset or None,
+            "prune": None if study.prune is None else asdict(study.prune),
+        }
+        for section in CHANGES:
+            found = [change for change in changes if change.section == section]
+            shared = {c.key: _value(c, checks) for c in found if c.recipe is None}
+            own = {
+                n: {c.key: _value(c, checks) for c in found if c.recipe == n}
+                for n in dict.fromkeys(c.recipe for c in found if c.recipe)
+            }
+            table[section] = (shared | own) or None
+        table["start_from"] = dict(study.start_from) or None
+        table["executor"] = plugin_table(study.executor) if "executor" in KINDS else None
+        return {key: value for key, value in table.items() if value is not None}
+
+    def _other_tables(self) -> None:
+        """Report what stands beside [study]."""
+        keys = StudyOptions.model_fields
+        for name, value in self.tables.items():
+            if name == "study":
+                continue
+            is_table = isinstance(value, (dict, list))
+            meant = nearest(name, keys)
+            fix = f"remove it; [study] accepts: {', '.join(keys)}"
+            if name in KNOWN:
+                fix = f'a study changes its recipes in [study.set]: "{name}.KEY" = VALUE'
+            elif meant:
+                fix = f"did you mean [study.{meant}]?" if is_table else f"did you mean {meant}, below [study]?"
+            self.add(
+                (name,),
+                f"a study has no such {'table' if is_table else 'key'} beside [study]",
+                expected="the table [study] alone",
+                received=quoted(name),
+                fix=fix,
+                suggestion=f"study.{meant}" if meant else None,
+            )
+
+    def _options(self) -> Any:
+        """The [study] table as Options; where keys have problems, without those keys."""
+        table = self.tables["study"]
+        if not isinstance(table, dict):
+            got = received(table)
+            fix = "write [study] on a line of its own, in single brackets, and its keys below it"
+            self.add(("study",), f"expected a table; received {got}", expected="a table", received=got, fix=fix)
+            raise RecipeError(self.locations.recipe, _in_order(self.problems, self.locations.recipe))
+        before = len(self.problems)
+        options = self.options(StudyOptions, ("study",), table, "[study]")
+        if options is None:
+            self.drop_echoes()
+            wrong = {problem.path.split(".")[1] for problem in self.problems[before:] if "." in problem.path}
+            good = {key: value for key, value in table.items() if key not in wrong}
+            # Without recipes nothing more can be told of them.
+            options = StudyOptions.model_validate(
+                {"recipes": [], **good}, context=lambda key: self.locations.folder_of(("study", key))
+            )
+        elif not options.recipes:
+            self._empty(("study", "recipes"), "a study needs a recipe", 'name one or more: recipes = ["mrpc", "rte"]')
+        return options
+
+    def _empty(self, at: Path, message: str, fix: str) -> None:
+        self.add(at, message, expected="a list of one or more", received="an empty list", fix=fix)
+
+    def _executor(self, options: Any) -> Executor | None:
+        if "executor" not in KINDS:
+            return Executor()
+        executor = self.plugin("executor", ("study", "executor"), {"plugin": "local", **options.executor})
+        return executor if isinstance(executor, Executor) else None
+
+    def _name(self, options: Any, path: str) -> str:
+        name = options.name if options.name is not None else recipe_name(path)
+        if not FOLDER_NAME.fullmatch(name):
+            self.add(
+                ("study", "name"),
+                f"{quoted(name)} cannot be the name of a folder"
+                + ("" if options.name is not None else ", and the study is called as its file"),
+                expected="letters, digits, _, - and ., a letter or digit first, at most 60 of them",
+                received=received(name),
+                fix=f'write name = "{as_folder_name(name)}" in [study]',
+            )
+        return name
+
+    def _drafts(self, options: Any, files: RecipeFiles) -> list[RecipeDraft]:
+        """The recipes that can be read, each once."""
+        drafts: list[RecipeDraft] = []
+        first: dict[str, int] = {}
+        for place, entry in enumerate(options.recipes):
+            name, at = recipe_name(entry), ("study", "recipes", place)
+            if name in first:
+                other = options.recipes[first[name]]
+                again = "named twice" if other == entry else f"called {quoted(name)}, as {quoted(other)} is"
+                fix = "remove one" if other == entry else "copy one of the files under another name"
+                told = {"expected": "recipes of different names", "received": received(entry), "fix": fix}
+                self.add(at, f"{quoted(entry)} is {again}", **told)
+                continue
+            first[name] = place
+            if not FOLDER_NAME.fullmatch(name) or name in KNOWN:
+                why = "a table of recipes" if name in KNOWN else "no name of a folder"
+                fix = f"copy the file under another name, such as {as_folder_name(name)}-recipe.toml"
+                told = {"expected": "a recipe named as a folder can be", "received": received(entry), "fix": fix}
+                self.add(at, f"a recipe cannot be called {quoted(name)} in a study: that is {why}", **told)
+            draft = files.read(place, entry)
+            if draft is not None:
+                drafts.append(draft)
+        self._unset(options, files, read_all=len(drafts) == len(options.recipes))
+        return drafts
+
+    def _unset(self, options: Any, files: RecipeFiles, *, read_all: bool) -> None:
+        """Report keys that no recipe has; `--checkpoint` and such remove keys that need not be there."""
+        for place, key in enumerate(options.unset):
+            at = ("study", "unset", place)
+            argument = self.locations.argument(at) or "--unset"
+            if read_all and place not in files.unset and argument.startswith("--unset"):
+                meant = nearest(key, files.keys_there, cutoff=0.75)
+                self.add(
+                    at,
+                    f"no recipe of the study has the key {key}",
+                    expected="a key that a recipe gives",
+                    received=quoted(key),
+                    fix=f"did you mean {meant}?" if meant else "remove it; `glueft show RECIPE` shows a recipe's keys",
+                    suggestion=meant,
+                )
+
+    def _changes(self, options: Any, names: Collection[str]) -> list[Change]:
+        """What the study changes in its recipes, as far as it can be used."""
+        found = [
+            change
+            for section in CHANGES
+            for change in changes_in(section, getattr(options, section), {*names, *self.left_out})
+            if change.recipe not in self.left_out
+        ]
+        good = [change for change in found if self._is_known(change, names) and self._is_free(change)]
+        at: dict[tuple[str | None, str], Change] = {}
+        for change in good:
+            other = at.setdefault((change.recipe, change.key), change)
+            if other is not change:
+                self._given_twice(other, change)
+        return [change for change in good if self._fits_section(change)]
+
+    def _is_known(self, change: Change, names: Collection[str]) -> bool:
+        table = str(change.path[0])
+        if table in KNOWN:
+            return True
+        if table in names:
+            self.add(
+                change.at,
+                f"expected a table with keys of recipe {quoted(table)}; received {received(change.value)}",
+                expected="a table",
+                received=received(change.value),
+                fix=f"write [study.{change.section}.{table}] on a line of its own, and the keys below it",
+            )
+            return False
+        start = change.at[: 4 if change.recipe else 3]
+        meant = nearest(table, [*KNOWN, *(names if change.recipe is None else ())])
+        if table in StudyOptions.model_fields:
+            meant = f"study.{table}"
+        self.add(
+            start,
+            f"{quoted(table)} is no table of recipes"
+            + ("" if change.recipe else ", and no recipe of the study is called so"),
+            expected=f"one of {', '.join(KNOWN)}"
+            + ("" if change.recipe else f", or of the recipes {', '.join(names)}"),
+            received=quoted(table),
+            fix=(f"did you mean {meant}?  " if meant else "") + "write the table, a dot and the key: training.epochs",
+            suggestion=meant,
+        )
+        return False
+
+    def _is_free(self, change: Change) -> bool:
+        """Whether a study may change this key; report it if not."""
+        if change.key not in RESERVED:
+            return True
+        message, fix = RESERVED[change.key]
+        got = received(change.value)
+        self.add(change.at, message, expected="another key", received=got, fix=f"remove it; {fix}")
+        return False
+
+    def _given_twice(self, first: Change, again: Change) -> None:
+        argument = self.locations.argument(first.at) or self.locations.argument(again.at)
+        stays = again if self.locations.argument(again.at) else first
+        goes = first if stays is again else again
+        self.add(
+            again.at,
+            f"{again.key} is in [study.{first.section}] too",
+            expected=f"each key in one of {', '.join(f'[study.{section}]' for section in CHANGES)}",
+            received="the key in two of them",
+            fix=f"add --unset {dotted(goes.at)}" if argument else "remove it from one of them",
+        )
+
+    def _fits_section(self, change: Change) -> bool:
+        """Whether a change has the form of its section; report it if not."""
+        if change.section == "ranges":
+            return self._is_range(change)
+        return change.section == "set" or self._is_list(change.at, change.value)
+
+    def _is_list(self, at: Path, values: object) -> bool:
+        if not isinstance(values, list):
+            got = received(values)
+            fix = f"write {dotted(at[-1:])} = [{as_toml(values)}], or set it once in [study.set]"
+            self.add(at, f"expected a list of values; received {got}", expected="a list", received=got, fix=fix)
+            return False
+        if not values:
+            self._empty(at, "there is no value in the list", "give one or more values, or remove the key")
+        for place, value in enumerate(values):
+            if any(_same(value, other) for other in values[:place]):
+                told = {"expected": "each value once", "received": received(value), "fix": "remove one of them"}
+                self.add((*at, place), f"{as_toml(value)} is in the list twice", **told)
+        return bool(values)
+
+    def _is_range(self, change: Change) -> bool:
+        at, value = change.at, change.value
+        if not isinstance(value, dict):
+            got = received(value)
+            self.add(
+                at,
+                f"expected a table; received {got}",
+                expected="{low, high, log}, {low, high, step} or {choices}",
+                received=got,
+                fix="for example: {low = 1e-5, high = 1e-4, log = true}"
+                if not isinstance(value, list)
+                else f"write {{choices = {as_toml(value)}}}",
+            )
+            return False
+        before = len(self.problems)
+        range_ = self.options(RangeOptions, at, value, "a range")
+        if range_ is None:
+            return False
+        if range_.choices is not None:
+            others = [key for key in ("low", "high", "log", "step") if key in value]
+            if others:
+                self._range(at, f"choices take no {others[0]}", "choices, or low and high", f"remove {others[0]}")
+            self._is_list((*at, "choices"), value["choices"])
+        elif range_.low is None or range_.high is None:
+            missing = "low" if range_.low is None else "high"
+            self._range(at, f"there is no {missing}", "low and high, or choices", f"add {missing} = NUMBER")
+        else:
+            if range_.low >= range_.high:
+                self._range(at, "low must be below high", "low below high", "exchange them, or give one value in set")
+            if range_.log and range_.low <= 0:
+                self._range(at, "log needs low above 0", "low above 0", "raise low, or remove log")
+            if range_.log and range_.step is not None:
+                self._range(at, "log takes no step", "log or step", "remove one of them")
+            if range_.step is not None and range_.step > range_.high - range_.low:
+                self._range(at, "step is more than from low to high", "a smaller step", "make step smaller")
+        return len(self.problems) == before
+
+    def _range(self, at: Path, message: str, expected: str, fix: str) -> None:
+        self.add(at, message, expected=expected, received="a range that breaks this rule", fix=fix)
+
+    def _starts(self, options: Any, names: Collection[str], changes: Sequence[Change]) -> dict[str, str]:
+        starts: dict[str, str] = {}
+        for name, start in options.start_from.items():
+            at: Path = ("study", "start_from", name)
+            if name in self.left_out:
+                continue
+            if name not in names:
+                self._no_recipe(at, name, names)
+            elif not isinstance(start, str):
+                got = received(start)
+                fix = f'write {dotted((name,))} = "{next((other for other in names if other != name), "mnli")}"'
+                told = {"expected": "the name of a recipe, in quotes", "received": got, "fix": fix}
+                self.add(at, f"expected the name of a recipe; received {got}", **told)
+            elif start == name:
+                told = {"expected": "another recipe", "received": quoted(start), "fix": "remove it"}
+                self.add(at, f"{name} cannot start from itself", **told)
+            elif start not in names:
+                self._no_recipe(at, start, names)
+            else:
+                starts[name] = start
+        for circle in _circles(starts):
+            told = {"expected": "an order in which the recipes can be run", "fix": "remove one of these"}
+            self.add(
+                ("study", "start_from", circle[0]),
+                f"the recipes start from each other in a circle: {' from '.join([*circle, circle[0]])}",
+                received="a circle",
+                **told,
+            )
+        for change in changes:
+            if change.key.startswith("model.checkpoint") and (
+                change.recipe in starts or (change.recipe is None and change.section != "set" and starts)
+            ):
+                who = change.recipe or next(iter(starts))
+                self.add(
+                    change.at,
+                    f"{who} begins with the chosen run of {starts[who]}, as study.start_from says",
+                    expected=f"no checkpoint for {who}",
+                    received=received(change.value),
+                    fix="remove it, or the entry of start_from",
+                )
+        return starts
+
+    def _no_recipe(self, at: Path, name: str, names: Collection[str]) -> None:
+        meant = nearest(name, names)
+        gone = f"add --unset {dotted(at)}, or name {name} in recipes too" if name in self.left_out else ""
+        fix = gone or (f'did you mean "{meant}"?  ' if meant else "") + f"Recipes of the study: {', '.join(names)}"
+        told = {"expected": "a recipe of the study", "received": quoted(name), "fix": fix, "suggestion": meant}
+        self.add(at, f"no recipe of the study is called {quoted(name)}", **told)
+
+    def _seeds(self, options: Any) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+        seeds = self._seed_list("seeds", options.seeds, range(1, 2**32))
+        if options.final_seeds is None:
+            return seeds, None
+        fresh = (number for number in itertools.count(1) if number not in {*seeds})
+        final = self._seed_list("final_seeds", options.final_seeds, fresh)
+        for place, seed in enumerate(final):
+            if seed in seeds:
+                self.add(
+                    ("study", "final_seeds", place),
+                    f"{seed} is in seeds too: the setting was chosen by its run",
+                    expected="seeds that have chosen nothing",
+                    received=received(seed),
+                    fix=f"give others, or how many: final_seeds = {len(final)}",
+                )
+        return seeds, final
+
+    def _seed_list(self, key: str, seeds: int | Sequence[int], fresh: Any) -> tuple[int, ...]:
+        if isinstance(seeds, int):
+            return tuple(itertools.islice(fresh, seeds))
+        if self._is_list(("study", key), [*seeds]):
+            return tuple(seeds)
+        return ()
+
+    def _nothing_to_choose(self, options: Any, recipes: Sequence[StudyRecipe]) -> None:
+        """Report what is only for choosing, or for drawing, where nothing is chosen or drawn."""
+        drawn = any(recipe.ranges for recipe in recipes)
+        given = self.tables["study"]
+        for key in ("prune", "trials", "sampler"):
+            if key in given and not drawn:
+                told = {"expected": "[study.ranges]", "received": "none", "fix": f"add ranges, or remove {key}"}
+                self.add(
+                    ("study", key), f"{key} is for settings that are drawn from ranges, and there are none", **told
+                )
+        if options.final_seeds is not None and not drawn and all(len(recipe.settings()) == 1 for recipe in recipes):
+            told = {"expected": "[study.grid] or [study.ranges]", "received": "one setting for each recipe"}
+            fix = "add a grid, or put the seeds into seeds"
+            message = "final_seeds are for the setting that is chosen, and there is nothing to choose"
+            self.add(("study", "final_seeds"), message, fix=fix, **told)
+
+
+def _value(change: Change, checks: Sequence[SettingsCheck]) -> Any:
+    """What a change gives, as the first recipe has it that it changes."""
+    return next((check.complete(change) for check in checks if change in check.changes), change.value)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two values of TOML are the same: 1 is 1.0, but neither is true."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _circles(starts: Mapping[str, str]) -> list[list[str]]:
+    """The circles of recipes that start from each other, each once."""
+    circles: list[list[str]] = []
+    for name in starts:
+        chain = [name]
+        while (start := starts.get(chain[-1])) is not None and start not in chain:
+            chain.append(start)
+        if start == name and not any(name in circle for circle in circles):
+            circles.append(chain)
+    return circles
+
+
+def as_folder_name(name: str) -> str:
+    """A name of a folder that is like this name."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-_.")[:50] or "study"
+
+
+def _in_order(problems: Sequence[Problem], study: str) -> list[Problem]:
+    """Every problem once: those of the study in the order of its file, then those of each recipe's file."""
+    once = dict.fromkeys(problems)
+    return sorted(once, key=lambda each: (bool(each.of), each.of, each.line is None, each.line or 0))
