@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from glueft.plugin.executor import Executor
-from glueft.plugin.kinds import KINDS
 from glueft.plugin.registry import use_registry
 from glueft.recipe import RecipeError
 from glueft.recipe.check import KNOWN
@@ -158,7 +157,7 @@ class StudyCheck(TableCheck):
             }
             table[section] = (shared | own) or None
         table["start_from"] = dict(study.start_from) or None
-        table["executor"] = plugin_table(study.executor) if "executor" in KINDS else None
+        table["executor"] = plugin_table(study.executor)
         return {key: value for key, value in table.items() if value is not None}
 
     def _other_tables(self) -> None:
@@ -209,8 +208,6 @@ class StudyCheck(TableCheck):
         self.add(at, message, expected="a list of one or more", received="an empty list", fix=fix)
 
     def _executor(self, options: Any) -> Executor | None:
-        if "executor" not in KINDS:
-            return Executor()
         executor = self.plugin("executor", ("study", "executor"), {"plugin": "local", **options.executor})
         return executor if isinstance(executor, Executor) else None
 

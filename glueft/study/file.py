@@ -10,7 +10,6 @@ from pathlib import Path as FilePath
 from typing import Any, cast
 
 from glueft.plugin.executor import Executor
-from glueft.plugin.kinds import KINDS
 from glueft.plugin.options import absolute
 from glueft.plugin.registry import load_registry
 from glueft.recipe import Recipe, RecipeError
@@ -94,7 +93,7 @@ def study_of(recipe: Recipe, seeds: Sequence[int]) -> Study:
         "unset": [key for key in _flat(_tables(recipe.path)) if key not in keys and key not in RESERVED],
         "set": keys,
     }
-    executor = cast("Executor", load_registry().find("executor", "local").cls()) if "executor" in KINDS else Executor()
+    executor = cast("Executor", load_registry().find("executor", "local").cls())
     study = Study(recipe.path, f"{name}-seeds", (StudyRecipe(name, recipe),), tuple(seeds), executor)
     return replace(study, complete={key: value for key, value in complete.items() if value})
 
