@@ -15,6 +15,7 @@ from glueft.text import json_text, say
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
+    from glueft.study.study import Study
 
 
 def _keep_standard_output(context: typer.Context, wanted: bool) -> bool:
@@ -103,20 +104,107 @@ def read_recipe(
     )
 
 
+StudyName = Annotated[str, typer.Argument(help="A TOML study, or the name of a packaged one (glue).")]
+EitherName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A TOML recipe or study, or the name of a packaged one (mrpc, glue).")
+]
+
+
+def read_study(
+    study: StudyName,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one key of the study (study.seeds=3) or of all its recipes (training.epochs=1); VALUE is "
+            "TOML. Repeatable.",
+        ),
+    ] = None,
+    unset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--unset", metavar="KEY", help="Remove a key of the study or of its recipes, before --set. Repeatable."
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    checkpoint: CheckpointName = None,
+    sample: Annotated[
+        bool,
+        typer.Option("--sample", help="A trial without a network: the samples shipped with the tasks, two seeds."),
+    ] = False,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
+) -> Study:
+    """Read and check a study; warn of plugins that cannot be used.
+
+    Raises:
+        RecipeError: the study, or a recipe of it, cannot be used; it holds every problem.
+    """
+    from glueft.study.file import load_study
+
+    warn_of_failures()
+    return load_study(
+        study,
+        overrides or [],
+        unset=unset or [],
+        data_dir=data_dir,
+        checkpoint=checkpoint,
+        sample=sample,
+        plugins=plugins or [],
+        trust=trust,
+    )
+
+
+def read_either(
+    recipe: EitherName,
+    overrides: Overrides = None,
+    unset: Unset = None,
+    data_dir: DataDir = None,
+    checkpoint: CheckpointName = None,
+    sample: Sample = False,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
+) -> Recipe | Study:
+    """Read and check a recipe or a study.
+
+    Raises:
+        RecipeError: it cannot be used; it holds every problem.
+    """
+    from glueft.study.file import is_study
+
+    read: Callable[..., Recipe | Study] = read_study if is_study(recipe) else read_recipe
+    return read(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
+
+
 def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of `read_recipe`; its first parameter, the recipe, is what that returns."""
-    shared, own = _parameters(read_recipe), _parameters(command)[1:]
+    return _takes(read_recipe, command)
 
-    def with_recipe(**given: Any) -> None:
-        recipe = read_recipe(**{option.name: given.pop(option.name) for option in shared})
-        command(recipe, **given)
 
-    with_recipe.__doc__ = command.__doc__
-    with_recipe.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
-    return with_recipe
+def takes_study(command: Callable[..., None]) -> Callable[..., None]:
+    """The same with `read_study`: the first parameter is the study."""
+    return _takes(read_study, command)
+
+
+def takes_either(command: Callable[..., None]) -> Callable[..., None]:
+    """The same with `read_either`: the first parameter is the recipe or the study."""
+    return _takes(read_either, command)
+
+
+def _takes(read: Callable[..., Any], command: Callable[..., None]) -> Callable[..., None]:
+    shared, own = _parameters(read), _parameters(command)[1:]
+
+    def with_read(**given: Any) -> None:
+        first = read(**{option.name: given.pop(option.name) for option in shared})
+        command(first, **given)
+
+    with_read.__doc__ = command.__doc__
+    with_read.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    return with_read
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """A function's parameters, with the annotations that typer reads; `Recipe`, which it does not, is not imported."""
-    hints = get_type_hints(function, localns={"Recipe": object}, include_extras=True)
+    """A function's parameters, with the annotations that typer reads; those that it does not read are not imported."""
+    hints = get_type_hints(function, localns={"Recipe": object, "Study": object}, include_extras=True)
     return [option.replace(annotation=hints[name]) for name, option in inspect.signature(function).parameters.items()]

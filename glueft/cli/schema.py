@@ -1,4 +1,4 @@
-"""`glueft schema`: the JSON schema of recipes, of run.json, or of receipts."""
+"""`glueft schema`: the JSON schema of recipes, of studies, of run.json, or of receipts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from glueft.text import json_text, say
 EPILOG = """\b
 Examples:
   glueft schema > recipe.schema.json
+  glueft schema --study > study.schema.json
   glueft schema --run
   glueft schema --receipt
 For completion in an editor that knows TOML schemas, the recipe's first line is then:
@@ -22,24 +23,27 @@ For completion in an editor that knows TOML schemas, the recipe's first line is 
 
 def schema(
     plugins: PluginFiles = None,
+    study: Annotated[bool, typer.Option("--study", help="Print the schema of study files instead.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Print the schema of a run's run.json instead.")] = False,
     receipt: Annotated[bool, typer.Option("--receipt", help="Print the schema of a run's receipt instead.")] = False,
 ) -> None:
-    """Print the JSON schema of recipes, of run.json, or of receipts.
+    """Print the JSON schema of recipes, of studies, of run.json, or of receipts.
 
-    The schema of recipes holds the options of every installed plugin; editors complete and check recipes by it.
+    Those of recipes and studies hold the options of every installed plugin; editors complete and check files by them.
     """
     from glueft.recipe.schema import recipe_schema
     from glueft.reproduce.receipt import receipt_schema
     from glueft.runs.record import record_schema
+    from glueft.study.schema import study_schema
 
-    if run and receipt:
-        raise typer.BadParameter("one schema at a time: --run or --receipt")
+    if run + receipt + study > 1:
+        raise typer.BadParameter("one schema at a time: --study, --run or --receipt")
     if run:
         printed = record_schema()
     elif receipt:
         printed = receipt_schema()
     else:
         warn_of_failures()
-        printed = recipe_schema(registry_with(plugins))
+        registry = registry_with(plugins)
+        printed = study_schema(registry) if study else recipe_schema(registry)
     say(*json_text(printed, indent=2).split("\n"))

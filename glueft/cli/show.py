@@ -1,8 +1,8 @@
-"""`glueft show`: the completed recipe."""
+"""`glueft show`: the completed recipe or study."""
 
 from __future__ import annotations
 
-from glueft.cli.options import Overrides, PluginFiles, RecipeName, Trust, Unset, read_recipe
+from glueft.cli.options import EitherName, Overrides, PluginFiles, Trust, Unset, read_either
 from glueft.system.standard_output import aside
 from glueft.text import say
 
@@ -10,21 +10,22 @@ EPILOG = """\b
 Examples:
   glueft show mrpc
   glueft show recipes/mrpc.toml --set training.epochs=1 > mine.toml
+  glueft show glue --set study.seeds=3 > my-study.toml
   glueft show mine.toml --unset task.validation --set task.validation_fraction=0.1
 """
 
 
 def show(
-    recipe: RecipeName,
+    recipe: EitherName,
     overrides: Overrides = None,
     unset: Unset = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
 ) -> None:
-    """Print a recipe with every default.
+    """Print a recipe or a study with every default.
 
-    What is printed is a complete recipe itself, and runs as it is.
+    What is printed is complete itself, and runs as it is, from any folder.
     """
     with aside():  # a plugin that checks its options may print
-        complete = read_recipe(recipe, overrides, unset, plugins=plugins, trust=trust).to_toml()
+        complete = read_either(recipe, overrides, unset, plugins=plugins, trust=trust).to_toml()
     say(*complete.rstrip("\n").split("\n"))

@@ -1,50 +1,71 @@
-"""`glueft validate`: check recipes without running them."""
+"""`glueft validate`: check recipes and studies without running them."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
 from glueft.cli.installed import warn_of_failures
 from glueft.cli.options import Overrides, PluginFiles, Trust, Unset
-from glueft.text import say
+from glueft.text import counted, say
 
 EPILOG = """\b
 Examples:
   glueft validate recipes/mrpc.toml
   glueft validate recipes/*.toml
   glueft validate mrpc --set optimizer.plugin=adamw
+  glueft validate recipes/glue.toml            a study, with every recipe that it would run
 """
 
 
 def validate(
-    recipes: Annotated[list[str], typer.Argument(metavar="RECIPE...", help="TOML recipes, or packaged ones by name.")],
+    recipes: Annotated[
+        list[str], typer.Argument(metavar="RECIPE...", help="TOML recipes and studies, or packaged ones by name.")
+    ],
     overrides: Overrides = None,
     unset: Unset = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
 ) -> None:
-    """Check recipes without running them.
+    """Check recipes and studies without running them.
 
-    Print every problem of every recipe, with its line, what was expected and the nearest valid name. Nothing is
-    downloaded. The exit code is 2 if any recipe has a problem.
+    Print every problem of every recipe, and of every recipe that a study would run, with its line, what was expected
+    and the nearest valid name. Nothing is downloaded. The exit code is 2 if any of them has a problem.
     """
-    from glueft.recipe import RecipeError, load_recipe
-    from glueft.training.warnings import resume_notes
+    from glueft.recipe import RecipeError
 
     warn_of_failures()
     bad = 0
     for name in recipes:
         try:
-            recipe = load_recipe(name, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust)
+            good = _good(name, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust)
         except RecipeError as error:
             bad += 1
             sys.stdout.flush()
             say(*str(error).split("\n"), "", stream=sys.stderr)
         else:
-            parts = f"task {recipe.task.name}, optimizer {recipe.optimizer.name}, schedule {recipe.schedule.name}"
-            say(f"{name}: good ({parts})", *(f"{name}: {note}" for note in resume_notes(recipe)))
+            say(*(f"{name}: {line}" for line in good))
     if bad:
         raise typer.Exit(2)
+
+
+def _good(name: str, overrides: Sequence[str], **options: Any) -> list[str]:
+    """What is said of a recipe or study that is in order.
+
+    Raises:
+        RecipeError: it is not.
+    """
+    from glueft.recipe import load_recipe
+    from glueft.study.file import is_study, load_study
+    from glueft.training.warnings import resume_notes
+
+    if is_study(name):
+        study = load_study(name, overrides, **options)
+        tasks = ", ".join(recipe.name for recipe in study.recipes)
+        return [f"good (a study of {counted(len(study.recipes), 'recipe')}: {tasks})"]
+    recipe = load_recipe(name, overrides, **options)
+    parts = f"task {recipe.task.name}, optimizer {recipe.optimizer.name}, schedule {recipe.schedule.name}"
+    return [f"good ({parts})", *resume_notes(recipe)]

@@ -22,10 +22,10 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     for kind in PLUGIN_TABLES:
-        properties[kind] = _plugin_table(registry, kind, definitions)
+        properties[kind] = plugin_table_schema(registry, kind, definitions)
     for name, section in SECTIONS.items():
         properties[name] = options_schema(section, name, definitions)
-    callbacks = _plugin_table(registry, "callback", definitions)
+    callbacks = plugin_table_schema(registry, "callback", definitions)
     properties["callbacks"] = {
         "type": "array",
         "items": callbacks,
@@ -64,7 +64,8 @@ def options_schema(options: type[Options], prefix: str, definitions: dict[str, A
     return clean
 
 
-def _plugin_table(registry: Registry, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
+def plugin_table_schema(registry: Registry, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a table that names a plugin of a kind; `definitions` as in `options_schema`."""
     tables = [_one_plugin(plugin, definitions) for plugin in registry.all(kind)]
     # An empty `oneOf` is no schema; without plugins of the kind no table is valid.
     return {"type": "object", "oneOf": tables} if tables else {"not": {}}

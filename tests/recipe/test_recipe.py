@@ -13,17 +13,18 @@ import glueft
 from broken_recipes import GOOD
 from glueft.plugin.registry import load_registry
 from glueft.recipe import Recipe, RecipeError, load_recipe
-from glueft.recipe.file import packaged_recipes
+from glueft.recipe.file import packaged_recipes, packaged_studies
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "recipes").rglob("*.toml"))
+FILES = [ROOT / "recipes" / f"{name}.toml" for name in packaged_recipes()]
 RECIPES = ["ax", "cola", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "table", "wnli"]
+STUDIES = ["glue", "mrpc-study", "small-data"]
 
 
 def test_there_are_recipes_and_all_of_them_are_packaged() -> None:
-    assert [file.stem for file in FILES] == RECIPES
-    assert len(FILES) == 11
     assert packaged_recipes() == RECIPES
+    assert packaged_studies() == STUDIES
+    assert sorted(file.stem for file in (ROOT / "recipes").rglob("*.toml")) == sorted([*RECIPES, *STUDIES])
 
 
 def test_there_is_a_recipe_for_every_task() -> None:

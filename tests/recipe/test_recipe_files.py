@@ -10,7 +10,10 @@ from broken_recipes import GOOD
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.problems import Problem
 
-PACKAGED = "Packaged recipes: ax, cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, table, wnli"
+PACKAGED = (
+    "Packaged recipes: ax, cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, table, wnli; "
+    "studies: glue, mrpc-study, small-data"
+)
 
 
 def unreadable(path: str) -> Problem:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from glueft.errors import GlueftError
 from glueft.recipe import Recipe, RecipeError, load_recipe
+from glueft.recipe.file import packaged_recipes
 
-RECIPES = [path.read_text() for path in sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))]
+RECIPES = [(Path(__file__).parents[2] / "recipes" / f"{name}.toml").read_text() for name in packaged_recipes()]
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
