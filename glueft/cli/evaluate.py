@@ -39,7 +39,7 @@ def evaluate(
     ] = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="Without a RUN: the classifier, a hub name, a folder, or package:module/path."),
+        typer.Option(help="Without a RUN: the classifier, a hub name, a folder, package:module/path, or run:FOLDER."),
     ] = None,
     labels: Annotated[
         list[str] | None,

@@ -58,7 +58,8 @@ DataDir = Annotated[
     typer.Option(metavar="DIR", help="Read the rows from a folder in GLUE's own TSV layout (DIR/MRPC/train.tsv)."),
 ]
 CheckpointName = Annotated[
-    str | None, typer.Option(help="Start from this checkpoint: a hub name, a folder, or package:module/path.")
+    str | None,
+    typer.Option(help="The checkpoint to start from: a hub name, a folder, package:module/path or run:FOLDER."),
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Use the small sample shipped with the task; needs no network.")]
 

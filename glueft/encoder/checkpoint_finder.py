@@ -25,7 +25,7 @@ MOST_TOKENIZER = 128 << 20
 # A larger num_labels without names is wrong, and transformers would make a name for each.
 MOST_LABELS = 10_000
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-_FORMS = "a hub name (google-bert/bert-base-uncased), a folder, or package:module/path"
+_FORMS = "a hub name (google-bert/bert-base-uncased), a folder, package:module/path, or run:FOLDER"
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Refusal:
 
 WORKS_OFFLINE = (
     "these work offline: --sample (the task's own sample and an installed encoder), --data-dir DIR (the benchmark's "
-    "TSV files), --checkpoint CKPT (a folder, or package:module/path)"
+    "TSV files), --checkpoint CKPT (a folder, package:module/path, or run:FOLDER)"
 )
 NOTHING_VISIBLE = "nothing of it is visible on the hub, where the commit is the last step"
 
@@ -47,7 +47,7 @@ BAD_NAME = Refusal(
     '"{name}" is no name of a {what} on the hub',
     "owner/name, such as google-bert/bert-base-uncased",
     '"{name}"',
-    "correct the name; a checkpoint may also be an existing folder, or package:module/path",
+    "correct the name; a checkpoint may also be an existing folder, package:module/path, or run:FOLDER",
 )
 GATED = Refusal(
     'the {what} "{name}" is gated: its owners ask for your consent first',

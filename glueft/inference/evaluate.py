@@ -130,15 +130,16 @@ def evaluate_checkpoint(
         GlueftError: the rows cannot be read or have no labels.
     """
     progress, clock = _begin(progress, begin, verbose)
-    from glueft.encoder.checkpoint import check_max_length, find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import check_max_length, load_tokenizer
     from glueft.inference.predictor import load_as_set, rename_labels
+    from glueft.runs.parent import find_start
 
     task = parts.task
     use_registry(*parts.plugin_files)
     with clock.phase("setup", clock.begin):
         chosen = choose_splits(parts, splits)
         with progress.phase(f"checkpoint {parts.model.checkpoint}"):
-            found = find_checkpoint(parts.model.checkpoint, parts.model.revision, parts.registry)
+            found, _ = find_start(parts.model, parts.registry)
             checkpoint = rename_labels(found, labels)
             check_max_length(parts.data.max_length, checkpoint)
             tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)

@@ -16,6 +16,7 @@ from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origi
 from glueft.plugin.registry import load_registry
 from glueft.recipe.problems import RecipeError
 from glueft.runs.folder import find_run_folder, is_published
+from glueft.runs.models import refuse_without_model
 from glueft.runs.record import REPEAT, parse_record, read_object
 from glueft.runs.run import Run
 from glueft.training.text_model import TextModel
@@ -327,13 +328,7 @@ def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
 
 def check_model_folder(run: Run) -> None:
     """Raise RunFolderError unless a run has a model folder, with the labels of its task if these are known."""
-    if not run.model_folder.is_dir():
-        raise RunFolderError(
-            f"{run.folder}: the model is missing",
-            expected="the folder model/ of the run",
-            received=", ".join(sorted(entry.name for entry in run.folder.iterdir())),
-            fix=REPEAT,
-        )
+    refuse_without_model(run)
     described = described_if_known(run)
     if described is None:
         return

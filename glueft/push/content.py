@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.errors import CheckpointError
 from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.push.model_card import CardSource, model_card
+from glueft.runs.models import refuse_without_model
 from glueft.runs.public_record import public_recipe, public_record, public_settings
 from glueft.runs.record import Record
 from glueft.system.plain_file import UnreadableError, read_json
@@ -69,12 +70,13 @@ def source_of(run: Run) -> Source:
     """Return what a finished run's push is made from, after a check of its checkpoint.
 
     Raises:
-        RunFolderError: the recipe or the model's labels cannot be read.
-        CheckpointError: the model is missing or broken, or a link in its folder leads out of it.
+        RunFolderError: the model is missing, or the recipe or the model's labels cannot be read.
+        CheckpointError: the model is broken, or a link in its folder leads out of it.
     """
     from glueft.encoder.checkpoint_finder import refuse_leaving_links
     from glueft.inference.predictor import described_if_known, find_run_checkpoint
 
+    refuse_without_model(run)
     refuse_leaving_links(run.model_folder)
     find_run_checkpoint(run)
     # The plugin of an earlier run may not be here: the card then has a sentence less.

@@ -19,7 +19,7 @@ from glueft.plugin.task import Task
 from glueft.recipe.draft import Draft
 from glueft.recipe.file import lies_in_run_folder, origins_beside, parse_text
 from glueft.recipe.problems import Locations
-from glueft.recipe.sections import ORDER, Data, Engine, Hub, Model, Plugins, Training
+from glueft.recipe.sections import ORDER, RUN, Data, Engine, Hub, Model, Plugins, Training
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +164,9 @@ def made_recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...],
     """Make the recipe, with the checkpoint's folder absolute so that it is valid in any working folder."""
     model = parts.pop("model")
     checkpoint, begin = model.checkpoint, locations.folder_of(("model", "checkpoint"))
-    if not checkpoint.startswith("package:") and (
+    if checkpoint.startswith(RUN):
+        model = model.model_copy(update={"checkpoint": RUN + absolute(checkpoint.removeprefix(RUN), begin)})
+    elif not checkpoint.startswith("package:") and (
         checkpoint.startswith(("./", "../", "~")) or (begin / checkpoint).is_dir()
     ):
         model = model.model_copy(update={"checkpoint": absolute(checkpoint, begin)})

@@ -9,7 +9,7 @@ from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import evaluated_splits
 from glueft.plugin.task import Task
 from glueft.recipe.problems import Locations, Problem
-from glueft.recipe.sections import Data, Freeze, Hub, Model
+from glueft.recipe.sections import RUN, Data, Freeze, Hub, Model
 from glueft.recipe.values import as_toml, received
 from glueft.suggest import did_you_mean, nearest
 
@@ -153,7 +153,7 @@ def _revision(model: Model, locations: Locations) -> list[Problem]:
         locations.problem(
             ("model", "revision"),
             "only checkpoints on the hub have revisions",
-            expected="no revision with a checkpoint from a folder or a package",
+            expected="no revision with a checkpoint from a folder, a package or a run",
             received=received(model.revision),
             fix="remove revision, or give the checkpoint's name on the hub",
         )
@@ -190,5 +190,5 @@ def _push(hub: Hub, locations: Locations) -> list[Problem]:
 
 
 def is_local(checkpoint: str) -> bool:
-    """Whether a checkpoint is a folder or of a package by its form, not a name on the hub."""
-    return checkpoint.startswith(("package:", "/", "./", "../", "~"))
+    """Whether a checkpoint is a folder, of a package or of a run by its form, not a name on the hub."""
+    return checkpoint.startswith(("package:", RUN, "/", "./", "../", "~"))

@@ -20,6 +20,9 @@ def _printable(text: str) -> str:
     return text
 
 
+# A checkpoint that is the model of a run: "run:FOLDER".
+RUN = "run:"
+
 Text = Annotated[str, AfterValidator(_printable)]
 
 
@@ -40,7 +43,8 @@ class Model(Options):
     """The checkpoint to start from, and how much of it is trained."""
 
     checkpoint: Text = Field(
-        description="A name on the hub, a folder, or package:module/path of an installed package.",
+        description="A name on the hub, a folder, package:module/path of an installed package, or run:FOLDER for the "
+        "encoder of a run.",
         examples=["google-bert/bert-base-uncased"],
     )
     revision: Text | None = Field(None, description="Branch, tag or commit of a checkpoint on the hub.")

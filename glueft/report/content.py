@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from glueft.errors import GlueftError
 from glueft.metrics import metric_title
+from glueft.recipe.sections import RUN
 from glueft.report import prediction_plots, training_plots
 from glueft.report.mistakes import Mistakes, mistakes_of
 from glueft.report.plot import DataTable, Plot, style
@@ -134,7 +135,9 @@ def collect(run: Run, data_dir: str | Path | None = None) -> Content:
 def _checkpoint_name(record: Record, settings: Mapping[str, Any]) -> str:
     """The checkpoint as a heading can hold it: of a folder, the last two names of its path."""
     name = str(record.checkpoint.name or (settings["model"].get("checkpoint") if settings else None) or "?")
-    path = PurePath(name)
+    path = PurePath(name.removeprefix(RUN))
+    if name.startswith(RUN):
+        return RUN + path.name
     return "/".join(path.parts[-2:]) if path.is_absolute() else name
 
 

@@ -12,7 +12,19 @@ from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any, TypeVar
 
-from glueft.runs.record import Checkpoint, Data, Host, Origin, Part, PluginFile, Plugins, Record, RunPart, Split
+from glueft.runs.record import (
+    Checkpoint,
+    Data,
+    Host,
+    Origin,
+    ParentRun,
+    Part,
+    PluginFile,
+    Plugins,
+    Record,
+    RunPart,
+    Split,
+)
 
 P = TypeVar("P", bound=Part)
 
@@ -32,7 +44,8 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
         "left_out", "splits",
     ),
     Split: ("rows", "sha256", "limited_from", "limit_draw", "part_of", "official_rows", "tokens", "truncated_rows"),
-    Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family"),
+    Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family", "run"),
+    ParentRun: ("task", "checkpoint", "sha256"),
     Host: ("system", "cpus", "python"),
     RunPart: ("status", "started", "finished", "from_step", "to_step", "seconds", "host", "versions"),
     Plugins: ("task", "optimizer", "schedule", "callbacks", "packages", "files"),
@@ -45,7 +58,7 @@ _FILE_KEYS = (
     "spm_file", "cache_dir", "_commit_hash",
 )  # fmt: skip
 
-_PATH = re.compile(r"^(/.|~|\.\.?/|[A-Za-z]:[\\/]|\\\\|file:)", re.DOTALL)
+_PATH = re.compile(r"^(/.|run:[/~.]|~|\.\.?/|[A-Za-z]:[\\/]|\\\\|file:)", re.DOTALL)
 _ADDRESS = re.compile(r"^[A-Za-z][\w+.-]*://")
 _INSIDE = re.compile(
     r"(?<![\w./-])(\.{0,2}/[\w.@+-]+(/[\w.@+-]+)+/?|~[\w.-]*(/[\w.@+-]+)+/?|[A-Za-z]:[\\/][^\s\"']+"

@@ -253,6 +253,15 @@ class Step(Part):
     learning_rate: Number
 
 
+class ParentRun(Part):
+    """The run whose model the run began with."""
+
+    folder: str = Field(description="its run folder, absolute")
+    task: str = Field(description="the task that it was trained on")
+    checkpoint: str | None = Field(default=None, description="what it began with itself, as its recipe names it")
+    sha256: dict[str, str] = Field(default={}, description="fingerprint of each file of its model, as it has them")
+
+
 class Checkpoint(Part):
     """The checkpoint that the run began with."""
 
@@ -263,6 +272,7 @@ class Checkpoint(Part):
     new: list[str] = Field(default=[], description="tensors that the checkpoint did not have")
     left_over: list[str] = Field(default=[], description="tensors of the checkpoint that the model has no place for")
     family: dict[str, str] = Field(default={}, description="of the encoder, with the package or file that brought it")
+    run: ParentRun | None = Field(default=None, description="the run whose model it is; null if it is no run's")
 
 
 class MetricFacts(Part):
@@ -290,6 +300,7 @@ class Model(Part):
     """The model folder."""
 
     sha256: dict[str, str] = Field(default={}, description="fingerprint of each file")
+    removed: str | None = Field(default=None, description="when it was removed to save room, UTC, ISO 8601")
 
 
 class Engine(Part):

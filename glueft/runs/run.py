@@ -478,10 +478,12 @@ class Run:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The label names in the order of the logits, () in regression: of the model, or else of the predictions."""
+        """The label names in the order of the logits, () in regression: of the model, else of predictions or task."""
         config = self.model_folder / "config.json"
         if not config.is_file() and self.splits():
             return read_label_names(self.predictions_file(self.splits()[0]))
+        if self.record.model.removed is not None and not config.is_file():
+            return self.task_description.labels
         settings = read_object(config, "the model's configuration")
         if settings.get("problem_type") == "regression":
             return ()

@@ -17,6 +17,7 @@ from glueft.plugin.origin import origin_of
 from glueft.plugin.registry import use_registry
 from glueft.plugin.task_description import describe_task
 from glueft.runs.inputs import option_files
+from glueft.runs.parent import Parent, find_start
 from glueft.system.interruption import check
 from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
 from glueft.training.evaluation_steps import evaluated_steps
@@ -59,6 +60,7 @@ class Session:
         data_files: the local files of the rows.
         notes: a line for each split that lacks some of its official rows.
         warnings: for the user; `load` may add some.
+        parent: the run that the checkpoint is of.
         batches: all batches of the training.
         evaluation: the batches of each split of `encoded` but "train".
         evaluated: whether the primary split is evaluated after each step, (steps,).
@@ -78,6 +80,7 @@ class Session:
     data_files: tuple[Path, ...] = ()
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    parent: Parent | None = None
     batches: TrainingBatches = field(init=False)
     evaluation: dict[str, EvaluationBatches] = field(init=False)
     evaluated: NDArray[np.bool_] = field(init=False)
@@ -146,7 +149,7 @@ class Session:
             precision=recipe.engine.precision,
             jit_compile=self.jit_compile,
             seed=training.seed,
-            new_head=recipe.model.new_head,
+            new_head=starts_new_head(recipe, self.parent),
         )
         check()
         from glueft.encoder.freezing import freeze
@@ -219,7 +222,8 @@ class Session:
                 "new": list(self.load_report.new),
                 "left_over": list(self.load_report.left_over),
                 "family": {"name": self.checkpoint.family.name} | origin_of(self.checkpoint.family),
-            },
+            }
+            | ({} if self.parent is None else {"run": self.parent.record.as_dict()}),
             "warnings": list(self.warnings),
             "engine": self.describe_engine(),
             "parameters": all_parameters(self.model),
@@ -234,12 +238,12 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
-    from glueft.encoder.checkpoint import check_max_length, find_checkpoint, has_head, load_tokenizer
+    from glueft.encoder.checkpoint import check_max_length, has_head, load_tokenizer
 
     data, task = recipe.data, recipe.task
     use_registry(*recipe.plugin_files)
     with progress.phase(f"checkpoint {recipe.model.checkpoint}"):
-        checkpoint = find_checkpoint(recipe.model.checkpoint, recipe.model.revision, recipe.registry)
+        checkpoint, parent = find_start(recipe.model, recipe.registry)
         check_max_length(data.max_length, checkpoint)
         tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
     check()
@@ -248,10 +252,12 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
         limits = {"limit_train": data.limit_train, "limit_validation": data.limit_validation}
         rows = load_rows(task, source, **limits, draw_seed=data.draw_seed, held_out=data.held_out_draw)
         predicted = predicted_splits(task, data.predict, rows)
-        new_head = recipe.model.new_head or not has_head(checkpoint)
+        new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)
         for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)
     notes = size_notes(task, rows, source.provenance.get("left_out", {}))
+    if parent is not None:
+        progress.say(parent.text(task))
     for line in _described(task, rows, notes):
         progress.say(line)
     with progress.phase("tokens"):
@@ -270,9 +276,15 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
         tuple(dict.fromkeys([*source.files, *option_files(task.options.model_dump())])),
         notes,
         list(source.warnings),
+        parent,
     )
     progress.warn(*session.warnings)
     return session
+
+
+def starts_new_head(recipe: Recipe, parent: Parent | None) -> bool:
+    """Whether the head of the checkpoint is left, if it has one."""
+    return recipe.model.new_head or (parent is not None and not parent.gives_head(recipe.task))
 
 
 def _described(task: Task, rows: dict[str, Rows], notes: list[str]) -> Iterator[str]:

@@ -1,0 +1,84 @@
+"""`checkpoint = "run:FOLDER"`: a run that begins with the model of another one, its parent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glueft.encoder.checkpoint_finder import Checkpoint, find_checkpoint
+from glueft.errors import CheckpointError, RunFolderError
+from glueft.recipe.sections import RUN, Model
+from glueft.runs.models import refuse_without_model
+from glueft.runs.record import ParentRun
+from glueft.runs.run import Run
+
+if TYPE_CHECKING:
+    from glueft.plugin.registry import Registry
+    from glueft.plugin.task import Task
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The run whose model another one begins with.
+
+    Attributes:
+        folder: absolute.
+        task: its name.
+        labels: of its head, () in regression.
+        record: what run.json says of it.
+    """
+
+    folder: Path
+    task: str
+    labels: tuple[str, ...]
+    record: ParentRun
+
+    def gives_head(self, task: Task) -> bool:
+        """Whether the head comes with the encoder: that of another task never does, whatever its labels are called."""
+        return self.task == task.name and sorted(self.labels) == sorted(task.labels)
+
+    def text(self, task: Task) -> str:
+        """Return `the encoder of mnli-20260131-120000-a1b2c3 (mnli), with a new head`."""
+        if self.gives_head(task):
+            return f"the encoder and the head of {self.folder.name} ({self.task})"
+        return f"the encoder of {self.folder.name} ({self.task}), with a new head"
+
+
+def find_start(model: Model, registry: Registry | None = None) -> tuple[Checkpoint, Parent | None]:
+    """Find the checkpoint of a recipe as `find_checkpoint` does, and the run that it is the model of.
+
+    Raises:
+        RunFolderError: there is no such run, it is not done, or its model is gone.
+        CheckpointError: its model is not the one that it has saved; or as `find_checkpoint`.
+        HubError: as `find_checkpoint`.
+    """
+    if not model.checkpoint.startswith(RUN):
+        return find_checkpoint(model.checkpoint, model.revision, registry), None
+    try:
+        run = Run.open(Path(model.checkpoint.removeprefix(RUN)).expanduser())
+        refuse_without_model(run)
+    except RunFolderError as error:
+        raise RunFolderError(
+            f"the checkpoint {model.checkpoint} cannot be used: {error.message}",
+            expected=error.expected,
+            received=error.received,
+            fix=error.fix,
+        ) from None
+    found = find_checkpoint(str(run.model_folder), registry=registry)
+    recorded = run.record.model.sha256
+    changed = sorted(name for name, sha256 in recorded.items() if found.fingerprints.get(name) != sha256)
+    if changed:
+        raise CheckpointError(
+            f"the checkpoint {model.checkpoint} is not the model that the run has saved",
+            expected="the files whose SHA-256 run.json has",
+            received=f"{', '.join(changed)} changed since the run",
+            fix=f"restore them, or name the folder as it is: {run.model_folder}",
+        )
+    record = ParentRun(
+        folder=str(run.folder),
+        task=run.record.task,
+        checkpoint=run.record.checkpoint.name,
+        sha256=recorded or found.fingerprints,
+    )
+    return replace(found, name=model.checkpoint), Parent(run.folder, run.record.task, run.labels, record)
