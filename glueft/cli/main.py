@@ -38,6 +38,7 @@ from glueft.cli import (
 )
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.streams import guard_streams, settle_streams
+from glueft.cli.study import add_study_commands
 from glueft.errors import GlueftError
 from glueft.plugin.registry import load_registry
 from glueft.system import interruption
@@ -181,6 +182,7 @@ def make_app() -> typer.Typer:
     group.command("new", epilog=plugin_new.EPILOG)(plugin_new.new)
     group.command("check", epilog=plugin_check.EPILOG)(plugin_check.check)
     app.add_typer(group, name="plugin")
+    add_study_commands(app)
     for failure in add_plugin_commands(app, load_registry()):
         if "_GLUEFT_COMPLETE" not in os.environ:  # set by the shell while it completes a line
             say(f"warning: {failure}", stream=sys.stderr)

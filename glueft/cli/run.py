@@ -23,6 +23,7 @@ Examples:
   glueft run sst2 --set training.epochs=1 --set optimizer.plugin=adamw
   glueft run mrpc --sample --report            with report.html at the end
   glueft run mrpc --sample --json > result.json
+  glueft run recipes/mrpc.toml --seeds 5       five runs and their table, see glueft study
   glueft run recipes/mrpc.toml --resume        on machines that may be taken away
   glueft run mrpc --plugin my_task.py --set task.plugin=my_task --data-dir DATA
 """
@@ -44,12 +45,24 @@ def run(
             "--resume", help="Go on with the newest run of this very recipe in DIR that is not done; if none, start."
         ),
     ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Run it on the seeds 1 to N, as a study with a table, in a folder of DIR."
+        ),
+    ] = None,
     report: WithReport = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """Fine-tune and evaluate as a recipe says; make a run folder."""
     go_on_without_output()
+    if seeds is not None:
+        from glueft.cli.study import run_and_tell
+        from glueft.study.file import study_of
+
+        study = study_of(recipe, range(1, seeds + 1))
+        return run_and_tell(study, output_dir, report=report, as_json=as_json, verbose=verbose)
     from glueft.launch import resume_run, run_recipe
     from glueft.runs.run_list import unfinished_run
     from glueft.terminal.progress import make_progress
@@ -67,6 +80,7 @@ def run(
         write_report(result.folder, progress.say, force=unfinished is not None)
     if as_json:
         print_json(result.record)
+    return None
 
 
 def write_report(folder: Path, say: Callable[[str], None], *, force: bool = False) -> None:

@@ -53,3 +53,7 @@ def _end(number: int, frame: FrameType | None) -> None:
         os.write(2, f"interrupted{by}\n".encode())
     # As `glueft.system.interruption` says: SIGUSR1 asks for what SIGTERM does.
     os._exit(128 + (signal.SIGTERM if signal.Signals(number).name == "SIGUSR1" else number))
+
+
+if __name__ == "__main__":
+    main()

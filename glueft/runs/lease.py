@@ -83,6 +83,11 @@ class Lease:
                 raise
             os.close(file)  # The process that held it has ended in this moment, and removed it.
 
+    @property
+    def file_descriptor(self) -> int | None:
+        """The file that is locked: a process that inherits it holds the lock until it ends; None without a lock."""
+        return self._file
+
     def release(self) -> None:
         """Remove the file, and with it the lock. A fork of the process that holds the lease does nothing."""
         if os.getpid() != self._process:

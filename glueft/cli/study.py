@@ -1,0 +1,96 @@
+"""`glueft study`: the runs of several recipes, settings and seeds from one file, and their table."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from glueft.cli.options import AsJson, Verbose, print_json, takes_study
+from glueft.cli.streams import go_on_without_output
+
+if TYPE_CHECKING:
+    from glueft.study.study import Study
+
+HELP = "Run a study, several recipes, settings and seeds from one file: glueft study FILE."
+EPILOG = """\b
+`glueft study FILE` is short for `glueft study run FILE`; its options: glueft study run --help
+
+\b
+Examples:
+  glueft study recipes/glue.toml --set model.checkpoint=./my-encoder
+  glueft study glue --sample                   no network: shipped rows, packaged encoder
+  glueft study mrpc-study --data-dir glue_data --set study.seeds=3
+  glueft study status studies/glue             from another shell
+  glueft study compare studies/glue studies/glue-other
+"""
+
+
+class StudyGroup(TyperGroup):
+    """Takes `glueft study FILE ...` as `glueft study run FILE ...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["run", *args]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
+@takes_study
+def run(
+    study: Study,
+    *,
+    output_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="Where the folder of the study is made, DIR/NAME; or goes on.")
+    ] = "studies",
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Begin runs again that failed for good when this was run before.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write the report.html of each run too; the study's is written always.")
+    ] = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run what a study asks for and has not been done yet, and write its tables and its report.
+
+    The same command goes on after whatever ended it; two of them on one folder share the work. The file may be edited
+    in between: runs that are asked for still are not repeated.
+    """
+    run_and_tell(study, output_dir, retry_failed=retry_failed, report=report, as_json=as_json, verbose=verbose)
+
+
+def run_and_tell(
+    study: Study,
+    output_dir: str,
+    *,
+    retry_failed: bool = False,
+    report: bool = False,
+    as_json: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Run a study and print its table.
+
+    Raises:
+        StudyError: a run failed for good; the table is there all the same.
+    """
+    go_on_without_output()
+    from glueft.study.progress import make_study_progress
+    from glueft.study.result_file import as_json as result_json
+    from glueft.study.run import refuse_failures, run_study
+
+    progress = make_study_progress(sys.stdout)
+    arguments = [*(["--report"] if report else []), *(["--verbose"] if verbose else [])]
+    result = run_study(study, output_dir=output_dir, progress=progress, retry_failed=retry_failed, arguments=arguments)
+    if as_json:
+        print_json(result_json(result))
+    refuse_failures(result)
+
+
+def add_study_commands(app: typer.Typer) -> None:
+    """Add `glueft study` and its own commands to those of glueft."""
+    group = typer.Typer(cls=StudyGroup, no_args_is_help=True, rich_markup_mode=None, help=HELP, epilog=EPILOG)
+    group.command("run")(run)
+    app.add_typer(group, name="study")

@@ -1,0 +1,431 @@
+"""Runs what a study asks for: hands runs to the executor, takes up what has become of them, and keeps study.json."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from glueft.errors import GlueftError, RunFolderError, StudyError
+from glueft.files import remove_folder, write_text
+from glueft.plugin.executor import Job, Pool, RunningJob
+from glueft.runs.clock import now
+from glueft.runs.lease import Lease, read_heartbeat
+from glueft.runs.record import Record, read_record
+from glueft.study.folder import StudyFolder, model_hashes
+from glueft.study.planned import Planner
+from glueft.study.prune import why_prune
+from glueft.study.result import RecipeResult, StudyResult, StudyRun
+from glueft.study.result_file import read_result, write_result
+from glueft.study.search import open_search
+from glueft.system.interruption import check, take
+from glueft.system.process_identity import is_alive
+
+if TYPE_CHECKING:
+    from glueft.study.progress import StudyProgress
+    from glueft.study.study import Study
+
+# `glueft`, however it was installed.
+PROGRAM = (sys.executable, "-m", "glueft.cli.start")
+POLL_SECONDS = 0.2
+# Between two looks at runs that other drivers have in hand, and at how far own ones are.
+LOOK_SECONDS = 2.0
+# Exit codes of a run that was asked to end, and has saved its state.
+_ENDED_FROM_OUTSIDE = (129, 130, 143)
+_WRONG = 2
+_SETTLED = ("done", "pruned", "failed")
+
+
+@dataclass
+class _InHand:
+    """A run that this driver has handed to the executor.
+
+    Attributes:
+        job: of the executor.
+        claim: on the run, against other drivers.
+        stopped: whether it was asked to end.
+        pruned: why, where that was for its poor scores.
+    """
+
+    job: RunningJob
+    claim: Lease
+    stopped: bool = False
+    pruned: str | None = None
+
+
+class Driver:
+    """Runs a study. Several may share a study folder, also from several machines: no run is done twice.
+
+    Args:
+        study: from `load_study`.
+        folder: of the study; it is there.
+        progress: shows the runs.
+        retry_failed: begin runs again that have failed for good before.
+        arguments: further arguments of each `glueft run`.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        folder: StudyFolder,
+        progress: StudyProgress,
+        *,
+        retry_failed: bool = False,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        self.study = study
+        self.folder = folder
+        self.progress = progress
+        self.arguments = arguments
+        self.planner = Planner(study, open_search(study, folder.path))
+        self.known: dict[str, StudyRun] = {}
+        self.plans: list[RecipeResult] = []
+        self.in_hand: dict[str, _InHand] = {}
+        self.orphans: set[str] = set()
+        self.pool: Pool | None = None
+        self.parents: dict[str, tuple[str, dict[str, str]] | None] = {}
+        self.retry_failed = retry_failed
+        self.started = _started(folder)
+        self._records: dict[str, Record] = {}
+        self._looked = self._written = 0.0
+        self._changed = True
+
+    def run(self) -> StudyResult:
+        """Go on until no run is open.
+
+        Raises:
+            GlueftError: the executor cannot run anything.
+            KeyboardInterrupt: Ctrl-C or another signal; the runs in hand have saved their states and ended.
+        """
+        self._plan()
+        self._shown = self.result()
+        self.progress.begin(self._shown)
+        waiting = sum(run.state == "waiting" for run in self.known.values())
+        pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=waiting)
+        try:
+            self.pool = pool
+            self.progress.say(pool.describe())
+            while True:
+                self._collect()
+                self._look_at_the_others()
+                self._start(pool)
+                self._tell()
+                if not self.in_hand and not self._is_open():
+                    break
+                check()
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            take()
+            self._stop()
+            raise
+        finally:
+            pool.close()
+            self._tell(at_once=True)
+            self.progress.end(self._shown)
+        return self._shown
+
+    def result(self) -> StudyResult:
+        """Return what the study has found so far."""
+        recipes = [self._with_facts(plan) for plan in self.plans]
+        of_file = {recipe.name: recipe for recipe in recipes}
+        runs = [run for recipe in recipes for run in recipe.runs]
+        record = next(iter(self._records.values()), None)
+        checkpoints = [recipe.base.model.checkpoint for recipe in self.study.recipes if recipe.starts_from is None]
+        return StudyResult(
+            folder=self.folder.path,
+            name=self.study.name,
+            checkpoint=", ".join(dict.fromkeys(checkpoints)),
+            recipes=[of_file[recipe.name] for recipe in self.study.recipes],
+            left_out=self.folder.left_out(
+                {run.name: run for run in runs},
+                {name: hashes for name, parent in self.parents.items() if parent is not None for hashes in [parent[1]]},
+            ),
+            started=self.started,
+            finished=None if self.in_hand or not runs or self._is_open() else now(),
+            seconds=round(sum(run.seconds or 0.0 for run in runs), 3),
+            versions={} if record is None else record.versions,
+            host={} if record is None else record.host.as_dict(),
+            study=self.study.tables(),
+        )
+
+    def _with_facts(self, plan: RecipeResult) -> RecipeResult:
+        """Return a recipe with what is now known of its runs, and what the record of one that is done tells of all."""
+        runs = [self.known.get(run.name, run) for run in plan.runs]
+        done = next((run for run in (*plan.reported, *runs) if run.state == "done" and run.folder is not None), None)
+        if plan.name not in self._records and done is not None and done.folder is not None:
+            with suppress(GlueftError):
+                self._records[plan.name] = read_record(done.folder / "run.json", tolerant=True)
+        record = self._records.get(plan.name)
+        if record is None:
+            return replace(plan, runs=runs)
+        return replace(
+            plan,
+            runs=runs,
+            baseline=record.baseline,
+            metric_labels=record.metric_labels,
+            row_notes=record.data.notes,
+        )
+
+    # The plan
+
+    def _plan(self) -> None:
+        """Plan again, and look at the runs that are new in the plan or begin with another run than before."""
+        while True:
+            self.plans = self.planner.plan(self.known, self._free())
+            by_name = {plan.name: plan for plan in self.plans}
+            looked = False
+            for plan in self.plans:
+                parent = self._parent(plan, by_name)
+                other = self.parents.get(plan.name) != parent
+                self.parents[plan.name] = parent
+                for run in plan.runs:
+                    if run.name not in self.known or (other and run.name not in self.in_hand):
+                        self._look(run, plan)
+                        looked = True
+            if not looked:
+                return
+
+    def _free(self) -> int:
+        """How many runs could begin now."""
+        slots = 1 if self.pool is None else self.pool.slots
+        return max(0, slots - len(self.in_hand) - len(self.orphans))
+
+    def _parent(self, plan: RecipeResult, by_name: dict[str, RecipeResult]) -> tuple[str, dict[str, str]] | None:
+        """Return name and model hashes of the run that a recipe's runs begin with; None where it is not known yet."""
+        chosen = by_name[plan.starts_from].chosen_run if plan.starts_from is not None else None
+        folder = self.known[chosen].folder if chosen is not None else None
+        if chosen is None or folder is None:
+            return None
+        before = self.parents.get(plan.name)
+        return before if before is not None and before[0] == chosen else (chosen, model_hashes(folder))
+
+    def _look(self, run: StudyRun, plan: RecipeResult, *, claimed: bool = False) -> StudyRun:
+        """Look at what has come of a run."""
+        parent = self.parents.get(plan.name)
+        if self.retry_failed and run.name not in self.known:
+            notes = self.folder.notes(run.name)
+            if notes.failures:
+                notes.failures = 0
+                self.folder.note(run.name, notes)
+        found = self.folder.look(
+            run, plan, retries=self.study.retries, parent=None if parent is None else parent[1], claimed=claimed
+        )
+        self._changed = self._changed or found != self.known.get(run.name)
+        self.known[run.name] = found
+        return found
+
+    def _is_open(self) -> bool:
+        return any(run.state not in _SETTLED for plan in self.plans for run in plan.runs)
+
+    # The runs
+
+    def _collect(self) -> None:
+        """Take up the runs in hand that have ended, and stop those that promise nothing."""
+        due = time.monotonic() - self._looked > LOOK_SECONDS
+        ended = False
+        plans = {run.name: plan for plan in self.plans for run in plan.runs}
+        for name, held in [*self.in_hand.items()]:
+            plan, run = plans[name], self.known[name]
+            if held.job.state() == "ended":
+                del self.in_hand[name]
+                self._ended(run, plan, held)
+                ended = True
+            elif due and self.study.prune is not None and not held.stopped and held.pruned is None:
+                found = replace(self._look(run, plan, claimed=True), state="running")
+                self.known[name] = found
+                others = [self.known[other.name] for other in plan.runs if other.name != name]
+                held.pruned = why_prune(found, others, self.study.prune, lower_is_better=plan.lower_is_better)
+                if held.pruned is not None:
+                    self.progress.say(f"{name} is stopped: {held.pruned}")
+                    held.job.stop()
+        if ended:
+            self._plan()
+            self._free_models()
+
+    def _ended(self, run: StudyRun, plan: RecipeResult, held: _InHand) -> None:
+        """Note how a job has ended."""
+        notes, code = self.folder.notes(run.name), held.job.exit_code()
+        notes.id = None
+        found = self._look(run, plan, claimed=True)
+        if found.state != "done":
+            if held.pruned is not None:
+                notes.pruned = held.pruned
+            elif not held.stopped and code not in _ENDED_FROM_OUTSIDE:
+                notes.failures += 1
+                notes.error = found.error or self._last_words(run.name, code)
+                if code == _WRONG and found.attempts == run.attempts:
+                    notes.failures = self.study.retries + 1  # It has not begun, and would say the same again.
+        self.folder.note(run.name, notes)
+        held.claim.release()
+        found = self._look(run, plan)
+        if found.state != "done" and notes.failures and not held.stopped:
+            again = "it is tried again" if notes.failures <= self.study.retries else "it is not tried again"
+            self.progress.say(f"{run.name} failed: {notes.error}; {again}; see {self.folder.log(run.name)}")
+
+    def _last_words(self, name: str, code: int | None) -> str:
+        """Return in one line why a process has ended that has left no record of it."""
+        lines: list[str] = []
+        with suppress(OSError):
+            lines = self.folder.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-6:]
+        told = next((line.strip() for line in lines if line and not line.startswith(" ")), "")
+        if code == _WRONG and told:
+            return told
+        how = "it was lost" if code is None else f"signal {-code} ended it" if code < 0 else f"exit code {code}"
+        return f"{how}; the last line it printed: {lines[-1].strip()}" if lines else how
+
+    def _look_at_the_others(self) -> None:
+        """Look at the runs that others have in hand. What a dead driver has left running takes a slot of this one."""
+        if time.monotonic() - self._looked <= LOOK_SECONDS:
+            return
+        changed = False
+        for plan in self.plans:
+            for run in plan.runs:
+                before = self.known[run.name]
+                if before.state == "running" and run.name not in self.in_hand:
+                    changed = self._look(before, plan).state != before.state or changed
+                    self._note_orphan(run.name)
+        self.orphans = {name for name in self.orphans if self.known[name].state == "running"}
+        self._looked = time.monotonic()
+        # With ranges, another driver may have drawn settings.
+        if changed or any(recipe.ranges for recipe in self.study.recipes):
+            self._plan()
+
+    def _note_orphan(self, name: str) -> None:
+        beat = read_heartbeat(self.folder.of_run(name))
+        if beat is None or (beat.process is not None and is_alive(beat.process) is False):
+            self.orphans.add(name)
+
+    def _start(self, pool: Pool) -> None:
+        """Hand over the runs that wait, as long as there is room."""
+        by_name = {plan.name: plan for plan in self.plans}
+        for plan in self.plans:
+            for run in plan.runs:
+                if not self._free():
+                    return
+                if self.known[run.name].state != "waiting":
+                    continue
+                checkpoint = None
+                if plan.starts_from is not None:
+                    parent = by_name[plan.starts_from]
+                    if parent.chosen_run is None:
+                        if self._is_settled(parent):
+                            self._fail(run, f"{parent.name} has no run to begin with")
+                            continue
+                        break
+                    checkpoint = f"run:{self.known[parent.chosen_run].folder}"
+                self._begin(self.known[run.name], plan, checkpoint, pool)
+        if self._changed:
+            self._plan()
+
+    def _is_settled(self, plan: RecipeResult) -> bool:
+        return bool(plan.runs) and all(self.known[run.name].state in _SETTLED for run in plan.runs)
+
+    def _fail(self, run: StudyRun, error: str) -> None:
+        self.known[run.name] = replace(run, state="failed", error=error)
+        self._changed = True
+
+    def _begin(self, run: StudyRun, plan: RecipeResult, checkpoint: str | None, pool: Pool) -> None:
+        """Claim a run and hand it over, unless another driver has it, or has done it in this moment."""
+        place = self.folder.of_run(run.name)
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            claim = Lease.take(place)
+        except RunFolderError:
+            self.known[run.name] = replace(run, state="running")
+            self._note_orphan(run.name)
+            self._changed = True
+            return
+        try:
+            run = self._look(run, plan, claimed=True)
+            if run.state != "waiting":
+                claim.release()
+                return
+            job = self._job(run, plan, checkpoint, claim)
+            notes = self.folder.notes(run.name)
+            running = None
+            if notes.id is not None and notes.executor == self.study.executor.name:
+                running = pool.find(job, notes.id)
+            if running is None or running.state() == "ended":
+                running = pool.start(job)
+            notes.executor, notes.id = self.study.executor.name, running.id
+            self.folder.note(run.name, notes)
+        except BaseException:
+            claim.release()
+            raise
+        self.in_hand[run.name] = _InHand(running, claim)
+        self.known[run.name] = replace(run, state="running")
+        self._changed = True
+
+    def _job(self, run: StudyRun, plan: RecipeResult, checkpoint: str | None, claim: Lease) -> Job:
+        recipe_file, place = self.folder.recipe(run.name), self.folder.of_run(run.name)
+        recipe = self.planner.recipe_of(
+            self.planner.recipes[plan.name], run.setting, run.seed, run.stage, checkpoint=checkpoint
+        )
+        recipe_file.parent.mkdir(exist_ok=True)
+        write_text(recipe_file, recipe.to_toml())
+        parent = self.parents.get(plan.name)
+        resumes = self.folder.resumable(run.name, None if parent is None else parent[1])
+        command = (
+            *(*PROGRAM, "run", str(recipe_file), "--output-dir", str(place)),
+            *(["--resume"] if resumes else []),
+            *self.arguments,
+        )
+        files = () if claim.file_descriptor is None else (claim.file_descriptor,)
+        return Job(run.name, command, place, file_descriptors=files)
+
+    def _stop(self) -> None:
+        """Have the runs in hand save their states and end."""
+        if not self.in_hand:
+            return
+        self.progress.say(f"{len(self.in_hand)} runs save their states and end; a second Ctrl-C ends this at once")
+        for held in self.in_hand.values():
+            held.stopped = True
+            held.job.stop()
+        while self.in_hand:
+            self._collect()
+            time.sleep(POLL_SECONDS)
+
+    # What is kept
+
+    def _free_models(self) -> None:
+        """Remove the models that the study does not keep and no run begins with."""
+        keep = self.study.keep_models
+        if keep == "all":
+            return
+        needed = set()
+        for plan in self.plans:
+            if plan.starts_from is not None and not self._is_settled(plan):
+                needed.add(plan.starts_from)
+        for plan in self.plans:
+            if plan.chosen_run is None:
+                continue
+            for run in plan.runs:
+                is_chosen = run.name == plan.chosen_run
+                found = self.known[run.name]
+                if found.state != "done" or not found.has_model or found.folder is None:
+                    continue
+                if is_chosen and (keep == "chosen" or plan.name in needed):
+                    continue
+                remove_folder(found.folder / "model")
+                self.known[run.name] = replace(found, has_model=False)
+                self._changed = True
+        self._plan()
+
+    def _tell(self, *, at_once: bool = False) -> None:
+        """Show the study, and write study.json where something has changed, at most once a second."""
+        if self._changed or at_once:
+            self._shown = self.result()
+            if at_once or time.monotonic() - self._written > 1.0:
+                write_result(self._shown)
+                self._written, self._changed = time.monotonic(), False
+        self.progress.changed(self._shown)
+
+
+def _started(folder: StudyFolder) -> str:
+    """When the study of a folder was first run: now, where it has not been."""
+    with suppress(StudyError):
+        return read_result(folder.path).started
+    return now()

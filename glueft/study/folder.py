@@ -1,0 +1,261 @@
+"""The folder of a study: where its parts lie, and what has come of a run by what lies there."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from glueft.errors import GlueftError, RunFolderError
+from glueft.files import write_text
+from glueft.runs.history import NAME as HISTORY
+from glueft.runs.how_far import HowFar
+from glueft.runs.inputs import changed_inputs
+from glueft.runs.lease import is_running
+from glueft.runs.record import Record, read_record
+from glueft.study.result import RecipeResult, StudyRun
+from glueft.system.plain_file import UnreadableError, read_json
+
+
+@dataclass
+class Notes:
+    """What drivers note of a run beside its run folders, in `job.json`.
+
+    Attributes:
+        executor, id: where the job was handed to, and what finds it again there.
+        failures: times that its process ended without a result, other than by a signal that asks it to end.
+        error: of the last of them, in one line.
+        pruned: why the run was stopped before its end; None if it was not.
+    """
+
+    executor: str | None = None
+    id: str | None = None
+    failures: int = 0
+    error: str | None = None
+    pruned: str | None = None
+
+
+class StudyFolder:
+    """The folder of a study; nothing of it need be there yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.runs = self.path / "runs"
+        self.study_file = self.path / "study.toml"
+        self.tokens = self.path / "tokens"
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def of_run(self, name: str) -> Path:
+        """The folder that holds the run folders of a run's attempts, and its log."""
+        return self.runs / name
+
+    def recipe(self, name: str) -> Path:
+        """The complete recipe of a run."""
+        return self.path / "recipes" / f"{name}.toml"
+
+    def log(self, name: str) -> Path:
+        """What the processes of a run have printed."""
+        return self.of_run(name) / "log.txt"
+
+    def notes(self, name: str) -> Notes:
+        """What drivers have noted of a run; nothing where that cannot be read."""
+        with suppress(UnreadableError, FileNotFoundError, TypeError):
+            return Notes(**read_json(self.of_run(name) / "job.json"))
+        return Notes()
+
+    def note(self, name: str, notes: Notes) -> None:
+        """Write what is noted of a run."""
+        write_text(self.of_run(name) / "job.json", json.dumps(notes.__dict__, indent=2) + "\n")
+
+    def attempts(self, name: str) -> list[Path]:
+        """The run folders of a run, the earliest first."""
+        try:
+            folders = [path for path in self.of_run(name).iterdir() if not path.name.startswith(".") and path.is_dir()]
+        except OSError:
+            return []
+        return sorted(folders, key=lambda path: path.name)
+
+    def look(
+        self,
+        run: StudyRun,
+        recipe: RecipeResult,
+        *,
+        retries: int,
+        parent: Mapping[str, str] | None = None,
+        claimed: bool = False,
+    ) -> StudyRun:
+        """Return a run with what has come of it.
+
+        Args:
+            run: as it was planned.
+            recipe: its recipe.
+            retries: times that a run is begun again after it has failed.
+            parent: SHA-256 of the model files that it must have begun with, by name; None where it begins with the
+                checkpoint of the recipe.
+            claimed: whether this process holds the claim on the run, so that nobody else's counts.
+        """
+        attempts = self.attempts(run.name)
+        notes = self.notes(run.name)
+        blank = replace(
+            StudyRun(run.name, run.recipe, run.task, run.stage, run.setting, run.seed, run.trial),
+            attempts=len(attempts),
+        )
+        if not attempts:
+            if notes.failures and notes.failures > retries:
+                return replace(blank, state="failed", error=notes.error)
+            return replace(blank, state="running" if not claimed and self.is_claimed(run.name) else "waiting")
+        latest: StudyRun | None = None
+        for folder in reversed(attempts):
+            record = _record(folder)
+            if record is None or why_not_of(record, parent):
+                continue
+            if record.status == "done":
+                if not changed_inputs(record):
+                    return self._done(blank, recipe, folder, record)
+                continue
+            latest = latest or self._open(blank, recipe, folder, record)
+        latest = latest or blank
+        if notes.pruned is not None:
+            return replace(latest, state="pruned", error=notes.pruned)
+        if latest.state == "running" or (not claimed and self.is_claimed(run.name)):
+            return replace(latest, state="running")
+        if notes.failures > retries:
+            return replace(latest, state="failed", error=notes.error or latest.error)
+        return replace(latest, state="waiting")
+
+    def is_claimed(self, name: str) -> bool:
+        """Whether a driver that is alive has a run in hand."""
+        return bool(is_running(self.of_run(name), None))
+
+    def resumable(self, name: str, parent: Mapping[str, str] | None) -> bool:
+        """Whether the last attempt of a run was ended from outside, so that it goes on instead of beginning anew."""
+        for folder in reversed(self.attempts(name)):
+            record = _record(folder)
+            if record is not None:
+                return record.status in ("running", "interrupted") and not why_not_of(record, parent)
+        return False
+
+    def left_out(
+        self, planned: Mapping[str, StudyRun], parents: Mapping[str, Mapping[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Return what lies in `runs/` and belongs to no planned run, or is an attempt whose result is not used.
+
+        Args:
+            planned: all runs of the study, by name.
+            parents: by recipe, the hashes of the model that its runs must have begun with.
+        """
+        found = []
+        try:
+            folders = sorted(path for path in self.runs.iterdir() if not path.name.startswith(".") and path.is_dir())
+        except OSError:
+            return []
+        for folder in folders:
+            run = planned.get(folder.name)
+            if run is None:
+                if any(_record(attempt) for attempt in self.attempts(folder.name)):
+                    found.append((str(folder), "the study as it is now does not ask for it"))
+            elif run.attempts > 1 or (run.attempts and run.folder is None):
+                found += [
+                    (str(attempt), self._why_unused(attempt, parents.get(run.recipe)))
+                    for attempt in self.attempts(folder.name)
+                    if attempt != run.folder
+                ]
+        return found
+
+    def _why_unused(self, attempt: Path, parent: Mapping[str, str] | None) -> str:
+        record = _record(attempt)
+        if record is None:
+            return "its run.json cannot be read"
+        if reason := why_not_of(record, parent):
+            return reason
+        if record.status == "failed":
+            return f"it failed: {_first_line(record.error)}"
+        changed = changed_inputs(record)
+        return "; ".join(changed) if changed else "another attempt took its place"
+
+    def _done(self, run: StudyRun, recipe: RecipeResult, folder: Path, record: Record) -> StudyRun:
+        return replace(
+            run,
+            state="done",
+            folder=folder,
+            collapsed=record.collapse is not None and record.collapse.result,
+            score=score_of(record.shown_metrics().get(record.primary_split, {}), recipe),
+            metrics=record.all_metrics(),
+            validations=_validations(record.epochs, recipe),
+            step=record.num_train_steps,
+            steps=record.num_train_steps,
+            seconds=record.seconds.get("total"),
+            has_model=(folder / "model").is_dir(),
+        )
+
+    def _open(self, run: StudyRun, recipe: RecipeResult, folder: Path, record: Record) -> StudyRun:
+        far = HowFar.of(folder, record)
+        alive = is_running(folder, record.process if record.status == "running" else None)
+        return replace(
+            run,
+            state="running" if alive else "waiting",
+            folder=folder,
+            error=_first_line(record.error) if record.status == "failed" else None,
+            validations=_history(folder, recipe),
+            step=far.step or None,
+            steps=far.planned,
+            seconds=record.seconds.get("total"),
+        )
+
+
+def why_not_of(record: Record, parent: Mapping[str, str] | None) -> str | None:
+    """Return why a run has not begun with these model files; None if it has, or there are none to begin with."""
+    if parent is None or not record.checkpoint.sha256:
+        return None
+    if any(parent.get(name, digest) != digest for name, digest in record.checkpoint.sha256.items()):
+        return "it began with another run's encoder"
+    return None
+
+
+def score_of(metrics: Mapping[str, float], recipe: RecipeResult) -> float | None:
+    """Return the number by which runs of a recipe are compared; None where a metric is missing."""
+    names = recipe.metrics if recipe.chooses == "score" else [recipe.chooses]
+    values = [metrics.get(name, math.nan) for name in names]
+    score = sum(values) / len(values)
+    return score if math.isfinite(score) else None
+
+
+def model_hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a run's model, by name.
+
+    Raises:
+        RunFolderError: run.json cannot be read.
+    """
+    return dict(read_record(folder / "run.json", tolerant=True).model.sha256)
+
+
+def _record(folder: Path) -> Record | None:
+    try:
+        return read_record(folder / "run.json", tolerant=True)
+    except (RunFolderError, OSError):
+        return None
+
+
+def _validations(epochs: Any, recipe: RecipeResult) -> list[tuple[int, int, float]]:
+    scores = [(entry.epoch, entry.step, score_of(entry.metrics, recipe)) for entry in epochs]
+    return [(epoch, step, score) for epoch, step, score in scores if score is not None]
+
+
+def _history(folder: Path, recipe: RecipeResult) -> list[tuple[int, int, float]]:
+    from glueft.runs.history import read_history
+    from glueft.runs.record import Epoch
+
+    with suppress(GlueftError, OSError):
+        lines = [line for line in read_history(folder / HISTORY) if line["kind"] == "epoch"]
+        return _validations([Epoch.model_validate(line) for line in lines], recipe)
+    return []
+
+
+def _first_line(error: str | None) -> str:
+    return ((error or "").strip().splitlines() or ["run.json does not say why"])[0]

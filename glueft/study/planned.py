@@ -1,0 +1,176 @@
+"""Which runs a study asks for, given what has come of those so far. Nothing is read or written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from glueft.metrics import lower_is_better
+from glueft.study.choice import Choice, choose
+from glueft.study.result import RecipeResult, Stage, StudyRun
+from glueft.training.fingerprints import settings_in_numbers
+
+if TYPE_CHECKING:
+    from glueft.recipe import Recipe
+    from glueft.study.search import Search
+    from glueft.study.study import Study, StudyRecipe
+
+# What tells two runs of a recipe apart beside the settings that change numbers: where rows and checkpoint come from.
+_PLACES = {"data": ("source", "folder", "revision"), "model": ("checkpoint", "revision")}
+# Of a seed that stands in for those of runs that have collapsed.
+_LARGEST_SEED = 2**32 - 1
+
+
+class Planner:
+    """The plan of a study, which grows with its results.
+
+    Args:
+        study: what is asked for.
+        search: draws the settings of recipes with ranges.
+    """
+
+    def __init__(self, study: Study, search: Search) -> None:
+        self.study = study
+        self.search = search
+        self.recipes = {recipe.name: recipe for recipe in _parents_first(study.recipes)}
+        self._settings: dict[tuple[str, str, bool], dict[str, Any]] = {}
+
+    def plan(self, known: Mapping[str, StudyRun], free: int = 1) -> list[RecipeResult]:
+        """Return every recipe with the runs that are asked for now, those that begin with another's first.
+
+        Args:
+            known: what has come of the runs that were planned before, by name; others wait.
+            free: how many runs could begin now.
+        """
+        return [self._recipe(recipe, known, free) for recipe in self.recipes.values()]
+
+    def _recipe(self, recipe: StudyRecipe, known: Mapping[str, StudyRun], free: int) -> RecipeResult:
+        study, facts = self.study, _facts(recipe, self.study)
+        searched: list[StudyRun] = []
+        if recipe.ranges:
+            before = [run for run in known.values() if run.recipe == recipe.name and run.stage == "search"]
+            drawn = self.search.draw(recipe, before, facts, free)
+            settings = [setting for _, setting in drawn.trials]
+            searched = [*self._runs(recipe, "search", drawn.trials, study.seeds, known)]
+            is_open = not drawn.complete
+        else:
+            settings, is_open = recipe.settings(), False
+        is_choice = len(settings) > 1 or bool(recipe.ranges)
+        if is_choice and not recipe.ranges:
+            searched = [*self._runs(recipe, "search", [(None, each) for each in settings], study.seeds, known)]
+        choice: Choice | None = None
+        if not is_choice:
+            choice = Choice(settings[0], "there is one setting")
+        elif not is_open and all(run.state in ("done", "pruned", "failed") for run in searched):
+            choice = choose(searched, facts)
+        final: list[StudyRun] = []
+        if choice is not None and (not is_choice or study.choose == "held_out" or study.final_seeds is not None):
+            seeds = study.final_seeds or study.seeds
+            final = [*self._runs(recipe, "final", [(choice.trial, choice.setting)], seeds, known)]
+        planned = replace(
+            facts,
+            settings=settings,
+            chosen=None if choice is None else choice.setting,
+            reason="" if choice is None else choice.reason,
+            runs=[*searched, *final],
+        )
+        if study.retry_collapsed:
+            planned = replace(planned, runs=[*planned.runs, *self._again(recipe, planned, known)])
+        return replace(planned, chosen_run=_best(planned))
+
+    def _runs(
+        self,
+        recipe: StudyRecipe,
+        stage: Stage,
+        settings: Iterable[tuple[int | None, Mapping[str, Any]]],
+        seeds: Sequence[int],
+        known: Mapping[str, StudyRun],
+    ) -> Iterator[StudyRun]:
+        for trial, setting in settings:
+            for seed in seeds:
+                name = self._name(recipe, stage, setting, seed)
+                run = known.get(name) or StudyRun(name, recipe.name, recipe.base.task.name, stage, setting, seed)
+                yield replace(run, stage=stage, setting=setting, trial=trial)
+
+    def _again(self, recipe: StudyRecipe, planned: RecipeResult, known: Mapping[str, StudyRun]) -> Iterator[StudyRun]:
+        """A run on a fresh seed for each of the table's that has collapsed."""
+        seeds = {*self.study.seeds, *(self.study.final_seeds or ())}
+        fresh = (seed for seed in range(_LARGEST_SEED) if seed not in seeds and seed > min(seeds))
+        for run in planned.reported:
+            if run.collapsed:
+                yield from self._runs(recipe, run.stage, [(run.trial, run.setting)], [next(fresh)], known)
+
+    def _name(self, recipe: StudyRecipe, stage: Stage, setting: Mapping[str, Any], seed: int) -> str:
+        """Return the name of a run: the same for the same recipe, rows and checkpoint, as the recipe names them."""
+        held_out = stage == "search" and self.study.choose == "held_out"
+        key = recipe.name, json.dumps(setting, sort_keys=True, default=str), held_out
+        if key not in self._settings:
+            tables = self.recipe_of(recipe, setting, seed, stage).tables()
+            places = {
+                name: {place: tables.get(name, {}).get(place) for place in keys} for name, keys in _PLACES.items()
+            }
+            if recipe.starts_from is not None:
+                places["model"] = {"starts_from": recipe.starts_from}
+            self._settings[key] = {"settings": settings_in_numbers(tables), "places": places}
+        known = self._settings[key]
+        known["settings"]["training"]["seed"] = seed
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
+        return f"{recipe.name}-seed{seed}-{digest[:8]}"
+
+    def recipe_of(
+        self, recipe: StudyRecipe, setting: Mapping[str, Any], seed: int, stage: Stage, checkpoint: str | None = None
+    ) -> Recipe:
+        """Return the complete recipe of a run; `checkpoint` is that of the run that it begins with, if it does."""
+        held_out = self.study.held_out if stage == "search" and self.study.choose == "held_out" else None
+        return recipe.recipe(setting, seed, held_out=held_out, checkpoint=checkpoint)
+
+
+def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
+    """What is known of a recipe before anything has run."""
+    task = recipe.base.task
+    return RecipeResult(
+        name=recipe.name,
+        task=task.name,
+        title=task.tsv.folder if task.tsv is not None else task.name,
+        metrics=task.metrics,
+        primary_split=task.validation_splits[0],
+        splits=task.validation_splits,
+        chooses=study.metric or (task.metrics[0] if len(task.metrics) == 1 else "score"),
+        on="held_out" if study.choose == "held_out" else task.validation_splits[0],
+        lower_is_better=lower_is_better(study.metric or task.metrics[0]),
+        settings=[],
+        chosen=None,
+        reason="",
+        chosen_run=None,
+        runs=[],
+        starts_from=recipe.starts_from,
+        published=() if recipe.base.data.source == "sample" else task.published,
+    )
+
+
+def _best(planned: RecipeResult) -> str | None:
+    """Return the name of the best run of the table, once all of it is done; of equal ones the first."""
+    runs = planned.reported
+    if not runs or any(run.state in ("waiting", "running") for run in runs):
+        return None
+    scored = [run for run in runs if run.score is not None]
+    sign = -1 if planned.lower_is_better else 1
+    return max(scored, key=lambda run: sign * (run.score or 0.0)).name if scored else None
+
+
+def _parents_first(recipes: Iterable[StudyRecipe]) -> list[StudyRecipe]:
+    """Return recipes in their order, but each after the one whose run it begins with."""
+    by_name = {recipe.name: recipe for recipe in recipes}
+    order: dict[str, StudyRecipe] = {}
+
+    def add(recipe: StudyRecipe) -> None:
+        if recipe.starts_from is not None and recipe.starts_from not in order:
+            add(by_name[recipe.starts_from])
+        order.setdefault(recipe.name, recipe)
+
+    for recipe in by_name.values():
+        add(recipe)
+    return [*order.values()]

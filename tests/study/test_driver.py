@@ -1,0 +1,248 @@
+"""The driver with real processes that leave run folders and train nothing: what is started, and what is made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import study_worker
+from glueft.study import driver
+from glueft.study.folder import StudyFolder
+from glueft.study.planned import Planner
+from glueft.study.progress import StudyProgress
+from glueft.study.result import StudyResult
+from glueft.study.result_file import as_json, read_result
+from glueft.study.search import open_search
+from glueft.study.study import Prune, Range, Study
+from small_studies import RATE, small_study, study_recipe
+
+GRID = {RATE: (2e-5, 5e-5)}
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "PROGRAM", (sys.executable, study_worker.__file__))
+    monkeypatch.setattr(driver, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(driver, "LOOK_SECONDS", 0.1)
+
+
+class Told(StudyProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def drive(study: Study, place: Path, **options: Any) -> tuple[StudyResult, list[str]]:
+    told = Told()
+    folder = StudyFolder(place / study.name)
+    folder.runs.mkdir(parents=True, exist_ok=True)
+    return driver.Driver(study, folder, told, **options).run(), told.lines
+
+
+def starts(place: Path) -> list[str]:
+    path = place / "starts"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def names(study: Study, place: Path) -> dict[tuple[str, Any, int], str]:
+    plans = Planner(study, open_search(study, place)).plan({})
+    return {(run.recipe, run.setting.get(RATE), run.seed): run.name for plan in plans for run in plan.runs}
+
+
+def order(place: Path, **of_runs: str) -> None:
+    (place / "orders").write_text("".join(f"{name} {what}\n" for name, what in of_runs.items()))
+
+
+def states(result: StudyResult) -> Counter[str]:
+    return Counter(run.state for run in result.runs)
+
+
+def test_a_study_is_run_once_chosen_from_and_not_run_again(tmp_path: Path) -> None:
+    study = small_study(study_recipe(grid=GRID), final_seeds=(7,))
+    result, _ = drive(study, tmp_path)
+    (recipe,) = result.recipes
+    assert states(result) == {"done": 5} and len(starts(tmp_path)) == 5
+    assert recipe.chosen == {RATE: 5e-5} and [run.score for run in recipe.reported] == [pytest.approx(0.12)]
+    assert [run.has_model for run in recipe.runs] == [False, False, False, False, True]
+    assert result.finished is not None and result.left_out == []
+    assert as_json(read_result(result.folder)) == as_json(result)
+    assert drive(study, tmp_path)[0].runs == result.runs and len(starts(tmp_path)) == 5
+
+
+def test_what_the_edited_study_does_not_ask_for_is_left_out_and_what_is_new_is_run(tmp_path: Path) -> None:
+    first, _ = drive(small_study(study_recipe(), keep_models="all"), tmp_path)
+    edited = small_study(study_recipe(), seeds=(2, 3), keep_models="all")
+    result, _ = drive(edited, tmp_path)
+    assert [run.seed for run in result.runs] == [2, 3] and len(starts(tmp_path)) == 3
+    assert result.runs[0] == first.runs[1]
+    assert result.left_out == [
+        (str(result.folder / "runs" / first.runs[0].name), "the study as it is now does not ask for it")
+    ]
+
+
+def test_a_recipe_begins_with_the_model_of_the_one_before(tmp_path: Path) -> None:
+    study = small_study(
+        study_recipe("rte", starts_from="mnli"), study_recipe("mnli"), keep_models="none", start_from={"rte": "mnli"}
+    )
+    result, _ = drive(study, tmp_path)
+    rte, mnli = result.recipes
+    assert (rte.name, mnli.name, mnli.chosen_run) == ("rte", "mnli", mnli.runs[1].name)
+    for run in rte.runs:
+        assert run.folder is not None
+        record = json.loads((run.folder / "run.json").read_text())
+        assert record["checkpoint"]["sha256"] == {"model.safetensors": mnli.chosen_run}
+    assert not any(run.has_model for run in result.runs)  # kept until nothing began with it any more
+    # Another model to begin with makes other runs.
+    more = small_study(
+        study_recipe("rte", starts_from="mnli"), study_recipe("mnli"), seeds=(2, 3), start_from={"rte": "mnli"}
+    )
+    again, _ = drive(more, tmp_path)
+    assert states(again) == {"done": 4} and again.recipes[1].chosen_run == again.recipes[1].runs[1].name
+    assert Counter(starts(tmp_path))[f"{rte.runs[1].name} run"] == 2
+    assert (str(rte.runs[1].folder), "it began with another run's encoder") in again.left_out
+
+
+def test_runs_that_fail_die_or_collapse_stand_in_the_table_as_what_they_are(tmp_path: Path) -> None:
+    study = small_study(study_recipe(), seeds=(1, 2, 3, 4, 5))
+    of = {seed: name for (_, _, seed), name in names(study, tmp_path).items()}
+    order(tmp_path, **{of[1]: "fail", of[2]: "fail-once", of[3]: "die-once", of[4]: "collapse", of[5]: "refuse"})
+    result, told = drive(study, tmp_path)
+    runs = {run.seed: run for run in result.runs}
+    assert [runs[seed].state for seed in runs] == ["failed", "done", "done", "done", "failed"]
+    assert runs[1].error == "the loss is not a number" and runs[1].attempts == 2
+    assert runs[5].error is not None and runs[5].error.endswith("there is no such folder") and runs[5].attempts == 0
+    assert runs[4].collapsed and runs[4].score is not None and not runs[2].collapsed
+    ways = Counter(starts(tmp_path))
+    assert ways[f"{of[1]} run"] == 2 and ways[f"{of[2]} run"] == 2 and ways[f"{of[5]} run"] == 1
+    assert ways[f"{of[3]} run"] == 1 and ways[f"{of[3]} resume"] == 1 and runs[3].attempts == 1
+    assert result.recipes[0].chosen_run == of[4]
+    assert any(line.startswith(f"{of[2]} failed: the loss is not a number; it is tried again") for line in told)
+    # They are not tried for ever, but when that is asked for.
+    assert states(drive(study, tmp_path)[0])["failed"] == 2 and Counter(starts(tmp_path)) == ways
+    (tmp_path / "orders").unlink()
+    assert states(drive(study, tmp_path, retry_failed=True)[0]) == {"done": 5}
+
+
+def test_what_cannot_begin_for_want_of_a_parent_has_failed(tmp_path: Path) -> None:
+    study = small_study(study_recipe("mnli"), study_recipe("rte", starts_from="mnli"), retries=0)
+    order(tmp_path, **{name: "fail" for (recipe, _, _), name in names(study, tmp_path).items() if recipe == "mnli"})
+    result, _ = drive(study, tmp_path)
+    assert [run.error for run in result.recipes[1].runs] == ["mnli has no run to begin with"] * 2
+    assert result.finished is not None
+
+
+def test_changed_rows_make_the_run_be_done_again(tmp_path: Path) -> None:
+    study = small_study(study_recipe(), seeds=(1,))
+    rows = tmp_path / "train.tsv"
+    rows.write_text("before")
+    result, _ = drive(study, tmp_path)
+    folder = result.runs[0].folder
+    assert folder is not None
+    record = json.loads((folder / "run.json").read_text())
+    stat = rows.stat()
+    record["inputs"] = [
+        {
+            "kind": "data",
+            "path": str(rows),
+            "bytes": stat.st_size,
+            "mtime_ns": stat.st_mtime_ns,
+            "sha256": hashlib.sha256(b"before").hexdigest(),
+        }
+    ]
+    (folder / "run.json").write_text(json.dumps(record))
+    assert drive(study, tmp_path)[0].runs[0].folder == folder
+    rows.write_text("after!")
+    again, _ = drive(study, tmp_path)
+    assert again.runs[0].folder != folder and len(starts(tmp_path)) == 2
+    assert again.left_out == [(str(folder), f"the data file {rows} has changed since the run")]
+
+
+def test_poor_runs_are_pruned_and_their_settings_not_chosen(tmp_path: Path) -> None:
+    drawn = {"ranges": {RATE: Range(1e-5, 1e-4, log=True)}}
+    # Of a study whose last drawn rate is the poorest, and slow: without pruning it would take a minute.
+    for number in range(50):
+        study = small_study(
+            study_recipe(**drawn), parallel=1, trials=3, seeds=(1,), prune=Prune(runs=2), name=f"study{number}"
+        )
+        rates = {rate: name for (_, rate, _), name in names(study, tmp_path).items()}
+        if [*rates][-1] == min(rates):
+            break
+    order(tmp_path, **{rates[min(rates)]: "slow"})
+    result, told = drive(study, tmp_path)
+    assert states(result) == {"done": 2, "pruned": 1} and any("is stopped" in line for line in told)
+
+
+def test_two_drivers_share_a_folder_and_do_no_run_twice(tmp_path: Path) -> None:
+    study = small_study(study_recipe(grid=GRID), seeds=(1, 2, 3))
+    found: list[StudyResult] = []
+    both = [threading.Thread(target=lambda: found.append(drive(study, tmp_path)[0])) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert [states(result) for result in found] == [{"done": 6}] * 2
+    assert len(starts(tmp_path)) == 6 == len({*starts(tmp_path)})
+
+
+def test_a_signal_has_the_runs_save_their_states_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    study = small_study(study_recipe(), seeds=(1, 2, 3))
+    order(tmp_path, **dict.fromkeys(names(study, tmp_path).values(), "slow"))
+    code = (
+        "import sys, runpy; sys.path.insert(0, sys.argv[1]); sys.path.insert(0, sys.argv[1] + '/study')\n"
+        "from pathlib import Path; import test_driver as t; from glueft.study import driver\n"
+        "from glueft.system.interruption import listening, own_process; own_process()\n"
+        "driver.PROGRAM = (sys.executable, t.study_worker.__file__)\n"
+        "from small_studies import *\n"
+        "t.drive(small_study(study_recipe(), seeds=(1, 2, 3)), Path(sys.argv[2]))\n"
+    )
+    tests = str(Path(study_worker.__file__).parent)
+    with subprocess.Popen([sys.executable, "-c", code, tests, str(tmp_path)], stderr=subprocess.PIPE) as process:
+        until = time.monotonic() + 30
+        while len([*(tmp_path / "glue" / "runs").glob("*/*/run.json")]) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    for path in (tmp_path / "glue" / "runs").glob("*/*/run.json"):
+        assert json.loads(path.read_text())["status"] == "interrupted"
+    stopped = read_result(tmp_path / "glue")
+    assert states(stopped) == {"waiting": 3} and stopped.finished is None
+    (tmp_path / "orders").unlink()
+    result, _ = drive(study, tmp_path)
+    ways = Counter(line.split()[1] for line in starts(tmp_path))
+    assert states(result) == {"done": 3} and ways == {"run": 3, "resume": 2}
+
+
+def test_what_a_killed_driver_left_running_is_waited_for(tmp_path: Path) -> None:
+    study = small_study(study_recipe(), seeds=(1,))
+    (name,) = names(study, tmp_path).values()
+    order(tmp_path, **{name: "slow"})
+    child = os.fork()
+    if child == 0:
+        driver.POLL_SECONDS = 0.02
+        drive(study, tmp_path)
+        os._exit(0)
+    until = time.monotonic() + 30
+    while not [*(tmp_path / "glue" / "runs").glob("*/*/run.json")] and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    (run,) = (tmp_path / "glue" / "runs").glob("*/*/run.json")
+    trainer = json.loads(run.read_text())["process"]["pid"]
+    ended = threading.Timer(0.5, os.kill, (trainer, signal.SIGTERM))
+    (tmp_path / "orders").unlink()
+    ended.start()
+    result, _ = drive(study, tmp_path)
+    assert states(result) == {"done": 1} and [line.split()[1] for line in starts(tmp_path)] == ["run", "resume"]
