@@ -1,28 +1,32 @@
-"""`glueft report`: a run as one page of HTML."""
+"""`glueft report`: a run or a study as one page of HTML."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from glueft.cli.options import AsJsonAlone, PluginFiles, Trust, print_json
-from glueft.text import say
+from glueft.errors import StudyError
+from glueft.text import counted, say
 
 EPILOG = """\b
 Examples:
   glueft report runs/mrpc-20260131-120000-a1b2c3
   glueft report runs/mrpc-20260131-120000-a1b2c3 --output mrpc.html
   glueft report runs/mrpc-20260131-120000-a1b2c3 --force --data-dir glue_data
+  glueft report studies/glue --force --runs
 """
 
 
 def report(
-    run: Annotated[str, typer.Argument(help="A run folder, or its model/. The run may be unfinished.")],
+    run: Annotated[
+        str, typer.Argument(help="A run folder, or its model/; or the folder of a study. It may be unfinished.")
+    ],
     output: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The file to write; report.html in the run folder by default.")
+        str | None, typer.Option(metavar="FILE", help="The file to write; report.html in the folder by default.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
     data_dir: Annotated[
@@ -31,18 +35,35 @@ def report(
             metavar="DIR", help="Read the texts of the mistakes from this folder, if the run's own source is gone."
         ),
     ] = None,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Of a study: also write the report of each finished run that has none.")
+    ] = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
     as_json: AsJsonAlone = False,
 ) -> None:
-    """Write the report of a run as one HTML page.
+    """Write the report of a run, or of a study, as one HTML page.
 
-    The page needs no other file and no network. It shows metrics beside the baseline and published scores, learning
-    curves, confusion matrix, calibration, the worst mistakes with their texts, lengths, time, environment and recipe.
+    The page needs no other file and no network. That of a run shows metrics beside the baseline and published scores,
+    learning curves, confusion matrix, calibration, the worst mistakes with their texts, lengths, time, environment and
+    recipe. That of a study shows its table, each task's runs as points, learning curves over seeds, scores against
+    hyperparameters, what was chosen and why, and time; it links to the reports of its runs.
     """
     from glueft.report.write import write_report
+    from glueft.study.result_file import is_study_folder
 
-    written = write_report(run, output, data_dir=data_dir, force=force, plugins=plugins or [], trust=trust)
+    options: dict[str, Any] = {"data_dir": data_dir, "plugins": plugins or [], "trust": trust}
+    if is_study_folder(run):
+        _report_study(run, output, force=force, runs=runs, as_json=as_json, **options)
+        return
+    if runs:
+        raise StudyError(
+            f"{run} is not the folder of a study",
+            expected="with --runs a folder with a study.json",
+            received="a folder without one" if Path(run).is_dir() else "no folder",
+            fix="leave --runs out, or name the folder of a study, such as studies/glue",
+        )
+    written = write_report(run, output, force=force, **options)
     if as_json:
         told = {
             "report": str(written.path),
@@ -57,6 +78,41 @@ def report(
     for note in written.notes:
         say(f"note: {note}", stream=sys.stderr)
     say(f"report written: {shown(written.path)} ({written.path.stat().st_size / 1024:,.0f} KiB)")
+
+
+def _report_study(study: str, output: str | None, *, force: bool, runs: bool, as_json: bool, **options: Any) -> None:
+    """Write the report of a study; `options` are those of `write_report`, for the reports of its runs."""
+    from glueft.study.report.write import report_place, write_run_reports, write_study_report
+    from glueft.study.result_file import read_result
+
+    if not runs and any(options.values()):
+        raise StudyError(
+            "--data-dir, --plugin and --trust are for the reports of runs",
+            expected="with them --runs, or the folder of a run",
+            received=f"the study {study} without --runs",
+            fix="add --runs, or leave them out",
+        )
+    result = read_result(study)
+    place = report_place(result, output, force=force)
+    written, notes = write_run_reports(result, **options) if runs else ([], [])
+    path = write_study_report(result, place)
+    if as_json:
+        print_json(
+            {
+                "report": str(path),
+                "study": str(result.folder),
+                "status": "done" if result.finished else "unfinished",
+                "bytes": path.stat().st_size,
+                "runs": [*map(str, written)],
+                "notes": notes,
+            }
+        )
+        return
+    for note in notes:
+        say(f"note: {note}", stream=sys.stderr)
+    if written:
+        say(f"{counted(len(written), 'report')} of runs written")
+    say(f"report written: {shown(path)} ({path.stat().st_size / 1024:,.0f} KiB)")
 
 
 def shown(path: Path) -> str:

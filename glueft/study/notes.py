@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
@@ -19,10 +19,13 @@ from glueft.study.summary import (
     task_scores,
     title_of,
 )
-from glueft.text import counted, number_text, score_text
+from glueft.study.words import setting_text
+from glueft.text import counted, score_text
 
 # Of names that a note lists.
 _MOST_NAMES = 5
+# Folders that are named as left out.
+_MOST_FOLDERS = 20
 
 
 def notes(result: StudyResult) -> list[str]:
@@ -44,20 +47,8 @@ def notes(result: StudyResult) -> list[str]:
         *(f"{', '.join(subjects)}: {note}" for note, subjects in of.items()),
         *_in_general(shown, result),
         *_of_average(result),
-        *(f"left out: {folder}: {reason}" for folder, reason in result.left_out),
+        *_of_left_out(result),
     ]
-
-
-def setting_text(setting: Mapping[str, Any]) -> str:
-    """Return `schedule.initial_learning_rate = 2e-05, training.epochs = 3`, or `as in the recipe`."""
-    return ", ".join(f"{key} = {value_text(value)}" for key, value in setting.items()) or "as in the recipe"
-
-
-def value_text(value: Any) -> str:
-    """Return a value of a recipe: a number with the fewest digits, true and false as TOML has them."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
@@ -199,6 +190,12 @@ def _why_no_average(result: StudyResult) -> Iterator[str]:
         yield f"no average over tasks: more than one recipe of {', '.join(twice)}"
     elif without and len(recipes) > 1:
         yield f"no average over tasks: no score yet of {', '.join(without)}"
+
+
+def _of_left_out(result: StudyResult) -> Iterator[str]:
+    yield from (f"left out: {folder}: {reason}" for folder, reason in result.left_out[:_MOST_FOLDERS])
+    if len(result.left_out) > _MOST_FOLDERS:
+        yield f"left out: {len(result.left_out) - _MOST_FOLDERS:,} more folders, which study.json names"
 
 
 def cut(interval: tuple[float, float], bounds: tuple[float | None, float | None]) -> str:

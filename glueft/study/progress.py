@@ -13,7 +13,7 @@ from rich.text import Text
 
 from glueft.study.result import StudyResult, StudyRun
 from glueft.study.running import OVER, Now, look, study_seconds_left
-from glueft.study.words import counts_text, setting_text
+from glueft.study.words import counts_text, short_setting
 from glueft.system.console import PlainConsole, Table, cell
 from glueft.text import duration, printable_line, say, score_text
 
@@ -251,7 +251,7 @@ def add_run(table: Table, run: StudyRun, now: Now | None = None) -> None:
     else:
         shown, seconds = Text(state_text(run), STYLES[run.state]), "" if run.seconds is None else duration(run.seconds)
     shown.no_wrap, shown.overflow = True, "ellipsis"
-    setting = Text(setting_text(run.setting), no_wrap=True, overflow="ellipsis")
+    setting = Text(printable_line(short_setting(run.setting)), no_wrap=True, overflow="ellipsis")
     table.add_row(run.name, setting, shown, "" if run.score is None else score_text(run.score), seconds)
 
 
@@ -285,7 +285,7 @@ def event_text(run: StudyRun) -> str:
     if run.state == "running":
         if run.attempts > 1:
             return f"begins again (attempt {run.attempts})"
-        setting = setting_text(run.setting)
+        setting = short_setting(run.setting)
         return "goes on" if run.step else f"begins ({setting})" if setting else "begins"
     if run.state == "waiting":
         reason = _reason(run)

@@ -12,9 +12,10 @@ from typing import Any
 
 from glueft.files import write_text
 from glueft.push.markdown import escaped
-from glueft.study.notes import cut, notes, setting_text
+from glueft.study.notes import cut, notes
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
 from glueft.study.summary import SCORE, Average, Line, average, best_of, lines, title_of
+from glueft.study.words import setting_text
 from glueft.system.console import Table
 from glueft.text import printable_line, score_text
 
@@ -73,7 +74,7 @@ def table(result: StudyResult) -> Table:
 def markdown(result: StudyResult) -> str:
     """Return table.md: scores, chosen settings, the expected best of k runs, and notes."""
     parts = [f"# {escaped(result.name)}", f"Checkpoint: {escaped(result.checkpoint)}"]
-    for grid in _grids(result):
+    for grid in grids(result):
         header, *rows = ([escaped(cell) for cell in row] for row in (grid.header, *grid.rows))
         rule = ["---" if number < grid.texts else "---:" for number in range(len(header))]
         parts += [f"## {grid.title}", "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))]
@@ -84,7 +85,7 @@ def markdown(result: StudyResult) -> str:
 def latex(result: StudyResult) -> str:
     """Return table.tex, for `\\input`; it needs the package booktabs."""
     parts = [f"% {_comment(result.name)}: {_comment(result.checkpoint)}; needs \\usepackage{{booktabs}}"]
-    for grid in _grids(result):
+    for grid in grids(result):
         columns = "l" * grid.texts + "r" * (len(grid.header) - grid.texts)
         header, *rows = (" & ".join(map(latex_text, row)) + r" \\" for row in (grid.header, *grid.rows))
         body = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", header, r"\midrule", *rows, r"\bottomrule"]
@@ -164,7 +165,7 @@ def _csv_cell(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class _Grid:
+class Grid:
     """A table of texts; the first `texts` columns are words, the others numbers."""
 
     title: str
@@ -173,13 +174,14 @@ class _Grid:
     texts: int
 
 
-def _grids(result: StudyResult) -> Iterable[_Grid]:
+def grids(result: StudyResult) -> Iterable[Grid]:
+    """Yield the scores, the chosen settings and the expected best of k runs, as far as there are any."""
     yield _main(result)
     settings = [
         (title_of(recipe), setting_text(recipe.chosen), recipe.reason) for recipe in result.recipes if recipe.chosen
     ]
     if settings:
-        yield _Grid("Chosen settings", ("task", "setting", "why"), settings, 3)
+        yield Grid("Chosen settings", ("task", "setting", "why"), settings, 3)
     best = best_of(result)
     if best:
         most = sorted({k for found in best for k in found.best})
@@ -193,10 +195,10 @@ def _grids(result: StudyResult) -> Iterable[_Grid]:
             )
             for found in best
         ]
-        yield _Grid("Expected best of k runs", ("task", "score", "runs", "settings", *map(str, most)), rows, 2)
+        yield Grid("Expected best of k runs", ("task", "score", "runs", "settings", *map(str, most)), rows, 2)
 
 
-def _main(result: StudyResult) -> _Grid:
+def _main(result: StudyResult) -> Grid:
     shown, mean = lines(result), average(result)
     models = [*dict.fromkeys(model for line in shown for model in line.published)]
     numbers = ("n", "mean", "sd", "95 % interval", "median", "IQM", "min", "max", "collapsed", "baseline")
@@ -222,7 +224,7 @@ def _main(result: StudyResult) -> _Grid:
     if mean is not None:
         row = (mean.name, "score", "", score_text(mean.mean), "", _average_interval(mean))
         rows.append((*row, *[""] * (2 + len(numbers) + len(models) - len(row))))
-    return _Grid("Scores", ("task", "metric", *numbers, *(f"published: {model}" for model in models)), rows, 2)
+    return Grid("Scores", ("task", "metric", *numbers, *(f"published: {model}" for model in models)), rows, 2)
 
 
 def _runs(line: Line) -> str:

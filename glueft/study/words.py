@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from glueft.text import counted, printable_line
+from glueft.text import counted, number_text
 
 # In the order in which they are counted up.
 STATES = ("done", "running", "failed", "pruned", "waiting")
 
 
 def setting_text(setting: Mapping[str, Any]) -> str:
-    """Return what a study changes in a recipe, keys by their last part: `initial_learning_rate=2e-05, epochs=3`."""
-    return ", ".join(f"{printable_line(key.rpartition('.')[2])}={value_text(value)}" for key, value in setting.items())
+    """Return `schedule.initial_learning_rate = 2e-05, training.epochs = 3`, or `as in the recipe`."""
+    return ", ".join(f"{key} = {value_text(value)}" for key, value in setting.items()) or "as in the recipe"
+
+
+def short_setting(setting: Mapping[str, Any]) -> str:
+    """Return the same for a column: `initial_learning_rate=2e-05, epochs=3`, or nothing."""
+    return ", ".join(f"{key.rpartition('.')[2]}={value_text(value)}" for key, value in setting.items())
 
 
 def value_text(value: Any) -> str:
-    """Return a value of a setting as a recipe writes it, a text without quotes."""
+    """Return a value of a recipe: a number with the fewest digits, true and false as TOML has them."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return printable_line(value)
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def counts_text(counts: Mapping[str, int]) -> str:

@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,32 +15,10 @@ from glueft.errors import RunFolderError
 from glueft.report.write import write_report
 from glueft.runs.checkpoints import checkpoint_folder
 from glueft.system.process_identity import process_identity
+from page_structure import Structure
 from report_runs import change_record, make_table_run
 
 ROWS = [("good day", "hello", "yes"), ("bad day", "again", "no"), ("fine day", "so", "yes"), ("rain", "sun", "no")]
-
-
-class Structure(HTMLParser):
-    """The ids, references and headings of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self.tags: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        for name, value in attributes:
-            if name == "id":
-                self.ids.append(value or "")
-            elif name in ("href", "xlink:href") and (value or "").startswith("#"):
-                self.references.append((value or "")[1:])
-            elif name in ("aria-labelledby", "aria-describedby"):
-                self.references += (value or "").split()
-            else:
-                self.references += re.findall(r"url\(#([^)]*)\)", value or "")
 
 
 def page_of(run: Path, **options: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from glueft.report.write import write_report
+from page_structure import overlapping
 from report_runs import change_record, make_table_run
 
 if TYPE_CHECKING:
@@ -25,18 +25,6 @@ ROWS = [
     ("word" * 300, "\u202eright to left\u202c \u0007 bell", LABELS[2]),
     *((f"plain text {number}", f"Second {number % 7}", LABELS[number % 3]) for number in range(60)),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs a Chromium on the path: apt-get install chromium")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +101,7 @@ def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
 
 
 def test_no_text_of_a_plot_lies_on_another(browser: Browser, tmp_path: Path) -> None:
-    """Also where three labels are long, and where a metric is a zero with the noise of its last digit.
-
-    Slanted texts are left out: their boxes overlap where they do not.
-    """
+    """Also where three labels are long, and where a metric is a zero with the noise of its last digit."""
     labels = ("a_long_label_of_a", "b_long_label_of_b", "c_long_label_of_c")
     run = make_table_run(tmp_path, [("text", "text", label) for label in labels], labels, [0, 1, 2])
     history = run / "history.jsonl"
@@ -124,15 +109,7 @@ def test_no_text_of_a_plot_lies_on_another(browser: Browser, tmp_path: Path) -> 
     change_record(run, baseline={"accuracy": 0.0})
     page = browser.new_page()
     page.goto(write_report(run).path.as_uri())
-    overlaps = """all => {
-        const texts = all.map((one) => [one.textContent, one.ownerSVGElement, one.getBoundingClientRect()]);
-        return texts.flatMap(([text, plot, box], index) => texts.slice(index + 1)
-            .filter(([, other, its]) => plot === other
-                && Math.min(box.right, its.right) - Math.max(box.left, its.left) > 1
-                && Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top) > 1)
-            .map(([other]) => `${text} / ${other}`));
-    }"""
-    assert page.locator('svg text:not([transform*="rotate(-35"])').evaluate_all(overlaps) == []
+    assert overlapping(page) == []
     page.close()
 
 
