@@ -4,7 +4,8 @@
 
 Its score is the learning rate times 1000 plus a hundredth of the seed. A line of the file `orders` beside the study's
 folder, "NAME ORDER", changes what the run of that name does: "fail" (each time), "fail-once", "refuse" (exit 2 before
-there is a folder), "die-once" (SIGKILL after a step), "collapse", "slow" (60 s).
+there is a folder), "die-once" (SIGKILL after a step), "die-once-for-good" (and it refuses to be resumed), "collapse",
+"slow" (60 s).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> int:
     order = dict(line.split() for line in orders.read_text().splitlines()).get(name) if orders.exists() else None
     with (study.parent / "starts").open("a") as starts:
         starts.write(f"{name} {'resume' if '--resume' in sys.argv else 'run'}\n")
-    if order == "refuse":
+    if order == "refuse" or (order == "die-once-for-good" and "--resume" in sys.argv):
         print(f"{recipe_file}: there is no such folder\n  expected: rows", file=sys.stderr)
         return 2
     recipe = load_recipe(str(recipe_file))
@@ -66,7 +67,7 @@ def main() -> int:
             values = {"epoch": epoch, "step": epoch, "loss": 1.0, "validation_loss": 1.0, "seconds": 0.1}
             record.epochs.append(type(record).model_fields["epochs"].annotation.__args__[0](**values, metrics=metrics))
             run.log(kind="epoch", **values, metrics=metrics)
-            if order == "die-once" and first:
+            if order in ("die-once", "die-once-for-good") and first:
                 os.kill(os.getpid(), signal.SIGKILL)
         if order == "fail" or (order == "fail-once" and first):
             raise TrainingError("the loss is not a number", expected="a number", received="nan", fix="a lower rate")

@@ -21,8 +21,9 @@ from glueft.study.prune import why_prune
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
 from glueft.study.result_file import read_result, write_result
 from glueft.study.search import open_search
-from glueft.system.interruption import check, take
+from glueft.system.interruption import held, take
 from glueft.system.process_identity import is_alive
+from glueft.training.machine import thread_variables
 
 if TYPE_CHECKING:
     from glueft.study.progress import StudyProgress
@@ -46,12 +47,14 @@ class _InHand:
     Attributes:
         job: of the executor.
         claim: on the run, against other drivers.
+        resumes: whether it goes on with an attempt that was ended.
         stopped: whether it was asked to end.
         pruned: why, where that was for its poor scores.
     """
 
     job: RunningJob
     claim: Lease
+    resumes: bool = False
     stopped: bool = False
     pruned: str | None = None
 
@@ -103,19 +106,19 @@ class Driver:
         self._plan()
         self._shown = self.result()
         self.progress.begin(self._shown)
-        waiting = sum(run.state == "waiting" for run in self.known.values())
-        pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=waiting)
+        # All of them, done or not: the share of the cores that each run has must not change when this is called again.
+        pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=len(self.known))
         try:
             self.pool = pool
             self.progress.say(pool.describe())
             while True:
-                self._collect()
-                self._look_at_the_others()
-                self._start(pool)
-                self._tell()
+                with held():  # A job that has been started is in hand.
+                    self._collect()
+                    self._look_at_the_others()
+                    self._start(pool)
+                    self._tell()
                 if not self.in_hand and not self._is_open():
                     break
-                check()
                 time.sleep(POLL_SECONDS)
         except BaseException:
             take()
@@ -227,41 +230,43 @@ class Driver:
         due = time.monotonic() - self._looked > LOOK_SECONDS
         ended = False
         plans = {run.name: plan for plan in self.plans for run in plan.runs}
-        for name, held in [*self.in_hand.items()]:
+        for name, mine in [*self.in_hand.items()]:
             plan, run = plans[name], self.known[name]
-            if held.job.state() == "ended":
+            if mine.job.state() == "ended":
                 del self.in_hand[name]
-                self._ended(run, plan, held)
+                self._ended(run, plan, mine)
                 ended = True
-            elif due and self.study.prune is not None and not held.stopped and held.pruned is None:
+            elif due and self.study.prune is not None and not mine.stopped and mine.pruned is None:
                 found = replace(self._look(run, plan, claimed=True), state="running")
                 self.known[name] = found
                 others = [self.known[other.name] for other in plan.runs if other.name != name]
-                held.pruned = why_prune(found, others, self.study.prune, lower_is_better=plan.lower_is_better)
-                if held.pruned is not None:
-                    self.progress.say(f"{name} is stopped: {held.pruned}")
-                    held.job.stop()
+                mine.pruned = why_prune(found, others, self.study.prune, lower_is_better=plan.lower_is_better)
+                if mine.pruned is not None:
+                    self.progress.say(f"{name} is stopped: {mine.pruned}")
+                    mine.job.stop()
         if ended:
             self._plan()
             self._free_models()
 
-    def _ended(self, run: StudyRun, plan: RecipeResult, held: _InHand) -> None:
+    def _ended(self, run: StudyRun, plan: RecipeResult, mine: _InHand) -> None:
         """Note how a job has ended."""
-        notes, code = self.folder.notes(run.name), held.job.exit_code()
+        notes, code = self.folder.notes(run.name), mine.job.exit_code()
         notes.id = None
         found = self._look(run, plan, claimed=True)
         if found.state != "done":
-            if held.pruned is not None:
-                notes.pruned = held.pruned
-            elif not held.stopped and code not in _ENDED_FROM_OUTSIDE:
+            if mine.pruned is not None:
+                notes.pruned = mine.pruned
+            elif mine.resumes and code == _WRONG and found.attempts == run.attempts:
+                notes.anew = True  # It is refused: another version of a package, or another machine.
+            elif not mine.stopped and code not in _ENDED_FROM_OUTSIDE:
                 notes.failures += 1
                 notes.error = found.error or self._last_words(run.name, code)
                 if code == _WRONG and found.attempts == run.attempts:
                     notes.failures = self.study.retries + 1  # It has not begun, and would say the same again.
         self.folder.note(run.name, notes)
-        held.claim.release()
+        mine.claim.release()
         found = self._look(run, plan)
-        if found.state != "done" and notes.failures and not held.stopped:
+        if found.state != "done" and notes.failures and not mine.stopped:
             again = "it is tried again" if notes.failures <= self.study.retries else "it is not tried again"
             self.progress.say(f"{run.name} failed: {notes.error}; {again}; see {self.folder.log(run.name)}")
 
@@ -343,47 +348,56 @@ class Driver:
             if run.state != "waiting":
                 claim.release()
                 return
-            job = self._job(run, plan, checkpoint, claim)
+            parent = self.parents.get(plan.name)
+            resumed = self.folder.to_resume(run.name, None if parent is None else parent[1])
+            job = self._job(run, plan, checkpoint, claim, resumed)
             notes = self.folder.notes(run.name)
             running = None
             if notes.id is not None and notes.executor == self.study.executor.name:
                 running = pool.find(job, notes.id)
             if running is None or running.state() == "ended":
                 running = pool.start(job)
-            notes.executor, notes.id = self.study.executor.name, running.id
+            notes.executor, notes.id, notes.anew = self.study.executor.name, running.id, False
             self.folder.note(run.name, notes)
         except BaseException:
             claim.release()
             raise
-        self.in_hand[run.name] = _InHand(running, claim)
+        self.in_hand[run.name] = _InHand(running, claim, resumes=resumed is not None)
         self.known[run.name] = replace(run, state="running")
         self._changed = True
 
-    def _job(self, run: StudyRun, plan: RecipeResult, checkpoint: str | None, claim: Lease) -> Job:
+    def _job(
+        self, run: StudyRun, plan: RecipeResult, checkpoint: str | None, claim: Lease, resumed: Record | None
+    ) -> Job:
+        """Write the recipe of a run, and return the command that runs it, or goes on with what is there of it."""
         recipe_file, place = self.folder.recipe(run.name), self.folder.of_run(run.name)
         recipe = self.planner.recipe_of(
             self.planner.recipes[plan.name], run.setting, run.seed, run.stage, checkpoint=checkpoint
         )
         recipe_file.parent.mkdir(exist_ok=True)
         write_text(recipe_file, recipe.to_toml())
-        parent = self.parents.get(plan.name)
-        resumes = self.folder.resumable(run.name, None if parent is None else parent[1])
-        command = (
-            *(*PROGRAM, "run", str(recipe_file), "--output-dir", str(place)),
-            *(["--resume"] if resumes else []),
-            *self.arguments,
+        command = [*PROGRAM, "run", str(recipe_file), "--output-dir", str(place), *self.arguments]
+        if resumed is not None:
+            command.append("--resume")
+        alike = self._records.get(plan.name)
+        return Job(
+            run.name,
+            tuple(command),
+            place,
+            # It is exact only with as many threads as before.
+            environment={} if resumed is None else thread_variables(resumed.fingerprints.machine.as_dict()),
+            file_descriptors=() if claim.file_descriptor is None else (claim.file_descriptor,),
+            memory=None if alike is None else alike.peak_memory_bytes,
         )
-        files = () if claim.file_descriptor is None else (claim.file_descriptor,)
-        return Job(run.name, command, place, file_descriptors=files)
 
     def _stop(self) -> None:
         """Have the runs in hand save their states and end."""
         if not self.in_hand:
             return
         self.progress.say(f"{len(self.in_hand)} runs save their states and end; a second Ctrl-C ends this at once")
-        for held in self.in_hand.values():
-            held.stopped = True
-            held.job.stop()
+        for mine in self.in_hand.values():
+            mine.stopped = True
+            mine.job.stop()
         while self.in_hand:
             self._collect()
             time.sleep(POLL_SECONDS)

@@ -30,6 +30,7 @@ class Notes:
         failures: times that its process ended without a result, other than by a signal that asks it to end.
         error: of the last of them, in one line.
         pruned: why the run was stopped before its end; None if it was not.
+        anew: whether its last attempt could not be resumed, such as after an update of a package.
     """
 
     executor: str | None = None
@@ -37,6 +38,7 @@ class Notes:
     failures: int = 0
     error: str | None = None
     pruned: str | None = None
+    anew: bool = False
 
 
 class StudyFolder:
@@ -133,13 +135,11 @@ class StudyFolder:
         """Whether a driver that is alive has a run in hand."""
         return bool(is_running(self.of_run(name), None))
 
-    def resumable(self, name: str, parent: Mapping[str, str] | None) -> bool:
-        """Whether the last attempt of a run was ended from outside, so that it goes on instead of beginning anew."""
-        for folder in reversed(self.attempts(name)):
-            record = _record(folder)
-            if record is not None:
-                return record.status in ("running", "interrupted") and not why_not_of(record, parent)
-        return False
+    def to_resume(self, name: str, parent: Mapping[str, str] | None) -> Record | None:
+        """Return the last attempt of a run if it was ended from outside: it goes on, and does not begin anew."""
+        record = next((record for folder in reversed(self.attempts(name)) if (record := _record(folder))), None)
+        ended = record is not None and record.status in ("running", "interrupted") and not why_not_of(record, parent)
+        return record if ended and not self.notes(name).anew else None
 
     def left_out(
         self, planned: Mapping[str, StudyRun], parents: Mapping[str, Mapping[str, str]]

@@ -37,6 +37,7 @@ class Planner:
         self.search = search
         self.recipes = {recipe.name: recipe for recipe in _parents_first(study.recipes)}
         self._settings: dict[tuple[str, str, bool], dict[str, Any]] = {}
+        self._names: dict[tuple[str, str, bool, int], str] = {}
 
     def plan(self, known: Mapping[str, StudyRun], free: int = 1) -> list[RecipeResult]:
         """Return every recipe with the runs that are asked for now, those that begin with another's first.
@@ -107,6 +108,8 @@ class Planner:
         """Return the name of a run: the same for the same recipe, rows and checkpoint, as the recipe names them."""
         held_out = stage == "search" and self.study.choose == "held_out"
         key = recipe.name, json.dumps(setting, sort_keys=True, default=str), held_out
+        if (*key, seed) in self._names:
+            return self._names[*key, seed]
         if key not in self._settings:
             tables = self.recipe_of(recipe, setting, seed, stage).tables()
             places = {
@@ -118,7 +121,8 @@ class Planner:
         known = self._settings[key]
         known["settings"]["training"]["seed"] = seed
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
-        return f"{recipe.name}-seed{seed}-{digest[:8]}"
+        name = self._names[*key, seed] = f"{recipe.name}-seed{seed}-{digest[:8]}"
+        return name
 
     def recipe_of(
         self, recipe: StudyRecipe, setting: Mapping[str, Any], seed: int, stage: Stage, checkpoint: str | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,15 @@ def _threads(backend: str) -> dict[str, int]:
         "intra_op_threads": within or _whole("TF_NUM_INTRAOP_THREADS") or cpus,
         "inter_op_threads": between or _whole("TF_NUM_INTEROP_THREADS") or cpus,
     }
+
+
+def thread_variables(machine: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment variables with which a process has as many threads as `describe_machine` has told."""
+    variables = {
+        "intra_op_threads": ("TF_NUM_INTRAOP_THREADS", "NPROC", "OMP_NUM_THREADS"),
+        "inter_op_threads": ("TF_NUM_INTEROP_THREADS",),
+    }
+    return {name: str(machine[key]) for key, names in variables.items() if machine.get(key) for name in names}
 
 
 def _whole(variable: str) -> int:

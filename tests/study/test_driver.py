@@ -116,24 +116,29 @@ def test_a_recipe_begins_with_the_model_of_the_one_before(tmp_path: Path) -> Non
 
 
 def test_runs_that_fail_die_or_collapse_stand_in_the_table_as_what_they_are(tmp_path: Path) -> None:
-    study = small_study(study_recipe(), seeds=(1, 2, 3, 4, 5))
+    study = small_study(study_recipe(), seeds=(1, 2, 3, 4, 5, 6))
     of = {seed: name for (_, _, seed), name in names(study, tmp_path).items()}
-    order(tmp_path, **{of[1]: "fail", of[2]: "fail-once", of[3]: "die-once", of[4]: "collapse", of[5]: "refuse"})
+    order(
+        tmp_path,
+        **{of[1]: "fail", of[2]: "fail-once", of[3]: "die-once", of[4]: "collapse", of[5]: "refuse"}
+        | {of[6]: "die-once-for-good"},
+    )
     result, told = drive(study, tmp_path)
     runs = {run.seed: run for run in result.runs}
-    assert [runs[seed].state for seed in runs] == ["failed", "done", "done", "done", "failed"]
+    assert [runs[seed].state for seed in runs] == ["failed", "done", "done", "done", "failed", "done"]
     assert runs[1].error == "the loss is not a number" and runs[1].attempts == 2
     assert runs[5].error is not None and runs[5].error.endswith("there is no such folder") and runs[5].attempts == 0
     assert runs[4].collapsed and runs[4].score is not None and not runs[2].collapsed
     ways = Counter(starts(tmp_path))
     assert ways[f"{of[1]} run"] == 2 and ways[f"{of[2]} run"] == 2 and ways[f"{of[5]} run"] == 1
     assert ways[f"{of[3]} run"] == 1 and ways[f"{of[3]} resume"] == 1 and runs[3].attempts == 1
-    assert result.recipes[0].chosen_run == of[4]
+    assert ways[f"{of[6]} run"] == 2 and ways[f"{of[6]} resume"] == 1 and runs[6].attempts == 2
+    assert result.recipes[0].chosen_run == of[6]
     assert any(line.startswith(f"{of[2]} failed: the loss is not a number; it is tried again") for line in told)
     # They are not tried for ever, but when that is asked for.
     assert states(drive(study, tmp_path)[0])["failed"] == 2 and Counter(starts(tmp_path)) == ways
     (tmp_path / "orders").unlink()
-    assert states(drive(study, tmp_path, retry_failed=True)[0]) == {"done": 5}
+    assert states(drive(study, tmp_path, retry_failed=True)[0]) == {"done": 6}
 
 
 def test_what_cannot_begin_for_want_of_a_parent_has_failed(tmp_path: Path) -> None:
