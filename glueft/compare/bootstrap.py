@@ -45,15 +45,48 @@ class Difference:
         return float(low), float(high)
 
 
+@dataclass(frozen=True)
+class Resampled:
+    """One metric of some runs; NaN where it is not defined.
+
+    Attributes:
+        whole: on the rows themselves, (runs,).
+        drawn: on resamples of them, the same for all runs, (runs, resamples).
+    """
+
+    whole: NDArray[np.float64]
+    drawn: NDArray[np.float64]
+
+
 def metrics_of(rows: ComparedRows, run: int) -> dict[str, float]:
     """Return the metrics of a run, by its number, on the rows themselves."""
     import numpy as np
 
-    found: dict[str, float] = {}
-    for metrics, sample in _samples(rows, (run,)):
+    return {name: float(np.nan_to_num(found.whole[0])) for name, found in resampled(rows, (run,), resamples=0).items()}
+
+
+def resampled(
+    rows: ComparedRows, runs: Sequence[int], *, resamples: int = RESAMPLES, seed: int = SEED
+) -> dict[str, Resampled]:
+    """Return each metric of some runs, by their numbers, on the rows and on resamples of them.
+
+    Args:
+        rows: with the predictions of all runs.
+        runs: their numbers.
+        resamples: how many; 0 for none.
+        seed: of the draws.
+    """
+    import numpy as np
+
+    found: dict[str, Resampled] = {}
+    for metrics, sample in _samples(rows, runs):
+        parts: dict[str, list[NDArray[np.float64]]] = {metric.name: [np.empty((len(runs), 0))] for metric in metrics}
+        for counts in sample.resamples(resamples, np.random.default_rng(seed)):
+            for metric in metrics:
+                parts[metric.name].append(_values(metric, sample, counts))
         for metric in metrics:
-            (value,) = _values(metric, sample, sample.counts[None, :])[0]
-            found[metric.name] = float(np.nan_to_num(value))
+            whole = _values(metric, sample, sample.counts[None, :])[:, 0]
+            found[metric.name] = Resampled(whole, np.concatenate(parts[metric.name], axis=1))
     return {metric.name: found[metric.name] for metric in rows.metrics}
 
 
@@ -74,20 +107,12 @@ def paired_bootstrap(
     """
     import numpy as np
 
-    found: dict[str, Difference] = {}
-    for metrics, sample in _samples(rows, (0, run)):
-        parts: dict[str, list[NDArray[np.float64]]] = {metric.name: [] for metric in metrics}
-        for counts in sample.resamples(resamples, np.random.default_rng(seed)):
-            for metric in metrics:
-                parts[metric.name].append(_values(metric, sample, counts))
-        for metric in metrics:
-            whole = np.nan_to_num(_values(metric, sample, sample.counts[None, :]))
-            drawn = np.concatenate(parts[metric.name], axis=1)
-            first, second = np.nan_to_num(drawn)
-            found[metric.name] = Difference(
-                float(whole[1, 0] - whole[0, 0]), np.sort(second - first), int(np.isnan(drawn).any(axis=0).sum())
-            )
-    return {metric.name: found[metric.name] for metric in rows.metrics}
+    found = {}
+    for name, values in resampled(rows, (0, run), resamples=resamples, seed=seed).items():
+        whole, drawn = np.nan_to_num(values.whole), np.nan_to_num(values.drawn)
+        undefined = int(np.isnan(values.drawn).any(axis=0).sum())
+        found[name] = Difference(float(whole[1] - whole[0]), np.sort(drawn[1] - drawn[0]), undefined)
+    return found
 
 
 @dataclass(frozen=True)

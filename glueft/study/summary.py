@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glueft.metrics import known_metrics, metric_title
+from glueft.metrics import known_metrics, lower_is_better, metric_title
 from glueft.plugin.registry import known_classes
 from glueft.plugin.task import PublishedScore, Submission
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
@@ -117,7 +117,7 @@ def _line(recipe: RecipeResult, split: str, name: str) -> Line:
         split=split,
         metric=name,
         metric_title=f"mean of {' and '.join(titles)}" if name == SCORE else titles[0],
-        lower_is_better=_lower_is_better(parts[0]),
+        lower_is_better=lower_is_better(parts[0]),
         bounds=_bounds(parts),
         setting=recipe.chosen or {},
         asked=len(recipe.reported),
@@ -169,7 +169,7 @@ def average(result: StudyResult) -> Average | None:
     if len(counted) < 2 or len(set(tasks)) < len(tasks) or not all(scores.values()):
         return None
     mean, interval = mean_of_means([*scores.values()])
-    return Average(_name(counted), [title_of(recipe) for recipe in counted], mean, interval, left_out, scores)
+    return Average(average_name(counted), [title_of(recipe) for recipe in counted], mean, interval, left_out, scores)
 
 
 def counted_recipes(result: StudyResult) -> tuple[list[RecipeResult], list[str]]:
@@ -197,8 +197,8 @@ def task_scores(recipe: RecipeResult) -> dict[str, float]:
     return found
 
 
-def _name(recipes: Sequence[RecipeResult]) -> str:
-    """The name of an average: the benchmark's where all its tasks are there, on its own rows."""
+def average_name(recipes: Sequence[RecipeResult]) -> str:
+    """Return the name of an average: the benchmark's where all its tasks are there, on its own rows."""
     plain = f"average of these {len(recipes)} tasks"
     submissions = {recipe.task: _submission(recipe.task) for recipe in recipes}
     benchmarks = {submission.benchmark for submission in submissions.values() if submission is not None}
@@ -275,12 +275,7 @@ def _value(metrics: Mapping[str, float], names: Sequence[str]) -> float | None:
 
 def _is_score(recipe: RecipeResult) -> bool:
     """Whether the metrics of a task can be averaged: of each the largest value is the best."""
-    return not any(map(_lower_is_better, recipe.metrics))
-
-
-def _lower_is_better(name: str) -> bool:
-    known = known_metrics()
-    return name in known and not known[name].higher_is_better
+    return not any(map(lower_is_better, recipe.metrics))
 
 
 def _bounds(names: Sequence[str]) -> tuple[float | None, float | None]:

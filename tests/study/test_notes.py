@@ -65,7 +65,7 @@ def test_collapsed_runs_are_named_and_what_they_do_to_the_interval() -> None:
 
 def test_scores_of_the_runs_that_chose_are_said_to_look_better() -> None:
     said = note_on("the very runs that chose it", searched(final=False))
-    assert said.startswith("RTE: schedule.initial_learning_rate = 5e-05: the best mean accuracy on validation of 2 ")
+    assert said.startswith("RTE: initial_learning_rate=5e-05: the best mean accuracy on validation of 2 ")
     assert "the best of 2 settings looks better than it is; final_seeds, or choose" in said
 
 
