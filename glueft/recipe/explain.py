@@ -103,8 +103,8 @@ class Explanation:
     def _unknown_key(self, at: Path) -> None:
         key = str(at[-1])
         accepted = list(self._schema(at[:-1]).get("properties", {}))
-        # A key that the recipe has already is hardly meant again, unless by an argument that changes it.
-        changing = self.of.locations.argument((*self.of.path, *at)) is not None
+        # A key that the recipe has already is hardly meant again, unless by something that changes the recipe.
+        changing = self.of.locations.is_changed((*self.of.path, *at))
         free = [name for name in accepted if changing or name not in self._value(at[:-1])]
         meant = nearest(key, free, favoured={*self._schema(at[:-1]).get("required", [])} & {*free})
         shown = f'"{meant}"' if meant else None

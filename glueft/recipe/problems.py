@@ -100,6 +100,10 @@ class Locations:
             return next((where for at, where in self.arguments.items() if at[: len(path)] == path), None)
         return None
 
+    def is_changed(self, path: Path) -> bool:
+        """Whether a value comes from elsewhere than the file."""
+        return self.argument(path) is not None
+
     def folder_of(self, path: Path) -> FilePath:
         """The base of a relative path that is the value at `path`: the recipe's folder, or the working folder."""
         return FilePath() if self.argument(path) else self.folder

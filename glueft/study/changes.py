@@ -96,7 +96,8 @@ def changes_in(section: str, table: Mapping[str, Any], recipes: Collection[str])
     for name, value in table.items():
         own = name in recipes and isinstance(value, dict)
         start: Path = ("study", section, name)
-        inside = _leaves(section, value, start) if isinstance(value, dict) else [(start, value)]
+        shallow = len(start) + own
+        inside = _leaves(section, value, start, shallow) if isinstance(value, dict) else [(start, value)]
         for at, leaf in inside:
             key = dotted(at[3:] if own else at[2:])
             if key:
@@ -104,14 +105,20 @@ def changes_in(section: str, table: Mapping[str, Any], recipes: Collection[str])
     return found
 
 
-def _leaves(section: str, table: Mapping[str, Any], at: Path) -> Iterator[tuple[Path, Any]]:
-    """The values of a table; in [study.ranges] a table that holds more than tables is a value itself."""
-    if not table or (section == "ranges" and not all(isinstance(value, dict) for value in table.values())):
+def _leaves(section: str, table: Mapping[str, Any], at: Path, shallow: int) -> Iterator[tuple[Path, Any]]:
+    """The values of a table with their paths, of which those up to `shallow` parts are of tables of recipes.
+
+    In [study.ranges] a table further in is a value itself if it holds more than tables.
+    """
+    is_range = (
+        section == "ranges" and len(at) > shallow and not all(isinstance(value, dict) for value in table.values())
+    )
+    if not table or is_range:
         yield at, dict(table)
         return
     for name, value in table.items():
         if isinstance(value, dict):
-            yield from _leaves(section, value, (*at, name))
+            yield from _leaves(section, value, (*at, name), shallow)
         else:
             yield (*at, name), value
 

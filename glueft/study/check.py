@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,10 +17,10 @@ from glueft.recipe.problems import Locations, Problem, dotted
 from glueft.recipe.recipe import plugin_table
 from glueft.recipe.table_check import TableCheck
 from glueft.recipe.toml_lines import Path
-from glueft.recipe.values import as_toml, received
+from glueft.recipe.values import as_toml, received, rewritten
 from glueft.study.changes import Change, changes_in, changes_of
 from glueft.study.draft import RecipeDraft, RecipeLocations
-from glueft.study.options import CHANGES, RangeOptions, StudyOptions
+from glueft.study.options import CHANGES, HIGHEST_SEED, MOST_SEEDS, PruneOptions, RangeOptions, StudyOptions
 from glueft.study.recipe_files import RecipeFiles, recipe_name
 from glueft.study.settings import SettingsCheck
 from glueft.study.study import Prune, Study, StudyRecipe
@@ -88,18 +88,16 @@ class StudyCheck(TableCheck):
         changes = self._changes(options, names)
         starts = self._starts(options, names, changes)
         seeds, final_seeds = self._seeds(options)
+        prune = self._prune(options.prune)
         checks = [SettingsCheck(draft, changes_of(draft.name, changes).values(), options, starts) for draft in drafts]
         recipes = [check.recipe() for check in checks]
-        self.problems += [*files.problems, *(problem for check in checks for problem in check.problems)]
+        self.problems += [*files.problems, *_with_recipes({check.draft.name: check.problems for check in checks})]
         use_registry(*dict.fromkeys([*self.files, *(file for draft in drafts for file in draft.files)]))
         good = [recipe for recipe in recipes if recipe is not None]
         if len(good) == len(names):
             self._nothing_to_choose(options, good)
         if self.problems or executor is None:
             raise RecipeError(self.locations.recipe, _in_order(self.problems, self.locations.recipe))
-        prune = None
-        if options.prune is not None:
-            prune = Prune() if options.prune == "median" else Prune(**options.prune.model_dump())
         study = Study(
             path=path,
             name=name,
@@ -240,7 +238,8 @@ class StudyCheck(TableCheck):
             first[name] = place
             if not FOLDER_NAME.fullmatch(name) or name in KNOWN:
                 why = "a table of recipes" if name in KNOWN else "no name of a folder"
-                fix = f"copy the file under another name, such as {as_folder_name(name)}-recipe.toml"
+                other = f"{name}-recipe" if name in KNOWN else as_folder_name(name)
+                fix = f"copy the file under another name, such as {other}.toml"
                 told = {"expected": "a recipe named as a folder can be", "received": received(entry), "fix": fix}
                 self.add(at, f"a recipe cannot be called {quoted(name)} in a study: that is {why}", **told)
             draft = files.read(place, entry)
@@ -366,7 +365,7 @@ class StudyCheck(TableCheck):
             )
             return False
         before = len(self.problems)
-        range_ = self.options(RangeOptions, at, value, "a range")
+        range_ = self.options(RangeOptions, at, value, f"[{dotted(at)}]")
         if range_ is None:
             return False
         if range_.choices is not None:
@@ -441,11 +440,12 @@ class StudyCheck(TableCheck):
         self.add(at, f"no recipe of the study is called {quoted(name)}", **told)
 
     def _seeds(self, options: Any) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-        seeds = self._seed_list("seeds", options.seeds, range(1, 2**32))
+        seeds = self._seed_list("seeds", options.seeds, itertools.count(1))
         if options.final_seeds is None:
             return seeds, None
-        fresh = (number for number in itertools.count(1) if number not in {*seeds})
-        final = self._seed_list("final_seeds", options.final_seeds, fresh)
+        final = self._seed_list(
+            "final_seeds", options.final_seeds, itertools.filterfalse({*seeds}.__contains__, itertools.count(1))
+        )
         for place, seed in enumerate(final):
             if seed in seeds:
                 self.add(
@@ -457,19 +457,44 @@ class StudyCheck(TableCheck):
                 )
         return seeds, final
 
-    def _seed_list(self, key: str, seeds: int | Sequence[int], fresh: Any) -> tuple[int, ...]:
-        if isinstance(seeds, int):
-            return tuple(itertools.islice(fresh, seeds))
-        if self._is_list(("study", key), [*seeds]):
-            return tuple(seeds)
-        return ()
+    def _seed_list(self, key: str, seeds: object, fresh: Iterator[int]) -> tuple[int, ...]:
+        at, most = ("study", key), f"{MOST_SEEDS:,}"
+        if isinstance(seeds, int) and not isinstance(seeds, bool):
+            if 1 <= seeds <= MOST_SEEDS:
+                return tuple(itertools.islice(fresh, seeds))
+            got, fix = received(seeds), f"give a number from 1 to {most}, or the seeds themselves: {key} = [1, 2, 3]"
+            self.add(at, f"a number of seeds is from 1 to {most}", expected="such a number", received=got, fix=fix)
+            return ()
+        if not isinstance(seeds, list):
+            number = next((meant for meant in rewritten(seeds) if isinstance(meant, int)), 5)
+            got, fix = received(seeds), f"write {key} = {as_toml(number)}, or {key} = [1, 2, 3]"
+            self.add(at, f"expected a number or a list; received {got}", expected="seeds", received=got, fix=fix)
+            return ()
+        good = self._is_list(at, seeds)
+        for place, seed in enumerate(seeds):
+            if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= HIGHEST_SEED:
+                good, got, wanted = False, received(seed), f"a whole number from 0 to {HIGHEST_SEED}"
+                told = {"expected": wanted, "received": got, "fix": "for example: 42"}
+                self.add((*at, place), f"expected {wanted}; received {got}", **told)
+        return tuple(seeds) if good else ()
+
+    def _prune(self, given: object) -> Prune | None:
+        at: Path = ("study", "prune")
+        if given is None or given == "median":
+            return None if given is None else Prune()
+        if isinstance(given, dict):
+            options = self.options(PruneOptions, at, given, "[study.prune]")
+            return None if options is None else Prune(**options.model_dump())
+        told = {"expected": '"median", or a table', "received": received(given), "fix": 'write prune = "median"'}
+        self.add(at, f'expected "median" or a table; received {received(given)}', **told)
+        return None
 
     def _nothing_to_choose(self, options: Any, recipes: Sequence[StudyRecipe]) -> None:
         """Report what is only for choosing, or for drawing, where nothing is chosen or drawn."""
         drawn = any(recipe.ranges for recipe in recipes)
         given = self.tables["study"]
         for key in ("prune", "trials", "sampler"):
-            if key in given and not drawn:
+            if key in given and not drawn and not any(each.path.startswith(f"study.{key}") for each in self.problems):
                 told = {"expected": "[study.ranges]", "received": "none", "fix": f"add ranges, or remove {key}"}
                 self.add(
                     ("study", key), f"{key} is for settings that are drawn from ranges, and there are none", **told
@@ -506,6 +531,20 @@ def _circles(starts: Mapping[str, str]) -> list[list[str]]:
 def as_folder_name(name: str) -> str:
     """A name of a folder that is like this name."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-_.")[:50] or "study"
+
+
+def _with_recipes(problems: Mapping[str, Sequence[Problem]]) -> list[Problem]:
+    """The problems of all recipes, each once; one that only some have says which."""
+    having: dict[Problem, list[str]] = {}
+    for name, found in problems.items():
+        for problem in dict.fromkeys(found):
+            having.setdefault(problem, []).append(name)
+    told = []
+    for problem, names in having.items():
+        own = problem.of or any(problem.path.startswith(f"study.{section}.{names[0]}.") for section in CHANGES)
+        of_all = own or len(names) == len(problems)
+        told.append(problem if of_all else replace(problem, message=f"{problem.message} (in {', '.join(names)})"))
+    return told
 
 
 def _in_order(problems: Sequence[Problem], study: str) -> list[Problem]:

@@ -50,6 +50,9 @@ class RecipeLocations(Locations):
         at = self.origin(path)
         return self.study.argument(at) if at else super().argument(path)
 
+    def is_changed(self, path: Path) -> bool:
+        return self.origin(path) is not None
+
     def folder_of(self, path: Path) -> FilePath:
         at = self.origin(path)
         return self.study.folder_of(at) if at else super().folder_of(path)

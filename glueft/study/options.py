@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from glueft.plugin.options import LocalPath, Options
 from glueft.recipe.sections import Text
@@ -14,8 +14,20 @@ DEFAULT_SEEDS = 5
 MOST_SEEDS = 10_000
 MOST_SETTINGS = 10_000
 
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Seeds = Annotated[int, Field(ge=1, le=MOST_SEEDS)] | tuple[Seed, ...]
+HIGHEST_SEED = 2**32 - 1
+
+# Checked by hand: what pydantic says of a value that may have several forms is no help.
+Seeds = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_SEEDS},
+                {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": HIGHEST_SEED}, "minItems": 1},
+            ]
+        }
+    ),
+]
 Number = int | float
 Table = dict[str, Any]
 
@@ -53,7 +65,7 @@ class StudyOptions(Options):
         description="Of the runs of each setting: a list, or how many, counted from 1.",
         examples=[[1, 2, 3]],
     )
-    final_seeds: Seeds | None = Field(
+    final_seeds: Seeds = Field(
         None,
         description="Run the chosen setting again on these fresh seeds, and report those runs alone: choosing inflates "
         "the scores that it chose by. A list, or how many, counted on from the greatest of seeds.",
@@ -81,7 +93,7 @@ class StudyOptions(Options):
         "random", description="How settings are drawn from the ranges; tpe is Optuna's, which learns from earlier runs."
     )
     trials: int = Field(20, ge=1, le=MOST_SETTINGS, description="Settings that are drawn for each recipe with ranges.")
-    prune: Literal["median"] | PruneOptions | None = Field(
+    prune: Annotated[Any, WithJsonSchema({"anyOf": [{"const": "median"}, PruneOptions.model_json_schema()]})] = Field(
         None,
         description='Stop runs of drawn settings early: "median", or a table with its options.',
         examples=["median"],

@@ -13,6 +13,7 @@ from glueft.recipe.file import (
     lies_in_run_folder,
     origins_beside,
     packaged_recipes,
+    packaged_studies,
     parse_text,
     read_text,
 )
@@ -58,7 +59,8 @@ class RecipeFiles:
         """Read the recipe that stands at this place of the study's list; None where it is none."""
         at: Path = ("study", "recipes", place)
         name = recipe_name(entry)
-        path = entry if entry in packaged_recipes() else absolute(entry, self.locations.folder_of(at))
+        packaged = [*packaged_recipes(), *packaged_studies()]
+        path = entry if entry in packaged else absolute(entry, self.locations.folder_of(at))
         try:
             _, text = read_text(path)
             tables = parse_text(entry, text)

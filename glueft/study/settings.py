@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from glueft.recipe import Recipe, RecipeError
-from glueft.recipe.problems import Locations, Problem
+from glueft.recipe.problems import Locations, Problem, dotted
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
 from glueft.study.changes import Change
@@ -103,12 +103,29 @@ class SettingsCheck:
     def _one_by_one(self, tried: Mapping[str, list[Any]]) -> tuple[Recipe | None, list[Problem]]:
         """Check each value of each key, beside the first values of the others."""
         firsts = {key: values[0] for key, values in tried.items()}
-        base, found = self._with(firsts)
-        problems = [*found]
+        base, problems = self._with(firsts)
         for key, values in tried.items():
             for value in values[1:]:
-                problems += self._with(firsts | {key: value})[1]
-        return base, list(dict.fromkeys(problems))
+                problems += self._with({**firsts, key: value})[1]
+        problems = list(dict.fromkeys(problems))
+        for key, values in tried.items():
+            problems = self._of_the_key(key, len(values), problems)
+        return base, problems
+
+    def _of_the_key(self, key: str, values: int, problems: list[Problem]) -> list[Problem]:
+        """The problems, where what is said of every value of a key alike is said of the key once."""
+        change = self.grid.get(key) or self.ranges[key]
+        inside = [problem for problem in problems if problem.path.startswith(f"{dotted(change.at)}.")]
+        alike: dict[tuple[str, str], list[Problem]] = {}
+        for problem in inside:
+            alike.setdefault((problem.message, problem.fix), []).append(problem)
+        for same in alike.values():
+            if len(same) == values:
+                first = same[0]
+                told = {"expected": first.expected, "received": first.received, "fix": first.fix}
+                whole = self.draft.study.problem(change.at, first.message, suggestion=first.suggestion, **told)
+                problems = [whole if each is first else each for each in problems if each not in same[1:]]
+        return problems
 
     def _combinations(self, grid: Mapping[str, tuple[Any, ...]]) -> None:
         """Check every setting of the grid: two values may contradict each other."""
@@ -120,7 +137,7 @@ class SettingsCheck:
             self.problems.append(
                 self.draft.study.problem(
                     last.at,
-                    f"the grid of {self.draft.name} has {count:,} combinations",
+                    f"the grid has {count:,} combinations",
                     expected=f"at most {MOST_SETTINGS:,}",
                     received=f"{count:,}",
                     fix="give fewer values, or draw some settings: [study.ranges] with choices",
@@ -160,17 +177,17 @@ class SettingsCheck:
             self.problems.append(
                 self.draft.study.problem(
                     ("study", "metric"),
-                    f'the task of {self.draft.name} has no metric "{metric}"',
+                    f'the task has no metric "{metric}"',
                     expected=f"one of {', '.join(metrics)}",
                     received=received(metric),
-                    fix=f"give one that all tasks have, or remove it; {self.draft.name} has: {', '.join(metrics)}",
+                    fix=f"give one that all tasks have, or remove it; this one has: {', '.join(metrics)}",
                 )
             )
         if self.options.prune is not None and self.ranges and self._most_epochs(base) == 1:
             self.problems.append(
                 self.draft.study.problem(
                     ("study", "prune"),
-                    f"{self.draft.name} trains for one epoch, and runs are compared after each epoch but the last",
+                    "there is one epoch, and runs are compared after each epoch but the last",
                     expected="two epochs or more",
                     received="1",
                     fix="remove prune, or train longer: --set training.epochs=3",
