@@ -214,9 +214,10 @@ class Explanation:
     def _assigned(self, at: Path, value: object) -> str:
         """`batch_size = 8`, or the whole argument where it comes from one."""
         argument = self.of.locations.argument((*self.of.path, *at)) or ""
+        given_at = self.of.locations.given_at((*self.of.path, *at))
         if argument.startswith("--set"):
-            return f"--set {shlex.quote(f'{dotted((*self.of.path, *at))}={as_toml(value)}')}"
-        if at and isinstance(at[-1], int):
+            return f"--set {shlex.quote(f'{dotted(given_at)}={as_toml(value)}')}"
+        if isinstance(given_at[-1], int):
             return as_toml(value)
         return f"{quoted_key(str(at[-1]))} = {as_toml(value)}"
 

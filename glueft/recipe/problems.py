@@ -104,6 +104,10 @@ class Locations:
         """Whether a value comes from elsewhere than the file."""
         return self.argument(path) is not None
 
+    def given_at(self, path: Path) -> Path:
+        """Under which key of `--set`, or of the file, a value is given."""
+        return path
+
     def folder_of(self, path: Path) -> FilePath:
         """The base of a relative path that is the value at `path`: the recipe's folder, or the working folder."""
         return FilePath() if self.argument(path) else self.folder

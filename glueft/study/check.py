@@ -22,7 +22,7 @@ from glueft.study.changes import Change, changes_in, changes_of
 from glueft.study.draft import RecipeDraft, RecipeLocations
 from glueft.study.options import CHANGES, HIGHEST_SEED, MOST_SEEDS, PruneOptions, RangeOptions, StudyOptions
 from glueft.study.recipe_files import RecipeFiles, recipe_name
-from glueft.study.settings import SettingsCheck
+from glueft.study.settings import SettingsCheck, as_told, once
 from glueft.study.study import Prune, Study, StudyRecipe
 from glueft.suggest import nearest
 from glueft.text import quoted
@@ -535,12 +535,12 @@ def as_folder_name(name: str) -> str:
 
 def _with_recipes(problems: Mapping[str, Sequence[Problem]]) -> list[Problem]:
     """The problems of all recipes, each once; one that only some have says which."""
-    having: dict[Problem, list[str]] = {}
+    having: dict[tuple[str, ...], tuple[Problem, list[str]]] = {}
     for name, found in problems.items():
-        for problem in dict.fromkeys(found):
-            having.setdefault(problem, []).append(name)
+        for problem in once(found):
+            having.setdefault(as_told(problem), (problem, []))[1].append(name)
     told = []
-    for problem, names in having.items():
+    for problem, names in having.values():
         own = problem.of or any(problem.path.startswith(f"study.{section}.{names[0]}.") for section in CHANGES)
         of_all = own or len(names) == len(problems)
         told.append(problem if of_all else replace(problem, message=f"{problem.message} (in {', '.join(names)})"))
@@ -549,5 +549,4 @@ def _with_recipes(problems: Mapping[str, Sequence[Problem]]) -> list[Problem]:
 
 def _in_order(problems: Sequence[Problem], study: str) -> list[Problem]:
     """Every problem once: those of the study in the order of its file, then those of each recipe's file."""
-    once = dict.fromkeys(problems)
-    return sorted(once, key=lambda each: (bool(each.of), each.of, each.line is None, each.line or 0))
+    return sorted(once(problems), key=lambda each: (bool(each.of), each.of, each.line is None, each.line or 0))

@@ -53,6 +53,10 @@ class RecipeLocations(Locations):
     def is_changed(self, path: Path) -> bool:
         return self.origin(path) is not None
 
+    def given_at(self, path: Path) -> Path:
+        at = self.origin(path) or path
+        return at[2:] if at[:2] == ("study", "set") else at
+
     def folder_of(self, path: Path) -> FilePath:
         at = self.origin(path)
         return self.study.folder_of(at) if at else super().folder_of(path)

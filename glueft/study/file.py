@@ -178,26 +178,34 @@ class _Draft:
             else:
                 self._unset(key, f"--unset {shown(key)}")
         gone, not_there = take_back(self.tables, of_study)
+        for path in gone:
+            _drop_empty(self.tables, path[:-1])
         self.lines = moved_up(self.lines, gone)
-        self.problems += not_there
+        self.problems += [replace(each, message="the study does not have this key") for each in not_there]
 
     def change(self, overrides: Sequence[str], *, data_dir: str | None, checkpoint: str | None, sample: bool) -> None:
         """Apply the options of the command line: a key of the study to it, any other to [study.set]."""
         by_flags, wrong = flags(data_dir, checkpoint, sample)
         by_set, malformed = parse(overrides)
         before = _names(self.study.get("recipes"))
-        for override in by_flags:
-            for name in before:  # they are for every run
-                _drop(self._set(), (name, *override.path))
+        for override in [*by_flags, *by_set]:
+            if override.path[0] != "study":
+                self._make_way(override.path, before)
             if override.value is None:
-                _drop(self._set(), override.path)
                 self._unset(dotted(override.path), override.where)
         changes = [*(self._first_seeds() if sample else []), *map(_in_study, [*by_flags, *by_set])]
         changed, misfits = apply(self.tables, [change for change in changes if change.value is not None])
         self.arguments |= changed
         self.problems += [*wrong, *malformed, *misfits]
+        self._nest()
         if self.locations.argument(("study", "recipes")):
             self.left_out = frozenset(before) - frozenset(_names(self.study.get("recipes")))
+
+    def _make_way(self, path: Path, recipes: Sequence[str]) -> None:
+        """Remove a key that the command line gives from all tables of the study: it holds for every run."""
+        for section in CHANGES:
+            for start in [(), *((name,) for name in recipes if path[0] not in recipes)]:
+                _drop(self.tables, ("study", section, *start, *path))
 
     def add_plugins(self, files: Sequence[str]) -> None:
         """Add the files of `--plugin` to the study's own."""
@@ -255,13 +263,23 @@ def _holds(table: Any, path: Path) -> bool:
     return True
 
 
-def _drop(table: dict[str, Any], path: Path) -> None:
-    *parents, last = map(str, path)
-    inner: Any = table
-    for part in parents:
+def _drop(tables: dict[str, Any], path: Path) -> None:
+    """Remove a key if it is there, and the tables that are then empty."""
+    inner: Any = tables
+    for part in map(str, path[:-1]):
         inner = inner.get(part) if isinstance(inner, dict) else None
-    if isinstance(inner, dict):
-        inner.pop(last, None)
+    if isinstance(inner, dict) and str(path[-1]) in inner:
+        del inner[str(path[-1])]
+        _drop_empty(tables, path[:-1])
+
+
+def _drop_empty(tables: dict[str, Any], path: Path) -> None:
+    """Remove a table, and those around it, as far as they are empty; [study] stays."""
+    inner: Any = tables
+    for part in path:
+        inner = inner[str(part)] if isinstance(inner, dict) else inner
+    if len(path) > 1 and inner == {}:
+        _drop(tables, path)
 
 
 def _no_study(name: str, path: str, tables: Mapping[str, Any]) -> Problem:

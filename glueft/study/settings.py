@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -107,7 +107,7 @@ class SettingsCheck:
         for key, values in tried.items():
             for value in values[1:]:
                 problems += self._with({**firsts, key: value})[1]
-        problems = list(dict.fromkeys(problems))
+        problems = once(problems)
         for key, values in tried.items():
             problems = self._of_the_key(key, len(values), problems)
         return base, problems
@@ -220,6 +220,16 @@ class SettingsCheck:
         """The first setting."""
         varied = [*self.grid.values(), *self.ranges.values()]
         return [replace(change, value=_tried(change)[0]) for change in varied]
+
+
+def as_told(problem: Problem) -> tuple[str, str, str, str]:
+    """What a reader sees of a problem."""
+    return problem.place, problem.where, problem.message, problem.fix
+
+
+def once(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems that a reader can tell apart."""
+    return list({as_told(problem): problem for problem in problems}.values())
 
 
 def push_problem(locations: Locations, repository: str, fix: str) -> Problem:
