@@ -20,8 +20,7 @@ from glueft.text import duration, printable_line, say, score_text
 # Seconds between two drawings of the table, between two looks into the folder of a run, and between two plain lines
 # that say how far the running ones are.
 DRAWN, LOOKED, SAID = 0.5, 1.0, 60.0
-# Lines above the table, and names in a line; more would hide the rest.
-MOST_FAILURES = 20
+# Names in a line.
 MOST_NAMED = 4
 BAR_WIDTH = 12
 STYLES = {
@@ -153,10 +152,7 @@ class PlainStudyProgress(_Shown):
 
 
 class LiveStudyProgress(_Shown):
-    """A table that is drawn anew: the runs at work, the last that ended, the next to come, as far as there is room.
-
-    A line above it, which stays, says of each run that failed why.
-    """
+    """A table that is drawn anew: the runs at work, the last that ended, the next to come, as far as there is room."""
 
     def __init__(self, console: PlainConsole) -> None:
         self.console = console
@@ -167,7 +163,6 @@ class LiveStudyProgress(_Shown):
 
     def begin(self, result: StudyResult) -> None:
         super().begin(result)
-        self._failures = 0
         self._drawn = 0.0
         self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
         self._live.start()
@@ -177,15 +172,6 @@ class LiveStudyProgress(_Shown):
         super().changed(result)
         if time.monotonic() - self._drawn >= DRAWN:
             self._draw()
-
-    def happened(self, run: StudyRun) -> None:
-        if run.state != "failed":
-            return
-        self._failures += 1
-        if self._failures <= MOST_FAILURES:
-            self.console.print(Text.assemble(("✗ ", "red"), cell(f"{run.name}: {event_text(run)}")))
-        if self._failures == MOST_FAILURES:
-            self.say("further failures are counted only; glueft study status names them")
 
     def end(self, result: StudyResult) -> None:
         super().changed(result)
@@ -249,7 +235,8 @@ def add_run(table: Table, run: StudyRun, now: Now | None = None) -> None:
     elif run.state == "running" and now is not None:
         shown, seconds = _progress(now), "" if now.seconds_left is None else f"{duration(now.seconds_left)} left"
     else:
-        shown, seconds = Text(state_text(run), STYLES[run.state]), "" if run.seconds is None else duration(run.seconds)
+        style = STYLES["stopped" if run.state == "waiting" and run.step else run.state]
+        shown, seconds = Text(state_text(run), style), "" if run.seconds is None else duration(run.seconds)
     shown.no_wrap, shown.overflow = True, "ellipsis"
     setting = Text(printable_line(short_setting(run.setting)), no_wrap=True, overflow="ellipsis")
     table.add_row(run.name, setting, shown, "" if run.score is None else score_text(run.score), seconds)
@@ -276,6 +263,8 @@ def state_text(run: StudyRun) -> str:
     """Return the state, with the reason where there is one."""
     if run.state == "done" and run.collapsed:
         return "done, collapsed"
+    if run.state == "waiting" and run.step:
+        return f"stopped at step {run.step:,}" + (f"/{run.steps:,}" if run.steps else "")
     reason = _reason(run)
     return f"{run.state}: {reason}" if run.state in ("failed", "pruned") and reason else run.state
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +11,7 @@ from glueft.errors import GlueftError
 from glueft.runs.how_far import HowFar, seconds_left
 from glueft.runs.lease import is_running
 from glueft.runs.run import Run
+from glueft.study.folder import StudyFolder
 from glueft.study.result import StudyRun
 
 OVER = ("done", "pruned", "failed")
@@ -38,9 +38,10 @@ class Now:
 
 def look(study: Path, run: StudyRun) -> Now:
     """Look into the folder of a run, which may not be there yet. Nothing is raised."""
-    place = study / "runs" / run.name
-    claimed = is_running(place, None)
-    folder = newest_attempt(place)
+    of_study = StudyFolder(study)
+    claimed = is_running(of_study.of_run(run.name), None)
+    attempts = of_study.attempts(run.name)
+    folder = attempts[-1] if attempts else None
     try:
         if folder is None:
             return Now(claimed, None, 0, None, None)
@@ -52,14 +53,6 @@ def look(study: Path, run: StudyRun) -> Now:
     alive = True if claimed or trained else None if claimed is None and trained is None else False
     left = seconds_left(folder, opened.record, how_far) if alive is not False else None
     return Now(alive, folder, how_far.step, how_far.planned, left)
-
-
-def newest_attempt(place: Path) -> Path | None:
-    """Return the newest run folder in the folder of a planned run; None if there is none."""
-    with suppress(OSError):
-        # Their names hold the time at which they began.
-        return max((path.parent for path in place.glob("[!.]*/run.json")), key=lambda path: path.name, default=None)
-    return None
 
 
 def study_seconds_left(runs: Sequence[StudyRun], left: Sequence[float | None], slots: int) -> float | None:
