@@ -18,6 +18,7 @@ from glueft.runs.record import Record, read_record
 from glueft.study.folder import StudyFolder, model_hashes
 from glueft.study.planned import Planner
 from glueft.study.prune import why_prune
+from glueft.study.ranges import number_of_trials
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
 from glueft.study.result_file import read_result, write_result
 from glueft.study.search import open_search
@@ -106,8 +107,7 @@ class Driver:
         self._plan()
         self._shown = self.result()
         self.progress.begin(self._shown)
-        # All of them, done or not: the share of the cores that each run has must not change when this is called again.
-        pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=len(self.known))
+        pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=self._all_jobs())
         try:
             self.pool = pool
             self.progress.say(pool.describe())
@@ -190,6 +190,21 @@ class Driver:
                         looked = True
             if not looked:
                 return
+
+    def _all_jobs(self) -> int:
+        """Count the runs of the study, done or not, drawn and chosen or not.
+
+        The share of the cores that each run has goes by it, and must not change when this is called again.
+        """
+        study, jobs = self.study, 0
+        for plan in self.plans:
+            recipe = study.recipe(plan.name)
+            jobs += len(plan.runs)
+            if recipe.ranges:
+                jobs += (number_of_trials(recipe, study.trials) - len(plan.settings)) * len(study.seeds)
+            if plan.chosen is None and (study.choose == "held_out" or study.final_seeds is not None):
+                jobs += len(study.final_seeds or study.seeds)
+        return jobs
 
     def _free(self) -> int:
         """How many runs could begin now."""

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import study_worker
+from glueft.errors import StudyError
 from glueft.study import driver
 from glueft.study.folder import StudyFolder
 from glueft.study.planned import Planner
@@ -24,7 +25,7 @@ from glueft.study.progress import StudyProgress
 from glueft.study.result import StudyResult
 from glueft.study.result_file import as_json, read_result
 from glueft.study.search import open_search
-from glueft.study.study import Prune, Range, Study
+from glueft.study.study import Prune, Range, Study, StudyRecipe
 from small_studies import RATE, small_study, study_recipe
 
 GRID = {RATE: (2e-5, 5e-5)}
@@ -173,6 +174,31 @@ def test_changed_rows_make_the_run_be_done_again(tmp_path: Path) -> None:
     again, _ = drive(study, tmp_path)
     assert again.runs[0].folder != folder and len(starts(tmp_path)) == 2
     assert again.left_out == [(str(folder), f"the data file {rows} has changed since the run")]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "jobs"),
+    [
+        (study_recipe(), {}, 2),
+        (study_recipe(grid={RATE: (1e-5, 2e-5)}), {"final_seeds": (7, 8, 9)}, 7),
+        (study_recipe(ranges={RATE: Range(1e-5, 1e-4, log=True)}), {"sampler": "tpe", "trials": 3}, 6),
+    ],
+    ids=["seeds", "final", "not drawn yet"],
+)
+def test_the_executor_learns_how_many_runs_there_will_be(
+    recipe: StudyRecipe, changes: dict[str, Any], jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = small_study(recipe, **changes)
+    asked: list[int | None] = []
+
+    def open_pool(*arguments: Any, jobs: int | None = None) -> Any:
+        asked.append(jobs)
+        raise StudyError("not now")
+
+    monkeypatch.setattr(study.executor, "open", open_pool)
+    with pytest.raises(StudyError):
+        drive(study, tmp_path)
+    assert asked == [jobs]
 
 
 def test_poor_runs_are_pruned_and_their_settings_not_chosen(tmp_path: Path) -> None:
