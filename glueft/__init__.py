@@ -7,6 +7,10 @@ What a plugin author needs is here, and so is what a notebook needs:
     recipe = glueft.load_recipe("recipes/mrpc.toml", ["training.epochs=1"])
     result = glueft.run(recipe)
     result.record["metrics"], result.model
+
+    study = glueft.load_study("recipes/mrpc-study.toml", ["study.seeds=2"])
+    found = glueft.study(study)
+    found.table(), found.runs()
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
         OutputError,
         PluginError,
         RunFolderError,
+        StudyError,
         SubmissionError,
         TrainingError,
     )
@@ -46,6 +51,9 @@ if TYPE_CHECKING:
     from glueft.plugin.schedule import Schedule
     from glueft.plugin.task import HubDataset, PublishedScore, Source, Submission, TableLayout, Task, TSVFile, TSVLayout
     from glueft.recipe import Recipe
+    from glueft.study.findings import Findings
+    from glueft.study.findings import find as study
+    from glueft.study.study import Study
     from glueft.tables.read_tables import Tables
     from glueft.tables.suffixes import TablePath
 
@@ -77,6 +85,7 @@ __all__ = [
     "RunningJob",
     "Schedule",
     "Source",
+    "StudyError",
     "Submission",
     "SubmissionError",
     "TSVFile",
@@ -89,10 +98,13 @@ __all__ = [
     "check_metrics",
     "hookimpl",
     "load_recipe",
+    "load_study",
     "lower_is_better",
+    "read_study",
     "read_tables",
     "resume",
     "run",
+    "study",
 ]
 
 
@@ -100,7 +112,7 @@ __all__ = [
 _HOMES = {
     "pydantic": "Field",
     "glueft.errors": "CheckpointError DataError GlueftError HubError OutputError PluginError RunFolderError "
-    "SubmissionError TrainingError",
+    "StudyError SubmissionError TrainingError",
     "glueft.metrics": "MetricName check_metrics lower_is_better",
     "glueft.plugin.callback": "Callback",
     "glueft.plugin.encoder": "CheckpointTensor ConfigReader Encoder EncoderConfig",
@@ -154,6 +166,39 @@ def load_recipe(
     from glueft.recipe import load_recipe
 
     return load_recipe(path, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust)
+
+
+def load_study(
+    path: str,
+    overrides: list[str] | None = None,
+    plugins: list[str] | None = None,
+    unset: list[str] | None = None,
+    *,
+    trust: bool = False,
+    **options: Any,
+) -> Study:
+    """Read a study file, or a packaged study by its name, and check it with every recipe that it would run.
+
+    Arguments are those of `load_recipe`; an override "study.KEY=VALUE" changes the study, any other all of its runs.
+    `options` are those of `glueft.study.file.load_study`: data_dir, checkpoint and sample.
+
+    Raises:
+        glueft.recipe.RecipeError: with every problem at once.
+    """
+    from glueft.study.file import load_study
+
+    return load_study(path, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust, **options)
+
+
+def read_study(folder: str | Path) -> Findings:
+    """Read what a study has found so far, such as "studies/glue".
+
+    Raises:
+        StudyError: no study was run there.
+    """
+    from glueft.study.findings import read_findings
+
+    return read_findings(folder)
 
 
 def read_tables(files: Mapping[str, str | Path], **options: Any) -> Tables:

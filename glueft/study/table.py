@@ -99,30 +99,32 @@ def latex_text(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in printable_line(text))
 
 
-def run_csv(result: StudyResult) -> str:
-    """Return table.csv: a row a run, those that failed or wait too, all numbers with all their digits.
+def run_rows(result: StudyResult) -> list[dict[str, Any]]:
+    """Return a row for each run, those that failed or wait too; None where there is no value.
 
-    `in_table` says whether the row counts in the table; columns of settings have the keys of recipes, those of metrics
-    are `SPLIT.METRIC`. A cell is empty where there is no value.
+    `in_table` says whether the row counts in the table; settings have the keys of recipes, metrics are `SPLIT.METRIC`.
     """
     runs = [(recipe, run) for recipe in result.recipes for run in recipe.runs]
     settings = [*dict.fromkeys(key for _, run in runs for key in run.setting)]
     metrics = [
         *dict.fromkeys((split, name) for _, run in runs for split, values in run.metrics.items() for name in values)
     ]
-    names = [*_RUN_COLUMNS, *settings, *(f"{split}.{name}" for split, name in metrics)]
+    reported = {id(run) for recipe in result.recipes for run in recipe.reported}
+    return [
+        {name: column(result, recipe, run, id(run) in reported) for name, column in _RUN_COLUMNS.items()}
+        | {key: run.setting.get(key) for key in settings}
+        | {f"{split}.{name}": run.metrics.get(split, {}).get(name) for split, name in metrics}
+        for recipe, run in runs
+    ]
+
+
+def run_csv(result: StudyResult) -> str:
+    """Return table.csv: the rows of `run_rows`, all numbers with all their digits."""
+    rows = run_rows(result)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(printable_line, names))
-    for recipe in result.recipes:
-        reported = {id(run) for run in recipe.reported}
-        for run in recipe.runs:
-            cells = [
-                *(column(result, recipe, run, id(run) in reported) for column in _RUN_COLUMNS.values()),
-                *(run.setting.get(key) for key in settings),
-                *(run.metrics.get(split, {}).get(name) for split, name in metrics),
-            ]
-            writer.writerow(map(_csv_cell, cells))
+    writer.writerow(map(printable_line, rows[0] if rows else _RUN_COLUMNS))
+    writer.writerows(map(_csv_cell, row.values()) for row in rows)
     return text.getvalue()
 
 
