@@ -21,7 +21,7 @@ from glueft.recipe import load_recipe
 from glueft.runs.record import Collapse
 from glueft.runs.run import Run
 from glueft.runs.run_list import unfinished_run
-from glueft.system.interruption import check, own_process, take
+from glueft.system.interruption import check, own_process, say_last, take
 
 EPOCHS = 3
 
@@ -96,4 +96,8 @@ def checkpoint_hashes(checkpoint: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before the run has begun to train
+        say_last()
+        sys.exit(143)
