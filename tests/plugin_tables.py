@@ -48,7 +48,7 @@ def plugin_tables() -> str:
         what = "what it does" if ALSO[kind] == "options" else "what it is"
         parts.append(table((kind, what, ALSO[kind]), rows))
         if shared:
-            parts.append(f"Every {kind} has the options {listed(shared)} as well.")
+            parts.append(f"Every {kind} has the option{'s' if len(shared) > 1 else ''} {listed(shared)} as well.")
     return "\n\n".join(parts)
 
 

@@ -16,14 +16,9 @@ import glueft
 from glueft.system.limits import cores, free_memory
 from glueft.system.process_identity import process_mark, process_mark_is_alive
 from glueft.text import counted
+from glueft_executors.node import share_of
 from glueft_executors.nvidia import GPU, VARIABLE, visible_gpus
 
-# What decides how many threads a process computes with: TensorFlow, JAX (NPROC), PyTorch and NumPy (OpenMP, MKL,
-# OpenBLAS), and the tokenizers (Rayon).
-THREADS = (
-    "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS",
-)  # fmt: skip
 # Memory that a run is taken to need where nothing is known of it, and the part of the free memory that is given away.
 USUAL_MEMORY = 2 * 2**30
 USED_PART = 0.9
@@ -143,7 +138,7 @@ class LocalPool:
                 process = subprocess.Popen(
                     job.command,
                     cwd=job.folder,
-                    env={**os.environ, **self._environment(gpu), **job.environment},
+                    env=self._environment(gpu) | dict(job.environment),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -162,22 +157,14 @@ class LocalPool:
         return started
 
     def _environment(self, gpu: str | None) -> dict[str, str]:
-        """What a run is told of its share; what the user has set of the threads stays."""
-        share: dict[str, str] = {}
-        if self.threads < self.cores:
-            share |= {name: str(self.threads) for name in THREADS if name not in os.environ}
-        if self.options.device == "cpu":
-            share[VARIABLE] = "-1"
-        if gpu is not None:
-            share[VARIABLE] = gpu
-            at_once = -(-self.slots // len(self.gpus))
-            if at_once > 1:  # else the first one takes all of the memory
-                shared = {
-                    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-                    "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{USED_PART / at_once:.3f}",
-                }
-                share |= {name: value for name, value in shared.items() if name not in os.environ}
-        return share
+        """This process's environment, and a run's share of the machine; what the user has set of the threads stays."""
+        share = share_of(self.threads) if self.threads < self.cores else {}
+        at_once = -(-self.slots // max(1, len(self.gpus)))
+        if gpu is not None and at_once > 1:  # else the first one takes all of the memory
+            share["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+            share["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{USED_PART / at_once:.3f}"
+        seen = "-1" if self.options.device == "cpu" else gpu
+        return share | dict(os.environ) | ({} if seen is None else {VARIABLE: seen})
 
     def _free_gpu(self) -> str | None:
         """The GPU with the fewest runs; None without GPUs."""

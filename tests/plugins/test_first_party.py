@@ -13,8 +13,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_importing_the_plugins_imports_nothing_heavy() -> None:
     code = (
-        "import sys, glueft_tasks, glueft_optimizers, glueft_schedules, glueft.recipe, glueft.plugin.registry\n"
+        "import sys, glueft_tasks, glueft_optimizers, glueft_schedules, glueft_executors, glueft.recipe\n"
+        "import glueft.plugin.registry\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'datasets', 'transformers', 'evaluate', 'numpy'}\n"
+        "heavy |= {'ray', 'submitit', 'optuna'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

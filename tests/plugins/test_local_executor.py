@@ -15,8 +15,9 @@ import pytest
 
 import glueft
 from glueft import testing
-from glueft_executors import local, nvidia
+from glueft_executors import nvidia
 from glueft_executors.local import Local, LocalJob, LocalPool
+from glueft_executors.node import THREADS
 from glueft_executors.nvidia import GPU, visible_gpus
 
 GB = 10**9
@@ -164,11 +165,11 @@ def variables(here: LocalPool, folder: Path, **more: str) -> dict[str, str]:
 
 
 def test_the_cores_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in local.THREADS:
+    for name in THREADS:
         monkeypatch.delenv(name, raising=False)
     found = variables(pool(cores=8, parallel=3), tmp_path)
-    assert {name: found.get(name) for name in local.THREADS} == dict.fromkeys(local.THREADS, "2")
-    assert not {*local.THREADS} & {*variables(pool(cores=8, parallel=1), tmp_path)}
+    assert {name: found.get(name) for name in THREADS} == dict.fromkeys(THREADS, "2")
+    assert not {*THREADS} & {*variables(pool(cores=8, parallel=1), tmp_path)}
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     found = variables(pool(cores=8, parallel=3), tmp_path, NPROC="4")
     assert [found[name] for name in ("OMP_NUM_THREADS", "NPROC", "TF_NUM_INTRAOP_THREADS")] == ["5", "4", "2"]
