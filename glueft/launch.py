@@ -65,6 +65,7 @@ def run_recipe(
     recipe: Recipe,
     *,
     output_dir: str | Path = "runs",
+    token_cache: str | Path | None = None,
     progress: RunProgress | None = None,
     verbose: bool = False,
     begin: float | None = None,
@@ -74,6 +75,7 @@ def run_recipe(
     Args:
         recipe: from `load_recipe`.
         output_dir: where the run folder is made.
+        token_cache: a folder where tokens are kept for other runs on the same rows, and read if they are there.
         progress: shows the run; nothing is shown if None.
         verbose: show the log lines of libraries.
         begin: `time.perf_counter()` at which the clock of the run starts; now if None.
@@ -87,7 +89,13 @@ def run_recipe(
     progress = RunProgress() if progress is None else progress
     clock = Clock(time.perf_counter() if begin is None else begin)
     with _listening(verbose=verbose):
-        return _run(lambda: Run.create(recipe, Path(output_dir), progress.say), progress, clock, verbose=verbose)
+        return _run(
+            lambda: Run.create(recipe, Path(output_dir), progress.say),
+            progress,
+            clock,
+            verbose=verbose,
+            token_cache=token_cache,
+        )
 
 
 def resume_run(
@@ -96,6 +104,7 @@ def resume_run(
     anyway: bool = False,
     plugins: Sequence[str] = (),
     trust: bool = False,
+    token_cache: str | Path | None = None,
     progress: RunProgress | None = None,
     verbose: bool = False,
     begin: float | None = None,
@@ -106,7 +115,7 @@ def resume_run(
         path: the run folder.
         anyway: go on with other versions of packages or on another machine, which can change last digits.
         plugins, trust: as for `Run.open`.
-        progress, verbose, begin: as for `run_recipe`.
+        token_cache, progress, verbose, begin: as for `run_recipe`.
 
     Returns:
         None if the run is done.
@@ -125,7 +134,7 @@ def resume_run(
                 _remove_states(run)
             progress.say(f"{run.folder}: the run is done; there is nothing to resume")
             return None
-        return _run(lambda: run, progress, clock, verbose=verbose, anyway=anyway)
+        return _run(lambda: run, progress, clock, verbose=verbose, anyway=anyway, token_cache=token_cache)
 
 
 @contextmanager
@@ -137,7 +146,13 @@ def _listening(*, verbose: bool) -> Iterator[None]:
 
 
 def _run(
-    open_run: Callable[[], Run], progress: RunProgress, clock: Clock, *, verbose: bool, anyway: bool = False
+    open_run: Callable[[], Run],
+    progress: RunProgress,
+    clock: Clock,
+    *,
+    verbose: bool,
+    anyway: bool = False,
+    token_cache: str | Path | None = None,
 ) -> Result:
     """Fill a run folder, new or reopened, and leave it with a record that says how the run ended."""
     run: Run | None = None
@@ -155,7 +170,7 @@ def _run(
                 resumption = Resumption.of(run, anyway=anyway)
                 clock.before = dict(resumption.clock)
                 run.begin_anew()
-            session, callbacks = _set_up(run, resumption, progress, quiet=not verbose)
+            session, callbacks = _set_up(run, resumption, progress, token_cache, quiet=not verbose)
         stays = True
         recorder = Recorder(run, 0 if resumption is None else resumption.history_bytes)
         observers = [progress, recorder, CollapseWatch(run)]
@@ -206,14 +221,19 @@ def _run(
 
 
 def _set_up(
-    run: Run, resumption: Resumption | None, progress: RunProgress, *, quiet: bool
+    run: Run,
+    resumption: Resumption | None,
+    progress: RunProgress,
+    token_cache: str | Path | None,
+    *,
+    quiet: bool,
 ) -> tuple[Session, list[keras.callbacks.Callback]]:
     """Read the data, load the model and build the callbacks; record all of it."""
     reasons = inexact_reasons(run.recipe)
     run.record["resume"] = {"exact": not reasons, "reasons": reasons}
     for note in resume_notes(run.recipe):
         progress.say(note)
-    session = read_session(run.recipe, progress)
+    session = read_session(run.recipe, progress, None if token_cache is None else Path(token_cache))
     refuse_full_disk(session, run.folder, made=resumption is None)
     without_states = no_room_for_states(session, run.folder)
     if without_states is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,6 +51,12 @@ def run(
             min=1, metavar="N", help="Run it on the seeds 1 to N, as a study with a table, in a folder of DIR."
         ),
     ] = None,
+    token_cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep the tokens here for other runs on the same rows, and read them if they are there."
+        ),
+    ] = None,
     report: WithReport = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -68,14 +74,20 @@ def run(
     from glueft.terminal.progress import make_progress
 
     progress = make_progress(sys.stdout)
+    options: dict[str, Any] = {
+        "token_cache": token_cache,
+        "progress": progress,
+        "verbose": verbose,
+        "begin": context.obj,
+    }
     unfinished = unfinished_run(recipe, Path(output_dir)) if resume else None
     result = None
     if unfinished is not None:
         progress.say(f"resuming {unfinished}")
         files = [file.path for file in recipe.plugin_files]
-        result = resume_run(unfinished, plugins=files, progress=progress, verbose=verbose, begin=context.obj)
+        result = resume_run(unfinished, plugins=files, **options)
     if result is None:
-        result = run_recipe(recipe, output_dir=Path(output_dir), progress=progress, verbose=verbose, begin=context.obj)
+        result = run_recipe(recipe, output_dir=Path(output_dir), **options)
     if report:
         write_report(result.folder, progress.say, force=unfinished is not None)
     if as_json:

@@ -232,12 +232,19 @@ class Session:
         }
 
 
-def read_session(recipe: Recipe, progress: Progress) -> Session:
-    """Find the checkpoint, read the rows and tokenize them. Keras is not imported."""
+def read_session(recipe: Recipe, progress: Progress, token_cache: Path | None = None) -> Session:
+    """Find the checkpoint, read the rows and tokenize them. Keras is not imported.
+
+    Args:
+        recipe: checked.
+        progress: shows the phases.
+        token_cache: the folder of a `TokenCache`.
+    """
     from glueft.data.encoding import encode
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
+    from glueft.data.token_cache import TokenCache
     from glueft.encoder.checkpoint import check_max_length, has_head, load_tokenizer
 
     data, task = recipe.data, recipe.task
@@ -262,6 +269,8 @@ def read_session(recipe: Recipe, progress: Progress) -> Session:
         progress.say(line)
     with progress.phase("tokens"):
         splits = dict.fromkeys(["train", *evaluated_splits(task, data), *predicted])
+        if token_cache is not None:
+            encode = TokenCache(token_cache, checkpoint.fingerprints, progress.say).encode
         encoded = {name: encode(rows[name], tokenizer, data.max_length) for name in splits}
     for text in cut_warnings(encoded, data.max_length):
         source.warn(text)

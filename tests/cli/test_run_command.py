@@ -50,7 +50,8 @@ def test_json_is_one_object_on_stdout_and_progress_goes_to_stderr(tiny_bert: Pat
 
 
 def test_plain_output_is_only_glueft_s_own(tiny_bert: Path, tmp_path: Path) -> None:
-    done = glueft_run(tmp_path, "sst2", "--sample", "--checkpoint", str(tiny_bert), "--output-dir", "out", *FAST)
+    arguments = ("--sample", "--checkpoint", str(tiny_bert), "--output-dir", "out", "--token-cache", "tokens")
+    done = glueft_run(tmp_path, "sst2", *arguments, *FAST)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
@@ -58,6 +59,7 @@ def test_plain_output_is_only_glueft_s_own(tiny_bert: Path, tmp_path: Path) -> N
     assert lines[0].startswith(f"checkpoint {tiny_bert}")
     assert any(line.split()[:1] == ["accuracy"] for line in lines)
     assert str(next((tmp_path / "out").iterdir())) in done.stdout
+    assert len([*(tmp_path / "tokens").iterdir()]) == 2
 
 
 def test_verbose_lets_the_libraries_speak(tiny_bert: Path, tmp_path: Path) -> None:

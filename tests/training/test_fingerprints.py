@@ -42,6 +42,15 @@ def test_the_same_training(record: dict[str, Any], now: dict[str, Any]) -> None:
     assert record["fingerprints"]["machine"]["device"] == "CPU"
 
 
+def test_tokens_that_were_kept_are_the_same_training(
+    record: dict[str, Any], finished_run: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe(finished_run / "recipe.toml")
+    for _ in range(2):
+        assert names(record, fingerprints(read_session(recipe, Progress(), tmp_path / "tokens"))) == []
+    assert len([*(tmp_path / "tokens").iterdir()]) == 2  # train and validation
+
+
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [

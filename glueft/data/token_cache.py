@@ -1,0 +1,113 @@
+"""Tokens in files, so that runs on the same rows need not make them again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glueft.data.encoding import Encoded, encode
+from glueft.files import WholeFile
+from glueft.hub.checkpoint_files import TOKENIZER_FILES
+from glueft.system.plain_file import why_irregular
+from glueft.version import __version__
+
+if TYPE_CHECKING:
+    from glueft.data.rows import Rows
+
+# The disk must have room for so many files of the size: the run needs the rest.
+_ROOM = 10
+_PACKAGES = ("transformers", "tokenizers", "sentencepiece")
+
+
+class TokenCache:
+    """A folder with the tokens of splits, a file each, which may be removed at any time.
+
+    Several processes may use it at once: a file appears whole, and those of one name are equal. What cannot be read is
+    made anew; what cannot be written is left out, and that is said.
+
+    Args:
+        folder: made when there is something to keep.
+        tokenizer_files: SHA-256 of the checkpoint's files, by name; those of its tokenizer count.
+        say: shows a line to the user.
+    """
+
+    def __init__(self, folder: Path, tokenizer_files: Mapping[str, str], say: Callable[[str], None]) -> None:
+        self.folder = folder
+        self.tokenizer_files = {name: tokenizer_files[name] for name in TOKENIZER_FILES if name in tokenizer_files}
+        self.say = say
+
+    def encode(self, rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
+        """Return what `glueft.data.encoding.encode` does."""
+        path = self.folder / f"{self._key(rows, tokenizer, max_length)}.npz"
+        kept = _read(path, rows, tokenizer.pad_token_id)
+        if kept is not None:
+            return kept
+        encoded = encode(rows, tokenizer, max_length)
+        self._write(path, encoded)
+        return encoded
+
+    def _key(self, rows: Rows, tokenizer: Any, max_length: int) -> str:
+        """The SHA-256 of all that tokens depend on."""
+        kind = type(tokenizer)
+        parts = {
+            "rows": rows.sha256,
+            "texts": len(rows.texts),
+            "max_length": max_length,
+            "tokenizer": f"{kind.__module__}.{kind.__qualname__}",
+            "files": self.tokenizer_files,
+            "versions": _versions(everything=not tokenizer.is_fast),
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _write(self, path: Path, encoded: Encoded) -> None:
+        arrays = {"ids": encoded.ids, "token_types": encoded.token_types, "offsets": encoded.offsets}
+        size = sum(array.nbytes for array in arrays.values())
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(self.folder).free < _ROOM * size:
+                self.say(f"the tokens are not kept in {self.folder}: there is little room on the disk")
+                return
+            with WholeFile(path) as whole:
+                np.savez(whole.file, **arrays, truncated=np.int64(encoded.truncated))  # type: ignore[arg-type]
+                whole.finish()
+        except OSError as error:
+            self.say(f"the tokens are not kept in {self.folder}: {error.strerror or error}")
+
+
+def _read(path: Path, rows: Rows, pad_id: int) -> Encoded | None:
+    """Return the tokens of rows from a file; None where there is none, or one that is damaged."""
+    try:
+        if why_irregular(path):
+            return None
+        with np.load(path, allow_pickle=False) as stored:  # checks each array's CRC
+            ids, types, offsets = (stored[name] for name in ("ids", "token_types", "offsets"))
+            truncated = int(stored["truncated"])
+    except Exception:  # whatever NumPy and zipfile make of a damaged file
+        return None
+    fits = (
+        (ids.dtype, types.dtype, offsets.dtype) in ((np.uint16, np.uint8, np.int64), (np.int32, np.uint8, np.int64))
+        and offsets.shape == (len(rows) + 1,)
+        and ids.shape == types.shape == (int(offsets[-1]),)
+        and not offsets[0]
+        and bool((np.diff(offsets) >= 0).all())
+    )
+    return Encoded(ids, types, offsets, rows.labels, pad_id, truncated) if fits else None
+
+
+def _versions(*, everything: bool) -> dict[str, str]:
+    """The packages that make tokens; for a tokenizer in Python all that are here: some need one of their language."""
+    versions = {"glueft": __version__}
+    for package in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    if everything:
+        versions |= {str(package.name): package.version for package in importlib.metadata.distributions()}
+    return versions
