@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ _state = tempfile.TemporaryDirectory(prefix="glueft-tests-")
 os.environ["XDG_STATE_HOME"] = _state.name
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# Containers often set it. Hundreds of processes begin in these tests, and each would compile glueft anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A worker holds a million objects that stay, and tracing a graph makes thousands: by default they are looked through
 # for garbage again and again.

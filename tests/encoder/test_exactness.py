@@ -16,6 +16,8 @@ from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
 from reference_checkpoints import CASES, FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
 
+GRAPHS = ("bert", "roberta", "distilbert", "albert-groups", "electra")
+
 
 def load(folder: Path, seed: int = 0) -> Classifier:
     labels = labels_of(folder)
@@ -61,8 +63,15 @@ def test_the_files_other_types_give_the_same(case: str, dtype: str, tmp_path: Pa
     assert close(load(folder)(inputs), logits)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("case", ["bert", "roberta", "distilbert", "albert-groups", "electra"])
+# XLA compiles for seconds, so that of most families is slow: BERT's layers are in all, ALBERT's come in groups.
+@pytest.mark.parametrize(
+    ("case", "jit_compile"),
+    [
+        *((case, False) for case in GRAPHS),
+        *((case, True) for case in ("bert", "albert-groups")),
+        *(pytest.param(case, True, marks=pytest.mark.slow) for case in GRAPHS if case not in ("bert", "albert-groups")),
+    ],
+)
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.function is TensorFlow's")
 def test_one_graph_serves_every_shape(case: str, jit_compile: bool) -> None:
     import tensorflow

@@ -76,9 +76,16 @@ import_backend()
 import_backend()
 told = [sys.modules["keras"].backend.backend(), [name for name in SIDE_PACKAGES if name in sys.modules]]
 """
+# What run.json says of oneDNN, and whether TensorFlow uses it.
+ONEDNN = """
+from glueft.training.backend import describe_backend
+from tensorflow.python.util import _pywrap_util_port
+onednn = [describe_backend("float32", jit_compile=False)["onednn"], _pywrap_util_port.IsMklEnabled()]
+"""
 USABLE = """
 import keras, matplotlib.pyplot, sklearn.metrics
-print(json.dumps([told, [sklearn.metrics.accuracy_score([1, 0], [1, 1]), keras.visualization is not None]]))
+usable = [sklearn.metrics.accuracy_score([1, 0], [1, 1]), keras.visualization is not None]
+print(json.dumps([told, usable, onednn]))
 """
 
 
@@ -92,14 +99,16 @@ def test_a_backend_that_cannot_be_had(name: str, received: str, monkeypatch: pyt
     assert caught.value.received == received and "KERAS_BACKEND" in str(caught.value.fix)
 
 
-def test_tensorflow_comes_alone_and_the_others_can_be_imported_after_it() -> None:
-    assert run_python(IMPORTED + USABLE) == [["tensorflow", []], [0.5, True]]
+def test_tensorflow_comes_alone_with_onednn_and_the_others_can_be_imported_after_it() -> None:
+    assert run_python(IMPORTED + ONEDNN + USABLE) == [["tensorflow", []], [0.5, True], ["1", True]]
 
 
-def test_a_package_that_was_imported_before_stays_and_keras_finds_it() -> None:
-    found = 'print(json.dumps([told, sys.modules["keras.src.visualization.plot_image_gallery"].plt is before]))'
-    code = f"import matplotlib.pyplot as before\n{IMPORTED}\n{found}"
-    assert run_python(code) == [["tensorflow", ["matplotlib"]], True]
+def test_what_the_user_imported_before_or_chose_stays() -> None:
+    """Keras finds the package, and oneDNN is off."""
+    found = "sys.modules['keras.src.visualization.plot_image_gallery'].plt is before"
+    code = f"import matplotlib.pyplot as before\n{IMPORTED}{ONEDNN}\nprint(json.dumps([told, {found}, onednn]))"
+    told = run_python(code, TF_ENABLE_ONEDNN_OPTS="0")
+    assert told == [["tensorflow", ["matplotlib"]], True, ["0", False]]
 
 
 def test_jax_is_imported_where_it_is_the_backend() -> None:
@@ -148,13 +157,6 @@ thread.start()
 thread.join()
 """
 
-ONEDNN_IN_USE = """
-import json
-from glueft.training.backend import describe_backend
-from tensorflow.python.util import _pywrap_util_port
-print(json.dumps([describe_backend("float32", jit_compile=False)["onednn"], _pywrap_util_port.IsMklEnabled()]))
-"""
-
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's mallopt")
 def test_a_step_gets_the_memory_of_the_step_before_it() -> None:
@@ -163,22 +165,10 @@ def test_a_step_gets_the_memory_of_the_step_before_it() -> None:
     assert run_python(f"{PREPARED}\n{PAGES_OF_A_STEP}") < pages / 100
 
 
-@pytest.mark.parametrize(
-    ("environment", "setting"),
-    [
-        ({}, "1"),
-        ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0"),
-        pytest.param({"TF_ENABLE_ONEDNN_OPTS": "1"}, "1", marks=pytest.mark.slow),
-    ],
-)
-def test_onednn_is_used_unless_the_user_says_no(environment: dict[str, str], setting: str) -> None:
-    assert run_python(PREPARED + ONEDNN_IN_USE, **environment) == [setting, setting == "1"]
-
-
 @pytest.mark.slow
 def test_a_tensorflow_that_is_imported_already_is_left_alone() -> None:
-    prepared = f"import os\nimport tensorflow\n{PREPARED}\nassert 'TF_ENABLE_ONEDNN_OPTS' not in os.environ\n"
-    told, used = run_python(prepared + ONEDNN_IN_USE)
+    prepared = f"import json, os\nimport tensorflow\n{PREPARED}\nassert 'TF_ENABLE_ONEDNN_OPTS' not in os.environ\n"
+    told, used = run_python(f"{prepared}{ONEDNN}print(json.dumps(onednn))")
     assert told == str(int(used))
 
 
