@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from glueft.cli import study_status
+from glueft.cli import study_compare, study_status
 from glueft.cli.options import AsJson, Verbose, print_json, takes_study
 from glueft.cli.streams import go_on_without_output
 
@@ -95,4 +95,5 @@ def add_study_commands(app: typer.Typer) -> None:
     group = typer.Typer(cls=StudyGroup, no_args_is_help=True, rich_markup_mode=None, help=HELP, epilog=EPILOG)
     group.command("run")(run)
     group.command("status", epilog=study_status.EPILOG)(study_status.status)
+    group.command("compare", epilog=study_compare.EPILOG)(study_compare.compare)
     app.add_typer(group, name="study")

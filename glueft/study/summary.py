@@ -102,13 +102,15 @@ def _line(recipe: RecipeResult, split: str, name: str) -> Line:
     parts = [*recipe.metrics] if name == SCORE else [name]
     titles = [metric_title(part, recipe.metric_labels) for part in parts]
     scores = {
-        run.name: value for run in recipe.reported if (value := _value(run.metrics.get(split, {}), parts)) is not None
+        run.name: value
+        for run in recipe.reported
+        if (value := metric_mean(run.metrics.get(split, {}), parts)) is not None
     }
     several = len(recipe.splits) > 1
     published = {
         score.model: value
         for score in reversed(recipe.published)
-        if (score.split or recipe.primary_split) == split and (value := _value(score.metrics, parts)) is not None
+        if (score.split or recipe.primary_split) == split and (value := metric_mean(score.metrics, parts)) is not None
     }
     return Line(
         recipe=recipe.name,
@@ -125,7 +127,7 @@ def _line(recipe: RecipeResult, split: str, name: str) -> Line:
         collapsed=sum(run.collapsed for run in recipe.reported if run.name in scores),
         scores=scores,
         summary=summary([*scores.values()]) if scores else None,
-        baseline=_value(recipe.baseline, parts) if split == recipe.primary_split else None,
+        baseline=metric_mean(recipe.baseline, parts) if split == recipe.primary_split else None,
         published=dict(reversed(published.items())),
     )
 
@@ -190,7 +192,7 @@ def task_scores(recipe: RecipeResult) -> dict[str, float]:
     """Return the score of each run of the table that has one: the mean over splits of the mean over metrics."""
     found = {}
     for run in recipe.reported:
-        values = [_value(run.metrics.get(split, {}), [*recipe.metrics]) for split in recipe.splits]
+        values = [metric_mean(run.metrics.get(split, {}), [*recipe.metrics]) for split in recipe.splits]
         known = [value for value in values if value is not None]
         if known and len(known) == len(values):
             found[run.name] = math.fsum(known) / len(known)
@@ -266,8 +268,8 @@ def scored(runs: Sequence[StudyRun]) -> list[StudyRun]:
     return [run for run in runs if run.state == "done" and run.score is not None]
 
 
-def _value(metrics: Mapping[str, float], names: Sequence[str]) -> float | None:
-    """The mean of some metrics; None where one is missing. One that is not defined is 0, as in a run's own table."""
+def metric_mean(metrics: Mapping[str, float], names: Sequence[str]) -> float | None:
+    """Return the mean of some metrics; None where one is missing. One that is not defined counts as 0."""
     if any(name not in metrics for name in names):
         return None
     return math.fsum(0.0 if math.isnan(metrics[name]) else metrics[name] for name in names) / len(names)
