@@ -14,6 +14,7 @@ Examples:
   glueft list-runs runs --task mrpc --sort accuracy      the best one comes last
   glueft list-runs --status failed --status died
   glueft list-runs --sort time --reverse --json
+  glueft list-runs studies/glue --status failed
 """
 
 
@@ -33,7 +34,9 @@ def sort_keys() -> list[str]:
 
 
 def list_runs(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder that holds the run folders.")] = "runs",
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="The folder that holds the run folders, or that of a study.")
+    ] = "runs",
     sort: Annotated[
         str,
         typer.Option(
@@ -64,8 +67,10 @@ def list_runs(
     from pathlib import Path
 
     from glueft.runs import run_list
+    from glueft.study.list_runs import list_study_runs
+    from glueft.study.result_file import is_study_folder
 
-    found = run_list.list_runs(Path(folder))
+    found = list_study_runs(Path(folder)) if is_study_folder(folder) else run_list.list_runs(Path(folder))
     # Sorted first: a metric that none of the chosen runs has is still a valid key.
     runs = run_list.chosen(run_list.ordered(found, sort, reverse=reverse), task=task, statuses=status or [])
     left_out = len(found) - len(runs)

@@ -192,6 +192,8 @@ class StudyFolder:
             steps=record.num_train_steps,
             seconds=record.seconds.get("total"),
             has_model=(folder / "model").is_dir(),
+            device=record.fingerprints.machine.device,
+            threads=record.fingerprints.machine.intra_op_threads,
         )
 
     def _open(self, run: StudyRun, recipe: RecipeResult, folder: Path, record: Record) -> StudyRun:
@@ -206,6 +208,8 @@ class StudyFolder:
             step=far.step or None,
             steps=far.planned,
             seconds=record.seconds.get("total"),
+            device=record.fingerprints.machine.device,
+            threads=record.fingerprints.machine.intra_op_threads,
         )
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from glueft.study.result import StudyResult, StudyRun
 from glueft.study.running import OVER, Now, look, study_seconds_left
-from glueft.study.words import counts_text, short_setting
+from glueft.study.words import counts_text, setting_text
 from glueft.system.console import PlainConsole, Table, cell
 from glueft.text import duration, printable_line, say, score_text
 
@@ -238,7 +238,8 @@ def add_run(table: Table, run: StudyRun, now: Now | None = None) -> None:
         style = STYLES["stopped" if run.state == "waiting" and run.step else run.state]
         shown, seconds = Text(state_text(run), style), "" if run.seconds is None else duration(run.seconds)
     shown.no_wrap, shown.overflow = True, "ellipsis"
-    setting = Text(printable_line(short_setting(run.setting)), no_wrap=True, overflow="ellipsis")
+    words = printable_line(setting_text(run.setting)) if run.setting else ""
+    setting = Text(words, no_wrap=True, overflow="ellipsis")
     table.add_row(run.name, setting, shown, "" if run.score is None else score_text(run.score), seconds)
 
 
@@ -274,8 +275,7 @@ def event_text(run: StudyRun) -> str:
     if run.state == "running":
         if run.attempts > 1:
             return f"begins again (attempt {run.attempts})"
-        setting = short_setting(run.setting)
-        return "goes on" if run.step else f"begins ({setting})" if setting else "begins"
+        return "goes on" if run.step else f"begins ({setting_text(run.setting)})" if run.setting else "begins"
     if run.state == "waiting":
         reason = _reason(run)
         return f"will be tried again: {reason}" if reason else "waits again"

@@ -42,6 +42,8 @@ class StudyRun:
         step, steps: the last that is known to be done, and how many there will be; None if unknown.
         seconds: of the whole run so far, over all parts; None if unknown.
         has_model: whether `model/` is there.
+        device: what computed: "CPU", or the model of the GPU; None if unknown.
+        threads: those of the processor that it used; None if unknown.
     """
 
     name: str
@@ -63,6 +65,8 @@ class StudyRun:
     steps: int | None = None
     seconds: float | None = None
     has_model: bool = False
+    device: str | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from glueft.files import write_text, writing
 from glueft.study.driver import Driver
 from glueft.study.folder import StudyFolder
 from glueft.study.progress import StudyProgress
+from glueft.study.report.write import write_study_report
 from glueft.study.result import StudyResult
 from glueft.study.table import write_tables
 from glueft.system.interruption import listening
@@ -49,7 +50,7 @@ def run_study(
         write_text(folder.study_file, study.to_toml())
     with listening():
         result = Driver(study, folder, progress, retry_failed=retry_failed, arguments=arguments).run()
-        for path in write_tables(result):
+        for path in (*write_tables(result), write_study_report(result)):
             progress.say(str(path))
     return result
 

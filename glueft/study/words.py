@@ -12,13 +12,13 @@ STATES = ("done", "running", "failed", "pruned", "waiting")
 
 
 def setting_text(setting: Mapping[str, Any]) -> str:
-    """Return `schedule.initial_learning_rate = 2e-05, training.epochs = 3`, or `as in the recipe`."""
-    return ", ".join(f"{key} = {value_text(value)}" for key, value in setting.items()) or "as in the recipe"
+    """Return what a study changes in a recipe, `initial_learning_rate=2e-05, epochs=3`, or `as in the recipe`.
 
-
-def short_setting(setting: Mapping[str, Any]) -> str:
-    """Return the same for a column: `initial_learning_rate=2e-05, epochs=3`, or nothing."""
-    return ", ".join(f"{key.rpartition('.')[2]}={value_text(value)}" for key, value in setting.items())
+    A key is written whole where another one ends alike.
+    """
+    ends = [key.rpartition(".")[2] for key in setting]
+    named = {key: end if ends.count(end) == 1 else key for key, end in zip(setting, ends, strict=True)}
+    return ", ".join(f"{named[key]}={value_text(value)}" for key, value in setting.items()) or "as in the recipe"
 
 
 def value_text(value: Any) -> str:

@@ -12,7 +12,9 @@ import pytest
 
 from compared_rows import label_rows
 from glueft.cli.main import command_line
+from glueft.study.result_file import write_result
 from run_folders import change_record, make_run, write_record
+from study_results import study_result
 
 Captured = pytest.CaptureFixture[str]
 GIVEN, FIRST, OTHER = (column.tolist() for column in label_rows(60, seed=12))
@@ -95,6 +97,26 @@ def test_list_runs_as_json(runs: Path, capsys: Captured) -> None:
         "saved_step": None,
         "collapse": None,
     }
+
+
+def test_list_runs_of_a_study(runs: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = runs.parent / "glue"
+    (study / "runs").mkdir(parents=True)
+    write_result(study_result(folder=study))
+    for name in ("mrpc-1", "cola-1"):
+        (study / "runs" / f"{name}-seed1").mkdir()
+        (runs / name).rename(study / "runs" / f"{name}-seed1" / name)
+    (study / "runs" / "waits-seed1").mkdir()
+    (study / "runs" / "heartbeat").touch()
+    monkeypatch.chdir(study.parent)
+    assert command_line(["list-runs", "glue"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["mrpc-1-seed1/mrpc-1", "cola-1-seed1/cola-1"]
+    assert lines[-1] == "cola-1-seed1/cola-1: failed: the loss is NaN"
+    assert command_line(["list-runs", "glue", "--status", "failed", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [run["path"] for run in told["runs"]] == [str(study / "runs" / "cola-1-seed1" / "cola-1")]
+    assert told["left_out"] == 1
 
 
 def test_list_runs_where_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

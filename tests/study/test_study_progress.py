@@ -18,6 +18,7 @@ from glueft.study import progress as study_progress
 from glueft.study.progress import LiveStudyProgress, PlainStudyProgress, make_study_progress
 from glueft.study.result import StudyResult, StudyRun
 from glueft.study.running import Now, look, study_seconds_left
+from glueft.study.words import setting_text
 from glueft.system.console import PlainConsole
 from glueft.system.process_identity import process_identity
 from report_runs import change_record, make_table_run
@@ -200,3 +201,11 @@ def test_the_time_left_of_a_study() -> None:
     assert study_seconds_left(runs, [10.0, None], 2) == (150 + 10 + 25) / 2
     assert study_seconds_left(runs, [500.0], 1) == 650
     assert study_seconds_left(runs[:2], [500.0, 10.0], 2) == 500
+
+
+def test_a_setting_in_words() -> None:
+    assert setting_text({RATE: 2e-5, "training.shuffle": True, "a.b": "x"}) == (
+        "initial_learning_rate=2e-05, shuffle=true, b=x"
+    )
+    assert setting_text({"a.rate": 1, "b.rate": 0.5}) == "a.rate=1, b.rate=0.5"
+    assert setting_text({}) == "as in the recipe"

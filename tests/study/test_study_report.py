@@ -45,6 +45,8 @@ def searched(task: str, settings: list[dict[str, Any]], seeds: int, base: float,
                     setting=setting,
                     stage="search",
                     seconds=90.0,
+                    device="CPU" if seed == 1 else "NVIDIA H100",
+                    threads=4,
                     validations=[(1, 10, score - 0.1), (2, 20, score)],
                 )
             )
@@ -97,15 +99,18 @@ def test_a_finished_study(tmp_path: Path) -> None:
     assert "average of these 2 tasks" in part["result"] and "Expected best of k runs" in part["result"]
     assert "MNLI mismatched" in part["result"] and "Runs by task" in part["result"]
     assert "runs/old: the study as it is now does not ask for it" in part["result"]
-    assert f"Chosen: {RATE} = 3e-05 . The highest mean over its seeds." in part["recipe-2"]
+    assert "Chosen: initial_learning_rate=3e-05 . The highest mean over its seeds." in part["recipe-2"]
     assert "It begins with the encoder of the chosen run of mnli." in part["recipe-2"]
     assert f"The run that stands for it: {rte.chosen_run}." in part["recipe-2"]
     for title in ("Runs", "Learning curves", "Runs by setting", "Score against initial_learning_rate"):
         assert page.count(f"{title}</h3>") == 2
-    assert "1, chosen schedule.initial_learning_rate = 3e-05 2 0.6615 0.6610 0.6620" in part["recipe-2"]
+    assert "1, chosen initial_learning_rate=3e-05 2 0.6615 0.6610 0.6620" in part["recipe-2"]
     assert "After epoch 2 the mean of 2 runs is 0.6615, from 0.6610 to 0.6620." in part["recipe-2"]
     assert "The mean is highest at 3e-05: 0.6615, 2 runs." in part["recipe-2"]
     assert "collapsed 1 0.6610" in part["recipe-2"] and "a cross a collapsed run" in part["recipe-2"]
+    assert "task runs mean of a run hours core-hours hours of NVIDIA H100" in part["time"]
+    assert "RTE 6 1 min 30 s 0.150 0.300 0.075" in part["time"]
+    assert "1.50 hours 0.60 core-hours 0.15 hours of NVIDIA H100" in part["result"]
     assert "box, 2 CPUs, Linux 6.1" in part["facts"] and "Python 3.12.3, keras 3.15.0" in part["facts"]
     assert '[study]\nname = "glue"' in html.unescape(page)
     structure = Structure(page)

@@ -7,7 +7,7 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -22,7 +22,7 @@ from glueft.study.report.plots import MOST_ROWS, curves_plot, setting_plot, stri
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
 from glueft.study.summary import SCORE, average, scored, task_scores, title_of
 from glueft.study.table import grids
-from glueft.study.words import counts_text, setting_text, short_setting
+from glueft.study.words import counts_text, setting_text
 from glueft.text import counted, score_text
 
 # Recipes with drawings, their hyperparameters that are drawn, and settings that are: drawing takes a tenth of a second.
@@ -185,8 +185,10 @@ def _tiles(result: StudyResult) -> list[Tile]:
     tiles.append(
         Tile("runs done", f"{states['done']:,} of {len(result.runs):,}", [", ".join(others)] if others else [])
     )
-    if over:
-        tiles.append(Tile("time of all runs", duration(result.seconds), [f"{result.seconds / 3600:,.2f} hours"]))
+    if over and result.seconds:
+        hours = {"hours": result.seconds / 3600} | _device_hours(result.runs)
+        notes = [f"{count:,.2f} {name}" for name, count in hours.items()]
+        tiles.append(Tile("time of all runs", duration(result.seconds), notes))
     return tiles
 
 
@@ -321,9 +323,13 @@ def _metrics_plot(key: str, recipe: RecipeResult) -> Plot | None:
         for metric in recipe.metrics:
             name = metric_title(metric, _labels(recipe))
             name += f" ({split.removeprefix('validation_')})" if len(recipe.splits) > 1 else ""
-            found = [run for run in recipe.reported if isfinite(run.metrics.get(split, {}).get(metric, nan))]
-            rows[name] = [run.metrics[split][metric] for run in found]
-            collapsed[name] = [run.metrics[split][metric] for run in found if run.collapsed]
+            found = [
+                (run, run.metrics[split][metric]) for run in recipe.reported if metric in run.metrics.get(split, {})
+            ]
+            # One that is not defined counts as 0, as in the table.
+            values = [(run, value if isfinite(value) else 0.0) for run, value in found]
+            rows[name] = [value for _, value in values]
+            collapsed[name] = [value for run, value in values if run.collapsed]
     if not any(rows.values()):
         return None
     most = max(map(len, rows.values()))
@@ -367,7 +373,7 @@ def _run_row(run: StudyRun, page: Path) -> RunRow:
         run.name,
         link,
         (
-            short_setting(run.setting),
+            setting_text(run.setting) if run.setting else "",
             run.stage,
             f"{state}{attempts}{reason}",
             str(run.seed),
@@ -387,25 +393,38 @@ def relative_link(target: Path, page: Path) -> str:
 
 
 def _time(result: StudyResult) -> DataTable | None:
+    devices = [*_device_hours(result.runs)]
     rows = []
     for recipe in result.recipes:
-        timed = [run for run in recipe.runs if run.seconds]
-        seconds = [run.seconds or 0.0 for run in timed]
-        if timed:
-            whole = sum(seconds)
-            rows.append(
-                (
-                    title_of(recipe),
-                    f"{len(timed):,}",
-                    duration(whole / len(timed)),
-                    f"{whole / 3600:,.3f}",
-                )
-            )
-    return DataTable(("task", "runs", "mean of a run", "hours"), rows) if rows else None
+        seconds = [run.seconds for run in recipe.runs if run.seconds]
+        if seconds:
+            by_device = _device_hours(recipe.runs)
+            numbers = (sum(seconds) / 3600, *(by_device.get(device) for device in devices))
+            shown = ("" if hours is None else f"{hours:,.3f}" for hours in numbers)
+            rows.append((title_of(recipe), f"{len(seconds):,}", duration(fmean(seconds)), *shown))
+    return DataTable(("task", "runs", "mean of a run", "hours", *devices), rows) if rows else None
+
+
+def _device_hours(runs: Sequence[StudyRun]) -> dict[str, float]:
+    """What the runs took of each device: of a processor hours times the threads that computed."""
+    hours: dict[str, float] = {}
+    for run in runs:
+        if run.seconds and run.device == "CPU" and run.threads:
+            hours["core-hours"] = hours.get("core-hours", 0.0) + run.seconds / 3600 * run.threads
+        elif run.seconds and run.device and run.device != "CPU":
+            name = f"hours of {label_text(run.device)}"
+            hours[name] = hours.get(name, 0.0) + run.seconds / 3600
+    return hours
 
 
 def _time_notes(result: StudyResult) -> list[str]:
-    return ["Counted are the runs that stand in this study, from the start of each process to its end."]
+    notes = [
+        "Counted are the runs of this study, from the start of their processes to the end, and not attempts "
+        "that were given up."
+    ]
+    if "core-hours" in _device_hours(result.runs):
+        notes.append("Core-hours are hours times the threads that computed.")
+    return notes
 
 
 def _facts(result: StudyResult) -> Iterator[tuple[str, str]]:
