@@ -7,17 +7,25 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import study_worker
 from documents import CHECKOUT, commands_in
 from glueft.cli import main
 from glueft.cli.main import command_line
 from glueft.recipe import load_recipe
+from glueft.study import driver
+from glueft.study.file import load_study
+from glueft.study.options import StudyOptions
+from glueft.study.result_file import write_result
 from hub_fixtures import push_command
 from hub_server import running_hub
 from hub_uploads import Account
+from study_results import recipe_result, study_result, study_run
 from submission_runs import make_run
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -36,12 +44,15 @@ AFTER_A_RUN = {
 }
 LIGHT = [command for command in COMMANDS if command.split()[1] in {*main.LIGHT} - {*AFTER_A_RUN}]
 PLANS = [command for command in COMMANDS if command.startswith("glueft plan")]
+RUNS = [command for command in COMMANDS if command.startswith("glueft run") and "--seeds" not in command]
+STUDIES = [command for command in COMMANDS if command.startswith("glueft study recipes") or "--seeds" in command]
+AFTER_A_STUDY = [command for command in COMMANDS if command.startswith(("glueft study status", "glueft study compare"))]
 QUICK = ["training.epochs=1", "data.limit_train=16", "data.limit_validation=8"]
 
 
 def test_there_are_commands_to_test() -> None:
     assert len(COMMANDS) >= 8
-    assert {command.split()[1] for command in COMMANDS} == {name for name, _, _ in main.COMMANDS}
+    assert {command.split()[1] for command in COMMANDS} == {"study", *(name for name, _, _ in main.COMMANDS)}
 
 
 # A plan times steps of the real encoder.
@@ -54,7 +65,7 @@ def test_a_command_does_what_it_says(
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("glueft run")])
+@pytest.mark.parametrize("command", RUNS)
 def test_a_run_command_trains(
     command: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +86,24 @@ def test_a_run_command_trains(
     shown = capsys.readouterr().out
     assert "accuracy" in shown
     assert str(next((tmp_path / "runs").iterdir())) in shown
+
+
+@pytest.mark.parametrize("command", STUDIES)
+def test_a_study_command_ends_with_its_table(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one task and on few seeds, with runs that leave a folder and train nothing."""
+    monkeypatch.setattr(driver, "PROGRAM", (sys.executable, study_worker.__file__))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").symlink_to(CHECKOUT / "recipes")
+    (tmp_path / "my-encoder").mkdir()
+    arguments = shlex.split(command.replace("--seeds 5", "--seeds 2"))[1:]
+    if "--seeds" not in arguments:
+        arguments += ["--set", 'study.recipes=["sst2"]', "--set", "study.seeds=2"]
+    assert command_line([*arguments, *([] if "--sample" in arguments else ["--sample"])]) == 0, capsys.readouterr().err
+    (table,) = tmp_path.glob("*/*/table.md")
+    assert any(f"| {task} |" in table.read_text() for task in ("MRPC", "SST-2"))
+    assert "mean ± sd" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +130,32 @@ def test_a_command_after_a_run(
 
 
 def test_the_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """From a run that has predicted all of MRPC's test rows, which the sample has not."""
-    make_run(tmp_path, "mrpc")
+    """From a run that has predicted all of MRPC's test rows, which the sample has not, and from a study with it."""
+    run = make_run(tmp_path, "mrpc")
+    make_study(tmp_path / "studies" / "glue", run)
     monkeypatch.chdir(tmp_path)
-    (command,) = (command for command in COMMANDS if command.startswith("glueft submit"))
-    arguments = shlex.split(command.replace("runs/mrpc-42", "mrpc-run").replace(" --data-dir glue_data", ""))
-    assert command_line(arguments[1:]) == 0, capsys.readouterr().err
-    assert (tmp_path / "submission.zip").is_file()
+    of_run, of_study = (command for command in COMMANDS if command.startswith("glueft submit"))
+    for command in (of_run.replace("runs/mrpc-42", "mrpc-run"), of_study):
+        arguments = shlex.split(command.replace(" --data-dir glue_data", ""))
+        assert command_line(arguments[1:]) == 0, capsys.readouterr().err
+        (tmp_path / "submission.zip").unlink()
+
+
+@pytest.mark.parametrize("command", AFTER_A_STUDY)
+def test_a_command_after_a_study(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("glue", "glue-other"):
+        make_study(tmp_path / "studies" / name, make_run(tmp_path / name, "mrpc"))
+    monkeypatch.chdir(tmp_path)
+    assert command_line(shlex.split(command)[1:]) == 0, capsys.readouterr().err
+    assert "mrpc" in capsys.readouterr().out.lower()
+
+
+def make_study(folder: Path, run: Path) -> None:
+    """A study that is done, of MRPC on one seed."""
+    folder.mkdir(parents=True)
+    write_result(study_result(recipe_result("mrpc", [study_run("mrpc", 1, 0.8, 0.9, folder=run)]), folder=folder))
 
 
 def test_the_push(finished_run: Path, tmp_path: Path) -> None:
@@ -152,13 +200,45 @@ def test_the_key_table_names_every_key_with_its_default() -> None:
 
 
 def test_the_python_block_runs(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    block, _ = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     changes = ["data.source=sample", f'model.checkpoint="{tiny_bert}"', *QUICK]
     assert '["training.epochs=1"]' in block
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(block.replace('["training.epochs=1"]', repr(changes)), names)
     assert type(names["result"].model).__module__.startswith("glueft.encoder")  # type: ignore[attr-defined]
+
+
+def test_the_python_block_about_studies_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With runs that leave a folder and train nothing."""
+    _, block = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    changes = ["study.seeds=1", "study.final_seeds=1", "study.grid.training.batch_size=[16]", "data.source=sample"]
+    assert '["study.seeds=2"]' in block
+    monkeypatch.setattr(driver, "PROGRAM", (sys.executable, study_worker.__file__))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(block.replace('["study.seeds=2"]', repr(changes)), names)
+    assert len(names["found"].runs()) == 4
+    assert names["found"].folder == tmp_path / "studies" / "mrpc-study"
+
+
+def test_the_studies_shown_are_good(tmp_path: Path) -> None:
+    shown = [block for block in re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL) if "[study]" in block]
+    assert len(shown) == 2
+    for block in shown:
+        (tmp_path / "mine.toml").write_text(block)
+        load_study(tmp_path / "mine.toml")
+
+
+def test_the_table_of_study_keys_names_every_key_with_its_default() -> None:
+    table = README.partition("| key of `[study]` |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", table, flags=re.MULTILINE)
+    keys = [(name, cell) for names, cell in rows for name in re.findall(r"`(\w+)`", names)]
+    assert sorted(name for name, _ in keys) == sorted(StudyOptions.model_fields)
+    for name, cell in keys:
+        default = StudyOptions.model_fields[name].default
+        if isinstance(default, (str, int, float)):
+            assert str(default).lower() in cell, name
 
 
 def test_the_broken_recipe_gives_the_message_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,15 +78,23 @@ def run_and_tell(
         StudyError: a run failed for good; the table is there all the same.
     """
     go_on_without_output()
+    from glueft.study.notes import notes
     from glueft.study.progress import make_study_progress
     from glueft.study.result_file import as_json as result_json
     from glueft.study.run import refuse_failures, run_study
+    from glueft.study.table import table
+    from glueft.terminal.progress import make_progress
 
     progress = make_study_progress(sys.stdout)
     arguments = [*(["--report"] if report else []), *(["--verbose"] if verbose else [])]
     result = run_study(study, output_dir=output_dir, progress=progress, retry_failed=retry_failed, arguments=arguments)
     if as_json:
         print_json(result_json(result))
+    else:
+        shown = make_progress(sys.stdout)
+        shown.tables(table(result))
+        for note in notes(result):
+            shown.say(f"- {note}")
     refuse_failures(result)
 
 
