@@ -83,7 +83,8 @@ def body(source: CardSource) -> str:
         "weights_sha256": checkpoint.sha256.get(WEIGHTS),
         "metrics_by_split": record.shown_metrics(),
         "primary_rows": primary.rows if primary else 0,
-        "partial": data.source == "sample" or any(split.official_rows is not None for split in data.splits.values()),
+        "partial": data.source == "sample"
+        or any(split.official_rows is not None or split.part_of is not None for split in data.splits.values()),
         "cut_rows": sum(split.truncated_rows or 0 for split in data.splits.values()),
         "steps": record.epochs[-1].step if record.epochs else 0,
         "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),

@@ -59,6 +59,7 @@ class ListedRun:
         num_train_steps: the planned ones.
         saved_step: that of the newest saved state, from which `glueft resume` goes on.
         collapse: what showed that the model told nothing apart, and whether it was so to the end; None if nothing did.
+        split: the primary one, which the metrics are of.
     """
 
     folder: str
@@ -76,6 +77,7 @@ class ListedRun:
     num_train_steps: int | None = None
     saved_step: int | None = None
     collapse: str | None = None
+    split: str | None = None
 
 
 def list_runs(folder: Path) -> list[ListedRun]:
@@ -134,6 +136,7 @@ def listed(folder: Path) -> ListedRun:
         num_train_steps=how_far.planned,
         saved_step=how_far.saved,
         collapse=None if record.collapse is None else record.collapse.text(ended=status == "done"),
+        split=record.primary_split or None,
     )
 
 

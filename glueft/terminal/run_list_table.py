@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from glueft.data.held_out import HELD_OUT
 from glueft.runs.run_list import ListedRun, metric_names, metric_titles
 from glueft.system.console import Table
 from glueft.terminal.tables import number_columns, short_checkpoint
 from glueft.text import duration, printable_line, score_text
 
+# So many runs of a kind are named.
+_NAMED = 5
 _STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}
 
 
@@ -47,9 +50,13 @@ def _score(run: ListedRun, name: str, title: str) -> str:
 
 
 def notes(runs: Sequence[ListedRun]) -> list[str]:
-    """Return the lines on runs of which there is more to say: why one is broken or thought dead, or has collapsed."""
+    """Return the lines on runs of which there is more to say: why one is broken, has collapsed, or held rows out."""
     lines = []
     for run in runs:
         lines += [f"{run.folder}: {run.status}: {run.note}"] if run.note is not None else []
         lines += [f"{run.folder}: {run.collapse}"] if run.collapse is not None else []
+    held = [run.folder for run in runs if run.split == HELD_OUT and run.metrics]
+    if held:
+        named = ", ".join(held[:_NAMED]) + (f" and {len(held) - _NAMED} more" if len(held) > _NAMED else "")
+        lines.append(f"of training rows that were held out, not of the validation rows: the metrics of {named}")
     return [printable_line(line) for line in lines]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from glueft.metrics import titled
+from glueft.recipe.sections import RUN
 from glueft.runs.record import Published
 from glueft.system.console import Table
 from glueft.text import score_text
@@ -38,6 +39,8 @@ def scores_text(metrics: Mapping[str, float], labels: Mapping[str, str]) -> str:
 
 
 def short_checkpoint(name: str) -> str:
-    """Return a checkpoint's name; of a long path its last two parts."""
-    path = PurePath(name)
+    """Return a checkpoint's name; of a long path its last two parts, of a run its folder's name."""
+    path = PurePath(name.removeprefix(RUN))
+    if name.startswith(RUN):
+        return RUN + path.name
     return "…/" + "/".join(path.parts[-2:]) if path.is_absolute() and len(path.parts) > 3 else name

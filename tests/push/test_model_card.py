@@ -86,6 +86,19 @@ def test_a_part_of_the_rows_does_not_bear_the_data_sets_name(source: CardSource,
     assert {result.dataset_type for result in card.data.eval_results} == {"mrpc-hub"}
 
 
+def test_rows_that_were_held_out_are_no_split_of_the_data_set(source: CardSource) -> None:
+    splits = {
+        "train": {"rows": 3301, "sha256": "a", "part_of": 3668},
+        "held_out": {"rows": 367, "sha256": "b", "part_of": 3668},
+    }
+    card = model_card(with_record(source, data=HUB | {"splits": splits, "validation_split": "held_out"}))
+    assert {(result.dataset_type, result.dataset_split) for result in card.data.eval_results} == {
+        ("mrpc-hub", "held_out")
+    }
+    assert "| `train` | 3,301 | 3,668 |" in card.text and "| `held_out` | 367 |  |" in card.text
+    assert "It has not seen all rows of the task" in card.text
+
+
 def test_several_splits_scores_and_the_hubs_names_of_metrics(source: CardSource) -> None:
     by_split = {"validation": {"pearson": 0.5, "spearmanr": 0.25}, "other": {"pearson": -0.5, "spearmanr": 0.0}}
     splits = SPLITS | {"other": {"rows": 9, "sha256": "d"}}

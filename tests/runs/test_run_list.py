@@ -65,6 +65,16 @@ def test_a_run_whose_model_told_nothing_apart(tmp_path: Path) -> None:
     ]
 
 
+def test_metrics_of_rows_that_were_held_out(tmp_path: Path) -> None:
+    for number in range(7):
+        make_run(tmp_path / f"run{number}", [1, 0], [1, 1], split="held_out" if number else "validation")
+    runs = list_runs(tmp_path)
+    assert [run.split for run in runs[:2]] == ["validation", "held_out"]
+    (line,) = notes(runs)
+    assert line.startswith("of training rows that were held out, not of the validation rows: the metrics of run1, run2")
+    assert line.endswith("run5 and 1 more")
+
+
 def test_f1_names_its_label_also_where_the_runs_do_not_agree(tmp_path: Path) -> None:
     metrics = {"accuracy": 0.5, "f1": 0.25}
     for name, label in (("a", "equivalent"), ("b", "not_equivalent")):
@@ -285,3 +295,4 @@ def test_long_paths_are_shown_by_their_end() -> None:
     assert short_checkpoint("/home/someone/models/bert") == "…/models/bert"
     assert short_checkpoint("google-bert/bert-base-uncased") == "google-bert/bert-base-uncased"
     assert short_checkpoint("package:a/model") == "package:a/model"
+    assert short_checkpoint("run:/home/someone/runs/mnli-1") == "run:mnli-1"
