@@ -96,6 +96,7 @@ def test_list_runs_as_json(runs: Path, capsys: Captured) -> None:
         "num_train_steps": None,
         "saved_step": None,
         "collapse": None,
+        "split": "validation",
     }
 
 
