@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, RunFolderError, StudyError
-from glueft.files import remove_folder, write_text
+from glueft.files import write_text
 from glueft.plugin.executor import Job, Pool, RunningJob
 from glueft.runs.clock import now
 from glueft.runs.lease import Lease, read_heartbeat
+from glueft.runs.models import remove_model
 from glueft.runs.record import Record, read_record
 from glueft.study.folder import StudyFolder, model_hashes
 from glueft.study.planned import Planner
@@ -91,6 +92,7 @@ class Driver:
         self.orphans: set[str] = set()
         self.pool: Pool | None = None
         self.parents: dict[str, tuple[str, dict[str, str]] | None] = {}
+        self.wanted: set[str] = set()  # runs that are done, but whose models are needed again
         self.retry_failed = retry_failed
         self.started = _started(folder)
         self._records: dict[str, Record] = {}
@@ -229,7 +231,12 @@ class Driver:
                 notes.failures = 0
                 self.folder.note(run.name, notes)
         found = self.folder.look(
-            run, plan, retries=self.study.retries, parent=None if parent is None else parent[1], claimed=claimed
+            run,
+            plan,
+            retries=self.study.retries,
+            parent=None if parent is None else parent[1],
+            claimed=claimed,
+            with_model=run.name in self.wanted,
         )
         self._changed = self._changed or found != self.known.get(run.name)
         self.known[run.name] = found
@@ -335,7 +342,12 @@ class Driver:
                             self._fail(run, f"{parent.name} has no run to begin with")
                             continue
                         break
-                    checkpoint = f"run:{self.known[parent.chosen_run].folder}"
+                    begun_with = self.known[parent.chosen_run]
+                    if not begun_with.has_model:  # It was removed before the study asked for this recipe.
+                        self.wanted.add(begun_with.name)
+                        self._look(begun_with, parent)
+                        break
+                    checkpoint = f"run:{begun_with.folder}"
                 self._begin(self.known[run.name], plan, checkpoint, pool)
         if self._changed:
             self._plan()
@@ -421,24 +433,20 @@ class Driver:
 
     def _free_models(self) -> None:
         """Remove the models that the study does not keep and no run begins with."""
-        keep = self.study.keep_models
-        if keep == "all":
+        if self.study.keep_models == "all":
             return
-        needed = set()
+        begun_with = {plan.starts_from for plan in self.plans if not self._is_settled(plan)}
         for plan in self.plans:
-            if plan.starts_from is not None and not self._is_settled(plan):
-                needed.add(plan.starts_from)
-        for plan in self.plans:
-            if plan.chosen_run is None:
-                continue
-            for run in plan.runs:
-                is_chosen = run.name == plan.chosen_run
+            for run in plan.runs if plan.chosen_run is not None else ():
                 found = self.known[run.name]
-                if found.state != "done" or not found.has_model or found.folder is None:
+                kept = self.study.keep_models == "chosen" or plan.name in begun_with
+                if found.folder is None or not found.has_model or (kept and run.name == plan.chosen_run):
                     continue
-                if is_chosen and (keep == "chosen" or plan.name in needed):
+                try:
+                    remove_model(found.folder)
+                except GlueftError as error:
+                    self.progress.say(f"warning: the model of {run.name} stays: {error.message}")
                     continue
-                remove_folder(found.folder / "model")
                 self.known[run.name] = replace(found, has_model=False)
                 self._changed = True
         self._plan()

@@ -91,6 +91,7 @@ class StudyFolder:
         retries: int,
         parent: Mapping[str, str] | None = None,
         claimed: bool = False,
+        with_model: bool = False,
     ) -> StudyRun:
         """Return a run with what has come of it.
 
@@ -101,6 +102,7 @@ class StudyFolder:
             parent: SHA-256 of the model files that it must have begun with, by name; None where it begins with the
                 checkpoint of the recipe.
             claimed: whether this process holds the claim on the run, so that nobody else's counts.
+            with_model: whether a run whose model was removed is to be done again.
         """
         attempts = self.attempts(run.name)
         notes = self.notes(run.name)
@@ -118,7 +120,7 @@ class StudyFolder:
             if record is None or why_not_of(record, parent):
                 continue
             if record.status == "done":
-                if not changed_inputs(record):
+                if not changed_inputs(record) and ((folder / "model").is_dir() or not with_model):
                     return self._done(blank, recipe, folder, record)
                 continue
             latest = latest or self._open(blank, recipe, folder, record)

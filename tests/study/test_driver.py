@@ -106,6 +106,13 @@ def test_a_recipe_begins_with_the_model_of_the_one_before(tmp_path: Path) -> Non
         record = json.loads((run.folder / "run.json").read_text())
         assert record["checkpoint"]["sha256"] == {"model.safetensors": mnli.chosen_run}
     assert not any(run.has_model for run in result.runs)  # kept until nothing began with it any more
+    # One more recipe begins with it: it is made again, and what began with it is not.
+    third = study_recipe("qnli", starts_from="mnli")
+    before = [run.folder for run in rte.runs]
+    with_a_third = small_study(study_recipe("rte", starts_from="mnli"), study_recipe("mnli"), third, seeds=(1, 2))
+    result, _ = drive(with_a_third, tmp_path)
+    assert states(result) == {"done": 6} and [run.folder for run in result.recipes[0].runs] == before
+    assert [run.attempts for run in result.recipes[1].runs] == [1, 2]
     # Another model to begin with makes other runs.
     more = small_study(
         study_recipe("rte", starts_from="mnli"), study_recipe("mnli"), seeds=(2, 3), start_from={"rte": "mnli"}
