@@ -5,7 +5,7 @@
 Its score is the learning rate times 1000 plus a hundredth of the seed. A line of the file `orders` beside the study's
 folder, "NAME ORDER", changes what the run of that name does: "fail" (each time), "fail-once", "refuse" (exit 2 before
 there is a folder), "die-once" (SIGKILL after a step), "die-once-for-good" (and it refuses to be resumed), "collapse",
-"slow" (60 s).
+"slow" (a minute after the first epoch).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> int:
     run.write_record()
     try:
         for epoch in range(1, EPOCHS + 1):
-            until = time.monotonic() + (20.0 if order == "slow" else 0.02)
+            until = time.monotonic() + (30.0 if order == "slow" and epoch > 1 else 0.02)
             while time.monotonic() < until:
                 check()
                 time.sleep(0.005)
@@ -95,9 +95,14 @@ def checkpoint_hashes(checkpoint: str) -> dict[str, str]:
     return {"model.safetensors": file.read_text() if checkpoint.startswith("run:") else "of the checkpoint"}
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """Return the exit code."""
     try:
-        sys.exit(main())
+        return main()
     except KeyboardInterrupt:  # before the run has begun to train
         say_last()
-        sys.exit(143)
+        return 143
+
+
+if __name__ == "__main__":
+    sys.exit(run())

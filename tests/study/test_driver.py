@@ -26,7 +26,7 @@ from glueft.study.result import StudyResult
 from glueft.study.result_file import as_json, read_result
 from glueft.study.search import open_search
 from glueft.study.study import Prune, Range, Study, StudyRecipe
-from small_studies import RATE, small_study, study_recipe
+from small_studies import RATE, Forks, local_executor, small_study, study_recipe
 
 GRID = {RATE: (2e-5, 5e-5)}
 
@@ -213,7 +213,7 @@ def test_poor_runs_are_pruned_and_their_settings_not_chosen(tmp_path: Path) -> N
     # Of a study whose last drawn rate is the poorest, and slow: without pruning it would take a minute.
     for number in range(50):
         study = small_study(
-            study_recipe(**drawn), parallel=1, trials=3, seeds=(1,), prune=Prune(runs=2), name=f"study{number}"
+            study_recipe(**drawn), executor=Forks(1), trials=3, seeds=(1,), prune=Prune(runs=2), name=f"study{number}"
         )
         rates = {rate: name for (_, rate, _), name in names(study, tmp_path).items()}
         if [*rates][-1] == min(rates):
@@ -236,7 +236,7 @@ def test_two_drivers_share_a_folder_and_do_no_run_twice(tmp_path: Path) -> None:
 
 
 def test_a_signal_has_the_runs_save_their_states_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    study = small_study(study_recipe(), seeds=(1, 2, 3))
+    study = small_study(study_recipe(), executor=local_executor(), seeds=(1, 2, 3))
     order(tmp_path, **dict.fromkeys(names(study, tmp_path).values(), "slow"))
     code = (
         "import sys, runpy; sys.path.insert(0, sys.argv[1]); sys.path.insert(0, sys.argv[1] + '/study')\n"
@@ -244,7 +244,7 @@ def test_a_signal_has_the_runs_save_their_states_and_the_same_command_goes_on(tm
         "from glueft.system.interruption import listening, own_process; own_process()\n"
         "driver.PROGRAM = (sys.executable, t.study_worker.__file__)\n"
         "from small_studies import *\n"
-        "t.drive(small_study(study_recipe(), seeds=(1, 2, 3)), Path(sys.argv[2]))\n"
+        "t.drive(small_study(study_recipe(), executor=local_executor(), seeds=(1, 2, 3)), Path(sys.argv[2]))\n"
     )
     tests = str(Path(study_worker.__file__).parent)
     with subprocess.Popen([sys.executable, "-c", code, tests, str(tmp_path)], stderr=subprocess.PIPE) as process:
@@ -264,7 +264,7 @@ def test_a_signal_has_the_runs_save_their_states_and_the_same_command_goes_on(tm
 
 
 def test_what_a_killed_driver_left_running_is_waited_for(tmp_path: Path) -> None:
-    study = small_study(study_recipe(), seeds=(1,))
+    study = small_study(study_recipe(), executor=local_executor(), seeds=(1,))
     (name,) = names(study, tmp_path).values()
     order(tmp_path, **{name: "slow"})
     child = os.fork()
