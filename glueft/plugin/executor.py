@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from glueft.plugin.base import Plugin
 
@@ -83,9 +83,14 @@ class Pool(Protocol):
 
 
 class Executor(Plugin):
-    """Where the runs of a study are run."""
+    """Where the runs of a study are run.
+
+    Attributes:
+        here: whether jobs are processes of this machine, which begin at once: `glueft plan` then times a recipe as one.
+    """
 
     kind = "executor"
+    here: ClassVar[bool] = False
 
     def open(self, folder: Path, say: Callable[[str], None], *, jobs: int | None = None) -> Pool:
         """Make ready to run jobs.

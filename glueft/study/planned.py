@@ -35,7 +35,7 @@ class Planner:
     def __init__(self, study: Study, search: Search) -> None:
         self.study = study
         self.search = search
-        self.recipes = {recipe.name: recipe for recipe in _parents_first(study.recipes)}
+        self.recipes = {recipe.name: recipe for recipe in parents_first(study.recipes)}
         self._settings: dict[tuple[str, str, bool], dict[str, Any]] = {}
         self._names: dict[tuple[str, str, bool, int], str] = {}
 
@@ -165,7 +165,7 @@ def _best(planned: RecipeResult) -> str | None:
     return max(scored, key=lambda run: sign * (run.score or 0.0)).name if scored else None
 
 
-def _parents_first(recipes: Iterable[StudyRecipe]) -> list[StudyRecipe]:
+def parents_first(recipes: Iterable[StudyRecipe]) -> list[StudyRecipe]:
     """Return recipes in their order, but each after the one whose run it begins with."""
     by_name = {recipe.name: recipe for recipe in recipes}
     order: dict[str, StudyRecipe] = {}

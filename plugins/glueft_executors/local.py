@@ -37,6 +37,7 @@ class Local(glueft.Executor):
     """
 
     name = "local"
+    here = True
 
     class Options(glueft.Options):
         """How many runs at once, and on what."""

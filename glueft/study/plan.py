@@ -1,0 +1,288 @@
+"""Plans a study without running it: its runs and steps, and an estimate of hours, memory and disk from probes."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import StudyError
+from glueft.files import free_bytes
+from glueft.plugin.executor import Job, JobState, RunningJob
+from glueft.study.driver import POLL_SECONDS, PROGRAM
+from glueft.study.planned import parents_first
+from glueft.study.ranges import number_of_trials, space_of, value_at
+from glueft.text import counted
+from glueft.training.progress import Progress
+
+if TYPE_CHECKING:
+    from glueft.recipe import Recipe
+    from glueft.study.study import Study, StudyRecipe
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """What a run of a recipe would take, from `glueft plan` of one of its settings.
+
+    Attributes:
+        recipe: that was planned.
+        plan: what `glueft plan --json` printed.
+    """
+
+    recipe: Recipe
+    plan: Mapping[str, Any]
+
+    def rows(self, recipe: Recipe) -> int:
+        """The rows that a recipe trains on, which may hold some out."""
+        rows, held_out = int(self.plan["data"]["splits"]["train"]["rows"]), recipe.data.held_out
+        if held_out is None or held_out == self.recipe.data.held_out:
+            return rows
+        return max(1, rows - (held_out if isinstance(held_out, int) else round(rows * held_out)))
+
+    def steps(self, recipe: Recipe) -> int:
+        """The training steps of a recipe that differs in its settings."""
+        training = recipe.training
+        rows = training.batch_size * training.gradient_accumulation_steps
+        return int(training.epochs * math.ceil(self.rows(recipe) / rows))
+
+    def seconds(self, recipe: Recipe) -> float:
+        """The seconds of a run: training takes as long for each row of each epoch, and validation for each epoch."""
+        seconds = self.plan["estimate"]["seconds"]
+        epochs = recipe.training.epochs / self.recipe.training.epochs
+        rows = self.rows(recipe) / self.rows(self.recipe)
+        once = seconds["total"] - seconds["steps"] - seconds["validation"]
+        return float(once + epochs * (seconds["steps"] * rows + seconds["validation"]))
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes at the peak; None if unknown."""
+        estimate = self.plan["estimate"]
+        return None if estimate is None else estimate["peak_memory_bytes"]
+
+    @property
+    def disk(self) -> int:
+        """Bytes that a run leaves behind, with its model."""
+        return int(self.plan["disk"]["needed_bytes"])
+
+
+def plan_study(
+    study: Study, *, output_dir: str | Path = "studies", probe: bool = True, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Return what a study would do. Nothing is left behind.
+
+    - `study`: where it was read from; `name`; `executor`: its plugin, and `runs_at_once`, what it says of itself.
+    - `recipes`: of each the `name`, `task`, `starts_from`, number of `settings`, `runs` (those of the "search" and the
+      "final" ones), `steps` and `seconds` of all of them together, `run_seconds` (the shortest and the longest),
+      `peak_memory_bytes` of one, and `disk_bytes` that one leaves behind, with its model.
+    - `runs`, `steps`: of all. `seconds`: `total` of all runs together, and `wall` with `slots` at once, each recipe
+      after the one that it starts from.
+    - `peak_memory_bytes`: of as many of the largest runs as there are at once.
+    - `disk`: `folder`, `needed_bytes` in the end, `most_bytes` before models are removed, and `free_bytes`.
+    - `basis`: a sentence on the source of the numbers.
+
+    Without a probe all seconds and memory are None. They are estimates; failed runs and collapsed ones are not counted.
+
+    Args:
+        study: from `load_study`.
+        output_dir: where the study's folder would be made.
+        probe: load each recipe's model and time a few steps, in processes as the executor would run them.
+        progress: what shows the phases; nothing if None.
+
+    Raises:
+        StudyError: a recipe's data or checkpoint cannot be used.
+        GlueftError: the executor can run nothing.
+    """
+    progress = Progress() if progress is None else progress
+    asked = {recipe.name: _runs(study, recipe) for recipe in study.recipes}
+    count = sum(map(len, asked.values()))
+    with tempfile.TemporaryDirectory(prefix="glueft-plan-") as folder:
+        pool = study.executor.open(Path(folder), progress.say, jobs=count)
+        try:
+            start = pool.start if study.executor.here else _Child
+            slots = max(1, pool.slots)
+            with progress.phase(f"planning {counted(len(study.recipes), 'recipe')}"):
+                probes = _probe(asked, Path(folder), start, slots if study.executor.here else 1, probe=probe)
+            described = pool.describe()
+        finally:
+            pool.close()
+    recipes = [_of_recipe(recipe, study.trials, asked[recipe.name], probes[recipe.name]) for recipe in study.recipes]
+    memory = [found.memory for found in probes.values()]
+    place = Path(output_dir) / study.name
+    return {
+        "study": study.path,
+        "name": study.name,
+        "executor": study.executor.name,
+        "runs_at_once": described,
+        "slots": slots,
+        "recipes": recipes,
+        "runs": count,
+        "steps": sum(each["steps"] for each in recipes),
+        "seconds": _seconds(study, asked, probes, slots) if probe else None,
+        "peak_memory_bytes": None if None in memory else min(slots, count) * max(map(int, filter(None, memory))),
+        "disk": _disk(study, asked, probes) | {"folder": str(place), "free_bytes": free_bytes(place)},
+        "basis": "one probe a recipe, of its first setting, "
+        + ("as the executor runs it" if study.executor.here else "on this machine, one at a time")
+        + "; time is taken to grow with epochs and rows"
+        if probe
+        else "rows, epochs and batches; nothing was timed",
+    }
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run that would be asked for."""
+
+    stage: str
+    recipe: Recipe
+
+
+def _runs(study: Study, recipe: StudyRecipe) -> list[_Run]:
+    """Every run of a recipe; a setting that is yet to be drawn has the middle of its ranges."""
+    settings, held_out = recipe.settings(), study.held_out if study.choose == "held_out" else None
+    if recipe.ranges:
+        middle = {key: value_at(range_, 0.5) for key, range_ in space_of(recipe).items()}
+        settings = [middle] * number_of_trials(recipe, study.trials)
+    is_choice = len(settings) > 1 or bool(recipe.ranges)
+    found = []
+    if is_choice:
+        searched = [recipe.recipe(setting, seed, held_out=held_out) for setting in settings for seed in study.seeds]
+        found = [_Run("search", each) for each in searched]
+    if not is_choice or held_out is not None or study.final_seeds is not None:
+        # Which setting is chosen is not known: the first stands for all.
+        found += [_Run("final", recipe.recipe(settings[0], seed)) for seed in study.final_seeds or study.seeds]
+    return found
+
+
+def _probe(
+    asked: Mapping[str, Sequence[_Run]], folder: Path, start: Callable[[Job], RunningJob], slots: int, *, probe: bool
+) -> dict[str, _Probe]:
+    """Plan one run of each recipe with `glueft plan`, as many at once as there are slots.
+
+    Raises:
+        StudyError: some cannot be planned; it has what each of them said.
+    """
+    # One that trains on all rows, so that their number becomes known.
+    all_rows = {
+        name: next((run for run in runs if run.recipe.data.held_out is None), runs[0]) for name, runs in asked.items()
+    }
+    jobs = [_job(name, run.recipe, folder, probe=probe) for name, run in all_rows.items()]
+    waiting = list(jobs)
+    running: dict[str, RunningJob] = {}
+    codes: dict[str, int | None] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < slots:
+                job = waiting.pop(0)
+                running[job.name] = start(job)
+            for name, job_now in list(running.items()):
+                if job_now.state() == "ended":
+                    codes[name] = running.pop(name).exit_code()
+            time.sleep(POLL_SECONDS)
+    finally:
+        for job_now in running.values():
+            job_now.kill()
+    said = {job.name: (job.folder / "log.txt").read_text(encoding="utf-8", errors="replace") for job in jobs}
+    wrong = {name: said[name] for name, code in codes.items() if code != 0}
+    if wrong:
+        raise _failed(wrong, len(jobs))
+    return {
+        name: _Probe(run.recipe, json.loads(said[name].rstrip().splitlines()[-1])) for name, run in all_rows.items()
+    }
+
+
+def _job(name: str, recipe: Recipe, folder: Path, *, probe: bool) -> Job:
+    """The command that plans a recipe; it prints a line of JSON at the end of its log."""
+    place = folder / name
+    place.mkdir()
+    file = place / "recipe.toml"
+    file.write_text(recipe.to_toml(), encoding="utf-8")
+    command = (*PROGRAM, "plan", str(file), "--json", "--output-dir", str(place), *([] if probe else ["--no-probe"]))
+    return Job(name, command, place)
+
+
+class _Child:
+    """A job as a process of this machine, beside an executor whose jobs run elsewhere."""
+
+    id = None
+
+    def __init__(self, job: Job) -> None:
+        with (job.folder / "log.txt").open("ab") as log:
+            self.process = subprocess.Popen(
+                job.command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def state(self) -> JobState:
+        return "running" if self.process.poll() is None else "ended"
+
+    def exit_code(self) -> int | None:
+        return self.process.poll()
+
+    def stop(self) -> None:
+        self.process.terminate()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def _failed(said: Mapping[str, str], of: int) -> StudyError:
+    """What the recipes that cannot be planned have said, each once."""
+    by_text: dict[str, list[str]] = {}
+    for name, text in said.items():
+        by_text.setdefault(text.strip() or "it ended without a word", []).append(name)
+    told = "\n".join(f"{', '.join(names)}: {text}" for text, names in by_text.items())
+    return StudyError(
+        f"{counted(len(said), 'recipe')} of {of} cannot be planned: {', '.join(said)}",
+        expected="data and a checkpoint that each recipe can be run with",
+        received=told,
+        fix="see what each of them says; --data-dir and --checkpoint hold for all, --sample needs no network",
+    )
+
+
+def _of_recipe(recipe: StudyRecipe, trials: int, runs: Sequence[_Run], probe: _Probe) -> dict[str, Any]:
+    seconds = None if probe.plan["estimate"] is None else [probe.seconds(run.recipe) for run in runs]
+    stages = [run.stage for run in runs]
+    return {
+        "name": recipe.name,
+        "task": recipe.base.task.name,
+        "starts_from": recipe.starts_from,
+        "settings": len(recipe.settings()) or number_of_trials(recipe, trials),
+        "runs": {stage: stages.count(stage) for stage in ("search", "final")},
+        "steps": sum(probe.steps(run.recipe) for run in runs),
+        "seconds": None if seconds is None else sum(seconds),
+        "run_seconds": None if seconds is None else [min(seconds), max(seconds)],
+        "peak_memory_bytes": probe.memory,
+        "disk_bytes": probe.disk,
+    }
+
+
+def _seconds(
+    study: Study, asked: Mapping[str, Sequence[_Run]], probes: Mapping[str, _Probe], slots: int
+) -> dict[str, float]:
+    """The seconds of all runs together, and until the last ends with so many at once."""
+    free = [0.0] * slots  # when each slot is free
+    ready: dict[str, float] = {}  # when the last run of each recipe has ended
+    total = 0.0
+    for recipe in parents_first(study.recipes):
+        begin = ready.get(recipe.starts_from or "", 0.0)
+        for run in asked[recipe.name]:
+            seconds = probes[recipe.name].seconds(run.recipe)
+            end = max(heapq.heappop(free), begin) + seconds
+            heapq.heappush(free, end)
+            ready[recipe.name] = max(ready.get(recipe.name, 0.0), end)
+            total += seconds
+    return {"total": total, "wall": max(ready.values())}
+
+
+def _disk(study: Study, asked: Mapping[str, Sequence[_Run]], probes: Mapping[str, _Probe]) -> dict[str, int]:
+    """What the runs leave behind, with the models that are kept; and the most, before the others are removed."""
+    kept = {"all": math.inf, "chosen": 1, "none": 0}[study.keep_models]
+    needed = sum(int(min(len(asked[name]), kept)) * probe.disk for name, probe in probes.items())
+    return {"needed_bytes": needed, "most_bytes": sum(len(asked[name]) * probe.disk for name, probe in probes.items())}
