@@ -189,7 +189,8 @@ def _probe(
         for job_now in running.values():
             job_now.kill()
     said = {job.name: (job.folder / "log.txt").read_text(encoding="utf-8", errors="replace") for job in jobs}
-    wrong = {name: said[name] for name, code in codes.items() if code != 0}
+    # Nobody knows the folder in which a probe was run.
+    wrong = {job.name: said[job.name].replace(str(job.folder), str(Path.cwd())) for job in jobs if codes[job.name] != 0}
     if wrong:
         raise _failed(wrong, len(jobs))
     return {
