@@ -19,6 +19,9 @@ from glueft.study.study import Study, StudyRecipe
 
 RATE = "schedule.initial_learning_rate"
 
+# The plugins are loaded once, and not by each fork.
+load_recipe("mrpc", sample=True)
+
 
 def study_recipe(name: str = "mrpc", *overrides: str, **changes: Any) -> StudyRecipe:
     """A packaged recipe in a study."""
@@ -70,7 +73,7 @@ class Fork:
 
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["study_worker"])
+        context.set_forkserver_preload(["small_studies"])
         self.process: BaseProcess = context.Process(target=_work, args=(job.command[1:], str(job.folder / "log.txt")))
         self.process.start()
 
