@@ -7,9 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import study_worker
 from glueft.plugin.executor import Executor, Job, JobState
@@ -73,7 +76,11 @@ class Fork:
 
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["small_studies"])
+        context.set_forkserver_preload(["__main__", "small_studies"])
+        # The server that forks looks for modules there alone.
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("PYTHONPATH", str(Path(__file__).parent))
+            forkserver.ensure_running()
         self.process: BaseProcess = context.Process(target=_work, args=(job.command[1:], str(job.folder / "log.txt")))
         self.process.start()
 

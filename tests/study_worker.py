@@ -21,7 +21,7 @@ from glueft.recipe import load_recipe
 from glueft.runs.record import Collapse
 from glueft.runs.run import Run
 from glueft.runs.run_list import unfinished_run
-from glueft.system.interruption import check, own_process, say_last, take
+from glueft.system.interruption import check, held, own_process, say_last, take
 
 EPOCHS = 3
 
@@ -39,10 +39,11 @@ def main() -> int:
         return 2
     recipe = load_recipe(str(recipe_file))
     before = unfinished_run(recipe, place) if "--resume" in sys.argv else None
-    run = Run.create(recipe, place) if before is None else Run.reopen(before)
-    if before is not None:
-        run.record.epochs = []
-        run.go_on(run.record, 0, 0.0)
+    with held():
+        run = Run.create(recipe, place) if before is None else Run.reopen(before)
+        if before is not None:
+            run.record.epochs = []
+            run.go_on(run.record, 0, 0.0)
     first = before is None and len([*place.glob("*/run.json")]) == 1
     rate = recipe.tables()["schedule"]["initial_learning_rate"]
     score = 1000 * rate + recipe.training.seed / 100
