@@ -40,16 +40,17 @@ def run_study(
 
     Raises:
         StudyError: the folder cannot be written.
-        GlueftError: the executor can run nothing.
+        GlueftError: the executor can run nothing, or a package that draws settings is missing.
         KeyboardInterrupt: Ctrl-C or another signal. The runs have saved their states: calling this again goes on.
     """
     progress = StudyProgress() if progress is None else progress
     folder = StudyFolder(Path(output_dir) / study.name)
+    driver = Driver(study, folder, progress, retry_failed=retry_failed, arguments=arguments)
     with writing(folder.path, StudyError, expected="a folder that can be written to", fix="name another --output-dir"):
         folder.runs.mkdir(parents=True, exist_ok=True)
         write_text(folder.study_file, study.to_toml())
     with listening():
-        result = Driver(study, folder, progress, retry_failed=retry_failed, arguments=arguments).run()
+        result = driver.run()
         for path in (*write_tables(result), write_study_report(result)):
             progress.say(str(path))
     return result

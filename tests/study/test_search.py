@@ -18,6 +18,7 @@ from search_worker import TRIALS, known, search_in
 from glueft.errors import GlueftError, OutputError
 from glueft.recipe import load_recipe
 from glueft.study.result import RecipeResult, StudyRun
+from glueft.study.run import run_study
 from glueft.study.search import JOURNAL, Drawn, RandomSearch, TPESearch, open_search
 from glueft.study.study import Range, Study, StudyRecipe
 from glueft.testing.process import python_environment
@@ -182,6 +183,8 @@ def test_without_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(GlueftError, match="needs the package optuna") as caught:
         open_search(study_of(recipe), tmp_path)
     assert "pip install 'glueft[optuna]'" in caught.value.fix
+    with pytest.raises(GlueftError, match="needs the package optuna"):
+        run_study(study_of(recipe), output_dir=tmp_path)
     drawn = open_search(study_of(recipe, sampler="random"), tmp_path).draw(recipe, [], FACTS)
     assert drawn.complete
     assert len(drawn.trials) == 12
