@@ -71,7 +71,10 @@ def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
             f"every run begins with the encoder of one run of {recipe.starts_from}{run}, the best by validation; what "
             "another one would change is in no interval"
         )
-    yield from (f"rows: {note}" for note in recipe.row_notes)
+    if recipe.primary_split == "held_out":
+        yield "the scores are of training rows that were held out, not of the validation rows (data.held_out)"
+    if recipe.row_notes:
+        yield f"rows: {'; '.join(recipe.row_notes)}"
 
 
 def _of_unfinished(recipe: RecipeResult) -> Iterator[str]:
@@ -103,17 +106,18 @@ def _of_choice(recipe: RecipeResult) -> Iterator[str]:
     told = f"{setting_text(recipe.chosen)}: {recipe.reason}"
     if rest:
         told += f" (of {counted(len(searched), 'run')} of the search {', '.join(rest)})"
-    if recipe.on == "held_out":
-        yield f"{told}; it was chosen on training rows that were held out, so that the scores are not inflated by it"
+    yield told
+    if recipe.on == "held_out" and recipe.primary_split != recipe.on:
+        yield "the setting was chosen on training rows that were held out, so that the scores are not inflated by it"
     elif any(run.stage == "final" for run in recipe.reported):
         yield (
-            f"{told}; the scores are of other seeds, on the same rows that chose the setting, which inflates them a "
+            "the scores are of other seeds than those that chose the setting, on the same rows, which inflates them a "
             'little; choose = "held_out" does not'
         )
     else:
         yield (
-            f"{told}; the scores are of the very runs that chose it, and the best of {settings} settings looks better "
-            'than it is; final_seeds, or choose = "held_out", tell what it is worth'
+            f"the scores are of the very runs that chose the setting, and the best of {settings} looks better than it "
+            'is; final_seeds, or choose = "held_out", tell what it is worth'
         )
 
 
@@ -179,6 +183,10 @@ def _of_average(result: StudyResult) -> Iterator[str]:
         few = [title for title, scores in zip(found.tasks, found.scores.values(), strict=True) if len(scores) < 2]
         reason = f"one run only: {', '.join(few)}" if few else "all runs of each task have the same score"
         yield f"{found.name}: no interval ({reason})"
+        return
+    same = [title for title, scores in zip(found.tasks, found.scores.values(), strict=True) if len({*scores}) == 1]
+    if same:
+        yield f"{found.name}: the interval is too narrow, for the runs tell no spread: {', '.join(same)}"
 
 
 def _why_no_average(result: StudyResult) -> Iterator[str]:

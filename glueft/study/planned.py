@@ -134,16 +134,18 @@ class Planner:
 
 def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
     """What is known of a recipe before anything has run."""
-    task = recipe.base.task
+    task, data = recipe.base.task, recipe.base.data
+    # A recipe that holds rows out itself never looks at the validation rows.
+    splits = task.validation_splits if data.held_out is None else ("held_out",)
     return RecipeResult(
         name=recipe.name,
         task=task.name,
         title=task.tsv.folder if task.tsv is not None else task.name,
         metrics=task.metrics,
-        primary_split=task.validation_splits[0],
-        splits=task.validation_splits,
+        primary_split=splits[0],
+        splits=splits,
         chooses=study.metric or (task.metrics[0] if len(task.metrics) == 1 else "score"),
-        on="held_out" if study.choose == "held_out" else task.validation_splits[0],
+        on="held_out" if study.choose == "held_out" else splits[0],
         lower_is_better=lower_is_better(study.metric or task.metrics[0]),
         settings=[],
         chosen=None,
@@ -151,7 +153,7 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
         chosen_run=None,
         runs=[],
         starts_from=recipe.starts_from,
-        published=() if recipe.base.data.source == "sample" else task.published,
+        published=() if data.source == "sample" or data.held_out is not None else task.published,
     )
 
 

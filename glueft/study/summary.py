@@ -221,6 +221,8 @@ def average_name(recipes: Sequence[RecipeResult]) -> str:
 
 def other_rows(recipe: RecipeResult) -> list[str]:
     """Return the notes that say that a split of the table has other rows than the official one."""
+    if recipe.primary_split == "held_out":
+        return ["training rows that were held out"]
     return [note for note in recipe.row_notes if note.startswith((*recipe.splits,)) and "broken line" not in note]
 
 

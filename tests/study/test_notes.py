@@ -64,17 +64,29 @@ def test_collapsed_runs_are_named_and_what_they_do_to_the_interval() -> None:
 
 
 def test_scores_of_the_runs_that_chose_are_said_to_look_better() -> None:
-    said = note_on("the very runs that chose it", searched(final=False))
-    assert said.startswith("RTE: initial_learning_rate=5e-05: the best mean accuracy on validation of 2 ")
-    assert "the best of 2 settings looks better than it is; final_seeds, or choose" in said
+    assert note_on("5e-05", searched(final=False)) == (
+        "RTE: initial_learning_rate=5e-05: the best mean accuracy on validation of 2 settings: 0.6000 over 2 seeds"
+    )
+    said = note_on("the very runs that chose", searched(final=False))
+    assert said.startswith("RTE: ") and "the best of 2 looks better than it is; final_seeds, or choose" in said
 
 
 def test_fresh_seeds_on_the_same_rows_are_a_little_better() -> None:
-    assert "of other seeds, on the same rows that chose the setting" in note_on("5e-05", searched(final=True))
+    assert "on the same rows, which inflates them a little" in note_on("of other seeds", searched(final=True))
 
 
 def test_held_out_rows_inflate_nothing() -> None:
-    assert "so that the scores are not inflated" in note_on("5e-05", searched(final=True, on="held_out"))
+    assert "so that the scores are not inflated" in note_on("held out", searched(final=True, on="held_out"))
+
+
+def test_scores_on_held_out_rows_alone_are_said_to_be_that() -> None:
+    runs = [study_run("rte", 1, metrics={"held_out": {"accuracy": 0.6}}, score=0.6)]
+    recipe = recipe_result("rte", runs, primary_split="held_out", splits=("held_out",), on="held_out", published=())
+    assert note_on("not of the validation rows", recipe).startswith(
+        "RTE: the scores are of training rows that were held"
+    )
+    said = notes(study_result(recipe, *of_scores({"cola": [(0.5,)]}).recipes))
+    assert "average of these 2 tasks: not that of a benchmark, whose rows are others: RTE" in said
 
 
 def test_what_went_wrong_in_the_search_is_counted() -> None:
@@ -85,7 +97,7 @@ def test_what_went_wrong_in_the_search_is_counted() -> None:
         study_run("rte", 4, state="failed", setting=SETTINGS[0], stage="search"),
     ]
     recipe = recipe_result("rte", runs, settings=SETTINGS, chosen=SETTINGS[1], reason="the best")
-    assert "(of 4 runs of the search 1 failed, 1 stopped early, 1 collapsed)" in note_on("the best of 2", recipe)
+    assert "(of 4 runs of the search 1 failed, 1 stopped early, 1 collapsed)" in note_on("of the search", recipe)
 
 
 def test_a_start_from_another_run_is_said() -> None:
@@ -112,6 +124,8 @@ def test_other_rows_and_what_the_average_is_are_said() -> None:
     assert f"RTE: rows: {rows[0]}" in said
     assert "average of these 2 tasks: not that of a benchmark, whose rows are others: RTE" in said
     assert "average of these 2 tasks: no interval (one run only: RTE, COLA)" in said
+    equal = notes(of_scores({"rte": [(0.6,), (0.6,)], "cola": [(0.5,), (0.6,)]}))
+    assert "average of these 2 tasks: the interval is too narrow, for the runs tell no spread: RTE" in equal
     assert any("while a benchmark's own score is of its test rows" in note for note in said)
 
 

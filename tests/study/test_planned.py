@@ -112,6 +112,13 @@ def test_a_recipe_follows_the_one_it_begins_with() -> None:
     assert names[0] and not names[0] & {run.name for plan in apart.plan() for run in plan.runs}
 
 
+def test_a_recipe_that_holds_rows_out_is_told_by_them() -> None:
+    (planned,) = Course(recipe("mrpc", "data.held_out=0.1")).plan()
+    assert (planned.primary_split, planned.splits, planned.on) == ("held_out", ("held_out",), "held_out")
+    (planned,) = Course(recipe("mnli", grid=GRID), choose="held_out", held_out=0.1).plan()
+    assert (planned.primary_split, planned.on) == ("validation_matched", "held_out")
+
+
 def test_a_collapsed_run_is_followed_by_a_fresh_seed_if_asked_and_both_count() -> None:
     course = Course(recipe(), retry_collapsed=True)
     course.plan()
