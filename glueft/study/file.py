@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -76,7 +78,8 @@ def load_study(
 def study_of(recipe: Recipe, seeds: Sequence[int]) -> Study:
     """The study of one recipe on several seeds: `glueft run --seeds`.
 
-    Its complete form names the recipe's file, and sets every key as the recipe has it.
+    Its complete form names the recipe's file, and sets every key as the recipe has it. Its name holds a hash of these:
+    the same command goes on in the same folder, and another recipe has another.
 
     Raises:
         RecipeError: the recipe pushes its model, which every run would do.
@@ -85,8 +88,9 @@ def study_of(recipe: Recipe, seeds: Sequence[int]) -> Study:
         raise RecipeError(recipe.path, [push_problem(Locations(recipe.path), recipe.hub.push, "--unset hub")])
     name = as_folder_name(recipe_name(recipe.path))
     keys = {key: value for key, value in _flat(recipe.tables()).items() if key not in RESERVED}
+    digest = hashlib.sha256(json.dumps([recipe.plugins.files, keys], default=str).encode()).hexdigest()
     complete = {
-        "name": f"{name}-seeds",
+        "name": f"{name}-seeds-{digest[:6]}",
         "recipes": [recipe.path if recipe.path in packaged_recipes() else absolute(recipe.path, FilePath())],
         "seeds": [*seeds],
         "plugins": [file.path for file in recipe.plugin_files],
@@ -94,7 +98,7 @@ def study_of(recipe: Recipe, seeds: Sequence[int]) -> Study:
         "set": keys,
     }
     executor = cast("Executor", load_registry().find("executor", "local").cls())
-    study = Study(recipe.path, f"{name}-seeds", (StudyRecipe(name, recipe),), tuple(seeds), executor)
+    study = Study(recipe.path, str(complete["name"]), (StudyRecipe(name, recipe),), tuple(seeds), executor)
     return replace(study, complete={key: value for key, value in complete.items() if value})
 
 

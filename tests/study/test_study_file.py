@@ -193,7 +193,8 @@ def test_the_study_of_one_recipe_on_several_seeds() -> None:
     Path("my recipe.toml").write_text(RECIPE)
     recipe = load_recipe("my recipe.toml", ["callbacks=[{plugin='csv'}]"], unset=["data.max_length"], sample=True)
     study = study_of(recipe, (1, 2))
-    assert (study.name, study.seeds, study.executor.name) == ("my-recipe-seeds", (1, 2), "local")
+    assert re.fullmatch("my-recipe-seeds-[0-9a-f]{6}", study.name)
+    assert (study.seeds, study.executor.name) == ((1, 2), "local")
     (one,) = study.recipes
     assert one.settings() == [{}] and one.recipe({}, 2) == load_recipe(
         "my recipe.toml", ["callbacks=[{plugin='csv'}]", "training.seed=2"], unset=["data.max_length"], sample=True
