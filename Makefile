@@ -37,7 +37,7 @@ picture: .venv/installed-dev
 	$(BIN)/python tests/terminal_picture.py
 
 clean:
-	rm -rf .venv build dist *.egg-info runs
+	rm -rf .venv build dist *.egg-info runs studies
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

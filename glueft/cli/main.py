@@ -81,6 +81,7 @@ EPILOG = """\b
 Examples:
   glueft run mrpc --sample           the main job, without a network
   glueft run recipes/mrpc.toml --set training.epochs=1
+  glueft study glue --sample         GLUE's table: eight tasks, several seeds
   glueft plan recipes/mrpc.toml      what that would take
   glueft predict RUN "A text." "Another text."
   glueft report RUN                  RUN is a run folder, such as runs/mrpc-20261122-154647-e0c87d
