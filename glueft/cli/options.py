@@ -172,10 +172,23 @@ def read_either(
     Raises:
         RecipeError: it cannot be used; it holds every problem.
     """
-    from glueft.study.file import is_study
+    from glueft.recipe import StudyGivenError
+    from glueft.study.file import load_study
 
-    read: Callable[..., Recipe | Study] = read_study if is_study(recipe) else read_recipe
-    return read(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
+    try:
+        return read_recipe(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
+    except StudyGivenError as given:
+        return load_study(
+            recipe,
+            overrides or [],
+            unset=unset or [],
+            data_dir=data_dir,
+            checkpoint=checkpoint,
+            sample=sample,
+            plugins=plugins or [],
+            trust=trust,
+            text=given.text,
+        )
 
 
 def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:

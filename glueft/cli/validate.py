@@ -58,14 +58,15 @@ def _good(name: str, overrides: Sequence[str], **options: Any) -> list[str]:
     Raises:
         RecipeError: it is not.
     """
-    from glueft.recipe import load_recipe
-    from glueft.study.file import is_study, load_study
+    from glueft.recipe import StudyGivenError, load_recipe
+    from glueft.study.file import load_study
     from glueft.training.warnings import resume_notes
 
-    if is_study(name):
-        study = load_study(name, overrides, **options)
-        tasks = ", ".join(recipe.name for recipe in study.recipes)
-        return [f"good (a study of {counted(len(study.recipes), 'recipe')}: {tasks})"]
-    recipe = load_recipe(name, overrides, **options)
+    try:
+        recipe = load_recipe(name, overrides, **options)
+    except StudyGivenError as given:
+        study = load_study(name, overrides, **options, text=given.text)
+        names = ", ".join(recipe.name for recipe in study.recipes)
+        return [f"good (a study of {counted(len(study.recipes), 'recipe')}: {names})"]
     parts = f"task {recipe.task.name}, optimizer {recipe.optimizer.name}, schedule {recipe.schedule.name}"
     return [f"good ({parts})", *resume_notes(recipe)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -14,7 +13,7 @@ from glueft.recipe.check import RecipeCheck
 from glueft.recipe.file import folder_of, parse_text, read_text
 from glueft.recipe.overrides import Override, apply, flags, parse
 from glueft.recipe.plugin_files import name_files, read_files
-from glueft.recipe.problems import Locations, Problem, RecipeError
+from glueft.recipe.problems import Locations, Problem, RecipeError, StudyGivenError
 from glueft.recipe.rules import contradictions
 from glueft.recipe.toml_lines import Path, locate
 from glueft.recipe.unset import moved_up, take_back
@@ -52,9 +51,7 @@ class Draft:
         name, text = read_text(path)
         tables = parse_text(name, text)
         if "study" in tables:
-            command = f"glueft study {shlex.quote(path)}"
-            told = {"expected": "a recipe", "received": "a table [study]", "fix": f"run it with: {command}"}
-            raise RecipeError(name, [Problem("", None, name, "this is a study, not a recipe", **told)])
+            raise StudyGivenError(path, name, text)
         return cls(name, tables, locate(text).lines, folder_of(path))
 
     @property

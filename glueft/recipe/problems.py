@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -72,6 +73,16 @@ class RecipeError(GlueftError):
         width = min(48, max(len(place) for place, _, _ in told))
         blocks = [f"  {place:<{width}}   {message}" + (f"\n      {fix}" if fix else "") for place, message, fix in told]
         return "\n\n".join([printable_line(self.message), *blocks, *([f"  and {more} more"] if more > 0 else [])])
+
+
+class StudyGivenError(RecipeError):
+    """A study where a recipe was asked for; it holds the file's text, which may come from a pipe."""
+
+    def __init__(self, path: str, name: str, text: str) -> None:
+        self.text = text
+        told = {"expected": "a recipe", "received": "a table [study]"}
+        fix = f"run it with: glueft study {shlex.quote(path)}"
+        super().__init__(name, [Problem("", None, name, "this is a study, not a recipe", fix=fix, **told)])
 
 
 @dataclass(frozen=True)

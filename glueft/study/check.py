@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -40,6 +41,14 @@ RESERVED = {
     ),
     "hub.push": ("every run would push to the same repository", "push the chosen run: glueft push RUN"),
 }
+
+
+# The same of keys that may be set once: they say on which rows settings are compared.
+_ROWS = ("settings are compared on the same rows", "set it once, in [study.set]")
+COMPARED = dict.fromkeys(
+    ("data.held_out", "data.held_out_seed", "data.limit_validation", "data.source", "data.folder", "data.revision"),
+    _ROWS,
+)
 
 
 class StudyCheck(TableCheck):
@@ -89,6 +98,7 @@ class StudyCheck(TableCheck):
         starts = self._starts(options, names, changes)
         seeds, final_seeds = self._seeds(options)
         prune = self._prune(options.prune)
+        self._sampler(options.sampler)
         checks = [SettingsCheck(draft, changes_of(draft.name, changes).values(), options, starts) for draft in drafts]
         recipes = [check.recipe() for check in checks]
         self.problems += [*files.problems, *_with_recipes({check.draft.name: check.problems for check in checks})]
@@ -311,9 +321,10 @@ class StudyCheck(TableCheck):
 
     def _is_free(self, change: Change) -> bool:
         """Whether a study may change this key; report it if not."""
-        if change.key not in RESERVED:
+        reserved = RESERVED if change.section == "set" else RESERVED | COMPARED
+        if change.key not in reserved:
             return True
-        message, fix = RESERVED[change.key]
+        message, fix = reserved[change.key]
         got = received(change.value)
         self.add(change.at, message, expected="another key", received=got, fix=f"remove it; {fix}")
         return False
@@ -488,6 +499,16 @@ class StudyCheck(TableCheck):
         told = {"expected": '"median", or a table', "received": received(given), "fix": 'write prune = "median"'}
         self.add(at, f'expected "median" or a table; received {received(given)}', **told)
         return None
+
+    def _sampler(self, sampler: str) -> None:
+        if sampler == "tpe" and importlib.util.find_spec("optuna") is None:
+            self.add(
+                ("study", "sampler"),
+                'the sampler "tpe" needs the package optuna, which is not installed',
+                expected="the package optuna",
+                received="none",
+                fix="pip install 'glueft[optuna]', or write sampler = \"random\"",
+            )
 
     def _nothing_to_choose(self, options: Any, recipes: Sequence[StudyRecipe]) -> None:
         """Report what is only for choosing, or for drawing, where nothing is chosen or drawn."""

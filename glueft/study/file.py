@@ -32,14 +32,6 @@ from glueft.study.study import Study, StudyRecipe
 SAMPLE_SEEDS = 2
 
 
-def is_study(path: str | os.PathLike[str]) -> bool:
-    """Whether a file, or a packaged one by its name, is a study; False where it cannot be read as TOML."""
-    try:
-        return "study" in parse_text(*read_text(os.fspath(path)))
-    except RecipeError:
-        return False
-
-
 def load_study(
     path: str | os.PathLike[str],
     overrides: Sequence[str] = (),
@@ -50,6 +42,7 @@ def load_study(
     sample: bool = False,
     plugins: Sequence[str | os.PathLike[str]] = (),
     trust: bool = False,
+    text: str | None = None,
 ) -> Study:
     """Read and check a study and every recipe that it would run; nothing is downloaded, and Keras is not imported.
 
@@ -63,11 +56,12 @@ def load_study(
             encoder that ships with glueft, on the first two seeds.
         plugins: plugin files for every recipe.
         trust: run all plugin files that the recipe of a run folder names.
+        text: what stands in the file, where it has been read already.
 
     Raises:
         RecipeError: the study, or a recipe of it, cannot be used; it holds every problem.
     """
-    draft = _Draft.read(os.fspath(path))
+    draft = _Draft.read(os.fspath(path), text)
     draft.take_back(unset)
     draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample)
     draft.add_plugins([os.fspath(file) for file in plugins])
@@ -141,8 +135,8 @@ class _Draft:
     left_out: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, path: str) -> _Draft:
-        name, text = read_text(path)
+    def read(cls, path: str, text: str | None) -> _Draft:
+        name, text = read_text(path) if text is None else (path, text)
         tables = parse_text(name, text)
         if "study" not in tables:
             raise RecipeError(name, [_no_study(name, path, tables)])

@@ -111,13 +111,10 @@ class Planner:
         if (*key, seed) in self._names:
             return self._names[*key, seed]
         if key not in self._settings:
-            tables = self.recipe_of(recipe, setting, seed, stage).tables()
-            places = {
-                name: {place: tables.get(name, {}).get(place) for place in keys} for name, keys in _PLACES.items()
-            }
+            known = run_identity(self.recipe_of(recipe, setting, seed, stage).tables())
             if recipe.starts_from is not None:
-                places["model"] = {"starts_from": recipe.starts_from}
-            self._settings[key] = {"settings": settings_in_numbers(tables), "places": places}
+                known["places"]["model"] = {"starts_from": recipe.starts_from}
+            self._settings[key] = known
         known = self._settings[key]
         known["settings"]["training"]["seed"] = seed
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
@@ -130,6 +127,12 @@ class Planner:
         """Return the complete recipe of a run; `checkpoint` is that of the run that it begins with, if it does."""
         held_out = self.study.held_out if stage == "search" and self.study.choose == "held_out" else None
         return recipe.recipe(setting, seed, held_out=held_out, checkpoint=checkpoint)
+
+
+def run_identity(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells two runs of a complete recipe apart: the settings that change numbers, rows, checkpoint."""
+    places = {name: {place: tables.get(name, {}).get(place) for place in keys} for name, keys in _PLACES.items()}
+    return {"settings": settings_in_numbers(tables), "places": places}
 
 
 def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:

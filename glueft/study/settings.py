@@ -10,10 +10,11 @@ from typing import Any
 from glueft.recipe import Recipe, RecipeError
 from glueft.recipe.problems import Locations, Problem, dotted
 from glueft.recipe.toml_lines import Path
-from glueft.recipe.values import received
+from glueft.recipe.values import as_toml, received
 from glueft.study.changes import Change
 from glueft.study.draft import RecipeDraft
 from glueft.study.options import MOST_SETTINGS
+from glueft.study.planned import run_identity
 from glueft.study.study import Range, StudyRecipe, every_setting
 
 
@@ -54,6 +55,7 @@ class SettingsCheck:
         self.problems += problems
         if base is None or self.problems:
             return None
+        self._same_runs(tried)
         self._held_out()
         self._of_base(base)
         grid = {key: tuple(change.value) for key, change in self.grid.items()}
@@ -126,6 +128,27 @@ class SettingsCheck:
                 whole = self.draft.study.problem(change.at, first.message, suggestion=first.suggestion, **told)
                 problems = [whole if each is first else each for each in problems if each not in same[1:]]
         return problems
+
+    def _same_runs(self, tried: Mapping[str, list[Any]]) -> None:
+        """Report keys of which two values make the same run: it would be run once, and compared with itself."""
+        firsts = {key: values[0] for key, values in tried.items()}
+        for key, values in tried.items():
+            change, seen = self.grid.get(key) or self.ranges[key], dict[str, Any]()
+            for value in values:
+                tables = self.check({**firsts, key: value}).tables()
+                known = json.dumps(run_identity(tables), sort_keys=True, default=str)
+                if known in seen and seen[known] != value:  # one that is given twice is told of elsewhere
+                    self.problems.append(
+                        self.draft.study.problem(
+                            change.at,
+                            f"{as_toml(seen[known])} and {as_toml(value)} make the same run: no number changes with it",
+                            expected="settings that differ in what is computed",
+                            received=received(change.value),
+                            fix="remove the key, or set it once in [study.set]",
+                        )
+                    )
+                    break
+                seen[known] = value
 
     def _combinations(self, grid: Mapping[str, tuple[Any, ...]]) -> None:
         """Check every setting of the grid: two values may contradict each other."""

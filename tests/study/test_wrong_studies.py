@@ -248,6 +248,20 @@ CASES = [
     ),
     ("unset", THREE + 'unset = ["data.max_lenght"]\n', "study.unset.0 (line 3)", "no recipe", "mean data.max_length?"),
     ("plugins", THREE + 'plugins = ["no.py"]\n', "study.plugins.0 (line 3)", "there is no such file", "check the path"),
+    (
+        "nothing changes",
+        THREE + "[study.grid]\ntraining.checkpoint_minutes = [1, 2, 3]\n",
+        "study.grid.training.checkpoint_minutes (line 4)",
+        "1 and 2 make the same run: no number changes with it",
+        "set it once in [study.set]",
+    ),
+    (
+        "rows",
+        THREE + "[study.grid]\ndata.held_out = [0.1, 0.2]\n",
+        "study.grid.data.held_out (line 4)",
+        "settings are compared on the same rows",
+        "set it once",
+    ),
     # start_from
     (
         "circle",
@@ -539,6 +553,17 @@ def test_a_wrong_option_is_told_as_it_was_given(
     assert problem.place == place
     assert message in problem.message
     assert fix in problem.fix
+
+
+def test_tpe_without_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    (tmp_path / "study.toml").write_text(
+        f'{THREE}sampler = "tpe"\n[study.ranges]\ntraining.epochs = {{low=2, high=3}}\n'
+    )
+    with pytest.raises(RecipeError) as caught:
+        load_study(tmp_path / "study.toml")
+    (problem,) = caught.value.problems
+    assert problem.place == "study.sampler (line 3)" and "pip install 'glueft[optuna]'" in problem.fix
 
 
 def test_a_study_is_no_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
