@@ -17,7 +17,7 @@ from glueft.study.result import RecipeResult, StudyResult, StudyRun
 from glueft.study.summary import SCORE, Average, Line, average, best_of, lines, title_of
 from glueft.study.words import setting_text
 from glueft.system.console import Table
-from glueft.text import printable_line, score_text
+from glueft.text import printable, printable_line, score_text
 
 NAMES = ("table.md", "table.tex", "table.csv")
 
@@ -123,9 +123,10 @@ def run_csv(result: StudyResult) -> str:
     rows = run_rows(result)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(printable_line, rows[0] if rows else _RUN_COLUMNS))
+    writer.writerow(map(_csv_cell, rows[0] if rows else _RUN_COLUMNS))
     writer.writerows(map(_csv_cell, row.values()) for row in rows)
-    return text.getvalue()
+    # All at once: to look for secrets in each of some ten thousand cells takes a second.
+    return printable(text.getvalue())
 
 
 _RUN_COLUMNS: dict[str, Callable[[StudyResult, RecipeResult, StudyRun, bool], Any]] = {
@@ -163,7 +164,7 @@ def _csv_cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return repr(value)
-    return str(value) if isinstance(value, int) else printable_line(value)
+    return str(value).replace("\n", "\\n")
 
 
 @dataclass(frozen=True)
