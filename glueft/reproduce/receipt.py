@@ -149,7 +149,7 @@ def load_receipt_recipe(
     named |= {"data.folder"} if data_dir is not None else set()
     named |= {"model.checkpoint"} if checkpoint is not None else set()
     lacking = [key for key in receipt.left_out if key not in named]
-    wanted = [*_wanted(lacking), *_wanted_plugins(record, plugins)]
+    wanted = [*_wanted(lacking, record), *_wanted_plugins(record, plugins)]
     if wanted:
         raise RunFolderError(
             f"{path}: the run has read local files, which a receipt does not name",
@@ -170,13 +170,14 @@ def load_receipt_recipe(
     )
 
 
-def _wanted(lacking: Sequence[str]) -> Iterator[str]:
+def _wanted(lacking: Sequence[str], record: Record) -> Iterator[str]:
     """The options of the command line that name what is lacking."""
     for key in lacking:
         if key == "data.folder":
             yield "--data-dir DIR"
         elif key == "model.checkpoint":
-            yield "--checkpoint DIR"
+            # As a run, so that its head is left or taken as it was then.
+            yield "--checkpoint DIR" if record.checkpoint.run is None else "--checkpoint run:DIR"
         elif not key.startswith(("callbacks.", "plugins.")):
             yield "--set " + shlex.quote(f"{key}=VALUE")
 

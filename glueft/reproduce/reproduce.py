@@ -19,6 +19,7 @@ from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.recipe.draft import only_watches
 from glueft.recipe.flatten import flatten
+from glueft.recipe.sections import RUN
 from glueft.reproduce.follower import EnoughError, Follower
 from glueft.reproduce.original import Original
 from glueft.reproduce.results import compare_results
@@ -181,12 +182,13 @@ def _refuse_missing_places(recipe: Recipe) -> None:
                 received=f"nothing at {', '.join(gone)}",
                 fix=f"name the file where it is now: --set {key}=FILE",
             )
-    if Path(checkpoint).is_absolute() and not Path(checkpoint).exists():
+    place = Path(checkpoint.removeprefix(RUN))
+    if place.is_absolute() and not place.exists():
         raise CheckpointError(
             "the checkpoint of the run is gone",
             expected="the folder that the run has begun with",
-            received=f"nothing at {checkpoint}",
-            fix="name the folder where it is now: --checkpoint DIR",
+            received=f"nothing at {place}",
+            fix=f"name the folder where it is now: --checkpoint {RUN * checkpoint.startswith(RUN)}DIR",
         )
 
 

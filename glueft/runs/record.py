@@ -256,7 +256,7 @@ class Step(Part):
 class ParentRun(Part):
     """The run whose model the run began with."""
 
-    folder: str = Field(description="its run folder, absolute")
+    folder: str | None = Field(default=None, description="its run folder, absolute; not published")
     task: str = Field(description="the task that it was trained on")
     checkpoint: str | None = Field(default=None, description="what it began with itself, as its recipe names it")
     sha256: dict[str, str] = Field(default={}, description="fingerprint of each file of its model, as it has them")

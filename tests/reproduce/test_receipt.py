@@ -68,7 +68,10 @@ def private_run(tmp_path: Path) -> Path:
         host={"name": "harbour.example.org"},
         collapse={"kind": "one label", "sign": f"all the same, {home}/data of harbour", "metric": "f1", "value": 0.0}
         | {"step": 1, "last_step": 1, "epoch": 1, "evaluations": 1, "result": True},
-        checkpoint={"name": f"{home}/bert"},
+        checkpoint={
+            "name": f"run:{home}/runs/one",
+            "run": {"folder": f"{home}/runs/one", "task": "mnli", "checkpoint": f"run:{home}/anna"},
+        },
         data={"folder": f"{home}/data of anna/MRPC", "notes": ["train is without 1 line of /home/anna/x/train.tsv"]},
         plugins={
             "files": [{"path": f"{home}/watcher.py", "sha256": "e" * 64}],
@@ -132,7 +135,7 @@ def test_what_was_local_must_be_named(private_run: Path, tiny_bert: Path, tmp_pa
     assert command_line(["reproduce", str(file)]) == 2
     told = capsys.readouterr().err
     assert "the run has read local files, which a receipt does not name" in told
-    assert f"glueft reproduce {file} --checkpoint DIR --data-dir DIR --plugin watcher.py" in told
+    assert f"glueft reproduce {file} --checkpoint run:DIR --data-dir DIR --plugin watcher.py" in told
     plugin = str(private_run.parents[1] / "watcher.py")
     recipe = Original.open(str(file)).load_recipe(data_dir=str(tmp_path), checkpoint=str(tmp_path), plugins=[plugin])
     assert recipe.data.folder == str(tmp_path) and recipe.model.checkpoint == str(tmp_path)

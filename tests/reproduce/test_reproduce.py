@@ -207,6 +207,12 @@ def test_a_folder_that_is_gone(tmp_path: Path, capsys: Captured) -> None:
     assert "name the folder where they are now: --data-dir DIR" in capsys.readouterr().err
     assert command_line(["reproduce", str(run), "--data-dir", str(tmp_path)]) == 2
     assert "name the folder where it is now: --checkpoint DIR" in capsys.readouterr().err
+    of_run = make_run(tmp_path / "rte", [1, 0], [1, 0], overrides=[f'model.checkpoint="run:{tmp_path}/runs/mnli"'])
+    assert command_line(["reproduce", str(of_run)]) == 2
+    told = capsys.readouterr().err
+    assert (
+        "name the folder where it is now: --checkpoint run:DIR" in told and f"nothing at {tmp_path}/runs/mnli" in told
+    )
 
 
 def test_a_file_of_an_own_table_that_is_gone(tmp_path: Path, capsys: Captured) -> None:
