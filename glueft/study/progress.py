@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 from rich.console import Group
@@ -71,6 +72,7 @@ class _Shown(StudyProgress):
         self._began = time.monotonic()
         self._seen = {run.name: run for run in result.runs}
         self._looks: dict[str, tuple[float, Now]] = {}
+        self._first_seen: dict[str, tuple[float, int]] = {}
         self.over = {run.name: run for run in result.runs if run.state in OVER}
         self.say(f"study {result.name}: {self.counts()}")
 
@@ -88,6 +90,7 @@ class _Shown(StudyProgress):
             else:
                 self.over.pop(run.name, None)
             if before is None or before.state != run.state or run.attempts > before.attempts > 0:
+                self._first_seen.pop(run.name, None)
                 self.happened(run)
 
     def happened(self, run: StudyRun) -> None:
@@ -102,9 +105,19 @@ class _Shown(StudyProgress):
                 continue
             looked = self._looks.get(run.name)
             if looked is None or moment - looked[0] >= LOOKED:
-                looked = self._looks[run.name] = moment, look(self.result.folder, run)
+                now = self._timed(run.name, look(self.result.folder, run), moment)
+                looked = self._looks[run.name] = moment, now
             found[run.name] = run, looked[1]
         return found
+
+    def _timed(self, name: str, now: Now, moment: float) -> Now:
+        """Estimate the time left from the steps that were seen to be done: those before them waited for a compiler."""
+        if now.steps is None or not now.step:
+            return now
+        begin, step = self._first_seen.setdefault(name, (moment, now.step))
+        if now.step <= step:
+            return now
+        return replace(now, seconds_left=(moment - begin) / (now.step - step) * (now.steps - now.step))
 
     def counts(self) -> str:
         """Return `40 runs: 12 done, 2 running, 26 waiting`."""

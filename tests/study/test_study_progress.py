@@ -157,6 +157,27 @@ def test_the_live_table_shows_all_runs_where_there_is_room(
     ]
 
 
+def test_the_time_left_is_of_the_steps_that_were_seen(
+    runs: list[StudyRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first of them a process compiles its step."""
+    progress = PlainStudyProgress(io.StringIO())
+    moment, step = 0.0, 4
+    monkeypatch.setattr(study_progress.time, "monotonic", lambda: moment)
+    monkeypatch.setattr(study_progress, "look", lambda study, run: Now(True, study, step, 100, 999.0))
+    running = replace(runs[0], state="running")
+    progress.begin(result_of(tmp_path, [running]))
+    seen = []
+    for moment, step in ((10.0, 4), (20.0, 9), (20.5, 10), (22.0, 10)):  # noqa: B007
+        ((_, now),) = progress.running().values()
+        seen.append(now.seconds_left)
+    assert seen == [999.0, 182.0, 182.0, 180.0]
+    progress.changed(result_of(tmp_path, [replace(running, state="waiting")]))
+    progress.changed(result_of(tmp_path, [running]))
+    moment = 30.0
+    assert [now.seconds_left for _, now in progress.running().values()] == [999.0]
+
+
 def test_a_run_is_looked_up_in_its_folder(tmp_path: Path) -> None:
     run = planned(1)
     place = tmp_path / "runs" / run.name
