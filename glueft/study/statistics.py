@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVEL = 0.95
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 SEED = 0
 # An order is claimed below this bound, and of so many runs on each side; see `almost_stochastic_order`.
 ORDER = 0.2
