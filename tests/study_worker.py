@@ -54,6 +54,7 @@ def main() -> int:
         num_train_steps=EPOCHS,
         data={"validation_split": split, "splits": {split: {"rows": 4}}},
         metrics=metrics,
+        baseline=dict.fromkeys(metrics, 0.1 if recipe.data.held_out else 0.5),
         checkpoint={"name": recipe.model.checkpoint, "sha256": checkpoint_hashes(recipe.model.checkpoint)},
         engine={"backend": "tensorflow", "precision": "float32", "jit_compile": False},
         model={"sha256": {"model.safetensors": name}},

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, RunFolderError, StudyError
@@ -95,7 +96,8 @@ class Driver:
         self.wanted: set[str] = set()  # runs that are done, but whose models are needed again
         self.retry_failed = retry_failed
         self.started = _started(folder)
-        self._records: dict[str, Record] = {}
+        # Of a run of each recipe that is done, one of the table if there is one: its folder and its record.
+        self._records: dict[str, tuple[Path, Record]] = {}
         self._looked = self._written = 0.0
         self._changed = True
 
@@ -137,7 +139,7 @@ class Driver:
         recipes = [self._with_facts(plan) for plan in self.plans]
         of_file = {recipe.name: recipe for recipe in recipes}
         runs = [run for recipe in recipes for run in recipe.runs]
-        record = next(iter(self._records.values()), None)
+        record = next((record for _, record in self._records.values()), None)
         checkpoints = [recipe.base.model.checkpoint for recipe in self.study.recipes if recipe.starts_from is None]
         return StudyResult(
             folder=self.folder.path,
@@ -159,12 +161,14 @@ class Driver:
     def _with_facts(self, plan: RecipeResult) -> RecipeResult:
         """Return a recipe with what is now known of its runs, and what the record of one that is done tells of all."""
         runs = [self.known.get(run.name, run) for run in plan.runs]
-        done = next((run for run in (*plan.reported, *runs) if run.state == "done" and run.folder is not None), None)
-        if plan.name not in self._records and done is not None and done.folder is not None:
+        reported = [self.known.get(run.name, run) for run in plan.reported]
+        done = next((run.folder for run in (*reported, *runs) if run.state == "done" and run.folder is not None), None)
+        if done is not None and self._records.get(plan.name, (None,))[0] != done:
             with suppress(GlueftError):
-                self._records[plan.name] = read_record(done.folder / "run.json", tolerant=True)
-        record = self._records.get(plan.name)
-        if record is None:
+                self._records[plan.name] = (done, read_record(done / "run.json", tolerant=True))
+        _, record = self._records.get(plan.name, (None, None))
+        # Runs that choose by held-out rows have another split than those of the table.
+        if record is None or record.primary_split != plan.primary_split:
             return replace(plan, runs=runs)
         return replace(
             plan,
@@ -406,7 +410,7 @@ class Driver:
         command = [*PROGRAM, "run", str(recipe_file), "--output-dir", str(place), *self.arguments]
         if resumed is not None:
             command.append("--resume")
-        alike = self._records.get(plan.name)
+        _, alike = self._records.get(plan.name, (None, None))
         return Job(
             run.name,
             tuple(command),

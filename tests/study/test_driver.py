@@ -71,6 +71,14 @@ def states(result: StudyResult) -> Counter[str]:
     return Counter(run.state for run in result.runs)
 
 
+def test_the_baseline_is_that_of_the_rows_in_the_table(tmp_path: Path) -> None:
+    study = small_study(study_recipe(grid=GRID), choose="held_out", seeds=(1,))
+    for _ in ("run", "found as it was left"):
+        (recipe,) = drive(study, tmp_path)[0].recipes
+        assert [run.stage for run in recipe.runs] == ["search", "search", "final"]
+        assert set(recipe.baseline.values()) == {0.5}
+
+
 def test_a_study_is_run_once_chosen_from_and_not_run_again(tmp_path: Path) -> None:
     study = small_study(study_recipe(grid=GRID), final_seeds=(7,))
     result, _ = drive(study, tmp_path)
