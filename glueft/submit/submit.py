@@ -9,7 +9,7 @@ from typing import Any
 
 from glueft.errors import SubmissionError
 from glueft.files import check_place
-from glueft.inference.predictor import check_task_labels
+from glueft.inference.predictor import check_model_folder, check_task_labels
 from glueft.inference.split_predictions import predict_split
 from glueft.runs.predictions import read_predictions
 from glueft.runs.run import Run
@@ -70,6 +70,8 @@ def submit(
     if not fill_missing:
         refuse_missing(plan)
     refuse_without_rows(plan, data_dir)
+    for run in dict.fromkeys(run for file, run in plan.runs.items() if not has_predictions(run, file)):
+        check_model_folder(run)
     notes = [note for run in opened for note in training_notes(run)]
     predictions = {file: read(run, file) for file, run in plan.runs.items() if has_predictions(run, file)}
     made = [file for file in plan.runs if file not in predictions]

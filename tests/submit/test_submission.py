@@ -18,10 +18,11 @@ from glue_files import DIAGNOSTIC_FULL, write_file
 from glueft import launch
 from glueft.data.rows import load_split
 from glueft.data.sources import FolderSource, SampleSource
-from glueft.errors import GlueftError
+from glueft.errors import GlueftError, RunFolderError
 from glueft.inference.predictor import load_saved_model
 from glueft.inference.split_predictions import predict_split
 from glueft.recipe import load_recipe
+from glueft.runs.models import remove_model
 from glueft.submit.files import UploadFile
 from glueft.submit.submit import submit
 from glueft_tasks.ax import AX
@@ -419,9 +420,18 @@ def test_rows_of_another_number_are_refused_before_the_model_is_loaded(
     small_qqp: None, finished_run: Path, tmp_path: Path
 ) -> None:
     run = shutil.copytree(finished_run, tmp_path / "run")
-    shutil.rmtree(run / "model")
+    (run / "model" / "model.safetensors").unlink()
     header = ("index", "#1 ID", "#2 ID", "#1 String", "#2 String")
     write_file(tmp_path / "MRPC" / "test.tsv", header, [("0", "1", "2", "a", "b")])
     with pytest.raises(GlueftError, match="does not have the rows that GLUE expects") as error:
         submit([run], tmp_path / "zip", fill_missing=True, data_dir=tmp_path / "MRPC")
     assert (error.value.expected, error.value.received) == ("1,725 rows", "1 row")
+
+
+def test_a_model_that_was_removed_is_missed_before_anything_is_predicted(finished_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    remove_model(run)
+    header = ("index", "#1 ID", "#2 ID", "#1 String", "#2 String")
+    write_file(tmp_path / "MRPC" / "test.tsv", header, [("0", "1", "2", "a", "b")])
+    with pytest.raises(RunFolderError, match="the model was removed to save room"):
+        submit([run], tmp_path / "zip", fill_missing=True, data_dir=tmp_path / "MRPC")
