@@ -28,7 +28,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",  # the usual font encoding has no straight one
     "±": r"$\pm$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
