@@ -64,6 +64,8 @@ def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
         if result.study.get("study", {}).get("retry_collapsed"):
             yield "each collapsed run was given one more seed, so that their share looks smaller than it is"
     yield from _of_choice(recipe)
+    if recipe.keeps_best and runs:
+        yield 'each run keeps its best evaluation on these rows (training.keep = "best"), which looks better than it is'
     if recipe.starts_from is not None:
         parent = next((other for other in result.recipes if other.name == recipe.starts_from), None)
         run = f" ({parent.chosen_run})" if parent and parent.chosen_run else ""

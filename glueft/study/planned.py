@@ -156,6 +156,7 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
         chosen_run=None,
         runs=[],
         starts_from=recipe.starts_from,
+        keeps_best=recipe.base.training.keep == "best",
         published=() if data.source == "sample" or data.held_out is not None else task.published,
     )
 

@@ -93,6 +93,7 @@ class RecipeResult:
             before.
         published: the task's scores to compare with; () on the sample, whose rows are others.
         metric_labels: for each metric of one label that label, of the record of a run that is done.
+        keeps_best: whether each run keeps the weights of its best evaluation on the rows of the table.
         row_notes: how the rows differ from the official ones, of the record of a run that is done.
     """
 
@@ -114,6 +115,7 @@ class RecipeResult:
     baseline: Mapping[str, float] = field(default_factory=dict)
     published: Sequence[PublishedScore] = ()
     metric_labels: Mapping[str, str] = field(default_factory=dict)
+    keeps_best: bool = False
     row_notes: Sequence[str] = ()
 
     @property

@@ -89,6 +89,11 @@ def test_scores_on_held_out_rows_alone_are_said_to_be_that() -> None:
     assert "average of these 2 tasks: not that of a benchmark, whose rows are others: RTE" in said
 
 
+def test_runs_that_keep_their_best_evaluation_are_said_to_look_better() -> None:
+    said = note_on("training.keep", recipe_result("rte", [study_run("rte", 1, 0.6)], keeps_best=True))
+    assert said.startswith("RTE: each run keeps its best evaluation on these rows") and "than it is" in said
+
+
 def test_what_went_wrong_in_the_search_is_counted() -> None:
     runs = [
         study_run("rte", 1, 0.6, setting=SETTINGS[1], stage="search"),
