@@ -162,13 +162,16 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
 
 
 def _best(planned: RecipeResult) -> str | None:
-    """Return the name of the best run of the table, once all of it is done; of equal ones the first."""
+    """Return the name of the best run of the table, once all of it is done; of equal ones the first.
+
+    One that has collapsed is taken only where all have: other runs begin with its model.
+    """
     runs = planned.reported
     if not runs or any(run.state in ("waiting", "running") for run in runs):
         return None
     scored = [run for run in runs if run.score is not None]
     sign = -1 if planned.lower_is_better else 1
-    return max(scored, key=lambda run: sign * (run.score or 0.0)).name if scored else None
+    return max(scored, key=lambda run: (not run.collapsed, sign * (run.score or 0.0))).name if scored else None
 
 
 def parents_first(recipes: Iterable[StudyRecipe]) -> list[StudyRecipe]:
