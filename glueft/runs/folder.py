@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -80,6 +81,9 @@ def no_run_folder(path: Path) -> RunFolderError:
         runs = sorted(inside.parent.name for inside in path.glob("*/run.json"))
         if runs:
             fix = f"name one of the runs in it: {', '.join(runs[:5])}" + ", ..." * (len(runs) > 5)
+        elif "study.json" in names:
+            received = "the folder of a study"
+            fix = f"name one of its runs, which glueft list-runs {shlex.quote(str(path))} lists"
         elif "config.json" in names:
             if is_published(path):
                 received = "what glueft push publishes of a run, the model beside run.json"

@@ -112,8 +112,8 @@ def test_list_runs_of_a_study(runs: Path, capsys: Captured, monkeypatch: pytest.
     monkeypatch.chdir(study.parent)
     assert command_line(["list-runs", "glue"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:3]] == ["mrpc-1-seed1/mrpc-1", "cola-1-seed1/cola-1"]
-    assert lines[-1] == "cola-1-seed1/cola-1: failed: the loss is NaN"
+    assert [line.split()[0] for line in lines[1:3]] == ["runs/mrpc-1-seed1/mrpc-1", "runs/cola-1-seed1/cola-1"]
+    assert lines[-1] == "runs/cola-1-seed1/cola-1: failed: the loss is NaN"
     assert command_line(["list-runs", "glue", "--status", "failed", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [run["path"] for run in told["runs"]] == [str(study / "runs" / "cola-1-seed1" / "cola-1")]

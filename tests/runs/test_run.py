@@ -129,6 +129,13 @@ def test_what_is_no_run_folder_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RunFolderError) as caught:
         Run.open(tmp_path)
     assert caught.value.fix == "name one of the runs in it: run"
+    study = tmp_path / "my study"
+    study.mkdir()
+    (study / "study.json").touch()
+    with pytest.raises(RunFolderError) as caught:
+        Run.open(study)
+    assert caught.value.received == "the folder of a study"
+    assert caught.value.fix == f"name one of its runs, which glueft list-runs '{study}' lists"
 
 
 def test_a_broken_history_is_told(folder: Path) -> None:

@@ -130,6 +130,18 @@ def test_one_recipe_on_a_few_seeds(tmp_path: Path) -> None:
     assert "3 runs of the chosen setting, a point each." in part["recipe-1"] and "accuracy" in part["recipe-1"]
 
 
+def test_hyperparameters_of_any_kind_are_drawn(tmp_path: Path) -> None:
+    kinds: list[Any] = [[1, 2], {"plugin": "<x>"}, True, "name", float("inf"), 3, 0.5, 1e-300]
+    settings = [{"a.b": value, "a.c": 10.0**place, "a.d": -place} for place, value in enumerate(kinds)]
+    page = page_of(study(tmp_path, searched("mrpc", settings, 1, 0.8)))
+    assert page.count("Score against b</h3>") == page.count("Score against d</h3>") == 1
+    assert (
+        '<th scope="row">{&#39;plugin&#39;: &#39;&lt;x&gt;&#39;}</th>' in page and '<th scope="row">[1, 2]</th>' in page
+    )
+    settings = [{"a.b": value} for value in (float("inf"), float("nan"), 1e308)]
+    assert "Score against b</h3>" in page_of(study(tmp_path, searched("mrpc", settings, 1, 0.8)))
+
+
 def test_a_study_that_is_not_finished(tmp_path: Path) -> None:
     recipe = searched("mrpc", RATES, 2, 0.85, chosen=None, chosen_run=None, reason="")
     nothing = {"score": None, "metrics": {}, "validations": [], "seconds": None, "folder": None}

@@ -150,6 +150,7 @@ def setting_plot(
         lower_is_better: whether a smaller score is.
     """
     key = label_text(key)
+    scores, chosen = [(_plain(value), score) for value, score in scores], _plain(chosen)
     values = list(dict.fromkeys(value for value, _ in scores))
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
     values = sorted(values) if numbers else values
@@ -192,6 +193,12 @@ def setting_plot(
         for value, found in [*by_value.items()][:MOST_ROWS]
     ]
     return Plot.of(figure, name, title, shape, caption, DataTable((key, "runs", "mean", "min", "max"), rows))
+
+
+def _plain(value: Any) -> Any:
+    """A value that can be compared and put on an axis: all else, as lists and infinity are, as text."""
+    is_number = isinstance(value, (int, float)) and math.isfinite(value)
+    return value if value is None or is_number else value_text(value)
 
 
 def thinned(points: Sequence[Any]) -> list[Any]:
