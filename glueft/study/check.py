@@ -202,8 +202,12 @@ class StudyCheck(TableCheck):
         options = self.options(StudyOptions, ("study",), table, "[study]")
         if options is None:
             self.drop_echoes()
-            wrong = {problem.path.split(".")[1] for problem in self.problems[before:] if "." in problem.path}
-            good = {key: value for key, value in table.items() if key not in wrong}
+            wrong = [f"{problem.path}." for problem in self.problems[before:]]
+            good = {
+                key: value
+                for key, value in table.items()
+                if not any(path.startswith(f"{dotted(('study', key))}.") for path in wrong)
+            }
             # Without recipes nothing more can be told of them.
             options = StudyOptions.model_validate(
                 {"recipes": [], **good}, context=lambda key: self.locations.folder_of(("study", key))

@@ -176,6 +176,7 @@ class _Draft:
             else:
                 self._unset(key, f"--unset {shown(key)}")
         gone, not_there = take_back(self.tables, of_study)
+        self.tables.setdefault("study", {})
         for path in gone:
             _drop_empty(self.tables, path[:-1])
         self.lines = moved_up(self.lines, gone)

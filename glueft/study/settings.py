@@ -267,10 +267,12 @@ def push_problem(locations: Locations, repository: str, fix: str) -> Problem:
 
 
 def _tried(change: Change) -> list[Any]:
-    """The values of a key that are checked: all of a grid, and of a range the choices or both ends."""
+    """The values of a key that are checked: all of a grid, and of a range the choices, or both ends and a step."""
     if change.section == "grid":
         return list(change.value)
-    return list(change.value.get("choices") or (change.value["low"], change.value["high"]))
+    range_ = change.value
+    step = [range_["low"] + range_["step"]] if "step" in range_ else []
+    return list(range_.get("choices") or [range_["low"], range_["high"], *step])
 
 
 def _place(change: Change, value: object) -> Path:
@@ -281,4 +283,4 @@ def _place(change: Change, value: object) -> Path:
     place = tried.index(value)
     if change.section == "grid":
         return (*change.at, place)
-    return (*change.at, "choices", place) if "choices" in change.value else (*change.at, ("low", "high")[place])
+    return (*change.at, "choices", place) if "choices" in change.value else (*change.at, ("low", "high", "step")[place])

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomlkit
 
 from glueft.cli.main import command_line
 from glueft.recipe import RecipeError
@@ -198,9 +202,10 @@ CASES = [
     ),
     (
         "too many settings",
-        THREE + f"[study.grid]\ntraining.epochs = {[*range(1, 200)]}\ntraining.batch_size = {[*range(1, 200)]}\n",
-        "study.grid.training.batch_size (line 5)",
-        "the grid has 39,601 combinations",
+        '[study]\nrecipes = ["mrpc"]\n[study.grid]\n'
+        f"training = {{epochs = {[*range(1, 102)]}, batch_size = {[*range(1, 101)]}}}",
+        "study.grid.training.batch_size (line 4)",
+        "the grid has 10,100 combinations",
         "[study.ranges]",
     ),
     (
@@ -413,6 +418,13 @@ CASES = [
         "received 0",
         "for example",
     ),
+    (
+        "half steps",
+        THREE + "[study.ranges]\ntraining.epochs = {low = 1, high = 3, step = 0.5}\n",
+        "study.ranges.training.epochs.step (line 4)",
+        "expected a whole number from 1 to 100000; received 1.5",
+        "for example",
+    ),
     # other keys
     ("choose", THREE + 'choose = "heldout"\n', "study.choose (line 3)", "expected one of", 'did you mean "held_out"?'),
     ("held_out", THREE + "held_out = 1.5\n", "study.held_out (line 3)", "received 1.5", "for example: held_out = 0.1"),
@@ -553,6 +565,56 @@ def test_a_wrong_option_is_told_as_it_was_given(
     assert problem.place == place
     assert message in problem.message
     assert fix in problem.fix
+
+
+WHOLE = """[study]
+recipes = ["mrpc", "rte", "mnli"]
+seeds = [1, 2]
+final_seeds = 2
+choose = "held_out"
+held_out = 0.1
+prune = {method = "median", runs = 2}
+unset = ["training.epochs"]
+plugins = []
+[study.set]
+"model.checkpoint" = "a/b"
+callbacks = [{plugin = "early_stopping", patience = 2}]
+rte.training.batch_size = 8
+[study.grid]
+"training.epochs" = [2, 3]
+[study.ranges.mnli]
+"schedule.initial_learning_rate" = {low = 1e-5, high = 1e-4, log = true}
+"training.batch_size" = {choices = [8, 16]}
+[study.start_from]
+rte = "mnli"
+[study.executor]
+plugin = "local"
+"""
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The paths of all values inside a value."""
+    for part in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield (*path, part)
+        yield from places(value[part], (*path, part))
+
+
+@pytest.mark.parametrize("instead", ["\0", {"é.a": {"low": [-1]}}], ids=repr)
+def test_whatever_stands_in_any_place_the_answer_is_a_study_or_an_error(tmp_path: Path, instead: Any) -> None:
+    file, wrong = tmp_path / "study.toml", 0
+    for path in places(tomllib.loads(WHOLE)):
+        tables: Any = tomllib.loads(WHOLE)
+        around = tables
+        for part in path[:-1]:
+            around = around[part]
+        around[path[-1]] = instead
+        file.write_text(tomlkit.dumps(tables))
+        try:
+            load_study(file)
+        except RecipeError as error:
+            assert error.problems
+            wrong += 1
+    assert wrong > 30
 
 
 def test_tpe_without_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
