@@ -37,7 +37,17 @@ def compare(
     import sys
 
     from glueft.compare.compare import compare_runs
+    from glueft.errors import ComparisonError
+    from glueft.study.result_file import is_study_folder
 
+    studies = [run for run in runs if is_study_folder(run)]
+    if studies:
+        raise ComparisonError(
+            f"{studies[0]} is the folder of a study",
+            expected="run folders",
+            received=f"{len(studies)} of {len(runs)} are studies",
+            fix="compare two studies with `glueft study compare A B`, or name runs in their folders runs/",
+        )
     compared = compare_runs(runs, split=split)
     if as_json:
         print_json(compared)

@@ -166,6 +166,12 @@ def _in_general(shown: Sequence[Line], result: StudyResult) -> Iterator[str]:
             "expected best of k: the mean of the best score over every choice of k of the runs (Tang et al. 2020); it "
             "is what trying k of them and keeping the best would have shown, not what a model is worth"
         )
+        left_out = sum(run.state in ("pruned", "failed") for recipe in result.recipes for run in recipe.searched)
+        if left_out:
+            yield (
+                f"expected best of k: without {counted(left_out, 'run')} of the search stopped early or failed, and so "
+                "rather too high"
+            )
 
 
 def _of_average(result: StudyResult) -> Iterator[str]:

@@ -242,3 +242,5 @@ def test_the_command_shows_table_sentences_and_notes(
     assert [each["checkpoint"] for each in found["studies"]] == ["org/a", "org/bb"]
     assert command_line(["study", "compare", str(pair[0]), str(pair[0] / "runs")]) == 2
     assert "is not the folder of a study" in capsys.readouterr().err
+    assert command_line(["compare", *map(str, pair)]) == 2
+    assert "compare two studies with `glueft study compare A B`" in capsys.readouterr().err

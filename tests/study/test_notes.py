@@ -102,7 +102,8 @@ def test_what_went_wrong_in_the_search_is_counted() -> None:
         study_run("rte", 4, state="failed", setting=SETTINGS[0], stage="search"),
     ]
     recipe = recipe_result("rte", runs, settings=SETTINGS, chosen=SETTINGS[1], reason="the best")
-    assert "(of 4 runs of the search 1 failed, 1 stopped early, 1 collapsed)" in note_on("of the search", recipe)
+    assert "without 2 runs of the search stopped early or failed, and so rather too high" in note_on("too high", recipe)
+    assert "(of 4 runs of the search 1 failed, 1 stopped early, 1 collapsed)" in note_on("(of 4 runs", recipe)
 
 
 def test_a_start_from_another_run_is_said() -> None:
