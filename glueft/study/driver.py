@@ -21,7 +21,7 @@ from glueft.study.folder import StudyFolder, model_hashes
 from glueft.study.planned import Planner
 from glueft.study.prune import why_prune
 from glueft.study.ranges import number_of_trials
-from glueft.study.result import RecipeResult, StudyResult, StudyRun
+from glueft.study.result import RecipeResult, State, StudyResult, StudyRun
 from glueft.study.result_file import read_result, write_result
 from glueft.study.search import open_search
 from glueft.system.interruption import held, take
@@ -338,12 +338,15 @@ class Driver:
                     return
                 if self.known[run.name].state != "waiting":
                     continue
+                if run.stage == "search" and self._is_pruned(run, plan):
+                    self._settle(run, "pruned", "the run of another seed of this setting was stopped")
+                    continue
                 checkpoint = None
                 if plan.starts_from is not None:
                     parent = by_name[plan.starts_from]
                     if parent.chosen_run is None:
                         if self._is_settled(parent):
-                            self._fail(run, f"{parent.name} has no run to begin with")
+                            self._settle(run, "failed", f"{parent.name} has no run to begin with")
                             continue
                         break
                     begun_with = self.known[parent.chosen_run]
@@ -359,8 +362,14 @@ class Driver:
     def _is_settled(self, plan: RecipeResult) -> bool:
         return bool(plan.runs) and all(self.known[run.name].state in _SETTLED for run in plan.runs)
 
-    def _fail(self, run: StudyRun, error: str) -> None:
-        self.known[run.name] = replace(run, state="failed", error=error)
+    def _is_pruned(self, run: StudyRun, plan: RecipeResult) -> bool:
+        """Whether a run of the same setting was stopped: the setting is out of the choice, whatever other seeds say."""
+        same = (other for other in plan.runs if other.stage == run.stage and other.setting == run.setting)
+        return any(self.known[other.name].state == "pruned" for other in same)
+
+    def _settle(self, run: StudyRun, state: State, error: str) -> None:
+        """Let a run end without having begun."""
+        self.known[run.name] = replace(run, state=state, error=error)
         self._changed = True
 
     def _begin(self, run: StudyRun, plan: RecipeResult, checkpoint: str | None, pool: Pool) -> None:

@@ -221,14 +221,18 @@ def test_poor_runs_are_pruned_and_their_settings_not_chosen(tmp_path: Path) -> N
     # Of a study whose last drawn rate is the poorest, and slow: without pruning it would take a minute.
     for number in range(50):
         study = small_study(
-            study_recipe(**drawn), executor=Forks(1), trials=3, seeds=(1,), prune=Prune(runs=2), name=f"study{number}"
+            study_recipe(**drawn), executor=Forks(1), trials=3, seeds=(1, 2), prune=Prune(runs=4), name=f"study{number}"
         )
-        rates = {rate: name for (_, rate, _), name in names(study, tmp_path).items()}
-        if [*rates][-1] == min(rates):
+        rates = {(rate, seed): name for (_, rate, seed), name in names(study, tmp_path).items()}
+        if [*rates][-2] == min(rates):
             break
     order(tmp_path, **{rates[min(rates)]: "slow"})
     result, told = drive(study, tmp_path)
-    assert states(result) == {"done": 2, "pruned": 1} and any("is stopped" in line for line in told)
+    assert states(result) == {"done": 4, "pruned": 2} and any("is stopped" in line for line in told)
+    last = result.recipes[0].runs[-1]
+    assert last.error == "the run of another seed of this setting was stopped" and last.attempts == 0
+    again, _ = drive(study, tmp_path)
+    assert states(again) == states(result) and again.recipes[0].chosen == result.recipes[0].chosen
 
 
 def test_two_drivers_share_a_folder_and_do_no_run_twice(tmp_path: Path) -> None:
