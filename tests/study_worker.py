@@ -29,6 +29,7 @@ EPOCHS = 3
 def main() -> int:
     own_process()
     recipe_file, place = Path(sys.argv[2]), Path(sys.argv[sys.argv.index("--output-dir") + 1])
+    Path(sys.argv[sys.argv.index("--token-cache") + 1]).mkdir(exist_ok=True)
     name, study = recipe_file.stem, place.parent.parent
     orders = study.parent / "orders"
     order = dict(line.split() for line in orders.read_text().splitlines()).get(name) if orders.exists() else None

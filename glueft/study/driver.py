@@ -416,7 +416,8 @@ class Driver:
         )
         recipe_file.parent.mkdir(exist_ok=True)
         write_text(recipe_file, recipe.to_toml())
-        command = [*PROGRAM, "run", str(recipe_file), "--output-dir", str(place), *self.arguments]
+        shared = ["--token-cache", str(self.folder.tokens)]
+        command = [*PROGRAM, "run", str(recipe_file), "--output-dir", str(place), *shared, *self.arguments]
         if resumed is not None:
             command.append("--resume")
         _, alike = self._records.get(plan.name, (None, None))

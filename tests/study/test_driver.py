@@ -77,6 +77,7 @@ def test_the_baseline_is_that_of_the_rows_in_the_table(tmp_path: Path) -> None:
         (recipe,) = drive(study, tmp_path)[0].recipes
         assert [run.stage for run in recipe.runs] == ["search", "search", "final"]
         assert set(recipe.baseline.values()) == {0.5}
+    assert (tmp_path / study.name / "tokens").is_dir()  # where the runs of a study share their tokens
 
 
 def test_a_study_is_run_once_chosen_from_and_not_run_again(tmp_path: Path) -> None:
