@@ -87,6 +87,8 @@ def _own_files(data: Data, task: Task, locations: Locations) -> list[Problem]:
 def _predict(data: Data, task: Task, locations: Locations) -> list[Problem]:
     """The splits to predict must be the task's, or "validation" or "test" for all of a kind."""
     known = tuple(dict.fromkeys(("validation", "test", *evaluated_splits(task, data), *task.test_splits)))
+    if all(split in known for split in data.predict):
+        return []  # a study asks for a thousand recipes
     expected = f"one of {', '.join(map(as_toml, known))}"
     return [
         locations.problem(

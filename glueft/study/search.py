@@ -41,6 +41,8 @@ JOURNAL = "optuna.journal"
 _RANDOM_TRIALS = 10
 # Asked so often for a setting that was not drawn before, then it is drawn at random.
 _ASKED = 20
+# Nobody writes for longer to the journal: it takes milliseconds.
+_WRITING_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,8 @@ class TPESearch:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             with self._path.open("a+b") as file:
-                _lock(file.fileno())
+                if _lock(file.fileno()):
+                    _remove_left_lock(file, self._path)
                 _cut_unfinished_line(file, self._path)
                 yield
         except OSError as error:
@@ -305,14 +308,31 @@ def _digest(recipe: StudyRecipe, facts: RecipeResult, held_out: float) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
-def _lock(file: int) -> None:
-    """Wait for the lock of a file; without where the file system has none."""
+def _lock(file: int) -> bool:
+    """Wait for the lock of a file; return False where the file system has none."""
     try:
         import fcntl
     except ImportError:  # Windows
-        return
-    with suppress(OSError):
+        return False
+    try:
         fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_left_lock(journal: IO[bytes], path: Path) -> None:
+    """Remove the lock of Optuna's that a process has left which was killed while it wrote.
+
+    Optuna would wait half a minute for it. Its age tells, by the clock of the file system: other machines may not see
+    the lock that this process holds.
+    """
+    link = path.with_name(f"{path.name}.lock")
+    with suppress(OSError):
+        made = link.lstat().st_mtime
+        os.utime(journal.fileno())
+        if os.fstat(journal.fileno()).st_mtime - made > _WRITING_SECONDS:
+            link.unlink()
 
 
 def _cut_unfinished_line(journal: IO[bytes], path: Path) -> None:
