@@ -251,7 +251,7 @@ def add_run(table: Table, run: StudyRun, now: Now | None = None) -> None:
         style = STYLES["stopped" if run.state == "waiting" and run.step else run.state]
         shown, seconds = Text(state_text(run), style), "" if run.seconds is None else duration(run.seconds)
     shown.no_wrap, shown.overflow = True, "ellipsis"
-    words = printable_line(setting_text(run.setting)) if run.setting else ""
+    words = printable_line(setting_text(run.setting, rounded=True)) if run.setting else ""
     setting = Text(words, no_wrap=True, overflow="ellipsis")
     table.add_row(run.name, setting, shown, "" if run.score is None else score_text(run.score), seconds)
 

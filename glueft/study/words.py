@@ -11,20 +11,26 @@ from glueft.text import counted, number_text
 STATES = ("done", "running", "failed", "pruned", "waiting")
 
 
-def setting_text(setting: Mapping[str, Any]) -> str:
+def setting_text(setting: Mapping[str, Any], *, rounded: bool = False) -> str:
     """Return what a study changes in a recipe, `initial_learning_rate=2e-05, epochs=3`, or `as in the recipe`.
 
-    A key is written whole where another one ends alike.
+    A key is written whole where another one ends alike; `rounded` is as for `value_text`.
     """
     ends = [key.rpartition(".")[2] for key in setting]
     named = {key: end if ends.count(end) == 1 else key for key, end in zip(setting, ends, strict=True)}
-    return ", ".join(f"{named[key]}={value_text(value)}" for key, value in setting.items()) or "as in the recipe"
+    parts = (f"{named[key]}={value_text(value, rounded=rounded)}" for key, value in setting.items())
+    return ", ".join(parts) or "as in the recipe"
 
 
-def value_text(value: Any) -> str:
-    """Return a value of a recipe: a number with the fewest digits, true and false as TOML has them."""
+def value_text(value: Any, *, rounded: bool = False) -> str:
+    """Return a value of a recipe: a number with the fewest digits, true and false as TOML has them.
+
+    `rounded` leaves 4 digits of a number, for where there is little room: drawn ones have 12.
+    """
     if isinstance(value, bool):
         return str(value).lower()
+    if rounded and isinstance(value, float):
+        return f"{value:.4g}"
     return number_text(value) if isinstance(value, float) else str(value)
 
 

@@ -230,3 +230,6 @@ def test_a_setting_in_words() -> None:
     )
     assert setting_text({"a.rate": 1, "b.rate": 0.5}) == "a.rate=1, b.rate=0.5"
     assert setting_text({}) == "as in the recipe"
+    drawn = {RATE: 3.47219834722e-05, "a.b": 12345678}
+    assert setting_text(drawn) == "initial_learning_rate=3.47219834722e-05, b=12345678"
+    assert setting_text(drawn, rounded=True) == "initial_learning_rate=3.472e-05, b=12345678"

@@ -24,7 +24,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with names that would do harm, long ones, close numbers, and hyperparameters of each kind."""
     folder = tmp_path_factory.mktemp("study")
     settings: list[dict[str, Any]] = [
-        {"a.rate": 10.0 ** -(place % 5), "b.plugin": f"{IMAGE}{place % 7}", "c.flag": place % 2 == 0}
+        {
+            "a.rate": 10.0 ** -(place / 2),
+            "b.plugin": f"{IMAGE}{place % 7}",
+            "c.flag": place % 2 == 0,
+            "d": 1e-5 * 1.1**place,
+        }
         for place in range(14)
     ]
     settings[0]["b.plugin"] = "word" * 60

@@ -373,7 +373,7 @@ def _run_row(run: StudyRun, page: Path) -> RunRow:
         run.name,
         link,
         (
-            setting_text(run.setting) if run.setting else "",
+            setting_text(run.setting, rounded=True) if run.setting else "",
             run.stage,
             f"{state}{attempts}{reason}",
             str(run.seed),

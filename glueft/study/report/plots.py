@@ -171,12 +171,12 @@ def setting_plot(
         means = [fmean(by_value[value]) for value in shown]
         axes.plot([place[value] for value in shown], means, color=MUTED, linewidth=1, label="mean", zorder=1)
     if numbers and values[0] > 0 and values[-1] / values[0] >= LEAST_RATIO:
-        axes.set_xscale("log")
+        _logarithmic(axes, values[-1] / values[0])
     few = len(shown) <= 6
     if not numbers or few:
-        axes.set_xticks([place[value] for value in shown], [short(value_text(value)) for value in shown])
+        axes.set_xticks([place[value] for value in shown], [short(value_text(value, rounded=True)) for value in shown])
         axes.minorticks_off()
-        if sum(len(short(value_text(value))) for value in shown) > 40:
+        if sum(len(short(value_text(value, rounded=True))) for value in shown) > 40:
             axes.tick_params(axis="x", rotation=35)
     axes.margins(x=0.12, y=0.12)
     _least_span(axes, "y")
@@ -184,8 +184,11 @@ def setting_plot(
     axes.set_ylabel(what)
     legend_above(axes, 3)
     best = (min if lower_is_better else max)(values, key=lambda value: fmean(by_value[value]))
-    caption = f"The mean is {'lowest' if lower_is_better else 'highest'} at {value_text(best)}: "
-    caption += f"{score_text(fmean(by_value[best]))}, {counted(len(by_value[best]), 'run')}."
+    if len(scores) > len(values):
+        caption = f"The mean is {'lowest' if lower_is_better else 'highest'} at {value_text(best, rounded=True)}: "
+        caption += f"{score_text(fmean(by_value[best]))}, {counted(len(by_value[best]), 'run')}."
+    else:
+        caption = f"The best run has {value_text(best, rounded=True)}: {score_text(by_value[best][0])}."
     title = f"Score against {short(key.rpartition('.')[2], 40)}"
     shape = f"Dot chart. Horizontal: {key}. Vertical: {what}. A point is a run."
     rows = [
@@ -223,7 +226,18 @@ def _xy(run: StudyRun) -> tuple[list[float], list[float]]:
     return [epoch for epoch, _, _ in run.validations], [score for _, _, score in run.validations]
 
 
+def _logarithmic(axes: Axes, ratio: float) -> None:
+    """Make the horizontal axis logarithmic; its numbers are written as recipes have them."""
+    from matplotlib.ticker import LogLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 40 else (1,), numticks=6))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+    axes.minorticks_off()
+
+
 def _least_span(axes: Axes, side: str) -> None:
+    axes.ticklabel_format(axis="x" if side == "x" else "y", useOffset=False)
     low, high = axes.get_xlim() if side == "x" else axes.get_ylim()
     if math.isfinite(low + high) and abs(high - low) < LEAST_SPAN:
         middle = (low + high) / 2
