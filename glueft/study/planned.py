@@ -14,6 +14,7 @@ from glueft.study.result import RecipeResult, Stage, StudyRun
 from glueft.training.fingerprints import settings_in_numbers
 
 if TYPE_CHECKING:
+    from glueft.plugin.task import Task
     from glueft.recipe import Recipe
     from glueft.study.search import Search
     from glueft.study.study import Study, StudyRecipe
@@ -143,7 +144,7 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
     return RecipeResult(
         name=recipe.name,
         task=task.name,
-        title=task.tsv.folder if task.tsv is not None else task.name,
+        title=_title(task),
         metrics=task.metrics,
         primary_split=splits[0],
         splits=splits,
@@ -159,6 +160,12 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
         keeps_best=recipe.base.training.keep == "best",
         published=() if data.source == "sample" or data.held_out is not None else task.published,
     )
+
+
+def _title(task: Task) -> str:
+    """Return the name of a task as its benchmark writes it, "SST-2", where its folder has it; else its own."""
+    folder = "" if task.tsv is None else task.tsv.folder
+    return folder if folder.replace("-", "").lower() == task.name else task.name
 
 
 def _best(planned: RecipeResult) -> str | None:

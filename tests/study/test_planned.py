@@ -112,6 +112,11 @@ def test_a_recipe_follows_the_one_it_begins_with() -> None:
     assert names[0] and not names[0] & {run.name for plan in apart.plan() for run in plan.runs}
 
 
+@pytest.mark.parametrize(("task", "title"), [("sst2", "SST-2"), ("cola", "CoLA"), ("stsb", "STS-B"), ("ax", "ax")])
+def test_a_task_has_the_title_of_its_benchmark(task: str, title: str) -> None:
+    assert Course(recipe(task)).plan()[0].title == title
+
+
 def test_a_recipe_that_holds_rows_out_is_told_by_them() -> None:
     (planned,) = Course(recipe("mrpc", "data.held_out=0.1")).plan()
     assert (planned.primary_split, planned.splits, planned.on) == ("held_out", ("held_out",), "held_out")
