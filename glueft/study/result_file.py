@@ -67,26 +67,36 @@ def read_result(folder: str | os.PathLike[str]) -> StudyResult:
     place = Path(folder).absolute()
     path = place / NAME
     try:
-        result = _adapter().validate_python(read_json(path) | {"folder": place})
+        content = read_json(path) if place.is_dir() else None
     except FileNotFoundError:
+        content = None
+    except UnreadableError as error:
+        raise _unreadable(path, error) from None
+    if content is None:
         raise StudyError(
             f"{folder} is not the folder of a study",
             expected=f"a folder with a {NAME}",
             received="a folder without one" if place.is_dir() else "a file" if place.exists() else "nothing there",
             fix="name the folder that `glueft study` has made, such as studies/glue",
-        ) from None
-    except (UnreadableError, TypeError, ValueError) as error:
-        raise StudyError(
-            f"{path} cannot be read",
-            expected="what `glueft study` writes",
-            received=_first_fault(error),
-            fix="remove it and run `glueft study` again: finished runs are not repeated",
-        ) from None
+        )
+    try:
+        result = _adapter().validate_python(content | {"folder": place})
+    except (TypeError, ValueError) as error:
+        raise _unreadable(path, error) from None
     recipes = [
         replace(recipe, runs=[replace(run, folder=run.folder and place / run.folder) for run in recipe.runs])
         for recipe in result.recipes
     ]
     return replace(result, recipes=recipes)
+
+
+def _unreadable(path: Path, error: Exception) -> StudyError:
+    return StudyError(
+        f"{path} cannot be read",
+        expected="what `glueft study` writes",
+        received=_first_fault(error),
+        fix="remove it and run `glueft study` again: finished runs are not repeated",
+    )
 
 
 @cache

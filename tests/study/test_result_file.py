@@ -56,3 +56,7 @@ def test_no_study_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         read_result(tmp_path / "absent")
     assert caught.value.received == "nothing there"
+    (tmp_path / "glue.toml").touch()
+    with pytest.raises(StudyError, match="is not the folder of a study") as caught:
+        read_result(tmp_path / "glue.toml")
+    assert caught.value.received == "a file"
