@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NAME = "study.json"
+# Bytes: 20,000 runs of ten epochs and more.
+_MOST = 64 << 20
 
 
 def is_study_folder(path: str | os.PathLike[str]) -> bool:
@@ -67,7 +69,7 @@ def read_result(folder: str | os.PathLike[str]) -> StudyResult:
     place = Path(folder).absolute()
     path = place / NAME
     try:
-        content = read_json(path) if place.is_dir() else None
+        content = read_json(path, _MOST) if place.is_dir() else None
     except FileNotFoundError:
         content = None
     except UnreadableError as error:

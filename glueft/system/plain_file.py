@@ -100,18 +100,18 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 
 def read_json(path: Path, most: int = MOST_JSON) -> Any:
     """Return the content of a JSON file, nested no deeper than `DEEPEST`; raises as `read_bytes`."""
-    return parse_json(read_text(path, most))
+    return parse_json(read_text(path, most), most)
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, most: int = MOST_JSON) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        UnreadableError: it is not JSON, has a number of thousands of digits, is nested deeper than `DEEPEST`, or is
-            longer than `MOST_JSON`.
+        UnreadableError: it is not JSON, has a number of thousands of digits, is nested deeper than `DEEPEST`, or has
+            more than `most` characters.
     """
-    if len(text) > MOST_JSON:
-        raise UnreadableError(f"more than {MOST_JSON:,} characters of JSON")
+    if len(text) > most:
+        raise UnreadableError(f"more than {most:,} characters of JSON")
     try:
         value = json.loads(text)
     except ValueError as error:

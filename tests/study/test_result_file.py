@@ -38,6 +38,13 @@ def test_a_key_of_a_later_version_is_left_out(tmp_path: Path) -> None:
     assert read_result(tmp_path).name == "glue"
 
 
+def test_a_study_of_many_thousands_of_runs_is_read(tmp_path: Path) -> None:
+    left_out = [(f"runs/{number}", 900 * "x") for number in range(10_000)]
+    write_result(study_result(left_out=left_out, folder=tmp_path))
+    assert (tmp_path / NAME).stat().st_size > 8 << 20
+    assert len(read_result(tmp_path).left_out) == 10_000
+
+
 @pytest.mark.parametrize(
     ("content", "received"),
     [("", "an empty file"), ("[1]", "list"), ('{"name": "glue", "recipes": [{"name": 3}]}', "checkpoint: ")],
