@@ -99,7 +99,7 @@ def test_a_study_command_ends_with_its_table(
     (tmp_path / "my-encoder").mkdir()
     arguments = shlex.split(command.replace("--seeds 5", "--seeds 2"))[1:]
     if "--seeds" not in arguments:
-        arguments += ["--set", 'study.recipes=["sst2"]', "--set", "study.seeds=2"]
+        arguments += ["--set", 'study.recipes=["sst2"]', "--set", "study.seeds=1"]
     assert command_line([*arguments, *([] if "--sample" in arguments else ["--sample"])]) == 0, capsys.readouterr().err
     (table,) = tmp_path.glob("*/*/table.md")
     assert any(f"| {task} |" in table.read_text() for task in ("MRPC", "SST-2"))
@@ -212,13 +212,13 @@ def test_the_python_block_runs(tiny_bert: Path, tmp_path: Path, monkeypatch: pyt
 def test_the_python_block_about_studies_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With runs that leave a folder and train nothing."""
     _, block = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    changes = ["study.seeds=1", "study.final_seeds=1", "study.grid.training.batch_size=[16]", "data.source=sample"]
+    changes = ["study.seeds=1", "study.final_seeds=1", "study.grid={training.epochs=[1, 2]}", "data.source=sample"]
     assert '["study.seeds=2"]' in block
     monkeypatch.setattr(driver, "PROGRAM", (sys.executable, study_worker.__file__))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(block.replace('["study.seeds=2"]', repr(changes)), names)
-    assert len(names["found"].runs()) == 4
+    assert len(names["found"].runs()) == 3
     assert names["found"].folder == tmp_path / "studies" / "mrpc-study"
 
 
