@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-# A node that does not answer is lost after a second or two, not half a minute.
-SETTINGS = {"health_check_period_ms": 500, "health_check_timeout_ms": 1000, "health_check_failure_threshold": 2}
 
 
 @dataclass
@@ -20,7 +18,7 @@ class TwoNodes:
 
     Attributes:
         cluster: Ray's.
-        other: the node that may be lost.
+        other: its node that may be lost.
     """
 
     cluster: Any
@@ -29,10 +27,6 @@ class TwoNodes:
     @property
     def address(self) -> str:
         return str(self.cluster.address)
-
-    def add(self) -> None:
-        """Add another node, with the resource `other`."""
-        self.other = self.cluster.add_node(**NODE, resources={"other": 1})
 
     def lose(self) -> None:
         """Kill the other node with all of its processes, as when a machine is lost."""
@@ -50,9 +44,7 @@ def two_nodes() -> Iterator[TwoNodes]:
         initialize_head=True, head_node_args={**NODE, "include_dashboard": False, "resources": {"head": 1}}
     )
     try:
-        nodes = TwoNodes(cluster, None)
-        nodes.add()
-        yield nodes
+        yield TwoNodes(cluster, cluster.add_node(**NODE, resources={"other": 1}))
     finally:
         cluster.shutdown()
         for number, handler in before.items():

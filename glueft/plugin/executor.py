@@ -18,13 +18,14 @@ class Job:
 
     Attributes:
         name: unique in the study.
-        command: program and arguments; paths are absolute. Run again, as after a machine was lost, it goes on with what
-            it has saved.
+        command: program and arguments; paths are absolute.
         folder: absolute; the job's alone, and the process's working folder. `log.txt` in it takes what the process
             prints, added at the end.
         environment: variables to set beside those of this process.
         file_descriptors: files that a process on this machine inherits, by number: they are locked while the job lives.
         memory: bytes that it is expected to need at the peak; None if unknown.
+        again: the command by which it goes on with what it has saved, where an executor begins it again, as after a
+            machine was lost; () for the same.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
     file_descriptors: tuple[int, ...] = ()
     memory: int | None = None
+    again: tuple[str, ...] = ()
 
 
 class RunningJob(Protocol):

@@ -50,6 +50,7 @@ class _InHand:
     Attributes:
         job: of the executor.
         claim: on the run, against other drivers.
+        id: of the job, as it is noted.
         resumes: whether it goes on with an attempt that was ended.
         stopped: whether it was asked to end.
         pruned: why, where that was for its poor scores.
@@ -57,6 +58,7 @@ class _InHand:
 
     job: RunningJob
     claim: Lease
+    id: str | None
     resumes: bool = False
     stopped: bool = False
     pruned: str | None = None
@@ -258,7 +260,13 @@ class Driver:
         plans = {run.name: plan for plan in self.plans for run in plan.runs}
         for name, mine in [*self.in_hand.items()]:
             plan, run = plans[name], self.known[name]
-            if mine.job.state() == "ended":
+            state = mine.job.state()
+            if mine.id != mine.job.id:  # A queue gives it late.
+                mine.id = mine.job.id
+                notes = self.folder.notes(name)
+                notes.id = mine.id
+                self.folder.note(name, notes)
+            if state == "ended":
                 del self.in_hand[name]
                 self._ended(run, plan, mine)
                 ended = True
@@ -402,7 +410,7 @@ class Driver:
         except BaseException:
             claim.release()
             raise
-        self.in_hand[run.name] = _InHand(running, claim, resumes=resumed is not None)
+        self.in_hand[run.name] = _InHand(running, claim, running.id, resumes=resumed is not None)
         self.known[run.name] = replace(run, state="running")
         self._changed = True
 
@@ -418,17 +426,17 @@ class Driver:
         write_text(recipe_file, recipe.to_toml())
         shared = ["--token-cache", str(self.folder.tokens)]
         command = [*PROGRAM, "run", str(recipe_file), "--output-dir", str(place), *shared, *self.arguments]
-        if resumed is not None:
-            command.append("--resume")
+        again = (*command, "--resume")
         _, alike = self._records.get(plan.name, (None, None))
         return Job(
             run.name,
-            tuple(command),
+            tuple(command) if resumed is None else again,
             place,
             # It is exact only with as many threads as before.
             environment={} if resumed is None else thread_variables(resumed.fingerprints.machine.as_dict()),
             file_descriptors=() if claim.file_descriptor is None else (claim.file_descriptor,),
             memory=None if alike is None else alike.peak_memory_bytes,
+            again=again,
         )
 
     def _stop(self) -> None:

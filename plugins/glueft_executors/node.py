@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import glueft
+
 WAIT_SECONDS = 0.1
 
 # What decides how many threads a process computes with: TensorFlow, JAX (NPROC), PyTorch and NumPy (OpenMP, MKL,
@@ -48,17 +50,26 @@ class Command:
     """What a machine must know of a job.
 
     Attributes:
-        command, folder, environment: as of `glueft.Job`.
+        command, again, folder, environment: as of `glueft.Job`.
         threads: how many the process computes with, where the machine's own variables do not say it.
     """
 
     command: tuple[str, ...]
+    again: tuple[str, ...]
     folder: str
     environment: Mapping[str, str]
     threads: int
 
-    def begin(self) -> Process:
+    @classmethod
+    def of(cls, job: glueft.Job, threads: int) -> Command:
+        """Return what a machine must know of a job."""
+        return cls(job.command, job.again or job.command, str(job.folder), dict(job.environment), threads)
+
+    def begin(self, *, again: bool) -> Process:
         """Begin the process, in a session of its own.
+
+        Args:
+            again: whether the job has been begun before, on this machine or another.
 
         Raises:
             OSError: the folder is not there, as where machines do not share it.
@@ -67,7 +78,7 @@ class Command:
         with Path(self.folder, "log.txt").open("ab") as log:
             return Process(
                 subprocess.Popen(
-                    [*begin, *self.command],
+                    [*begin, *(self.again if again else self.command)],
                     cwd=self.folder,
                     env=share_of(self.threads) | dict(os.environ) | dict(self.environment),
                     stdin=subprocess.DEVNULL,

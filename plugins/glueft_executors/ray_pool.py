@@ -166,7 +166,6 @@ class RayPool:
         begun = self.folder / f"{job.name}_begun"
         begun.unlink(missing_ok=True)
         self.begun.discard(begun.name)
-        command = Command(job.command, str(job.folder), dict(job.environment), self.options.cpus_per_run)
         needs = self.needs
         task = ray.remote(run).options(
             name=job.name,
@@ -176,7 +175,7 @@ class RayPool:
             resources=needs,
             max_retries=self.options.retries,
         )
-        return RayJob(self, job, begun.name, task.remote(command, str(begun)))
+        return RayJob(self, job, begun.name, task.remote(Command.of(job, self.options.cpus_per_run), str(begun)))
 
     def has_begun(self, name: str) -> bool:
         """Whether a task has made its file."""
@@ -199,7 +198,8 @@ def _shown(resources: Mapping[str, float]) -> str:
     """Resources for a message, without those that Ray makes up for each node."""
     own = {name: amount for name, amount in resources.items() if ":" not in name and name != "object_store_memory"}
     return ", ".join(
-        f"{amount / GB:.1f} GB of memory" if name == "memory" else f"{amount:g} {name}" for name, amount in own.items()
+        f"{amount / GB:.1f} GB of memory" if name == "memory" else f"{amount:g} {name}"
+        for name, amount in sorted(own.items())
     )
 
 

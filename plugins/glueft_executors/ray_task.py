@@ -22,9 +22,12 @@ def run(command: Command, begun: str) -> int:
         command: the job's.
         begun: a file that says that it has begun, and on which host.
     """
-    wait_for_the_lost(Path(begun))
-    Path(begun).write_text(platform.node(), encoding="utf-8")
-    process = command.begin()
+    place = Path(begun)
+    again = place.exists()
+    if again:
+        wait_for_the_lost(place.read_text(encoding="utf-8"))
+    place.write_text(platform.node(), encoding="utf-8")
+    process = command.begin(again=again)
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -36,12 +39,8 @@ def run(command: Command, begun: str) -> int:
     return process.wait()
 
 
-def wait_for_the_lost(begun: Path) -> None:
+def wait_for_the_lost(host: str) -> None:
     """Wait until the run of a host that was lost counts as dead."""
-    try:
-        host = begun.read_text(encoding="utf-8")
-    except OSError:
-        return
     until = time.monotonic() + (0 if host == platform.node() else LOST_SECONDS)
     while time.monotonic() < until:
         time.sleep(WAIT_SECONDS)  # not longer: within it no KeyboardInterrupt is raised

@@ -192,8 +192,7 @@ class SlurmJob:
     """
 
     def __init__(self, pool: SlurmPool, job: glueft.Job, id: str | None = None) -> None:  # noqa: A002
-        command = Command(job.command, str(job.folder), dict(job.environment), pool.options.cpus_per_run)
-        self.task = Task(command, pool.folder)
+        self.task = Task(Command.of(job, pool.options.cpus_per_run), pool.folder)
         self.id = id
         self._pool = pool
         self._log = job.folder / "log.txt"
@@ -229,8 +228,8 @@ class SlurmJob:
         if word in OWN_ENDS and not self._is_stopped:
             self._end(1)
             self._explain()
-        else:
-            self._end(None)
+        else:  # SLURM preempts with SIGTERM
+            self._end(128 + signal.SIGTERM if word == "PREEMPTED" else None)
         return "ended"
 
     def _end(self, code: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ class Task:
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(KILL, self._kill)
         if not self._is_asked_to_stop():
-            self._process = self._command.begin()
+            self._process = self._command.begin(again=os.environ.get("SLURM_RESTART_COUNT", "0") != "0")
         code = 128 + signal.SIGTERM if self._process is None else self._process.wait()
         if self._ended_by_system and not self._is_asked_to_stop() and was_cut_off(code):
             sys.exit(128 + signal.SIGTERM)
