@@ -458,9 +458,10 @@ class StudyCheck(TableCheck):
         seeds = self._seed_list("seeds", options.seeds, itertools.count(1))
         if options.final_seeds is None:
             return seeds, None
-        final = self._seed_list(
-            "final_seeds", options.final_seeds, itertools.filterfalse({*seeds}.__contains__, itertools.count(1))
-        )
+        greatest = max(seeds, default=0)
+        counted_on = itertools.chain(range(greatest + 1, HIGHEST_SEED + 1), range(greatest))
+        fresh = (seed for seed in counted_on if seed not in seeds)
+        final = self._seed_list("final_seeds", options.final_seeds, fresh)
         for place, seed in enumerate(final):
             if seed in seeds:
                 self.add(

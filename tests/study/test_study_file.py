@@ -76,6 +76,8 @@ def test_a_sample_is_two_seeds_of_all_recipes_without_a_network() -> None:
     assert load_study("glue", ["study.seeds=3"], sample=True).seeds == (1, 2, 3)
     study = load_study("mrpc-study", sample=True)
     assert (study.seeds, study.final_seeds) == ((1, 2), (3, 4))
+    highest = 2**32 - 1
+    assert load_study("mrpc-study", [f"study.seeds=[{highest - 1}]"]).final_seeds == (highest, 0, 1, 2, 3)
 
 
 def test_shared_changes_and_a_recipe_s_own() -> None:
@@ -185,7 +187,7 @@ def test_a_complete_study_is_the_same_study_in_any_folder(tmp_path: Path, monkey
     assert [recipe.base for recipe in again.recipes] == [recipe.base for recipe in study.recipes]
     assert again.recipes[0].base.data.folder == str(tmp_path / "glue")
     assert again.recipes[0].base.model.checkpoint == str(tmp_path / "encoder")
-    assert (again.name, again.seeds, again.final_seeds) == ("two", (3, 1), (2, 4))
+    assert (again.name, again.seeds, again.final_seeds) == ("two", (3, 1), (4, 5))
 
 
 def test_the_study_of_one_recipe_on_several_seeds() -> None:
