@@ -6,12 +6,14 @@ answer a line into the pipe whose number is the first argument; what the clients
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,15 @@ def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> 
     return {"record": result.record, "folder": str(result.folder), "said": lines.said}
 
 
+def command(arguments: list[str]) -> dict[str, Any]:
+    """Run the command line; return its exit code and what it printed."""
+    from glueft.cli.main import command_line
+
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = command_line(arguments)
+    return {"code": code, "out": out.getvalue(), "err": err.getvalue()}
+
+
 def break_pushes() -> dict[str, Any]:
     """From now on, what pushes while a run goes on has a bug, in whose message the token stands."""
     from glueft.push import background as push_background
@@ -174,6 +185,7 @@ CALLS: dict[str, Callable[..., dict[str, Any]]] = {
     "set_environment": set_environment,
     "push": push,
     "break_pushes": break_pushes,
+    "command": command,
     "train": train,
 }
 

@@ -134,7 +134,7 @@ def test_the_saved_model_gives_the_same_logits(result: launch.Result) -> None:
     np.testing.assert_allclose(np.asarray(loaded.model(inputs)), np.asarray(result.model(inputs)), atol=1e-6)
 
 
-def test_test_rows_are_predicted_on_demand(tiny_bert: Path, tmp_path: Path) -> None:
+def test_sst2_runs_as_well_and_test_rows_are_predicted_on_demand(tiny_bert: Path, tmp_path: Path) -> None:
     data = tmp_path / "data" / "SST-2"
     data.mkdir(parents=True)
     rows = "sentence\tlabel\n" + "a fine film\t1\na dull film\t0\n" * 4
@@ -144,6 +144,7 @@ def test_test_rows_are_predicted_on_demand(tiny_bert: Path, tmp_path: Path) -> N
     options = {"name": "sst2", "sample": False, "data_dir": str(tmp_path / "data")}
     recipe = tiny_recipe(tiny_bert, 'data.predict=["validation", "test"]', **options)
     result = glueft.run(recipe, output_dir=tmp_path / "runs")
+    assert set(result.record["metrics"]) == {"accuracy"}
     lines = (result.folder / "predictions" / "test.tsv").read_text().splitlines()
     assert len(lines) == 3
     assert [line.split("\t")[1] for line in lines[1:]] == ["", ""]
@@ -166,18 +167,6 @@ def test_an_error_in_the_set_up_leaves_nothing_behind(tiny_bert: Path, tmp_path:
 def overflowing_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint whose attention scores are no finite numbers."""
     return make_tiny_bert(tmp_path_factory.mktemp("overflowing") / "bert", scale=1e25)
-
-
-def test_a_loss_that_is_no_number_is_in_the_record(overflowing_bert: Path, tmp_path: Path) -> None:
-    recipe = tiny_recipe(overflowing_bert)
-    with pytest.raises(glueft.TrainingError):
-        glueft.run(recipe, output_dir=tmp_path)
-    (folder,) = folders(tmp_path)
-    record = json.loads((folder / "run.json").read_text())
-    assert record["status"] == "failed"
-    assert re.search("no longer a finite number at step [12] of 6", record["error"])
-    assert not (folder / "model").exists()
-    assert not (folder / "predictions").exists()
 
 
 @pytest.mark.parametrize(
@@ -300,30 +289,38 @@ def trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.usefixtures("trackers")
-def test_run_finished_hooks_hear_of_good_and_bad_runs(tiny_bert: Path, overflowing_bert: Path, tmp_path: Path) -> None:
+def test_a_callback_plugin_sees_the_metrics_and_stops_the_run_and_hooks_hear_of_it(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
     lines: list[str] = []
 
     class Listening(RunProgress):
         def say(self, text: str) -> None:
             lines.append(text)
 
-    glueft.run(tiny_recipe(tiny_bert), output_dir=tmp_path / "runs", progress=Listening())
-    with pytest.raises(glueft.TrainingError):
-        glueft.run(tiny_recipe(overflowing_bert), output_dir=tmp_path / "runs")
-    assert sys.modules["b_tracker"].finished == [("done", True), ("failed", True)]
-    assert [line for line in lines if "the tracker is away" in line and "a-tracker" in line]
-
-
-@pytest.mark.usefixtures("trackers")
-def test_a_callback_plugin_sees_the_metrics_and_stops_the_run(tiny_bert: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(tiny_bert, 'callbacks=[{plugin="stop", after=1}]')
-    result = glueft.run(recipe, output_dir=tmp_path / "runs")
+    result = glueft.run(recipe, output_dir=tmp_path / "runs", progress=Listening())
     assert [epoch["epoch"] for epoch in result.record["epochs"]] == [1]
     assert result.record["plugins"]["callbacks"] == ["stop"]
     history = [json.loads(line) for line in (result.folder / "history.jsonl").read_text().splitlines()]
     (stop,) = [line for line in history if line["kind"] == "stop"]
     assert stop["accuracy"] == pytest.approx(result.record["metrics"]["accuracy"])
     assert (result.folder / "predictions" / "validation.tsv").exists()
+    assert sys.modules["b_tracker"].finished == [("done", True)]
+    assert [line for line in lines if "the tracker is away" in line and "a-tracker" in line]
+
+
+@pytest.mark.usefixtures("trackers")
+def test_a_loss_that_is_no_number_is_in_the_record_and_hooks_hear_of_it(overflowing_bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(glueft.TrainingError):
+        glueft.run(tiny_recipe(overflowing_bert), output_dir=tmp_path / "runs")
+    (folder,) = folders(tmp_path / "runs")
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "failed"
+    assert re.search("no longer a finite number at step [12] of 6", record["error"])
+    assert not (folder / "model").exists()
+    assert not (folder / "predictions").exists()
+    assert sys.modules["b_tracker"].finished == [("failed", True)]
 
 
 ASKING = '''
@@ -422,11 +419,6 @@ def test_a_callback_that_goes_wrong_is_named_in_the_record(tiny_bert: Path, tmp_
     assert record["resume"] == {"exact": False, "reasons": [reason]}
 
 
-def test_sst2_runs_as_well(tiny_bert: Path, tmp_path: Path) -> None:
-    result = glueft.run(tiny_recipe(tiny_bert, name="sst2"), output_dir=tmp_path)
-    assert set(result.record["metrics"]) == {"accuracy"}
-
-
 def test_accumulation_makes_the_steps_of_the_large_batch(
     result: launch.Result, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -466,13 +458,11 @@ def test_freezing_from_a_recipe(tiny_bert: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's switch for results that repeat")
-@pytest.mark.parametrize("runs", [(False, True), pytest.param((True, False, True, False), marks=pytest.mark.slow)])
-def test_each_run_of_a_process_is_compiled_and_repeats_as_its_recipe_says(
-    runs: tuple[bool, ...], tiny_bert: Path, tmp_path: Path
-) -> None:
+@pytest.mark.slow  # XLA compiles two trainings
+def test_each_run_of_a_process_is_compiled_and_repeats_as_its_recipe_says(tiny_bert: Path, tmp_path: Path) -> None:
     one_shape = ("data.limit_train=16", "data.limit_validation=16", "data.max_length=16", "training.epochs=1")
     results: dict[bool, Any] = {}
-    for compiled in runs:
+    for compiled in (True, False, True, False):
         run = glueft.run(
             tiny_recipe(tiny_bert, *one_shape, f"engine.jit_compile={str(compiled).lower()}"), output_dir=tmp_path
         )

@@ -14,7 +14,8 @@ import pytest
 
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
-from reference_checkpoints import CASES, FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
+from glueft.plugin.registry import load_registry
+from reference_checkpoints import CASES, FAMILIES, OWN_LAYERS, REFERENCE, copy_checkpoint, labels_of, reference
 
 GRAPHS = ("bert", "roberta", "distilbert", "albert-groups", "electra")
 
@@ -35,6 +36,13 @@ def close(actual: object, expected: numpy.ndarray, tolerance: float = 1e-5) -> b
 def test_every_family_has_a_reference() -> None:
     assert set(FAMILIES) <= set(CASES)
     assert len(CASES) == 13
+
+
+@pytest.mark.parametrize("family", sorted({*FAMILIES} - {*OWN_LAYERS}))
+def test_a_family_without_layers_of_its_own_is_roberta_but_for_its_names(family: str) -> None:
+    cls = load_registry().find("encoder", family).cls
+    assert cls.__bases__ == (load_registry().find("encoder", "roberta").cls,)
+    assert {name for name in vars(cls) if not name.startswith("_")} == {"name", "architecture", "defaults"}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -86,7 +94,7 @@ def test_one_graph_serves_every_shape(case: str, jit_compile: bool) -> None:
     assert graph.experimental_get_tracing_count() == 1
 
 
-@pytest.mark.parametrize("case", FAMILIES)
+@pytest.mark.parametrize("case", OWN_LAYERS)
 def test_padding_changes_nothing_and_the_mask_may_be_boolean(case: str) -> None:
     model = load(REFERENCE / case)
     inputs, _, logits = reference(case)
@@ -115,7 +123,7 @@ def test_half_precision_stays_finite_and_near(policy: str) -> None:
     assert numpy.isfinite(numpy_of(model(nothing))).all()
 
 
-@pytest.mark.parametrize("case", FAMILIES)
+@pytest.mark.parametrize("case", OWN_LAYERS)
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="GradientTape is TensorFlow's")
 def test_every_weight_gets_a_gradient(case: str) -> None:
     import tensorflow
@@ -130,7 +138,7 @@ def test_every_weight_gets_a_gradient(case: str) -> None:
         assert numpy.abs(tensorflow.convert_to_tensor(gradient).numpy()).max() > 0, variable.path
 
 
-@pytest.mark.parametrize("case", FAMILIES)
+@pytest.mark.parametrize("case", OWN_LAYERS)
 def test_dropout_is_for_training_and_follows_the_seed(case: str) -> None:
     inputs, _, logits = reference(case)
     first, again, other = (load(REFERENCE / case, seed=seed) for seed in (1, 1, 2))

@@ -19,7 +19,7 @@ from glueft.errors import CheckpointError
 from glueft.training.backend import dtype_policy
 from glueft.training.loss import loss_of
 from glueft.training.model import all_parameters, compile_model, trainable_parameters
-from reference_checkpoints import FAMILIES, REFERENCE, copy_checkpoint, labels_of, reference
+from reference_checkpoints import OWN_LAYERS, REFERENCE, copy_checkpoint, labels_of, reference
 
 
 def load(case: str | Path, seed: int = 1, precision: str = "float32") -> Classifier:
@@ -88,7 +88,7 @@ def test_layers_that_cannot_be_frozen(case: str, layers: int, message: str, expe
     assert "model.freeze" in caught.value.fix
 
 
-@pytest.mark.parametrize("case", FAMILIES)
+@pytest.mark.parametrize("case", OWN_LAYERS)
 def test_lora_starts_from_the_checkpoint_and_adapts_the_kernels_alone(case: str) -> None:
     model = load(case)
     numpy.testing.assert_allclose(logits(model, case), reference(case)[2], atol=1e-5)
@@ -136,7 +136,7 @@ def test_a_rank_that_is_none() -> None:
     assert "at most" in caught.value.expected
 
 
-@pytest.mark.parametrize("case", FAMILIES)
+@pytest.mark.parametrize("case", OWN_LAYERS)
 def test_a_saved_folder_has_the_merged_kernels(case: str, tmp_path: Path) -> None:
     source = copy_checkpoint(case, tmp_path / "source")
     model = load(source)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from hub_fixtures import LABELS
+from hub_fixtures import LABELS, Worker, worker
 from hub_server import running_hub
 
 ROWS = {
@@ -20,31 +18,30 @@ ROWS = {
 }
 
 
-def run_mrpc(folder: Path, endpoint: str, checkpoint: str) -> subprocess.CompletedProcess[str]:
-    foreign = re.compile(r"HF_|HUGGING|TRANSFORMERS_|.*PROXY$", re.IGNORECASE)
-    environment = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-    environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "home")}
+def run_mrpc(asked: Worker, checkpoint: str) -> dict[str, Any]:
     arguments = ["run", "mrpc", "--checkpoint", checkpoint, "--json", "--set", "training.epochs=1"]
-    command = [sys.executable, "-m", "glueft.cli.main", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    return asked("command", arguments=arguments)
 
 
 def test_a_run_from_the_hub_and_again_without_it(tiny_bert: Path, tmp_path: Path) -> None:
-    with running_hub() as hub:
-        revision = hub.add_dataset("nyu-mll/glue", "mrpc", {"train": ROWS, "validation": ROWS, "test": ROWS}, LABELS)
-        commit = hub.add_model("tiny/bert", tiny_bert)
-        url = hub.url
-        online = run_mrpc(tmp_path, url, "tiny/bert")
-    assert online.returncode == 0, online.stderr
-    record = json.loads(online.stdout)
-    assert record["data"]["revision"] == revision
-    assert record["data"]["read_from"] == "hub"
-    assert record["checkpoint"]["revision"] == commit
-    assert record["num_train_steps"] == 1
+    """In one process: that another one finds what is in the cache is seen in test_hub_offline.py."""
+    with ExitStack() as ended:
+        with running_hub() as hub:
+            splits = {"train": ROWS, "validation": ROWS, "test": ROWS}
+            revision = hub.add_dataset("nyu-mll/glue", "mrpc", splits, LABELS)
+            commit = hub.add_model("tiny/bert", tiny_bert)
+            asked = ended.enter_context(worker(hub, tmp_path / "home", tmp_path))
+            online = run_mrpc(asked, "tiny/bert")
+        assert online["code"] == 0, online["err"]
+        record = json.loads(online["out"])
+        assert record["data"]["revision"] == revision
+        assert record["data"]["read_from"] == "hub"
+        assert record["checkpoint"]["revision"] == commit
+        assert record["num_train_steps"] == 1
 
-    offline = run_mrpc(tmp_path, url, "tiny/bert")
-    assert offline.returncode == 0, offline.stderr
-    again = json.loads(offline.stdout)
+        offline = run_mrpc(asked, "tiny/bert")
+    assert offline["code"] == 0, offline["err"]
+    again = json.loads(offline["out"])
     assert again["data"]["read_from"] == "cache"
     assert again["metrics"] == record["metrics"]
     assert again["checkpoint"] == record["checkpoint"]
@@ -52,10 +49,11 @@ def test_a_run_from_the_hub_and_again_without_it(tiny_bert: Path, tmp_path: Path
 
 
 def test_without_hub_and_cache_it_says_what_works_offline(tmp_path: Path) -> None:
-    failed = run_mrpc(tmp_path, "http://127.0.0.1:9", "google-bert/bert-base-uncased")
-    assert failed.returncode == 2
-    assert failed.stdout == ""
-    assert "Traceback" not in failed.stderr
+    with worker("http://127.0.0.1:9", tmp_path / "home", tmp_path) as asked:
+        failed = run_mrpc(asked, "google-bert/bert-base-uncased")
+    assert failed["code"] == 2
+    assert failed["out"] == ""
+    assert "Traceback" not in failed["err"]
     for way in ("--sample", "--data-dir", "--checkpoint"):
-        assert way in failed.stderr
+        assert way in failed["err"]
     assert not any((tmp_path / "runs").iterdir())

@@ -15,7 +15,8 @@ from rotary_family import Rotary
 OF_ENCODERS = ("config", "tensors", "logits", "trains", "is saved")
 
 
-@pytest.mark.parametrize("family", [Bert, Rotary])
+# BERT's graphs are traced in many tests: here the family from outside will do, and BERT when slow.
+@pytest.mark.parametrize("family", [pytest.param(Bert, marks=pytest.mark.slow), Rotary])
 def test_a_good_family_passes(family: type[glueft.Encoder]) -> None:
     for check in ("name", "docstring", "options", "declaration", *OF_ENCODERS):
         run(family, check)
