@@ -31,8 +31,6 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, wrong in WRONG.items():
         install(folder, f"glueft-{name}", wrong.source)
     install(folder, "glueft-good", task("good"))
-    install(folder, "glueft-slow-rows", task("slow-rows", "import time; time.sleep(3600)"))
-    install(folder, "glueft-gone", task("gone", "import os; os._exit(7)"))
     hidden = task("hidden").replace("class Mood", "def glueft_mood():\n  class Mood").replace("\n    ", "\n      ")
     hidden = hidden.replace("\n@glueft.hookimpl", "\n  return Mood\n\n@glueft.hookimpl").replace(
         "[Mood]", "[glueft_mood()]"
@@ -62,6 +60,18 @@ def listed(packages: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture
+def here(packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The packages in this process, with little patience for the one that hangs; glueft's own are imported before."""
+    load_registry()
+    monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.setenv("GLUEFT_IMPORT_SECONDS", "0.2")
+    monkeypatch.chdir(tmp_path)
+    load_registry.cache_clear()
+    yield
+    load_registry.cache_clear()
+
+
 def test_there_are_ten() -> None:
     assert len(WRONG) == 10
 
@@ -76,26 +86,16 @@ def test_list_names_the_package_and_says_in_one_sentence_what_is_wrong(name: str
     assert "\n" not in failure["reason"]
 
 
-def test_the_others_go_on(listed: dict[str, Any], packages: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_the_others_go_on(listed: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     names = {plugin["name"] for plugin in listed["plugins"]}
     assert {"mrpc", "adam", "linear", "good", *FOUND_LATER} <= names
     assert not names & {*FOUND_AT_ONCE, "sst2"}
     assert len(listed["failures"]) == len(FOUND_AT_ONCE)
-    done = glueft(packages, "validate", "mrpc")
-    assert (done.returncode, done.stdout.startswith("mrpc: good")) == (0, True)
-    assert done.stderr.count("warning: ") == len(FOUND_AT_ONCE) == len(done.stderr.splitlines())
-
-
-@pytest.fixture
-def here(packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The packages in this process, with little patience for the one that hangs; glueft's own are imported before."""
-    load_registry()
-    monkeypatch.syspath_prepend(str(packages))
-    monkeypatch.setenv("GLUEFT_IMPORT_SECONDS", "0.2")
-    monkeypatch.chdir(tmp_path)
-    load_registry.cache_clear()
-    yield
-    load_registry.cache_clear()
+    assert command_line(["validate", "mrpc"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("mrpc: good")
+    assert told.err.count("warning: ") == len(FOUND_AT_ONCE) == len(told.err.splitlines())
 
 
 @pytest.mark.usefixtures("here")
@@ -131,19 +131,24 @@ def test_a_bug_in_a_plugin_is_the_plugin_s(packages: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "check", "told"),
+    ("load", "check", "told"),
     [
-        ("slow-rows", "offline load", "it did not finish within 1.5 s and was stopped; it may hang"),
+        (
+            "import time; time.sleep(3600)",
+            "offline load",
+            "it did not finish within 1.5 s and was stopped; it may hang",
+        ),
         pytest.param(
-            "gone",
+            "import os; os._exit(7)",
             "offline load",
             "it ended the process: exit code 7",
             marks=pytest.mark.slow,  # two more processes, with datasets in each
         ),
     ],
 )
-def test_the_check_of_a_plugin_that_hangs_or_leaves_goes_on(name: str, check: str, told: str, packages: Path) -> None:
-    done = glueft(packages, "plugin", "check", name, "--time-limit", "1.5", "--json")
+def test_the_check_of_a_plugin_that_hangs_or_leaves_goes_on(load: str, check: str, told: str, tmp_path: Path) -> None:
+    install(tmp_path, "glueft-rows", task("rows", load))
+    done = glueft(tmp_path, "plugin", "check", "rows", "--time-limit", "1.5", "--json")
     assert done.returncode == 2
     (report,) = json.loads(done.stdout)["plugins"]
     states = {finding["check"]: finding for finding in report["checks"]}

@@ -149,7 +149,9 @@ def test_the_wait_at_the_end_is_bounded_and_nothing_comes_later(
     answer = run(trained, tmp_path, tiny_bert, "hub.push=alice/late", "training.epochs=1", seconds_at_the_end=1.5)
     (push,) = answer["record"]["hub"]["pushes"]
     assert push["status"] == "unfinished" and "was given up" in push["reason"]
-    assert len(hub.repositories["models", "alice/late"].commits) == 1  # the empty one
+    # On a busy machine the push has not come as far as the repository by then.
+    late = hub.repositories.get(("models", "alice/late"))
+    assert late is None or len(late.commits) == 1  # the empty one
     assert answer["said"][-1].endswith(f"to repeat it: glueft push {answer['folder']} alice/late")
 
 
