@@ -87,7 +87,8 @@ def bug(folder: Path) -> Path:
     return folder
 
 
-def test_errors_are_sentences(hub: HubServer, run: Path, tmp_path: Path) -> None:
+def test_errors_are_sentences(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They come before the hub is asked."""
     (run / "run.json").write_text((run / "run.json").read_text().replace('"done"', '"running"'))
     for arguments, words in (
         ((str(run), "alice/x"), "the run is not done"),
@@ -95,9 +96,10 @@ def test_errors_are_sentences(hub: HubServer, run: Path, tmp_path: Path) -> None
         ((str(run), "alice"), "must be USER/NAME"),
         ((str(run), "alice/x", "--revision", "a b"), "must be the name of a branch"),
     ):
-        done = push(hub, tmp_path, *arguments, "--json")
-        assert (done.returncode, done.stdout) == (2, "")
-        assert words in done.stderr and "to fix:" in done.stderr and "Traceback" not in done.stderr
+        assert command_line(["push", *arguments, "--json"]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert words in told.err and "to fix:" in told.err and "Traceback" not in told.err
 
 
 def test_a_record_that_cannot_be_written_does_not_hide_the_push(
