@@ -2,10 +2,10 @@
 
     python study_worker.py run RECIPE --output-dir DIR [--resume] ...
 
-Its score is the learning rate times 1000 plus a hundredth of the seed. A line of the file `orders` beside the study's
-folder, "NAME ORDER", changes what the run of that name does: "fail" (each time), "fail-once", "refuse" (exit 2 before
-there is a folder), "die-once" (SIGKILL after a step), "die-once-for-good" (and it refuses to be resumed), "collapse",
-"slow" (a minute after the first epoch).
+Its score is the learning rate times 1000 plus a hundredth of the seed, and its loss what is missing of 1. A line of the
+file `orders` beside the study's folder, "NAME ORDER", changes what the run of that name does: "fail" (each time),
+"fail-once", "refuse" (exit 2 before there is a folder), "die-once" (SIGKILL after a step), "die-once-for-good" (and it
+refuses to be resumed), "collapse", "slow" (a minute after the first epoch).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main() -> int:
             while time.monotonic() < until:
                 check()
                 time.sleep(0.005)
-            values = {"epoch": epoch, "step": epoch, "loss": 1.0, "validation_loss": 1.0, "seconds": 0.1}
+            values = {"epoch": epoch, "step": epoch, "loss": 1.0, "validation_loss": 1 - score, "seconds": 0.1}
             record.epochs.append(type(record).model_fields["epochs"].annotation.__args__[0](**values, metrics=metrics))
             run.log(kind="epoch", **values, metrics=metrics)
             if order in ("die-once", "die-once-for-good") and first:

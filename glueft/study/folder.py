@@ -187,7 +187,7 @@ class StudyFolder:
             state="done",
             folder=folder,
             collapsed=record.collapse is not None and record.collapse.result,
-            score=score_of(record.shown_metrics().get(record.primary_split, {}), recipe),
+            score=score_of(record.shown_metrics().get(record.primary_split, {}) | _result_loss(record), recipe),
             metrics=record.all_metrics(),
             validations=_validations(record.epochs, recipe),
             step=record.num_train_steps,
@@ -225,11 +225,17 @@ def why_not_of(record: Record, parent: Mapping[str, str] | None) -> str | None:
 
 
 def score_of(metrics: Mapping[str, float], recipe: RecipeResult) -> float | None:
-    """Return the number by which runs of a recipe are compared; None where a metric is missing."""
+    """Return the number by which runs of a recipe are compared; None where a metric, or the loss, is missing."""
     names = recipe.metrics if recipe.chooses == "score" else [recipe.chooses]
     values = [metrics.get(name, math.nan) for name in names]
     score = sum(values) / len(values)
     return score if math.isfinite(score) else None
+
+
+def _result_loss(record: Record) -> dict[str, float]:
+    """The validation loss of the model that was saved, which the metrics do not have; {} if no epoch was evaluated."""
+    saved = [entry for entry in record.evaluations() if record.kept is None or entry.step == record.kept.step]
+    return {"loss": saved[-1].validation_loss} if saved else {}
 
 
 def model_hashes(folder: Path) -> dict[str, str]:
@@ -249,7 +255,9 @@ def _record(folder: Path) -> Record | None:
 
 
 def _validations(epochs: Any, recipe: RecipeResult) -> list[tuple[int, int, float]]:
-    scores = [(entry.epoch, entry.step, score_of(entry.metrics, recipe)) for entry in epochs]
+    scores = [
+        (entry.epoch, entry.step, score_of(entry.metrics | {"loss": entry.validation_loss}, recipe)) for entry in epochs
+    ]
     return [(epoch, step, score) for epoch, step, score in scores if score is not None]
 
 

@@ -92,6 +92,14 @@ def test_a_study_is_run_once_chosen_from_and_not_run_again(tmp_path: Path) -> No
     assert drive(study, tmp_path)[0].runs == result.runs and len(starts(tmp_path)) == 5
 
 
+def test_settings_are_chosen_by_the_loss(tmp_path: Path) -> None:
+    result, _ = drive(small_study(study_recipe(grid=GRID), seeds=(1,), metric="loss"), tmp_path)
+    (recipe,) = result.recipes
+    assert [run.score for run in recipe.runs] == [pytest.approx(1 - 0.03), pytest.approx(1 - 0.06)]
+    assert recipe.chosen == {RATE: 5e-5} and recipe.reason.startswith("the best mean loss on validation")
+    assert [score for _, _, score in recipe.runs[0].validations] == [pytest.approx(1 - 0.03)] * 3
+
+
 def test_what_the_edited_study_does_not_ask_for_is_left_out_and_what_is_new_is_run(tmp_path: Path) -> None:
     first, _ = drive(small_study(study_recipe(), keep_models="all"), tmp_path)
     edited = small_study(study_recipe(), seeds=(2, 3), keep_models="all")
