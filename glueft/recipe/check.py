@@ -105,6 +105,11 @@ class RecipeCheck(TableCheck):
 
     def _unknown(self, name: str, message: str, shown: str | None, meant: str | None) -> None:
         tables = ", ".join(f"[{table}]" for table in TABLES)
+        if name == "study":
+            fix = "give a study, such as glue; a recipe runs on several seeds with: glueft run RECIPE --seeds 5"
+            told = {"expected": "a study file", "received": "a recipe", "fix": fix}
+            self.add((name,), "this is a recipe, which has no keys of a study", **told)
+            return
         self.add(
             (name,),
             message,

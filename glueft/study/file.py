@@ -273,10 +273,10 @@ def _drop(tables: dict[str, Any], path: Path) -> None:
 
 
 def _drop_empty(tables: dict[str, Any], path: Path) -> None:
-    """Remove a table, and those around it, as far as they are empty; [study] stays."""
+    """Remove a table of the study, and those around it, as far as they are empty."""
     inner: Any = tables
     for part in path:
-        inner = inner[str(part)] if isinstance(inner, dict) else inner
+        inner = inner.get(str(part)) if isinstance(inner, dict) else None
     if len(path) > 1 and inner == {}:
         _drop(tables, path)
 

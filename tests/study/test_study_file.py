@@ -164,6 +164,9 @@ def test_the_command_line_holds_for_every_run() -> None:
     # What is taken back of the study, of its settings, and of the recipes.
     study = study_from(text, unset=["study.set.rte.training.epochs", f"study.grid.{RATE}", "training.epochs"])
     assert study.recipes[0].base.training.epochs == 3 and study.recipes[0].settings() == [{}]
+    # A table and a key of it, whichever is removed first.
+    study = study_from(text, unset=["study.set.rte", "study.set.rte.training.epochs", "study.grid"])
+    assert study.recipes[0].base.model.checkpoint != "a/b" and study.recipes[1].settings() == [{}]
     # Recipes that are left out take what is said of them along.
     assert [recipe.name for recipe in study_from(text, "study.recipes=['mnli']").recipes] == ["mnli"]
 

@@ -635,3 +635,6 @@ def test_a_study_is_no_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         told = capsys.readouterr().err
         assert "this is a study, not a recipe" in told
     assert "run it with: glueft study glue" in told
+    assert command_line(["validate", "mrpc", "--set", "study.seeds=3"]) == 2
+    told = capsys.readouterr().err
+    assert "this is a recipe, which has no keys of a study" in told and "glueft run RECIPE --seeds 5" in told
