@@ -83,7 +83,7 @@ def report(
 def _report_study(study: str, output: str | None, *, force: bool, runs: bool, as_json: bool, **options: Any) -> None:
     """Write the report of a study; `options` are those of `write_report`, for the reports of its runs."""
     from glueft.study.report.write import report_place, write_run_reports, write_study_report
-    from glueft.study.result_file import read_result
+    from glueft.study.status import study_status
 
     if not runs and any(options.values()):
         raise StudyError(
@@ -92,7 +92,7 @@ def _report_study(study: str, output: str | None, *, force: bool, runs: bool, as
             received=f"the study {study} without --runs",
             fix="add --runs, or leave them out",
         )
-    result = read_result(study)
+    result = study_status(study).result
     place = report_place(result, output, force=force)
     written, notes = write_run_reports(result, **options) if runs else ([], [])
     path = write_study_report(result, place)

@@ -166,6 +166,12 @@ def test_a_run_begins_with_the_chosen_run_of_another_recipe(attempt: Path, tmp_p
     assert study_status(folder).state == "stopped"
 
 
+def test_the_report_has_runs_that_ended_after_their_driver(folder: Path, capsys: Captured) -> None:
+    assert command_line(["report", str(folder)]) == 0
+    page = (folder / "report.html").read_text()
+    assert "7 runs: 2 done, 2 running, 1 failed, 2 waiting" in page and "report written" in capsys.readouterr().out
+
+
 def test_what_is_no_study_is_refused(tmp_path: Path, capsys: Captured) -> None:
     assert command_line(["study", "status", str(tmp_path)]) == 2
     assert "is not the folder of a study" in capsys.readouterr().err
