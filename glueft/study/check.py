@@ -517,7 +517,7 @@ class StudyCheck(TableCheck):
 
     def _nothing_to_choose(self, options: Any, recipes: Sequence[StudyRecipe]) -> None:
         """Report what is only for choosing, or for drawing, where nothing is chosen or drawn."""
-        drawn = any(recipe.ranges for recipe in recipes)
+        drawn = bool(options.ranges) or any(recipe.ranges for recipe in recipes)
         given = self.tables["study"]
         for key in ("prune", "trials", "sampler"):
             if key in given and not drawn and not any(each.path.startswith(f"study.{key}") for each in self.problems):

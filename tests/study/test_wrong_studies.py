@@ -377,6 +377,13 @@ CASES = [
         "exchange them",
     ),
     (
+        "range upside down, and nothing is left to prune",
+        THREE + 'prune = "median"\n[study.ranges]\ntraining.epochs = {low = 3, high = 2}\n',
+        "study.ranges.training.epochs (line 5)",
+        "low must be below high",
+        "exchange them",
+    ),
+    (
         "logarithm of 0",
         THREE + "[study.ranges]\ntraining.checkpoint_minutes = {low = 0, high = 2, log = true}\n",
         "study.ranges.training.checkpoint_minutes (line 4)",
