@@ -19,7 +19,7 @@ from glueft.errors import GlueftError, OutputError
 from glueft.recipe import load_recipe
 from glueft.study.result import RecipeResult, StudyRun
 from glueft.study.run import run_study
-from glueft.study.search import JOURNAL, Drawn, RandomSearch, TPESearch, open_search
+from glueft.study.search import JOURNAL, Drawn, RandomSearch, TPESearch, _add, open_search
 from glueft.study.study import Range, Study, StudyRecipe
 from glueft.testing.process import python_environment
 from study_results import recipe_result, study_run
@@ -160,6 +160,18 @@ def test_a_line_that_was_cut_off_for_want_of_room(tmp_path: Path) -> None:
     assert again.trials[:2] == drawn.trials
     assert len(again.trials) == 4
     assert len(journal(tmp_path).trials) == 4
+
+
+def test_where_there_are_no_locks_the_later_of_two_equal_settings_is_passed_over(tmp_path: Path) -> None:
+    recipe = searched()
+    search = TPESearch(study_of(recipe, trials=2), tmp_path)
+    (first,) = search.draw(recipe, [], FACTS).trials
+    _add(journal(tmp_path), recipe, first[1])
+    drawn = TPESearch(study_of(recipe, trials=2), tmp_path).draw(recipe, runs_of(Drawn([first], False), [0.5]), FACTS)
+    assert [number for number, _ in drawn.trials] == [0, 2]
+    assert drawn.complete
+    _add(journal(tmp_path), recipe, {"x": 0.123, "n": 3})
+    assert TPESearch(study_of(recipe, trials=2), tmp_path).draw(recipe, [], FACTS) == drawn
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no POSIX locks")
