@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,28 +17,29 @@ from glueft.runs.clock import now
 from glueft.runs.lease import Lease, read_heartbeat
 from glueft.runs.models import remove_model
 from glueft.runs.record import Record, read_record
-from glueft.study.folder import StudyFolder, model_hashes
+from glueft.study.folder import Notes, StudyFolder, model_hashes
 from glueft.study.planned import Planner
 from glueft.study.prune import why_prune
 from glueft.study.ranges import number_of_trials
 from glueft.study.result import RecipeResult, State, StudyResult, StudyRun
 from glueft.study.result_file import read_result, write_result
 from glueft.study.search import open_search
-from glueft.system.interruption import held, take
+from glueft.system.interruption import at_the_end, forget, held, take
 from glueft.system.process_identity import is_alive
+from glueft.text import counted
 from glueft.training.machine import thread_variables
 
 if TYPE_CHECKING:
     from glueft.study.progress import StudyProgress
-    from glueft.study.study import Study
+    from glueft.study.study import Prune, Study
 
 # `glueft`, however it was installed.
 PROGRAM = (sys.executable, "-m", "glueft.cli.start")
 POLL_SECONDS = 0.2
 # Between two looks at runs that other drivers have in hand, and at how far own ones are.
 LOOK_SECONDS = 2.0
-# Exit codes of a run that was asked to end, and has saved its state.
-_ENDED_FROM_OUTSIDE = (129, 130, 143)
+# Exit codes of a run that was asked to end: its own, and those of a program that handles the signals not yet.
+_ENDED_FROM_OUTSIDE = (129, 130, 143, -1, -2, -15)
 _WRONG = 2
 _SETTLED = ("done", "pruned", "failed")
 
@@ -50,17 +51,20 @@ class _InHand:
     Attributes:
         job: of the executor.
         claim: on the run, against other drivers.
-        id: of the job, as it is noted.
+        run, plan: the run as it was before, and its recipe.
+        notes: of the run, as they were written last.
+        logged: bytes of its log that were there before.
         resumes: whether it goes on with an attempt that was ended.
-        stopped: whether it was asked to end.
-        pruned: why, where that was for its poor scores.
+        pruned: why it was asked to end, where that was for its poor scores.
     """
 
     job: RunningJob
     claim: Lease
-    id: str | None
-    resumes: bool = False
-    stopped: bool = False
+    run: StudyRun
+    plan: RecipeResult
+    notes: Notes
+    logged: int
+    resumes: bool
     pruned: str | None = None
 
 
@@ -94,7 +98,9 @@ class Driver:
         self.in_hand: dict[str, _InHand] = {}
         self.orphans: set[str] = set()
         self.pool: Pool | None = None
-        self.parents: dict[str, tuple[str, dict[str, str]] | None] = {}
+        self.stopping = False
+        # By recipe: SHA-256 of the model files that its runs begin with, by name; None where that is not known yet.
+        self.parents: dict[str, Mapping[str, str] | None] = {}
         self.wanted: set[str] = set()  # runs that are done, but whose models are needed again
         self.retry_failed = retry_failed
         self.started = _started(folder)
@@ -111,30 +117,39 @@ class Driver:
             KeyboardInterrupt: Ctrl-C or another signal; the runs in hand have saved their states and ended.
         """
         self._plan()
+        self._free_models()
         self._shown = self.result()
         self.progress.begin(self._shown)
-        pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=self._all_jobs())
+        with ExitStack() as at_last:
+            at_last.callback(lambda: self.progress.end(self._shown))
+            at_last.callback(self._tell, at_once=True)
+            if self._is_open():
+                pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=self._all_jobs())
+                at_last.callback(pool.close)
+                self.progress.say(pool.describe())
+                self._work(pool)
+        return self._shown
+
+    def _work(self, pool: Pool) -> None:
+        """Go on until no run is open. After an error or a signal the runs in hand save their states and end."""
+        self.pool = pool
+        at_the_end(self._kill)
         try:
-            self.pool = pool
-            self.progress.say(pool.describe())
-            while True:
+            while self.in_hand or self._is_open():
                 with held():  # A job that has been started is in hand.
                     self._collect()
                     self._look_at_the_others()
                     self._start(pool)
+                    self._free_models()
                     self._tell()
-                if not self.in_hand and not self._is_open():
-                    break
                 time.sleep(POLL_SECONDS)
         except BaseException:
             take()
             self._stop()
             raise
         finally:
-            pool.close()
-            self._tell(at_once=True)
-            self.progress.end(self._shown)
-        return self._shown
+            forget(self._kill)
+            self._kill()
 
     def result(self) -> StudyResult:
         """Return what the study has found so far."""
@@ -148,10 +163,7 @@ class Driver:
             name=self.study.name,
             checkpoint=", ".join(dict.fromkeys(checkpoints)),
             recipes=[of_file[recipe.name] for recipe in self.study.recipes],
-            left_out=self.folder.left_out(
-                {run.name: run for run in runs},
-                {name: hashes for name, parent in self.parents.items() if parent is not None for hashes in [parent[1]]},
-            ),
+            left_out=self.folder.left_out({run.name: run for run in runs}, self.parents),
             started=self.started,
             finished=None if self.in_hand or not runs or self._is_open() else now(),
             seconds=round(sum(run.seconds or 0.0 for run in runs), 3),
@@ -219,18 +231,14 @@ class Driver:
         slots = 1 if self.pool is None else self.pool.slots
         return max(0, slots - len(self.in_hand) - len(self.orphans))
 
-    def _parent(self, plan: RecipeResult, by_name: dict[str, RecipeResult]) -> tuple[str, dict[str, str]] | None:
-        """Return name and model hashes of the run that a recipe's runs begin with; None where it is not known yet."""
+    def _parent(self, plan: RecipeResult, by_name: Mapping[str, RecipeResult]) -> Mapping[str, str] | None:
+        """Return the hashes of the model that a recipe's runs begin with; None where there is none, or not yet."""
         chosen = by_name[plan.starts_from].chosen_run if plan.starts_from is not None else None
         folder = self.known[chosen].folder if chosen is not None else None
-        if chosen is None or folder is None:
-            return None
-        before = self.parents.get(plan.name)
-        return before if before is not None and before[0] == chosen else (chosen, model_hashes(folder))
+        return None if folder is None else model_hashes(folder)
 
     def _look(self, run: StudyRun, plan: RecipeResult, *, claimed: bool = False) -> StudyRun:
         """Look at what has come of a run."""
-        parent = self.parents.get(plan.name)
         if self.retry_failed and run.name not in self.known:
             notes = self.folder.notes(run.name)
             if notes.failures:
@@ -240,7 +248,8 @@ class Driver:
             run,
             plan,
             retries=self.study.retries,
-            parent=None if parent is None else parent[1],
+            prunes=self.study.prune is not None,
+            parent=self.parents.get(plan.name),
             claimed=claimed,
             with_model=run.name in self.wanted,
         )
@@ -257,63 +266,61 @@ class Driver:
         """Take up the runs in hand that have ended, and stop those that promise nothing."""
         due = time.monotonic() - self._looked > LOOK_SECONDS
         ended = False
-        plans = {run.name: plan for plan in self.plans for run in plan.runs}
         for name, mine in [*self.in_hand.items()]:
-            plan, run = plans[name], self.known[name]
             state = mine.job.state()
-            if mine.id != mine.job.id:  # A queue gives it late.
-                mine.id = mine.job.id
-                notes = self.folder.notes(name)
-                notes.id = mine.id
-                self.folder.note(name, notes)
+            if mine.notes.id != mine.job.id:  # A queue gives it late.
+                mine.notes.id = mine.job.id
+                self.folder.note(name, mine.notes)
             if state == "ended":
                 del self.in_hand[name]
-                self._ended(run, plan, mine)
+                self._ended(mine)
                 ended = True
-            elif due and self.study.prune is not None and not mine.stopped and mine.pruned is None:
-                found = replace(self._look(run, plan, claimed=True), state="running")
-                self.known[name] = found
-                others = [self.known[other.name] for other in plan.runs if other.name != name]
-                mine.pruned = why_prune(found, others, self.study.prune, lower_is_better=plan.lower_is_better)
-                if mine.pruned is not None:
-                    self.progress.say(f"{name} is stopped: {mine.pruned}")
-                    mine.job.stop()
+            elif due and self.study.prune is not None and mine.pruned is None:
+                self._prune(mine, self.study.prune)
         if ended:
             self._plan()
-            self._free_models()
 
-    def _ended(self, run: StudyRun, plan: RecipeResult, mine: _InHand) -> None:
+    def _prune(self, mine: _InHand, prune: Prune) -> None:
+        """Stop a run that falls behind."""
+        found = self._look(mine.run, mine.plan, claimed=True)
+        self.known[found.name] = replace(found, state="running")
+        others = [run for run in self.known.values() if run.recipe == found.recipe and run.name != found.name]
+        mine.pruned = why_prune(found, others, prune, lower_is_better=mine.plan.lower_is_better)
+        if mine.pruned is not None:
+            self.progress.say(f"{found.name} is stopped: {mine.pruned}")
+            mine.job.stop()
+
+    def _ended(self, mine: _InHand) -> None:
         """Note how a job has ended."""
-        notes, code = self.folder.notes(run.name), mine.job.exit_code()
+        run, plan = mine.run, mine.plan
+        notes, code = mine.notes, mine.job.exit_code()
         notes.id = None
         found = self._look(run, plan, claimed=True)
-        if found.state != "done":
-            if mine.pruned is not None:
-                notes.pruned = mine.pruned
-            elif mine.resumes and code == _WRONG and found.attempts == run.attempts:
-                notes.anew = True  # It is refused: another version of a package, or another machine.
-            elif not mine.stopped and code not in _ENDED_FROM_OUTSIDE:
-                notes.failures += 1
-                notes.error = found.error or self._last_words(run.name, code)
-                if code == _WRONG and found.attempts == run.attempts:
-                    notes.failures = self.study.retries + 1  # It has not begun, and would say the same again.
+        # What is resumed has not failed before.
+        began = found.attempts > run.attempts or (mine.resumes and found.error is not None)
+        failed = False
+        if found.state == "done":
+            pass
+        elif mine.pruned is not None:
+            notes.pruned = mine.pruned
+        elif self.stopping or code in _ENDED_FROM_OUTSIDE:
+            pass
+        elif code == _WRONG and not began and mine.resumes:
+            notes.anew = True  # It is refused: another version of a package, or another machine.
+        else:
+            failed = True
+            if code == 0 and found.attempts:  # Such as: its rows have changed meanwhile.
+                notes.error = self.folder.why_unused(self.folder.attempts(run.name)[-1], self.parents.get(plan.name))
+            else:
+                notes.error = (found.error if began else None) or self.folder.last_words(run.name, mine.logged, code)
+            # What has not begun would say the same again.
+            notes.failures = notes.failures + 1 if began or code != _WRONG else self.study.retries + 1
         self.folder.note(run.name, notes)
         mine.claim.release()
-        found = self._look(run, plan)
-        if found.state != "done" and notes.failures and not mine.stopped:
+        self._look(run, plan)
+        if failed:
             again = "it is tried again" if notes.failures <= self.study.retries else "it is not tried again"
             self.progress.say(f"{run.name} failed: {notes.error}; {again}; see {self.folder.log(run.name)}")
-
-    def _last_words(self, name: str, code: int | None) -> str:
-        """Return in one line why a process has ended that has left no record of it."""
-        lines: list[str] = []
-        with suppress(OSError):
-            lines = self.folder.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-6:]
-        told = next((line.strip() for line in lines if line and not line.startswith(" ")), "")
-        if code == _WRONG and told:
-            return told
-        how = "it was lost" if code is None else f"signal {-code} ended it" if code < 0 else f"exit code {code}"
-        return f"{how}; the last line it printed: {lines[-1].strip()}" if lines else how
 
     def _look_at_the_others(self) -> None:
         """Look at the runs that others have in hand. What a dead driver has left running takes a slot of this one."""
@@ -396,21 +403,21 @@ class Driver:
             if run.state != "waiting":
                 claim.release()
                 return
-            parent = self.parents.get(plan.name)
-            resumed = self.folder.to_resume(run.name, None if parent is None else parent[1])
+            resumed = self.folder.to_resume(run.name, self.parents.get(plan.name))
             job = self._job(run, plan, checkpoint, claim, resumed)
             notes = self.folder.notes(run.name)
+            logged = self.folder.logged(run.name)
             running = None
             if notes.id is not None and notes.executor == self.study.executor.name:
                 running = pool.find(job, notes.id)
             if running is None or running.state() == "ended":
                 running = pool.start(job)
-            notes.executor, notes.id, notes.anew = self.study.executor.name, running.id, False
-            self.folder.note(run.name, notes)
         except BaseException:
             claim.release()
             raise
-        self.in_hand[run.name] = _InHand(running, claim, running.id, resumes=resumed is not None)
+        self.in_hand[run.name] = _InHand(running, claim, run, plan, notes, logged, resumes=resumed is not None)
+        notes.executor, notes.id, notes.anew = self.study.executor.name, running.id, False
+        self.folder.note(run.name, notes)
         self.known[run.name] = replace(run, state="running")
         self._changed = True
 
@@ -443,13 +450,21 @@ class Driver:
         """Have the runs in hand save their states and end."""
         if not self.in_hand:
             return
-        self.progress.say(f"{len(self.in_hand)} runs save their states and end; a second Ctrl-C ends this at once")
+        self.progress.say(
+            f"{counted(len(self.in_hand), 'run')} in hand: each saves its state and ends; a second Ctrl-C kills them"
+        )
+        self.stopping = True
         for mine in self.in_hand.values():
-            mine.stopped = True
             mine.job.stop()
-        while self.in_hand:
-            self._collect()
+        while any(mine.job.state() != "ended" for mine in self.in_hand.values()):
             time.sleep(POLL_SECONDS)
+        self._collect()
+
+    def _kill(self) -> None:
+        """End what is still in hand: at a second signal."""
+        for mine in [*self.in_hand.values()]:
+            mine.job.kill()
+            mine.claim.release()
 
     # What is kept
 
@@ -471,7 +486,6 @@ class Driver:
                     continue
                 self.known[run.name] = replace(found, has_model=False)
                 self._changed = True
-        self._plan()
 
     def _tell(self, *, at_once: bool = False) -> None:
         """Show the study, and write study.json where something has changed, at most once a second."""

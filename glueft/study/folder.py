@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import write_text
@@ -21,8 +23,7 @@ from glueft.study.result import RecipeResult, StudyRun
 from glueft.system.plain_file import UnreadableError, read_json
 
 
-@dataclass
-class Notes:
+class Notes(BaseModel):
     """What drivers note of a run beside its run folders, in `job.json`.
 
     Attributes:
@@ -67,13 +68,41 @@ class StudyFolder:
 
     def notes(self, name: str) -> Notes:
         """What drivers have noted of a run; nothing where that cannot be read."""
-        with suppress(UnreadableError, FileNotFoundError, TypeError):
-            return Notes(**read_json(self.of_run(name) / "job.json"))
+        with suppress(UnreadableError, OSError, ValueError):
+            return Notes.model_validate(read_json(self.of_run(name) / "job.json"))
         return Notes()
 
     def note(self, name: str, notes: Notes) -> None:
         """Write what is noted of a run."""
-        write_text(self.of_run(name) / "job.json", json.dumps(notes.__dict__, indent=2) + "\n")
+        write_text(self.of_run(name) / "job.json", notes.model_dump_json(indent=2) + "\n")
+
+    def logged(self, name: str) -> int:
+        """How many bytes the log of a run has."""
+        try:
+            return self.log(name).stat().st_size
+        except OSError:
+            return 0
+
+    def last_words(self, name: str, logged: int, code: int | None) -> str:
+        """Return in one line why a process has ended that has left no record of it.
+
+        Args:
+            name: of the run.
+            logged: bytes of the log that were there before.
+            code: its exit code; None where it was lost.
+        """
+        lines: list[str] = []
+        with suppress(OSError), self.log(name).open("rb") as log:
+            log.seek(logged)
+            lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+        if (
+            code == 2 and lines
+        ):  # An error of glueft: a line, and below it what was expected, received and is to be done
+            message = max((number for number, line in enumerate(lines) if not line.startswith(" ")), default=0)
+            received = [line.split(":", 1)[1].strip() for line in lines[message:] if line.startswith("  received:")]
+            return ": ".join([lines[message].strip(), *received])
+        how = "it was lost" if code is None else f"signal {-code} ended it" if code < 0 else f"exit code {code}"
+        return f"{how}; the last line it printed: {lines[-1].strip()}" if lines else how
 
     def attempts(self, name: str) -> list[Path]:
         """The run folders of a run, the earliest first."""
@@ -89,6 +118,7 @@ class StudyFolder:
         recipe: RecipeResult,
         *,
         retries: int,
+        prunes: bool = True,
         parent: Mapping[str, str] | None = None,
         claimed: bool = False,
         with_model: bool = False,
@@ -99,6 +129,7 @@ class StudyFolder:
             run: as it was planned.
             recipe: its recipe.
             retries: times that a run is begun again after it has failed.
+            prunes: whether the study stops runs early; if not, one that was stopped goes on.
             parent: SHA-256 of the model files that it must have begun with, by name; None where it begins with the
                 checkpoint of the recipe.
             claimed: whether this process holds the claim on the run, so that nobody else's counts.
@@ -110,10 +141,6 @@ class StudyFolder:
             StudyRun(run.name, run.recipe, run.task, run.stage, run.setting, run.seed, run.trial),
             attempts=len(attempts),
         )
-        if not attempts:
-            if notes.failures and notes.failures > retries:
-                return replace(blank, state="failed", error=notes.error)
-            return replace(blank, state="running" if not claimed and self.is_claimed(run.name) else "waiting")
         latest: StudyRun | None = None
         for folder in reversed(attempts):
             record = _record(folder)
@@ -125,7 +152,7 @@ class StudyFolder:
                 continue
             latest = latest or self._open(blank, recipe, folder, record)
         latest = latest or blank
-        if notes.pruned is not None:
+        if notes.pruned is not None and prunes:
             return replace(latest, state="pruned", error=notes.pruned)
         if latest.state == "running" or (not claimed and self.is_claimed(run.name)):
             return replace(latest, state="running")
@@ -144,7 +171,7 @@ class StudyFolder:
         return record if ended and not self.notes(name).anew else None
 
     def left_out(
-        self, planned: Mapping[str, StudyRun], parents: Mapping[str, Mapping[str, str]]
+        self, planned: Mapping[str, StudyRun], parents: Mapping[str, Mapping[str, str] | None]
     ) -> list[tuple[str, str]]:
         """Return what lies in `runs/` and belongs to no planned run, or is an attempt whose result is not used.
 
@@ -164,13 +191,14 @@ class StudyFolder:
                     found.append((str(folder), "the study as it is now does not ask for it"))
             elif run.attempts > 1 or (run.attempts and run.folder is None):
                 found += [
-                    (str(attempt), self._why_unused(attempt, parents.get(run.recipe)))
+                    (str(attempt), self.why_unused(attempt, parents.get(run.recipe)))
                     for attempt in self.attempts(folder.name)
                     if attempt != run.folder
                 ]
         return found
 
-    def _why_unused(self, attempt: Path, parent: Mapping[str, str] | None) -> str:
+    def why_unused(self, attempt: Path, parent: Mapping[str, str] | None) -> str:
+        """Return why an attempt is not the result of its run."""
         record = _record(attempt)
         if record is None:
             return "its run.json cannot be read"
@@ -238,6 +266,7 @@ def _result_loss(record: Record) -> dict[str, float]:
     return {"loss": saved[-1].validation_loss} if saved else {}
 
 
+@cache
 def model_hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file of a run's model, by name.
 

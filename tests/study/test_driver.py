@@ -19,7 +19,7 @@ import pytest
 import study_worker
 from glueft.errors import StudyError
 from glueft.study import driver
-from glueft.study.folder import StudyFolder
+from glueft.study.folder import Notes, StudyFolder
 from glueft.study.planned import Planner
 from glueft.study.progress import StudyProgress
 from glueft.study.result import StudyResult
@@ -305,3 +305,48 @@ def test_what_a_killed_driver_left_running_is_waited_for(tmp_path: Path) -> None
     ended.start()
     result, _ = drive(study, tmp_path)
     assert states(result) == {"done": 1} and [line.split()[1] for line in starts(tmp_path)] == ["run", "resume"]
+
+
+def test_a_run_that_fails_is_tried_again_also_where_runs_are_pruned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "LOOK_SECONDS", 0.0)  # Its folder is seen while it runs.
+    study = small_study(study_recipe(), seeds=(1,), prune=Prune())
+    order(tmp_path, **dict.fromkeys(names(study, tmp_path).values(), "fail-once"))
+    assert [run.attempts for run in drive(study, tmp_path)[0].runs] == [2]
+
+
+@pytest.mark.parametrize(
+    ("printed", "code", "words"),
+    [
+        ("epoch 1\nthere are no rows\n  expected: rows\n  received: none\n", 2, "there are no rows: none"),
+        ("", 2, "exit code 2"),
+        ("epoch 1\n", -9, "signal 9 ended it; the last line it printed: epoch 1"),
+        ("", None, "it was lost"),
+    ],
+)
+def test_the_last_words_of_a_run_are_its_own(printed: str, code: int | None, words: str, tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    log = folder.log("rte")
+    log.parent.mkdir(parents=True)
+    log.write_text("an earlier attempt\n")
+    before = folder.logged("rte")
+    with log.open("a") as file:
+        file.write(printed)
+    assert folder.last_words("rte", before, code) == words
+
+
+def test_edits_of_what_is_kept_and_ended_early_hold_for_what_has_been_run(tmp_path: Path) -> None:
+    study = small_study(study_recipe(), seeds=(1,), prune=Prune(), keep_models="all")
+    (name,) = names(study, tmp_path).values()
+    folder = StudyFolder(tmp_path / study.name)
+    folder.of_run(name).mkdir(parents=True)
+    folder.note(name, Notes(pruned="it fell behind"))
+    assert states(drive(study, tmp_path)[0]) == {"pruned": 1} and not starts(tmp_path)
+    study = small_study(study_recipe(), seeds=(1,), keep_models="all")
+    assert drive(study, tmp_path)[0].runs[0].has_model
+    folder.log(name).with_name("job.json").write_text('{"failures": "many"}')
+    study = small_study(study_recipe(), seeds=(1,), keep_models="none")
+    with pytest.MonkeyPatch.context() as patch:  # There is nothing to run: a cluster is not asked for.
+        patch.setattr(Forks, "open", None)
+        assert not drive(study, tmp_path)[0].runs[0].has_model
