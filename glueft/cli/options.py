@@ -173,11 +173,12 @@ def read_either(
         RecipeError: it cannot be used; it holds every problem.
     """
     from glueft.recipe import StudyGivenError
-    from glueft.study.file import load_study
 
     try:
         return read_recipe(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
     except StudyGivenError as given:
+        from glueft.study.file import load_study  # a recipe does not need it
+
         return load_study(
             recipe,
             overrides or [],

@@ -47,14 +47,15 @@ def plan(
     disk. Time and memory are estimates, from a few real steps on a model that is thrown away. No file is left behind.
     """
     from glueft.recipe import Recipe
-    from glueft.study.plan import plan_study
-    from glueft.study.plan_table import study_plan_tables
     from glueft.terminal.plan_table import plan_tables
     from glueft.terminal.progress import make_progress
     from glueft.training.plan import plan_recipe
 
     progress = make_progress(sys.stdout)
     if not isinstance(recipe, Recipe):
+        from glueft.study.plan import plan_study
+        from glueft.study.plan_table import study_plan_tables
+
         planned = plan_study(recipe, output_dir=output_dir or "studies", probe=probe, progress=progress)
         if as_json:
             print_json(planned)

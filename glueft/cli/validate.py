@@ -59,12 +59,13 @@ def _good(name: str, overrides: Sequence[str], **options: Any) -> list[str]:
         RecipeError: it is not.
     """
     from glueft.recipe import StudyGivenError, load_recipe
-    from glueft.study.file import load_study
     from glueft.training.warnings import resume_notes
 
     try:
         recipe = load_recipe(name, overrides, **options)
     except StudyGivenError as given:
+        from glueft.study.file import load_study  # a recipe does not need it
+
         study = load_study(name, overrides, **options, text=given.text)
         names = ", ".join(recipe.name for recipe in study.recipes)
         return [f"good (a study of {counted(len(study.recipes), 'recipe')}: {names})"]

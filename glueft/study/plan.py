@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import StudyError
+from glueft.errors import GlueftError, StudyError
 from glueft.files import free_bytes
-from glueft.plugin.executor import Job, JobState, RunningJob
+from glueft.plugin.executor import Job, JobState, Pool, RunningJob
 from glueft.study.driver import POLL_SECONDS, PROGRAM
 from glueft.study.planned import parents_first
 from glueft.study.ranges import number_of_trials, space_of, value_at
@@ -82,7 +82,7 @@ def plan_study(
       "final" ones), `steps` and `seconds` of all of them together, `run_seconds` (the shortest and the longest),
       `peak_memory_bytes` of one, and `disk_bytes` that one leaves behind, with its model.
     - `runs`, `steps`: of all. `seconds`: `total` of all runs together, and `wall` with `slots` at once, each recipe
-      after the one that it starts from.
+      after the one that it starts from. `wall` and `slots` are None where the executor cannot be reached.
     - `peak_memory_bytes`: of as many of the largest runs as there are at once.
     - `disk`: `folder`, `needed_bytes` in the end, `most_bytes` before models are removed, and `free_bytes`.
     - `basis`: a sentence on the source of the numbers.
@@ -97,21 +97,22 @@ def plan_study(
 
     Raises:
         StudyError: a recipe's data or checkpoint cannot be used.
-        GlueftError: the executor can run nothing.
+        GlueftError: the executor runs on this machine, and can run nothing.
     """
     progress = Progress() if progress is None else progress
     asked = {recipe.name: _runs(study, recipe) for recipe in study.recipes}
     count = sum(map(len, asked.values()))
     with tempfile.TemporaryDirectory(prefix="glueft-plan-") as folder:
-        pool = study.executor.open(Path(folder), progress.say, jobs=count)
+        pool = _pool(study, Path(folder), count, progress)
         try:
-            start = pool.start if study.executor.here else _Child
-            slots = max(1, pool.slots)
+            slots = None if pool is None else max(1, pool.slots)
+            described = "not to be reached from here" if pool is None else pool.describe()
+            start, at_once = (pool.start, slots) if pool is not None and study.executor.here else (_Child, 1)
             with progress.phase(f"planning {counted(len(study.recipes), 'recipe')}"):
-                probes = _probe(asked, Path(folder), start, slots if study.executor.here else 1, probe=probe)
-            described = pool.describe()
+                probes = _probe(asked, Path(folder), start, at_once or 1, probe=probe)
         finally:
-            pool.close()
+            if pool is not None:
+                pool.close()
     recipes = [_of_recipe(recipe, study.trials, asked[recipe.name], probes[recipe.name]) for recipe in study.recipes]
     memory = [found.memory for found in probes.values()]
     place = Path(output_dir) / study.name
@@ -125,7 +126,7 @@ def plan_study(
         "runs": count,
         "steps": sum(each["steps"] for each in recipes),
         "seconds": _seconds(study, asked, probes, slots) if probe else None,
-        "peak_memory_bytes": None if None in memory else min(slots, count) * max(map(int, filter(None, memory))),
+        "peak_memory_bytes": None if None in memory else min(slots or 1, count) * max(map(int, filter(None, memory))),
         "disk": _disk(study, asked, probes) | {"folder": str(place), "free_bytes": free_bytes(place)},
         "basis": "one probe a recipe, of its first setting, "
         + ("as the executor runs it" if study.executor.here else "on this machine, one at a time")
@@ -141,6 +142,21 @@ class _Run:
 
     stage: str
     recipe: Recipe
+
+
+def _pool(study: Study, folder: Path, jobs: int, progress: Progress) -> Pool | None:
+    """What the executor has for the runs; None where its cluster cannot be reached from this machine.
+
+    Raises:
+        GlueftError: the executor runs on this machine, and can run nothing.
+    """
+    try:
+        return study.executor.open(folder, progress.say, jobs=jobs)
+    except GlueftError as error:
+        if study.executor.here:
+            raise
+        progress.warn(f"{error.in_one_line}; how many runs it would have at once is not known")
+        return None
 
 
 def _runs(study: Study, recipe: StudyRecipe) -> list[_Run]:
@@ -265,10 +281,10 @@ def _of_recipe(recipe: StudyRecipe, trials: int, runs: Sequence[_Run], probe: _P
 
 
 def _seconds(
-    study: Study, asked: Mapping[str, Sequence[_Run]], probes: Mapping[str, _Probe], slots: int
-) -> dict[str, float]:
-    """The seconds of all runs together, and until the last ends with so many at once."""
-    free = [0.0] * slots  # when each slot is free
+    study: Study, asked: Mapping[str, Sequence[_Run]], probes: Mapping[str, _Probe], slots: int | None
+) -> dict[str, float | None]:
+    """The seconds of all runs together, and until the last ends with so many at once; None if that is unknown."""
+    free = [0.0] * (slots or 1)  # when each slot is free
     ready: dict[str, float] = {}  # when the last run of each recipe has ended
     total = 0.0
     for recipe in parents_first(study.recipes):
@@ -279,7 +295,7 @@ def _seconds(
             heapq.heappush(free, end)
             ready[recipe.name] = max(ready.get(recipe.name, 0.0), end)
             total += seconds
-    return {"total": total, "wall": max(ready.values())}
+    return {"total": total, "wall": None if slots is None else max(ready.values())}
 
 
 def _disk(study: Study, asked: Mapping[str, Sequence[_Run]], probes: Mapping[str, _Probe]) -> dict[str, int]:

@@ -39,9 +39,10 @@ def total_table(plan: dict[str, Any]) -> Table:
     table.add_row("executor", f"{plan['executor']}: {plan['runs_at_once']}")
     if plan["seconds"] is not None:
         total, wall = plan["seconds"]["total"], plan["seconds"]["wall"]
-        table.add_row("time", f"about {_hours(wall)}; {_hours(total)} of all runs together")
+        whole = f"{_hours(total)} of all runs together"
+        table.add_row("time", whole if wall is None else f"about {_hours(wall)}; {whole}")
     if plan["peak_memory_bytes"] is not None:
-        at_once = min(plan["slots"], plan["runs"])
+        at_once = min(plan["slots"] or 1, plan["runs"])
         table.add_row("memory", f"{size(plan['peak_memory_bytes'])} for {counted(at_once, 'run')} at once")
     disk = plan["disk"]
     free = "" if disk["free_bytes"] is None else f", {size(disk['free_bytes'])} free"

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from glueft.cli.main import command_line
+from glueft.errors import GlueftError
 from glueft.plugin.executor import Job
 from glueft.study import plan as study_plan
 from glueft.study.file import load_study
 from glueft.study.plan import plan_study
 from glueft.study.plan_table import study_plan_tables
+from glueft.training.progress import Progress
 
 Captured = pytest.CaptureFixture[str]
 TEXT = """[study]
@@ -42,6 +44,16 @@ class _Ended:
 
     def exit_code(self) -> int:
         return 0
+
+
+class Said(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @pytest.fixture
@@ -120,12 +132,43 @@ def test_the_table_of_a_plan(tmp_path: Path, probes: list[tuple[str, ...]]) -> N
     assert values["executor"].startswith("local: 2 runs at once")
 
 
+def test_a_cluster_that_cannot_be_reached_is_no_reason_not_to_plan(
+    tmp_path: Path, probes: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*args: Any, **options: Any) -> None:
+        raise GlueftError("no cluster", fix="start one")
+
+    monkeypatch.setattr("glueft_executors.local.Local.open", unreachable)
+    (tmp_path / "study.toml").write_text(TEXT)
+    said = Said()
+    planned = plan_study(load_study(tmp_path / "study.toml"), progress=said)
+    assert said.lines == ["warning: no cluster: start one; how many runs it would have at once is not known"]
+    assert planned["slots"] is None and planned["seconds"] == {"total": 314.0, "wall": None}
+    (_, total) = study_plan_tables(planned)
+    assert [str(cell) for cell in list(total.columns[1].cells)[2:4]] == [
+        "5:14 of all runs together", "2 KiB for 1 run at once"
+    ]  # fmt: skip
+    monkeypatch.setattr("glueft_executors.local.Local.here", True)
+    with pytest.raises(GlueftError, match="no cluster"):
+        plan_study(load_study(tmp_path / "study.toml"))
+
+
 def test_rows_and_steps_of_a_real_one(capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     command = ["plan", "mrpc-study", "--sample", "--no-probe", "--set", "study.recipes=['mrpc']", "--json"]
     assert command_line(command) == 0
     planned = json.loads(capsys.readouterr().out)
     assert planned["runs"] == 6 * 2 + 2 and planned["recipes"][0]["steps"] > 0
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.slow
+def test_a_probe_as_the_executor_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    planned = plan_study(load_study("mrpc-study", ["training.epochs=1"], sample=True))
+    (mrpc,) = planned["recipes"]
+    assert 0 < mrpc["run_seconds"][0] <= planned["seconds"]["wall"] <= planned["seconds"]["total"]
+    assert planned["peak_memory_bytes"] >= mrpc["peak_memory_bytes"] > 10**8
     assert [*tmp_path.iterdir()] == []
 
 
