@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import study_worker
-from glueft.errors import StudyError
+from glueft.errors import GlueftError, StudyError
 from glueft.study import driver
 from glueft.study.folder import Notes, StudyFolder
 from glueft.study.planned import Planner
@@ -350,3 +350,20 @@ def test_edits_of_what_is_kept_and_ended_early_hold_for_what_has_been_run(tmp_pa
     with pytest.MonkeyPatch.context() as patch:  # There is nothing to run: a cluster is not asked for.
         patch.setattr(Forks, "open", None)
         assert not drive(study, tmp_path)[0].runs[0].has_model
+
+
+def test_the_progress_ends_also_where_the_executor_cannot_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A live table that did not end would leave the terminal without its cursor."""
+    study = small_study(study_recipe())
+    ends = []
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise GlueftError("no cluster", expected="one", received="none", fix="start it")
+
+    monkeypatch.setattr(type(study.executor), "open", refuse)
+    monkeypatch.setattr(Told, "end", lambda self, result: ends.append(result))
+    with pytest.raises(GlueftError, match="no cluster"):
+        drive(study, tmp_path)
+    assert [states(result) for result in ends] == [{"waiting": 2}]
