@@ -16,6 +16,7 @@ from glueft.study.result import StudyResult, StudyRun
 from glueft.study.running import OVER, Now, look, study_seconds_left
 from glueft.study.words import counts_text, setting_text
 from glueft.system.console import PlainConsole, Table, cell
+from glueft.system.interruption import at_the_end, forget
 from glueft.text import duration, printable_line, say, score_text
 
 # Seconds between two drawings of the table, between two looks into the folder of a run, and between two plain lines
@@ -179,6 +180,7 @@ class LiveStudyProgress(_Shown):
         self._drawn = 0.0
         self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
         self._live.start()
+        at_the_end(self._stop)  # It gives the terminal its cursor back.
         self._draw()
 
     def changed(self, result: StudyResult) -> None:
@@ -188,13 +190,18 @@ class LiveStudyProgress(_Shown):
 
     def end(self, result: StudyResult) -> None:
         super().changed(result)
-        if self._live is not None:
-            self._draw()
-            self._live.stop()
-            self._live = None
+        self._draw()
+        forget(self._stop)
+        self._stop()
+
+    def _stop(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
     def _draw(self) -> None:
-        assert self._live is not None
+        if self._live is None:
+            return
         self._drawn = time.monotonic()
         running = self.running()
         # Of the window's lines two are the counts and the table's header, and two may say what is left out; the last

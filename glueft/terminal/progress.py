@@ -13,6 +13,7 @@ from rich.text import Text
 
 from glueft.metrics import titled
 from glueft.system.console import PLAIN_SECONDS, PlainConsole, Table, cell, plain_column
+from glueft.system.interruption import at_the_end, forget
 from glueft.terminal.result_tables import epoch_table, result_table
 from glueft.text import duration, epoch_text, say, score_text
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
@@ -110,6 +111,7 @@ class RichProgress(_Shown):
             f"epoch {epoch}/{self.epochs}", total=self.num_train_steps, completed=training.step, state=state
         )
         self.bar.start()
+        at_the_end(self.bar.stop)  # It gives the terminal its cursor back.
 
     def step(self, report: StepReport) -> None:
         if self.due(report, BAR_SECONDS) or report.step == self.num_train_steps:
@@ -126,6 +128,7 @@ class RichProgress(_Shown):
         self.bar.update(self.task, description=f"epoch {upcoming}/{self.epochs}")
 
     def end(self, error: BaseException | None) -> None:
+        forget(self.bar.stop)
         self.bar.stop()
 
     def tables(self, *tables: Table) -> None:

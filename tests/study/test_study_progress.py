@@ -19,6 +19,7 @@ from glueft.study.progress import LiveStudyProgress, PlainStudyProgress, make_st
 from glueft.study.result import StudyResult, StudyRun
 from glueft.study.running import Now, look, study_seconds_left
 from glueft.study.words import setting_text
+from glueft.system import interruption
 from glueft.system.console import PlainConsole
 from glueft.system.process_identity import process_identity
 from report_runs import change_record, make_table_run
@@ -135,6 +136,21 @@ def test_the_live_table_of_many_runs_fits_the_window(
     assert table[-2] == "… 852 more wait"
     assert "\x1b[31m cannot" not in stream.getvalue()
     assert "[red]rows.tsv[/red] \\x1b[31m" in stream.getvalue() or width == 60
+
+
+def test_the_terminal_has_its_cursor_again_whatever_ends_the_process(
+    runs: list[StudyRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interruption, "_last", [])
+    stream = io.StringIO()
+    progress = LiveStudyProgress(PlainConsole(stream, force_terminal=True, width=120, height=30))
+    progress.begin(result_of(tmp_path, runs))
+    assert not stream.getvalue().endswith("\x1b[?25h")
+    interruption.say_last()  # as on a second Ctrl-C, which ends the process on the spot
+    shown = stream.getvalue()
+    assert shown.endswith("\x1b[?25h")
+    progress.end(progress.result)
+    assert stream.getvalue() == shown and interruption._last == []
 
 
 def test_the_live_table_shows_all_runs_where_there_is_room(

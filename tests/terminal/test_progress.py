@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from glueft.runs.record import Record
+from glueft.system import interruption
 from glueft.terminal.progress import PlainProgress, RichProgress, make_progress, seconds_left
 from glueft.text import duration
 from glueft.training.observers import EpochReport, MidEpochReport, StepReport, Training
@@ -73,6 +74,17 @@ def training(epochs: int, num_train_steps: int) -> Training:
     batches = SimpleNamespace(epochs=epochs, num_train_steps=num_train_steps)
     session: Any = SimpleNamespace(batches=batches, metric_labels={})
     return Training(session, [], StepTimes(by_shape=False))
+
+
+def test_the_terminal_has_its_cursor_again_whatever_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "_last", [])
+    stream = io.StringIO()
+    progress = RichProgress(Console(file=stream, force_terminal=True, width=120))  # type: ignore[arg-type]
+    progress.begin(training(1, 10))
+    interruption.say_last()  # as on a second Ctrl-C, which ends the process on the spot
+    assert stream.getvalue().endswith("\x1b[?25h")
+    progress.end(None)
+    assert interruption._last == []
 
 
 def play(progress: Any) -> None:
