@@ -202,6 +202,12 @@ class StudyCheck(TableCheck):
         options = self.options(StudyOptions, ("study",), table, "[study]")
         if options is None:
             self.drop_echoes()
+            if isinstance(executor := table.get("executor"), str):
+                fix = f"write executor = {{plugin = {quoted(executor)}}}"
+                self.problems = [
+                    replace(problem, fix=fix) if problem.path == "study.executor" else problem
+                    for problem in self.problems
+                ]
             wrong = [f"{problem.path}." for problem in self.problems[before:]]
             good = {
                 key: value
