@@ -106,7 +106,7 @@ class _Shown(StudyProgress):
                 continue
             looked = self._looks.get(run.name)
             if looked is None or moment - looked[0] >= LOOKED:
-                now = self._timed(run.name, look(self.result.folder, run), moment)
+                now = self._timed(run.name, look(self.result.folder, run, self.result.runs), moment)
                 looked = self._looks[run.name] = moment, now
             found[run.name] = run, looked[1]
         return found

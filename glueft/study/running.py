@@ -36,8 +36,15 @@ class Now:
     seconds_left: float | None
 
 
-def look(study: Path, run: StudyRun) -> Now:
-    """Look into the folder of a run, which may not be there yet. Nothing is raised."""
+def look(study: Path, run: StudyRun, runs: Sequence[StudyRun] = ()) -> Now:
+    """Look into the folder of a run, which may not be there yet. Nothing is raised.
+
+    Args:
+        study: the folder of the study.
+        run: of it.
+        runs: of the study: those of the same recipe that are done tell how long a step takes. Else the steps of the
+            run itself do, with the time for compiling them.
+    """
     of_study = StudyFolder(study)
     claimed = is_running(of_study.of_run(run.name), None)
     attempts = of_study.attempts(run.name)
@@ -51,7 +58,17 @@ def look(study: Path, run: StudyRun) -> Now:
     trained = opened.is_running()
     how_far = HowFar.of(folder, opened.record)
     alive = True if claimed or trained else None if claimed is None and trained is None else False
-    left = seconds_left(folder, opened.record, how_far) if alive is not False else None
+    left = None
+    if alive is not False:
+        usual = [
+            other.seconds / other.steps
+            for other in runs
+            if other.recipe == run.recipe and other.state == "done" and other.seconds and other.steps
+        ]
+        if usual and how_far.planned is not None:
+            left = fmean(usual) * (how_far.planned - how_far.step)
+        else:
+            left = seconds_left(folder, opened.record, how_far)
     return Now(alive, folder, how_far.step, how_far.planned, left)
 
 

@@ -97,7 +97,7 @@ def study_status(folder: str | os.PathLike[str]) -> Status:
     """
     written = read_result(folder)
     result = replace(written, recipes=[_looked_at(recipe, written) for recipe in written.recipes])
-    now = {run.name: look(result.folder, run) for run in result.runs if run.state == "running"}
+    now = {run.name: look(result.folder, run, result.runs) for run in result.runs if run.state == "running"}
     state: Literal["running", "stopped", "done"] = "stopped"
     if now:
         state = "running"

@@ -90,7 +90,7 @@ def test_now_and_then_a_plain_line_says_how_far_the_runs_are(
     progress.changed(progress.result)
     assert len(stream.getvalue().splitlines()) == 1
     monkeypatch.setattr(study_progress, "SAID", 0.0)
-    monkeypatch.setattr(study_progress, "look", lambda study, run: Now(True, study, 3, 10, 30.0))
+    monkeypatch.setattr(study_progress, "look", lambda study, run, runs: Now(True, study, 3, 10, 30.0))
     progress.changed(progress.result)
     named = ", ".join(f"run{n} at step 3/10 (0:30 left)" for n in range(4))
     assert stream.getvalue().splitlines()[1:] == [
@@ -109,7 +109,7 @@ def test_the_live_table_of_many_runs_fits_the_window(
     stream = io.StringIO()
     console = PlainConsole(stream, force_terminal=True, width=width, height=20)
     progress = LiveStudyProgress(console)
-    monkeypatch.setattr(study_progress, "look", lambda study, run: Now(True, study, 50, 100, 61.0))
+    monkeypatch.setattr(study_progress, "look", lambda study, run, runs: Now(True, study, 50, 100, 61.0))
     runs = [planned(seed, setting={RATE: 2e-5}) for seed in range(1, 1001)]
     progress.begin(result_of(tmp_path, runs))
     for number in range(100):
@@ -158,7 +158,7 @@ def test_the_live_table_shows_all_runs_where_there_is_room(
 ) -> None:
     stream = io.StringIO()
     progress = LiveStudyProgress(PlainConsole(stream, force_terminal=True, width=120, height=30))
-    monkeypatch.setattr(study_progress, "look", lambda study, run: Now(False, None, 0, None, None))
+    monkeypatch.setattr(study_progress, "look", lambda study, run, runs: Now(False, None, 0, None, None))
     runs[0] = ended(1, 0.81234, collapsed=True, setting=runs[0].setting)
     runs[1] = replace(runs[1], state="running")
     progress.begin(result_of(tmp_path, runs))
@@ -180,7 +180,7 @@ def test_the_time_left_is_of_the_steps_that_were_seen(
     progress = PlainStudyProgress(io.StringIO())
     moment, step = 0.0, 4
     monkeypatch.setattr(study_progress.time, "monotonic", lambda: moment)
-    monkeypatch.setattr(study_progress, "look", lambda study, run: Now(True, study, step, 100, 999.0))
+    monkeypatch.setattr(study_progress, "look", lambda study, run, runs: Now(True, study, step, 100, 999.0))
     running = replace(runs[0], state="running")
     progress.begin(result_of(tmp_path, [running]))
     seen = []
@@ -219,6 +219,10 @@ def test_a_run_is_looked_up_in_its_folder(tmp_path: Path) -> None:
     change_record(attempt, parts=[part])
     os.utime(attempt / "run.json", (now - 20, now - 20))
     assert look(tmp_path, run).seconds_left == pytest.approx(60, abs=2)
+    # Others of the recipe that are done tell how long a step takes.
+    done = [ended(2, 0.8, steps=100, seconds=200.0), ended(3, 0.8, steps=50, seconds=200.0)]
+    assert look(tmp_path, run, [*done, planned(4)]).seconds_left == pytest.approx(3 * 60)
+    assert look(tmp_path, run, [replace(done[0], recipe="cola")]).seconds_left == pytest.approx(60, abs=2)
     lease.release()
     assert look(tmp_path, run).alive is None
     change_record(attempt, process=process_identity() | {"pid": 2**22 + 1})

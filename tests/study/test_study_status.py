@@ -88,9 +88,9 @@ def test_what_has_become_of_the_runs_is_in_their_folders(folder: Path) -> None:
     assert [run.score for run in status.result.runs if run.state == "done"] == [0.9, 1.0]
     assert status.result.runs[2].step == 4
     second, sixth = status.now["mrpc-seed2-00000000"], status.now["mrpc-seed6-00000000"]
-    assert (second.step, second.steps, second.seconds_left) == (4, 8, pytest.approx(20, abs=3))
+    assert (second.step, second.steps, second.seconds_left) == (4, 8, 1.75)  # the fourth took 3.5 s
     assert (sixth.step, sixth.steps, sixth.seconds_left) == (0, None, None)
-    assert status.seconds_left is not None and status.seconds_left > 20
+    assert status.seconds_left is not None and status.seconds_left > 10
 
 
 def test_the_table_and_json(folder: Path, capsys: Captured) -> None:
@@ -107,15 +107,11 @@ def test_the_table_and_json(folder: Path, capsys: Captured) -> None:
     assert lines[-1] == "mrpc-seed5-00000000 failed: DataError: [red]x[/red] \\x1b[31mcannot be read"
     assert command_line(["study", "status", str(folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["study"], told["state"], told["folder"], told["goes_on_with"]) == (
-        "glue",
-        "running",
-        str(folder),
-        None,
-    )
+    assert (told["study"], told["state"], told["folder"]) == ("glue", "running", str(folder))
+    assert told["goes_on_with"] is None
     assert told["counts"] == {"done": 2, "running": 2, "waiting": 2, "failed": 1}
     second = told["runs"][1]
-    assert (second["step"], second["steps"], second["state"]) == (4, 8, "running") and second["seconds_left"] > 10
+    assert (second["step"], second["steps"], second["state"]) == (4, 8, "running") and second["seconds_left"] == 1.75
     assert told["runs"][0]["setting"] == {RATE: 2e-5} and told["recipes"][0]["chosen"] == {RATE: 2e-5}
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "heartbeat"} == before
 
