@@ -84,6 +84,8 @@ def main() -> int:
         run.close({"total": 1.0})
     except (TrainingError, KeyboardInterrupt) as error:
         take()
+        if not isinstance(error, TrainingError):
+            (run.folder / "checkpoints" / "step-1").mkdir(parents=True, exist_ok=True)
         run.close({"total": 0.5}, error)
         if isinstance(error, TrainingError):
             print(error, file=sys.stderr)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from glueft.errors import GlueftError, RunFolderError, StudyError
 from glueft.files import write_text
 from glueft.plugin.executor import Job, Pool, RunningJob
+from glueft.runs.checkpoints import remove_states
 from glueft.runs.clock import now
 from glueft.runs.lease import Lease, read_heartbeat
 from glueft.runs.models import remove_model
@@ -303,6 +304,8 @@ class Driver:
             pass
         elif mine.pruned is not None:
             notes.pruned = mine.pruned
+            for attempt in self.folder.attempts(run.name):  # It does not go on, and a state is three models large.
+                remove_states(attempt)
         elif self.stopping or code in _ENDED_FROM_OUTSIDE:
             pass
         elif code == _WRONG and not began and mine.resumes:

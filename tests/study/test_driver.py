@@ -238,7 +238,8 @@ def test_poor_runs_are_pruned_and_their_settings_not_chosen(tmp_path: Path) -> N
     order(tmp_path, **{rates[min(rates)]: "slow"})
     result, told = drive(study, tmp_path)
     assert states(result) == {"done": 4, "pruned": 2} and any("is stopped" in line for line in told)
-    last = result.recipes[0].runs[-1]
+    stopped, last = result.recipes[0].runs[-2:]
+    assert stopped.folder is not None and not (stopped.folder / "checkpoints").exists()
     assert last.error == "the run of another seed of this setting was stopped" and last.attempts == 0
     again, _ = drive(study, tmp_path)
     assert states(again) == states(result) and again.recipes[0].chosen == result.recipes[0].chosen
