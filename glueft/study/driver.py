@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, RunFolderError, StudyError
 from glueft.files import write_text
-from glueft.plugin.executor import Job, Pool, RunningJob
+from glueft.plugin.executor import Job, JobState, Pool, RunningJob
 from glueft.runs.checkpoints import remove_states
 from glueft.runs.clock import now
 from glueft.runs.lease import Lease, read_heartbeat
@@ -57,6 +57,7 @@ class _InHand:
         logged: bytes of its log that were there before.
         resumes: whether it goes on with an attempt that was ended.
         pruned: why it was asked to end, where that was for its poor scores.
+        state: of the job, when it was last asked for.
     """
 
     job: RunningJob
@@ -67,6 +68,7 @@ class _InHand:
     logged: int
     resumes: bool
     pruned: str | None = None
+    state: JobState = "waiting"
 
 
 class Driver:
@@ -175,7 +177,7 @@ class Driver:
 
     def _with_facts(self, plan: RecipeResult) -> RecipeResult:
         """Return a recipe with what is now known of its runs, and what the record of one that is done tells of all."""
-        runs = [self.known.get(run.name, run) for run in plan.runs]
+        runs = [self._as_shown(self.known.get(run.name, run)) for run in plan.runs]
         reported = [self.known.get(run.name, run) for run in plan.reported]
         done = next((run.folder for run in (*reported, *runs) if run.state == "done" and run.folder is not None), None)
         if done is not None and self._records.get(plan.name, (None,))[0] != done:
@@ -192,6 +194,11 @@ class Driver:
             metric_labels=record.metric_labels,
             row_notes=record.data.notes,
         )
+
+    def _as_shown(self, run: StudyRun) -> StudyRun:
+        """Return a run as users see it: one that the executor has in its queue waits."""
+        mine = self.in_hand.get(run.name)
+        return replace(run, state="waiting") if mine is not None and mine.state == "waiting" else run
 
     # The plan
 
@@ -268,11 +275,12 @@ class Driver:
         due = time.monotonic() - self._looked > LOOK_SECONDS
         ended = False
         for name, mine in [*self.in_hand.items()]:
-            state = mine.job.state()
+            before, mine.state = mine.state, mine.job.state()
+            self._changed = self._changed or mine.state != before
             if mine.notes.id != mine.job.id:  # A queue gives it late.
                 mine.notes.id = mine.job.id
                 self.folder.note(name, mine.notes)
-            if state == "ended":
+            if mine.state == "ended":
                 del self.in_hand[name]
                 self._ended(mine)
                 ended = True

@@ -90,9 +90,12 @@ class LocalPool:
         self.memory = memory
         self.needed: int | None = None  # bytes: the most that a job so far was expected to take
         self.running: list[LocalJob] = []
-        self.most = options.parallel if isinstance(options.parallel, int) else self._most(jobs)
+        self.most = self.places = options.parallel if isinstance(options.parallel, int) else self._places(jobs)
+        self.most = self.slots
+        # As many for all runs of the study: with other ones a run has other last digits.
+        self.threads = max(1, cores // self.most)
 
-    def _most(self, jobs: int | None) -> int:
+    def _places(self, jobs: int | None) -> int:
         """How many runs at once, whatever their memory."""
         places = self.cores
         if self.gpus:
@@ -110,18 +113,13 @@ class LocalPool:
             return self.most
         return max(1, min(self.most, int(self.memory * USED_PART // (self.needed or USUAL_MEMORY))))
 
-    @property
-    def threads(self) -> int:
-        """With how many threads a run computes."""
-        return max(1, self.cores // self.slots)
-
     def describe(self) -> str:
         """How many at once, and what each has."""
         at_once = f"{counted(self.slots, 'run')} at once on this machine"
         each = f"{counted(self.threads, 'core')}{' each' if self.slots > 1 else ''}"
         if self.gpus:
             each = f"{counted(len(self.gpus), 'GPU')}, {each}"
-        limited = f" (memory for no more than {self.slots})" if self.slots < self.most else ""
+        limited = f" (memory for no more than {self.slots})" if self.slots < self.places else ""
         return f"{at_once}, {each}{limited}"
 
     def start(self, job: glueft.Job) -> LocalJob:

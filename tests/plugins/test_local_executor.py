@@ -151,7 +151,7 @@ def test_what_a_run_needs_of_the_memory_counts(tmp_path: Path) -> None:
     ended(here.start(job(tmp_path, "pass", memory=4 * GB)))
     assert here.slots == 2
     ended(here.start(job(tmp_path, "pass", memory=GB)))
-    assert here.slots == 2
+    assert (here.slots, here.threads) == (2, 2)
     ended(here.start(job(tmp_path, "pass", memory=40 * GB)))
     assert here.slots == 1
 
