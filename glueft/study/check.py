@@ -45,10 +45,8 @@ RESERVED = {
 
 # The same of keys that may be set once: they say on which rows settings are compared.
 _ROWS = ("settings are compared on the same rows", "set it once, in [study.set]")
-COMPARED = dict.fromkeys(
-    ("data.held_out", "data.held_out_seed", "data.limit_validation", "data.source", "data.folder", "data.revision"),
-    _ROWS,
-)
+_ROWS_FROM = ("data.source", "data.folder", "data.revision")
+COMPARED = dict.fromkeys((*_ROWS_FROM, "data.held_out", "data.held_out_seed", "data.limit_validation"), _ROWS)
 
 
 class StudyCheck(TableCheck):
@@ -99,7 +97,7 @@ class StudyCheck(TableCheck):
         seeds, final_seeds = self._seeds(options)
         prune = self._prune(options.prune)
         self._sampler(options.sampler)
-        checks = [SettingsCheck(draft, changes_of(draft.name, changes).values(), options, starts) for draft in drafts]
+        checks = [SettingsCheck(draft, _changes_for(draft, drafts, changes), options, starts) for draft in drafts]
         recipes = [check.recipe() for check in checks]
         self.problems += [*files.problems, *_with_recipes({check.draft.name: check.problems for check in checks})]
         use_registry(*dict.fromkeys([*self.files, *(file for draft in drafts for file in draft.files)]))
@@ -536,6 +534,14 @@ class StudyCheck(TableCheck):
             fix = "add a grid, or put the seeds into seeds"
             message = "final_seeds are for the setting that is chosen, and there is nothing to choose"
             self.add(("study", "final_seeds"), message, fix=fix, **told)
+
+
+def _changes_for(draft: RecipeDraft, drafts: Sequence[RecipeDraft], changes: Sequence[Change]) -> list[Change]:
+    """What is changed in a recipe: where all rows are is not for one that names its own files, beside others."""
+    found = changes_of(draft.name, changes).values()
+    if not draft.reads_own_files or all(each.reads_own_files for each in drafts):
+        return [*found]
+    return [change for change in found if change.recipe is not None or change.key not in _ROWS_FROM]
 
 
 def _value(change: Change, checks: Sequence[SettingsCheck]) -> Any:

@@ -11,7 +11,8 @@ from typing import Any
 from glueft.metrics.choice import options_of
 from glueft.plugin.file import PluginFile
 from glueft.plugin.origin import Origin
-from glueft.plugin.registry import Registry, use_registry
+from glueft.plugin.registry import Registry, load_registry, use_registry
+from glueft.plugin.task import Task
 from glueft.recipe import Recipe
 from glueft.recipe.check import RecipeCheck
 from glueft.recipe.overrides import Override, apply
@@ -101,6 +102,14 @@ class RecipeDraft:
     files: tuple[PluginFile, ...] = ()
     unusable: Sequence[Problem] = ()
     brought: Mapping[tuple[str, str], Origin] = field(default_factory=dict)
+
+    @property
+    def reads_own_files(self) -> bool:
+        """Whether the task names its own files, so that it takes no other source of rows."""
+        task = self.tables.get("task")
+        name = task.get("plugin") if isinstance(task, dict) else None
+        found = load_registry(*self.files).plugins.get(("task", name)) if isinstance(name, str) else None
+        return found is not None and issubclass(found.cls, Task) and found.cls.reads_own_files
 
     def locations(self, changes: Collection[Change] = ()) -> RecipeLocations:
         """The locations of the recipe's values with these changes."""

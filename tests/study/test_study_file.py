@@ -171,6 +171,17 @@ def test_the_command_line_holds_for_every_run() -> None:
     assert [recipe.name for recipe in study_from(text, "study.recipes=['mnli']").recipes] == ["mnli"]
 
 
+def test_a_recipe_that_names_its_own_files_keeps_them() -> None:
+    text = '[study]\nrecipes = ["table", "rte"]\n'
+    table, rte = study_from(text, sample=True).recipes
+    assert rte.base.data.source == "sample" and table.base.model.checkpoint == rte.base.model.checkpoint
+    assert table.base.task.options.train.endswith("table.csv")
+    table, rte = study_from(text, data_dir="glue").recipes
+    assert rte.base.data.folder == str(Path("glue").absolute()) and table.base.data.folder is None
+    with pytest.raises(RecipeError, match="names its own files"):
+        study_from('[study]\nrecipes = ["table"]\n', data_dir="glue")
+
+
 def test_a_complete_study_is_the_same_study_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "mine.toml").write_text(RECIPE + "\n[hub]\npush = 'a/b'\n")
