@@ -12,12 +12,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glueft.cli.main import command_line
+from glueft.plugin.registry import load_registry
 from hook_reference import BEGIN, DOCUMENT, END, HOOKS, arguments, described, parts, reference
 from plugin_packages import install
 
@@ -110,10 +113,38 @@ def outcome(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcom
         callbacks = [{{ plugin = "target", accuracy = 0.01 }}, {{ plugin = "noise" }}]
         """
     )
+    code, out, errors = run_here(folder, "weather.toml", "--json")
+    assert code == 0, errors
     environment = os.environ | {"PYTHONPATH": str(folder / "site"), "GLUEFT_TRACE_PLUGINS": "1"}
-    done = glueft(folder, environment, "run", "weather.toml", "--json")
-    assert done.returncode == 0, done.stderr
-    return Outcome(folder, environment, json.loads(done.stdout), done.stderr)
+    return Outcome(folder, environment, json.loads(out), errors)
+
+
+def run_here(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """`glueft run` in this process, which has imported the backend; what comes to its own descriptors counts, too."""
+    before = {*sys.modules}
+    held = os.dup(1), os.dup(2)
+    with pytest.MonkeyPatch.context() as patched, ExitStack() as files:
+        patched.syspath_prepend(str(folder / "site"))
+        patched.setenv("GLUEFT_TRACE_PLUGINS", "1")
+        patched.chdir(folder)
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            file = files.enter_context((folder / name).open("w"))
+            os.dup2(file.fileno(), number)
+            patched.setattr(sys, name, files.enter_context(os.fdopen(number, "w", buffering=1, closefd=False)))
+        load_registry.cache_clear()
+        try:
+            code = command_line(["run", *arguments])
+        finally:
+            load_registry.cache_clear()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, descriptor in zip((1, 2), held, strict=True):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            for module in {*sys.modules} - before:
+                if module.startswith("example_"):
+                    del sys.modules[module]
+    return code, (folder / "stdout").read_text(), (folder / "stderr").read_text()
 
 
 def test_glueft_tasks(outcome: Outcome) -> None:
