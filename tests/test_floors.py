@@ -6,6 +6,7 @@ Imports of types count too, and so do those inside functions.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,7 +62,10 @@ def imported(name: str) -> Iterator[str]:
                 yield inside if inside in MODULES else node.module
 
 
-IMPORTS = {name: sorted({*imported(name)} - {name}) for name in MODULES}
+@functools.cache
+def imports() -> dict[str, list[str]]:
+    """What each module imports; parsed once, and not while the tests are collected."""
+    return {name: sorted({*imported(name)} - {name}) for name in MODULES}
 
 
 def room_of(module: str) -> str:
@@ -76,7 +80,7 @@ def test_every_room_has_a_floor_and_every_floor_is_lived_on() -> None:
 def test_imports_go_down(room: str) -> None:
     upward = [
         f"{name} imports {target}"
-        for name, targets in IMPORTS.items()
+        for name, targets in imports().items()
         if room_of(name) == room
         for target in targets
         if room_of(target) != room and FLOOR[room_of(target)] >= FLOOR[room]
@@ -98,7 +102,7 @@ def cycles() -> list[set[str]]:
     def visit(name: str) -> None:
         order[name] = lowest[name] = len(order)
         stack.append(name)
-        for target in IMPORTS[name]:
+        for target in imports()[name]:
             if target not in order:
                 visit(target)
             if target in stack:
@@ -109,7 +113,7 @@ def cycles() -> list[set[str]]:
             if len(group) > 1:
                 found.append(group)
 
-    for name in IMPORTS:
+    for name in imports():
         if name not in order:
             visit(name)
     return found
