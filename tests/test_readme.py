@@ -43,10 +43,13 @@ AFTER_A_RUN = {
     "export": ["mrpc-onnx/model.onnx"],
 }
 LIGHT = [command for command in COMMANDS if command.split()[1] in {*main.LIGHT} - {*AFTER_A_RUN}]
-# The sample stands in the hub's place, so that a command which is there with --sample as well is that one.
-RUNS = [command for command in COMMANDS if command.startswith("glueft run") and f"{command} --sample" not in COMMANDS]
 PLANS = [command for command in COMMANDS if command.startswith("glueft plan")]
-RUNS = [command for command in COMMANDS if command.startswith("glueft run") and "--seeds" not in command]
+# The sample stands in the hub's place, so that a command which is there with --sample as well is that one.
+RUNS = [
+    command
+    for command in COMMANDS
+    if command.startswith("glueft run") and "--seeds" not in command and f"{command} --sample" not in COMMANDS
+]
 STUDIES = [command for command in COMMANDS if command.startswith("glueft study recipes") or "--seeds" in command]
 AFTER_A_STUDY = [command for command in COMMANDS if command.startswith(("glueft study status", "glueft study compare"))]
 QUICK = ["training.epochs=1", "data.limit_train=16", "data.limit_validation=8"]
