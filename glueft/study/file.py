@@ -21,8 +21,9 @@ from glueft.recipe.overrides import Override, apply, flags, key_path, parse, sho
 from glueft.recipe.problems import Locations, Problem, dotted
 from glueft.recipe.toml_lines import Path, locate
 from glueft.recipe.unset import moved_up, take_back
+from glueft.study.change_check import RESERVED
 from glueft.study.changes import nest
-from glueft.study.check import RESERVED, StudyCheck, as_folder_name
+from glueft.study.check import StudyCheck, as_folder_name
 from glueft.study.options import CHANGES, DEFAULT_SEEDS
 from glueft.study.recipe_files import recipe_name
 from glueft.study.settings import push_problem

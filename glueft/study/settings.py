@@ -67,15 +67,17 @@ class SettingsCheck:
         return StudyRecipe(self.draft.name, base, grid, ranges, self.starts_from, self.check, self.checked)
 
     def complete(self, change: Change) -> Any:
-        """What a change gives, with texts as the checked recipe has them: paths are absolute."""
+        """What a change gives, with texts and lists as the checked recipe has them: paths are absolute."""
         if change.section == "set":
             return self._as_checked(change, change.value, {})
+        values = change.value if change.section == "grid" else change.value.get("choices", [])
+        checked = [self._as_checked(change, value, {change.key: value}) for value in values]
         if change.section == "grid":
-            return [self._as_checked(change, value, {change.key: value}) for value in change.value]
-        return change.value
+            return checked
+        return change.value | ({"choices": checked} if checked else {})
 
     def _as_checked(self, change: Change, value: Any, setting: Mapping[str, Any]) -> Any:
-        if not isinstance(value, str):
+        if not isinstance(value, (str, list, dict)):
             return value
         firsts = {first.key: first.value for first in self._firsts()}
         found: Any = self.check({**firsts, **setting}).tables()

@@ -191,7 +191,9 @@ def test_a_complete_study_is_the_same_study_in_any_folder(tmp_path: Path, monkey
         '[study]\nname = "two"\nrecipes = ["inner/mine.toml", "rte"]\nseeds = [3, 1]\nfinal_seeds = 2\nretries = 0\n'
         'unset = ["hub"]\nplugins = ["plugin.py"]\nprune = "median"\n'
         '[study.set]\ndata.source = "folder"\ndata.folder = "glue"\n"model.checkpoint" = "./encoder"\n'
+        'callbacks = [{plugin = "csv", file = "log.csv"}]\n'
         '[study.grid]\ntraining.keep = ["last", "best"]\n[study.ranges]\ntraining.epochs = {low = 2, high = 3}\n'
+        '[study.ranges.mine]\nmodel.checkpoint = {choices = ["./encoder", "a/b"]}\n'
         '[study.start_from]\nrte = "mine"\n'
     )
     monkeypatch.chdir(tmp_path / "inner")
@@ -199,8 +201,9 @@ def test_a_complete_study_is_the_same_study_in_any_folder(tmp_path: Path, monkey
     again = load_study("complete.toml")
     assert again.tables() == study.tables()
     assert [recipe.base for recipe in again.recipes] == [recipe.base for recipe in study.recipes]
+    assert again.recipes[0].ranges["model.checkpoint"].choices == (str(tmp_path / "encoder"), "a/b")
     assert again.recipes[0].base.data.folder == str(tmp_path / "glue")
-    assert again.recipes[0].base.model.checkpoint == str(tmp_path / "encoder")
+    assert again.recipes[1].base.model.checkpoint == str(tmp_path / "encoder")
     assert (again.name, again.seeds, again.final_seeds) == ("two", (3, 1), (4, 5))
 
 
