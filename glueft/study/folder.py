@@ -74,6 +74,7 @@ class StudyFolder:
 
     def note(self, name: str, notes: Notes) -> None:
         """Write what is noted of a run."""
+        self.of_run(name).mkdir(exist_ok=True)  # It may have been deleted while the run was going on.
         write_text(self.of_run(name) / "job.json", notes.model_dump_json(indent=2) + "\n")
 
     def logged(self, name: str) -> int:
@@ -129,7 +130,7 @@ class StudyFolder:
             run: as it was planned.
             recipe: its recipe.
             retries: times that a run is begun again after it has failed.
-            prunes: whether the study stops runs early; if not, one that was stopped goes on.
+            prunes: whether the study stops runs early; if not, one that was stopped is run to its end.
             parent: SHA-256 of the model files that it must have begun with, by name; None where it begins with the
                 checkpoint of the recipe.
             claimed: whether this process holds the claim on the run, so that nobody else's counts.

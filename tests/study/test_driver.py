@@ -18,14 +18,18 @@ import pytest
 
 import study_worker
 from glueft.errors import GlueftError, StudyError
+from glueft.runs.lease import Lease
 from glueft.study import driver
 from glueft.study.folder import Notes, StudyFolder
 from glueft.study.planned import Planner
 from glueft.study.progress import StudyProgress
 from glueft.study.result import StudyResult
 from glueft.study.result_file import as_json, read_result
+from glueft.study.run import run_study
 from glueft.study.search import open_search
 from glueft.study.study import Prune, Range, Study, StudyRecipe
+from glueft.system.interruption import listening
+from glueft.system.process_identity import process_mark_is_alive
 from small_studies import RATE, Forks, local_executor, small_study, study_recipe
 
 GRID = {RATE: (2e-5, 5e-5)}
@@ -368,3 +372,38 @@ def test_the_progress_ends_also_where_the_executor_cannot_begin(
     with pytest.raises(GlueftError, match="no cluster"):
         drive(study, tmp_path)
     assert [states(result) for result in ends] == [{"waiting": 2}]
+
+
+def test_a_second_signal_kills_what_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    monkeypatch.setattr(driver, "PROGRAM", (sys.executable, "-c", deaf))
+    study = small_study(study_recipe(), executor=local_executor(1), seeds=(1,))
+    (name,) = names(study, tmp_path).values()
+    folder = StudyFolder(tmp_path / study.name)
+
+    def interrupt() -> None:
+        for ready in (lambda: folder.logged(name), lambda: any("second Ctrl-C" in line for line in told.lines)):
+            until = time.monotonic() + 20
+            while not ready() and time.monotonic() < until:
+                time.sleep(0.02)
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    told = Told()
+    folder.runs.mkdir(parents=True)
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117
+        with listening():
+            driver.Driver(study, folder, told).run()
+    trainer = folder.notes(name).id
+    assert trainer is not None and not process_mark_is_alive(trainer)
+    Lease.take(folder.of_run(name)).release()  # And it is free for the next driver of this process.
+
+
+def test_what_cannot_be_written_is_an_error_that_says_how_it_goes_on(tmp_path: Path) -> None:
+    study = small_study(study_recipe(), seeds=(1,))
+    (tmp_path / "glue" / "table.md").mkdir(parents=True)
+    with pytest.raises(StudyError, match=r"(?s)glue cannot be written.*the same command goes on"):
+        run_study(study, output_dir=tmp_path)
