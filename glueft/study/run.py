@@ -46,11 +46,9 @@ def run_study(
     progress = StudyProgress() if progress is None else progress
     folder = StudyFolder(Path(output_dir) / study.name)
     driver = Driver(study, folder, progress, retry_failed=retry_failed, arguments=arguments)
-    place = {
-        "expected": "a folder that can be written to, on a disk with room",
-        "fix": "once that is so, the same command goes on; or name another place with --output-dir",
-    }
-    with listening(), writing(folder.path, StudyError, **place):
+    expected = "a folder that can be written to, on a disk with room"
+    fix = "once that is so, the same command goes on; or name another place with --output-dir"
+    with listening(), writing(folder.path, StudyError, expected=expected, fix=fix):
         folder.runs.mkdir(parents=True, exist_ok=True)
         write_text(folder.study_file, study.to_toml())
         result = driver.run()
