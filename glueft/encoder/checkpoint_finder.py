@@ -208,7 +208,9 @@ def _read_config_file(path: Path) -> dict[str, Any]:
             f"{path.parent}: there is no config.json",
             expected="a checkpoint folder in Hugging Face layout",
             received=", ".join(sorted(file.name for file in path.parent.iterdir())[:10]) or "an empty folder",
-            fix="name the folder that holds config.json and the weights",
+            fix=f"to begin with the model of this run, write run:{path.parent}"
+            if (path.parent / "run.json").is_file()
+            else "name the folder that holds config.json and the weights",
         ) from None
     except UnreadableError as error:
         raise CheckpointError(

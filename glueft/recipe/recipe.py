@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from glueft.plugin.base import Plugin
@@ -165,12 +166,20 @@ def made_recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...],
     model = parts.pop("model")
     checkpoint, begin = model.checkpoint, locations.folder_of(("model", "checkpoint"))
     if checkpoint.startswith(RUN):
-        model = model.model_copy(update={"checkpoint": RUN + absolute(checkpoint.removeprefix(RUN), begin)})
+        model = model.model_copy(
+            update={"checkpoint": RUN + _run_folder(absolute(checkpoint.removeprefix(RUN), begin))}
+        )
     elif not checkpoint.startswith("package:") and (
         checkpoint.startswith(("./", "../", "~")) or (begin / checkpoint).is_dir()
     ):
         model = model.model_copy(update={"checkpoint": absolute(checkpoint, begin)})
     return Recipe(path=path, model=model, plugin_files=files, **parts)
+
+
+def _run_folder(path: str) -> str:
+    """The folder of a run that may be named by its `model/`: one run has one name."""
+    folder = Path(path)
+    return str(folder.parent) if folder.name == "model" and (folder.parent / "run.json").exists() else path
 
 
 def plugin_table(plugin: Plugin) -> dict[str, Any]:

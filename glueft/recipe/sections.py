@@ -26,6 +26,12 @@ RUN = "run:"
 Text = Annotated[str, AfterValidator(_printable)]
 
 
+def _named_run(checkpoint: str) -> str:
+    if checkpoint.startswith(RUN) and not checkpoint.removeprefix(RUN).strip():
+        raise ValueError("must name the folder of a run, as in run:runs/mrpc-20260131-120000-a1b2c3")
+    return checkpoint
+
+
 def _each_once(splits: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(splits)) != len(splits):
         raise ValueError("must name each split once")
@@ -42,7 +48,7 @@ class Freeze(Options):
 class Model(Options):
     """The checkpoint to start from, and how much of it is trained."""
 
-    checkpoint: Text = Field(
+    checkpoint: Annotated[Text, AfterValidator(_named_run)] = Field(
         description="A name on the hub, a folder, package:module/path of an installed package, or run:FOLDER for the "
         "encoder of a run.",
         examples=["google-bert/bert-base-uncased"],

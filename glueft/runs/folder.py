@@ -58,7 +58,8 @@ def find_run_folder(path: str | os.PathLike[str]) -> Path | None:
     # A dangling link counts: then run.json is the file that cannot be read.
     if os.path.lexists(folder / "run.json"):
         return None if is_published(folder) else folder
-    if folder.name == "model" and folder.is_dir() and os.path.lexists(folder.parent / "run.json"):
+    # It may have been removed to save room.
+    if folder.name == "model" and os.path.lexists(folder.parent / "run.json"):
         return folder.parent
     return None
 

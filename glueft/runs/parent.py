@@ -38,11 +38,10 @@ class Parent:
         """Whether the head comes with the encoder: that of another task never does, whatever its labels are called."""
         return self.task == task.name and sorted(self.labels) == sorted(task.labels)
 
-    def text(self, task: Task) -> str:
+    def text(self, *, new_head: bool) -> str:
         """Return `the encoder of mnli-20260131-120000-a1b2c3 (mnli), with a new head`."""
-        if self.gives_head(task):
-            return f"the encoder and the head of {self.folder.name} ({self.task})"
-        return f"the encoder of {self.folder.name} ({self.task}), with a new head"
+        of = f"of {self.folder.name} ({self.task})"
+        return f"the encoder {of}, with a new head" if new_head else f"the encoder and the head {of}"
 
 
 def find_start(model: Model, registry: Registry | None = None) -> tuple[Checkpoint, Parent | None]:

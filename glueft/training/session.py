@@ -264,7 +264,7 @@ def read_session(recipe: Recipe, progress: Progress, token_cache: Path | None = 
             source.warn(text)
     notes = size_notes(task, rows, source.provenance.get("left_out", {}))
     if parent is not None:
-        progress.say(parent.text(task))
+        progress.say(parent.text(new_head=new_head))
     for line in _described(task, rows, notes):
         progress.say(line)
     with progress.phase("tokens"):

@@ -14,6 +14,7 @@ from glueft.errors import CheckpointError, GlueftError, RunFolderError
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.sections import Model
 from glueft.runs.inputs import changed_inputs
+from glueft.runs.models import remove_model
 from glueft.runs.parent import Parent, find_start
 from glueft.runs.public_record import public_record
 from glueft.runs.record import ParentRun
@@ -53,6 +54,9 @@ def test_the_head_of_the_same_task_s_run_comes_with_it_and_that_is_said(
     assert command_line([*arguments[:1], "rte", *arguments[2:]]) == 0
     told = capsys.readouterr()
     assert f"the encoder of {finished_run.name} (mrpc), with a new head" in told.out + told.err
+    assert command_line([*arguments, "--set", "model.new_head=true"]) == 0
+    told = capsys.readouterr()
+    assert f"the encoder of {finished_run.name} (mrpc), with a new head" in told.out + told.err
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,26 @@ def test_the_folder_is_seen_from_the_recipe_or_from_the_command_line(
     assert load_recipe("mrpc", checkpoint="run:~/one").model.checkpoint == f"run:{tmp_path}/one"
     with pytest.raises(RecipeError, match="only checkpoints on the hub have revisions"):
         load_recipe("mrpc", ["model.revision=main"], checkpoint="run:one")
+    for nameless in ("run:", "run: "):
+        with pytest.raises(RecipeError, match="must name the folder of a run"):
+            load_recipe("mrpc", checkpoint=nameless)
+
+
+def test_a_run_has_one_name_also_when_its_model_is_named_and_gone(finished_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    assert load_recipe("mrpc", checkpoint=f"run:{folder}/model").model.checkpoint == f"run:{folder}"
+    remove_model(folder)
+    recipe = load_recipe("mrpc", checkpoint=f"run:{folder}/model")
+    for model in (recipe.model, Model(checkpoint=f"run:{folder}/model")):
+        with pytest.raises(RunFolderError, match="the model was removed to save room"):
+            find_start(model)
+
+
+def test_a_run_that_is_named_as_a_folder_is_told_how(finished_run: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no config.json") as caught:
+        find_start(Model(checkpoint=str(finished_run)))
+    assert f"write run:{finished_run}" in caught.value.fix
 
 
 def test_a_run_or_its_model_folder(finished_run: Path) -> None:
