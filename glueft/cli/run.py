@@ -68,7 +68,7 @@ def run(
         from glueft.study.file import study_of
 
         study = study_of(recipe, range(1, seeds + 1))
-        return run_and_tell(study, output_dir, report=report, as_json=as_json, verbose=verbose)
+        return run_and_tell(study, output_dir, token_cache=token_cache, report=report, as_json=as_json, verbose=verbose)
     from glueft.launch import resume_run, run_recipe
     from glueft.runs.run_list import unfinished_run
     from glueft.terminal.progress import make_progress

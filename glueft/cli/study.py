@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -68,11 +69,15 @@ def run_and_tell(
     output_dir: str,
     *,
     retry_failed: bool = False,
+    token_cache: Path | None = None,
     report: bool = False,
     as_json: bool = False,
     verbose: bool = False,
 ) -> None:
     """Run a study and print its table.
+
+    Args:
+        token_cache: for the tokens, in place of a folder in that of the study.
 
     Raises:
         StudyError: a run failed for good; the table is there all the same.
@@ -87,6 +92,8 @@ def run_and_tell(
 
     progress = make_study_progress(sys.stdout)
     arguments = [*(["--report"] if report else []), *(["--verbose"] if verbose else [])]
+    if token_cache is not None:
+        arguments += ["--token-cache", str(token_cache.absolute())]
     result = run_study(study, output_dir=output_dir, progress=progress, retry_failed=retry_failed, arguments=arguments)
     if as_json:
         print_json(result_json(result))

@@ -28,7 +28,7 @@ _PACKAGES = ("transformers", "tokenizers", "sentencepiece")
 
 
 class TokenCache:
-    """A folder with the tokens of splits, a file each, which may be removed at any time.
+    """A folder with the tokens of splits, a file each. It only grows, and may be removed at any time.
 
     Several processes may use it at once: a file appears whole, and those of one name are equal. What cannot be read is
     made anew; what cannot be written is left out, and that is said.
@@ -76,24 +76,25 @@ class TokenCache:
                 self.say(f"the tokens are not kept in {self.folder}: there is little room on the disk")
                 return
             with WholeFile(path) as whole:
-                np.savez(whole.file, **arrays, truncated=np.int64(encoded.truncated))  # type: ignore[arg-type]
+                np.savez(whole.file, **arrays, truncated=np.int64(encoded.truncated), key=np.array(path.stem))  # type: ignore[arg-type]
                 whole.finish()
         except OSError as error:
             self.say(f"the tokens are not kept in {self.folder}: {error.strerror or error}")
 
 
 def _read(path: Path, rows: Rows, pad_id: int) -> Encoded | None:
-    """Return the tokens of rows from a file; None where there is none, or one that is damaged."""
+    """Return the tokens of rows from a file; None where there is none, or one that is damaged or another's."""
     try:
         if why_irregular(path):
             return None
         with np.load(path, allow_pickle=False) as stored:  # checks each array's CRC
             ids, types, offsets = (stored[name] for name in ("ids", "token_types", "offsets"))
-            truncated = int(stored["truncated"])
+            truncated, key = int(stored["truncated"]), str(stored["key"])
     except Exception:  # whatever NumPy and zipfile make of a damaged file
         return None
     fits = (
-        (ids.dtype, types.dtype, offsets.dtype) in ((np.uint16, np.uint8, np.int64), (np.int32, np.uint8, np.int64))
+        key == path.stem
+        and (ids.dtype, types.dtype, offsets.dtype) in ((np.uint16, np.uint8, np.int64), (np.int32, np.uint8, np.int64))
         and offsets.shape == (len(rows) + 1,)
         and ids.shape == types.shape == (int(offsets[-1]),)
         and not offsets[0]

@@ -442,7 +442,7 @@ class Driver:
         )
         recipe_file.parent.mkdir(exist_ok=True)
         write_text(recipe_file, recipe.to_toml())
-        shared = ["--token-cache", str(self.folder.tokens)]
+        shared = [] if "--token-cache" in self.arguments else ["--token-cache", str(self.folder.tokens)]
         command = [*PROGRAM, "run", str(recipe_file), "--output-dir", str(place), *shared, *self.arguments]
         again = (*command, "--resume")
         _, alike = self._records.get(plan.name, (None, None))

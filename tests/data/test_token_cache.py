@@ -91,7 +91,9 @@ def test_a_tokenizer_in_python_depends_on_all_packages(monkeypatch: pytest.Monke
     assert "dictionary" not in token_cache._versions(everything=False)
 
 
-@pytest.mark.parametrize("damage", ["cut", "bit", "empty", "text", "other", "list", "pipe", "folder", "short"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "bit", "empty", "text", "other", "list", "pipe", "folder", "short", "renamed"]
+)
 def test_a_damaged_file_is_passed_over(tokenizer: Any, tmp_path: Path, damage: str) -> None:
     said: list[str] = []
     cache = TokenCache(tmp_path, FILES, said.append)
@@ -101,13 +103,17 @@ def test_a_damaged_file_is_passed_over(tokenizer: Any, tmp_path: Path, damage: s
     if damage in ("pipe", "folder"):
         path.unlink()
         os.mkfifo(path) if damage == "pipe" else path.mkdir()
+    elif damage == "renamed":
+        cache.encode(rows("rain", "a", "one"), tokenizer, 8)
+        (other,) = {*tmp_path.iterdir()} - {path}
+        other.replace(path)
     elif damage in ("other", "list", "short"):
         arrays = {
             "other": {"ids": whole.ids, "token_types": whole.token_types, "offsets": whole.offsets[:-1]},
             "list": {"ids": np.array([{}], object), "token_types": whole.token_types, "offsets": whole.offsets},
             "short": {"ids": whole.ids[:-1], "token_types": whole.token_types[:-1], "offsets": whole.offsets},
         }[damage]
-        np.savez(path.open("wb"), **arrays, truncated=0)
+        np.savez(path.open("wb"), **arrays, truncated=0, key=path.stem)
     else:
         middle = len(content) // 2
         path.write_bytes(

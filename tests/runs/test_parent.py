@@ -106,7 +106,7 @@ def test_a_run_has_one_name_also_when_its_model_is_named_and_gone(finished_run: 
 
 
 def test_a_run_that_is_named_as_a_folder_is_told_how(finished_run: Path) -> None:
-    with pytest.raises(CheckpointError, match="there is no config.json") as caught:
+    with pytest.raises(CheckpointError, match=r"there is no config\.json") as caught:
         find_start(Model(checkpoint=str(finished_run)))
     assert f"write run:{finished_run}" in caught.value.fix
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import study_worker
+from glueft.cli.study import run_and_tell
 from glueft.errors import GlueftError, StudyError
 from glueft.runs.lease import Lease
 from glueft.study import driver
@@ -407,3 +408,8 @@ def test_what_cannot_be_written_is_an_error_that_says_how_it_goes_on(tmp_path: P
     (tmp_path / "glue" / "table.md").mkdir(parents=True)
     with pytest.raises(StudyError, match=r"(?s)glue cannot be written.*the same command goes on"):
         run_study(study, output_dir=tmp_path)
+
+
+def test_a_token_cache_that_the_user_names_takes_the_place_of_the_study_s(tmp_path: Path) -> None:
+    run_and_tell(small_study(study_recipe(), seeds=(1,)), str(tmp_path), token_cache=tmp_path / "shared tokens")
+    assert (tmp_path / "shared tokens").is_dir() and not (tmp_path / "glue" / "tokens").exists()
