@@ -46,6 +46,9 @@ FIXES = {
     "time limit": "ask for less in study.executor.time; a run that needs longer continues in the queue",
     "node configuration": "ask for less: study.executor has cpus_per_run, gpus_per_run and memory",
     "option": "correct study.executor.sbatch; `sbatch --help` lists the options",
+    "configuration": "SLURM is not set up on this machine: run the study on a login node of the cluster",
+    "controller": "look whether the cluster is up: `sinfo`",
+    "no answer": "look whether the cluster is up: `sinfo`",
 }
 
 

@@ -15,6 +15,7 @@ import pytest
 import glueft
 from glueft import testing
 from glueft_executors import slurm_pool
+from glueft_executors.node import Command
 from glueft_executors.slurm import Slurm, minutes
 from glueft_executors.slurm_pool import SlurmJob, SlurmPool
 from slurm_cluster import slurm_cluster
@@ -176,6 +177,19 @@ def test_what_the_cluster_does_not_take_now_is_submitted_later(
     assert ended(running) == 0
 
 
+def test_the_task_of_a_job_where_there_is_no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In submitit's local executor."""
+    monkeypatch.delenv("NPROC", raising=False)
+    submitit = pytest.importorskip("submitit", reason="needs submitit: pip install 'glueft[slurm]'")
+    from glueft_executors.slurm_task import Task, told_exit
+
+    executor = submitit.LocalExecutor(tmp_path / "executor")
+    told = "import os; print('threads', os.environ['NPROC']); raise SystemExit(7)"
+    running = executor.submit(Task(Command.of(job(tmp_path, told), 3), tmp_path / "executor"))
+    assert (running.result(), told_exit(tmp_path / "executor", running.job_id)) == (7, 7)
+    assert (tmp_path / "job" / "log.txt").read_text() == "threads 3\n"
+
+
 def test_without_slurm_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(glueft.PluginError) as error:
@@ -186,6 +200,19 @@ def test_without_slurm_on_this_machine(tmp_path: Path, monkeypatch: pytest.Monke
         "  received: no program sbatch in PATH\n"
         '  to fix:   run the study on a login node, or set study.executor.plugin = "local"'
     )
+
+
+def test_slurm_is_not_set_up_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit", reason="needs submitit: pip install 'glueft[slurm]'")
+    said = "sbatch: fatal: Could not establish a configuration source"
+    for program in ("sbatch", "squeue", "scancel", "srun"):
+        (tmp_path / program).write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(glueft.PluginError) as error:
+        Slurm().open(tmp_path, print)
+    assert error.value.received == said
+    assert error.value.fix == "SLURM is not set up on this machine: run the study on a login node of the cluster"
 
 
 def test_without_submitit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
