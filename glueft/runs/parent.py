@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glueft.data.held_out import HELD_OUT
 from glueft.encoder.checkpoint_finder import Checkpoint, find_checkpoint
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.recipe.sections import RUN, Model
@@ -14,6 +15,7 @@ from glueft.runs.record import ParentRun
 from glueft.runs.run import Run
 
 if TYPE_CHECKING:
+    from glueft.data.rows import Rows
     from glueft.plugin.registry import Registry
     from glueft.plugin.task import Task
 
@@ -27,12 +29,14 @@ class Parent:
         task: its name.
         labels: of its head, () in regression.
         record: what run.json says of it.
+        held_out: SHA-256 of the rows that it held out; None if it held out none.
     """
 
     folder: Path
     task: str
     labels: tuple[str, ...]
     record: ParentRun
+    held_out: str | None = None
 
     def gives_head(self, task: Task) -> bool:
         """Whether the head comes with the encoder: that of another task never does, whatever its labels are called."""
@@ -42,6 +46,10 @@ class Parent:
         """Return `the encoder of mnli-20260131-120000-a1b2c3 (mnli), with a new head`."""
         of = f"of {self.folder.name} ({self.task})"
         return f"the encoder {of}, with a new head" if new_head else f"the encoder and the head {of}"
+
+    def may_have_seen(self, task: Task, held_out: Rows) -> bool:
+        """Whether it may have been trained on the rows that a run of a task holds out."""
+        return self.task == task.name and self.held_out != held_out.sha256
 
 
 def find_start(model: Model, registry: Registry | None = None) -> tuple[Checkpoint, Parent | None]:
@@ -80,4 +88,6 @@ def find_start(model: Model, registry: Registry | None = None) -> tuple[Checkpoi
         checkpoint=run.record.checkpoint.name,
         sha256=recorded or found.fingerprints,
     )
-    return replace(found, name=model.checkpoint), Parent(run.folder, run.record.task, run.labels, record)
+    held_out = run.record.data.splits.get(HELD_OUT)
+    parent = Parent(run.folder, run.record.task, run.labels, record, None if held_out is None else held_out.sha256)
+    return replace(found, name=model.checkpoint), parent

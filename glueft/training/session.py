@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
+from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import describe_split, evaluated_splits, predicted_splits, size_notes
 from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
@@ -262,6 +263,11 @@ def read_session(recipe: Recipe, progress: Progress, token_cache: Path | None = 
         new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)
         for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)
+        if parent is not None and HELD_OUT in rows and parent.may_have_seen(task, rows[HELD_OUT]):
+            source.warn(
+                f"the checkpoint was trained on {task.name} too, and may have seen the held_out rows: they do not "
+                "measure how the model does on new texts"
+            )
     notes = size_notes(task, rows, source.provenance.get("left_out", {}))
     if parent is not None:
         progress.say(parent.text(new_head=new_head))

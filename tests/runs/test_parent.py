@@ -10,6 +10,8 @@ import pytest
 
 import glueft
 from glueft.cli.main import command_line
+from glueft.data.rows import load_rows
+from glueft.data.sources import make_source
 from glueft.errors import CheckpointError, GlueftError, RunFolderError
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.sections import Model
@@ -103,6 +105,26 @@ def test_a_run_has_one_name_also_when_its_model_is_named_and_gone(finished_run: 
     for model in (recipe.model, Model(checkpoint=f"run:{folder}/model")):
         with pytest.raises(RunFolderError, match="the model was removed to save room"):
             find_start(model)
+
+
+def test_held_out_rows_that_the_checkpoint_may_have_seen(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder)
+    sets = [argument for setting in [*FEW, "data.held_out=4"] for argument in ("--set", setting)]
+
+    def warned(task: str) -> bool:
+        assert command_line(["plan", task, "--sample", "--no-probe", *sets, "--checkpoint", f"run:{folder}"]) == 0
+        return f"trained on {task} too, and may have seen the held_out rows" in capsys.readouterr().out
+
+    assert warned("mrpc") and not warned("rte")
+    recipe = load_recipe("mrpc", [*FEW, "data.held_out=4"], sample=True)
+    rows = load_rows(
+        recipe.task, make_source(recipe.data, recipe.task), limit_train=16, held_out=recipe.data.held_out_draw
+    )
+    change_record(folder, data={"splits": {"held_out": {"rows": 4, "sha256": rows["held_out"].sha256}}})
+    assert not warned("mrpc")
 
 
 def test_a_run_that_is_named_as_a_folder_is_told_how(finished_run: Path) -> None:
