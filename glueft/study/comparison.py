@@ -19,6 +19,7 @@ from glueft.study.result_file import read_result
 from glueft.study.statistics import FEWEST_FOR_ORDER, LEVEL, ORDER, RESAMPLES, SEED
 from glueft.study.summary import SCORE, average_name, counted_recipes, metric_mean, title_of
 from glueft.study.verdict import order, verdict
+from glueft.study.words import is_or_are
 from glueft.text import counted
 
 if TYPE_CHECKING:
@@ -86,15 +87,15 @@ def compare_studies(
 
     Raises:
         StudyError: a folder is not that of a study, or its study.json is broken.
-        ComparisonError: the studies have no task in common.
+        ComparisonError: the studies have no recipe in common.
     """
     studies = (read_result(first), read_result(other))
     pairs, missing = _matched(*studies)
     if not pairs:
         raise ComparisonError(
-            "the studies have no task in common",
-            expected="two studies of the same tasks",
-            received="; ".join(f"{study.name}: {', '.join(r.task for r in study.recipes)}" for study in studies),
+            "the studies have no recipe in common",
+            expected="recipes of one task and name, or the only ones of their task",
+            received="; ".join(f"{study.name}: {', '.join(map(title_of, study.recipes))}" for study in studies),
             fix="name the folders of two studies whose files name the same recipes",
         )
     for pair in pairs:
@@ -113,7 +114,7 @@ def compare_studies(
         "average": mean,
     }
     compared["sentences"] = [told["sentence"] for told in (*compared["tasks"], mean) if told is not None]
-    compared["notes"] = [*_notes(pairs, missing, studies, comparisons)]
+    compared["notes"] = [*_notes(pairs, missing, studies, mean, comparisons)]
     return compared
 
 
@@ -291,6 +292,7 @@ def _average(pairs: Sequence[_Pair], studies: tuple[StudyResult, StudyResult]) -
         "tasks": tasks,
         "means": means,
         **_numbers(found),
+        "with_rows": found.rows is not None,
         "almost_stochastic_order": order(*by_seed, lower=False) if all(by_seed) else None,
         "verdict": word,
         "sentence": f"{name}: {sentence}",
@@ -317,22 +319,35 @@ def _collapse_doubt(pairs: Sequence[_Pair]) -> str:
 
 
 def _notes(
-    pairs: Sequence[_Pair], missing: Sequence[str], studies: tuple[StudyResult, StudyResult], comparisons: int
+    pairs: Sequence[_Pair],
+    missing: Sequence[str],
+    studies: tuple[StudyResult, StudyResult],
+    mean: Mapping[str, Any] | None,
+    comparisons: int,
 ) -> Iterator[str]:
+    if studies[0].folder.resolve() == studies[1].folder.resolve():
+        yield "A and B are the same study, whose runs are taken here as if each side had its own"
     yield from missing
     for pair in pairs:
         yield from (f"{pair.title}: {note}" for note in _notes_of(pair))
-    if comparisons:
+    differences = [pair.difference for pair in pairs if pair.difference is not None]
+    with_rows = any(found.rows is not None for found in differences)
+    if any(found.interval() for found in differences):
         yield (
-            "95 % interval: of the difference on other seeds and other rows; seeds by the spread of the runs and "
-            "Student's t, rows by a paired bootstrap of the predictions"
+            f"95 % interval: of the difference on other seeds{' and other rows' * with_rows}; seeds by the spread of "
+            f"the runs{', rows by a paired bootstrap of the predictions' * with_rows}; Student's t, with degrees of "
+            "freedom by Satterthwaite 1946"
         )
+    if mean is None and len(differences) > 1:
+        yield "no average over tasks: it takes two or more that can be averaged, each once"
+    if mean is not None and with_rows and not mean["with_rows"]:
+        yield f"{mean['name']}: the interval is of other seeds alone, for of some tasks it is"
     if comparisons > 1:
         yield (
             f"with {comparisons} tasks compared at once, a difference of a task is claimed where it holds at "
             f"{100 - 5 / comparisons:.4g} %"
         )
-    if any(pair.difference is not None for pair in pairs):
+    if differences:
         yield (
             "order: almost stochastic order (Dror et al. 2019), a 95 % bound on how far a study is from being better "
             f"at every quantile; it is claimed below {ORDER}, from {FEWEST_FOR_ORDER} runs on each side"
@@ -346,24 +361,24 @@ def _notes_of(pair: _Pair) -> Iterator[str]:
     for name, recipe, runs in zip(NAMES, pair.recipes, pair.runs, strict=True):
         lost = len(recipe.reported) - len(runs)
         if lost and pair.difference is not None:
-            yield f"{lost} of {counted(len(recipe.reported), 'run')} of {name} failed or {_is(lost)} not done"
+            yield f"{lost} of {counted(len(recipe.reported), 'run')} of {name} failed or {is_or_are(lost)} not done"
         collapsed = sum(run.collapsed for run in runs)
         if collapsed:
-            yield f"{collapsed} of {counted(len(runs), 'run')} of {name} collapsed and {_is(collapsed)} counted"
+            yield f"{collapsed} of {counted(len(runs), 'run')} of {name} collapsed and {is_or_are(collapsed)} counted"
     if pair.without_rows:
         yield f"the interval is of other seeds alone, not of other rows: {pair.without_rows}"
-    settings = [max(1, len(recipe.settings)) for recipe in pair.recipes]
-    inflated = [recipe.on != "held_out" for recipe in pair.recipes]
-    if settings[0] != settings[1] and any(inflated):
+    if pair.difference is not None and not pair.difference.knows_seeds:
+        yield "the interval is without what other seeds would change where a side has one run"
+    settings = [max(1, len(recipe.settings)) if recipe.on == recipe.primary_split else 1 for recipe in pair.recipes]
+    if settings[0] != settings[1]:
         yield (
             f"A chose among {counted(settings[0], 'setting')}, B among {settings[1]}, by the rows that are compared: "
             "the one that chose among more looks better than it is"
         )
+    keeps = [name for name, recipe in zip(NAMES, pair.recipes, strict=True) if recipe.keeps_best]
+    if len(keeps) == 1:
+        yield f"the runs of {keeps[0]} alone keep their best evaluation on these rows, which looks better than it is"
     started = [recipe.starts_from for recipe in pair.recipes]
     if any(started):
         told = " and ".join(f"{name} with one run of {of}" for name, of in zip(NAMES, started, strict=True) if of)
         yield f"every run of a side begins with the same encoder ({told}), whose luck is in no interval"
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"

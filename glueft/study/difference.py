@@ -58,11 +58,12 @@ def difference_of(first: Sequence[float], other: Sequence[float], resamples: Res
 
     The mean over other seeds has the variance of the runs over their number; how each run by itself meets these rows is
     a part of it. Other rows also move all runs alike: that part is what a bootstrap of the rows, the same for all runs,
-    gives for the difference of the means, less the parts of single runs.
+    gives for the difference of the means, less the parts of single runs. The variances add up, with degrees of freedom
+    by Satterthwaite 1946: over seeds alone it is Welch's interval.
 
     Measured on drawn answers to 277 and 1,000 rows, with seeds and rows of more and less weight, the interval holds the
-    true difference in 93 to 98 % of cases for 2, 3, 5 and 10 runs. The percentiles of a bootstrap of seeds and rows
-    hold it in 78 to 100 %, an interval over the seeds alone in 64 to 99 %.
+    true difference in 93 to 98 % of cases for 2, 3, 5 and 10 runs, and in 91 to 94 % for 2 against 8. The percentiles
+    of a bootstrap of seeds and rows hold it in 78 to 100 %, an interval over the seeds alone in 64 to 99 %.
 
     Args:
         first, other: the score of each run: where there are several splits, its mean over them.

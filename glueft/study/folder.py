@@ -14,12 +14,14 @@ from pydantic import BaseModel
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.files import write_text
+from glueft.metrics import lower_is_better
 from glueft.runs.history import NAME as HISTORY
 from glueft.runs.how_far import HowFar
 from glueft.runs.inputs import changed_inputs
 from glueft.runs.lease import is_running
 from glueft.runs.record import Record, read_record
 from glueft.study.result import RecipeResult, StudyRun
+from glueft.study.summary import metric_mean
 from glueft.system.plain_file import UnreadableError, read_json
 
 
@@ -217,7 +219,7 @@ class StudyFolder:
             folder=folder,
             collapsed=record.collapse is not None and record.collapse.result,
             score=score_of(record.shown_metrics().get(record.primary_split, {}) | _result_loss(record), recipe),
-            metrics=record.all_metrics(),
+            metrics={split: _defined(metrics) for split, metrics in record.all_metrics().items()},
             validations=_validations(record.epochs, recipe),
             step=record.num_train_steps,
             steps=record.num_train_steps,
@@ -255,10 +257,16 @@ def why_not_of(record: Record, parent: Mapping[str, str] | None) -> str | None:
 
 def score_of(metrics: Mapping[str, float], recipe: RecipeResult) -> float | None:
     """Return the number by which runs of a recipe are compared; None where a metric, or the loss, is missing."""
-    names = recipe.metrics if recipe.chooses == "score" else [recipe.chooses]
-    values = [metrics.get(name, math.nan) for name in names]
-    score = sum(values) / len(values)
-    return score if math.isfinite(score) else None
+    return metric_mean(_defined(metrics), recipe.metrics if recipe.chooses == "score" else [recipe.chooses])
+
+
+def _defined(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics with 0 for one that is not defined, as runs record it; without those that have no value at all."""
+    return {
+        name: value if math.isfinite(value) else 0.0
+        for name, value in metrics.items()
+        if math.isfinite(value) or (math.isnan(value) and not lower_is_better(name))
+    }
 
 
 def _result_loss(record: Record) -> dict[str, float]:

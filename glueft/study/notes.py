@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from glueft.study.summary import (
     task_scores,
     title_of,
 )
-from glueft.study.words import setting_text
+from glueft.study.words import is_or_are, setting_text
 from glueft.text import counted, score_text
 
 # Of names that a note lists.
@@ -57,9 +58,9 @@ def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
     collapsed = [run for run in runs if run.collapsed]
     if collapsed:
         yield (
-            f"{len(collapsed)} of {counted(len(runs), 'run')} collapsed and {_is(len(collapsed))} counted like the "
-            f"others ({_listed(collapsed)}); where runs collapse, an interval from few of them often misses the mean "
-            "(72 % instead of 95 % for 3 runs, if one in ten collapses); the median shows what most runs do"
+            f"{len(collapsed)} of {counted(len(runs), 'run')} collapsed and {is_or_are(len(collapsed))} counted like "
+            f"the others ({_listed(collapsed)}); where runs collapse, an interval from few of them often misses the "
+            "mean (72 % instead of 95 % for 3 runs, if one in ten collapses); the median shows what most runs do"
         )
         if result.study.get("study", {}).get("retry_collapsed"):
             yield "each collapsed run was given one more seed, so that their share looks smaller than it is"
@@ -84,8 +85,8 @@ def _of_unfinished(recipe: RecipeResult) -> Iterator[str]:
     if failed:
         named = "; ".join(f"{run.name}: {run.error or 'no reason is known'}" for run in failed[:_MOST_NAMES])
         yield (
-            f"{len(failed)} of {counted(len(recipe.reported), 'run')} failed and {_is(len(failed))} in no number: "
-            f"{named}{_rest(failed)}"
+            f"{len(failed)} of {counted(len(recipe.reported), 'run')} failed and {is_or_are(len(failed))} in no "
+            f"number: {named}{_rest(failed)}"
         )
     is_open = [run for run in recipe.runs if run.state in ("waiting", "running")]
     if is_open:
@@ -145,19 +146,12 @@ def _in_general(shown: Sequence[Line], result: StudyResult) -> Iterator[str]:
             "95 % interval: of the mean over seeds, by Student's t; sd: of a run, with n - 1. They tell what other "
             "seeds would change, and not what other rows would"
         )
+        yield "IQM: interquartile mean, without the lowest and the highest quarter of the runs (Agarwal et al. 2021)"
     lower = dict.fromkeys(line.metric_title for line in shown if line.lower_is_better)
     if lower:
         yield f"the lower, the better: {', '.join(lower)}"
     if any(line.baseline is not None for line in shown):
         yield "baseline: always the same answer, the most frequent label or, for scores, their mean"
-    undefined = [
-        run.name
-        for recipe in result.recipes
-        for run in recipe.reported
-        if any(value != value for metrics in run.metrics.values() for value in metrics.values())
-    ]
-    if undefined:
-        yield f"a metric that is not defined counts as 0: {', '.join(undefined[:_MOST_NAMES])}{_rest(undefined)}"
     used = [score for recipe in result.recipes if recipe.chosen is not None for score in recipe.published]
     if used:
         yield f"published, of validation rows: {'; '.join(sources(used))}"
@@ -192,6 +186,7 @@ def _of_average(result: StudyResult) -> Iterator[str]:
         reason = f"one run only: {', '.join(few)}" if few else "all runs of each task have the same score"
         yield f"{found.name}: no interval ({reason})"
         return
+    yield f"{found.name}: its interval adds up the variances of the tasks' means (Satterthwaite 1946)"
     same = [title for title, scores in zip(found.tasks, found.scores.values(), strict=True) if len({*scores}) == 1]
     if same:
         yield f"{found.name}: the interval is too narrow, for the runs tell no spread: {', '.join(same)}"
@@ -209,7 +204,8 @@ def _why_no_average(result: StudyResult) -> Iterator[str]:
 
 
 def _of_left_out(result: StudyResult) -> Iterator[str]:
-    yield from (f"left out: {folder}: {reason}" for folder, reason in result.left_out[:_MOST_FOLDERS])
+    home = f"{result.folder}{os.sep}"
+    yield from (f"left out: {path.removeprefix(home)}: {reason}" for path, reason in result.left_out[:_MOST_FOLDERS])
     if len(result.left_out) > _MOST_FOLDERS:
         yield f"left out: {len(result.left_out) - _MOST_FOLDERS:,} more folders, which study.json names"
 
@@ -228,7 +224,3 @@ def _listed(runs: Sequence[StudyRun]) -> str:
 
 def _rest(items: Sequence[Any]) -> str:
     return f" and {len(items) - _MOST_NAMES} more" if len(items) > _MOST_NAMES else ""
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"

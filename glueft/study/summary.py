@@ -271,10 +271,9 @@ def scored(runs: Sequence[StudyRun]) -> list[StudyRun]:
 
 
 def metric_mean(metrics: Mapping[str, float], names: Sequence[str]) -> float | None:
-    """Return the mean of some metrics; None where one is missing. One that is not defined counts as 0."""
-    if any(name not in metrics for name in names):
-        return None
-    return math.fsum(0.0 if math.isnan(metrics[name]) else metrics[name] for name in names) / len(names)
+    """Return the mean of some metrics; None where one is missing or not finite."""
+    mean = math.fsum(metrics.get(name, math.nan) for name in names) / len(names)
+    return mean if math.isfinite(mean) else None
 
 
 def _is_score(recipe: RecipeResult) -> bool:

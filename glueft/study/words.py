@@ -34,6 +34,11 @@ def value_text(value: Any, *, rounded: bool = False) -> str:
     return number_text(value) if isinstance(value, float) else str(value)
 
 
+def is_or_are(count: int) -> str:
+    """Return the verb for so many things."""
+    return "is" if count == 1 else "are"
+
+
 def counts_text(counts: Mapping[str, int]) -> str:
     """Return `40 runs: 12 done, 2 running, 26 waiting`; 0 is not named."""
     named = [f"{counts[state]:,} {state}" for state in STATES if counts.get(state)]

@@ -15,7 +15,7 @@ from glueft.errors import ComparisonError, StudyError
 from glueft.metrics import compute_metrics
 from glueft.study.comparison import compare_studies
 from glueft.study.result import RecipeResult, StudyRun
-from glueft.study.result_file import write_result
+from glueft.study.result_file import read_result, write_result
 from run_folders import TASKS, make_run
 from study_results import recipe_result, study_result, study_run
 
@@ -100,6 +100,7 @@ def test_the_other_way_round_it_is_worse_and_with_itself_nothing(pair: tuple[Pat
     same = compare_studies(pair[0], pair[0], resamples=100)
     assert {task["difference"] for task in same["tasks"]} == {0.0} and same["average"]["difference"] == 0
     assert {task["verdict"] for task in same["tasks"]} == {"no_difference"}
+    assert same["notes"][0].startswith("A and B are the same study")
 
 
 def test_other_rows_are_not_compared(tmp_path: Path, pair: tuple[Path, Path]) -> None:
@@ -118,6 +119,7 @@ def test_without_predictions_the_interval_is_of_seeds_alone(tmp_path: Path, pair
     found = compare_studies(pair[0], study(tmp_path / "b", recipe_result("mrpc", runs)), resamples=50)
     (task,) = found["tasks"]
     assert task["verdict"] == "better" and not task["with_rows"]
+    assert "of the difference on other seeds; seeds by the spread of the runs; Student's t" in str(found["notes"])
     assert any(
         note.startswith("MRPC: the interval is of other seeds alone, not of other rows: ") for note in found["notes"]
     )
@@ -127,7 +129,9 @@ def test_one_run_claims_nothing(tmp_path: Path) -> None:
     places = [tmp_path / "a", tmp_path / "b"]
     for place, rate in zip(places, (0.6, 0.95), strict=True):
         study(place, recipe_result("mrpc", runs_of(place, "mrpc", [rate])))
-    (task,) = compare_studies(*places, resamples=100)["tasks"]
+    found = compare_studies(*places, resamples=100)
+    (task,) = found["tasks"]
+    assert "MRPC: the interval is without what other seeds would change where a side has one run" in found["notes"]
     assert task["verdict"] == "unknown" and task["low"] > 0
     assert "one run of a side does not tell what other seeds would give, and nothing can be claimed" in task["sentence"]
 
@@ -207,6 +211,33 @@ def test_what_makes_a_comparison_unfair_is_said(tmp_path: Path) -> None:
     assert any(note.startswith("RTE: every run of a side begins with the same encoder") for note in notes)
 
 
+def test_rows_that_did_not_choose_make_nothing_unfair(tmp_path: Path) -> None:
+    settings = [{"training.epochs": number} for number in (1, 2, 3)]
+    for place, tried, changes in (
+        (tmp_path / "a", settings[:1], {"keeps_best": True}),
+        (tmp_path / "b", settings, {"on": "held_out"}),
+    ):
+        runs = [study_run("rte", seed, 0.6, setting=settings[0], folder=None) for seed in (1, 2)]
+        study(place, recipe_result("rte", runs, settings=tried, chosen=settings[0], **changes))
+    notes = compare_studies(tmp_path / "a", tmp_path / "b")["notes"]
+    assert not any("chose among" in note for note in notes)
+    assert any(note.startswith("RTE: the runs of A alone keep their best evaluation") for note in notes)
+
+
+def test_an_average_says_of_what_its_interval_is_and_why_there_is_none(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    cola = [study_run("cola", seed, 0.4 + seed / 100, folder=None) for seed in (1, 2, 3)]
+    other = read_result(pair[1])
+    mixed = study(tmp_path / "mixed", other.recipes[0], recipe_result("cola", cola))
+    found = compare_studies(pair[0], mixed, resamples=50)
+    assert [task["with_rows"] for task in found["tasks"]] == [True, False] and not found["average"]["with_rows"]
+    assert "average of these 2 tasks: the interval is of other seeds alone, for of some tasks it is" in found["notes"]
+    ax = recipe_result("ax", [study_run("ax", 1, 0.4, folder=None)])
+    for name in "ab":
+        study(tmp_path / name, recipe_result("rte", without_folders([0.6, 0.7])), ax)
+    notes = compare_studies(tmp_path / "a", tmp_path / "b")["notes"]
+    assert "no average over tasks: it takes two or more that can be averaged, each once" in notes
+
+
 def test_other_metrics_or_no_score_are_not_compared(tmp_path: Path) -> None:
     study(tmp_path / "a", recipe_result("rte", without_folders([0.6, 0.7])))
     study(tmp_path / "b", recipe_result("rte", [], metrics=("f1",)))
@@ -218,12 +249,12 @@ def test_other_metrics_or_no_score_are_not_compared(tmp_path: Path) -> None:
     ]
 
 
-def test_studies_without_a_task_in_common_are_an_error(tmp_path: Path) -> None:
+def test_studies_without_a_recipe_in_common_are_an_error(tmp_path: Path) -> None:
     study(tmp_path / "a", recipe_result("rte", []))
     study(tmp_path / "b", recipe_result("cola", []))
-    with pytest.raises(ComparisonError, match="no task in common") as caught:
+    with pytest.raises(ComparisonError, match="no recipe in common") as caught:
         compare_studies(tmp_path / "a", tmp_path / "b")
-    assert caught.value.received == "glue: rte; glue: cola"
+    assert caught.value.received == "glue: RTE; glue: COLA"
     with pytest.raises(StudyError, match="is not the folder of a study"):
         compare_studies(tmp_path / "a", tmp_path / "absent")
 

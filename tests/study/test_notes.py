@@ -119,7 +119,7 @@ def test_what_is_open_or_left_out_is_said() -> None:
     none = recipe_result("rte", [study_run("rte", 1, state="failed")], chosen=None)
     assert note_on("no setting", none) == "RTE: no setting could be chosen: no run has a score"
     left = note_on("left out", waiting, left_out=[("/studies/glue/runs/x", "no longer asked for")])
-    assert left == "left out: /studies/glue/runs/x: no longer asked for"
+    assert left == "left out: runs/x: no longer asked for"  # as seen from the study, which may be moved
 
 
 def test_other_rows_and_what_the_average_is_are_said() -> None:
@@ -130,6 +130,8 @@ def test_other_rows_and_what_the_average_is_are_said() -> None:
     assert f"RTE: rows: {rows[0]}" in said
     assert "average of these 2 tasks: not that of a benchmark, whose rows are others: RTE" in said
     assert "average of these 2 tasks: no interval (one run only: RTE, COLA)" in said
+    both = notes(of_scores({"rte": [(0.6,), (0.7,)], "cola": [(0.5,), (0.6,)]}))
+    assert any("the variances of the tasks' means (Satterthwaite 1946)" in note for note in both)
     equal = notes(of_scores({"rte": [(0.6,), (0.6,)], "cola": [(0.5,), (0.6,)]}))
     assert "average of these 2 tasks: the interval is too narrow, for the runs tell no spread: RTE" in equal
     assert any("while a benchmark's own score is of its test rows" in note for note in said)

@@ -75,9 +75,9 @@ def test_the_interval_of_an_average_holds_it_in_95_percent_of_draws(n: int, spre
 
 
 def test_the_interval_of_an_average_by_hand() -> None:
-    # Variances of the means 1/3 and 4/3; (5/3)^2 / ((1/9 + 16/9) / 2) = 2.94: 2 degrees of freedom.
+    # Variances of the means 1/3 and 4/3; (5/3)^2 / ((1/9 + 16/9) / 2) = 50/17 degrees of freedom.
     mean, found = mean_of_means([[1, 2, 3], [2, 4, 6]])
-    half = scipy.stats.t.ppf(0.975, 2) * math.sqrt(5 / 3) / 2
+    half = scipy.stats.t.ppf(0.975, 50 / 17) * math.sqrt(5 / 3) / 2
     assert mean == 3 and found == (pytest.approx(3 - half), pytest.approx(3 + half))
     assert satterthwaite([1.0, 1.0], [4, 4]) == 8
     assert satterthwaite([1.0, 3.0], [4, math.inf]) == 64

@@ -128,11 +128,6 @@ def test_collapsed_runs_count_and_failed_ones_are_counted() -> None:
     assert line.as_dict()["n"] == 2 and line.as_dict()["mean"] == line.summary.mean
 
 
-def test_an_undefined_metric_counts_as_0() -> None:
-    runs = [study_run("stsb", 1, 0.8, 0.8), study_run("stsb", 2, math.nan, math.nan, collapsed=True)]
-    assert [*lines(study_result(recipe_result("stsb", runs)))[0].scores.values()] == [0.8, 0.0]
-
-
 def test_metrics_of_other_directions_are_not_averaged() -> None:
     values = {"validation": {"pearson": 0.8, "mean_absolute_error": 0.5}}
     runs = [study_run("stsb", seed, metrics=values, score=0.5) for seed in (1, 2)]

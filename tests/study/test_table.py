@@ -103,7 +103,7 @@ def test_the_terminal_table_fits_80_columns() -> None:
     assert shown[0].split() == ["glue:", "org/my-encoder", "(published:", "bert-base-cased)"]
     assert shown[2].split() == ["MRPC", "3", "0.8650", "±", "0.0132", "0.8321", "to", "0.8979", "0.8646"]
     assert shown[4].split() == ["f1", "3", "0.8900", "±", "0.0100", "0.8652", "to", "0.9148", "0.8885"]
-    assert " ".join(shown[-2].split()) == "average of these 2 0.7625 0.7473 to 0.7777"
+    assert " ".join(shown[-2].split()) == "average of these 2 0.7625 0.7488 to 0.7762"
 
 
 def test_the_files_are_written_into_the_folder_of_the_study(tmp_path: Path) -> None:

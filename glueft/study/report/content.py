@@ -7,7 +7,6 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -323,11 +322,9 @@ def _metrics_plot(key: str, recipe: RecipeResult) -> Plot | None:
         for metric in recipe.metrics:
             name = metric_title(metric, _labels(recipe))
             name += f" ({split.removeprefix('validation_')})" if len(recipe.splits) > 1 else ""
-            found = [
+            values = [
                 (run, run.metrics[split][metric]) for run in recipe.reported if metric in run.metrics.get(split, {})
             ]
-            # One that is not defined counts as 0, as in the table.
-            values = [(run, value if isfinite(value) else 0.0) for run, value in found]
             rows[name] = [value for _, value in values]
             collapsed[name] = [value for run, value in values if run.collapsed]
     if not any(rows.values()):
