@@ -134,6 +134,15 @@ def check_max_length(max_length: int, checkpoint: Checkpoint) -> None:
         )
 
 
+def is_on_hub(name: str) -> bool:
+    """Whether a checkpoint would be looked for on the hub; nothing is asked of it.
+
+    Raises:
+        CheckpointError: the name is the path of a folder that is not there.
+    """
+    return not name.startswith("package:") and not _is_folder(name) and bool(_HUB_NAME.fullmatch(name))
+
+
 def _is_folder(name: str) -> bool:
     if not name.strip():
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from glueft.runs.lease import Lease, read_heartbeat
 from glueft.runs.models import remove_model
 from glueft.runs.record import Record, read_record
 from glueft.study.folder import Notes, StudyFolder, model_hashes
+from glueft.study.missing import refuse_missing
 from glueft.study.planned import Planner
 from glueft.study.prune import why_prune
 from glueft.study.ranges import number_of_trials
@@ -31,6 +32,7 @@ from glueft.text import counted
 from glueft.training.machine import thread_variables
 
 if TYPE_CHECKING:
+    from glueft.recipe import Recipe
     from glueft.study.progress import StudyProgress
     from glueft.study.study import Prune, Study
 
@@ -127,6 +129,8 @@ class Driver:
             at_last.callback(lambda: self.progress.end(self._shown))
             at_last.callback(self._tell, at_once=True)
             if self._is_open():
+                if self.study.executor.here:
+                    refuse_missing(self._waiting())
                 pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=self._all_jobs())
                 at_last.callback(pool.close)
                 self.progress.say(pool.describe())
@@ -218,6 +222,14 @@ class Driver:
                         looked = True
             if not looked:
                 return
+
+    def _waiting(self) -> Iterator[tuple[Recipe, bool]]:
+        """Yield the recipe of each setting with runs that wait, and whether it begins with another run."""
+        for plan in self.plans:
+            recipe = self.planner.recipes[plan.name]
+            waiting = {str(run.setting): run for run in plan.runs if self.known[run.name].state == "waiting"}
+            for run in waiting.values():
+                yield self.planner.recipe_of(recipe, run.setting, run.seed, run.stage), plan.starts_from is not None
 
     def _all_jobs(self) -> int:
         """Count the runs of the study, done or not, drawn and chosen or not.

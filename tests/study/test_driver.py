@@ -18,7 +18,7 @@ import pytest
 
 import study_worker
 from glueft.cli.study import run_and_tell
-from glueft.errors import GlueftError, StudyError
+from glueft.errors import CheckpointError, GlueftError, StudyError
 from glueft.runs.lease import Lease
 from glueft.study import driver
 from glueft.study.folder import Notes, StudyFolder
@@ -413,3 +413,16 @@ def test_what_cannot_be_written_is_an_error_that_says_how_it_goes_on(tmp_path: P
 def test_a_token_cache_that_the_user_names_takes_the_place_of_the_study_s(tmp_path: Path) -> None:
     run_and_tell(small_study(study_recipe(), seeds=(1,)), str(tmp_path), token_cache=tmp_path / "shared tokens")
     assert (tmp_path / "shared tokens").is_dir() and not (tmp_path / "glue" / "tokens").exists()
+
+
+def test_what_no_run_could_begin_with_is_told_before_one_begins(tmp_path: Path) -> None:
+    missing = (f"model.checkpoint={tmp_path / 'encoder'}", "data.source=folder", f"data.folder={tmp_path}")
+    one = study_recipe("mrpc", missing[0])
+    # That of the other begins with a run of the first.
+    other = study_recipe("rte", *missing, starts_from="mrpc")
+    with pytest.raises(CheckpointError, match="there is no such checkpoint folder"):
+        drive(small_study(one, executor=local_executor()), tmp_path)
+    with pytest.raises(StudyError, match="runs cannot begin, for 2 reasons") as error:
+        drive(small_study(one, other, executor=local_executor()), tmp_path)
+    assert "no such checkpoint folder" in error.value.received and "RTE/train.tsv" in error.value.received
+    assert not starts(tmp_path)

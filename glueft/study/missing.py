@@ -1,0 +1,56 @@
+"""What runs need and is not on this machine, told before they begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glueft.data.sources import task_folder
+from glueft.encoder.checkpoint_finder import is_on_hub
+from glueft.errors import GlueftError, StudyError
+from glueft.recipe.sections import RUN, Model
+from glueft.runs.parent import find_start
+
+if TYPE_CHECKING:
+    from glueft.plugin.registry import Registry
+    from glueft.recipe import Recipe
+
+
+def refuse_missing(recipes: Iterable[tuple[Recipe, bool]]) -> None:
+    """Look for the checkpoints and folders of rows of recipes. Nothing is asked of the hub.
+
+    Args:
+        recipes: each checked, and whether it begins with another run in place of its checkpoint.
+
+    Raises:
+        GlueftError: what one of them says whose run would end at once; StudyError for several.
+    """
+    looks: dict[tuple[str | None, ...], Callable[[], object]] = {}
+    for recipe, has_parent in recipes:
+        model, data, task = recipe.model, recipe.data, recipe.task
+        if not has_parent:
+            looks["checkpoint", model.checkpoint, model.revision] = partial(_find, model, recipe.registry)
+        if data.folder is not None and task.tsv is not None:
+            looks["rows", str(data.folder), task.name] = partial(task_folder, Path(data.folder), task.tsv)
+    errors: list[GlueftError] = []
+    for look in looks.values():
+        try:
+            look()
+        except GlueftError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise StudyError(
+            f"runs cannot begin, for {len(errors)} reasons",
+            expected="checkpoints and rows that are there",
+            received="; ".join(error.in_one_line for error in errors),
+            fix="name others: --checkpoint, --data-dir, --set",
+        )
+
+
+def _find(model: Model, registry: Registry) -> None:
+    if model.checkpoint.startswith(RUN) or not is_on_hub(model.checkpoint):
+        find_start(model, registry)
