@@ -56,7 +56,7 @@ def status(
         if run.state == "failed":
             progress.say(f"{run.name} failed: {(run.error or 'no reason is known').splitlines()[0]}")
     if found.state == "stopped":
-        progress.say(f"it goes on with: {found.command}")
+        progress.say(f"it goes on with: {found.result.command}")
 
 
 def headline(status: Status) -> str:

@@ -6,6 +6,7 @@ imported.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,6 +164,11 @@ class StudyResult:
     versions: Mapping[str, str] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
     study: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def command(self) -> str:
+        """The command with which the study goes on."""
+        return shlex.join(["glueft", "study", f"{self.folder / 'study.toml'}", "--output-dir", f"{self.folder.parent}"])
 
     @property
     def runs(self) -> list[StudyRun]:

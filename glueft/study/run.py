@@ -67,5 +67,5 @@ def refuse_failures(result: StudyResult) -> None:
         f"{result.name}: {counted(len(failed), 'run')} of {len(result.runs)} failed",
         expected="a study all of whose runs end with a result",
         received=told,
-        fix="see log.txt beside the run folders; once the cause is gone: the same command with --retry-failed",
+        fix=f"see log.txt beside the run folders; once the cause is gone: {result.command} --retry-failed",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -38,12 +37,6 @@ class Status:
     def counts(self) -> Counter[str]:
         return Counter(run.state for run in self.result.runs)
 
-    @property
-    def command(self) -> str:
-        """The command with which the study goes on."""
-        folder = self.result.folder
-        return shlex.join(["glueft", "study", str(folder / "study.toml"), "--output-dir", str(folder.parent)])
-
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         runs = []
@@ -75,7 +68,7 @@ class Status:
             "state": self.state,
             "counts": dict(self.counts),
             "seconds_left": self.seconds_left,
-            "goes_on_with": self.command if self.state == "stopped" else None,
+            "goes_on_with": self.result.command if self.state == "stopped" else None,
             "recipes": [
                 {
                     "name": recipe.name,

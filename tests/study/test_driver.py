@@ -26,7 +26,7 @@ from glueft.study.planned import Planner
 from glueft.study.progress import StudyProgress
 from glueft.study.result import StudyResult
 from glueft.study.result_file import as_json, read_result
-from glueft.study.run import run_study
+from glueft.study.run import refuse_failures, run_study
 from glueft.study.search import open_search
 from glueft.study.study import Prune, Range, Study, StudyRecipe
 from glueft.system.interruption import listening
@@ -165,6 +165,10 @@ def test_runs_that_fail_die_or_collapse_stand_in_the_table_as_what_they_are(tmp_
     assert ways[f"{of[6]} run"] == 2 and ways[f"{of[6]} resume"] == 1 and runs[6].attempts == 2
     assert result.recipes[0].chosen_run == of[6]
     assert any(line.startswith(f"{of[2]} failed: the loss is not a number; it is tried again") for line in told)
+    with pytest.raises(StudyError, match="glue: 2 runs of 6 failed") as error:
+        refuse_failures(result)
+    assert "the loss is not a number" in error.value.received and "there is no such folder" in error.value.received
+    assert error.value.fix.endswith(f"{result.command} --retry-failed")
     # They are not tried for ever, but when that is asked for.
     assert states(drive(study, tmp_path)[0])["failed"] == 2 and Counter(starts(tmp_path)) == ways
     (tmp_path / "orders").unlink()
