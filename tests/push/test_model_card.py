@@ -99,6 +99,15 @@ def test_rows_that_were_held_out_are_no_split_of_the_data_set(source: CardSource
     assert "It has not seen all rows of the task" in card.text
 
 
+def test_the_run_that_a_run_began_with_is_told(source: CardSource) -> None:
+    run = {"folder": "/data/mnli-1", "task": "mnli", "checkpoint": "google-bert/bert-base-uncased"}
+    checkpoint = {"name": "run:/data/mnli-1", "sha256": {"model.safetensors": "e"}, "run": run}
+    card = with_record(source, checkpoint=checkpoint)
+    text = str(model_card(replace(card, record=public_record(card.record))))
+    began = "the model of a run on the task `mnli`, which began with `google-bert/bert-base-uncased`"
+    assert f"`./mnli-1` ({began}; SHA-256 of its weights: `e`), fine-tuned" in text and "/data" not in text
+
+
 def test_several_splits_scores_and_the_hubs_names_of_metrics(source: CardSource) -> None:
     by_split = {"validation": {"pearson": 0.5, "spearmanr": 0.25}, "other": {"pearson": -0.5, "spearmanr": 0.0}}
     splits = SPLITS | {"other": {"rows": 9, "sha256": "d"}}
