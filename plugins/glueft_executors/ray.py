@@ -37,7 +37,7 @@ class Ray(glueft.Executor):
         address: str = glueft.Field(
             "auto",
             min_length=1,
-            description='Of the cluster, "HOST:6379" or "ray://HOST:10001"; "auto" for RAY_ADDRESS or this machine.',
+            description='Of the cluster, "HOST:6379"; "auto" for RAY_ADDRESS, or else the cluster of this machine.',
         )
         cpus_per_run: int = glueft.Field(1, ge=1, description="Processors of a run.")
         gpus_per_run: float = glueft.Field(0.0, ge=0, description="GPUs of a run; less than 1 for a part of one.")

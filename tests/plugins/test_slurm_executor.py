@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -81,14 +82,26 @@ def test_it_keeps_to_the_contract(check: testing.Check, cluster: None) -> None:
 
 
 @pytest.mark.slow
-def test_jobs_that_come_together_are_an_array(cluster: None, tmp_path: Path) -> None:
+def test_jobs_that_come_together_are_an_array(cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "1")  # as where the study itself runs in a job, whose settings they do not take
+    monkeypatch.setenv("SLURM_OF_THAT_JOB", "1")
     pool = opened(tmp_path)
-    jobs = [pool.start(job(tmp_path, f"raise SystemExit({code})", f"job-{code}")) for code in (0, 2, 143)]
+    jobs = [
+        pool.start(
+            job(
+                tmp_path,
+                f"import os; assert 'SLURM_OF_THAT_JOB' not in os.environ; raise SystemExit({code})",
+                f"job-{code}",
+            )
+        )
+        for code in (0, 2, 143)
+    ]
     assert [running.id for running in jobs] == [None] * 3
-    assert [running.state() for running in jobs] == ["waiting"] * 3
+    assert jobs[0].state() == "waiting"
     first, numbers = str(jobs[0].id).split("_")[0], [str(running.id).split("_")[1] for running in jobs]
     assert {str(running.id).split("_")[0] for running in jobs} == {first} and numbers == ["0", "1", "2"]
     assert [ended(running) for running in jobs] == [0, 2, 143]
+    assert os.environ["SLURM_OF_THAT_JOB"] == "1"
 
 
 @pytest.mark.slow
