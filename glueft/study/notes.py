@@ -143,8 +143,8 @@ def _of_line(line: Line) -> Iterator[str]:
 def _in_general(shown: Sequence[Line], result: StudyResult) -> Iterator[str]:
     if any(line.summary and line.summary.interval for line in shown):
         yield (
-            "95 % interval: of the mean over seeds, by Student's t; sd: of a run, with n - 1. They tell what other "
-            "seeds would change, and not what other rows would"
+            "95 % interval: of the mean over seeds, by Student's t, cut where no score can be; sd: of a run, with n - "
+            "1. They tell what other seeds would change, and not what other rows would"
         )
         yield "IQM: interquartile mean, without the lowest and the highest quarter of the runs (Agarwal et al. 2021)"
     lower = dict.fromkeys(line.metric_title for line in shown if line.lower_is_better)

@@ -145,7 +145,8 @@ class StudyResult:
         name: of the study.
         checkpoint: what the runs begin with, as the recipes name it; several are joined by ", ".
         recipes: in the order of the file.
-        left_out: what lies in `runs/` and does not belong to the study as it is now: (folder, reason) each.
+        left_out: what lies in `runs/` and does not belong to the study as it is now: (folder, reason) each,
+            the folder absolute.
         started, finished: UTC, ISO 8601; `finished` is None while something is open.
         seconds: the processes of all runs together, in seconds.
         versions: of the packages, as in run.json; those of the first run that is done.

@@ -40,6 +40,7 @@ def write_result(result: StudyResult) -> None:
     for recipe in written["recipes"]:
         for run in recipe["runs"]:
             run["folder"] = run["folder"] and run["folder"].removeprefix(home)
+    written["left_out"] = [(path.removeprefix(home), reason) for path, reason in written["left_out"]]
     write_text(result.folder / NAME, json_text(written) + "\n")
 
 
@@ -89,7 +90,8 @@ def read_result(folder: str | os.PathLike[str]) -> StudyResult:
         replace(recipe, runs=[replace(run, folder=run.folder and place / run.folder) for run in recipe.runs])
         for recipe in result.recipes
     ]
-    return replace(result, recipes=recipes)
+    left_out = [(str(place / path), reason) for path, reason in result.left_out]
+    return replace(result, recipes=recipes, left_out=left_out)
 
 
 def _unreadable(path: Path, error: Exception) -> StudyError:

@@ -259,9 +259,8 @@ def best_of(result: StudyResult) -> list[BestOf]:
             k: expected_best(scores, k, lower_is_better=recipe.lower_is_better) for k in BEST_OF if k <= len(scores)
         }
         settings = len({tuple(sorted((key, repr(value)) for key, value in run.setting.items())) for run in runs})
-        found.append(
-            BestOf(recipe.name, title_of(recipe), f"{recipe.chooses} on {recipe.on}", len(runs), settings, best)
-        )
+        score = f"{recipe.chooses} on {recipe.on.replace('_', ' ')}"
+        found.append(BestOf(recipe.name, title_of(recipe), score, len(runs), settings, best))
     return found
 
 

@@ -160,11 +160,7 @@ def _place(result: StudyResult, run: StudyRun) -> Path | None:
 def _csv_cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return repr(value)
-    return str(value).replace("\n", "\\n")
+    return str(value).lower() if isinstance(value, bool) else str(value).replace("\n", "\\n")
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,12 @@ def test_a_result_is_read_as_it_was_written_from_where_it_lies_now(tmp_path: Pat
         study_run("mrpc", 3, state="waiting", folder=None),
     ]
     result = study_result(recipe_result("mrpc", runs), folder=first, study={"study": {"seeds": [1, 2, 3]}})
+    result = replace(result, left_out=[(str(first / "runs" / "old"), "not asked for")])
     write_result(result)
     moved = first.rename(tmp_path / "moved")
     found = read_result(moved)
     assert found.folder == moved and found.study == result.study
+    assert found.left_out == [(str(moved / "runs" / "old"), "not asked for")]
     assert [*found.runs[0].metrics["validation"].values()] == [0.1 + 0.2, 0.9]
     assert found.runs == [replace(runs[0], folder=moved / "runs/a/b"), *runs[1:]]
     assert [*found.recipes[0].published] == [*result.recipes[0].published] != []
