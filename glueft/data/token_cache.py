@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ class TokenCache:
     def __init__(self, folder: Path, tokenizer_files: Mapping[str, str], say: Callable[[str], None]) -> None:
         self.folder = folder
         self.tokenizer_files = {name: tokenizer_files[name] for name in TOKENIZER_FILES if name in tokenizer_files}
-        self.say = say
+        self.say = cache(say)  # each line once, not for each split
 
     def encode(self, rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
         """Return what `glueft.data.encoding.encode` does."""
