@@ -7,7 +7,7 @@ from glueft.metrics import titled
 from glueft.runs.record import Record
 from glueft.system.console import Table
 from glueft.terminal.tables import add_published, named_values, number_columns, scores_text
-from glueft.text import epoch_text, score_text
+from glueft.text import counted, epoch_text, score_text
 
 
 def epoch_table(record: Record) -> Table:
@@ -24,7 +24,7 @@ def epoch_table(record: Record) -> Table:
 def result_table(record: Record) -> Table:
     """Return the last table: metrics, time, throughput and the run folder."""
     primary, labels = record.primary_split, record.metric_labels
-    table = named_values(f"{record.task}: {record.data.splits[primary].rows:,} {primary} rows")
+    table = named_values(f"{record.task}: {counted(record.data.splits[primary].rows, f'{primary} row')}")
     for name, value in titled(record.metrics | record.other_metrics, labels).items():
         table.add_row(name, score_text(value))
     for split, metrics in record.shown_metrics().items():

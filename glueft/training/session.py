@@ -20,6 +20,7 @@ from glueft.plugin.task_description import describe_task
 from glueft.runs.inputs import option_files
 from glueft.runs.parent import Parent, find_start
 from glueft.system.interruption import check
+from glueft.text import counted
 from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
 from glueft.training.evaluation_steps import evaluated_steps
 from glueft.training.loss import Loss, loss_of
@@ -305,7 +306,7 @@ def starts_new_head(recipe: Recipe, parent: Parent | None) -> bool:
 def _described(task: Task, rows: dict[str, Rows], notes: list[str]) -> Iterator[str]:
     from glueft.tables.problems import listed
 
-    yield ", ".join(f"{len(split):,} {name} rows" for name, split in rows.items())
+    yield ", ".join(counted(len(split), f"{name} row") for name, split in rows.items())
     yield from notes
     if task.reads_own_files and task.labels:  # The recipe need not name them or their order.
         yield f"labels: {listed(task.labels)}"

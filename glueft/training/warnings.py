@@ -27,10 +27,8 @@ def cut_warnings(encoded: Mapping[str, Encoded], max_length: int) -> Iterator[st
     for name, tokens in encoded.items():
         rows = len(tokens.lengths)
         if tokens.truncated > rows / 2:
-            yield (
-                f"{tokens.truncated:,} of the {counted(rows, f'{name} row')} are cut to {max_length} tokens: the model "
-                "does not see the rest; data.max_length sets it"
-            )
+            cut = f"{tokens.truncated:,} of the {rows:,} {name} rows are" if rows > 1 else f"the only {name} row is"
+            yield f"{cut} cut to {max_length} tokens: the model does not see the rest; data.max_length sets it"
 
 
 def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:

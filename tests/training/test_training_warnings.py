@@ -94,11 +94,12 @@ def test_the_warm_up_is_told_of_once() -> None:
 
 
 def test_rows_that_are_mostly_cut() -> None:
-    def tokens(truncated: int) -> Any:
-        return SimpleNamespace(lengths=np.full(10, 8), truncated=truncated)
+    def tokens(truncated: int, rows: int = 10) -> Any:
+        return SimpleNamespace(lengths=np.full(rows, 8), truncated=truncated)
 
-    assert list(cut_warnings({"train": tokens(5), "validation": tokens(6)}, 8)) == [
-        "6 of the 10 validation rows are cut to 8 tokens: the model does not see the rest; data.max_length sets it"
+    assert list(cut_warnings({"train": tokens(5), "validation": tokens(6), "held_out": tokens(1, 1)}, 8)) == [
+        "6 of the 10 validation rows are cut to 8 tokens: the model does not see the rest; data.max_length sets it",
+        "the only held_out row is cut to 8 tokens: the model does not see the rest; data.max_length sets it",
     ]
 
 
