@@ -55,11 +55,14 @@ class _Pair:
     def metrics(self) -> list[str]:
         """The metrics whose mean is the task's score: all, or the first where not all have the same direction."""
         names = [*self.recipes[0].metrics]
-        return names if len({lower_is_better(name) for name in names}) == 1 else names[:1]
+        return names if len({self.is_lower_better(name) for name in names}) == 1 else names[:1]
+
+    def is_lower_better(self, metric: str) -> bool:
+        return lower_is_better(metric, self.recipes[0].metric_facts)
 
     @property
     def lower_is_better(self) -> bool:
-        return lower_is_better(self.metrics[0])
+        return self.is_lower_better(self.metrics[0])
 
     @property
     def title(self) -> str:
@@ -223,10 +226,10 @@ def _lines(pair: _Pair, drawn: Mapping[str, Mapping[str, NDArray[np.float64]]]) 
                 "split": split,
                 "metric": name,
                 "metric_title": " and ".join(metric_title(part, labels) for part in parts),
-                "lower_is_better": lower_is_better(parts[0]),
+                "lower_is_better": pair.is_lower_better(parts[0]),
                 "means": [*map(fmean, scores)],
                 **_numbers(found),
-                "almost_stochastic_order": order(*scores, lower=lower_is_better(parts[0])),
+                "almost_stochastic_order": order(*scores, lower=pair.is_lower_better(parts[0])),
             }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from glueft.metrics import lower_is_better
+from glueft.metrics import lower_is_better, metric_facts
 from glueft.study.choice import Choice, choose
 from glueft.study.result import RecipeResult, Stage, StudyRun
 from glueft.training.fingerprints import settings_in_numbers
@@ -157,6 +157,7 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
         chosen_run=None,
         runs=[],
         starts_from=recipe.starts_from,
+        metric_facts=metric_facts(task.metrics),
         keeps_best=recipe.base.training.keep == "best",
         published=() if data.source == "sample" or data.held_out is not None else task.published,
     )

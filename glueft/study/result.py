@@ -94,6 +94,7 @@ class RecipeResult:
             before.
         published: the task's scores to compare with; () on the sample, whose rows are others.
         metric_labels: for each metric of one label that label, of the record of a run that is done.
+        metric_facts: of each metric its direction, bounds and so on, as in run.json: for readers without its plugin.
         keeps_best: whether each run keeps the weights of its best evaluation on the rows of the table.
         row_notes: how the rows differ from the official ones, of the record of a run that is done.
     """
@@ -116,6 +117,7 @@ class RecipeResult:
     baseline: Mapping[str, float] = field(default_factory=dict)
     published: Sequence[PublishedScore] = ()
     metric_labels: Mapping[str, str] = field(default_factory=dict)
+    metric_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     keeps_best: bool = False
     row_notes: Sequence[str] = ()
 

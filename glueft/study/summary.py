@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glueft.metrics import known_metrics, lower_is_better, metric_title
+from glueft.metrics import lower_is_better, metric_facts, metric_title
 from glueft.plugin.registry import known_classes
 from glueft.plugin.task import PublishedScore, Submission
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
@@ -119,8 +119,8 @@ def _line(recipe: RecipeResult, split: str, name: str) -> Line:
         split=split,
         metric=name,
         metric_title=f"mean of {' and '.join(titles)}" if name == SCORE else titles[0],
-        lower_is_better=lower_is_better(parts[0]),
-        bounds=_bounds(parts),
+        lower_is_better=lower_is_better(parts[0], recipe.metric_facts),
+        bounds=_bounds(recipe, parts),
         setting=recipe.chosen or {},
         asked=len(recipe.reported),
         failed=sum(run.state == "failed" for run in recipe.reported),
@@ -181,7 +181,7 @@ def counted_recipes(result: StudyResult) -> tuple[list[RecipeResult], list[str]]
         submission = _submission(recipe.task)
         if submission is not None and submission.average == "not counted":
             left_out.append(f"{title_of(recipe)}: {submission.benchmark}'s average does not count it")
-        elif not _is_score(recipe) or _bounds([*recipe.metrics])[1] != 1:
+        elif not _is_score(recipe) or _bounds(recipe, recipe.metrics)[1] != 1:
             left_out.append(f"{title_of(recipe)}: {', '.join(recipe.metrics)} cannot be averaged with other scores")
         else:
             counted.append(recipe)
@@ -277,13 +277,13 @@ def metric_mean(metrics: Mapping[str, float], names: Sequence[str]) -> float | N
 
 def _is_score(recipe: RecipeResult) -> bool:
     """Whether the metrics of a task can be averaged: of each the largest value is the best."""
-    return not any(map(lower_is_better, recipe.metrics))
+    return not any(lower_is_better(name, recipe.metric_facts) for name in recipe.metrics)
 
 
-def _bounds(names: Sequence[str]) -> tuple[float | None, float | None]:
+def _bounds(recipe: RecipeResult, names: Sequence[str]) -> tuple[float | None, float | None]:
     """The bounds of the mean of metrics."""
-    known = known_metrics()
-    lows, highs = zip(*(known[name].bounds if name in known else (None, None) for name in names), strict=True)
+    facts: Mapping[str, Mapping[str, Any]] = metric_facts(names) | dict(recipe.metric_facts)
+    lows, highs = zip(*(facts.get(name, {}).get("bounds", (None, None)) for name in names), strict=True)
     return _mean(lows), _mean(highs)
 
 

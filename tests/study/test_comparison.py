@@ -16,6 +16,7 @@ from glueft.metrics import compute_metrics
 from glueft.study.comparison import compare_studies
 from glueft.study.result import RecipeResult, StudyRun
 from glueft.study.result_file import read_result, write_result
+from glueft.study.summary import lines
 from run_folders import TASKS, make_run
 from study_results import recipe_result, study_result, study_run
 
@@ -193,6 +194,20 @@ def test_a_smaller_error_is_better(tmp_path: Path) -> None:
     (task,) = compare_studies(tmp_path / "a", tmp_path / "b")["tasks"]
     assert task["verdict"] == "better" and task["difference"] == pytest.approx(-0.2)
     assert task["almost_stochastic_order"]["B"] == 0
+
+
+def test_a_metric_of_a_plugin_that_is_not_there_has_the_direction_and_bounds_of_its_study(tmp_path: Path) -> None:
+    facts = {"edits": {"higher_is_better": False, "bounds": [0.0, None]}}
+    for place, edits in ((tmp_path / "a", 0.5), (tmp_path / "b", 0.1)):
+        runs = [
+            study_run("rte", n, folder=None, score=edits, metrics={"validation": {"edits": edits + n / 20}})
+            for n in (1, 2, 3)
+        ]
+        study(place, recipe_result("rte", runs, metrics=("edits",), metric_facts=facts, lower_is_better=True))
+    (task,) = compare_studies(tmp_path / "a", tmp_path / "b")["tasks"]
+    assert task["verdict"] == "better" and task["lower_is_better"] and task["lines"][0]["lower_is_better"]
+    (line,) = lines(read_result(tmp_path / "a"))
+    assert line.lower_is_better and line.bounds == (0.0, None)
 
 
 def test_what_makes_a_comparison_unfair_is_said(tmp_path: Path) -> None:
