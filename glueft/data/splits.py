@@ -86,19 +86,20 @@ def length_histogram(lengths: NDArray[Any]) -> dict[str, Any]:
 def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, int]) -> list[str]:
     """Return a line for each split that has not all rows of the official one; `left_out` counts its broken lines."""
     notes = []
+    by = f"drawn by {'label' if task.labels else 'score'}"
     for name, rows in splits.items():
         used = rows.part_of or len(rows)
         whole = rows.limited_from or used
         official = task.sizes.get(name, whole)
         if name == HELD_OUT:
-            drawn = f"{len(rows):,} of the {counted(whole, 'train row')}, drawn by label"
+            drawn = f"{len(rows):,} of the {counted(whole, 'train row')}, {by}"
             notes.append(f"{name} is {drawn}; the validation rows are not looked at")
             continue
         if left_out.get(name):
             notes.append(f"{name} is without {counted(left_out[name], 'broken line')} of its file")
         if rows.limited_from is not None:
             which = f"{used:,} of {counted(whole, 'row')}"
-            drawn = f"{which}, drawn by label" if rows.stratified else f"the first {which}"
+            drawn = f"{which}, {by}" if rows.stratified else f"the first {which}"
             notes.append(f"{name} is limited to {drawn}")
         if official != whole:
             notes.append(f"{name} has {counted(whole, 'row')}; officially it has {official:,}")

@@ -106,7 +106,7 @@ def test_so_are_those_of_a_run_in_another_precision_or_compiled(
     folder = train(tiny_bert, tmp_path, "stsb", *few, *overrides, sample=True)
     assert_equal(folder)
     run = Run.open(folder)
-    assert run.record["data"]["notes"][0] == "train is limited to 16 of 60 rows, drawn by label"
+    assert run.record["data"]["notes"][0] == "train is limited to 16 of 60 rows, drawn by score"
     assert read_texts(run, "validation").missing == ""  # The report finds the very rows again.
     result = evaluate_run(run)
     assert result["other_metrics_by_split"] == {"validation": run.record["other_metrics"]}
