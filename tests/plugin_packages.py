@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from glueft.plugin.registry import load_registry
+
 GOOD_TASK = '''
 import glueft
 
@@ -52,6 +54,14 @@ def install(
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
     (info / "entry_points.txt").write_text(f"[{group}]\n{entry_point or f'{module} = {module}'}\n")
+
+
+def forget(folder: Path) -> None:
+    """Forget the registry, and the modules imported from a folder: those of another one may have the same names."""
+    load_registry.cache_clear()
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
 
 
 def glueft(*arguments: str, packages: Path | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from glueft.errors import PluginError
 from glueft.plugin.file import read_plugin_file
 from glueft.plugin.registry import Registry, load_registry
 from glueft.recipe import RecipeError, load_recipe
-from plugin_packages import GOOD_TASK, glueft, install
+from plugin_packages import GOOD_TASK, forget, glueft, install
 
 
 @pytest.fixture
@@ -21,13 +21,9 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "packages"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    before = set(sys.modules)
     load_registry.cache_clear()
     yield folder
-    load_registry.cache_clear()
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
-            del sys.modules[name]
+    forget(folder)
 
 
 def reasons(registry: Registry) -> list[str]:

@@ -18,7 +18,7 @@ from glueft.data.sources import SampleSource
 from glueft.errors import PluginError
 from glueft.plugin.registry import load_registry
 from glueft.recipe import RecipeError, load_recipe
-from plugin_packages import install
+from plugin_packages import forget, install
 from wrong_plugins import WRONG, task
 
 FOUND_LATER = [name for name, wrong in WRONG.items() if wrong.when_loaded]
@@ -69,7 +69,7 @@ def here(packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ite
     monkeypatch.chdir(tmp_path)
     load_registry.cache_clear()
     yield
-    load_registry.cache_clear()
+    forget(packages)
 
 
 def test_there_are_ten() -> None:
