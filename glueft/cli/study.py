@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from glueft.cli import study_compare, study_status
 from glueft.cli.options import AsJson, Verbose, print_json, takes_study
 from glueft.cli.streams import go_on_without_output
+from glueft.suggest import nearest
 
 if TYPE_CHECKING:
     from glueft.study.study import Study
@@ -35,9 +36,20 @@ class StudyGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
+            if len(args) > 1 and not any(arg.startswith("-") for arg in args[:2]):
+                self._refuse(ctx, *args[:2])
             args = ["run", *args]
         rest: list[str] = super().parse_args(ctx, args)
         return rest
+
+    def _refuse(self, ctx: Any, command: str, study: str) -> None:
+        """Say what takes a study where two words are given: `glueft study show glue`."""
+        if command == "resume":
+            ctx.fail(f"A study goes on with the same command: glueft study {study}")
+        if command in ctx.find_root().command.commands:
+            ctx.fail(f"No command {command} of a study; did you mean: glueft {command} {study}")
+        if meant := nearest(command, self.commands):
+            ctx.fail(f"No command {command} of a study; did you mean: glueft study {meant} {study}")
 
 
 @takes_study

@@ -72,10 +72,13 @@ def is_published(folder: Path) -> bool:
 def no_run_folder(path: Path) -> RunFolderError:
     """Return the error for a path that is no run folder."""
     fix = "name a folder that glueft run has left, such as runs/mrpc-20260131-120000-a1b2c3"
+    shown = shlex.quote(str(path))
     if not path.exists():
         received = "nothing of that name"
     elif not path.is_dir():
         received = "a file"
+        if path.suffix == ".toml":
+            fix = f"a recipe is run with: glueft run {shown}; a study is run, and goes on, with: glueft study {shown}"
     else:
         names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
         received = "a folder with " + ", ".join(names[:8]) + ", ..." * (len(names) > 8) if names else "an empty folder"
@@ -84,7 +87,8 @@ def no_run_folder(path: Path) -> RunFolderError:
             fix = f"name one of the runs in it: {', '.join(runs[:5])}" + ", ..." * (len(runs) > 5)
         elif "study.json" in names:
             received = "the folder of a study"
-            fix = f"name one of its runs, which glueft list-runs {shlex.quote(str(path))} lists"
+            again = f"glueft study {shlex.quote(str(path / 'study.toml'))} --output-dir {shlex.quote(str(path.parent))}"
+            fix = f"name one of its runs, which glueft list-runs {shown} lists; the study goes on with: {again}"
         elif "config.json" in names:
             if is_published(path):
                 received = "what glueft push publishes of a run, the model beside run.json"

@@ -40,7 +40,7 @@ class Change:
 
 
 def nest(
-    table: dict[str, Any], at: Path, locations: Locations
+    table: dict[str, Any], at: Path, locations: Locations, recipes: Collection[str] = ()
 ) -> tuple[dict[str, Any], dict[Path, Path], list[Problem]]:
     """Spread dotted keys in quotes over tables, as TOML does with those that are not in quotes.
 
@@ -48,6 +48,7 @@ def nest(
         table: with keys of recipes.
         at: its path in the study.
         locations: of the study's values.
+        recipes: the names of the study's recipes, which stay whole: they may hold dots.
 
     Returns:
         The table; the new path of each that has another now; and a problem for each key that is given twice.
@@ -58,7 +59,7 @@ def nest(
 
     def put(values: Mapping[str, Any], old: Path, new: Path) -> None:
         for key, value in values.items():
-            parts = key_path(key) or (key,)
+            parts = (key,) if key in recipes and not new else key_path(key) or (key,)
             path = (*new, *map(str, parts))
             moved[(*old, key)] = (*at, *path)
             if isinstance(value, dict) and value:
@@ -108,10 +109,13 @@ def changes_in(section: str, table: Mapping[str, Any], recipes: Collection[str])
 def _leaves(section: str, table: Mapping[str, Any], at: Path, shallow: int) -> Iterator[tuple[Path, Any]]:
     """The values of a table with their paths, of which those up to `shallow` parts are of tables of recipes.
 
-    In [study.ranges] a table further in is a value itself if it holds more than tables.
+    In [study.ranges] a table further in is a value itself if it holds more than tables; and a whole table of recipes
+    has choices, optimizer = {choices = [{...}, {...}]}.
     """
-    is_range = (
-        section == "ranges" and len(at) > shallow and not all(isinstance(value, dict) for value in table.values())
+    is_range = section == "ranges" and (
+        not all(isinstance(value, dict) for value in table.values())
+        if len(at) > shallow
+        else len(at) == shallow and [*table] == ["choices"]
     )
     if not table or is_range:
         yield at, dict(table)

@@ -13,6 +13,7 @@ from glueft.plugin.executor import Executor
 from glueft.plugin.registry import use_registry
 from glueft.recipe import RecipeError
 from glueft.recipe.check import KNOWN
+from glueft.recipe.file import packaged_recipes
 from glueft.recipe.plugin_files import read_files
 from glueft.recipe.problems import Locations, Problem, dotted
 from glueft.recipe.recipe import plugin_table
@@ -29,7 +30,7 @@ from glueft.suggest import nearest
 from glueft.text import quoted
 
 # A name of a folder on any system, and a part of longer ones.
-FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
+FOLDER_NAME = re.compile(r"[^\W_][\w.-]{0,59}")
 
 
 class StudyCheck(ChangeCheck):
@@ -85,6 +86,7 @@ class StudyCheck(ChangeCheck):
         self.problems += [*files.problems, *_with_recipes({check.draft.name: check.problems for check in checks})]
         use_registry(*dict.fromkeys([*self.files, *(file for draft in drafts for file in draft.files)]))
         good = [recipe for recipe in recipes if recipe is not None]
+        self._metric(options.metric, good)
         if len(good) == len(names):
             self._nothing_to_choose(options, good)
         if self.problems or executor is None:
@@ -307,7 +309,10 @@ class StudyCheck(ChangeCheck):
     def _no_recipe(self, at: Path, name: str, names: Collection[str]) -> None:
         meant = nearest(name, names)
         gone = f"add --unset {dotted(at)}, or name {name} in recipes too" if name in self.left_out else ""
-        fix = gone or (f'did you mean "{meant}"?  ' if meant else "") + f"Recipes of the study: {', '.join(names)}"
+        hint = f'did you mean "{meant}"?  ' if meant else ""
+        if name in packaged_recipes():
+            hint, meant = f"name {quoted(name)} in recipes too.  ", None
+        fix = gone or f"{hint}Recipes of the study: {', '.join(names)}"
         told = {"expected": "a recipe of the study", "received": quoted(name), "fix": fix, "suggestion": meant}
         self.add(at, f"no recipe of the study is called {quoted(name)}", **told)
 
@@ -372,16 +377,40 @@ class StudyCheck(ChangeCheck):
                 fix="pip install 'glueft[optuna]', or write sampler = \"random\"",
             )
 
+    def _metric(self, metric: str | None, recipes: Sequence[StudyRecipe]) -> None:
+        """Report a metric that some of the tasks do not have."""
+        has = {recipe.name: (*recipe.base.task.metrics, "loss") for recipe in recipes}
+        lacking = [name for name, metrics in has.items() if metric not in metrics]
+        if metric is None or not lacking:
+            return
+        of_all = [name for name in next(iter(has.values())) if all(name in metrics for metrics in has.values())]
+        meant = nearest(metric, of_all)
+        self.add(
+            ("study", "metric"),
+            f"there is no metric {quoted(metric)} (in {', '.join(lacking)})",
+            expected=f"one of {', '.join(of_all)}",
+            received=quoted(metric),
+            fix=(f'did you mean "{meant}"?  ' if meant else "") + f"All tasks have: {', '.join(of_all)}",
+            suggestion=meant,
+        )
+
     def _nothing_to_choose(self, options: Any, recipes: Sequence[StudyRecipe]) -> None:
         """Report what is only for choosing, or for drawing, where nothing is chosen or drawn."""
         drawn = bool(options.ranges) or any(recipe.ranges for recipe in recipes)
-        given = self.tables["study"]
+        wrong = {each.path.split(".")[1] for each in self.problems if each.path.startswith("study.")}
+        given = self.tables["study"].keys() - wrong
         for key in ("prune", "trials", "sampler"):
-            if key in given and not drawn and not any(each.path.startswith(f"study.{key}") for each in self.problems):
+            if key in given and not drawn:
                 told = {"expected": "[study.ranges]", "received": "none", "fix": f"add ranges, or remove {key}"}
                 self.add(
                     ("study", key), f"{key} is for settings that are drawn from ranges, and there are none", **told
                 )
+        chosen_otherwise = options.choose != "held_out" and "choose" not in wrong
+        if "held_out" in given and chosen_otherwise and not self.locations.argument(("study", "choose")):
+            fix = 'write choose = "held_out", or remove held_out'
+            message = "held_out is how many rows choose, and the validation rows choose here"
+            told = {"expected": 'choose = "held_out"', "received": f"choose = {quoted(options.choose)}"}
+            self.add(("study", "held_out"), message, fix=fix, **told)
         if options.final_seeds is not None and not drawn and all(len(recipe.settings()) == 1 for recipe in recipes):
             told = {"expected": "[study.grid] or [study.ranges]", "received": "one setting for each recipe"}
             fix = "add a grid, or put the seeds into seeds"
@@ -416,7 +445,7 @@ def _circles(starts: Mapping[str, str]) -> list[list[str]]:
 
 def as_folder_name(name: str) -> str:
     """A name of a folder that is like this name."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-_.")[:50] or "study"
+    return re.sub(r"[^\w.-]+", "-", name).strip("-_.")[:50] or "study"
 
 
 def _with_recipes(problems: Mapping[str, Sequence[Problem]]) -> list[Problem]:

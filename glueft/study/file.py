@@ -160,7 +160,9 @@ class _Draft:
         for section in CHANGES:
             table = self.study.get(section)
             if isinstance(table, dict):
-                nested, moved, problems = nest(table, ("study", section), self.locations)
+                nested, moved, problems = nest(
+                    table, ("study", section), self.locations, _names(self.study.get("recipes"))
+                )
                 self.study[section] = nested
                 self.problems += problems
                 self.lines = {_moved(path, moved): line for path, line in self.lines.items()}
@@ -188,6 +190,7 @@ class _Draft:
         by_flags, wrong = flags(data_dir, checkpoint, sample)
         by_set, malformed = parse(overrides)
         before = _names(self.study.get("recipes"))
+        by_set = [_with_whole_name(override, before) for override in by_set]
         for override in [*by_flags, *by_set]:
             if override.path[0] != "study":
                 self._make_way(override.path, before)
@@ -241,6 +244,15 @@ class _Draft:
 def _in_study(override: Override) -> Override:
     """An override as one of the study's tables: what is no key of the study is one of its recipes."""
     return override if override.path[0] == "study" else replace(override, path=("study", "set", *override.path))
+
+
+def _with_whole_name(override: Override, recipes: Sequence[str]) -> Override:
+    """An override whose path has the name of a recipe as one part, also where dots are in the name."""
+    key = ".".join(map(str, override.path))
+    for name in recipes:
+        if "." in name and key.startswith(f"{name}."):
+            return replace(override, path=(name, *(key_path(key.removeprefix(f"{name}.")) or ())))
+    return override
 
 
 def _names(recipes: object) -> list[str]:

@@ -197,17 +197,6 @@ class SettingsCheck:
                     fix="remove it, or give the study's own held_out",
                 )
             )
-        metric, metrics = self.options.metric, (*base.task.metrics, "loss")
-        if metric is not None and metric not in metrics:
-            self.problems.append(
-                self.draft.study.problem(
-                    ("study", "metric"),
-                    f'the task has no metric "{metric}"',
-                    expected=f"one of {', '.join(metrics)}",
-                    received=received(metric),
-                    fix=f"give one that all tasks have, or remove it; this one has: {', '.join(metrics)}",
-                )
-            )
         if self.options.prune is not None and self.ranges and self._most_epochs(base) == 1:
             self.problems.append(
                 self.draft.study.problem(

@@ -135,7 +135,15 @@ def test_what_is_no_run_folder_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RunFolderError) as caught:
         Run.open(study)
     assert caught.value.received == "the folder of a study"
-    assert caught.value.fix == f"name one of its runs, which glueft list-runs '{study}' lists"
+    assert caught.value.fix == (
+        f"name one of its runs, which glueft list-runs '{study}' lists; "
+        f"the study goes on with: glueft study '{study}/study.toml' --output-dir {tmp_path}"
+    )
+    file = tmp_path / "glue.toml"
+    file.touch()
+    with pytest.raises(RunFolderError) as caught:
+        Run.open(file)
+    assert caught.value.fix.endswith(f"a study is run, and goes on, with: glueft study {file}")
 
 
 def test_a_broken_history_is_told(folder: Path) -> None:

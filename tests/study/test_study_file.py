@@ -27,7 +27,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def study_from(text: str, *overrides: str, **options: object) -> Study:
-    Path("study.toml").write_text(text)
+    Path("study.toml").write_text(text, encoding="utf-8")
     return load_study("study.toml", overrides, **options)  # type: ignore[arg-type]
 
 
@@ -108,6 +108,28 @@ def test_shared_changes_and_a_recipe_s_own() -> None:
     assert run == expected and rte.recipe({}, 1).training.batch_size == 16
     with pytest.raises(RecipeError, match="received 0"):
         rte.recipe({"training.batch_size": 0}, 1)
+
+
+@pytest.mark.parametrize("name", ["my.recipe", "größe"])
+def test_a_recipe_may_have_any_letters_and_dots_in_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.toml").write_text(RECIPE, encoding="utf-8")
+    text = f'[study]\nrecipes = ["{name}.toml"]\n[study.set."{name}"]\n"training.epochs" = 7\n'
+    study = study_from(text, *(["my.recipe.training.batch_size=32"] if "." in name else []))
+    training = study.recipes[0].base.training
+    assert (study.recipes[0].name, training.epochs) == (name, 7)
+    assert training.batch_size == (32 if "." in name else 8)
+    assert study_from(study.to_toml()).recipes[0].base == study.recipes[0].base
+
+
+def test_whole_tables_are_drawn() -> None:
+    study = study_from(
+        '[study]\nrecipes = ["mrpc"]\n[study.ranges]\ncallbacks = {choices = [[], [{plugin = "early_stopping"}]]}\n'
+        'optimizer = {choices = [{plugin = "adamw"}, {plugin = "sgd", momentum = 0.9}]}\n'
+    )
+    (recipe,) = study.recipes
+    assert recipe.ranges["optimizer"].choices == ({"plugin": "adamw"}, {"plugin": "sgd", "momentum": 0.9})
+    assert recipe.recipe({"optimizer": recipe.ranges["optimizer"].choices[1]}, 1).optimizer.name == "sgd"
+    assert study_from(study.to_toml()).tables() == study.tables()
 
 
 def test_ranges_and_what_is_drawn_from_them() -> None:
@@ -237,6 +259,17 @@ def test_a_thousand_runs_are_checked_in_two_seconds() -> None:
         for seed in study.seeds
     ]
     assert len(runs) == 1000 and time.perf_counter() - begin < 2
+
+
+def test_two_words_after_study_are_answered_with_the_right_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, right in [
+        (("resume", "glue"), "goes on with the same command: glueft study glue"),
+        (("show", "glue"), "did you mean: glueft show glue"),
+        (("stauts", "studies/glue"), "did you mean: glueft study status studies/glue"),
+        (("glue", "mrpc"), "unexpected extra argument"),
+    ]:
+        assert command_line(["study", *words]) == 2
+        assert right in capsys.readouterr().err
 
 
 def test_commands_take_studies(capsys: pytest.CaptureFixture[str]) -> None:

@@ -435,6 +435,15 @@ CASES = [
     # other keys
     ("choose", THREE + 'choose = "heldout"\n', "study.choose (line 3)", "expected one of", 'did you mean "held_out"?'),
     ("held_out", THREE + "held_out = 1.5\n", "study.held_out (line 3)", "received 1.5", "for example: held_out = 0.1"),
+    ("held_out alone", THREE + "held_out = 0.2\n", "study.held_out (line 3)", "validation rows choose", "write choose"),
+    ("metric misspelt", THREE + 'metric = "accuarcy"\n', "study.metric (line 3)", '"accuarcy"', 'mean "accuracy"?'),
+    (
+        "no such parent",
+        THREE + '[study.start_from]\nrte = "qnli"\n',
+        "study.start_from.rte (line 4)",
+        'no recipe of the study is called "qnli"',
+        'name "qnli" in recipes too',
+    ),
     ("metric", THREE + 'metric = "f1"\n', "study.metric (line 3)", 'no metric "f1" (in rte, mnli)', "accuracy, loss"),
     ("sampler", THREE + 'sampler = "tpee"\n', "study.sampler (line 3)", 'received "tpee"', 'did you mean "tpe"?'),
     ("retries", THREE + "retries = -1\n", "study.retries (line 3)", "received -1", "for example: retries = 1"),
