@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from glueft.study.result import RecipeResult, StudyRun
+from glueft.study.words import rows_text
 from glueft.text import counted, score_text
 
 
@@ -44,7 +45,7 @@ def choose(runs: Sequence[StudyRun], recipe: RecipeResult) -> Choice | None:
     best = max(whole or scored, key=lambda group: sign * mean_score(group))
     found = [run for run in best if run.score is not None]
     reason = (
-        f"the best mean {recipe.chooses} on {recipe.on.replace('_', ' ')} of {counted(len(settings), 'setting')}: "
+        f"the best mean {recipe.chooses} on {rows_text(recipe.on)} of {counted(len(settings), 'setting')}: "
         f"{score_text(mean_score(best))} over {counted(len(found), 'seed')}"
     )
     if len(whole) < len(settings):

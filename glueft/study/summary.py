@@ -12,6 +12,7 @@ from glueft.plugin.registry import known_classes
 from glueft.plugin.task import PublishedScore, Submission
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
 from glueft.study.statistics import Interval, Summary, expected_best, mean_of_means, summary
+from glueft.study.words import rows_text
 
 # The name of a task's score: the mean of its metrics, as benchmarks have it.
 SCORE = "score"
@@ -259,7 +260,7 @@ def best_of(result: StudyResult) -> list[BestOf]:
             k: expected_best(scores, k, lower_is_better=recipe.lower_is_better) for k in BEST_OF if k <= len(scores)
         }
         settings = len({tuple(sorted((key, repr(value)) for key, value in run.setting.items())) for run in runs})
-        score = f"{recipe.chooses} on {recipe.on.replace('_', ' ')}"
+        score = f"{recipe.chooses} on {rows_text(recipe.on)}"
         found.append(BestOf(recipe.name, title_of(recipe), score, len(runs), settings, best))
     return found
 

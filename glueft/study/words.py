@@ -34,6 +34,11 @@ def value_text(value: Any, *, rounded: bool = False) -> str:
     return number_text(value) if isinstance(value, float) else str(value)
 
 
+def rows_text(split: str) -> str:
+    """Return which rows a score is of: `validation matched`, `held-out rows`."""
+    return "held-out rows" if split == "held_out" else split.replace("_", " ")
+
+
 def is_or_are(count: int) -> str:
     """Return the verb for so many things."""
     return "is" if count == 1 else "are"

@@ -74,6 +74,7 @@ def test_fresh_seeds_and_all_rows_follow_the_choice() -> None:
     assert of_search.data.held_out == 0.1
     (planned,) = course.end({(2e-5, 1): 0.7, (2e-5, 2): 0.7, (5e-5, 1): 0.6, (5e-5, 2): 0.6})
     assert [(run.setting[RATE], run.seed) for run in planned.reported] == [(2e-5, 7), (2e-5, 8), (2e-5, 9)]
+    assert "on held-out rows of 2 settings" in planned.reason
     assert course.planner.recipe_of(course.planner.recipes["mrpc"], {}, 7, "final").data.held_out is None
     # The same seed with and without held-out rows is not the same run.
     course = Course(recipe(grid=GRID), choose="held_out")

@@ -158,4 +158,6 @@ def test_the_expected_best_is_of_the_search_where_there_was_one() -> None:
     assert (found.runs, found.settings) == (4, 2)
     # Of the six pairs of 0.4, 0.5, 0.6 and 0.7 three have 0.7 as their best, two 0.6, one 0.5.
     assert [*found.best] == [1, 2, 3] and found.best[2] == pytest.approx((3 * 0.7 + 2 * 0.6 + 0.5) / 6)
+    (held_out,) = best_of(study_result(recipe_result("rte", runs, on="held_out")))
+    assert held_out.score == "accuracy on held-out rows"
     assert best_of(of_scores({"rte": [(0.6,)]})) == []

@@ -21,7 +21,7 @@ from glueft.study.report.plots import MOST_ROWS, curves_plot, setting_plot, stri
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
 from glueft.study.summary import SCORE, average, scored, task_scores, title_of
 from glueft.study.table import grids
-from glueft.study.words import counts_text, setting_text
+from glueft.study.words import counts_text, rows_text, setting_text
 from glueft.text import counted, score_text
 
 # Recipes with drawings, their hyperparameters that are drawn, and settings that are: drawing takes a tenth of a second.
@@ -290,7 +290,7 @@ def _settings(recipe: RecipeResult, ranked: Sequence[tuple[Mapping[str, Any], li
 
 
 def _plots(key: str, recipe: RecipeResult, ranked: Sequence[tuple[Mapping[str, Any], list[StudyRun]]]) -> list[Plot]:
-    what = f"{_score_title(recipe)} on {label_text(recipe.on)}"
+    what = f"{_score_title(recipe)} on {label_text(rows_text(recipe.on))}"
     plots = []
     metrics = _metrics_plot(key, recipe)
     plots += [metrics] if metrics else []
