@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import glueft
-from glueft.system.limits import cores, free_memory
+from glueft.system.limits import cores, free_memory, memory_limit
 from glueft.system.process_identity import process_mark, process_mark_is_alive
 from glueft.text import counted
 from glueft_executors.node import share_of
@@ -67,7 +67,7 @@ class Local(glueft.Executor):
                 received=f"{VARIABLE}={os.environ[VARIABLE]}" if VARIABLE in os.environ else "none",
                 fix='install the driver, or set study.executor.device = "cpu"',
             )
-        return LocalPool(self.options, gpus, cores(), free_memory(), jobs)
+        return LocalPool(self.options, gpus, cores(), free_memory(), memory_limit(), jobs)
 
 
 class LocalPool:
@@ -78,11 +78,18 @@ class LocalPool:
         gpus: those that runs may use.
         cores: likewise.
         memory: bytes that runs may use together; None if unknown.
+        memory_limit: bytes that they might use if nothing else ran; None if unknown.
         jobs: how many there may be at once; None if unknown.
     """
 
     def __init__(
-        self, options: Local.Options, gpus: list[GPU], cores: int, memory: int | None, jobs: int | None
+        self,
+        options: Local.Options,
+        gpus: list[GPU],
+        cores: int,
+        memory: int | None,
+        memory_limit: int | None,
+        jobs: int | None,
     ) -> None:
         self.options = options
         self.gpus = gpus
@@ -91,9 +98,10 @@ class LocalPool:
         self.needed: int | None = None  # bytes: the most that a job so far was expected to take
         self.running: list[LocalJob] = []
         self.most = self.places = options.parallel if isinstance(options.parallel, int) else self._places(jobs)
+        # As many for all runs of the study, whatever memory is free when it goes on: with other ones a run has other
+        # last digits.
+        self.threads = max(1, cores // self._with_memory(memory_limit))
         self.most = self.slots
-        # As many for all runs of the study: with other ones a run has other last digits.
-        self.threads = max(1, cores // self.most)
 
     def _places(self, jobs: int | None) -> int:
         """How many runs at once, whatever their memory."""
@@ -109,9 +117,12 @@ class LocalPool:
     @property
     def slots(self) -> int:
         """How many at once: `parallel`, or as many as the memory allows."""
-        if self.options.parallel != "auto" or self.memory is None:
+        return self._with_memory(self.memory)
+
+    def _with_memory(self, memory: int | None) -> int:
+        if self.options.parallel != "auto" or memory is None:
             return self.most
-        return max(1, min(self.most, int(self.memory * USED_PART // (self.needed or USUAL_MEMORY))))
+        return max(1, min(self.most, int(memory * USED_PART // (self.needed or USUAL_MEMORY))))
 
     def describe(self) -> str:
         """How many at once, and what each has."""

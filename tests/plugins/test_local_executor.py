@@ -30,9 +30,15 @@ def test_it_keeps_to_the_contract(check: testing.Check, tmp_path: Path, monkeypa
 
 
 def pool(
-    *, cores: int = 2, memory: int | None = None, jobs: int | None = None, gpus: Any = (), **options: Any
+    *,
+    cores: int = 2,
+    memory: int | None = None,
+    memory_limit: int | None = None,
+    jobs: int | None = None,
+    gpus: Any = (),
+    **options: Any,
 ) -> LocalPool:
-    return LocalPool(Local.Options(**options), list(gpus), cores, memory, jobs)
+    return LocalPool(Local.Options(**options), list(gpus), cores, memory, memory_limit or memory, jobs)
 
 
 def job(folder: Path, program: str, **more: Any) -> glueft.Job:
@@ -131,6 +137,8 @@ def test_what_cannot_be_started_is_said(tmp_path: Path) -> None:
         ({"cores": 8, "jobs": 1}, "1 run at once on this machine, 8 cores"),
         ({"cores": 8, "memory": 8 * GB}, "3 runs at once on this machine, 2 cores each (memory for no more than 3)"),
         ({"cores": 8, "memory": GB}, "1 run at once on this machine, 8 cores (memory for no more than 1)"),
+        ({"cores": 8, "memory": 5 * GB, "memory_limit": 10 * GB},
+         "2 runs at once on this machine, 2 cores each (memory for no more than 2)"),
         ({"cores": 2, "memory": GB, "parallel": 3}, "3 runs at once on this machine, 1 core each"),
         ({"cores": 16, "gpus": [GPU("0", 24 * GB)]}, "1 run at once on this machine, 1 GPU, 16 cores"),
         ({"cores": 16, "gpus": [GPU("0", 80 * GB)] * 2}, "8 runs at once on this machine, 2 GPUs, 2 cores each"),
@@ -233,7 +241,7 @@ def test_gpus_are_found_by_nvidia_smi(nvidia_smi: Callable[[str], None]) -> None
     [
         ("0", ["0"]), ("1, 0", ["1", "0"]), ("GPU-5d5ba0d6-0002", ["GPU-5d5ba0d6-0002"]),
         ("MIG-c6d4f1ef-0002", ["MIG-c6d4f1ef-0002"]), ("MIG-GPU-5d5ba0d6-0001/1/0", ["MIG-GPU-5d5ba0d6-0001/1/0"]),
-        ("", []), ("-1", []), ("NoDevFiles", []), ("0,-1,1", ["0"]),
+        ("", []), ("-1", []), ("NoDevFiles", []), ("0,-1,1", ["0"]), ("1,2,0", ["1"]), ("1,1", ["1"]),
     ],
 )  # fmt: skip
 def test_those_that_the_user_has_chosen(variable: str, names: list[str], nvidia_smi: Callable[[str], None]) -> None:
@@ -249,8 +257,10 @@ def test_the_memory_of_those_that_the_user_has_chosen(nvidia_smi: Callable[[str]
 
 def test_a_machine_without_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(nvidia, "DRIVER", tmp_path / "gpus")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert nvidia.visible_gpus({}) == []
+    for variables in ({}, {"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "GPU-5d5ba0d6-0001"}):
+        assert nvidia.visible_gpus(variables) == []
     with pytest.raises(glueft.PluginError) as error:
         Local(Local.Options(device="gpu")).open(tmp_path, print)
     assert str(error.value) == (
@@ -259,3 +269,20 @@ def test_a_machine_without_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "  received: none\n"
         '  to fix:   install the driver, or set study.executor.device = "cpu"'
     )
+
+
+def test_the_driver_tells_how_many_gpus_there_are_where_nvidia_smi_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for address in ("0000:01:00.0", "0000:41:00.0"):
+        (tmp_path / address).mkdir()
+    monkeypatch.setattr(nvidia, "DRIVER", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert visible_gpus({}) == [GPU("0", None), GPU("1", None)]
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "1,2"}) == [GPU("1", None)]
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'Failed to initialize NVML: Insufficient Permissions'\nexit 4\n")
+    program.chmod(0o755)
+    program.rename(tmp_path.parent / program.name)
+    monkeypatch.setenv("PATH", str(tmp_path.parent))
+    assert len(visible_gpus({})) == 2
