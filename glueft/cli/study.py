@@ -17,11 +17,11 @@ from glueft.suggest import nearest
 if TYPE_CHECKING:
     from glueft.study.study import Study
 
-HELP = "Run a study, several recipes, settings and seeds from one file: glueft study FILE."
-EPILOG = """\b
-`glueft study FILE` is short for `glueft study run FILE`; its options: glueft study run --help
+HELP = """Run a study, several recipes, settings and seeds from one file, and make its table: glueft study FILE.
 
-\b
+FILE is a TOML study, or the name of a packaged one (glue). `glueft study FILE` is short for `glueft study run FILE`.
+"""
+EPILOG = """\b
 Examples:
   glueft study recipes/glue.toml --set model.checkpoint=./my-encoder
   glueft study glue --sample                   no network: shipped rows, packaged encoder
@@ -32,7 +32,7 @@ Examples:
 
 
 class StudyGroup(TyperGroup):
-    """Takes `glueft study FILE ...` as `glueft study run FILE ...`."""
+    """Takes `glueft study FILE ...` as `glueft study run FILE ...`, and shows the options of that in its help."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] != "--help":
@@ -50,6 +50,15 @@ class StudyGroup(TyperGroup):
             ctx.fail(f"No command {command} of a study; did you mean: glueft {command} {study}")
         if meant := nearest(command, self.commands):
             ctx.fail(f"No command {command} of a study; did you mean: glueft study {meant} {study}")
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["{FILE | COMMAND ...}", "[OPTIONS]"]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        records = (option.get_help_record(ctx) for option in self.commands["run"].get_params(ctx))
+        with formatter.section("Options of `glueft study FILE`"):
+            formatter.write_dl([record for record in records if record and record[0].startswith("--")])
+        self.format_commands(ctx, formatter)
 
 
 @takes_study
@@ -112,7 +121,7 @@ def run_and_tell(
     else:
         shown = make_progress(sys.stdout)
         shown.tables(table(result))
-        for note in notes(result):
+        for note in notes(result, short=True):
             shown.say(f"- {note}")
     refuse_failures(result)
 
@@ -120,7 +129,9 @@ def run_and_tell(
 def add_study_commands(app: typer.Typer) -> None:
     """Add `glueft study` and its own commands to those of glueft."""
     group = typer.Typer(cls=StudyGroup, no_args_is_help=True, rich_markup_mode=None, help=HELP, epilog=EPILOG)
-    group.command("run")(run)
-    group.command("status", epilog=study_status.EPILOG)(study_status.status)
-    group.command("compare", epilog=study_compare.EPILOG)(study_compare.compare)
+    group.command("run", short_help="The same as `glueft study FILE`.")(run)
+    status_help = "Say how a study stands, from another shell."
+    group.command("status", short_help=status_help, epilog=study_status.EPILOG)(study_status.status)
+    compare_help = "Compare two studies, such as those of two encoders."
+    group.command("compare", short_help=compare_help, epilog=study_compare.EPILOG)(study_compare.compare)
     app.add_typer(group, name="study")

@@ -29,8 +29,11 @@ _MOST_NAMES = 5
 _MOST_FOLDERS = 20
 
 
-def notes(result: StudyResult) -> list[str]:
-    """Return the notes below the table: on single recipes first, then on what all numbers are."""
+def notes(result: StudyResult, *, short: bool = False) -> list[str]:
+    """Return the notes below the table: on single recipes first, then on what all numbers are.
+
+    `short` are those for the terminal, whose table has neither IQM nor the expected best of k runs.
+    """
     shown = lines(result)
     # What is to be said of several recipes is said once.
     of: dict[str, list[str]] = {}
@@ -47,6 +50,7 @@ def notes(result: StudyResult) -> list[str]:
     return [
         *(f"{', '.join(subjects)}: {note}" for note, subjects in of.items()),
         *_in_general(shown, result),
+        *([] if short else _of_more_columns(shown, result)),
         *_of_average(result),
         *_of_left_out(result),
     ]
@@ -146,7 +150,6 @@ def _in_general(shown: Sequence[Line], result: StudyResult) -> Iterator[str]:
             "95 % interval: of the mean over seeds, by Student's t, cut where no score can be; sd: of a run, with n - "
             "1. They tell what other seeds would change, and not what other rows would"
         )
-        yield "IQM: interquartile mean, without the lowest and the highest quarter of the runs (Agarwal et al. 2021)"
     lower = dict.fromkeys(line.metric_title for line in shown if line.lower_is_better)
     if lower:
         yield f"the lower, the better: {', '.join(lower)}"
@@ -155,6 +158,12 @@ def _in_general(shown: Sequence[Line], result: StudyResult) -> Iterator[str]:
     used = [score for recipe in result.recipes if recipe.chosen is not None for score in recipe.published]
     if used:
         yield f"published, of validation rows: {'; '.join(sources(used))}"
+
+
+def _of_more_columns(shown: Sequence[Line], result: StudyResult) -> Iterator[str]:
+    """What the files have and the terminal has not."""
+    if any(line.summary and line.summary.interval for line in shown):
+        yield "IQM: interquartile mean, without the lowest and the highest quarter of the runs (Agarwal et al. 2021)"
     if best_of(result):
         yield (
             "expected best of k: the mean of the best score over every choice of k of the runs (Tang et al. 2020); it "

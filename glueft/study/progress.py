@@ -90,7 +90,9 @@ class _Shown(StudyProgress):
                 self.over[run.name] = run
             else:
                 self.over.pop(run.name, None)
-            if before is None or before.state != run.state or run.attempts > before.attempts > 0:
+            # What is new in the plan waits, and nothing has happened to it.
+            state = "waiting" if before is None else before.state
+            if state != run.state or (before is not None and run.attempts > before.attempts > 0):
                 self._first_seen.pop(run.name, None)
                 self.happened(run)
 
@@ -253,7 +255,11 @@ def add_run(table: Table, run: StudyRun, now: Now | None = None) -> None:
     if run.state == "running" and now is not None and now.alive is False:
         shown, seconds = Text(f"stopped {now_text(now)}" if now.step else "stopped", STYLES["stopped"]), ""
     elif run.state == "running" and now is not None:
-        shown, seconds = _progress(now), "" if now.seconds_left is None else f"{duration(now.seconds_left)} left"
+        left = now.seconds_left is not None and now.step < (now.steps or 1)
+        shown, seconds = (
+            _progress(now),
+            f"{duration(now.seconds_left)} left" if left else "finishing" if now.step else "",
+        )
     else:
         style = STYLES["stopped" if run.state == "waiting" and run.step else run.state]
         shown, seconds = Text(state_text(run), style), "" if run.seconds is None else duration(run.seconds)
@@ -273,9 +279,11 @@ def _progress(now: Now) -> Text:
 
 
 def now_text(now: Now) -> str:
-    """Return `at step 120/1,377 (0:45 left)`."""
+    """Return `at step 120/1,377 (0:45 left)`, in words where there is no such step."""
     if not now.steps:
         return "setting up" if now.folder else "starting"
+    if now.step >= now.steps:
+        return f"all {now.steps:,} steps done, finishing"  # It evaluates, and writes its model and predictions.
     left = "" if now.seconds_left is None else f" ({duration(now.seconds_left)} left)"
     return f"at step {now.step:,}/{now.steps:,}{left}"
 

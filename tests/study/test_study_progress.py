@@ -15,7 +15,14 @@ from rich.text import Text
 from glueft.runs.checkpoints import checkpoint_folder
 from glueft.runs.lease import Lease
 from glueft.study import progress as study_progress
-from glueft.study.progress import LiveStudyProgress, PlainStudyProgress, make_study_progress
+from glueft.study.progress import (
+    LiveStudyProgress,
+    PlainStudyProgress,
+    add_run,
+    make_study_progress,
+    now_text,
+    run_table,
+)
 from glueft.study.result import StudyResult, StudyRun
 from glueft.study.running import Now, look, study_seconds_left
 from glueft.study.words import setting_text
@@ -66,7 +73,8 @@ def test_plain_lines_tell_of_each_begin_and_end(runs: list[StudyRun], tmp_path: 
     change(2, state="running", attempts=1, step=5)
     done = ended(3, 0.75, collapsed=True, setting=runs[2].setting)
     progress.changed(result_of(tmp_path, [*runs[:2], done]))
-    progress.end(result_of(tmp_path, [*runs[:2], done]))
+    # More seeds: nothing has happened to them.
+    progress.end(result_of(tmp_path, [*runs[:2], done, planned(4)]))
     second, third = runs[1].name, runs[2].name
     assert stream.getvalue().splitlines() == [
         "study glue: 3 runs: 1 done, 2 waiting",
@@ -76,7 +84,7 @@ def test_plain_lines_tell_of_each_begin_and_end(runs: list[StudyRun], tmp_path: 
         f"[2/3] {second}: failed: DataError: [red]rows.tsv[/red] \\x1b[31m cannot be read",
         f"[2/3] {third}: goes on",
         f"[3/3] {third}: done, score 0.7500, collapsed (1:00)",
-        "study glue: 3 runs: 2 done, 1 failed",
+        "study glue: 4 runs: 2 done, 1 failed, 1 waiting",
     ]
 
 
@@ -96,6 +104,18 @@ def test_now_and_then_a_plain_line_says_how_far_the_runs_are(
     assert stream.getvalue().splitlines()[1:] == [
         f"7 runs: 1 done, 6 running; 0:00 gone, about 0:30 left; {named} and 2 more"
     ]
+
+
+def test_a_run_whose_steps_are_done_still_evaluates(
+    runs: list[StudyRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = Now(True, tmp_path, 10, 10, 0.0)
+    assert now_text(now) == "all 10 steps done, finishing"
+    table = run_table()
+    add_run(table, replace(runs[0], state="running"), now)
+    stream = io.StringIO()
+    PlainConsole(stream, width=120).print(table)
+    assert stream.getvalue().rstrip().endswith("10/10         finishing")
 
 
 def played(progress: LiveStudyProgress, stream: io.StringIO) -> list[str]:
