@@ -74,7 +74,7 @@ def recipe_table(status: Status) -> Table:
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("recipe", no_wrap=True)
-    for header in ("done", "running", "failed", "waiting", "mean score"):
+    for header in ("done", "running", "failed", "pruned", "waiting", "mean score"):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column("chosen setting", overflow="fold")
     for recipe in status.result.recipes:
@@ -83,7 +83,7 @@ def recipe_table(status: Status) -> Table:
         table.add_row(
             recipe.name,
             f"{states.count('done')}/{len(states)}",
-            *(str(states.count(state) or "") for state in ("running", "failed", "waiting")),
+            *(str(states.count(state) or "") for state in ("running", "failed", "pruned", "waiting")),
             score_text(fmean(scores)) if scores else "",
             "" if recipe.chosen is None else setting_text(recipe.chosen),
         )

@@ -23,7 +23,7 @@ from glueft.study.missing import refuse_missing
 from glueft.study.planned import Planner
 from glueft.study.prune import why_prune
 from glueft.study.ranges import number_of_trials
-from glueft.study.result import RecipeResult, State, StudyResult, StudyRun
+from glueft.study.result import OVER, RecipeResult, State, StudyResult, StudyRun
 from glueft.study.result_file import read_result, write_result
 from glueft.study.search import open_search
 from glueft.system.interruption import at_the_end, forget, held, take
@@ -44,7 +44,6 @@ LOOK_SECONDS = 2.0
 # Exit codes of a run that was asked to end: its own, and those of a program that handles the signals not yet.
 _ENDED_FROM_OUTSIDE = (129, 130, 143, -1, -2, -15)
 _WRONG = 2
-_SETTLED = ("done", "pruned", "failed")
 
 
 @dataclass
@@ -278,7 +277,7 @@ class Driver:
         return found
 
     def _is_open(self) -> bool:
-        return any(run.state not in _SETTLED for plan in self.plans for run in plan.runs)
+        return any(run.state not in OVER for plan in self.plans for run in plan.runs)
 
     # The runs
 
@@ -398,7 +397,7 @@ class Driver:
             self._plan()
 
     def _is_settled(self, plan: RecipeResult) -> bool:
-        return bool(plan.runs) and all(self.known[run.name].state in _SETTLED for run in plan.runs)
+        return bool(plan.runs) and all(self.known[run.name].state in OVER for run in plan.runs)
 
     def _is_pruned(self, run: StudyRun, plan: RecipeResult) -> bool:
         """Whether a run of the same setting was stopped: the setting is out of the choice, whatever other seeds say."""

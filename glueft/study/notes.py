@@ -85,16 +85,17 @@ def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
 
 
 def _of_unfinished(recipe: RecipeResult) -> Iterator[str]:
-    failed = [run for run in recipe.reported if run.state == "failed"]
+    asked = recipe.reported or recipe.runs  # Where no run has a score, no setting is chosen.
+    failed = [run for run in asked if run.state == "failed"]
     if failed:
         named = "; ".join(f"{run.name}: {run.error or 'no reason is known'}" for run in failed[:_MOST_NAMES])
         yield (
-            f"{len(failed)} of {counted(len(recipe.reported), 'run')} failed and {is_or_are(len(failed))} in no "
+            f"{len(failed)} of {counted(len(asked), 'run')} failed and {is_or_are(len(failed))} in no "
             f"number: {named}{_rest(failed)}"
         )
     is_open = [run for run in recipe.runs if run.state in ("waiting", "running")]
     if is_open:
-        yield f"not finished: {counted(len(is_open), 'run')} of {len(recipe.runs)} still to be done"
+        yield f"not finished: {len(is_open):,} of {counted(len(recipe.runs), 'run')} still to be done"
     elif recipe.chosen is None:
         yield "no setting could be chosen: no run has a score"
 

@@ -12,8 +12,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from glueft.study.result import StudyResult, StudyRun
-from glueft.study.running import OVER, Now, look, study_seconds_left
+from glueft.study.result import OVER, StudyResult, StudyRun
+from glueft.study.running import Now, look, study_seconds_left
 from glueft.study.words import counts_text, setting_text
 from glueft.system.console import PlainConsole, Table, cell
 from glueft.system.interruption import at_the_end, forget

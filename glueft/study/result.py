@@ -15,6 +15,7 @@ from typing import Any, Literal
 from glueft.plugin.task import PublishedScore
 
 State = Literal["waiting", "running", "done", "pruned", "failed"]
+OVER = ("done", "pruned", "failed")
 Stage = Literal["search", "final"]
 
 

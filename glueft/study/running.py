@@ -14,8 +14,6 @@ from glueft.runs.run import Run
 from glueft.study.folder import StudyFolder
 from glueft.study.result import StudyRun
 
-OVER = ("done", "pruned", "failed")
-
 
 @dataclass(frozen=True)
 class Now:

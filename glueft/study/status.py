@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from glueft.errors import GlueftError
 from glueft.study.folder import StudyFolder, model_hashes
-from glueft.study.result import RecipeResult, StudyResult
+from glueft.study.result import OVER, RecipeResult, StudyResult
 from glueft.study.result_file import read_result
-from glueft.study.running import OVER, Now, look, study_seconds_left
+from glueft.study.running import Now, look, study_seconds_left
 
 
 @dataclass(frozen=True)

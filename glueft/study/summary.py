@@ -10,7 +10,7 @@ from typing import Any
 from glueft.metrics import lower_is_better, metric_facts, metric_title
 from glueft.plugin.registry import known_classes
 from glueft.plugin.task import PublishedScore, Submission
-from glueft.study.result import RecipeResult, StudyResult, StudyRun
+from glueft.study.result import OVER, RecipeResult, StudyResult, StudyRun
 from glueft.study.statistics import Interval, Summary, expected_best, mean_of_means, summary
 from glueft.study.words import rows_text
 
@@ -86,11 +86,21 @@ class Line:
 
 
 def lines(result: StudyResult) -> list[Line]:
-    """Return the lines of the table, in the order of the recipes; none of a recipe without a chosen setting.
+    """Return the lines of the table, in the order of the recipes; none of a recipe whose setting is still to be chosen.
 
     A task with several metrics has their mean first, unless some of them are the better the lower they are.
     """
-    return [line for recipe in result.recipes if recipe.chosen is not None for line in _lines(recipe)]
+    shown = (recipe for recipe in result.recipes if recipe.chosen is not None or _has_failed(recipe))
+    return [line for recipe in shown for line in _lines(recipe)]
+
+
+def _has_failed(recipe: RecipeResult) -> bool:
+    """Whether all runs are over and none has a score, by which a setting could be chosen."""
+    return (
+        bool(recipe.runs)
+        and recipe.chosen is None
+        and all(run.state in OVER and run.score is None for run in recipe.runs)
+    )
 
 
 def _lines(recipe: RecipeResult) -> list[Line]:
@@ -102,6 +112,7 @@ def _lines(recipe: RecipeResult) -> list[Line]:
 def _line(recipe: RecipeResult, split: str, name: str) -> Line:
     parts = [*recipe.metrics] if name == SCORE else [name]
     titles = [metric_title(part, recipe.metric_labels) for part in parts]
+    asked = recipe.runs if recipe.chosen is None else recipe.reported
     scores = {
         run.name: value
         for run in recipe.reported
@@ -123,8 +134,8 @@ def _line(recipe: RecipeResult, split: str, name: str) -> Line:
         lower_is_better=lower_is_better(parts[0], recipe.metric_facts),
         bounds=_bounds(recipe, parts),
         setting=recipe.chosen or {},
-        asked=len(recipe.reported),
-        failed=sum(run.state == "failed" for run in recipe.reported),
+        asked=len(asked),
+        failed=sum(run.state == "failed" for run in asked),
         collapsed=sum(run.collapsed for run in recipe.reported if run.name in scores),
         scores=scores,
         summary=summary([*scores.values()]) if scores else None,

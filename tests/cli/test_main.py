@@ -43,6 +43,14 @@ def test_the_help_of_each_command_has_examples(command: str, capsys: Captured) -
     assert "Examples:\n" in told and f"  glueft {command}" in told
 
 
+def test_the_help_of_study_has_the_options_of_its_runs(capsys: Captured) -> None:
+    assert main.command_line(["study", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("Usage: glueft study {FILE | COMMAND ...} [OPTIONS]\n")
+    for option in ("--set KEY=VALUE", "--sample", "--data-dir DIR", "--output-dir DIR", "--retry-failed", "--json"):
+        assert f"\n  {option} " in told
+
+
 def test_the_acceptance_check(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text(BAD)
     done = glueft("run", "bad.toml", cwd=tmp_path)

@@ -115,9 +115,21 @@ def test_a_start_from_another_run_is_said() -> None:
 
 def test_what_is_open_or_left_out_is_said() -> None:
     waiting = recipe_result("rte", [study_run("rte", 1, 0.6), study_run("rte", 2, state="waiting", folder=None)])
-    assert note_on("not finished", waiting) == "RTE: not finished: 1 run of 2 still to be done"
+    assert note_on("not finished", waiting) == "RTE: not finished: 1 of 2 runs still to be done"
     none = recipe_result("rte", [study_run("rte", 1, state="failed")], chosen=None)
     assert note_on("no setting", none) == "RTE: no setting could be chosen: no run has a score"
+    assert note_on("failed", none).startswith("RTE: 1 of 1 run failed and is in no number: rte-seed1-0badcafe: ")
+
+
+def test_the_terminal_gets_no_notes_on_columns_of_the_files() -> None:
+    found = of_scores({"rte": [(0.6,), (0.7,), (0.8,)]})
+    assert {note.partition(":")[0] for note in notes(found)} - {
+        note.partition(":")[0] for note in notes(found, short=True)
+    } == {"IQM", "expected best of k"}
+
+
+def test_what_is_left_out_is_named() -> None:
+    waiting = recipe_result("rte", [study_run("rte", 1, 0.6), study_run("rte", 2, state="waiting", folder=None)])
     left = note_on("left out", waiting, left_out=[("/studies/glue/runs/x", "no longer asked for")])
     assert left == "left out: runs/x: no longer asked for"  # as seen from the study, which may be moved
 

@@ -153,7 +153,7 @@ def test_a_study_that_is_not_finished(tmp_path: Path) -> None:
     page = page_of(study(tmp_path, replace(recipe, runs=[*recipe.runs[:3], *runs[3:]]), finished=None))
     part = sections(page)
     assert '<span class="status unfinished">unfinished</span>' in page
-    assert "The study is not finished: 3 runs of 6 waited or ran" in page
+    assert "The study is not finished: 3 of 6 runs waited or ran when this was written. What follows is" in page
     assert "There is no result yet: no setting was chosen." in part["result"] and "Chosen" not in part["recipe-1"]
     assert "Score against" in part["recipe-1"]
     part = sections(page_of(study(tmp_path, replace(recipe, runs=runs), finished=None, seconds=0.0)))

@@ -97,6 +97,7 @@ def test_the_table_and_json(folder: Path, capsys: Captured) -> None:
     lines = out.splitlines()
     assert lines[0].startswith("glue: running; 7 runs: 2 done, 2 running, 1 failed, 2 waiting; about ")
     assert lines[2].split() == ["mrpc", "2/7", "2", "1", "2", "0.9500", "initial_learning_rate=2e-05"]
+    assert lines[1].split()[:6] == ["recipe", "done", "running", "failed", "pruned", "waiting"]
     rows = {line.split()[0]: line for line in lines[5:]}
     assert "━ 4/8" in rows["mrpc-seed2-00000000"] and " left" in rows["mrpc-seed2-00000000"]
     assert "stopped at step 4/8" in rows["mrpc-seed3-00000000"] and "1.0000" in rows["mrpc-seed4-00000000"]

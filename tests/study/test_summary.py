@@ -11,6 +11,7 @@ import scipy.stats
 
 from glueft.study.result import RecipeResult, StudyResult
 from glueft.study.summary import average, best_of, lines
+from glueft.study.table import markdown
 from study_results import of_scores, recipe_result, study_result, study_run
 
 # "BERT: 24-layers, 16-heads, 1024-hidden" on GLUE's leaderboard, in percent; its score there is 80.5.
@@ -124,6 +125,8 @@ def test_collapsed_runs_count_and_failed_ones_are_counted() -> None:
     ]
     (line,) = lines(study_result(recipe_result("rte", runs)))
     assert line.summary is not None and line.summary.n == 2 and line.summary.mean == pytest.approx(0.595)
+    chosen_soon = recipe_result("rte", [study_run("rte", 1, 0.6, stage="search")], chosen=None)
+    assert lines(study_result(chosen_soon)) == []
     assert (line.asked, line.failed, line.collapsed) == (3, 1, 1)
     assert line.as_dict()["n"] == 2 and line.as_dict()["mean"] == line.summary.mean
 
@@ -141,9 +144,12 @@ def test_metrics_of_other_directions_are_not_averaged() -> None:
     assert found.left_out == ["STSB: pearson, mean_absolute_error cannot be averaged with other scores"]
 
 
-def test_a_recipe_without_a_chosen_setting_has_no_line() -> None:
-    recipe = recipe_result("rte", [study_run("rte", 1, 0.6, stage="search")], chosen=None)
-    assert lines(study_result(recipe)) == []
+def test_a_recipe_has_no_line_while_its_setting_is_open_and_an_empty_one_where_all_its_runs_have_failed() -> None:
+    failed = [study_run("rte", seed, state="failed", score=None) for seed in (1, 2)]
+    still = [study_run("rte", seed, state="waiting", score=None) for seed in (1, 2)]
+    (line,) = lines(study_result(recipe_result("rte", failed, chosen=None), recipe_result("rte", still, chosen=None)))
+    assert (line.asked, line.failed, line.summary) == (2, 2, None)
+    assert "| RTE | accuracy | 0 of 2 |" in markdown(study_result(recipe_result("rte", failed, chosen=None)))
 
 
 def test_the_expected_best_is_of_the_search_where_there_was_one() -> None:

@@ -115,5 +115,5 @@ def test_the_files_are_written_into_the_folder_of_the_study(tmp_path: Path) -> N
 def test_a_study_that_has_found_nothing_yet_has_tables_too(tmp_path: Path) -> None:
     waiting = recipe_result("rte", [study_run("rte", 1, state="waiting", folder=None)], chosen=None)
     write_tables(study_result(waiting, folder=tmp_path))
-    assert "not finished: 1 run of 1" in (tmp_path / "table.md").read_text()
+    assert "not finished: 1 of 1 run" in (tmp_path / "table.md").read_text()
     assert table(study_result(waiting)).row_count == 0

@@ -158,8 +158,10 @@ def _notes(result: StudyResult) -> Iterator[str]:
     states = Counter(run.state for run in result.runs)
     still = states["waiting"] + states["running"]
     if still or not result.finished:
-        yield f"The study is not finished: {counted(still, 'run')} of {len(result.runs):,} waited or ran when this was "
-        "written. What follows is of those that are over."
+        yield (
+            f"The study is not finished: {still:,} of {counted(len(result.runs), 'run')} waited or ran when this was "
+            "written. What follows is of those that are over."
+        )
     failed = [run for run in result.runs if run.state == "failed"]
     if failed:
         named = "; ".join(f"{run.name}: {_first_line(run.error)}" for run in failed[:MOST_NAMED])
