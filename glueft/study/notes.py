@@ -93,6 +93,11 @@ def _of_unfinished(recipe: RecipeResult) -> Iterator[str]:
             f"{len(failed)} of {counted(len(asked), 'run')} failed and {is_or_are(len(failed))} in no "
             f"number: {named}{_rest(failed)}"
         )
+    done = [run for run in recipe.reported if run.state == "done"]
+    whole = task_scores(recipe)
+    lacking = [run for run in done if run.name not in whole]
+    if lacking:
+        yield f"{len(lacking)} of {counted(len(done), 'run')} without a value of each metric: {_listed(lacking)}"
     is_open = [run for run in recipe.runs if run.state in ("waiting", "running")]
     if is_open:
         yield f"not finished: {len(is_open):,} of {counted(len(recipe.runs), 'run')} still to be done"

@@ -106,6 +106,12 @@ def test_what_went_wrong_in_the_search_is_counted() -> None:
     assert "(of 4 runs of the search 1 failed, 1 stopped early, 1 collapsed)" in note_on("(of 4 runs", recipe)
 
 
+def test_runs_that_lack_a_metric_are_named() -> None:
+    runs = [study_run("mrpc", 1, 0.8, 0.9), study_run("mrpc", 2, metrics={"validation": {"accuracy": 0.8}})]
+    said = note_on("without a value", recipe_result("mrpc", runs))
+    assert said == "MRPC: 1 of 2 runs without a value of each metric: mrpc-seed2-0badcafe"
+
+
 def test_a_start_from_another_run_is_said() -> None:
     parent = recipe_result("mnli", [study_run("mnli", 1, 0.8)])
     child = recipe_result("rte", [study_run("rte", 1, 0.7)], starts_from="mnli")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from glueft.study.result import StudyResult
@@ -66,6 +67,20 @@ def test_latex_is_booktabs_and_escaped() -> None:
     outside = (text[:begin] + text[end:].partition("\n")[2]).splitlines()
     assert all(line.startswith("%") or not line for line in outside)
     assert latex_text("0.1 ± 0.2") == r"0.1 $\pm$ 0.2"
+
+
+def test_every_latex_table_has_as_many_cells_in_a_row_as_columns_and_no_open_brace() -> None:
+    setting = {"task.train": "a_b & c%{", "training.epochs": 3}
+    runs = [study_run("rte", seed, 0.6 + seed / 100, setting=setting) for seed in (1, 2, 3)]
+    recipe = recipe_result("rte", runs, title="{x} & y", settings=[setting], chosen=setting, reason="50 % & more_")
+    text = re.sub(r"(?<!\\)%.*", "", latex(study_result(recipe, *of_scores({"cola": [(0.5,), (0.6,)]}).recipes)))
+    tables = re.findall(r"\\begin\{tabular\}\{([lr]+)\}(.*?)\\end\{tabular\}", text, re.DOTALL)
+    assert len(tables) == 3
+    for columns, body in tables:
+        rows = [row for row in body.split("\n") if "&" in row]
+        assert rows and all(len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1 for row in rows)
+    bare = text.replace(r"\{", "").replace(r"\}", "")
+    assert bare.count("{") == bare.count("}")
 
 
 def test_the_csv_has_a_row_a_run_and_all_digits() -> None:
