@@ -48,6 +48,11 @@ _unfinished: set[Path] = set()
 _swept: set[Path] = set()
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with the home folder in the place of `~`. `~nobody`, where there is no such user, is a plain name."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # `Path.expanduser` raises there
+
+
 class WholeFile:
     """A file that is being written. Use as a context manager; nothing is left of it unless `finish` was called.
 

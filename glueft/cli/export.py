@@ -11,6 +11,7 @@ import typer
 from glueft.cli.options import PluginFiles, Trust, Verbose, json_option, print_json
 from glueft.cli.streams import go_on_without_output
 from glueft.export.formats import FORMATS, find_format, in_words
+from glueft.files import expanded
 from glueft.text import say
 
 EPILOG = """\b
@@ -58,7 +59,7 @@ def export(
 
     form = find_format(format_name)
     form.refuse_if_unwritable()
-    place = Path(folder).expanduser().resolve()
+    place = expanded(folder).resolve()
     # Before anything is loaded; `write_export` looks again, for loading takes a while.
     refuse_taken(place, force=force, source=Path(run))
     if not verbose:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from glueft.cli.installed import find_kind
+from glueft.files import expanded
 from glueft.plugin.kinds import one_of
 from glueft.plugin.registry import load_registry
 from glueft.plugin.scaffold import kinds_with_template, make_package
@@ -34,7 +34,7 @@ def new(
     The folder glueft-NAME gets pyproject.toml with the entry point, a module that works, tests that pass, a recipe,
     and for a task a few sample rows. Change it as you like.
     """
-    place = Path(directory).expanduser()
+    place = expanded(directory)
     kind = find_kind(kind)
     written = make_package(name, kind, place, load_registry())
     folder = place / written[0].relative_to(place).parts[0]

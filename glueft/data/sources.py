@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.tsv import read_tsv
 from glueft.errors import DataError
+from glueft.files import expanded
 from glueft.plugin.task import Task, TSVLayout
 from glueft.tables.problems import listed
 from glueft.tables.read_tables import dataset_dict
@@ -92,7 +93,7 @@ class FolderSource(_FileSource):
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = expanded(folder).absolute()
 
     def _place(self, task: Task) -> Path:
         return self.folder

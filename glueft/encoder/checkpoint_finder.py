@@ -13,6 +13,7 @@ from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_INSTALL, ver
 from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.encoder.tensors import check_tensors
 from glueft.errors import CheckpointError
+from glueft.files import expanded
 from glueft.hub.checkpoint_files import CONFIG, INDEX, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.plugin.encoder import Encoder, EncoderConfig
 from glueft.plugin.registry import Registry
@@ -71,7 +72,7 @@ def find_checkpoint(name: str, revision: str | None = None, registry: Registry |
     if name.startswith("package:"):
         folder = _package_folder(name)
     elif _is_folder(name):
-        folder = Path(name).expanduser()
+        folder = expanded(name)
     elif _HUB_NAME.fullmatch(name):
         from glueft.hub.checkpoints import fetch_checkpoint
 
@@ -146,7 +147,7 @@ def is_on_hub(name: str) -> bool:
 def _is_folder(name: str) -> bool:
     if not name.strip():
         return False
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         return True
     if path.is_absolute() or name.startswith(("./", "../", "~")) or name.count("/") > 1:

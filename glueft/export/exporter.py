@@ -13,6 +13,7 @@ from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
 from glueft.export.readme import readme
 from glueft.export.tokenizer_call import TokenizerCall
+from glueft.files import expanded
 from glueft.plugin.origin import origin_of
 from glueft.system import interruption
 
@@ -39,7 +40,7 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
     """
     from glueft.export.plain_model import plain_copy
 
-    folder = Path(folder).expanduser().resolve()
+    folder = expanded(folder).resolve()
     form.refuse_if_unwritable()
     refuse_taken(folder, force=force, source=saved.run.folder if saved.run else saved.checkpoint.folder)
     refuse_leaving_links(saved.checkpoint.folder)

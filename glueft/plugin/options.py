@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pydantic
 from pydantic_core import PydanticCustomError, core_schema
 
+from glueft.files import expanded
+
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
@@ -121,12 +123,8 @@ def _local_path(text: str, info: pydantic.ValidationInfo) -> str:
 
 def absolute(path: str, folder: Path) -> str:
     """A path relative to `folder`, or to the home folder after `~`, as an absolute one."""
-    try:
-        expanded = Path(path).expanduser()
-    except RuntimeError:  # There is no such user: "~nobody" is a plain name.
-        expanded = Path(path)
     # Not `resolve`: a link stays the link that the user named.
-    return str((folder / expanded).absolute())
+    return str((folder / expanded(path)).absolute())
 
 
 LocalPath = Annotated[str, pydantic.AfterValidator(_local_path)]

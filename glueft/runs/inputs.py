@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.files import expanded
 from glueft.runs.record import InputFile, Record
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def describe_inputs(data_files: Iterable[Path], checkpoint: Checkpoint) -> list[
     described = [_described("data", path) for path in data_files if path.is_file()]
     if checkpoint.revision is None:
         # By the name that the recipe has: a link may lead elsewhere tomorrow.
-        named = Path(checkpoint.name).expanduser()
+        named = expanded(checkpoint.name)
         folder = named.absolute() if named.is_dir() else checkpoint.folder
         described += [
             _described("checkpoint", folder / name, sha256) for name, sha256 in checkpoint.fingerprints.items()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from glueft.data.held_out import HELD_OUT
 from glueft.encoder.checkpoint_finder import Checkpoint, find_checkpoint
 from glueft.errors import CheckpointError, RunFolderError
+from glueft.files import expanded
 from glueft.recipe.sections import RUN, Model
+from glueft.runs.folder import find_run_folder
 from glueft.runs.models import refuse_without_model
 from glueft.runs.record import ParentRun
 from glueft.runs.run import Run
@@ -62,15 +64,18 @@ def find_start(model: Model, registry: Registry | None = None) -> tuple[Checkpoi
     """
     if not model.checkpoint.startswith(RUN):
         return find_checkpoint(model.checkpoint, model.revision, registry), None
+    place = expanded(model.checkpoint.removeprefix(RUN))
     try:
-        run = Run.open(Path(model.checkpoint.removeprefix(RUN)).expanduser())
+        run = Run.open(place)
         refuse_without_model(run)
     except RunFolderError as error:
         raise RunFolderError(
             f"the checkpoint {model.checkpoint} cannot be used: {error.message}",
             expected=error.expected,
             received=error.received,
-            fix=error.fix,
+            fix="leave run: out: it is a checkpoint of its own"
+            if find_run_folder(place) is None and (place / "config.json").is_file()
+            else error.fix,
         ) from None
     found = find_checkpoint(str(run.model_folder), registry=registry)
     recorded = run.record.model.sha256

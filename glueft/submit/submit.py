@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.errors import SubmissionError
-from glueft.files import check_place
+from glueft.files import check_place, expanded
 from glueft.inference.predictor import check_model_folder, check_task_labels
 from glueft.inference.split_predictions import predict_split
 from glueft.runs.predictions import read_predictions
@@ -60,7 +60,7 @@ def submit(
         PluginError: a task has other labels than its run had.
     """
     progress = Progress() if progress is None else progress
-    output = Path(output).expanduser().absolute()
+    output = expanded(output).absolute()
     check_place(output, SubmissionError, force=force, example="submission.zip")
     opened = [Run.open(run, plugins=plugins, trust=trust) for run in runs]
     plan = plan_submission(opened, data_dir)

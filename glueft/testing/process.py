@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from glueft.files import expanded
 from glueft.plugin.base import Plugin
 from glueft.plugin.file import is_file_module, read_plugin_file
 from glueft.plugin.registry import use_registry
@@ -69,7 +70,7 @@ def request_of(subject: Subject, ask: str, **more: Any) -> str:
     Raises:
         NotCheckedError: no other process can find the class.
     """
-    data_dir = str(subject.data_dir.expanduser().absolute()) if subject.data_dir else None
+    data_dir = str(expanded(subject.data_dir).absolute()) if subject.data_dir else None
     target = asdict(Target.of(subject.cls))
     return json.dumps({"ask": ask, "target": target, "given": dict(subject.given), "data_dir": data_dir, **more})
 

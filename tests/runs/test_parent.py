@@ -133,6 +133,18 @@ def test_a_run_that_is_named_as_a_folder_is_told_how(finished_run: Path) -> None
     assert f"write run:{finished_run}" in caught.value.fix
 
 
+def test_a_checkpoint_that_is_named_as_a_run_is_told_how(tiny_bert: Path) -> None:
+    with pytest.raises(RunFolderError, match="this is not a run folder") as caught:
+        find_start(Model(checkpoint=f"run:{tiny_bert}"))
+    assert caught.value.fix.startswith("leave run: out")
+
+
+@pytest.mark.parametrize("name", ["run:~nobody-of-that-name/x", "~nobody-of-that-name/x"])
+def test_a_user_that_there_is_not(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line(["evaluate", "--task", "mrpc", "--sample", "--checkpoint", name]) == 2
+    assert "~nobody-of-that-name/x" in capsys.readouterr().err
+
+
 def test_a_run_or_its_model_folder(finished_run: Path) -> None:
     for name in (f"run:{finished_run}", f"run:{finished_run / 'model'}"):
         checkpoint, parent = find_start(Model(checkpoint=name))
