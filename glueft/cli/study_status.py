@@ -92,13 +92,9 @@ def recipe_table(status: Status) -> Table:
 
 def run_table(status: Status, *, every: bool) -> Table:
     """Return a row a run: all where they are few or asked for, else those that run, have stopped or failed."""
-    from glueft.study.progress import add_run
-    from glueft.study.progress import run_table as empty_table
+    from glueft.study import progress
 
-    table = empty_table()
     runs = status.result.runs
-    for run in runs:
-        is_open = run.state in ("running", "failed") or (run.state == "waiting" and run.step)
-        if every or len(runs) <= MOST_RUNS or is_open:
-            add_run(table, run, status.now.get(run.name))
-    return table
+    if not every and len(runs) > MOST_RUNS:
+        runs = [run for run in runs if run.state in ("running", "failed") or (run.state == "waiting" and run.step)]
+    return progress.run_table([(run, status.now.get(run.name)) for run in runs])

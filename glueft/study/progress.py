@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import IO, Any
 
@@ -228,45 +228,44 @@ class LiveStudyProgress(_Shown):
         # Half of the room for what comes, all of it if nothing else needs it.
         next_ones = waiting[: max(room // 2, room - len(over))]
         last = over[-(room - len(next_ones)) :] if room > len(next_ones) else []
-        table = run_table()
-        for run in last:
-            add_run(table, run)
-        for run, now in at_work:
-            add_run(table, run, now)
-        for run in next_ones:
-            add_run(table, run)
+        rows = [*((run, None) for run in last), *at_work, *((run, None) for run in next_ones)]
         hidden = len(running) - len(at_work)
-        return table, len(over) - len(last), len(waiting) - len(next_ones) + hidden
+        return run_table(rows), len(over) - len(last), len(waiting) - len(next_ones) + hidden
 
 
-def run_table() -> Table:
-    """Return an empty table of runs, a line each; where there is little room, settings and reasons give way first."""
+def run_table(rows: Sequence[tuple[StudyRun, Now | None]]) -> Table:
+    """Return a table of runs, a line each, with what those do that are not over.
+
+    Where there is little room, settings and reasons give way first; without any setting there is no such column.
+    """
+    with_settings = any(run.setting for run, _ in rows)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("run", no_wrap=True, overflow="ellipsis")
-    table.add_column("setting", min_width=7)
+    if with_settings:
+        table.add_column("setting", min_width=7)
     table.add_column("state", min_width=7)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
+    for run, now in rows:
+        words = printable_line(setting_text(run.setting, rounded=True)) if run.setting else ""
+        state, seconds = _state_and_time(run, now)
+        cells = [Text(words), state] if with_settings else [state]
+        for text in cells:
+            text.no_wrap, text.overflow = True, "ellipsis"
+        table.add_row(run.name, *cells, "" if run.score is None else score_text(run.score), seconds)
     return table
 
 
-def add_run(table: Table, run: StudyRun, now: Now | None = None) -> None:
-    """Add the row of a run; `now` is of one that is not over."""
-    if run.state == "running" and now is not None and now.alive is False:
-        shown, seconds = Text(f"stopped {now_text(now)}" if now.step else "stopped", STYLES["stopped"]), ""
-    elif run.state == "running" and now is not None:
-        left = now.seconds_left is not None and now.step < (now.steps or 1)
-        shown, seconds = (
-            _progress(now),
-            f"{duration(now.seconds_left)} left" if left else "finishing" if now.step else "",
-        )
-    else:
+def _state_and_time(run: StudyRun, now: Now | None) -> tuple[Text, str]:
+    """Return what a run does or has become, and the time that it took or still takes."""
+    if run.state != "running" or now is None:
         style = STYLES["stopped" if run.state == "waiting" and run.step else run.state]
-        shown, seconds = Text(state_text(run), style), "" if run.seconds is None else duration(run.seconds)
-    shown.no_wrap, shown.overflow = True, "ellipsis"
-    words = printable_line(setting_text(run.setting, rounded=True)) if run.setting else ""
-    setting = Text(words, no_wrap=True, overflow="ellipsis")
-    table.add_row(run.name, setting, shown, "" if run.score is None else score_text(run.score), seconds)
+        return Text(state_text(run), style), "" if run.seconds is None else duration(run.seconds)
+    if now.alive is False:
+        return Text(f"stopped {now_text(now)}" if now.step else "stopped", STYLES["stopped"]), ""
+    if now.steps and now.step >= now.steps:
+        return _progress(now), "finishing"
+    return _progress(now), "" if now.seconds_left is None else f"{duration(now.seconds_left)} left"
 
 
 def _progress(now: Now) -> Text:

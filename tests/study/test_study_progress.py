@@ -18,7 +18,6 @@ from glueft.study import progress as study_progress
 from glueft.study.progress import (
     LiveStudyProgress,
     PlainStudyProgress,
-    add_run,
     make_study_progress,
     now_text,
     run_table,
@@ -111,10 +110,10 @@ def test_a_run_whose_steps_are_done_still_evaluates(
 ) -> None:
     now = Now(True, tmp_path, 10, 10, 0.0)
     assert now_text(now) == "all 10 steps done, finishing"
-    table = run_table()
-    add_run(table, replace(runs[0], state="running"), now)
+    table = run_table([(replace(runs[0], state="running", setting={}), now)])
     stream = io.StringIO()
-    PlainConsole(stream, width=120).print(table)
+    PlainConsole(stream, width=60).print(table)
+    assert "setting" not in stream.getvalue()
     assert stream.getvalue().rstrip().endswith("10/10         finishing")
 
 
