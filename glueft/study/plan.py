@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,16 @@ from glueft.errors import GlueftError, StudyError
 from glueft.files import free_bytes
 from glueft.plugin.executor import Job, JobState, Pool, RunningJob
 from glueft.study.driver import POLL_SECONDS, PROGRAM
-from glueft.study.planned import parents_first
+from glueft.study.planned import Planner, parents_first
 from glueft.study.ranges import number_of_trials, space_of, value_at
+from glueft.study.result_file import read_result
+from glueft.study.search import open_search
 from glueft.text import counted
 from glueft.training.progress import Progress
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
+    from glueft.study.result import RecipeResult
     from glueft.study.study import Study, StudyRecipe
 
 
@@ -83,11 +87,12 @@ def plan_study(
       `peak_memory_bytes` of one, and `disk_bytes` that one leaves behind, with its model.
     - `runs`, `steps`: of all. `seconds`: `total` of all runs together, and `wall` with `slots` at once, each recipe
       after the one that it starts from. `wall` and `slots` are None where the executor cannot be reached.
+    - `left`: the `runs`, `steps` and `seconds` of those that are not done yet; all other numbers are of all runs.
     - `peak_memory_bytes`: of as many of the largest runs as there are at once.
     - `disk`: `folder`, `needed_bytes` in the end, `most_bytes` before models are removed, and `free_bytes`.
     - `basis`: a sentence on the source of the numbers.
 
-    Without a probe all seconds and memory are None. They are estimates; failed runs and collapsed ones are not counted.
+    Without a probe all seconds and memory are None. They are estimates: each run is taken to be run once, to its end.
 
     Args:
         study: from `load_study`.
@@ -116,6 +121,7 @@ def plan_study(
     recipes = [_of_recipe(recipe, study.trials, asked[recipe.name], probes[recipe.name]) for recipe in study.recipes]
     memory = [found.memory for found in probes.values()]
     place = Path(output_dir) / study.name
+    left = _left(study, place, asked)
     return {
         "study": study.path,
         "name": study.name,
@@ -126,21 +132,27 @@ def plan_study(
         "runs": count,
         "steps": sum(each["steps"] for each in recipes),
         "seconds": _seconds(study, asked, probes, slots) if probe else None,
+        "left": {
+            "runs": sum(map(len, left.values())),
+            "steps": sum(probes[name].steps(run.recipe) for name, runs in left.items() for run in runs),
+            "seconds": _seconds(study, left, probes, slots) if probe else None,
+        },
         "peak_memory_bytes": None if None in memory else min(slots or 1, count) * max(map(int, filter(None, memory))),
         "disk": _disk(study, asked, probes) | {"folder": str(place), "free_bytes": free_bytes(place)},
         "basis": "one probe a recipe, of its first setting, "
         + ("as the executor runs it" if study.executor.here else "on this machine, one at a time")
-        + "; time is taken to grow with epochs and rows"
+        + "; time is taken to grow with epochs and rows, and each run to be run once, to its end"
         if probe
         else "rows, epochs and batches; nothing was timed",
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Run:
     """A run that would be asked for."""
 
     stage: str
+    setting: Mapping[str, Any]
     recipe: Recipe
 
 
@@ -168,12 +180,33 @@ def _runs(study: Study, recipe: StudyRecipe) -> list[_Run]:
     is_choice = len(settings) > 1 or bool(recipe.ranges)
     found = []
     if is_choice:
-        searched = [recipe.recipe(setting, seed, held_out=held_out) for setting in settings for seed in study.seeds]
-        found = [_Run("search", each) for each in searched]
+        found = [
+            _Run("search", setting, recipe.recipe(setting, seed, held_out=held_out))
+            for setting in settings
+            for seed in study.seeds
+        ]
     if not is_choice or held_out is not None or study.final_seeds is not None:
         # Which setting is chosen is not known: the first stands for all.
-        found += [_Run("final", recipe.recipe(settings[0], seed)) for seed in study.final_seeds or study.seeds]
+        seeds = study.final_seeds or study.seeds
+        found += [_Run("final", settings[0], recipe.recipe(settings[0], seed)) for seed in seeds]
     return found
+
+
+def _left(study: Study, place: Path, asked: Mapping[str, Sequence[_Run]]) -> dict[str, list[_Run]]:
+    """Of each recipe the runs that its study has not ended yet, by the study.json in its folder."""
+    left = {name: [*runs] for name, runs in asked.items()}
+    planned: list[RecipeResult] = []
+    with suppress(GlueftError):  # nothing was run there, or it cannot be read
+        known = {run.name: run for run in read_result(place).runs}
+        planned = Planner(study, open_search(study, place)).plan(known, free=0)
+    for recipe in planned:
+        for run in recipe.runs:
+            same_stage = [each for each in left[recipe.name] if each.stage == run.stage]
+            # Settings that are drawn, or chosen, are not known before: then any run of the stage stands for it.
+            same = [e for e in same_stage if e.setting == run.setting and e.recipe.training.seed == run.seed]
+            ended = (same or same_stage)[:1] if run.state in ("done", "pruned") else []
+            left[recipe.name] = [each for each in left[recipe.name] if each not in ended]
+    return left
 
 
 def _probe(
@@ -295,7 +328,7 @@ def _seconds(
             heapq.heappush(free, end)
             ready[recipe.name] = max(ready.get(recipe.name, 0.0), end)
             total += seconds
-    return {"total": total, "wall": None if slots is None else max(ready.values())}
+    return {"total": total, "wall": None if slots is None else max(ready.values(), default=0.0)}
 
 
 def _disk(study: Study, asked: Mapping[str, Sequence[_Run]], probes: Mapping[str, _Probe]) -> dict[str, int]:

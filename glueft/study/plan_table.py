@@ -38,9 +38,11 @@ def total_table(plan: dict[str, Any]) -> Table:
     table.add_row("runs", f"{counted(plan['runs'], 'run')}, {counted(plan['steps'], 'step')}")
     table.add_row("executor", f"{plan['executor']}: {plan['runs_at_once']}")
     if plan["seconds"] is not None:
-        total, wall = plan["seconds"]["total"], plan["seconds"]["wall"]
-        whole = f"{_hours(total)} of all runs together"
-        table.add_row("time", whole if wall is None else f"about {_hours(wall)}; {whole}")
+        table.add_row("time", _time(plan["seconds"]))
+    left = plan["left"]
+    if left["runs"] < plan["runs"]:
+        runs = f"{counted(left['runs'], 'run')}, {counted(left['steps'], 'step')}"
+        table.add_row("left of it", runs if left["seconds"] is None else f"{runs}: {_time(left['seconds'])}")
     if plan["peak_memory_bytes"] is not None:
         at_once = min(plan["slots"] or 1, plan["runs"])
         table.add_row("memory", f"{size(plan['peak_memory_bytes'])} for {counted(at_once, 'run')} at once")
@@ -51,6 +53,11 @@ def total_table(plan: dict[str, Any]) -> Table:
     table.add_row("disk", f"{size(disk['needed_bytes'])} in {disk['folder']}{most}{free}{few}")
     table.add_row("estimated from", plan["basis"])
     return table
+
+
+def _time(seconds: dict[str, Any]) -> str:
+    whole = f"{_hours(seconds['total'])} of all runs together"
+    return whole if seconds["wall"] is None else f"about {_hours(seconds['wall'])}; {whole}"
 
 
 def _hours(seconds: float) -> str:

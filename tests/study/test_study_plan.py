@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from glueft.study import plan as study_plan
 from glueft.study.file import load_study
 from glueft.study.plan import plan_study
 from glueft.study.plan_table import study_plan_tables
+from glueft.study.planned import Planner
+from glueft.study.result import StudyResult, StudyRun
+from glueft.study.result_file import write_result
+from glueft.study.search import open_search
 from glueft.training.progress import Progress
 
 Captured = pytest.CaptureFixture[str]
@@ -130,6 +135,25 @@ def test_the_table_of_a_plan(tmp_path: Path, probes: list[tuple[str, ...]]) -> N
     assert values["runs"] == "10 runs, 127 steps"
     assert values["time"] == "about 3:06; 5:14 of all runs together"
     assert values["executor"].startswith("local: 2 runs at once")
+
+
+def test_runs_that_are_done_are_told_from_those_that_are_left(tmp_path: Path, probes: list[tuple[str, ...]]) -> None:
+    (tmp_path / "study.toml").write_text(TEXT)
+    study, place = load_study(tmp_path / "study.toml"), tmp_path / "study"
+    assert plan_study(study, output_dir=tmp_path)["left"]["runs"] == 10
+    planner, known = Planner(study, open_search(study, place)), dict[str, StudyRun]()
+    for _ in range(2):  # MNLI's run, the choice of RTE's setting, and then one of its final runs
+        recipes = planner.plan(known)
+        runs = [run for recipe in recipes for run in recipe.runs if run.stage == "search" or run.seed == 3]
+        known |= {run.name: replace(run, state="done", score=0.5) for run in runs}
+    place.mkdir()
+    write_result(StudyResult(place, "study", "bert", planner.plan(known)))
+    plan = plan_study(study, output_dir=tmp_path)
+    # Two of MNLI's, at once, and two of RTE's, of which one epoch is 7 steps.
+    seconds = {"total": 2 * 41 + 2 * 17, "wall": 41 + 17}
+    assert plan["left"] == {"runs": 4, "steps": 2 * 4 * 3 + 2 * 7, "seconds": seconds} and plan["runs"] == 10
+    cells = [[str(cell) for cell in column.cells] for column in study_plan_tables(plan)[1].columns]
+    assert dict(zip(*cells, strict=True))["left of it"] == "4 runs, 38 steps: about 0:58; 1:56 of all runs together"
 
 
 def test_a_cluster_that_cannot_be_reached_is_no_reason_not_to_plan(
