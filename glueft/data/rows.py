@@ -112,8 +112,9 @@ def load_rows(
     limits |= dict.fromkeys(task.test_splits)
     missing = [split for split in needed if split not in loaded]
     if missing:
-        fix = f"let the plugin's `load` return {'both' if len(needed) == 2 else 'all of them'}"
-        raise _no_split(f"{named(task)} has no {missing[0]} split", f"the splits {' and '.join(needed)}", loaded, fix)
+        fix = f"let the plugin's `load` return {({1: 'it', 2: 'both'}).get(len(needed), 'all of them')}"
+        expected = f"the split{'s' * (len(needed) > 1)} {' and '.join(needed)}"
+        raise _no_split(f"{named(task)} has no {missing[0]} split", expected, loaded, fix)
     rows = {
         split: _rows(task, split, loaded[split], limit, draw_seed) for split, limit in limits.items() if split in loaded
     }

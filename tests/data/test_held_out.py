@@ -1,4 +1,4 @@
-"""The rows that are held out of the training: how many, which, and that the validation rows are let be."""
+"""The rows that are held out of the training: how many, which, and that the validation rows are not looked at."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from glueft.data.held_out import HeldOutDraw, held_out_rows
 from glueft.data.rows import Rows, load_rows, load_split
 from glueft.data.sources import FolderSource, Source
 from glueft.data.splits import describe_split, evaluated_splits, predicted_splits, size_notes
+from glueft.errors import DataError
 from glueft.recipe.sections import Data
 
 LABELS = datasets.ClassLabel(names=["no", "yes"])
@@ -54,6 +55,14 @@ def test_a_part_of_each_label_is_held_out_and_nothing_else_is_the_matter_with_th
         numbers = [int(text[5:-1]) for text in rows.texts[0]]
         assert numbers == sorted(numbers)
         assert [int(number % 4 == 0) for number in numbers] == rows.labels.tolist()
+
+
+def test_a_task_without_training_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = Weather().load(FolderSource("nowhere"))
+    monkeypatch.setattr(Weather, "load", lambda self, source: datasets.DatasetDict(test=loaded["test"]))
+    with pytest.raises(DataError, match="has no train split") as caught:
+        load(held_out=0.2)
+    assert (caught.value.expected, caught.value.fix) == ("the split train", "let the plugin's `load` return it")
 
 
 def test_the_draw_is_that_of_its_seed_and_42_without_one() -> None:
