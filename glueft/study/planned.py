@@ -60,16 +60,15 @@ class Planner:
             is_open = not drawn.complete
         else:
             settings, is_open = recipe.settings(), False
-        is_choice = len(settings) > 1 or bool(recipe.ranges)
-        if is_choice and not recipe.ranges:
+        if recipe.is_choice and not recipe.ranges:
             searched = [*self._runs(recipe, "search", [(None, each) for each in settings], study.seeds, known)]
         choice: Choice | None = None
-        if not is_choice:
+        if not recipe.is_choice:
             choice = Choice(settings[0], "there is one setting")
         elif not is_open and all(run.state in ("done", "pruned", "failed") for run in searched):
             choice = choose(searched, facts)
         final: list[StudyRun] = []
-        if choice is not None and (not is_choice or study.choose == "held_out" or study.final_seeds is not None):
+        if choice is not None and (not recipe.is_choice or study.choose == "held_out" or study.final_seeds is not None):
             seeds = study.final_seeds or study.seeds
             final = [*self._runs(recipe, "final", [(choice.trial, choice.setting)], seeds, known)]
         planned = replace(
@@ -149,7 +148,7 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
         primary_split=splits[0],
         splits=splits,
         chooses=study.metric or (task.metrics[0] if len(task.metrics) == 1 else "score"),
-        on="held_out" if study.choose == "held_out" else splits[0],
+        on="held_out" if study.choose == "held_out" and recipe.is_choice else splits[0],
         lower_is_better=lower_is_better(study.metric or task.metrics[0]),
         settings=[],
         chosen=None,

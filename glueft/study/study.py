@@ -72,6 +72,11 @@ class StudyRecipe:
         """Every combination of the grid, [{}] without one; [] where settings are drawn."""
         return [] if self.ranges else every_setting(self.grid)
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether there is more than one setting, or they are drawn."""
+        return bool(self.ranges) or len(self.settings()) > 1
+
     def recipe(
         self,
         setting: Mapping[str, Any],

@@ -119,6 +119,8 @@ def test_a_task_has_the_title_of_its_benchmark(task: str, title: str) -> None:
 
 
 def test_a_recipe_that_holds_rows_out_is_told_by_them() -> None:
+    (planned,) = Course(recipe(), choose="held_out").plan()  # There is nothing to choose.
+    assert planned.on == "validation" and planned.runs[0].stage == "final"
     (planned,) = Course(recipe("mrpc", "data.held_out=0.1")).plan()
     assert (planned.primary_split, planned.splits, planned.on) == ("held_out", ("held_out",), "held_out")
     assert not planned.keeps_best and Course(recipe("mrpc", "training.keep=best")).plan()[0].keeps_best

@@ -16,7 +16,7 @@ import pytest
 from glueft.cli.main import command_line
 from glueft.errors import StudyError
 from glueft.study.report import content
-from glueft.study.report.content import relative_link
+from glueft.study.report.content import collect, relative_link
 from glueft.study.report.write import report_place, write_run_reports, write_study_report
 from glueft.study.result import RecipeResult, StudyResult, StudyRun
 from glueft.study.result_file import read_result, write_result
@@ -273,3 +273,14 @@ def test_what_cannot_be_done_is_refused(folder: Path, capsys: pytest.CaptureFixt
     assert not (folder / "report.html").exists()
     with pytest.raises(StudyError, match="is a folder"):
         report_place(study(folder), folder)
+
+
+def test_each_plot_tells_the_rows_of_its_runs(tmp_path: Path) -> None:
+    """Where held-out rows choose, the runs of the table have learning curves of the validation rows."""
+    setting = {"training.epochs": 2}
+    runs = [study_run("rte", 1, 0.6, setting=each, stage="search") for each in ({"training.epochs": 1}, setting)]
+    runs.append(study_run("rte", 1, 0.7, setting=setting, name="final", validations=[(1, 10, 0.6), (2, 20, 0.7)]))
+    recipe = recipe_result("rte", runs, settings=[run.setting for run in runs[:2]], chosen=setting, on="held_out")
+    plots = collect(study_result(recipe, folder=tmp_path), tmp_path / "report.html").recipes[0].plots
+    of = {plot.title: plot.shape for plot in plots}
+    assert "accuracy on validation" in of["Learning curves"] and "accuracy on held-out rows" in of["Runs by setting"]

@@ -296,8 +296,10 @@ def _plots(key: str, recipe: RecipeResult, ranked: Sequence[tuple[Mapping[str, A
     plots = []
     metrics = _metrics_plot(key, recipe)
     plots += [metrics] if metrics else []
-    compared = recipe.reported or recipe.runs
-    curves = curves_plot(f"{key}-curves", [run for run in compared if run.state == "done"], what)
+    # The runs of the table may be of other rows than those that chose.
+    compared, rows = (recipe.reported, recipe.primary_split) if recipe.reported else (recipe.runs, recipe.on)
+    of_curves = f"{_score_title(recipe)} on {label_text(rows_text(rows))}"
+    curves = curves_plot(f"{key}-curves", [run for run in compared if run.state == "done"], of_curves)
     plots += [curves] if curves else []
     points = [(setting, score) for setting, runs in ranked for score in _scores(runs)]
     if len(recipe.settings) > 1 and points:
