@@ -68,7 +68,7 @@ def list_runs(
 
     from glueft.runs import run_list
     from glueft.study.list_runs import list_study_runs
-    from glueft.study.result_file import is_study_folder
+    from glueft.study.result_file import is_study_folder, studies_in
 
     found = list_study_runs(Path(folder)) if is_study_folder(folder) else run_list.list_runs(Path(folder))
     # Sorted first: a metric that none of the chosen runs has is still a valid key.
@@ -88,8 +88,11 @@ def list_runs(
     progress = make_progress(sys.stdout)
     if runs:
         progress.tables(run_table(runs))
+    elif left_out:
+        progress.say(f"no runs in {folder} that were asked for")
     else:
-        progress.say(f"no runs in {folder}" + (" that were asked for" if left_out else ""))
+        studies = studies_in(folder)
+        progress.say(f"no runs in {folder}" + (f"; of a study: glueft list-runs {studies[0]}" if studies else ""))
     lines = notes(runs)
     if left_out:
         lines.append(f"{left_out} of {len(found)} left out: of another task or status")

@@ -28,6 +28,11 @@ def is_study_folder(path: str | os.PathLike[str]) -> bool:
     return Path(path, NAME).is_file()
 
 
+def studies_in(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the folders of studies that lie in a folder, such as in `studies`."""
+    return sorted(str(path.parent) for path in Path(folder).glob(f"*/{NAME}"))
+
+
 def write_result(result: StudyResult) -> None:
     """Write study.json whole; folders in that of the study are written as seen from there, so that it can be moved.
 
@@ -76,11 +81,12 @@ def read_result(folder: str | os.PathLike[str]) -> StudyResult:
     except UnreadableError as error:
         raise _unreadable(path, error) from None
     if content is None:
+        inside = studies_in(folder)
         raise StudyError(
             f"{folder} is not the folder of a study",
             expected=f"a folder with a {NAME}",
             received="a folder without one" if place.is_dir() else "a file" if place.exists() else "nothing there",
-            fix="name the folder that `glueft study` has made, such as studies/glue",
+            fix=f"name the folder that `glueft study` has made, such as {inside[0] if inside else 'studies/glue'}",
         )
     try:
         result = _adapter().validate_python(content | {"folder": place})

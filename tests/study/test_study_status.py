@@ -172,3 +172,12 @@ def test_what_is_no_study_is_refused(tmp_path: Path, capsys: Captured) -> None:
     (StudyFolder(tmp_path).path / "study.json").write_text("{")
     assert command_line(["study", "status", str(tmp_path), "--json"]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_in_the_folder_of_studies_one_of_them_is_named(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "glue").mkdir()
+    write(tmp_path / "glue", [planned(1)])
+    assert command_line(["study", "status", str(tmp_path)]) == 2
+    assert f"such as {tmp_path / 'glue'}\n" in capsys.readouterr().err
+    assert command_line(["list-runs", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"no runs in {tmp_path}; of a study: glueft list-runs {tmp_path / 'glue'}\n"
