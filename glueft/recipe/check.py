@@ -96,7 +96,7 @@ class RecipeCheck(TableCheck):
                     stand_ins.setdefault(meant, name)
                 self._unknown(name, "unknown table", f"[{meant}]", meant)
             elif isinstance(value, dict):
-                self._unknown(name, "unknown table", None, None)
+                self._unknown(name, "unknown table", "[study]" if nearest(name, ["study"]) else None, None)
             else:
                 key = name if name in self.homes else nearest(name, self.homes, favoured=self.required)
                 home = f"{self.homes[key][0]}.{key}" if key else None

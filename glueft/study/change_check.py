@@ -113,6 +113,15 @@ class ChangeCheck(TableCheck):
         """Whether a change has the form of its section; report it if not."""
         if change.section == "ranges":
             return self._is_range(change)
+        if change.section == "grid" and change.key == "callbacks" and _holds_tables(change.value):
+            self.add(
+                change.at,
+                "each value of a grid is a whole list of callbacks",
+                expected="lists of tables",
+                received=received(change.value),
+                fix='write callbacks = [[{plugin = "early_stopping"}], []]: one run with it, one without',
+            )
+            return False
         return change.section == "set" or self.is_list(change.at, change.value)
 
     def is_list(self, at: Path, values: object) -> bool:
@@ -171,6 +180,10 @@ class ChangeCheck(TableCheck):
 
     def empty(self, at: Path, message: str, fix: str) -> None:
         self.add(at, message, expected="a list of one or more", received="an empty list", fix=fix)
+
+
+def _holds_tables(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value)
 
 
 def _same(one: object, other: object) -> bool:

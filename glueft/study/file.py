@@ -28,6 +28,8 @@ from glueft.study.options import CHANGES, DEFAULT_SEEDS
 from glueft.study.recipe_files import recipe_name
 from glueft.study.settings import push_problem
 from glueft.study.study import Study, StudyRecipe
+from glueft.suggest import nearest
+from glueft.text import quoted
 
 # Of each list of seeds, what `--sample` runs.
 SAMPLE_SEEDS = 2
@@ -298,9 +300,13 @@ def _no_study(name: str, path: str, tables: Mapping[str, Any]) -> Problem:
     is_recipe = any(table in tables for table in KNOWN)
     message = "this is a recipe, not a study" if is_recipe else "there is no table [study] in it"
     command = shlex.quote(path)
-    fix = (
-        f"run it with: glueft run {command}, on several seeds with: glueft run {command} --seeds {DEFAULT_SEEDS}"
-        if is_recipe
-        else "begin with a copy: glueft show glue > mine.toml"
-    )
+    misspelt = next((table for table in tables if nearest(table, ["study"])), None)
+    if is_recipe:
+        fix = f"run it with: glueft run {command}, on several seeds with: glueft run {command} --seeds {DEFAULT_SEEDS}"
+    elif misspelt is not None:
+        fix = f"did you mean [study], where it has {quoted(misspelt)}?"
+    elif "recipes" in tables:
+        fix = "write [study] on a line of its own, above the keys"
+    else:
+        fix = "begin with a copy: glueft show glue > mine.toml"
     return Problem("", None, name, message, expected="a table [study]", received="none", fix=fix)

@@ -502,6 +502,21 @@ CASES = [
     ("two brackets", "[[study]]\n", "study (line 1)", "expected a table; received a list of 1", "in single brackets"),
     ("twice a table", THREE + "[study]\n", "the file (line 3)", "not TOML: study is given twice", "1 or 3"),
     ("recipe", RECIPE, "the file", "this is a recipe, not a study", "glueft run study.toml, on several seeds with"),
+    (
+        "misspelt table",
+        "[studdy]\nrecipes = []\n",
+        "the file",
+        "there is no table [study]",
+        'mean [study], where it has "studdy"',
+    ),
+    ("no table", "recipes = []\n", "the file", "there is no table [study]", "write [study] on a line of its own"),
+    (
+        "callbacks of a grid",
+        THREE + '[[study.grid.callbacks]]\nplugin = "early_stopping"\n',
+        "study.grid.callbacks (line 3)",
+        "each value of a grid is a whole list of callbacks",
+        'callbacks = [[{plugin = "early_stopping"}], []]',
+    ),
     ("neither", "[a]\nb = 1\n", "the file", "there is no table [study] in it", "glueft show glue > mine.toml"),
 ]
 
