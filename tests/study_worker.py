@@ -95,7 +95,9 @@ def main() -> int:
 
 
 def checkpoint_hashes(checkpoint: str) -> dict[str, str]:
-    """Of a run's model, what stands in for its hash: the text in it."""
+    """Of a run's model, what stands in for its hash: the text in it. Of a folder none, as its files have others."""
+    if Path(checkpoint).is_dir():
+        return {}
     file = Path(checkpoint.removeprefix("run:"), "model", "model.safetensors")
     return {"model.safetensors": file.read_text() if checkpoint.startswith("run:") else "of the checkpoint"}
 

@@ -95,13 +95,13 @@ def test_a_run_command_trains(
 
 @pytest.mark.parametrize("command", STUDIES)
 def test_a_study_command_ends_with_its_table(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of one task and on few seeds, with runs that leave a folder and train nothing."""
     monkeypatch.setattr(driver, "PROGRAM", (sys.executable, study_worker.__file__))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(CHECKOUT / "recipes")
-    (tmp_path / "my-encoder").mkdir()
+    (tmp_path / "my-encoder").symlink_to(tiny_bert)
     arguments = shlex.split(command.replace("--seeds 5", "--seeds 2"))[1:]
     if "--seeds" not in arguments:
         arguments += ["--set", 'study.recipes=["sst2"]', "--set", "study.seeds=1"]
