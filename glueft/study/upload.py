@@ -35,12 +35,19 @@ def chosen_runs(folders: Sequence[str], *, fill_missing: bool) -> tuple[list[str
         notes += [
             f"{recipe.name} left out: no benchmark takes {recipe.task}" for recipe in recipes if recipe not in accepted
         ]
+        if not accepted:
+            raise StudyError(
+                f"{folder}: no benchmark takes the tasks of this study",
+                expected="a study of a benchmark's tasks",
+                received=", ".join(dict.fromkeys(recipe.task for recipe in recipes)) or "a study without recipes",
+                fix="name another study, or runs of a benchmark's tasks",
+            )
         chosen = {recipe.name: _chosen(recipe) for recipe in accepted}
         open_ = [name for name, run in chosen.items() if run is None]
         if len(open_) == len(chosen) or (open_ and not fill_missing):
             filling = "; or fill their files with the commonest label: --fill-missing"
             raise StudyError(
-                f"{folder}: no run is chosen for {', '.join(open_) or 'any task of a benchmark'}",
+                f"{folder}: no run is chosen for {', '.join(open_)}",
                 expected="a study with a run for each task of the benchmark",
                 received=f"{len(chosen) - len(open_)} of {len(chosen)} recipes with a chosen run",
                 fix="give the command of the study again, which goes on with it"
