@@ -38,6 +38,8 @@ class StudyGroup(TyperGroup):
         if args and args[0] not in self.commands and args[0] != "--help":
             if len(args) > 1 and not any(arg.startswith("-") for arg in args[:2]):
                 self._refuse(ctx, *args[:2])
+            if any(arg.split("=")[0] == "--seeds" for arg in args):
+                ctx.fail("The seeds of a study are in its file, --seeds is for a recipe; give: --set study.seeds=3")
             args = ["run", *args]
         rest: list[str] = super().parse_args(ctx, args)
         return rest

@@ -75,6 +75,11 @@ class _Probe:
         """Bytes that a run leaves behind, with its model."""
         return int(self.plan["disk"]["needed_bytes"])
 
+    @property
+    def model(self) -> int:
+        """Bytes of the model."""
+        return int(self.plan["disk"]["model_bytes"])
+
 
 def plan_study(
     study: Study, *, output_dir: str | Path = "studies", probe: bool = True, progress: Progress | None = None
@@ -334,5 +339,6 @@ def _seconds(
 def _disk(study: Study, asked: Mapping[str, Sequence[_Run]], probes: Mapping[str, _Probe]) -> dict[str, int]:
     """What the runs leave behind, with the models that are kept; and the most, before the others are removed."""
     kept = {"all": math.inf, "chosen": 1, "none": 0}[study.keep_models]
-    needed = sum(int(min(len(asked[name]), kept)) * probe.disk for name, probe in probes.items())
-    return {"needed_bytes": needed, "most_bytes": sum(len(asked[name]) * probe.disk for name, probe in probes.items())}
+    most = sum(len(asked[name]) * probe.disk for name, probe in probes.items())
+    removed = sum(int(max(len(asked[name]) - kept, 0)) * probe.model for name, probe in probes.items())
+    return {"needed_bytes": most - removed, "most_bytes": most}

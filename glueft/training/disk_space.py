@@ -29,14 +29,19 @@ ROW_BYTES, DIGITS_BYTES, SCORE_BYTES = 12, 22, 14
 
 def bytes_of_run(session: Session) -> int:
     """Estimate the bytes that a run writes: model in float32, tokenizer, predictions, margin; no files of callbacks."""
-    recipe, model = session.recipe, weight_bytes(session.checkpoint)
+    recipe, model = session.recipe, bytes_of_model(session)
     if recipe.hub.push is not None and recipe.hub.when == "epoch":
-        model *= 2  # a copy to push, beside the model
-    rest = sum(file_bytes(session.checkpoint.folder / name) for name in (CONFIG, *TOKENIZER_FILES))
+        model += weight_bytes(session.checkpoint)  # a copy to push, beside the model
     labels = recipe.task.labels
     row = ROW_BYTES + 2 * max((len(name) for name in labels), default=SCORE_BYTES) + DIGITS_BYTES * len(labels)
     rows = sum(len(session.encoded[name].labels) for name in session.predicted)
-    return model + rest + rows * row + MARGIN_BYTES
+    return model + rows * row + MARGIN_BYTES
+
+
+def bytes_of_model(session: Session) -> int:
+    """Estimate the bytes of `model/`, with the tokenizer."""
+    files = sum(file_bytes(session.checkpoint.folder / name) for name in (CONFIG, *TOKENIZER_FILES))
+    return weight_bytes(session.checkpoint) + files
 
 
 def bytes_of_state(session: Session) -> int:
@@ -122,6 +127,7 @@ def disk_of_plan(session: Session, folder: Path) -> Mapping[str, int | str | Non
     return {
         "folder": str(folder),
         "needed_bytes": bytes_of_run(session),
+        "model_bytes": bytes_of_model(session),
         "free_bytes": free_bytes(folder),
         "states_bytes": STATES * bytes_of_state(session),
     }

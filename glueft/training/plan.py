@@ -49,8 +49,8 @@ def plan_recipe(
     - `evaluations`: of the primary split, within epochs and at their ends.
     - `learning_rate`: `first`, `peak` and `last`, and `peak_step`, from 1.
     - `disk`: `folder`, where the run folder would be made, `needed_bytes`, an estimate without the files of callbacks,
-      `free_bytes`, None if the system does not tell, and `states_bytes`, what saved states take at most while the
-      training goes on, if it takes longer than `training.checkpoint_minutes`.
+      `model_bytes` of them, `free_bytes`, None if the system does not tell, and `states_bytes`, what saved states take
+      at most while the training goes on, if it takes longer than `training.checkpoint_minutes`.
     - `batches`: of the training. `shapes`: the number of different shapes (rows, padded length); `widths`: a list of
       ranges of padded lengths, each with `from`, `to` (inclusive) and `batches`.
     - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` of run.json

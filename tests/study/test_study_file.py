@@ -266,6 +266,7 @@ def test_two_words_after_study_are_answered_with_the_right_command(capsys: pytes
         (("resume", "glue"), "goes on with the same command: glueft study glue"),
         (("show", "glue"), "did you mean: glueft show glue"),
         (("stauts", "studies/glue"), "did you mean: glueft study status studies/glue"),
+        (("glue", "--seeds", "3"), "give: --set study.seeds=3"),
         (("glue", "mrpc"), "unexpected extra argument"),
     ]:
         assert command_line(["study", *words]) == 2

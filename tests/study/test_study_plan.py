@@ -73,7 +73,7 @@ def probes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         plan: dict[str, Any] = {
             "data": {"splits": {"train": {"rows": 100}}},
             "estimate": {"seconds": seconds, "peak_memory_bytes": 2_000},
-            "disk": {"needed_bytes": 1_000},
+            "disk": {"needed_bytes": 1_000, "model_bytes": 900},
         }
         return _Ended(job, plan | ({"estimate": None} if "--no-probe" in job.command else {}))
 
@@ -97,7 +97,8 @@ def test_runs_steps_and_time_of_a_study(tmp_path: Path, probes: list[tuple[str, 
     # Two at once, RTE after MNLI: 41 + 41, then 17, 17, 53, 53, 17, 17, 17 from 41 and 82 on.
     assert planned["seconds"] == {"total": 3 * 41 + 5 * 17 + 2 * 53, "wall": 82 + 17 + 53 + 17 + 17}
     assert planned["peak_memory_bytes"] == 4_000
-    assert planned["disk"]["needed_bytes"] == 2_000 and planned["disk"]["most_bytes"] == 10_000
+    # Ten runs, of which the chosen one of each recipe keeps its model.
+    assert planned["disk"]["needed_bytes"] == 10 * 100 + 2 * 900 and planned["disk"]["most_bytes"] == 10_000
     assert planned["disk"]["folder"] == str(tmp_path / "studies" / "study") and not (tmp_path / "studies").exists()
 
 

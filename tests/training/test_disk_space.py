@@ -61,7 +61,8 @@ def test_a_disk_that_is_too_full_is_refused(session: Any, tmp_path: Path, monkey
         refuse_full_disk(session, tmp_path, made=False)
     assert caught.value.fix == "make room"
     planned = dict(disk_of_plan(session, tmp_path / "runs"))
-    states = planned.pop("states_bytes")
+    states, model = planned.pop("states_bytes"), planned.pop("model_bytes")
+    assert 0 < int(model or 0) < needed
     assert planned == {"folder": str(tmp_path / "runs"), "needed_bytes": needed, "free_bytes": 3000}
     few = f"1 MiB to be written in {tmp_path / 'runs'}, 3 KiB free: too little"
     assert disk(planned | {"states_bytes": 0}) == few
