@@ -10,9 +10,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from glueft.cli import (
     compare,
@@ -172,10 +173,18 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
     return code if isinstance(code, int) else DONE
 
 
+class _Commands(TyperGroup):
+    """Lists `study` beside `run`, though it is a group."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        first = ["run", "study"]
+        return first + [name for name in super().list_commands(ctx) if name not in first]
+
+
 def make_app() -> typer.Typer:
     """The commands of glueft, and those of the installed plugins."""
     # Plain help: importing rich takes longer than all the rest of `--help`.
-    app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=_Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback(epilog=EPILOG)(_glueft)
     for name, function, epilog in COMMANDS:
         app.command(name, epilog=epilog)(function)

@@ -136,4 +136,4 @@ def add_study_commands(app: typer.Typer) -> None:
     group.command("status", short_help=status_help, epilog=study_status.EPILOG)(study_status.status)
     compare_help = "Compare two studies, such as those of two encoders."
     group.command("compare", short_help=compare_help, epilog=study_compare.EPILOG)(study_compare.compare)
-    app.add_typer(group, name="study")
+    app.add_typer(group, name="study", short_help="Run several recipes, settings and seeds from one file.")

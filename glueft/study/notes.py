@@ -161,7 +161,8 @@ def _in_general(shown: Sequence[Line], result: StudyResult) -> Iterator[str]:
         yield f"the lower, the better: {', '.join(lower)}"
     if any(line.baseline is not None for line in shown):
         yield "baseline: always the same answer, the most frequent label or, for scores, their mean"
-    used = [score for recipe in result.recipes if recipe.chosen is not None for score in recipe.published]
+    names = {line.recipe for line in shown}
+    used = [score for recipe in result.recipes if recipe.name in names for score in recipe.published]
     if used:
         yield f"published, of validation rows: {'; '.join(sources(used))}"
 

@@ -31,6 +31,9 @@ def test_help_and_version() -> None:
     for name in COMMANDS:
         assert f"\n  {name} " in done.stdout
     assert "glueft run mrpc --sample" in done.stdout
+    # What trains comes first.
+    listed = done.stdout.partition("Commands:")[2].splitlines()[1:4]
+    assert [line.split()[0] for line in listed] == ["run", "study", "resume"]
     assert glueft("--version").stdout == f"glueft {package.__version__}\n"
     # Completion of the user's shell is typer's.
     assert "--install-completion" in done.stdout

@@ -154,7 +154,7 @@ def test_a_study_that_is_not_finished(tmp_path: Path) -> None:
     part = sections(page)
     assert '<span class="status unfinished">unfinished</span>' in page
     assert "The study is not finished: 3 of 6 runs waited or ran when this was written. What follows is" in page
-    assert "There is no result yet: no setting was chosen." in part["result"] and "Chosen" not in part["recipe-1"]
+    assert "There is no result yet." in part["result"] and "Chosen" not in part["recipe-1"]
     assert "Score against" in part["recipe-1"]
     part = sections(page_of(study(tmp_path, replace(recipe, runs=runs), finished=None, seconds=0.0)))
     assert "Score against" not in part["recipe-1"] and "time" not in part
