@@ -236,15 +236,16 @@ class StudyCheck(ChangeCheck):
                 self.add(at, f"{quoted(entry)} is {again}", **told)
                 continue
             first[name] = place
+            draft = files.read(place, entry)
+            if draft is None:
+                continue
+            drafts.append(draft)
             if not FOLDER_NAME.fullmatch(name) or name in KNOWN:
                 why = "a table of recipes" if name in KNOWN else "no name of a folder"
                 other = f"{name}-recipe" if name in KNOWN else as_folder_name(name)
                 fix = f"copy the file under another name, such as {other}.toml"
                 told = {"expected": "a recipe named as a folder can be", "received": received(entry), "fix": fix}
                 self.add(at, f"a recipe cannot be called {quoted(name)} in a study: that is {why}", **told)
-            draft = files.read(place, entry)
-            if draft is not None:
-                drafts.append(draft)
         self._unset(options, files, read_all=len(drafts) == len(options.recipes))
         return drafts
 

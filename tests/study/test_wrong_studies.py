@@ -48,6 +48,13 @@ CASES = [
         '"pushes": there is no such recipe',
         'did you mean "pushes.toml"?',
     ),
+    (
+        "its own folder",
+        '[study]\nrecipes = ["."]\n',
+        "study.recipes.0 (line 2)",
+        '".": this is a folder',
+        "give one of",
+    ),
     ("folder", '[study]\nrecipes = ["inner"]\n', "study.recipes.0 (line 2)", '"inner": this is a folder', "mrpc.toml"),
     (
         "study",
