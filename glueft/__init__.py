@@ -51,9 +51,8 @@ if TYPE_CHECKING:
     from glueft.plugin.schedule import Schedule
     from glueft.plugin.task import HubDataset, PublishedScore, Source, Submission, TableLayout, Task, TSVFile, TSVLayout
     from glueft.recipe import Recipe
-    from glueft.study.findings import Findings
-    from glueft.study.findings import find as study
-    from glueft.study.study import Study
+    from glueft.studies.definition.study import Study
+    from glueft.studies.findings import Findings
     from glueft.tables.read_tables import Tables
     from glueft.tables.suffixes import TablePath
 
@@ -180,12 +179,12 @@ def load_study(
     """Read a study file, or a packaged study by its name, and check it with every recipe that it would run.
 
     Arguments are those of `load_recipe`; an override "study.KEY=VALUE" changes the study, any other all of its runs.
-    `options` are those of `glueft.study.file.load_study`: data_dir, checkpoint and sample.
+    `options` are those of `glueft.studies.definition.file.load_study`: data_dir, checkpoint and sample.
 
     Raises:
         glueft.recipe.RecipeError: with every problem at once.
     """
-    from glueft.study.file import load_study
+    from glueft.studies.definition.file import load_study
 
     return load_study(path, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust, **options)
 
@@ -196,7 +195,7 @@ def read_study(folder: str | Path) -> Findings:
     Raises:
         StudyError: no study was run there.
     """
-    from glueft.study.findings import read_findings
+    from glueft.studies.findings import read_findings
 
     return read_findings(folder)
 
@@ -223,3 +222,10 @@ def resume(run: str | Path, **options: Any) -> Result | None:
     from glueft.launch import resume_run
 
     return resume_run(run, **options)
+
+
+def study(study: Study | str, **options: Any) -> Findings:
+    """Run a study, or go on with it. Options and errors are those of `glueft.studies.findings.find`."""
+    from glueft.studies.findings import find
+
+    return find(study, **options)

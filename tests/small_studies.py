@@ -18,7 +18,7 @@ import study_worker
 from glueft.plugin.executor import Executor, Job, JobState
 from glueft.plugin.registry import known_classes
 from glueft.recipe import Recipe, load_recipe
-from glueft.study.study import Study, StudyRecipe
+from glueft.studies.definition.study import Study, StudyRecipe
 
 RATE = "schedule.initial_learning_rate"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.plugin.task import Task
-from glueft.study.result import RecipeResult, StudyResult, StudyRun
+from glueft.studies.result import RecipeResult, StudyResult, StudyRun
 
 
 def study_run(recipe: str, seed: int, *values: float, **changes: Any) -> StudyRun:

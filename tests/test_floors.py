@@ -30,7 +30,7 @@ FLOORS = (
     ("training",),
     ("inference",),
     ("compare", "export", "push", "report", "reproduce", "submit", "terminal", "testing"),
-    ("launch", "study"),
+    ("launch", "studies"),
     ("cli",),
     ("glueft",),
 )

@@ -17,8 +17,8 @@ assert "pydantic" not in sys.modules
 assert glueft.errors.DataError is glueft.DataError
 assert glueft.recipe.RecipeError and glueft.metrics.lower_is_better and glueft.testing.checks
 assert all(getattr(glueft, name) is not None for name in glueft.__all__)
-from glueft.study.result import StudyResult
-assert callable(glueft.study) and glueft.study.result.StudyResult is StudyResult  # a package and a function
+from glueft.studies.result import StudyResult
+assert callable(glueft.study) and glueft.studies.result.StudyResult is StudyResult
 assert not {"keras", "tensorflow", "datasets"} & {*sys.modules}
 """
 

@@ -18,10 +18,10 @@ from documents import CHECKOUT, commands_in
 from glueft.cli import main
 from glueft.cli.main import command_line
 from glueft.recipe import load_recipe
-from glueft.study import driver
-from glueft.study.file import load_study
-from glueft.study.options import StudyOptions
-from glueft.study.result_file import write_result
+from glueft.studies.definition.file import load_study
+from glueft.studies.definition.options import StudyOptions
+from glueft.studies.execution import driver
+from glueft.studies.result_file import write_result
 from hub_fixtures import push_command
 from hub_server import running_hub
 from hub_uploads import Account

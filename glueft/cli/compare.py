@@ -38,7 +38,7 @@ def compare(
 
     from glueft.compare.compare import compare_runs
     from glueft.errors import ComparisonError
-    from glueft.study.result_file import is_study_folder
+    from glueft.studies.result_file import is_study_folder
 
     studies = [run for run in runs if is_study_folder(run)]
     if studies:

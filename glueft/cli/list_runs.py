@@ -67,8 +67,8 @@ def list_runs(
     from pathlib import Path
 
     from glueft.runs import run_list
-    from glueft.study.list_runs import list_study_runs
-    from glueft.study.result_file import is_study_folder, studies_in
+    from glueft.studies.list_runs import list_study_runs
+    from glueft.studies.result_file import is_study_folder, studies_in
 
     found = list_study_runs(Path(folder)) if is_study_folder(folder) else run_list.list_runs(Path(folder))
     # Sorted first: a metric that none of the chosen runs has is still a valid key.

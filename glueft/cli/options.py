@@ -15,7 +15,7 @@ from glueft.text import json_text, say
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
-    from glueft.study.study import Study
+    from glueft.studies.definition.study import Study
 
 
 def _keep_standard_output(context: typer.Context, wanted: bool) -> bool:
@@ -142,7 +142,7 @@ def read_study(
     Raises:
         RecipeError: the study, or a recipe of it, cannot be used; it holds every problem.
     """
-    from glueft.study.file import load_study
+    from glueft.studies.definition.file import load_study
 
     warn_of_failures()
     return load_study(
@@ -177,7 +177,7 @@ def read_either(
     try:
         return read_recipe(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
     except StudyGivenError as given:
-        from glueft.study.file import load_study  # a recipe does not need it
+        from glueft.studies.definition.file import load_study  # a recipe does not need it
 
         return load_study(
             recipe,

@@ -11,7 +11,7 @@ from glueft.cli.options import AsJson, Verbose, print_json, takes_either
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
-    from glueft.study.study import Study
+    from glueft.studies.definition.study import Study
 
 EPILOG = """\b
 Examples:
@@ -53,8 +53,8 @@ def plan(
 
     progress = make_progress(sys.stdout)
     if not isinstance(recipe, Recipe):
-        from glueft.study.plan import plan_study
-        from glueft.study.plan_table import study_plan_tables
+        from glueft.studies.display.plan_table import study_plan_tables
+        from glueft.studies.plan import plan_study
 
         planned = plan_study(recipe, output_dir=output_dir or "studies", probe=probe, progress=progress)
         if as_json:

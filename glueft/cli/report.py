@@ -50,7 +50,7 @@ def report(
     hyperparameters, what was chosen and why, and time; it links to the reports of its runs.
     """
     from glueft.report.write import write_report
-    from glueft.study.result_file import is_study_folder
+    from glueft.studies.result_file import is_study_folder
 
     options: dict[str, Any] = {"data_dir": data_dir, "plugins": plugins or [], "trust": trust}
     if is_study_folder(run):
@@ -82,8 +82,8 @@ def report(
 
 def _report_study(study: str, output: str | None, *, force: bool, runs: bool, as_json: bool, **options: Any) -> None:
     """Write the report of a study; `options` are those of `write_report`, for the reports of its runs."""
-    from glueft.study.report.write import report_place, write_run_reports, write_study_report
-    from glueft.study.status import study_status
+    from glueft.studies.display.status import study_status
+    from glueft.studies.report.write import report_place, write_run_reports, write_study_report
 
     if not runs and any(options.values()):
         raise StudyError(

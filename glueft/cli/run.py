@@ -65,7 +65,7 @@ def run(
     go_on_without_output()
     if seeds is not None:
         from glueft.cli.study import run_and_tell
-        from glueft.study.file import study_of
+        from glueft.studies.definition.file import study_of
 
         study = study_of(recipe, range(1, seeds + 1))
         return run_and_tell(study, output_dir, token_cache=token_cache, report=report, as_json=as_json, verbose=verbose)

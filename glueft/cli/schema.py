@@ -34,7 +34,7 @@ def schema(
     from glueft.recipe.schema import recipe_schema
     from glueft.reproduce.receipt import receipt_schema
     from glueft.runs.record import record_schema
-    from glueft.study.schema import study_schema
+    from glueft.studies.definition.schema import study_schema
 
     if run + receipt + study > 1:
         raise typer.BadParameter("one schema at a time: --study, --run or --receipt")

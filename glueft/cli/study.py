@@ -15,7 +15,7 @@ from glueft.cli.streams import go_on_without_output
 from glueft.suggest import nearest
 
 if TYPE_CHECKING:
-    from glueft.study.study import Study
+    from glueft.studies.definition.study import Study
 
 HELP = """Run a study, several recipes, settings and seeds from one file, and make its table: glueft study FILE.
 
@@ -106,11 +106,11 @@ def run_and_tell(
         StudyError: a run failed for good; the table is there all the same.
     """
     go_on_without_output()
-    from glueft.study.notes import notes
-    from glueft.study.progress import make_study_progress
-    from glueft.study.result_file import as_json as result_json
-    from glueft.study.run import refuse_failures, run_study
-    from glueft.study.table import table
+    from glueft.studies.display.progress import make_study_progress
+    from glueft.studies.result_file import as_json as result_json
+    from glueft.studies.run import refuse_failures, run_study
+    from glueft.studies.tables.notes import notes
+    from glueft.studies.tables.table import table
     from glueft.terminal.progress import make_progress
 
     progress = make_study_progress(sys.stdout)

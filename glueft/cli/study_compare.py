@@ -26,13 +26,13 @@ def compare(
     It shows for each task and on average the difference of the means, its 95 % interval over other seeds and other
     rows, the almost stochastic order of the runs, and in a sentence what these numbers allow to say.
     """
-    from glueft.study.comparison import compare_studies
+    from glueft.studies.comparison.comparison import compare_studies
 
     compared = compare_studies(first, other)
     if as_json:
         print_json(compared)
         return
-    from glueft.study.comparison_table import comparison_table
+    from glueft.studies.comparison.comparison_table import comparison_table
     from glueft.terminal.progress import make_progress
 
     progress = make_progress(sys.stdout)

@@ -12,7 +12,7 @@ from glueft.cli.options import AsJsonAlone, print_json
 from glueft.text import duration, score_text
 
 if TYPE_CHECKING:
-    from glueft.study.status import Status
+    from glueft.studies.display.status import Status
     from glueft.system.console import Table
 
 EPILOG = """\b
@@ -38,7 +38,7 @@ def status(
 
     It reads the folder of the study, on any machine that sees it; nothing is changed.
     """
-    from glueft.study.status import study_status
+    from glueft.studies.display.status import study_status
     from glueft.terminal.progress import make_progress
 
     found = study_status(folder)
@@ -61,7 +61,7 @@ def status(
 
 def headline(status: Status) -> str:
     """Return `glue: running; 40 runs: 12 done, 2 running, 26 waiting; about 24:10 left`."""
-    from glueft.study.words import counts_text
+    from glueft.studies.words import counts_text
 
     left = "" if status.seconds_left is None else f"; about {duration(status.seconds_left)} left"
     return f"{status.result.name}: {status.state}; {counts_text(status.counts)}{left}"
@@ -69,7 +69,7 @@ def headline(status: Status) -> str:
 
 def recipe_table(status: Status) -> Table:
     """Return a row a recipe."""
-    from glueft.study.words import setting_text
+    from glueft.studies.words import setting_text
     from glueft.system.console import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -92,7 +92,7 @@ def recipe_table(status: Status) -> Table:
 
 def run_table(status: Status, *, every: bool) -> Table:
     """Return a row a run: all where they are few or asked for, else those that run, have stopped or failed."""
-    from glueft.study import progress
+    from glueft.studies.display import progress
 
     runs = status.result.runs
     if not every and len(runs) > MOST_RUNS:

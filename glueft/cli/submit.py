@@ -44,7 +44,7 @@ def submit(
     makes them with the saved model; MNLI's run also predicts the diagnostic set. The files of any other benchmark whose
     tasks are installed are written in the same way.
     """
-    from glueft.study.upload import chosen_runs
+    from glueft.studies.upload import chosen_runs
     from glueft.submit.submit import submit
     from glueft.terminal.progress import make_progress
 

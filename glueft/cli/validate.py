@@ -64,7 +64,7 @@ def _good(name: str, overrides: Sequence[str], **options: Any) -> list[str]:
     try:
         recipe = load_recipe(name, overrides, **options)
     except StudyGivenError as given:
-        from glueft.study.file import load_study  # a recipe does not need it
+        from glueft.studies.definition.file import load_study  # a recipe does not need it
 
         study = load_study(name, overrides, **options, text=given.text)
         names = ", ".join(recipe.name for recipe in study.recipes)

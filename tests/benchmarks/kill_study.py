@@ -20,8 +20,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from glueft.study.result import StudyResult
-from glueft.study.result_file import read_result
+from glueft.studies.result import StudyResult
+from glueft.studies.result_file import read_result
 
 GLUEFT = (sys.executable, "-m", "glueft.cli.start")
 WAYS = ("driver", "all", "run", "term")

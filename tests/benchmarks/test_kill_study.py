@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from kill_study import differences, run_study
 
-from glueft.study.result_file import read_result
+from glueft.studies.result_file import read_result
 from tiny_checkpoint import make_tiny_bert
 
 STUDY = """

@@ -12,7 +12,7 @@ import pytest
 
 from compared_rows import label_rows
 from glueft.cli.main import command_line
-from glueft.study.result_file import write_result
+from glueft.studies.result_file import write_result
 from run_folders import change_record, make_run, write_record
 from study_results import study_result
 

@@ -1,0 +1,1 @@
+"""Which runs a study asks for, and the driver that has them run."""

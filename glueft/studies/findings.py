@@ -1,0 +1,72 @@
+"""Studies from Python: what they have found, as lists that `pandas.DataFrame` takes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from glueft.studies.definition.file import load_study
+from glueft.studies.definition.study import Study
+from glueft.studies.result import StudyResult
+from glueft.studies.result_file import read_result
+from glueft.studies.run import run_study
+from glueft.studies.tables.summary import average, lines
+from glueft.studies.tables.table import markdown, run_rows
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study has found so far.
+
+    Attributes:
+        result: all of it: the recipes, their runs, what was chosen and why.
+    """
+
+    result: StudyResult
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the study."""
+        return self.result.folder
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return a row for each task, split and metric: n, mean, sd, median, interval (`low`, `high`) and so on."""
+        return [line.as_dict() for line in lines(self.result)]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return a row for each run, as in table.csv; run folders as seen from `folder`."""
+        return run_rows(self.result)
+
+    def average(self) -> dict[str, Any] | None:
+        """Return the average of the tasks as the benchmark has it; None where there is none."""
+        found = average(self.result)
+        return None if found is None else asdict(found)
+
+    def _repr_markdown_(self) -> str:
+        """In a notebook: the content of table.md."""
+        return markdown(self.result)
+
+
+def find(study: Study | str | os.PathLike[str], **options: Any) -> Findings:
+    """Run what a study asks for and has not been done yet, and write its tables and its report.
+
+    Args:
+        study: from `glueft.load_study`, or a file or name for it.
+        options: those of `glueft.studies.run.run_study`: `output_dir`, "studies" by default.
+
+    Raises:
+        RecipeError: the study cannot be used; nothing was run.
+        GlueftError: the runs cannot be run. One that fails stands in the table as failed.
+    """
+    return Findings(run_study(study if isinstance(study, Study) else load_study(study), **options))
+
+
+def read_findings(folder: str | os.PathLike[str]) -> Findings:
+    """Read what was found so far in the folder of a study.
+
+    Raises:
+        StudyError: no study was run there.
+    """
+    return Findings(read_result(folder))
