@@ -18,7 +18,9 @@ import pytest
 
 import study_worker
 from glueft.cli.study import run_and_tell
-from glueft.errors import CheckpointError, GlueftError, StudyError
+from glueft.errors import CheckpointError, GlueftError, PluginError, StudyError
+from glueft.plugin.executor import Job
+from glueft.plugin.origin import Point, remember
 from glueft.runs.lease import Lease
 from glueft.studies.definition.study import Prune, Range, Study, StudyRecipe
 from glueft.studies.display.progress import StudyProgress
@@ -31,7 +33,7 @@ from glueft.studies.result_file import as_json, read_result
 from glueft.studies.run import refuse_failures, run_study
 from glueft.system.interruption import listening
 from glueft.system.process_identity import process_mark_is_alive
-from small_studies import RATE, Forks, local_executor, small_study, study_recipe
+from small_studies import RATE, Fork, Forks, local_executor, small_study, study_recipe
 
 GRID = {RATE: (2e-5, 5e-5)}
 
@@ -430,3 +432,14 @@ def test_what_no_run_could_begin_with_is_told_before_one_begins(tmp_path: Path) 
         drive(small_study(one, other, executor=local_executor()), tmp_path)
     assert "no such checkpoint folder" in error.value.received and "RTE/train.tsv" in error.value.received
     assert not starts(tmp_path)
+
+
+class Low(Forks):
+    def start(self, job: Job) -> Fork:
+        raise ValueError("the tide is low")
+
+
+def test_an_error_of_an_executor_names_it(tmp_path: Path) -> None:
+    remember(Low, Point("tides", "glueft-tides", "1.0"))
+    with pytest.raises(PluginError, match="failed in its `start`: ValueError: the tide is low"):
+        drive(small_study(study_recipe(), executor=Low()), tmp_path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, RunFolderError, StudyError
 from glueft.files import write_text
+from glueft.plugin.attribution import attributed
 from glueft.plugin.executor import Job, JobState, Pool, RunningJob
 from glueft.runs.checkpoints import remove_states
 from glueft.runs.clock import now
@@ -130,7 +131,9 @@ class Driver:
             if self._is_open():
                 if self.study.executor.here:
                     refuse_missing(self._waiting())
-                pool = self.study.executor.open(self.folder.path, self.progress.say, jobs=self._all_jobs())
+                executor = self.study.executor
+                with attributed(executor, "open"):
+                    pool = executor.open(self.folder.path, self.progress.say, jobs=self._all_jobs())
                 at_last.callback(pool.close)
                 self.progress.say(pool.describe())
                 self._work(pool)
@@ -433,7 +436,8 @@ class Driver:
             if notes.id is not None and notes.executor == self.study.executor.name:
                 running = pool.find(job, notes.id)
             if running is None or running.state() == "ended":
-                running = pool.start(job)
+                with attributed(self.study.executor, "start"):
+                    running = pool.start(job)
         except BaseException:
             claim.release()
             raise
