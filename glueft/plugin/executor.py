@@ -106,3 +106,11 @@ class Executor(Plugin):
             GlueftError: a package is missing, or the cluster cannot be reached.
         """
         raise NotImplementedError
+
+
+POOL = ("slots", "describe", "start", "find", "close")
+
+
+def lacks_of_pool(pool: object) -> list[str]:
+    """Return the members of `Pool` that an object does not have."""
+    return [name for name in POOL if not hasattr(pool, name)]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from glueft.errors import GlueftError
-from glueft.plugin.executor import Job, Pool, RunningJob
+from glueft.plugin.executor import Job, Pool, RunningJob, lacks_of_pool
 from glueft.testing.check import Check, ContractBrokenError, NotCheckedError, Subject
 
 # A queue may take its time; `glueft plugin check --time-limit` ends a check before that.
@@ -124,6 +124,8 @@ def _pool(subject: Subject) -> Iterator[tuple[Pool, Path]]:
             pool = subject.plugin.open(folder, lambda text: None, jobs=1)
         except GlueftError as error:
             raise NotCheckedError(f"it cannot be used here: {error.in_one_line}") from None
+        if lacking := lacks_of_pool(pool):
+            raise ContractBrokenError(f"`open` returns {pool!r}, no pool: it has no {', '.join(lacking)}")
         try:
             yield pool, folder
         finally:

@@ -434,6 +434,11 @@ def test_what_no_run_could_begin_with_is_told_before_one_begins(tmp_path: Path) 
     assert not starts(tmp_path)
 
 
+class Hollow(Forks):
+    def open(self, folder: Path, say: Any, *, jobs: int | None = None) -> Any:
+        return None
+
+
 class Low(Forks):
     def start(self, job: Job) -> Fork:
         raise ValueError("the tide is low")
@@ -443,3 +448,6 @@ def test_an_error_of_an_executor_names_it(tmp_path: Path) -> None:
     remember(Low, Point("tides", "glueft-tides", "1.0"))
     with pytest.raises(PluginError, match="failed in its `start`: ValueError: the tide is low"):
         drive(small_study(study_recipe(), executor=Low()), tmp_path)
+    with pytest.raises(PluginError, match='`open` of the executor "forks" returns no pool') as error:
+        drive(small_study(study_recipe(), executor=Hollow()), tmp_path / "hollow")
+    assert error.value.received == "None, without slots, describe, start, find, close"

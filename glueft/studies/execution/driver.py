@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glueft.errors import GlueftError, RunFolderError, StudyError
+from glueft.errors import GlueftError, PluginError, RunFolderError, StudyError
 from glueft.files import write_text
-from glueft.plugin.attribution import attributed
-from glueft.plugin.executor import Job, JobState, Pool, RunningJob
+from glueft.plugin.attribution import attributed, named
+from glueft.plugin.executor import POOL, Job, JobState, Pool, RunningJob, lacks_of_pool
 from glueft.runs.checkpoints import remove_states
 from glueft.runs.clock import now
 from glueft.runs.lease import Lease, read_heartbeat
@@ -29,7 +29,7 @@ from glueft.studies.result import OVER, RecipeResult, State, StudyResult, StudyR
 from glueft.studies.result_file import read_result, write_result
 from glueft.system.interruption import at_the_end, forget, held, take
 from glueft.system.process_identity import is_alive
-from glueft.text import counted
+from glueft.text import counted, short_repr
 from glueft.training.machine import thread_variables
 
 if TYPE_CHECKING:
@@ -131,13 +131,25 @@ class Driver:
             if self._is_open():
                 if self.study.executor.here:
                     refuse_missing(self._waiting())
-                executor = self.study.executor
-                with attributed(executor, "open"):
-                    pool = executor.open(self.folder.path, self.progress.say, jobs=self._all_jobs())
+                pool = self._open()
                 at_last.callback(pool.close)
                 self.progress.say(pool.describe())
                 self._work(pool)
         return self._shown
+
+    def _open(self) -> Pool:
+        """Open the executor."""
+        executor = self.study.executor
+        with attributed(executor, "open"):
+            pool = executor.open(self.folder.path, self.progress.say, jobs=self._all_jobs())
+        if lacking := lacks_of_pool(pool):
+            raise PluginError(
+                f"`open` of {named(executor)} returns no pool",
+                expected=f"an object with {', '.join(POOL)}, as `glueft.Pool` says",
+                received=f"{short_repr(pool)}, without {', '.join(lacking)}",
+                fix="fix the plugin, or tell its authors",
+            )
+        return pool
 
     def _work(self, pool: Pool) -> None:
         """Go on until no run is open. After an error or a signal the runs in hand save their states and end."""
