@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from glueft.plugin.registry import Registry
     from glueft.recipe import Recipe
 
+# Reasons that are told; more are alike.
+MOST = 4
+
 
 def refuse_missing(recipes: Iterable[tuple[Recipe, bool]]) -> None:
     """Look for the checkpoints and folders of rows of recipes. Nothing is asked of the hub.
@@ -43,10 +46,11 @@ def refuse_missing(recipes: Iterable[tuple[Recipe, bool]]) -> None:
     if len(errors) == 1:
         raise errors[0]
     if errors:
+        more = [f"- and {len(errors) - MOST} more"] if len(errors) > MOST else []
         raise StudyError(
             f"runs cannot begin, for {len(errors)} reasons",
             expected="checkpoints and rows that are there",
-            received="; ".join(error.in_one_line for error in errors),
+            received="\n".join([*(f"- {error.in_one_line}" for error in errors[:MOST]), *more]),
             fix="name others: --checkpoint, --data-dir, --set",
         )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glueft.errors import StudyError
+from glueft.errors import GlueftError, StudyError
 from glueft.files import write_text, writing
 from glueft.studies.display.progress import StudyProgress
 from glueft.studies.execution.driver import Driver
@@ -49,9 +50,15 @@ def run_study(
     expected = "a folder that can be written to, on a disk with room"
     fix = "once that is so, the same command goes on; or name another place with --output-dir"
     with listening(), writing(folder.path, StudyError, expected=expected, fix=fix):
+        is_new = not folder.path.exists()
         folder.runs.mkdir(parents=True, exist_ok=True)
         write_text(folder.study_file, study.to_toml())
-        result = driver.run()
+        try:
+            result = driver.run()
+        except GlueftError:
+            if is_new and not any(folder.runs.iterdir()):  # Nothing has begun.
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
         for path in (*write_tables(result), write_study_report(result)):
             progress.say(str(path))
     return result

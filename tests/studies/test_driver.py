@@ -427,11 +427,11 @@ def test_what_no_run_could_begin_with_is_told_before_one_begins(tmp_path: Path) 
     # That of the other begins with a run of the first.
     other = study_recipe("rte", *missing, starts_from="mrpc")
     with pytest.raises(CheckpointError, match="there is no such checkpoint folder"):
-        drive(small_study(one, executor=local_executor()), tmp_path)
+        run_study(small_study(one, executor=local_executor()), output_dir=tmp_path)
     with pytest.raises(StudyError, match="runs cannot begin, for 2 reasons") as error:
-        drive(small_study(one, other, executor=local_executor()), tmp_path)
+        run_study(small_study(one, other, executor=local_executor()), output_dir=tmp_path)
     assert "no such checkpoint folder" in error.value.received and "RTE/train.tsv" in error.value.received
-    assert not starts(tmp_path)
+    assert len(error.value.received.splitlines()) == 2 and [*tmp_path.iterdir()] == []
 
 
 class Hollow(Forks):

@@ -123,14 +123,14 @@ class Driver:
         """
         self._plan()
         self._free_models()
+        if self._is_open() and self.study.executor.here:
+            refuse_missing(self._waiting())
         self._shown = self.result()
         self.progress.begin(self._shown)
         with ExitStack() as at_last:
             at_last.callback(lambda: self.progress.end(self._shown))
             at_last.callback(self._tell, at_once=True)
             if self._is_open():
-                if self.study.executor.here:
-                    refuse_missing(self._waiting())
                 pool = self._open()
                 at_last.callback(pool.close)
                 self.progress.say(pool.describe())
