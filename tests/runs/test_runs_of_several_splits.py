@@ -91,7 +91,7 @@ def test_every_split_of_another_size_is_named(mnli: tuple[launch.Result, list[st
 
 def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: tuple[launch.Result, list[str]]) -> None:
     text = text_of(result_table(read_record(mnli[0].folder / "run.json")))
-    assert text.startswith("mnli: 1 validation_matched rows")
+    assert text.startswith("mnli: 1 validation_matched row\n")
     mismatched = mnli[0].record["metrics_by_split"]["validation_mismatched"]["accuracy"]
     for part in (
         f"validation_mismatched  accuracy {mismatched:.4f}",
