@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -16,6 +16,8 @@ from glueft.text import json_text, say
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
     from glueft.studies.definition.study import Study
+
+_Read = TypeVar("_Read")
 
 
 def _keep_standard_output(context: typer.Context, wanted: bool) -> bool:
@@ -92,17 +94,7 @@ def read_recipe(
     """
     from glueft.recipe import load_recipe
 
-    warn_of_failures()
-    return load_recipe(
-        recipe,
-        overrides or [],
-        unset=unset or [],
-        data_dir=data_dir,
-        checkpoint=checkpoint,
-        sample=sample,
-        plugins=plugins or [],
-        trust=trust,
-    )
+    return _read(load_recipe, recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
 
 
 StudyName = Annotated[str, typer.Argument(help="A TOML study, or the name of a packaged one (glue).")]
@@ -144,9 +136,24 @@ def read_study(
     """
     from glueft.studies.definition.file import load_study
 
+    return _read(load_study, study, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
+
+
+def _read(
+    load: Callable[..., _Read],
+    name: str,
+    overrides: list[str] | None,
+    unset: list[str] | None,
+    data_dir: str | None,
+    checkpoint: str | None,
+    sample: bool,
+    plugins: list[str] | None,
+    trust: bool,
+) -> _Read:
+    """Have a recipe or a study read with the options that both have."""
     warn_of_failures()
-    return load_study(
-        study,
+    return load(
+        name,
         overrides or [],
         unset=unset or [],
         data_dir=data_dir,

@@ -165,7 +165,7 @@ def test_compare_tells_packages_that_differ(tmp_path: Path, capsys: Captured) ->
     [
         ({"task": {"package": "glueft-mood", "version": "1.0+cpu"}}, "pip install glueft-mood==1.0+cpu"),
         ({"task": {"package": "x; rm -rf ~", "version": "1"}}, "does not name a valid package"),
-        ({"task": {"package": "--index-url=x", "version": "1"}}, "does not name a valid package"),
+        ({"task": {"package": "--target=x", "version": "1"}}, "does not name a valid package"),
         ({"task": {"package": "mood", "version": "1 --pre"}}, "does not name a valid package"),
         (
             {"task": {"file": "/home/a/mood.py", "sha256": "0f" * 32}},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from glueft.studies.definition.options import CHANGES, HIGHEST_SEED, MOST_SEEDS,
 from glueft.studies.definition.recipe_files import RecipeFiles, recipe_name
 from glueft.studies.definition.settings import SettingsCheck, as_told, once
 from glueft.studies.definition.study import Prune, Study, StudyRecipe
+from glueft.studies.execution.search import missing_package
 from glueft.suggest import nearest
 from glueft.text import quoted
 
@@ -369,14 +369,8 @@ class StudyCheck(ChangeCheck):
         return None
 
     def _sampler(self, sampler: str) -> None:
-        if sampler == "tpe" and importlib.util.find_spec("optuna") is None:
-            self.add(
-                ("study", "sampler"),
-                'the sampler "tpe" needs the package optuna, which is not installed',
-                expected="the package optuna",
-                received="none",
-                fix="pip install 'glueft[optuna]', or write sampler = \"random\"",
-            )
+        if missing := missing_package(sampler):
+            self.problems.append(self.locations.refused(("study", "sampler"), missing))
 
     def _metric(self, metric: str | None, recipes: Sequence[StudyRecipe]) -> None:
         """Report a metric that some of the tasks do not have."""

@@ -17,6 +17,7 @@ from glueft.plugin.registry import load_registry
 from glueft.recipe import Recipe, RecipeError
 from glueft.recipe.check import KNOWN
 from glueft.recipe.file import folder_of, packaged_recipes, parse_text, read_text
+from glueft.recipe.flatten import flatten
 from glueft.recipe.overrides import Override, apply, flags, key_path, parse, shown
 from glueft.recipe.problems import Locations, Problem, dotted
 from glueft.recipe.toml_lines import Path, locate
@@ -84,27 +85,19 @@ def study_of(recipe: Recipe, seeds: Sequence[int]) -> Study:
     if recipe.hub.push is not None:
         raise RecipeError(recipe.path, [push_problem(Locations(recipe.path), recipe.hub.push, "--unset hub")])
     name = as_folder_name(recipe_name(recipe.path))
-    keys = {key: value for key, value in _flat(recipe.tables()).items() if key not in RESERVED}
+    keys = {key: value for key, value in flatten(recipe.tables(), lists=False).items() if key not in RESERVED}
     digest = hashlib.sha256(json.dumps([recipe.plugins.files, keys], default=str).encode()).hexdigest()
     complete = {
         "name": f"{name}-seeds-{digest[:6]}",
         "recipes": [recipe.path if recipe.path in packaged_recipes() else absolute(recipe.path, FilePath())],
         "seeds": [*seeds],
         "plugins": [file.path for file in recipe.plugin_files],
-        "unset": [key for key in _flat(_tables(recipe.path)) if key not in keys and key not in RESERVED],
+        "unset": [key for key in flatten(_tables(recipe.path), lists=False) if key not in keys and key not in RESERVED],
         "set": keys,
     }
     executor = cast("Executor", load_registry().find("executor", "local").cls())
     study = Study(recipe.path, str(complete["name"]), (StudyRecipe(name, recipe),), tuple(seeds), executor)
     return replace(study, complete={key: value for key, value in complete.items() if value})
-
-
-def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Tables as one with dotted keys; lists stay whole, those of tables too."""
-    flat: dict[str, Any] = {}
-    for key, value in tables.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _tables(path: str) -> dict[str, Any]:

@@ -76,6 +76,18 @@ class Search(Protocol):
         """
 
 
+def missing_package(sampler: str) -> GlueftError | None:
+    """Return the error for a sampler whose package is not installed; None if nothing is missing."""
+    if sampler != "tpe" or importlib.util.find_spec("optuna") is not None:
+        return None
+    return GlueftError(
+        'the sampler "tpe" needs the package optuna, which is not installed',
+        expected="the package optuna",
+        received="no such package",
+        fix="pip install 'glueft[optuna]', or draw at random: --set study.sampler=random",
+    )
+
+
 def open_search(study: Study, folder: Path) -> Search:
     """Return what draws the settings of a study.
 
@@ -110,13 +122,8 @@ class TPESearch:
     """
 
     def __init__(self, study: Study, folder: Path) -> None:
-        if importlib.util.find_spec("optuna") is None:
-            raise GlueftError(
-                'the sampler "tpe" needs the package optuna, which is not installed',
-                expected="the package optuna",
-                received="no such package",
-                fix="pip install 'glueft[optuna]', or draw at random: --set study.sampler=random",
-            )
+        if missing := missing_package(study.sampler):
+            raise missing
         self._study = study
         self._path = folder / JOURNAL
         self._storage: optuna.storages.JournalStorage | None = None
