@@ -117,10 +117,11 @@ def silent_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def refusing_server() -> str:
-    """An address at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
+def refusing_server() -> Iterator[str]:
+    """An address at which nobody listens: it is taken until the test has ended."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def test_a_server_that_never_answers_is_waited_for_at_the_end_only(silent_server: str) -> None:
