@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 
 import glueft
 from glueft.system.limits import cores, free_memory, memory_limit
+from glueft.system.nvidia import GPU, VARIABLE, visible_gpus
 from glueft.system.process_identity import process_mark, process_mark_is_alive
 from glueft.text import counted
 from glueft_executors.node import share_of
-from glueft_executors.nvidia import GPU, VARIABLE, visible_gpus
 
 # Memory that a run is taken to need where nothing is known of it, and the part of the free memory that is given away.
 USUAL_MEMORY = 2 * 2**30

@@ -15,10 +15,10 @@ import pytest
 
 import glueft
 from glueft import testing
-from glueft_executors import nvidia
+from glueft.system import nvidia
+from glueft.system.nvidia import GPU
 from glueft_executors.local import Local, LocalJob, LocalPool
 from glueft_executors.node import THREADS
-from glueft_executors.nvidia import GPU, visible_gpus
 
 GB = 10**9
 
@@ -199,68 +199,10 @@ def test_each_run_sees_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert variables(pool(device="cpu"), tmp_path)["CUDA_VISIBLE_DEVICES"] == "-1"
 
 
-WHOLE = """\
-GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-5d5ba0d6-0001)
-GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-5d5ba0d6-0002)
-"""
-DIVIDED = """\
-GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-5d5ba0d6-0001)
-  MIG 1g.10gb     Device  0: (UUID: MIG-c6d4f1ef-0001)
-  MIG 3g.40gb     Device  1: (UUID: MIG-c6d4f1ef-0002)
-GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-5d5ba0d6-0002)
-"""
-MEMORY = "0, 81559\n1, [N/A]\n"
-
-
-@pytest.fixture
-def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Put a program of that name on the path, which lists GPUs."""
-
-    def put(listed: str) -> None:
-        program = tmp_path / "nvidia-smi"
-        program.write_text(
-            f"#!/bin/sh\ncase $1 in -L) cat <<'END'\n{listed}END\n;; *) cat <<'END'\n{MEMORY}END\nesac\n"
-        )
-        program.chmod(0o755)
-
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    return put
-
-
-def test_gpus_are_found_by_nvidia_smi(nvidia_smi: Callable[[str], None]) -> None:
-    nvidia_smi(WHOLE)
-    first, second = GPU("GPU-5d5ba0d6-0001", 81559 * 2**20), GPU("GPU-5d5ba0d6-0002", None)
-    assert visible_gpus({}) == [first, second]
-    nvidia_smi(DIVIDED)
-    parts = [GPU("MIG-c6d4f1ef-0001", 10 * GB), GPU("MIG-c6d4f1ef-0002", 40 * GB)]
-    assert visible_gpus({}) == [*parts, second]
-
-
-@pytest.mark.parametrize(
-    ("variable", "names"),
-    [
-        ("0", ["0"]), ("1, 0", ["1", "0"]), ("GPU-5d5ba0d6-0002", ["GPU-5d5ba0d6-0002"]),
-        ("MIG-c6d4f1ef-0002", ["MIG-c6d4f1ef-0002"]), ("MIG-GPU-5d5ba0d6-0001/1/0", ["MIG-GPU-5d5ba0d6-0001/1/0"]),
-        ("", []), ("-1", []), ("NoDevFiles", []), ("0,-1,1", ["0"]), ("1,2,0", ["1"]), ("1,1", ["1"]),
-    ],
-)  # fmt: skip
-def test_those_that_the_user_has_chosen(variable: str, names: list[str], nvidia_smi: Callable[[str], None]) -> None:
-    nvidia_smi(DIVIDED)
-    assert [gpu.name for gpu in visible_gpus({"CUDA_VISIBLE_DEVICES": variable})] == names
-
-
-def test_the_memory_of_those_that_the_user_has_chosen(nvidia_smi: Callable[[str], None]) -> None:
-    nvidia_smi(DIVIDED)
-    chosen = visible_gpus({"CUDA_VISIBLE_DEVICES": "0,MIG-c6d4f1ef-0002"})
-    assert [gpu.memory for gpu in chosen] == [10 * GB, 40 * GB]  # of a divided one, at least the smallest part
-
-
-def test_a_machine_without_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(nvidia, "DRIVER", tmp_path / "gpus")
+def test_a_gpu_is_asked_for_where_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(nvidia, "PROGRAMS", ())
+    monkeypatch.setattr(nvidia, "DRIVER", tmp_path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    for variables in ({}, {"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "GPU-5d5ba0d6-0001"}):
-        assert nvidia.visible_gpus(variables) == []
     with pytest.raises(glueft.PluginError) as error:
         Local(Local.Options(device="gpu")).open(tmp_path, print)
     assert str(error.value) == (
@@ -269,20 +211,3 @@ def test_a_machine_without_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "  received: none\n"
         '  to fix:   install the driver, or set study.executor.device = "cpu"'
     )
-
-
-def test_the_driver_tells_how_many_gpus_there_are_where_nvidia_smi_fails(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for address in ("0000:01:00.0", "0000:41:00.0"):
-        (tmp_path / address).mkdir()
-    monkeypatch.setattr(nvidia, "DRIVER", tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert visible_gpus({}) == [GPU("0", None), GPU("1", None)]
-    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "1,2"}) == [GPU("1", None)]
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'Failed to initialize NVML: Insufficient Permissions'\nexit 4\n")
-    program.chmod(0o755)
-    program.rename(tmp_path.parent / program.name)
-    monkeypatch.setenv("PATH", str(tmp_path.parent))
-    assert len(visible_gpus({})) == 2

@@ -1,0 +1,158 @@
+"""NVIDIA's GPUs, by what nvidia-smi answers and what the driver shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glueft.system import nvidia
+from glueft.system.nvidia import GPU, driver_version, failure, installed_gpus, visible_gpus
+
+GB, GIB = 10**9, 2**30
+FIRST, SECOND = "GPU-5d5ba0d6-0001", "GPU-5d5ba0d6-0002"
+WHOLE = f"""\
+GPU 0: NVIDIA H100 80GB HBM3 (UUID: {FIRST})
+GPU 1: Tesla T4 (UUID: {SECOND})
+"""
+DIVIDED = f"""\
+GPU 0: NVIDIA H100 80GB HBM3 (UUID: {FIRST})
+  MIG 1g.10gb     Device  0: (UUID: MIG-c6d4f1ef-0001)
+  MIG 3g.40gb     Device  1: (UUID: MIG-c6d4f1ef-0002)
+GPU 1: Tesla T4 (UUID: {SECOND})
+"""
+ANSWER = f"""\
+0, {FIRST}, 81920, 580.95.05, NVIDIA H100 80GB HBM3, Disabled, 9.0
+1, {SECOND}, [N/A], 580.95.05, Tesla T4, [N/A], 7.5
+"""
+OLD_ANSWER = f"""\
+0, {FIRST}, 81920, 470.82.01, NVIDIA H100 80GB HBM3
+1, {SECOND}, 15360, 470.82.01, Tesla T4
+"""
+H100 = GPU(FIRST, 80 * GIB, "NVIDIA H100 80GB HBM3", (9, 0), "580.95.05")
+T4 = GPU(SECOND, None, "Tesla T4", (7, 5), "580.95.05")
+
+PutNvidiaSMI = Callable[..., None]
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PutNvidiaSMI:
+    """Put a program of that name on the path: it gives `answer` where asked for `fields`, and `listed` to -L."""
+
+    def put(answer: str = ANSWER, *, listed: str = WHOLE, fields: tuple[str, ...] = nvidia.FIELDS) -> None:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(
+            f"#!/bin/sh\ncase $1 in\n-L) cat <<'END'\n{listed}END\n;;\n"
+            f"--query-gpu={','.join(fields)}) cat <<'END'\n{answer}END\n;;\n"
+            "*) echo 'Field \"compute_cap\" is not a valid field to query.'; exit 2\nesac\n"
+        )
+        program.chmod(0o755)
+
+    monkeypatch.setattr(nvidia, "DRIVER", tmp_path / "driver")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return put
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The driver's folder of a machine that has no nvidia-smi."""
+    monkeypatch.setattr(nvidia, "PROGRAMS", ())
+    monkeypatch.setattr(nvidia, "DRIVER", tmp_path)
+    return tmp_path
+
+
+def test_gpus_are_found_by_nvidia_smi(nvidia_smi: PutNvidiaSMI) -> None:
+    nvidia_smi()
+    assert visible_gpus({}) == installed_gpus() == [H100, T4]
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}) == [] and installed_gpus() == [H100, T4]
+    assert failure() is None
+
+
+def test_the_parts_of_a_divided_one(nvidia_smi: PutNvidiaSMI) -> None:
+    nvidia_smi(ANSWER.replace("Disabled", "Enabled"), listed=DIVIDED)
+    parts = [
+        GPU(f"MIG-c6d4f1ef-000{number}", size * GB, H100.model, (9, 0), H100.driver)
+        for number, size in ((1, 10), (2, 40))
+    ]
+    assert visible_gpus({}) == [*parts, T4]
+
+
+def test_an_old_one_that_knows_no_compute_capability(nvidia_smi: PutNvidiaSMI) -> None:
+    old = [
+        GPU(FIRST, 80 * GIB, "NVIDIA H100 80GB HBM3", None, "470.82.01"),
+        GPU(SECOND, 15 * GIB, "Tesla T4", None, "470.82.01"),
+    ]
+    nvidia_smi(OLD_ANSWER, fields=nvidia.OLD_FIELDS)
+    assert visible_gpus({}) == old
+    nvidia_smi(fields=("none",))  # it answers to -L alone
+    assert visible_gpus({}) == [GPU(FIRST, None, "NVIDIA H100 80GB HBM3"), GPU(SECOND, None, "Tesla T4")]
+
+
+def test_what_it_does_not_know_is_none(nvidia_smi: PutNvidiaSMI) -> None:
+    nvidia_smi(f"0, {FIRST}, [Insufficient Permissions], [N/A], [Unknown Error], Disabled, [N/A]\n")
+    assert visible_gpus({}) == [GPU(FIRST, None)]
+
+
+@pytest.mark.parametrize(
+    ("variable", "names"),
+    [
+        ("0", ["0"]), ("1, 0", ["1", "0"]), (SECOND, [SECOND]),
+        ("MIG-c6d4f1ef-0002", ["MIG-c6d4f1ef-0002"]), ("MIG-GPU-5d5ba0d6-0001/1/0", ["MIG-GPU-5d5ba0d6-0001/1/0"]),
+        ("", []), ("-1", []), ("NoDevFiles", []), ("0,-1,1", ["0"]), ("1,2,0", ["1"]), ("1,1", ["1"]),
+    ],
+)  # fmt: skip
+def test_those_that_the_user_has_chosen(variable: str, names: list[str], nvidia_smi: PutNvidiaSMI) -> None:
+    nvidia_smi(ANSWER.replace("Disabled", "Enabled"), listed=DIVIDED)
+    assert [gpu.name for gpu in visible_gpus({"CUDA_VISIBLE_DEVICES": variable})] == names
+
+
+def test_what_is_known_of_those_that_the_user_has_chosen(nvidia_smi: PutNvidiaSMI) -> None:
+    nvidia_smi(ANSWER.replace("Disabled", "Enabled"), listed=DIVIDED)
+    chosen = visible_gpus({"CUDA_VISIBLE_DEVICES": "0,MIG-c6d4f1ef-0002,GPU-unknown,1"})
+    assert [gpu.memory for gpu in chosen] == [10 * GB, 40 * GB, 10 * GB, None]  # at least the smallest part
+    assert [gpu.compute_capability for gpu in chosen] == [(9, 0), (9, 0), (7, 5), (7, 5)]
+    assert [gpu.model for gpu in chosen] == [H100.model, H100.model, None, "Tesla T4"]
+
+
+def test_a_machine_without_gpus(driver: Path) -> None:
+    for variables in ({}, {"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": FIRST}):
+        assert visible_gpus(variables) == []
+    assert driver_version() is None and failure() is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\nGCC version: 12\n",
+        "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  535.104.05  Release Build  (dvs-builder@U16)\n",
+    ],
+)
+def test_the_driver_tells_how_many_gpus_there_are_where_nvidia_smi_fails(
+    told: str, driver: Path, nvidia_smi: PutNvidiaSMI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (driver / "version").write_text(told)
+    for address in ("0000:41:00.0", "0000:01:00.0"):
+        (driver / "gpus" / address).mkdir(parents=True)
+    (driver / "gpus/0000:01:00.0/information").write_text("Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   16\n")
+    monkeypatch.setattr(nvidia, "DRIVER", driver)
+    found = [GPU("0", None, "NVIDIA H100 80GB HBM3", None, "535.104.05"), GPU("1", None, None, None, "535.104.05")]
+    assert visible_gpus({}) == found
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": "1,2"}) == found[1:]
+    nvidia_smi()
+    program = driver / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'Failed to initialize NVML:'\necho 'Insufficient Permissions'\nexit 4\n")
+    monkeypatch.setattr(nvidia, "PROGRAMS", (str(program),))
+    assert visible_gpus({}) == found
+    assert failure() == "Failed to initialize NVML: Insufficient Permissions"
+
+
+def test_a_driver_that_hangs_is_asked_once(nvidia_smi: PutNvidiaSMI, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvidia_smi()
+    program = nvidia.DRIVER.parent / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho asked >> {program.parent}/asked\nexec sleep 60\n")
+    monkeypatch.setattr(nvidia, "SECONDS", 0.2)
+    assert visible_gpus({}) == []
+    assert (program.parent / "asked").read_text() == "asked\n"
+    assert failure() == "it does not answer in 0.2 s"
