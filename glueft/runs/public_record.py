@@ -36,8 +36,8 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
         "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "metric_facts",
         "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline", "published", "warnings", "epochs",
         "mid_epochs", "kept", "collapse", "seconds", "versions", "parameters", "trainable_parameters",
-        "num_train_steps", "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes", "engine",
-        "data", "checkpoint", "host", "plugins", "parts",
+        "num_train_steps", "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes",
+        "peak_device_memory_bytes", "engine", "data", "checkpoint", "host", "plugins", "parts",
     ),
     Data: (
         "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes",

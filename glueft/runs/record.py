@@ -504,6 +504,9 @@ class Record(Part, MutableMapping[str, Any]):
     error: str | None = Field(default=None, description="why the run failed")
     finished: str | None = Field(default=None, description="UTC, ISO 8601")
     peak_memory_bytes: Count | None = Field(default=None, description="most memory (RSS) of the process")
+    peak_device_memory_bytes: Count | None = Field(
+        default=None, description="most memory in use on a GPU; null on a CPU, absent in earlier runs"
+    )
     hub: Hub | None = Field(default=None, description="what became of the pushes")
     resume: Resume | None = Field(
         default=None, description="whether a resumed run ends the same; absent in earlier runs"
@@ -511,7 +514,7 @@ class Record(Part, MutableMapping[str, Any]):
     parts: list[RunPart] = Field(
         default=[],
         description="the processes of a run that was resumed; all else in this file is of the whole run, `host`, "
-        "`process`, `versions` and `peak_memory_bytes` of its last part",
+        "`process`, `versions` and the peaks of memory of its last part",
     )
 
     def model_post_init(self, context: Any) -> None:

@@ -48,6 +48,7 @@ from glueft.runs.record import (
     read_object,
     read_record,
 )
+from glueft.system.device_memory import device_memory
 from glueft.system.interruption import at_the_end, forget
 from glueft.system.process_identity import process_identity
 from glueft.text import json_text
@@ -285,6 +286,8 @@ class Run:
             here.status, here.finished = record.status, record.finished
             here.seconds = round(record.seconds["total"] - self._seconds_before, 3)
         record.peak_memory_bytes = peak_memory()
+        on_device = device_memory(record.engine.backend)
+        record.peak_device_memory_bytes = None if on_device is None else on_device.peak
         try:
             self._write_last_record()
         finally:

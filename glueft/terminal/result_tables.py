@@ -51,7 +51,9 @@ def result_table(record: Record) -> Table:
     )
     table.add_row("padding waste", f"{record.padding_waste:.1%} of all tokens")
     if record.peak_memory_bytes is not None:
-        table.add_row("peak memory", size(record.peak_memory_bytes))
+        device = record.peak_device_memory_bytes
+        on_device = f", and {size(device)} on the GPU" if device else ""
+        table.add_row("peak memory", size(record.peak_memory_bytes) + on_device)
     if record.hub is not None:
         table.add_row("hub", hub_line(record))
     table.add_row("run folder", record.run_dir)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from glueft.errors import TrainingError
+from glueft.system.device_memory import take_as_needed
 from glueft.text import quoted
 
 # Those of Keras; the last two do not train.
@@ -101,6 +102,7 @@ def import_backend() -> None:
         )
     prepare_tensorflow()
     prepare_jax()
+    take_as_needed(os.environ)
     with missing(*(name for name in SIDE_PACKAGES if name != backend)):
         import keras  # noqa: F401
 

@@ -13,7 +13,7 @@ from typing import Any
 # What run.json, history.jsonl and recipe.toml say of a process, its time, and how often it saves its state.
 NOT_COMPARED = {
     "seconds", "started", "finished", "run_dir", "process", "parts", "examples_per_second", "tokens_per_second",
-    "peak_memory_bytes", "checkpoint_minutes",
+    "peak_memory_bytes", "peak_device_memory_bytes", "checkpoint_minutes",
 }  # fmt: skip
 
 

@@ -232,6 +232,13 @@ def test_what_a_record_does_not_have_is_left_out_and_the_machine_that_computed(t
     assert "Abacus" not in page
 
 
+def test_the_most_memory_of_the_process_and_of_a_gpu(table_run: Path) -> None:
+    change_record(table_run, peak_memory_bytes=2**30)
+    assert "The process held at most 1.0 GiB of memory.</p>" in page_of(table_run)
+    change_record(table_run, peak_device_memory_bytes=3 * 2**30)
+    assert "The process held at most 1.0 GiB of memory, and 3.0 GiB of a GPU's.</p>" in page_of(table_run)
+
+
 def test_what_is_there_is_not_overwritten(table_run: Path, tmp_path: Path) -> None:
     path = write_report(table_run).path
     before = path.read_bytes()

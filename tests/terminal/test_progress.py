@@ -53,6 +53,7 @@ RECORD: dict[str, Any] = {
     ],
     "seconds": {"setup": 9.5, "train": 121.0, "evaluate": 2.0, "total": 132.5, "first_step": 14.2, "compile": 4.7},
     "peak_memory_bytes": 1_932_735_283,
+    "peak_device_memory_bytes": 3 * 2**30,
     "examples_per_second": 60.1,
     "tokens_per_second": 3200.4,
     "padding_waste": 0.031,
@@ -118,7 +119,7 @@ def test_a_run_shows_phases_steps_epochs_and_the_result(terminal: bool) -> None:
         ("throughput", "60.1 examples/s, 3,200 tokens/s"),
         ("padding waste", "3.1% of all tokens"),
         ("warning", "two labels look alike"),
-        ("peak memory", "1.8 GiB"),
+        ("peak memory", "1.8 GiB, and 3.0 GiB on the GPU"),
     ):
         assert re.search(rf"{name} +(\S+ )?{value}", text), name
     assert ("\x1b" in text) == terminal
@@ -142,7 +143,8 @@ def test_evaluations_within_epochs_and_the_one_that_was_kept() -> None:
 
 def test_memory_that_the_system_does_not_tell_is_left_out() -> None:
     stream = io.StringIO()
-    PlainProgress(stream).finished(Record.model_validate(RECORD | {"peak_memory_bytes": None}))
+    untold = {"peak_memory_bytes": None, "peak_device_memory_bytes": None}
+    PlainProgress(stream).finished(Record.model_validate(RECORD | untold))
     assert "padding waste" in stream.getvalue()
     assert "memory" not in stream.getvalue()
 

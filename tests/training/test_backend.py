@@ -113,7 +113,8 @@ def test_what_the_user_imported_before_or_chose_stays() -> None:
 
 def test_jax_is_imported_where_it_is_the_backend() -> None:
     pytest.importorskip("jax")
-    assert run_python(f"{IMPORTED}\nprint(json.dumps([told]))", KERAS_BACKEND="jax") == [["jax", ["jax"]]]
+    code = f"{IMPORTED}\nimport os\nprint(json.dumps([*told, os.environ['XLA_PYTHON_CLIENT_PREALLOCATE']]))"
+    assert run_python(code, KERAS_BACKEND="jax") == ["jax", ["jax"], "false"]
 
 
 def test_missing_lasts_as_long_as_its_block(monkeypatch: pytest.MonkeyPatch) -> None:

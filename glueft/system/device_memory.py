@@ -1,0 +1,93 @@
+"""The memory of GPUs: how the backends take it, and how much of it the process holds.
+
+Importing this module imports no framework.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+# Whether JAX takes three quarters of a GPU's memory when it first computes, and what part of it JAX may ever take: of
+# the second variable, the name and the earlier one, which must not be set together.
+PREALLOCATE = "XLA_PYTHON_CLIENT_PREALLOCATE"
+FRACTION, EARLIER_FRACTION = "XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_MEM_FRACTION"
+# Whether TensorFlow takes memory as it needs it. Otherwise it takes nearly all of every GPU.
+GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
+# The rest is for the driver, compiled programs, and libraries that have memory of their own.
+USED_FRACTION = "0.9"
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """The memory of one GPU.
+
+    Attributes:
+        name: its model.
+        peak: the most bytes that the process has had in use there.
+        limit: the bytes that the process may take; None if the backend does not tell.
+    """
+
+    name: str
+    peak: int
+    limit: int | None
+
+
+def take_as_needed(environment: MutableMapping[str, str]) -> None:
+    """Have JAX and TensorFlow take the memory of a GPU as they need it, so that several processes can share it.
+
+    It is for before they compute first. Variables that are set already stay. Without the second one JAX ends at three
+    quarters of the memory, also where it does not take them at once.
+    """
+    environment.setdefault(GROWTH, "true")
+    if PREALLOCATE not in environment:
+        environment[PREALLOCATE] = "false"
+        if EARLIER_FRACTION not in environment:
+            environment.setdefault(FRACTION, USED_FRACTION)
+
+
+def device_memory(backend: str | None) -> DeviceMemory | None:
+    """Return what a backend of Keras tells of its GPUs, of the one in fullest use.
+
+    Returns:
+        None on a CPU, and where the backend is not imported or tells nothing.
+    """
+    library, read = sys.modules.get(backend or ""), _READ.get(backend or "")
+    if library is not None and read is not None:
+        with suppress(Exception):  # No run fails for a number that a library or driver cannot tell.
+            return max(read(library), key=lambda memory: memory.peak, default=None)
+    return None
+
+
+def _of_jax(jax: Any) -> list[DeviceMemory]:
+    told = [(device.device_kind, device.memory_stats()) for device in jax.local_devices()]
+    return [
+        DeviceMemory(name, statistics["peak_bytes_in_use"], statistics.get("bytes_limit"))
+        for name, statistics in told
+        if statistics
+    ]
+
+
+def _of_tensorflow(tensorflow: Any) -> list[DeviceMemory]:
+    config = tensorflow.config
+    names = [device.name.rpartition("device:")[2] for device in config.list_logical_devices("GPU")]
+    return [DeviceMemory(name, config.experimental.get_memory_info(name)["peak"], None) for name in names]
+
+
+def _of_torch(torch: Any) -> list[DeviceMemory]:
+    cuda = torch.cuda
+    numbers = range(cuda.device_count()) if cuda.is_available() else ()
+    return [
+        DeviceMemory(cuda.get_device_name(number), cuda.max_memory_allocated(number), cuda.mem_get_info(number)[1])
+        for number in numbers
+    ]
+
+
+_READ: dict[str, Callable[[Any], list[DeviceMemory]]] = {
+    "jax": _of_jax,
+    "tensorflow": _of_tensorflow,
+    "torch": _of_torch,
+}
