@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
@@ -47,6 +48,9 @@ def local_executor(parallel: int = 2) -> Executor:
     return made
 
 
+_environment = threading.Lock()
+
+
 class Forks(Executor):
     """Forks of a process that has imported all that `study_worker` needs: they begin in no time."""
 
@@ -77,8 +81,8 @@ class Fork:
     def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["__main__", "small_studies"])
-        # The server that forks looks for modules there alone.
-        with pytest.MonkeyPatch.context() as environment:
+        # The server that forks looks for modules there alone. Drivers in two threads start it once.
+        with _environment, pytest.MonkeyPatch.context() as environment:
             environment.setenv("PYTHONPATH", str(Path(__file__).parent))
             forkserver.ensure_running()
         self.process: BaseProcess = context.Process(target=_work, args=(job.command[1:], str(job.folder / "log.txt")))

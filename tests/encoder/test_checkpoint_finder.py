@@ -209,7 +209,7 @@ def test_no_number_of_a_config_makes_anything_large(family: str, key: str, numbe
     if key == "hidden_size":
         config["num_attention_heads"] = 1
     (folder / "config.json").write_text(json.dumps(config))
-    begin = time.perf_counter()
+    begin = time.process_time()
     tracemalloc.start()
     try:
         error = refused(str(folder))
@@ -217,7 +217,7 @@ def test_no_number_of_a_config_makes_anything_large(family: str, key: str, numbe
     finally:
         tracemalloc.stop()
     assert "config.json" in error.expected + error.fix
-    assert len(str(error)) < 100_000 and most < 50e6 and time.perf_counter() - begin < 5
+    assert len(str(error)) < 100_000 and most < 50e6 and time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])

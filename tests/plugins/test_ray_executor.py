@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,15 +177,14 @@ def test_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_waits_until_that_of_a_lost_host_counts_as_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_task, "LOST_SECONDS", 0.5)
+    waits: list[float] = []
+    monkeypatch.setattr(ray_task, "time", SimpleNamespace(monotonic=lambda: sum(waits), sleep=waits.append))
     first, again = ((sys.executable, "-c", f"raise SystemExit({code})") for code in (7, 8))
     command = Command(first, again, str(tmp_path), {}, 1)
     begun = tmp_path / "begun"
-    seconds = []
-    for host in (None, "another", None):
+    for code, host, waited in ((7, None, 0), (8, "another", ray_task.LOST_SECONDS), (8, None, 0)):
         if host is not None:
             begun.write_text(host)
-        start = time.monotonic()
-        assert ray_task.run(command, str(begun)) == (8 if seconds else 7)
-        seconds.append(time.monotonic() - start)
-    assert seconds[1] > 0.5 > max(seconds[0], seconds[2])
+        waits.clear()
+        assert ray_task.run(command, str(begun)) == code
+        assert sum(waits) == pytest.approx(waited, abs=1)

@@ -16,7 +16,13 @@ from glueft.recipe import Recipe, RecipeError, load_recipe
 from glueft.recipe.file import packaged_recipes
 
 RECIPES = [(Path(__file__).parents[2] / "recipes" / f"{name}.toml").read_text() for name in packaged_recipes()]
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# The same examples each time, and as long as they take: a busy machine, or chance, breaks nobody's change.
+QUICK = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def outcome(folder: Path, content: bytes, overrides: list[str] = [], **flags: object) -> Recipe | GlueftError:  # noqa: B006

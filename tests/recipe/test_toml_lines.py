@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import tomlkit
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glueft.recipe.toml_lines import Path, locate
@@ -133,7 +133,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(document=st.dictionaries(KEYS, VALUES, max_size=6))
 def test_nothing_is_missed_and_nothing_made_up(document: dict[str, Any]) -> None:
     text = tomlkit.dumps(document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,9 +111,11 @@ def test_another_host_is_alive_as_long_as_its_heart_beats(tmp_path: Path) -> Non
     with pytest.raises(RunFolderError) as caught:
         Lease.take(tmp_path)
     pid = os.getpid()
-    assert caught.value.received == f"process {pid} on harbour gave a sign of life 30 s ago"
+    # On a busy machine it is a little later by now.
+    since = re.fullmatch(rf"process {pid} on harbour gave a sign of life (3\d) s ago", caught.value.received)
+    assert since is not None
     assert caught.value.fix.startswith(f"wait until it is done, or end it: kill {pid} on harbour; if it is gone")
-    assert caught.value.fix.endswith("try again in 90 s")
+    assert caught.value.fix.endswith(f"try again in {120 - int(since[1])} s")
     beat_of(tmp_path, age=121, boot_id="another")
     assert is_running(tmp_path, None) is False
     Lease.take(tmp_path).release()

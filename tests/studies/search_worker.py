@@ -1,7 +1,8 @@
 """One of several processes that search in one folder: `python search_worker.py FOLDER NAME`.
 
 A run is a file `NUMBER.done` with its score; the process that works at it holds the lock of `NUMBER.run`. Every run
-that is begun is noted in `begun`.
+that is begun is noted in `begun`. The process "killed" comes no further than its first run from number 3 on. It may
+begin later than the others: before that they come no further than number 6.
 """
 
 from __future__ import annotations
@@ -68,10 +69,18 @@ def work(folder: Path, name: str, number: int, setting: dict[str, object]) -> No
             begun.write(f"{name} {number}\n")
         if name == "killed" and number >= 3:
             time.sleep(600)
+        while number >= 6 and not is_stuck(folder):
+            time.sleep(0.02)
         time.sleep(0.02)
         beside = folder / f"{number}.{name}"
         beside.write_text(str(1 - abs(float(str(setting["x"])) - 0.3)))
         beside.rename(done)
+
+
+def is_stuck(folder: Path) -> bool:
+    """Whether the process that will be killed has come to the run that it does not end."""
+    begun = [line.split() for line in (folder / "begun").read_text().splitlines()]
+    return any(name == "killed" and int(number) >= 3 for name, number in begun)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,14 @@ def order(place: Path, **of_runs: str) -> None:
     (place / "orders").write_text("".join(f"{name} {what}\n" for name, what in of_runs.items()))
 
 
+def wait_until_they_train(place: Path, runs: int) -> None:
+    """Until then a run that is told to end leaves no state to go on with."""
+    until = time.monotonic() + 30
+    while len([*(place / "glue" / "runs").glob("*/*/history.jsonl")]) < runs:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 def states(result: StudyResult) -> Counter[str]:
     return Counter(run.state for run in result.runs)
 
@@ -281,9 +289,7 @@ def test_a_signal_has_the_runs_save_their_states_and_the_same_command_goes_on(tm
     )
     tests = str(Path(study_worker.__file__).parent)
     with subprocess.Popen([sys.executable, "-c", code, tests, str(tmp_path)], stderr=subprocess.PIPE) as process:
-        until = time.monotonic() + 30
-        while len([*(tmp_path / "glue" / "runs").glob("*/*/run.json")]) < 2 and time.monotonic() < until:
-            time.sleep(0.02)
+        wait_until_they_train(tmp_path, 2)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
     for path in (tmp_path / "glue" / "runs").glob("*/*/run.json"):
@@ -302,12 +308,11 @@ def test_what_a_killed_driver_left_running_is_waited_for(tmp_path: Path) -> None
     order(tmp_path, **{name: "slow"})
     child = os.fork()
     if child == 0:
-        driver.POLL_SECONDS = 0.02
-        drive(study, tmp_path)
-        os._exit(0)
-    until = time.monotonic() + 30
-    while not [*(tmp_path / "glue" / "runs").glob("*/*/run.json")] and time.monotonic() < until:
-        time.sleep(0.02)
+        try:
+            drive(study, tmp_path)
+        finally:
+            os._exit(0)
+    wait_until_they_train(tmp_path, 1)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     (run,) = (tmp_path / "glue" / "runs").glob("*/*/run.json")

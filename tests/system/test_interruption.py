@@ -108,7 +108,8 @@ def test_what_must_not_be_left_half_done_is_done_first() -> None:
     assert done == ["all"]
 
 
-def test_the_first_is_recorded_while_a_step_is_finished() -> None:
+def test_the_first_is_recorded_while_a_step_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "SAME_INTERRUPT_SECONDS", 60.0)  # the machine may be busy
     done = []
     with pytest.raises(KeyboardInterrupt), listening(), deferred():
         assert not received()
@@ -226,7 +227,7 @@ def test_a_second_signal_ends_a_process_that_is_stuck_in_c(tmp_path: Path) -> No
         f"files.WholeFile(Path({str(tmp_path / 'a')!r})).__enter__()\n"
         "interruption.at_the_end(lambda: print('the last word', flush=True))\n"
         "def press():\n"
-        "    for _ in range(2): time.sleep(0.2); os.kill(os.getpid(), signal.SIGINT)\n"
+        "    while True: time.sleep(0.2); os.kill(os.getpid(), signal.SIGINT)\n"  # the machine may be busy
         "threading.Thread(target=press, daemon=True).start()\n"
         "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)\n"
     )
