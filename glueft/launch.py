@@ -229,11 +229,12 @@ def _set_up(
     quiet: bool,
 ) -> tuple[Session, list[keras.callbacks.Callback]]:
     """Read the data, load the model and build the callbacks; record all of it."""
-    reasons = inexact_reasons(run.recipe)
-    run.record["resume"] = {"exact": not reasons, "reasons": reasons}
     for note in resume_notes(run.recipe):
         progress.say(note)
-    session = read_session(run.recipe, progress, None if token_cache is None else Path(token_cache))
+    begun = None if resumption is None else resumption.engine
+    session = read_session(run.recipe, progress, None if token_cache is None else Path(token_cache), begun)
+    reasons = inexact_reasons(run.recipe)
+    run.record["resume"] = {"exact": not reasons, "reasons": reasons}
     refuse_full_disk(session, run.folder, made=resumption is None)
     without_states = no_room_for_states(session, run.folder)
     if without_states is not None:

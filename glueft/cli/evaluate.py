@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from glueft.cli.installed import warn_of_failures
-from glueft.cli.options import AsJson, DataDir, Overrides, PluginFiles, Trust, Verbose, print_json
+from glueft.cli.options import (
+    AsJson,
+    Backend,
+    DataDir,
+    Overrides,
+    PluginFiles,
+    Trust,
+    Verbose,
+    print_json,
+    with_backend,
+)
 
 EPILOG = """\b
 Examples:
@@ -51,6 +61,7 @@ def evaluate(
         ),
     ] = None,
     overrides: Overrides = None,
+    backend: Backend = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
     as_json: AsJson = False,
@@ -70,11 +81,12 @@ def evaluate(
 
     warn_of_failures()
     progress = make_progress(sys.stdout)
+    changes = with_backend(overrides, backend)
     if run is not None:
         result = evaluate_run(
             Run.open(run),
             splits or [],
-            overrides or [],
+            changes,
             data_dir=data_dir,
             sample=sample,
             plugins=plugins or [],
@@ -85,9 +97,7 @@ def evaluate(
         )
     else:
         assert task is not None and checkpoint is not None
-        parts = load_task_parts(
-            task, checkpoint, overrides or [], data_dir=data_dir, sample=sample, plugins=plugins or []
-        )
+        parts = load_task_parts(task, checkpoint, changes, data_dir=data_dir, sample=sample, plugins=plugins or [])
         result = evaluate_checkpoint(
             parts, splits or [], labels=labels or [], progress=progress, verbose=verbose, begin=context.obj
         )

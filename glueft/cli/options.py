@@ -55,6 +55,10 @@ Unset = Annotated[
     list[str] | None,
     typer.Option("--unset", metavar="KEY", help="Remove a key or a table of the recipe, before --set. Repeatable."),
 ]
+Backend = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="tensorflow, jax, torch or auto; short for --set engine.backend=NAME."),
+]
 DataDir = Annotated[
     str | None,
     typer.Option(metavar="DIR", help="Read the rows from a folder in GLUE's own TSV layout (DIR/MRPC/train.tsv)."),
@@ -64,6 +68,11 @@ CheckpointName = Annotated[
     typer.Option(help="The checkpoint to start from: a hub name, a folder, package:module/path or run:FOLDER."),
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Use the small sample shipped with the task; needs no network.")]
+
+
+def with_backend(overrides: list[str] | None, backend: str | None) -> list[str]:
+    """Return the arguments of `--set`, with that for which `--backend` is short."""
+    return [*(overrides or []), *([] if backend is None else [f"engine.backend={backend}"])]
 
 
 def print_json(result: Any) -> None:
@@ -86,6 +95,7 @@ def read_recipe(
     sample: Sample = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
+    backend: Backend = None,
 ) -> Recipe:
     """Read and check a recipe; warn of plugins that cannot be used.
 
@@ -94,7 +104,9 @@ def read_recipe(
     """
     from glueft.recipe import load_recipe
 
-    return _read(load_recipe, recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
+    return _read(
+        load_recipe, recipe, with_backend(overrides, backend), unset, data_dir, checkpoint, sample, plugins, trust
+    )
 
 
 StudyName = Annotated[str, typer.Argument(help="A TOML study, or the name of a packaged one (glue).")]
@@ -128,6 +140,7 @@ def read_study(
     ] = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
+    backend: Backend = None,
 ) -> Study:
     """Read and check a study; warn of plugins that cannot be used.
 
@@ -136,13 +149,15 @@ def read_study(
     """
     from glueft.studies.definition.file import load_study
 
-    return _read(load_study, study, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
+    return _read(
+        load_study, study, with_backend(overrides, backend), unset, data_dir, checkpoint, sample, plugins, trust
+    )
 
 
 def _read(
     load: Callable[..., _Read],
     name: str,
-    overrides: list[str] | None,
+    overrides: list[str],
     unset: list[str] | None,
     data_dir: str | None,
     checkpoint: str | None,
@@ -154,7 +169,7 @@ def _read(
     warn_of_failures()
     return load(
         name,
-        overrides or [],
+        overrides,
         unset=unset or [],
         data_dir=data_dir,
         checkpoint=checkpoint,
@@ -173,6 +188,7 @@ def read_either(
     sample: Sample = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
+    backend: Backend = None,
 ) -> Recipe | Study:
     """Read and check a recipe or a study.
 
@@ -182,13 +198,13 @@ def read_either(
     from glueft.recipe import StudyGivenError
 
     try:
-        return read_recipe(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
+        return read_recipe(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust, backend)
     except StudyGivenError as given:
         from glueft.studies.definition.file import load_study  # a recipe does not need it
 
         return load_study(
             recipe,
-            overrides or [],
+            with_backend(overrides, backend),
             unset=unset or [],
             data_dir=data_dir,
             checkpoint=checkpoint,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from glueft.cli.installed import warn_of_failures
-from glueft.cli.options import Overrides, PluginFiles, Trust, Unset
+from glueft.cli.options import Backend, Overrides, PluginFiles, Trust, Unset, with_backend
 from glueft.text import counted, say
 
 EPILOG = """\b
@@ -29,6 +29,7 @@ def validate(
     unset: Unset = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
+    backend: Backend = None,
 ) -> None:
     """Check recipes and studies without running them.
 
@@ -38,10 +39,10 @@ def validate(
     from glueft.recipe import RecipeError
 
     warn_of_failures()
-    bad = 0
+    bad, changes = 0, with_backend(overrides, backend)
     for name in recipes:
         try:
-            good = _good(name, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust)
+            good = _good(name, changes, plugins=plugins or [], unset=unset or [], trust=trust)
         except RecipeError as error:
             bad += 1
             sys.stdout.flush()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.plugin.origin import in_words, recorded_origins
 from glueft.recipe.flatten import flatten
-from glueft.recipe.sections import Training
+from glueft.recipe.sections import Engine, Training
 
 if TYPE_CHECKING:
     from glueft.runs.record import Data, Part, Record
@@ -22,6 +22,8 @@ SEED = "training.seed"
 # Recipe keys of places. They make no difference where what was read there is the same.
 _CHECKPOINT_KEYS = ("model.checkpoint", "model.revision")
 _DATA_KEYS = ("data.source", "data.folder", "data.revision")
+# Recipe keys that may be "auto". They make no difference where they came to the same.
+_ENGINE_KEYS = ("engine.backend", "engine.precision", "engine.jit_compile")
 # Recipe keys for what is done with the result, and to be able to resume.
 _AFTERWARDS = ("data.predict", "hub.", "training.checkpoint_minutes", "training.keep_checkpoints")
 # Parts that can change a number, beside the recipe. The host is shown, and counts as no difference.
@@ -36,9 +38,12 @@ def ingredients(run: Run) -> Ingredients:
     """
     record, settings = run.record, run.recipe_settings()
     # A key that was not there yet when the recipe was written stands for its default.
-    training = Training.model_validate({}).model_dump(exclude_none=True) | settings["training"]
+    later = {
+        name: section.model_validate({}).model_dump(exclude_none=True) | settings[name]
+        for name, section in (("training", Training), ("engine", Engine))
+    }
     return {
-        "recipe": flatten(settings | {"training": training}),
+        "recipe": flatten(settings | later),
         "versions": record.versions | _kept(record.host, "python"),
         "checkpoint": flatten(_kept(record.checkpoint, "revision", "sha256", "head")),
         "data": _rows_used(record.data),
@@ -63,6 +68,8 @@ def same_in_fact(found: Differences) -> dict[str, str]:
             same[key] = "the rows are the same (SHA-256)"
         elif key.startswith("plugins.files") and not found["plugins"]:
             same[key] = "the files are the same (SHA-256)"
+        elif key in _ENGINE_KEYS and key.partition(".")[2] not in found["engine"]:
+            same[key] = f"it came to the same {key.partition('.')[2]}"
         elif key.startswith(_AFTERWARDS):
             same[key] = "it has no part in the training"
     return same

@@ -237,7 +237,6 @@ def measure(
         The result, and the logits of each split, (rows, labels) or (rows, 1).
     """
     from glueft.training import engine
-    from glueft.training.backend import describe_backend
 
     task = copy.copy(task)
     task.labels = saved.labels  # In the order of the logits.
@@ -271,7 +270,7 @@ def measure(
         "published": [
             asdict(score) for score in task.published if (score.split or task.validation_splits[0]) in by_split
         ],
-        "engine": describe_backend(saved.classifier.dtype_policy.name, jit_compile=bool(saved.classifier.jit_compile)),
+        "engine": saved.engine,
         "host": describe_host().as_dict(),
         "versions": installed_versions(),
     }

@@ -33,11 +33,13 @@ _READ: dict[str, tuple[str, ...]] = {
         "held_out_seed",
     ),
     "training": ("evaluation_batch_size",),
-    "engine": ("precision",),
 }
 
 # What of the environment can change a last digit.
-_CIRCUMSTANCES = {"engine": ("backend", "jit_compile", "onednn"), "host": ("name", "system", "cpus", "python")}
+_CIRCUMSTANCES = {
+    "engine": ("backend", "precision", "jit_compile", "onednn"),
+    "host": ("name", "system", "cpus", "python"),
+}
 
 
 def compare_with_run(

@@ -15,10 +15,12 @@ from glueft.plugin.file import read_plugin_file
 from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origins
 from glueft.plugin.registry import load_registry
 from glueft.recipe.problems import RecipeError
+from glueft.recipe.sections import Engine
 from glueft.runs.folder import find_run_folder, is_published
 from glueft.runs.models import refuse_without_model
 from glueft.runs.record import REPEAT, parse_record, read_object
 from glueft.runs.run import Run
+from glueft.training.engine_choice import AUTO, RunEngine
 from glueft.training.text_model import TextModel
 
 if TYPE_CHECKING:
@@ -47,11 +49,13 @@ class SavedModel(TextModel):
             recorded it and whose task plugin is not installed.
         run: None for a checkpoint that is no run's.
         checkpoint: the model folder, with the SHA-256 of its files.
+        engine: backend and precision with their reasons, as run.json has them.
     """
 
     pair: bool | None
     run: Run | None
     checkpoint: Checkpoint
+    engine: dict[str, Any]
 
     def encode(self, rows: Rows) -> Encoded:
         """Return the tokens of rows.
@@ -167,10 +171,8 @@ def load_as_set(
     quiet: bool = True,
 ) -> SavedModel:
     """Load a classifier with the lengths, batch sizes and precision that [data], [training] and [engine] set."""
-    engine, widths = settings.engine, None if run is None else run.record.engine.widths
-    classifier = load_for_prediction(
-        checkpoint, labels, precision=engine.precision, jit_compile=engine.jit_compile, quiet=quiet
-    )
+    widths = None if run is None else run.record.engine.widths
+    classifier, engine = load_for_prediction(checkpoint, labels, settings.engine, run=run, quiet=quiet)
     return SavedModel(
         classifier=classifier,
         tokenizer=tokenizer,
@@ -180,6 +182,7 @@ def load_as_set(
         pair=pair,
         run=run,
         checkpoint=checkpoint,
+        engine=engine,
         widths=None if widths is None else tuple(widths),
     )
 
@@ -225,8 +228,9 @@ def load_classification_checkpoint(
     checkpoint = find_checkpoint(name, revision, load_registry(*map(read_plugin_file, plugins)))
     labels = head_labels(checkpoint)
     tokenizer = load_tokenizer(checkpoint)
+    classifier, engine = load_for_prediction(checkpoint, labels)
     return SavedModel(
-        classifier=load_for_prediction(checkpoint, labels),
+        classifier=classifier,
         tokenizer=tokenizer,
         labels=labels,
         max_length=_longest_row(checkpoint, tokenizer),
@@ -234,6 +238,7 @@ def load_classification_checkpoint(
         pair=None,
         run=None,
         checkpoint=checkpoint,
+        engine=engine,
     )
 
 
@@ -249,34 +254,52 @@ def _longest_row(checkpoint: Checkpoint, tokenizer: Any) -> int:
 def load_for_prediction(
     checkpoint: Checkpoint,
     labels: Sequence[str],
+    settings: Engine | None = None,
     *,
-    precision: str = "float32",
-    jit_compile: str | bool = "auto",
+    run: Run | None = None,
     quiet: bool = True,
-) -> Classifier:
+) -> tuple[Classifier, dict[str, Any]]:
     """Load a classifier with the checkpoint's own head, and compile it for prediction.
 
     Args:
         checkpoint: from `find_checkpoint`.
         labels: the label names in the order wanted for the logits; empty for regression.
-        precision, jit_compile: as in [engine] of a recipe.
+        settings: [engine] of a recipe; without one, in float32.
+        run: the run whose model this is: what "auto" came to there holds.
         quiet: suppress what libraries print.
+
+    Returns:
+        The classifier, and how it computes, as run.json has it.
 
     Raises:
         CheckpointError: the checkpoint has no head, or one with other labels.
+        TrainingError: the backend cannot be used.
     """
     from glueft.encoder.checkpoint import refuse_headless
     from glueft.system.gc_pause import gc_paused
     from glueft.system.quiet import captured_stderr
-    from glueft.training.backend import decide_jit_compile
+    from glueft.training.backend import (
+        decide_jit_compile,
+        describe_backend,
+        import_backend,
+        use_backend,
+        use_precision,
+    )
     from glueft.training.model import compile_for_prediction, load_model
 
-    decision = decide_jit_compile(jit_compile)
+    settings = Engine.model_validate({"precision": "float32"}) if settings is None else settings
+    computed = None if run is None else RunEngine(run.record.engine.backend, run.record.engine.precision)
+    # A saved model is the same on every backend: the one that the run's recipe names need not be installed.
+    as_in_run = run is not None and settings.backend == run.recipe_settings()["engine"].get("backend", AUTO)
+    backend = use_backend(AUTO if as_in_run else settings.backend, computed)
+    decision = decide_jit_compile(settings.jit_compile)
     refuse_headless(checkpoint)
     with captured_stderr() if quiet else nullcontext(), gc_paused():
-        model = load_model(checkpoint, tuple(labels), precision=precision, jit_compile=decision).model
+        import_backend()
+        precision = use_precision(settings.precision, computed)
+        model = load_model(checkpoint, tuple(labels), precision=precision.value, jit_compile=decision).model
         compile_for_prediction(model, jit_compile=decision.compiled)
-    return model
+    return model, describe_backend(backend, precision, jit_compile=bool(model.jit_compile))
 
 
 def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:

@@ -166,8 +166,15 @@ class Training(Options):
 class Engine(Options):
     """How the numbers are computed."""
 
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        "float32", description="Keras's dtype policy; the mixed ones are faster on recent GPUs."
+    backend: Literal["auto", "tensorflow", "jax", "torch"] = Field(
+        "auto",
+        description='Keras\'s; "auto" is KERAS_BACKEND, else JAX or TensorFlow if one of them can use an NVIDIA GPU, '
+        "else TensorFlow.",
+    )
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "auto",
+        description='Keras\'s dtype policy; "auto" is mixed_bfloat16 on an NVIDIA GPU of compute capability 8.0 or '
+        "more, else float32.",
     )
     jit_compile: Literal["auto"] | bool = Field(
         "auto", description='Compile with XLA: true, false, or "auto" to let glueft decide.'

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shlex
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -30,7 +27,8 @@ from glueft.runs.run import Run
 from glueft.system.interruption import at_the_end, forget
 from glueft.system.process_identity import process_mark, process_mark_is_alive
 from glueft.system.quiet import captured_stderr, hush_libraries
-from glueft.training.backend import import_backend
+from glueft.training.backend import import_backend, use_backend
+from glueft.training.engine_choice import RunEngine
 from glueft.training.fingerprints import (
     LOCAL_PATH,
     Difference,
@@ -99,16 +97,17 @@ def reproduce(
         hush_libraries()
     original = Original.open(path)
     before = recorded_fingerprints(original.record)
-    _take_backend(original)
     recipe = original.load_recipe(overrides, data_dir=data_dir, checkpoint=checkpoint, plugins=plugins, trust=trust)
     comparison = Comparison(progress.say)
     _compare_recipe(comparison, before["recipe"], original.written_recipe(), recipe, overrides)
     if comparison.first is not None:
         return _result(original, comparison, None)
     _refuse_missing_places(recipe)
+    engine = RunEngine(original.record.engine.backend, original.record.engine.precision)
+    use_backend(recipe.engine.backend, engine)
     with nullcontext() if verbose else captured_stderr():
         import_backend()
-    session = read_session(recipe, progress)
+    session = read_session(recipe, progress, run=engine)
     _compare_inputs(comparison, original.record, before, session)
     if comparison.first is not None:
         return _result(original, comparison, session)
@@ -149,15 +148,6 @@ def _temporary_folder() -> Iterator[Path]:
         ) from None
     finally:
         forget(temporary.cleanup)
-
-
-def _take_backend(original: Original) -> None:
-    """Use the backend of the run, unless the user has named one or Keras is imported."""
-    backend = original.record.engine.backend
-    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or backend not in SWITCHES:
-        return
-    if importlib.util.find_spec(backend) is not None:
-        os.environ["KERAS_BACKEND"] = backend
 
 
 def _refuse_missing_places(recipe: Recipe) -> None:

@@ -307,7 +307,9 @@ class Engine(Part):
     """How the numbers were computed."""
 
     backend: str | None = Field(default=None, description="tensorflow, jax or torch")
+    backend_reason: str | None = Field(default=None, description="why")
     precision: str | None = Field(default=None, description="Keras's dtype policy")
+    precision_reason: str | None = Field(default=None, description="why")
     onednn: str | None = Field(default=None, description="TensorFlow's setting of oneDNN")
     jit_compile: bool | None = Field(default=None, description="whether XLA compiled the steps")
     jit_compile_reason: str | None = Field(default=None, description="why")

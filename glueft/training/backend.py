@@ -6,26 +6,35 @@ Importing this module imports neither Keras nor a backend.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
-import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from glueft.errors import TrainingError
 from glueft.system.device_memory import take_as_needed
-from glueft.text import quoted
+from glueft.training.engine_choice import (
+    AUTO,
+    Choice,
+    RunEngine,
+    choose_backend,
+    choose_precision,
+    device_in_use,
+    facts_here,
+    refuse_missing,
+)
 
-# Those of Keras; the last two do not train.
-BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")
+# Keras reads it when it is imported.
+VARIABLE = "KERAS_BACKEND"
+
+# What `use_backend` has chosen for this process.
+_chosen: Choice | None = None
 
 # Packages that Keras and TensorFlow import if they are installed, for features that glueft does not use: scikit-learn
-# estimators, image galleries, conversion from JAX to TensorFlow Lite. Together they cost seconds and 200 MiB.
-SIDE_PACKAGES = ("sklearn", "matplotlib", "jax")
+# estimators, image galleries, conversion from JAX to TensorFlow Lite, and TensorFlow beside another backend. Together
+# they cost seconds and hundreds of MiB.
+SIDE_PACKAGES = ("sklearn", "matplotlib", "jax", "tensorflow")
 
 # TensorFlow's own switch, read once at import: "1" takes matrix products from oneDNN, "0" from Eigen. Unset, TensorFlow
 # uses oneDNN on newer Intel processors only.
@@ -49,20 +58,39 @@ class JitDecision:
     reason: str
 
 
-def keras_backend() -> str:
-    """Return the backend that Keras runs on, or would run on if it were imported.
+def use_backend(setting: str, run: RunEngine | None = None) -> Choice:
+    """Choose the backend of Keras for this process, before Keras is imported; `keras_backend` returns it from now on.
 
-    Keras uses `KERAS_BACKEND`, else its keras.json, else TensorFlow (keras/src/backend/config.py).
+    Args:
+        setting: `engine.backend` of a recipe.
+        run: the run, if it is about one.
+
+    Raises:
+        TrainingError: the backend is not installed, is none of Keras's, or Keras is imported on another.
+    """
+    global _chosen
+    choice = choose_backend(setting, facts_here(), run)
+    refuse_missing(choice.value)
+    _chosen = choice
+    return choice
+
+
+def use_precision(setting: str, run: RunEngine | None = None) -> Choice:
+    """Choose Keras's dtype policy on this backend: by what it computes on if it is imported, else by what it should."""
+    backend = keras_backend()
+    device = device_in_use(backend) if "keras" in sys.modules else None
+    return choose_precision(setting, backend, facts_here(), run, device=device)
+
+
+def keras_backend() -> str:
+    """Return the backend that Keras runs on or will run on: what `use_backend` has chosen, else what "auto" comes to.
+
+    Raises:
+        TrainingError: none is installed.
     """
     if "keras" in sys.modules:
         return str(sys.modules["keras"].config.backend())
-    home = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
-    folder = Path(os.environ.get("KERAS_HOME", home / ".keras")).expanduser()
-    try:
-        configured = json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"]
-    except (OSError, ValueError, LookupError, TypeError):
-        configured = "tensorflow"
-    return os.environ.get("KERAS_BACKEND") or str(configured)
+    return (_chosen or choose_backend(AUTO, facts_here())).value
 
 
 def decide_jit_compile(setting: str | bool) -> JitDecision:
@@ -91,20 +119,26 @@ def import_backend() -> None:
         TrainingError: the backend is not installed, or none of Keras's.
     """
     backend = keras_backend()
-    if backend not in BACKENDS or (backend not in sys.modules and importlib.util.find_spec(backend) is None):
-        installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
-        raise TrainingError(
-            f"Keras cannot use the backend {quoted(backend)} here",
-            expected="an installed backend: " + ", ".join(installed),
-            received="one that is not installed" if backend in BACKENDS else "none of Keras's backends",
-            fix="set KERAS_BACKEND to one of these, or unset it"
-            + (f"; or install it: pip install {backend}" if backend in BACKENDS else ""),
-        )
+    refuse_missing(backend)
     prepare_tensorflow()
     prepare_jax()
     take_as_needed(os.environ)
-    with missing(*(name for name in SIDE_PACKAGES if name != backend)):
+    with missing(*(name for name in SIDE_PACKAGES if name != backend)), _named(backend):
         import keras  # noqa: F401
+
+
+@contextmanager
+def _named(backend: str) -> Iterator[None]:
+    """Have Keras take a backend if it is imported within the block; a process that is begun later chooses anew."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = backend
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
 
 
 @contextmanager
@@ -178,11 +212,16 @@ def dtype_policy(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def describe_backend(precision: str, *, jit_compile: bool) -> dict[str, Any]:
+def describe_backend(backend: Choice, precision: Choice, *, jit_compile: bool) -> dict[str, Any]:
     """Return what run.json says in `engine` of how numbers are computed; `onednn` is TensorFlow's, else None."""
-    backend = keras_backend()
-    used = onednn() if backend == "tensorflow" else None
-    return {"backend": backend, "onednn": used, "precision": precision, "jit_compile": jit_compile}
+    return {
+        "backend": backend.value,
+        "backend_reason": backend.reason,
+        "onednn": onednn() if backend.value == "tensorflow" else None,
+        "precision": precision.value,
+        "precision_reason": precision.reason,
+        "jit_compile": jit_compile,
+    }
 
 
 def onednn() -> str | None:

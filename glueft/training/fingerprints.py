@@ -61,7 +61,7 @@ _NAMES = {
 }
 
 # How numbers are computed; other padded lengths ("widths") of the same batches change a last digit at most.
-_ENGINE = ("backend", "jit_compile", "widths")
+_ENGINE = ("backend", "precision", "jit_compile", "widths")
 # Settings that change no number: places, and what is done with the result or meanwhile.
 _IDLE = {
     "data": ("source", "folder", "revision"),
@@ -69,6 +69,8 @@ _IDLE = {
     "training": ("checkpoint_minutes", "keep_checkpoints"),
 }
 _IDLE_TABLES = ("hub", "plugins")
+# A setting that says nothing, and came after the first runs: what it has come to is compared as a part of the engine.
+_LEFT_OPEN = {"engine": {"backend": "auto"}}
 LOCAL_PATH = "(local path)"
 _BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -178,12 +180,16 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any], parts: Iterable
 def settings_in_numbers(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables of a complete recipe without what changes no number; local paths are not told apart."""
     return {
-        name: _plain({key: value for key, value in table.items() if key not in _IDLE.get(name, ())})
+        name: _plain({key: value for key, value in table.items() if _counts(name, key, value)})
         if isinstance(table, Mapping)
         else _plain(table)
         for name, table in tables.items()
         if name not in _IDLE_TABLES
     }
+
+
+def _counts(table: str, key: str, value: Any) -> bool:
+    return key not in _IDLE.get(table, ()) and _LEFT_OPEN.get(table, {}).get(key) != value
 
 
 def logits_fingerprint(logits: NDArray[np.float32]) -> str:

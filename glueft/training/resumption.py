@@ -16,6 +16,7 @@ from glueft.runs.checkpoints import checkpoint_folder, saved_steps
 from glueft.runs.clock import now
 from glueft.runs.record import Record, Resume, RunPart
 from glueft.system.interruption import held
+from glueft.training.engine_choice import RunEngine
 from glueft.training.fingerprints import Difference, differing, fingerprints, recorded_fingerprints
 from glueft.training.state_files import DamagedStateError, read_state
 
@@ -65,6 +66,12 @@ class Resumption:
                 run.say(f"warning: the state after step {step:,} is passed over: {error.message} ({error.received})")
         record = None if content is None else Record.model_validate(content["record"])
         return cls(run, anyway, run.record, record, content)
+
+    @property
+    def engine(self) -> RunEngine:
+        """What the run was computed with so far."""
+        before = (self.record or self.found).engine
+        return RunEngine(before.backend, before.precision, goes_on=True)
 
     @property
     def step(self) -> int:

@@ -21,7 +21,15 @@ from glueft.runs.inputs import option_files
 from glueft.runs.parent import Parent, find_start
 from glueft.system.interruption import check
 from glueft.text import counted
-from glueft.training.backend import JitDecision, decide_jit_compile, describe_backend
+from glueft.training.backend import (
+    JitDecision,
+    decide_jit_compile,
+    describe_backend,
+    import_backend,
+    use_backend,
+    use_precision,
+)
+from glueft.training.engine_choice import Choice, RunEngine
 from glueft.training.evaluation_steps import evaluated_steps
 from glueft.training.loss import Loss, loss_of
 from glueft.training.model import (
@@ -63,9 +71,12 @@ class Session:
         notes: a line for each split that lacks some of its official rows.
         warnings: for the user; `load` may add some.
         parent: the run that the checkpoint is of.
+        run: how the run was computed that goes on, or is done again; None for a new one.
         batches: all batches of the training.
         evaluation: the batches of each split of `encoded` but "train".
         evaluated: whether the primary split is evaluated after each step, (steps,).
+        backend: of Keras, which is chosen before it is imported.
+        precision: Keras's dtype policy; as it is expected to be until `load`.
         jit_compile: whether XLA compiles the steps, and why.
         loss: of the task.
         model: the compiled classifier; set by `load`, as is `load_report`.
@@ -83,9 +94,12 @@ class Session:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     parent: Parent | None = None
+    run: RunEngine | None = None
     batches: TrainingBatches = field(init=False)
     evaluation: dict[str, EvaluationBatches] = field(init=False)
     evaluated: NDArray[np.bool_] = field(init=False)
+    backend: Choice = field(init=False)
+    precision: Choice = field(init=False)
     jit_compile: JitDecision = field(init=False)
     loss: Loss = field(init=False)
     model: Classifier = field(init=False)
@@ -93,6 +107,8 @@ class Session:
 
     def __post_init__(self) -> None:
         training, train = self.recipe.training, self.encoded["train"]
+        self.backend = use_backend(self.recipe.engine.backend, self.run)
+        self.precision = use_precision(self.recipe.engine.precision, self.run)
         self.jit_compile = decide_jit_compile(self.recipe.engine.jit_compile)
         self.loss = loss_of(self.labels)
         self.batches = TrainingBatches(
@@ -145,10 +161,12 @@ class Session:
         recipe, training = self.recipe, self.recipe.training
         try_foreign_metrics(self.task, self.encoded["train"].labels, self.encoded[self.primary_split].labels)
         check()
+        import_backend()
+        self.precision = use_precision(recipe.engine.precision, self.run)
         loaded = load_model(
             self.checkpoint,
             self.labels,
-            precision=recipe.engine.precision,
+            precision=self.precision.value,
             jit_compile=self.jit_compile,
             seed=training.seed,
             new_head=starts_new_head(recipe, self.parent),
@@ -207,8 +225,8 @@ class Session:
     def describe_engine(self) -> dict[str, Any]:
         """Return `engine` of run.json."""
         widths = self.batches.buckets
-        backend = describe_backend(self.recipe.engine.precision, jit_compile=self.jit_compile.compiled)
-        return backend | {
+        described = describe_backend(self.backend, self.precision, jit_compile=self.jit_compile.compiled)
+        return described | {
             "jit_compile_reason": self.jit_compile.reason,
             "widths": None if widths is None else widths.tolist(),
         }
@@ -234,14 +252,22 @@ class Session:
         }
 
 
-def read_session(recipe: Recipe, progress: Progress, token_cache: Path | None = None) -> Session:
+def read_session(
+    recipe: Recipe, progress: Progress, token_cache: Path | None = None, run: RunEngine | None = None
+) -> Session:
     """Find the checkpoint, read the rows and tokenize them. Keras is not imported.
 
     Args:
         recipe: checked.
         progress: shows the phases.
         token_cache: the folder of a `TokenCache`.
+        run: how the run was computed that goes on, or is done again.
+
+    Raises:
+        TrainingError: the backend that the recipe asks for cannot be used.
+        GlueftError: the checkpoint or the rows cannot.
     """
+    use_backend(recipe.engine.backend, run)  # what is missing is told before anything is read
     from glueft.data.encoding import encode
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows
@@ -293,6 +319,7 @@ def read_session(recipe: Recipe, progress: Progress, token_cache: Path | None = 
         notes,
         list(source.warnings),
         parent,
+        run,
     )
     progress.warn(*session.warnings)
     return session

@@ -96,7 +96,7 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
     ("far", ("[task]", "zzz = 1\n[task]"), "zzz", 1, "this key is outside any table", "Tables: [task]"),
     ("quoted", ("epochs", '"the epochs"'), 'training."the epochs"', 20, "unknown key", 'did you mean "epochs"?'),
     ("sub-table", ("[schedule]", "[schedule.x]\n[schedule]"), "schedule.x", 14, "unknown key", "Accepted: plugin"),
-    ("inline", ("[engine]", "[engine]\nx = {y = 1}"), "engine.x", 25, "unknown key", "Accepted: precision"),
+    ("inline", ("[engine]", "[engine]\nx = {y = 1}"), "engine.x", 25, "unknown key", "Accepted: backend, precision"),
     ("dotted", ("[data]", "[data]\nfolde = 1"), "data.folde", 8, "unknown key", 'mean "folder"?'),
     # wrong types
     ("text", ("= 8", '= "8"'), "training.batch_size", 21, 'received "8" (text)', "remove the quotes: batch_size = 8"),
@@ -149,7 +149,7 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
         "received true",
         "initial_learning_rate = 5e-5",
     ),
-    ("number", ('"float32"', "32"), "engine.precision", 25, "received 32 (a whole number)", 'precision = "float32"'),
+    ("number", ('"float32"', "32"), "engine.precision", 25, "received 32 (a whole number)", 'precision = "auto"'),
     (
         "revision",
         ("[data]", "revision = 12\n[data]"),
@@ -269,7 +269,7 @@ CASES: list[tuple[str, tuple[str, str], str, int | None, str, str]] = [
         ('"float32"', '"float23"'),
         "engine.precision",
         25,
-        'expected one of "float32"',
+        'expected one of "auto", "float32"',
         'did you mean "float32"?',
     ),
     (

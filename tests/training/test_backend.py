@@ -13,10 +13,16 @@ import pytest
 from glueft.errors import TrainingError
 from glueft.recipe import load_recipe
 from glueft.training import backend, machine
-from glueft.training.backend import JitDecision, decide_jit_compile, import_backend, keras_backend, missing
+from glueft.training.backend import JitDecision, decide_jit_compile, keras_backend, missing, use_backend
 from glueft.training.progress import Progress
 from glueft.training.session import read_session
 from python_process import run_python
+
+
+def forget_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if neither Keras was imported in this process, nor a backend chosen."""
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setattr("glueft.training.backend._chosen", None)
 
 
 def test_what_is_compiled() -> None:
@@ -43,6 +49,7 @@ def test_a_model_that_keras_cannot_compile_is_told(tiny_bert: Path, monkeypatch:
     [
         (None, None, "tensorflow"),
         (None, '{"backend": "torch"}', "torch"),
+        (None, '{"backend": "tensorflow"}', "tensorflow"),
         ("", '{"backend": "torch"}', "torch"),
         ("jax", '{"backend": "torch"}', "jax"),
         ("jax", None, "jax"),
@@ -59,13 +66,13 @@ def test_the_backend_is_known_before_keras_is_imported(
         monkeypatch.setenv("KERAS_BACKEND", named)
     if configured is not None:
         (tmp_path / "keras.json").write_text(configured)
-    monkeypatch.delitem(sys.modules, "keras")
+    forget_keras(monkeypatch)
     assert keras_backend() == backend
 
 
 def test_it_is_the_one_that_keras_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert keras_backend() == keras.backend.backend()
-    monkeypatch.delitem(sys.modules, "keras")
+    forget_keras(monkeypatch)
     assert keras_backend() == keras.backend.backend()
 
 
@@ -78,9 +85,10 @@ told = [sys.modules["keras"].backend.backend(), [name for name in SIDE_PACKAGES 
 """
 # What run.json says of oneDNN, and whether TensorFlow uses it.
 ONEDNN = """
-from glueft.training.backend import describe_backend
+from glueft.training.backend import Choice, describe_backend
 from tensorflow.python.util import _pywrap_util_port
-onednn = [describe_backend("float32", jit_compile=False)["onednn"], _pywrap_util_port.IsMklEnabled()]
+told_of = describe_backend(Choice("tensorflow", ""), Choice("float32", ""), jit_compile=False)
+onednn = [told_of["onednn"], _pywrap_util_port.IsMklEnabled()]
 """
 USABLE = """
 import keras, matplotlib.pyplot, sklearn.metrics
@@ -93,14 +101,16 @@ print(json.dumps([told, usable, onednn]))
     ("name", "received"), [("openvino", "one that is not installed"), ("theano", "none of Keras's backends")]
 )
 def test_a_backend_that_cannot_be_had(name: str, received: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "keras_backend", lambda: name)
+    forget_keras(monkeypatch)
+    monkeypatch.setenv("KERAS_BACKEND", name)
     with pytest.raises(TrainingError, match=f'Keras cannot use the backend "{name}" here') as caught:
-        import_backend()
+        use_backend("auto")
     assert caught.value.received == received and "KERAS_BACKEND" in str(caught.value.fix)
+    assert ("pip install openvino" in caught.value.fix) == (name == "openvino")
 
 
 def test_tensorflow_comes_alone_with_onednn_and_the_others_can_be_imported_after_it() -> None:
-    assert run_python(IMPORTED + ONEDNN + USABLE) == [["tensorflow", []], [0.5, True], ["1", True]]
+    assert run_python(IMPORTED + ONEDNN + USABLE) == [["tensorflow", ["tensorflow"]], [0.5, True], ["1", True]]
 
 
 def test_what_the_user_imported_before_or_chose_stays() -> None:
@@ -108,7 +118,7 @@ def test_what_the_user_imported_before_or_chose_stays() -> None:
     found = "sys.modules['keras.src.visualization.plot_image_gallery'].plt is before"
     code = f"import matplotlib.pyplot as before\n{IMPORTED}{ONEDNN}\nprint(json.dumps([told, {found}, onednn]))"
     told = run_python(code, TF_ENABLE_ONEDNN_OPTS="0")
-    assert told == [["tensorflow", ["matplotlib"]], True, ["0", False]]
+    assert told == [["tensorflow", ["matplotlib", "tensorflow"]], True, ["0", False]]
 
 
 def test_jax_is_imported_where_it_is_the_backend() -> None:
@@ -174,8 +184,8 @@ def test_a_tensorflow_that_is_imported_already_is_left_alone() -> None:
 
 
 def test_other_backends_are_left_alone() -> None:
-    code = f"{PREPARED}\nfrom glueft.training.backend import describe_backend\nimport json, os\n"
-    code += "told = describe_backend('float32', jit_compile=True)['onednn']\n"
+    code = f"{PREPARED}\nfrom glueft.training.backend import Choice, describe_backend\nimport json, os\n"
+    code += "told = describe_backend(Choice('jax', ''), Choice('float32', ''), jit_compile=True)['onednn']\n"
     code += "print(json.dumps([os.environ.get('TF_ENABLE_ONEDNN_OPTS'), told]))"
     assert run_python(code, KERAS_BACKEND="jax") == [None, None]
 

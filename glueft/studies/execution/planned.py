@@ -132,7 +132,11 @@ class Planner:
 def run_identity(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return what tells two runs of a complete recipe apart: the settings that change numbers, rows, checkpoint."""
     places = {name: {place: tables.get(name, {}).get(place) for place in keys} for name, keys in _PLACES.items()}
-    return {"settings": settings_in_numbers(tables), "places": places}
+    settings = settings_in_numbers(tables)
+    # The default of before: runs that are done stay those that are asked for.
+    if settings.get("engine", {}).get("precision") == "auto":
+        settings["engine"]["precision"] = "float32"
+    return {"settings": settings, "places": places}
 
 
 def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:

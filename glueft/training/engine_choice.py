@@ -1,0 +1,288 @@
+"""What `backend` and `precision` of a recipe's [engine] come to here, each with the reason.
+
+The choices are functions of facts alone. Importing this module imports neither Keras nor a backend.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from glueft.errors import TrainingError
+from glueft.system.nvidia import GPU, VARIABLE, visible_gpus
+from glueft.text import quoted
+from glueft.training.installed_backends import (
+    PIP,
+    PIP_CUDA,
+    TITLES,
+    has_cuda,
+    installed_backends,
+    is_installed,
+    jax_platforms,
+)
+
+AUTO = "auto"
+# Those of Keras; the last two do not train.
+KERAS_BACKENDS = (*TITLES, "numpy", "openvino")
+# From this compute capability on (Ampere), an NVIDIA GPU multiplies bfloat16 in its tensor cores.
+BFLOAT16_SINCE = (8, 0)
+# What a user of the Python API can do where Keras is on another backend already.
+START_ANEW = "start a new process, and import Keras there after glueft has begun, or not at all"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a setting has come to, and why, in a sentence without a full stop."""
+
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunEngine:
+    """How a run was computed that goes on, is done again, or whose model is used.
+
+    Attributes:
+        backend, precision: as run.json has them; None if it does not.
+        goes_on: whether the run itself goes on: then no other backend will do.
+    """
+
+    backend: str | None = None
+    precision: str | None = None
+    goes_on: bool = False
+
+
+@dataclass(frozen=True)
+class Device:
+    """What an imported backend computes on.
+
+    Attributes:
+        is_cuda: whether that is an NVIDIA GPU.
+        model: of the GPU; None if unknown, or without one.
+        compute_capability: such as (9, 0), likewise; of several GPUs, the least.
+    """
+
+    is_cuda: bool
+    model: str | None = None
+    compute_capability: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the choices look at.
+
+    Attributes:
+        imported: the backend on which Keras is imported already; None if it is not.
+        variable: `KERAS_BACKEND`; None if it is not set.
+        configured: what the user's keras.json names; None if that does not say anything.
+        installed: the backends that are installed and train, by preference.
+        cuda: those of them that can use an NVIDIA GPU.
+        gpus: the NVIDIA GPUs that this process sees.
+    """
+
+    imported: str | None = None
+    variable: str | None = None
+    configured: str | None = None
+    installed: tuple[str, ...] = ("tensorflow",)
+    cuda: tuple[str, ...] = ()
+    gpus: tuple[GPU, ...] = ()
+
+
+def choose_backend(setting: str, facts: Facts, run: RunEngine | None = None) -> Choice:
+    """Choose the backend of Keras.
+
+    In this order: the recipe's own; where it says "auto", that of a run that goes on, the one on which Keras is
+    imported, `KERAS_BACKEND`, that of a run whose model is used again, keras.json, JAX and then TensorFlow if it can
+    use an NVIDIA GPU that is visible; else TensorFlow, JAX, PyTorch, whichever is installed first.
+
+    Args:
+        setting: of the recipe.
+        facts: of the process.
+        run: the run, if it is about one; if it does not go on, its backend counts where it is installed.
+
+    Raises:
+        TrainingError: Keras is imported on another one than the recipe names, or none is installed.
+    """
+    if setting != AUTO:
+        if facts.imported not in (None, setting):
+            raise TrainingError(
+                f"the recipe wants the backend {quoted(setting)}, and Keras is imported already on another",
+                expected=f"Keras on {setting}, or not imported",
+                received=f"Keras on {facts.imported}",
+                fix=f'{START_ANEW}; or set engine.backend = "{facts.imported}", or "auto"',
+            )
+        return Choice(setting, "the recipe says so")
+    of_run = None if run is None else run.backend
+    if run is not None and run.goes_on and of_run is not None:
+        return Choice(of_run, "the run was begun with it")
+    if facts.imported is not None:
+        return Choice(facts.imported, "Keras is imported already, on this backend")
+    if facts.variable is not None:
+        return Choice(facts.variable, "KERAS_BACKEND says so")
+    if of_run is not None and of_run in facts.installed:
+        return Choice(of_run, "the run was computed with it")
+    if facts.configured is not None:
+        return Choice(facts.configured, "keras.json says so")
+    if facts.gpus:
+        for backend in ("jax", "tensorflow"):
+            if backend in facts.cuda:
+                return Choice(backend, f"an NVIDIA GPU is visible, and {TITLES[backend]} is installed with CUDA")
+    if not facts.installed:
+        raise TrainingError(
+            "no backend of Keras is installed",
+            expected="TensorFlow, JAX or PyTorch",
+            received="none of them",
+            fix=f"{PIP['tensorflow']}, or on an NVIDIA GPU: {PIP_CUDA['jax']}",
+        )
+    backend = facts.installed[0]
+    if not facts.gpus:
+        seen = "no NVIDIA GPU is visible"
+    elif facts.cuda:
+        seen = "of what is installed only PyTorch can use the NVIDIA GPU, which is taken only where it is asked for"
+    else:
+        seen = f"an NVIDIA GPU is visible, but nothing that is installed can use it ({PIP_CUDA['jax']})"
+    if backend != "tensorflow":
+        seen += ", and TensorFlow is not installed"
+    return Choice(backend, seen)
+
+
+def choose_precision(
+    setting: str, backend: str, facts: Facts, run: RunEngine | None = None, *, device: Device | None = None
+) -> Choice:
+    """Choose Keras's dtype policy.
+
+    Args:
+        setting: of the recipe.
+        backend: the chosen one.
+        facts: of the process.
+        run: the run, if it is about one.
+        device: what the backend computes on, once it is imported; until then it is taken to use what it can.
+    """
+    if setting != AUTO:
+        return Choice(setting, "the recipe says so")
+    if run is not None and run.precision is not None:
+        return Choice(run.precision, "the run was computed in it")
+    if device is None:
+        device = expected_device(backend, facts)
+    if not device.is_cuda:
+        return Choice("float32", "no NVIDIA GPU is used")
+    gpu = device.model or "the GPU"
+    if device.compute_capability is None:
+        return Choice("float32", f"the compute capability of {gpu} is not known")
+    capability = "{}.{}".format(*device.compute_capability)
+    if device.compute_capability < BFLOAT16_SINCE:
+        since = "{}.{}".format(*BFLOAT16_SINCE)
+        return Choice("float32", f"{gpu} has the compute capability {capability}, and bfloat16 is fast from {since} on")
+    return Choice("mixed_bfloat16", f"{gpu} has the compute capability {capability}, and multiplies bfloat16 faster")
+
+
+def expected_device(backend: str, facts: Facts) -> Device:
+    """Return what a backend that is not imported will compute on, if nothing is wrong with it or the driver."""
+    if backend not in facts.cuda or not facts.gpus:
+        return Device(is_cuda=False)
+    capabilities = [gpu.compute_capability for gpu in facts.gpus]
+    known = [capability for capability in capabilities if capability is not None]
+    return Device(True, facts.gpus[0].model, min(known) if len(known) == len(capabilities) else None)
+
+
+def refuse_missing(backend: str) -> None:
+    """Raise TrainingError unless a backend is one of Keras's, and installed."""
+    if backend in KERAS_BACKENDS and (backend in sys.modules or is_installed(backend)):
+        return
+    known = backend in KERAS_BACKENDS
+    there = ", ".join(installed_backends()) or "none is installed"
+    raise TrainingError(
+        f"Keras cannot use the backend {quoted(backend)} here",
+        expected=f"an installed backend: {there}",
+        received="one that is not installed" if known else "none of Keras's backends",
+        fix=(f"install it: {PIP.get(backend, f'pip install {backend}')}; or " if known else "")
+        + 'name one of these with --backend, [engine] backend or KERAS_BACKEND, or leave it to "auto"',
+    )
+
+
+def facts_here() -> Facts:
+    """Return the facts of this process."""
+    keras: Any = sys.modules.get("keras")
+    installed = installed_backends()
+    return Facts(
+        imported=None if keras is None else str(keras.config.backend()),
+        variable=os.environ.get("KERAS_BACKEND") or None,
+        configured=_configured(),
+        installed=installed,
+        cuda=_with_cuda(installed, jax_platforms()),
+        gpus=_gpus(os.environ.get(VARIABLE), os.environ.get("PATH")),
+    )
+
+
+def _configured() -> str | None:
+    """The backend in keras.json.
+
+    Keras writes that file itself when it is first imported, and always with "tensorflow": that is nobody's choice.
+    """
+    home = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
+    folder = Path(os.environ.get("KERAS_HOME", home / ".keras")).expanduser()
+    try:
+        configured = str(json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return None if configured == "tensorflow" else configured
+
+
+@cache
+def _with_cuda(installed: tuple[str, ...], platforms: str | None) -> tuple[str, ...]:
+    return tuple(filter(has_cuda, installed))
+
+
+@cache
+def _gpus(visible: str | None, path: str | None) -> tuple[GPU, ...]:
+    """The visible GPUs; nvidia-smi takes up to seconds, and is asked once. `path` is where it is found."""
+    environment: Mapping[str, str] = {} if visible is None else {VARIABLE: visible}
+    return tuple(visible_gpus(environment))
+
+
+def device_in_use(backend: str) -> Device:
+    """Return what an imported backend computes on."""
+    return {"tensorflow": _tensorflow_device, "jax": _jax_device, "torch": _torch_device}.get(backend, _no_device)()
+
+
+def _no_device() -> Device:
+    return Device(is_cuda=False)
+
+
+def _tensorflow_device() -> Device:
+    library: Any = sys.modules["tensorflow"]
+    details = [
+        library.config.experimental.get_device_details(gpu) for gpu in library.config.list_physical_devices("GPU")
+    ]
+    # AMD's GPUs have no compute capability there.
+    return _cuda_device([(each.get("device_name"), each.get("compute_capability")) for each in details])
+
+
+def _jax_device() -> Device:
+    found = []
+    for device in sys.modules["jax"].devices():
+        # AMD's have a name there, such as "gfx90a".
+        major, _, minor = str(getattr(device, "compute_capability", "")).partition(".")
+        if device.platform == "gpu" and major.isdecimal() and minor.isdecimal():
+            found.append((str(device.device_kind), (int(major), int(minor))))
+    return _cuda_device(found)
+
+
+def _torch_device() -> Device:
+    library: Any = sys.modules["torch"]
+    if not library.cuda.is_available() or library.version.cuda is None:
+        return Device(is_cuda=False)
+    return _cuda_device([(library.cuda.get_device_name(0), tuple(library.cuda.get_device_capability(0)))])
+
+
+def _cuda_device(gpus: Sequence[tuple[str | None, tuple[int, int] | None]]) -> Device:
+    if not gpus:
+        return Device(is_cuda=False)
+    known = [capability for _, capability in gpus if capability is not None]
+    return Device(True, gpus[0][0], min(known) if len(known) == len(gpus) else None)
