@@ -22,6 +22,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 _state = tempfile.TemporaryDirectory(prefix="glueft-tests-")
 os.environ["XDG_STATE_HOME"] = _state.name
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# All processes of the tests share the programs that JAX compiles.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "xla"))
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 # Containers often set it. Hundreds of processes begin in these tests, and each would compile glueft anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

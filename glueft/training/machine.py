@@ -29,6 +29,11 @@ SWITCHES = {
     "torch": ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE"),
 }  # fmt: skip
 CPUINFO = Path("/proc/cpuinfo")
+# Of its lines, in lower case; ARM's after those of x86.
+DESIGN = (
+    "vendor_id", "cpu family", "model", "model name", "stepping", "flags",
+    "cpu implementer", "cpu architecture", "cpu variant", "cpu part", "features",
+)  # fmt: skip
 
 
 def describe_machine() -> dict[str, Any]:
@@ -36,7 +41,7 @@ def describe_machine() -> dict[str, Any]:
     backend = keras_backend()
     return {
         **processor(),
-        **_threads(backend),
+        **threads(backend),
         "device": _device(backend),
         "switches": {name: value for name in SWITCHES.get(backend, ()) if (value := _switch(name)) is not None},
     }
@@ -52,16 +57,7 @@ def _switch(name: str) -> str | None:
 
 def processor(cpuinfo: Path = CPUINFO) -> dict[str, Any]:
     """Return the model of the processor, its architecture, and those of `INSTRUCTIONS` that it has."""
-    facts: dict[str, str] = {}
-    try:
-        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:  # One block a processor: all are alike, and a server has hundreds.
-                name, _, value = line.partition(":")
-                if not name.strip():
-                    break
-                facts[name.strip().lower()] = value.strip()
-    except OSError:  # not Linux
-        pass
+    facts = cpu_facts(cpuinfo)
     # On ARM Linux names no model, but the numbers of its maker and its design.
     model = facts.get("model name") or " ".join(
         f"{name} {facts[name]}" for name in ("cpu implementer", "cpu part") if name in facts
@@ -74,8 +70,24 @@ def processor(cpuinfo: Path = CPUINFO) -> dict[str, Any]:
     }
 
 
-def _threads(backend: str) -> dict[str, int]:
-    """The threads within an operation, and of TensorFlow those between operations too."""
+def cpu_facts(cpuinfo: Path = CPUINFO) -> dict[str, str]:
+    """Return what Linux says of the first processor and is the same for all of its design; elsewhere nothing."""
+    facts: dict[str, str] = {}
+    try:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:  # One block a processor: all are alike, and a server has hundreds.
+                name, _, value = line.partition(":")
+                if not name.strip():
+                    break
+                if name.strip().lower() in DESIGN:
+                    facts[name.strip().lower()] = value.strip()
+    except OSError:  # not Linux
+        pass
+    return facts
+
+
+def threads(backend: str) -> dict[str, int]:
+    """Return the threads within an operation, and of TensorFlow those between operations too."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     library = sys.modules.get(backend)
     if backend == "torch":

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from glueft.training.backend import JitDecision, dtype_policy, import_backend, seed_backend
+from glueft.training.program_cache import keep_programs
 
 if TYPE_CHECKING:
     import keras
@@ -26,6 +27,7 @@ def load_model(
 ) -> Loaded:
     """Import Keras, seed it, and load a classifier; see `glueft.encoder.checkpoint.load_classifier`."""
     import_backend()
+    keep_programs()
     from glueft.encoder.checkpoint import load_classifier
 
     seed_backend(seed, jit_compile=jit_compile.compiled)
