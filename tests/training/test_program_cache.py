@@ -33,7 +33,8 @@ RUN = f"""
 {EVENTS}
 import glueft
 from glueft.recipe import load_recipe
-recipe = load_recipe("mrpc", ["training.epochs=1", "data.limit_train=8", "data.limit_validation=8"], sample=True, checkpoint=os.environ["CHECKPOINT"])
+few = ["training.epochs=1", "data.limit_train=8", "data.limit_validation=8"]
+recipe = load_recipe("mrpc", few, sample=True, checkpoint=os.environ["CHECKPOINT"])
 folder = glueft.run(recipe, output_dir=os.environ["RUNS"]).folder
 print(json.dumps([compiled_and_read(), str(folder)]))
 """
