@@ -87,9 +87,12 @@ def make_tiny_bert(
     return folder
 
 
-def bert_weights(vocab_size: int, hidden: int, layers: int, positions: int, seed: int, scale: float) -> dict[str, Any]:
-    """Random tensors under the names of transformers' BertModel."""
+def bert_weights(
+    vocab_size: int, hidden: int, layers: int, positions: int, seed: int, scale: float, intermediate: int | None = None
+) -> dict[str, Any]:
+    """Random tensors under the names of transformers' BertModel; `intermediate` is by default twice `hidden`."""
     random = np.random.default_rng(seed)
+    intermediate = intermediate or 2 * hidden
 
     def dense(name: str, rows: int, columns: int) -> dict[str, Any]:
         weight = random.normal(0, scale, (rows, columns)).astype(np.float32)
@@ -105,7 +108,7 @@ def bert_weights(vocab_size: int, hidden: int, layers: int, positions: int, seed
         stem = f"encoder.layer.{layer}"
         for part in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
             tensors |= dense(f"{stem}.{part}", hidden, hidden)
-        tensors |= dense(f"{stem}.intermediate.dense", 2 * hidden, hidden)
-        tensors |= dense(f"{stem}.output.dense", hidden, 2 * hidden)
+        tensors |= dense(f"{stem}.intermediate.dense", intermediate, hidden)
+        tensors |= dense(f"{stem}.output.dense", hidden, intermediate)
         tensors |= norm(f"{stem}.attention.output.LayerNorm") | norm(f"{stem}.output.LayerNorm")
     return tensors
