@@ -57,6 +57,14 @@ def rows(revision: str | None = None, task: str = "mrpc", hub: list[str] | None 
     }
 
 
+def reach() -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from glueft.hub.client import reach_hub
+
+    return asdict(reach_hub())
+
+
 def checkpoint(name: str, revision: str | None = None) -> dict[str, Any]:
     from glueft.hub.checkpoints import fetch_checkpoint
 
@@ -174,6 +182,7 @@ def break_pushes() -> dict[str, Any]:
 
 
 CALLS: dict[str, Callable[..., dict[str, Any]]] = {
+    "reach": reach,
     "rows": rows,
     "checkpoint": checkpoint,
     "classifier": classifier,

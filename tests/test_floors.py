@@ -29,7 +29,7 @@ FLOORS = (
     ("runs",),
     ("training",),
     ("inference",),
-    ("compare", "export", "push", "report", "reproduce", "submit", "terminal", "testing"),
+    ("compare", "environment", "export", "push", "report", "reproduce", "submit", "terminal", "testing"),
     ("launch", "studies"),
     ("cli",),
     ("glueft",),

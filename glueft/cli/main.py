@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from glueft.cli import (
     compare,
     describe,
+    env,
     evaluate,
     export,
     list_plugins,
@@ -73,10 +74,11 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("list", list_plugins.list_plugins, list_plugins.EPILOG),
     ("describe", describe.describe, describe.EPILOG),
     ("schema", schema.schema, schema.EPILOG),
+    ("env", env.env, env.EPILOG),
 )
 
 # Those that end at once; all others, plugins' too, may run for long.
-LIGHT = ("validate", "show", "list", "list-runs", "receipt", "describe", "schema")
+LIGHT = ("validate", "show", "list", "list-runs", "receipt", "describe", "schema", "env")
 
 EPILOG = """\b
 Examples:

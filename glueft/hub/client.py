@@ -18,11 +18,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from glueft.errors import GlueftError
-from glueft.hub.errors import Kind, first_line, not_at_hand, read_error, status_of
+from glueft.hub.errors import Kind, first_line, not_at_hand, read_error, status_of, token_source
 from glueft.version import __version__
 
 Answer = TypeVar("Answer")
@@ -30,6 +31,8 @@ Answer = TypeVar("Answer")
 SECONDS_TO_ANSWER = 5
 # How often a wait for a download looks for signals.
 LISTEN_SECONDS = 0.2
+# HTTP 407: a proxy between wants a name and a password.
+PROXY_REFUSES = 407
 # Why this process opens no connection to the hub, once it is in offline mode.
 _offline: str | None = None
 
@@ -199,6 +202,47 @@ def _go_offline(reason: str) -> str:
         config = sys.modules["datasets.config"]
         config.HF_HUB_OFFLINE = config.HF_DATASETS_OFFLINE = True  # type: ignore[attr-defined]
     return reason
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Whether the hub can be asked from here.
+
+    Attributes:
+        endpoint: its address.
+        is_reachable: None if no connection may be opened.
+        answer: what it answers, or why it does not.
+        token: where the token comes from that is sent along; None without one.
+    """
+
+    endpoint: str
+    is_reachable: bool | None
+    answer: str
+    token: str | None
+
+
+def reach_hub() -> Reach:
+    """Ask the hub for its front page, unless offline mode is set."""
+    from huggingface_hub import constants, get_token
+
+    token = token_source() if get_token() else None
+    reason = offline_reason("model")
+    if reason:
+        return Reach(constants.ENDPOINT, None, reason, token)
+    seconds = seconds_to_answer()
+
+    def question() -> int:
+        from huggingface_hub.utils import get_session  # type: ignore[attr-defined]  # exported, but not by name
+
+        return int(get_session().head(constants.ENDPOINT, timeout=seconds).status_code)
+
+    try:
+        with quiet_client():
+            status = in_thread(question, seconds)
+    except Exception as error:
+        return Reach(constants.ENDPOINT, False, f"{type(error).__name__}: {first_line(error)}", token)
+    # What a mirror says of its front page does not matter.
+    return Reach(constants.ENDPOINT, status < 500 and status != PROXY_REFUSES, f"HTTP {status}", token)
 
 
 def seconds_to_answer() -> float:

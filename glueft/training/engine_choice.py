@@ -5,13 +5,11 @@ The choices are functions of facts alone. Importing this module imports neither 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from glueft.errors import TrainingError
@@ -26,6 +24,7 @@ from glueft.training.installed_backends import (
     is_installed,
     jax_platforms,
 )
+from glueft.training.keras_file import read_keras_file
 
 AUTO = "auto"
 # Those of Keras; the last two do not train.
@@ -225,13 +224,9 @@ def _configured() -> str | None:
 
     Keras writes that file itself when it is first imported, and always with "tensorflow": that is nobody's choice.
     """
-    home = Path.home() if os.access(Path.home(), os.W_OK) else Path("/tmp")
-    folder = Path(os.environ.get("KERAS_HOME", home / ".keras")).expanduser()
-    try:
-        configured = str(json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return None if configured == "tensorflow" else configured
+    file = read_keras_file(os.environ)
+    configured = None if file is None else file.settings.get("backend")
+    return None if configured in (None, "tensorflow") else str(configured)
 
 
 @cache

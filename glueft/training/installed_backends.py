@@ -52,6 +52,19 @@ def has_cuda(backend: str) -> bool:
     return {"tensorflow": _tensorflow_has_cuda, "jax": _jax_has_cuda, "torch": _torch_has_cuda}[backend]()
 
 
+def cuda_version(backend: str) -> int | None:
+    """Return the major version of the CUDA that a backend is built for; None if it is for the processor alone."""
+    if backend == "jax":
+        plugins = [plugin.name for folder in _folders("jax_plugins") for plugin in folder.glob("xla_cuda[0-9]*")]
+        return max((int(name.removeprefix("xla_cuda")) for name in plugins), default=None)
+    build = (
+        re.search(r"\('cuda_version', '(\d+)", _text("tensorflow", "python/platform/build_info.py"))
+        if backend == "tensorflow"
+        else re.search(r"^cuda\b.*= *['\"](\d+)", _text("torch", "version.py"), re.MULTILINE)
+    )
+    return None if build is None else int(build[1])
+
+
 def jax_platforms() -> str | None:
     """Return the platforms to which the environment limits JAX, such as "cpu"; None if it does not."""
     return next((os.environ[name] for name in JAX_PLATFORMS if os.environ.get(name)), None)
@@ -85,7 +98,7 @@ def _tensorflow_has_cuda() -> bool:
 
 
 def _torch_has_cuda() -> bool:
-    return re.search(r"^cuda\b.*= *['\"]", _text("torch", "version.py"), re.MULTILINE) is not None
+    return cuda_version("torch") is not None
 
 
 def _has_package(name: str) -> bool:

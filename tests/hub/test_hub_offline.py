@@ -76,6 +76,8 @@ def test_offline_mode_opens_no_connection(cached: Cached) -> None:
         check_what_the_cache_holds(asked, cached)
         check_what_it_lacks(asked, "HF_HUB_OFFLINE=1 is set")
         assert asked("classifier", name="tiny/bert")["model_type"] == "bert"
+        told = asked("reach")
+        assert (told["is_reachable"], told["answer"]) == (None, "HF_HUB_OFFLINE=1 is set: no connection is opened")
         assert asked("count")["total"] == 0
     assert cached.hub.connections == before
 
@@ -124,6 +126,22 @@ def test_a_hub_that_never_answers(cached: Cached, imported: bool) -> None:
             assert asked("count")["total"] == before
     finally:
         cached.hub.failure = None
+
+
+def test_whether_it_can_be_reached(tmp_path: Path) -> None:
+    """As `glueft env` asks."""
+    with (
+        running_hub() as hub,
+        worker(hub, tmp_path, HF_HUB_ETAG_TIMEOUT="1", HF_TOKEN="hf_0123456789abcdefgh") as asked,
+    ):
+        told = asked("reach")
+        # The front page of a mirror may be missing.
+        assert [told[key] for key in ("endpoint", "is_reachable", "answer")] == [hub.url, True, "HTTP 404"]
+        assert told["token"] == "what HF_TOKEN is set to"
+        for failure, answer in (("error", "HTTP 500"), (407, "HTTP 407"), ("cut", ": "), ("hang", "Timeout")):
+            hub.failure = failure
+            told = asked("reach")
+            assert told["is_reachable"] is False and answer in told["answer"], told
 
 
 def test_no_hub_at_all(cached: Cached, tmp_path: Path) -> None:

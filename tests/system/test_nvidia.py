@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from fake_nvidia_smi import ANSWER, FIRST, SECOND, put_nvidia_smi
 from glueft.system import nvidia
 from glueft.system.nvidia import GPU, driver_version, failure, installed_gpus, visible_gpus
 
 GB, GIB = 10**9, 2**30
-FIRST, SECOND = "GPU-5d5ba0d6-0001", "GPU-5d5ba0d6-0002"
-WHOLE = f"""\
-GPU 0: NVIDIA H100 80GB HBM3 (UUID: {FIRST})
-GPU 1: Tesla T4 (UUID: {SECOND})
-"""
 DIVIDED = f"""\
 GPU 0: NVIDIA H100 80GB HBM3 (UUID: {FIRST})
   MIG 1g.10gb     Device  0: (UUID: MIG-c6d4f1ef-0001)
   MIG 3g.40gb     Device  1: (UUID: MIG-c6d4f1ef-0002)
 GPU 1: Tesla T4 (UUID: {SECOND})
-"""
-ANSWER = f"""\
-0, {FIRST}, 81920, 580.95.05, NVIDIA H100 80GB HBM3, Disabled, 9.0
-1, {SECOND}, [N/A], 580.95.05, Tesla T4, [N/A], 7.5
 """
 OLD_ANSWER = f"""\
 0, {FIRST}, 81920, 470.82.01, NVIDIA H100 80GB HBM3
@@ -34,25 +27,15 @@ OLD_ANSWER = f"""\
 H100 = GPU(FIRST, 80 * GIB, "NVIDIA H100 80GB HBM3", (9, 0), "580.95.05")
 T4 = GPU(SECOND, None, "Tesla T4", (7, 5), "580.95.05")
 
-PutNvidiaSMI = Callable[..., None]
+PutNvidiaSMI = Callable[..., Path]
 
 
 @pytest.fixture
 def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PutNvidiaSMI:
-    """Put a program of that name on the path: it gives `answer` where asked for `fields`, and `listed` to -L."""
-
-    def put(answer: str = ANSWER, *, listed: str = WHOLE, fields: tuple[str, ...] = nvidia.FIELDS) -> None:
-        program = tmp_path / "nvidia-smi"
-        program.write_text(
-            f"#!/bin/sh\ncase $1 in\n-L) cat <<'END'\n{listed}END\n;;\n"
-            f"--query-gpu={','.join(fields)}) cat <<'END'\n{answer}END\n;;\n"
-            "*) echo 'Field \"compute_cap\" is not a valid field to query.'; exit 2\nesac\n"
-        )
-        program.chmod(0o755)
-
+    """`put_nvidia_smi` into a folder that comes first on the path."""
     monkeypatch.setattr(nvidia, "DRIVER", tmp_path / "driver")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    return put
+    return functools.partial(put_nvidia_smi, tmp_path)
 
 
 @pytest.fixture
@@ -140,8 +123,7 @@ def test_the_driver_tells_how_many_gpus_there_are_where_nvidia_smi_fails(
     found = [GPU("0", None, "NVIDIA H100 80GB HBM3", None, "535.104.05"), GPU("1", None, None, None, "535.104.05")]
     assert visible_gpus({}) == found
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": "1,2"}) == found[1:]
-    nvidia_smi()
-    program = driver / "nvidia-smi"
+    program = nvidia_smi()
     program.write_text("#!/bin/sh\necho 'Failed to initialize NVML:'\necho 'Insufficient Permissions'\nexit 4\n")
     monkeypatch.setattr(nvidia, "PROGRAMS", (str(program),))
     assert visible_gpus({}) == found
@@ -149,8 +131,7 @@ def test_the_driver_tells_how_many_gpus_there_are_where_nvidia_smi_fails(
 
 
 def test_a_driver_that_hangs_is_asked_once(nvidia_smi: PutNvidiaSMI, monkeypatch: pytest.MonkeyPatch) -> None:
-    nvidia_smi()
-    program = nvidia.DRIVER.parent / "nvidia-smi"
+    program = nvidia_smi()
     program.write_text(f"#!/bin/sh\necho asked >> {program.parent}/asked\nexec sleep 60\n")
     monkeypatch.setattr(nvidia, "SECONDS", 0.2)
     assert visible_gpus({}) == []

@@ -1,0 +1,298 @@
+"""What is wrong with an environment, and what to do: each finding is a function of the facts alone.
+
+The oldest driver for each CUDA is that of NVIDIA's "CUDA Compatibility", minor version compatibility
+(docs.nvidia.com/deploy/cuda-compatibility); the oldest GPU is that of JAX's page on installation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from glueft.environment.facts import Facts
+from glueft.files import size
+from glueft.system.nvidia import VARIABLE
+from glueft.text import counted, quoted
+from glueft.training.installed_backends import JAX_PLATFORMS, PIP_CUDA, TITLES
+
+# The first number of the oldest driver that a CUDA of this major version runs on, and the oldest compute capability
+# that JAX's wheels for it have code for.
+OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
+OLDEST_FOR_JAX = {12: (5, 2), 13: (7, 5)}
+# Room that the smallest run needs: its checkpoint, its model, its saved states.
+ROOM = 2**30
+# Docker's own /dev/shm; GPUs that train together exchange their gradients through it.
+SMALL_SHARED_MEMORY = 64 * 2**20
+# As Keras itself sets them.
+FLOATX, EPSILON = "float32", 1e-7
+# Keras's own, for trying a script; it warns of them, and glueft hides that.
+SHORTENING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+TAKE_CUDA_12 = "take JAX for CUDA 12: pip uninstall jax-cuda13-plugin jax-cuda13-pjrt; pip install 'jax[cuda12]'"
+START_OF_A_CONTAINER = "a container is started with `docker run --gpus all`, a SLURM job with --gpus=1"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong.
+
+    Attributes:
+        name: of the kind, for programs.
+        problem: a sentence without a full stop.
+        fix: what to do now.
+    """
+
+    name: str
+    problem: str
+    fix: str
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """Return all that is wrong, the most serious first."""
+    return [finding for check in CHECKS for finding in check(facts)]
+
+
+def no_backend(facts: Facts) -> list[Finding]:
+    backend = facts.engine.backend
+    if backend is None:
+        return [Finding("no_backend", facts.engine.backend_reason, facts.engine.fix)]
+    if backend not in TITLES:
+        fix = "unset KERAS_BACKEND, or name tensorflow, jax or torch"
+        return [Finding("no_backend", f"{quoted(backend)} is a backend of Keras that does not train", fix)]
+    return []
+
+
+def backend_fails(facts: Facts) -> list[Finding]:
+    answer = facts.backend
+    if answer is None or answer.failure is None:
+        return []
+    fixes = [f"import it by hand to see more: python -c 'import {answer.name}'"]
+    if set_ := [name for name in ("XLA_FLAGS", *JAX_PLATFORMS, "LD_LIBRARY_PATH") if name in facts.variables]:
+        fixes.insert(0, f"unset {' and '.join(set_)} if it is not needed")
+    elif facts.gpus and "does not answer" in answer.failure:
+        fixes.insert(0, "look whether `nvidia-smi` answers: a driver that hangs needs a restart of the machine")
+    return [Finding("backend_fails", f"{TITLES[answer.name]} cannot be used: {answer.failure}", "; or ".join(fixes))]
+
+
+def gpu_without_driver(facts: Facts) -> list[Finding]:
+    if facts.nvidia_smi is not None:
+        fix = "restart the machine if its driver was updated, or install the driver; " + START_OF_A_CONTAINER
+        return [Finding("nvidia_smi_fails", f"nvidia-smi fails: {facts.nvidia_smi}", fix)]
+    count = facts.accelerators.get("NVIDIA GPU", 0)
+    if not count or facts.installed_gpus:
+        return []
+    there = "an NVIDIA GPU is" if count == 1 else f"{count} NVIDIA GPUs are"
+    return [
+        Finding(
+            "gpu_without_driver",
+            f"{there} in this machine, and no driver shows {'it' if count == 1 else 'them'} to this process",
+            f"install NVIDIA's driver; {START_OF_A_CONTAINER}",
+        )
+    ]
+
+
+def gpus_hidden(facts: Facts) -> list[Finding]:
+    if facts.gpus or not facts.installed_gpus:
+        return []
+    return [
+        Finding(
+            "gpus_hidden",
+            f"{VARIABLE}={quoted(facts.variables.get(VARIABLE, ''))} hides all GPUs "
+            f"({counted(len(facts.installed_gpus), 'GPU')} installed)",
+            f"unset {VARIABLE}, unless the processor is to be used",
+        )
+    ]
+
+
+def driver_too_old(facts: Facts) -> list[Finding]:
+    backend, cuda = _backend_of_the_gpu(facts)
+    oldest = OLDEST_DRIVER.get(cuda or 0)
+    if facts.driver is None or oldest is None or int(facts.driver.partition(".")[0]) >= oldest or _sees_gpus(facts):
+        return []
+    fix = f"update the driver to {oldest} or newer"
+    if backend == "jax" and cuda == 13 and int(facts.driver.partition(".")[0]) >= OLDEST_DRIVER[12]:
+        fix += f", or {TAKE_CUDA_12}"
+    return [
+        Finding(
+            "driver_too_old",
+            f"NVIDIA's driver {facts.driver} is too old for CUDA {cuda}, which {TITLES[backend]} is installed for",
+            fix,
+        )
+    ]
+
+
+def gpu_too_old(facts: Facts) -> list[Finding]:
+    cuda = facts.cuda.get("jax") or 0
+    if facts.engine.backend != "jax" or cuda not in OLDEST_FOR_JAX or _sees_gpus(facts):
+        return []
+    oldest = OLDEST_FOR_JAX[cuda]
+    for gpu in facts.gpus:
+        has = gpu.compute_capability
+        if has is not None and has < oldest:
+            problem = (
+                f"{gpu.model or 'the GPU'} has the compute capability {_dotted(has)}, and JAX for CUDA {cuda} needs "
+                f"{_dotted(oldest)}"
+            )
+            older_jax = TAKE_CUDA_12 if cuda > 12 and has >= OLDEST_FOR_JAX[12] else f"use the processor: {VARIABLE}=-1"
+            return [Finding("gpu_too_old", problem, older_jax)]
+    return []
+
+
+def gpu_not_used(facts: Facts) -> list[Finding]:
+    """A GPU is visible, and what is chosen computes on the processor."""
+    backend = facts.engine.backend
+    if not facts.gpus or backend is None or _sees_gpus(facts):
+        return []
+    if driver_too_old(facts) or gpu_too_old(facts) or backend_fails(facts):
+        return []  # that is why
+    there = facts.gpus[0].model or "an NVIDIA GPU"
+    limited = next((name for name in JAX_PLATFORMS if facts.variables.get(name)), None)
+    if backend == "jax" and limited and not {"cuda", "gpu"} & {*facts.variables[limited].split(",")}:
+        problem, fix = f"{limited}={quoted(facts.variables[limited])} keeps JAX from the GPU", f"unset {limited}"
+        return [Finding("gpu_not_used", problem, fix)]
+    title = TITLES.get(backend, backend)
+    if facts.cuda.get(backend) is None:
+        problem = f"{title} is installed for the processor alone, and {there} is not used"
+        return [Finding("gpu_not_used", problem, _install(backend))]
+    if facts.backend is None:
+        if backend in facts.with_cuda:
+            return []
+        return [Finding("gpu_not_used", f"{title} lacks libraries of CUDA, and {there} is not used", _install(backend))]
+    said = f": {'; '.join(facts.backend.messages[-2:])}" if facts.backend.messages else ""
+    fix = _install(backend)
+    if "LD_LIBRARY_PATH" in facts.variables:
+        fix = f"unset LD_LIBRARY_PATH, which may lead to other libraries of CUDA; or {fix}"
+    return [Finding("gpu_not_used", f"{title} does not see {there}{said}", fix)]
+
+
+def fewer_gpus(facts: Facts) -> list[Finding]:
+    answer = facts.backend
+    if answer is None or answer.failure is not None or not _sees_gpus(facts):
+        return []
+    seen = sum(device["kind"] != "cpu" for device in answer.devices)
+    if seen >= len(facts.gpus):
+        return []
+    return [
+        Finding(
+            "fewer_gpus",
+            f"{TITLES[answer.name]} sees {counted(seen, 'GPU')}, and nvidia-smi {len(facts.gpus)}",
+            f"look at `nvidia-smi` for one that has failed, and at {VARIABLE}",
+        )
+    ]
+
+
+def packages_misfit(facts: Facts) -> list[Finding]:
+    found = [
+        Finding(
+            "packages_misfit",
+            f"{misfit.package} {facts.packages.get(misfit.package, '')}".strip()
+            + f" needs {misfit.requirement}, and "
+            + (f"{misfit.installed} is installed" if misfit.installed else "that is not installed"),
+            f'pip install "{misfit.requirement}"',
+        )
+        for misfit in facts.misfits
+    ]
+    jaxlib = facts.packages.get("jaxlib")
+    for plugin, version in facts.packages.items():
+        # JAX leaves out a plugin of another version than jaxlib's (jax_plugins/xla_cuda13/__init__.py).
+        if plugin.startswith("jax-cuda") and jaxlib is not None and version != jaxlib:
+            number = plugin.removeprefix("jax-cuda")[:2]
+            problem = f"{plugin} {version} does not fit jaxlib {jaxlib}, and JAX leaves it out"
+            fix = f'pip install "jax[cuda{number}]=={facts.packages.get("jax", jaxlib)}"'
+            found.append(Finding("packages_misfit", problem, fix))
+    return found
+
+
+def plugins_fail(facts: Facts) -> list[Finding]:
+    return [Finding("plugin_fails", text, "update or uninstall it") for text in facts.plugin_failures]
+
+
+def trainings_cut_short(facts: Facts) -> list[Finding]:
+    return [
+        Finding("training_cut_short", f"{name}={facts.variables[name]} cuts every training short", f"unset {name}")
+        for name in SHORTENING
+        if name in facts.variables
+    ]
+
+
+def keras_file_unusual(facts: Facts) -> list[Finding]:
+    file = facts.keras_file
+    if file is None:
+        return []
+    if file.failure is not None:
+        problem = f"{file.path} cannot be used: {file.failure}"
+        return [Finding("keras_file", problem, "remove it: Keras writes a new one")]
+    told = {name: file.settings.get(name, usual) for name, usual in (("floatx", FLOATX), ("epsilon", EPSILON))}
+    return [
+        Finding(
+            "keras_file",
+            f"{file.path} sets {name} to {told[name]!r}, not to Keras's {usual!r}: scores come out otherwise",
+            f"remove {quoted(name)} from the file, or the file: Keras writes a new one",
+        )
+        for name, usual in (("floatx", FLOATX), ("epsilon", EPSILON))
+        if told[name] != usual
+    ]
+
+
+def hub_out_of_reach(facts: Facts) -> list[Finding]:
+    if facts.hub.is_reachable is not False:
+        return []
+    fix = "set HTTPS_PROXY if there is a proxy, HF_ENDPOINT for a mirror, or HF_HUB_OFFLINE=1 to use the cache alone"
+    return [Finding("hub_out_of_reach", f"{facts.hub.endpoint} cannot be reached: {facts.hub.answer}", fix)]
+
+
+def folders_unusable(facts: Facts) -> list[Finding]:
+    found = []
+    for folder in facts.folders:
+        what = f"{folder.path} ({folder.holds})"
+        variable = WHERE.get(folder.holds)
+        elsewhere = f", or name another place with {variable}" if variable else ""
+        if folder.holds == "shared memory":
+            if len(facts.gpus) > 1 and folder.free is not None and folder.free < SMALL_SHARED_MEMORY:
+                problem = f"{what} has {size(folder.free)} free, and several GPUs exchange their gradients there"
+                found.append(Finding("little_room", problem, "start the container with --shm-size=1g or --ipc=host"))
+        elif not folder.can_write:
+            found.append(Finding("not_writable", f"{what} cannot be written to", f"change its permissions{elsewhere}"))
+        elif folder.free is not None and folder.free < ROOM:
+            problem = f"{what} has only {size(folder.free)} of room"
+            found.append(Finding("little_room", problem, f"make room{elsewhere}"))
+    return found
+
+
+# The variables that say where each folder is.
+WHERE = {
+    "hub cache": "HF_HOME",
+    "data sets": "HF_DATASETS_CACHE",
+    "JAX programs": "JAX_COMPILATION_CACHE_DIR",
+    "Keras": "KERAS_HOME",
+    "glueft": "XDG_STATE_HOME",
+    "this folder": "--output-dir",
+    "temporary": "TMPDIR",
+}
+
+CHECKS: tuple[Callable[[Facts], list[Finding]], ...] = (
+    no_backend, backend_fails, gpu_without_driver, gpus_hidden, driver_too_old, gpu_too_old, gpu_not_used, fewer_gpus,
+    packages_misfit, plugins_fail, trainings_cut_short, keras_file_unusual, hub_out_of_reach, folders_unusable,
+)  # fmt: skip
+
+
+def _backend_of_the_gpu(facts: Facts) -> tuple[str, int | None]:
+    """The backend that is chosen, if it is built with CUDA, and which CUDA."""
+    backend = facts.engine.backend or ""
+    return backend, facts.cuda.get(backend) if facts.gpus else None
+
+
+def _dotted(capability: tuple[int, int]) -> str:
+    return "{}.{}".format(*capability)
+
+
+def _sees_gpus(facts: Facts) -> bool:
+    """Whether the backend has said that it computes on a GPU."""
+    return facts.backend is not None and any(device["kind"] != "cpu" for device in facts.backend.devices)
+
+
+def _install(backend: str) -> str:
+    """How the backend, or JAX, is installed with CUDA."""
+    jax = PIP_CUDA["jax"]
+    return (
+        jax if backend in ("jax", "") else f"{jax}, or for {TITLES.get(backend, backend)}: {PIP_CUDA.get(backend, jax)}"
+    )
