@@ -125,6 +125,7 @@ def test_light_commands_import_nothing_heavy() -> None:
     assert told == [[arguments, [], 0] for arguments in LIGHT]
 
 
+@pytest.mark.slow  # twenty processes
 def test_light_commands_are_quick() -> None:
     """At most three times as long as importing what they are built on; processor time, medians of several turns."""
 
