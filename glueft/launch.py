@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from glueft.plugin.file import remember_trusted
 from glueft.runs.checkpoints import remove_states, saved_steps
 from glueft.runs.clock import Clock
 from glueft.runs.folder import writing_in_run
-from glueft.runs.how_far import HowFar, less_memory
+from glueft.runs.how_far import HowFar
 from glueft.runs.inputs import describe_inputs
 from glueft.runs.predictions import write_predictions
 from glueft.runs.run import Run
@@ -30,6 +29,7 @@ from glueft.training.collapse import CollapseWatch, judge_result
 from glueft.training.disk_space import no_room_for_states, refuse_full_disk
 from glueft.training.fingerprints import kept_fingerprints, logits_fingerprint
 from glueft.training.observers import RunProgress, Training
+from glueft.training.out_of_memory import no_memory_in, out_of_training
 from glueft.training.recorder import Recorder
 from glueft.training.resumption import Resumption
 from glueft.training.session import Session, read_session
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 
     from glueft.push.background import BackgroundPush
     from glueft.recipe import Recipe
-
-
-# What TensorFlow and JAX say where they could get no more memory.
-_NO_MEMORY = re.compile(r"OOM when allocating|RESOURCE_EXHAUSTED|Out of memory|bad_alloc")
 
 
 @dataclass(frozen=True)
@@ -156,6 +152,7 @@ def _run(
 ) -> Result:
     """Fill a run folder, new or reopened, and leave it with a record that says how the run ended."""
     run: Run | None = None
+    session: Session | None = None
     resumption: Resumption | None = None
     pushes: BackgroundPush | None = None
     stays = done = False  # the folder, whatever happens; the run
@@ -205,7 +202,7 @@ def _run(
         if run is not None and done:
             _call_run_finished(run, progress)
         elif run is not None:
-            error = _failed_write(run, _out_of_memory(run, error), stays=stays)
+            error = _failed_write(run, _out_of_memory(run, session, error, progress), stays=stays)
             if run.is_reopened:
                 run.leave()
             elif not stays and isinstance(error, GlueftError):
@@ -299,17 +296,13 @@ def _remove_states(run: Run) -> None:
         remove_states(run.folder)
 
 
-def _out_of_memory(run: Run, error: BaseException) -> BaseException:
-    """Return an error, replaced by a TrainingError if a library could get no more memory."""
-    text = str(error)
-    if not isinstance(error, MemoryError) and (isinstance(error, GlueftError) or _NO_MEMORY.search(text) is None):
+def _out_of_memory(run: Run, session: Session | None, error: BaseException, progress: RunProgress) -> BaseException:
+    """Return an error, replaced by a TrainingError if it says that memory ran out."""
+    said = no_memory_in(error)
+    if said is None:
         return error
-    return TrainingError(
-        "memory ran out",
-        expected="memory for the model, its optimizer and a batch",
-        received=(text.strip().splitlines() or [type(error).__name__])[0][:200],
-        fix=f"start the run anew in less: {less_memory(run.recipe.tables())}",
-    )
+    progress.say("memory ran out")  # What fits takes some seconds to be found.
+    return out_of_training(run.recipe, session, said)
 
 
 def _failed_write(run: Run, error: BaseException, *, stays: bool) -> BaseException:

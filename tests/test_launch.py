@@ -186,8 +186,8 @@ def test_a_run_without_memory_says_what_takes_less(
     with pytest.raises(glueft.TrainingError, match="memory ran out") as caught:
         glueft.run(tiny_recipe(tiny_bert, "training.batch_size=8"), output_dir=tmp_path)
     assert caught.value.received.startswith(received) and "\n" not in caught.value.received
-    fix = "start the run anew in less: --set training.batch_size=4 --set training.gradient_accumulation_steps=2"
-    assert caught.value.fix == fix
+    less = "--set training.batch_size=4 --set training.gradient_accumulation_steps=2"
+    assert caught.value.fix == f"start the run anew in less, and in less again where that does not fit: {less}"
     (folder,) = folders(tmp_path)
     assert json.loads((folder / "run.json").read_text())["status"] == "failed"
 

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -47,6 +47,9 @@ from glueft.system import interruption
 from glueft.system.standard_output import give_back, set_aside
 from glueft.text import say
 from glueft.version import __version__
+
+if TYPE_CHECKING:
+    from glueft.system.memory_errors import NoMemory
 
 DONE, BUG, FIXABLE, INTERRUPTED = 0, 1, 2, 130
 # What a shell reports of a program whose reader went away (128 + SIGPIPE), as in `glueft schema | head -1`.
@@ -164,12 +167,16 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
         if interruption.exit_code() is not None:
             return INTERRUPTED
         from glueft.files import cannot_write, disk_fault  # not needed by light commands
+        from glueft.system.memory_errors import no_memory
 
         if isinstance(error, OSError) and error.errno in PATH_FAULTS and error.filename is not None:
             return _tell(str(_path_fault(error)), FIXABLE)
         fault = disk_fault(error)
         if fault is not None:
             return _tell(str(cannot_write("what this command writes", fault)), FIXABLE)
+        said = no_memory(error)
+        if said is not None:
+            return _tell(str(_memory_fault(said)), FIXABLE)
         say(*traceback.format_exc().rstrip("\n").split("\n"), stream=sys.stderr)
         return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
     return code if isinstance(code, int) else DONE
@@ -244,6 +251,15 @@ def _path_fault(error: OSError) -> GlueftError:
         expected="a path that can be read, or written where something is written",
         received=error.strerror or str(error),
         fix="look at the path and its permissions, or name another",
+    )
+
+
+def _memory_fault(said: NoMemory) -> GlueftError:
+    return GlueftError(
+        said.message,
+        expected="memory for the model and the rows",
+        received=said.line,
+        fix="end other programs, take fewer rows, or use a smaller model or another machine",
     )
 
 

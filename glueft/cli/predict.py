@@ -69,6 +69,10 @@ def predict(
         typer.Option(metavar="FILE", help="The side file, JSON Lines; by default OUTPUT.skipped.jsonl or the like."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace output files that exist.")] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="ROWS", help="Rows at once; by default as in the run's own evaluation, or 64."),
+    ] = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
     as_json: AsJson = False,
@@ -99,7 +103,7 @@ def predict(
         hush_libraries()
     progress = PredictionProgress()
     columns = {"text": text, "text_pair": text_pair, "delimiter": delimiter, "quotes": quotes}
-    opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, **columns)
+    opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, batch_size=batch_size, **columns)
     if interactive:
         choice, model = opened.choice(None), opened.model()
         progress.say(HELP)

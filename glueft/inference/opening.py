@@ -27,6 +27,7 @@ class OpenedModel:
 
     Args:
         run: the folder; plugins, trust: of `Run.open`.
+        batch_size: rows a step; None for as many as in the run's own evaluation.
         columns: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
 
     Raises:
@@ -41,11 +42,12 @@ class OpenedModel:
         *,
         plugins: Sequence[str] = (),
         trust: bool = False,
+        batch_size: int | None = None,
         **columns: Any,
     ) -> None:
         self.path, self.progress = run, progress
         self.columns = columns | {"delimiter": _delimiter(columns["delimiter"])}
-        self.plugins, self.run = plugins, None
+        self.plugins, self.batch_size, self.run = plugins, batch_size, None
         if find_run_folder(run) is not None or not (run / "config.json").is_file():
             self.run = Run.open(run, plugins=plugins, trust=trust)
 
@@ -76,7 +78,9 @@ class OpenedModel:
 
     def model(self) -> SavedModel:
         with self.progress.phase("model"):
-            return load_saved_model(self.path, plugins=self.plugins) if self.run is None else load_run_model(self.run)
+            saved = load_saved_model(self.path, plugins=self.plugins) if self.run is None else load_run_model(self.run)
+        saved.evaluation_batch_size = self.batch_size or saved.evaluation_batch_size
+        return saved
 
 
 def rows_asked_for(texts: Sequence[str] | None, read: Path | None, choice: TextChoice) -> RowSource:

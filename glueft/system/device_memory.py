@@ -5,11 +5,14 @@ Importing this module imports no framework.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from glueft.system.nvidia import free_memory, visible_gpus
 
 # Whether JAX takes three quarters of a GPU's memory when it first computes, and what part of it JAX may ever take: of
 # the second variable, the name and the earlier one, which must not be set together.
@@ -23,17 +26,19 @@ USED_FRACTION = "0.9"
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """The memory of one GPU.
+    """The memory of one GPU, in bytes.
 
     Attributes:
-        name: its model.
-        peak: the most bytes that the process has had in use there.
-        limit: the bytes that the process may take; None if the backend does not tell.
+        name: its model, or the backend's name of it.
+        peak: the most that the process has had in use there.
+        held: what the process keeps from others now.
+        limit: what the backend takes at most, whatever others hold; None if it does not tell.
     """
 
     name: str
     peak: int
-    limit: int | None
+    held: int
+    limit: int | None = None
 
 
 def take_as_needed(environment: MutableMapping[str, str]) -> None:
@@ -62,10 +67,28 @@ def device_memory(backend: str | None) -> DeviceMemory | None:
     return None
 
 
+def usable_memory(backend: str | None) -> int | None:
+    """Return the bytes of a GPU that the process may hold, with those that it holds already; None as above.
+
+    What other processes hold is left out, where nvidia-smi tells it. Of several GPUs it is the fullest that counts.
+    """
+    memory = device_memory(backend)
+    if memory is None:
+        return None
+    free = [bytes_ for gpu in visible_gpus(os.environ) if (bytes_ := free_memory(gpu)) is not None]
+    limits = [memory.limit, *(memory.held + bytes_ for bytes_ in free)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def _of_jax(jax: Any) -> list[DeviceMemory]:
     told = [(device.device_kind, device.memory_stats()) for device in jax.local_devices()]
     return [
-        DeviceMemory(name, statistics["peak_bytes_in_use"], statistics.get("bytes_limit"))
+        DeviceMemory(
+            name,
+            statistics["peak_bytes_in_use"],
+            statistics.get("pool_bytes", statistics["bytes_in_use"]),
+            statistics.get("bytes_limit"),
+        )
         for name, statistics in told
         if statistics
     ]
@@ -74,14 +97,20 @@ def _of_jax(jax: Any) -> list[DeviceMemory]:
 def _of_tensorflow(tensorflow: Any) -> list[DeviceMemory]:
     config = tensorflow.config
     names = [device.name.rpartition("device:")[2] for device in config.list_logical_devices("GPU")]
-    return [DeviceMemory(name, config.experimental.get_memory_info(name)["peak"], None) for name in names]
+    told = {name: config.experimental.get_memory_info(name) for name in names}
+    return [DeviceMemory(name, memory["peak"], memory["current"]) for name, memory in told.items()]
 
 
 def _of_torch(torch: Any) -> list[DeviceMemory]:
     cuda = torch.cuda
     numbers = range(cuda.device_count()) if cuda.is_available() else ()
     return [
-        DeviceMemory(cuda.get_device_name(number), cuda.max_memory_allocated(number), cuda.mem_get_info(number)[1])
+        DeviceMemory(
+            cuda.get_device_name(number),
+            cuda.max_memory_allocated(number),
+            cuda.memory_reserved(number),
+            cuda.mem_get_info(number)[1],
+        )
         for number in numbers
     ]
 

@@ -69,6 +69,12 @@ def installed_gpus() -> list[GPU]:
     return [gpu for _, gpu in _installed()]
 
 
+def free_memory(gpu: GPU) -> int | None:
+    """Return the bytes of a GPU that no process holds; None if unknown, as of a part of a GPU."""
+    (told,) = _ask(f"--id={gpu.name}", "--query-gpu=memory.free", "--format=csv,noheader,nounits")[:1] or [""]
+    return int(told) * 2**20 if told.strip().isdecimal() else None
+
+
 def _names(variable: str) -> list[str]:
     """What is named, once each; as for CUDA, nothing counts from the first on that names none, such as -1."""
     names: list[str] = []

@@ -94,8 +94,22 @@ def estimate_table(estimate: dict[str, Any]) -> Table:
     table.add_row("in all", spell(seconds["total"]))
     if estimate["peak_memory_bytes"] is not None:
         table.add_row("peak memory", size(estimate["peak_memory_bytes"]))
+    if estimate["device"] is not None:
+        add_device(table, estimate["device"])
     table.add_row("basis", estimate["basis"])
     return table
+
+
+def add_device(table: Table, device: dict[str, Any]) -> None:
+    """Add what a plan says of the device's memory."""
+    limit, step = device["limit_bytes"], device["step"]
+    of_all = "" if limit is None else f" of {size(limit)}"
+    if device["name"] is not None:
+        table.add_row("memory of the GPU", f"{size(device['peak_memory_bytes'])}{of_all} ({device['name']})")
+    if step is not None:
+        rows = f"{counted(step['rows'], 'row')} of {step['length']} tokens"
+        parts = f"{size(step['argument_bytes'])} for weights and state, {size(step['temp_bytes'])} in between"
+        table.add_row("memory of a step", f"{size(step['total_bytes'])}{of_all} for {rows}: {parts} (XLA)")
 
 
 def spell(seconds: float) -> str:

@@ -22,6 +22,7 @@ from glueft.system.interruption import check, deferred, raise_received, received
 from glueft.training.kept import Kept
 from glueft.training.model import learning_rate
 from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
+from glueft.training.out_of_memory import memory_for_prediction
 from glueft.training.step_times import StepTimes
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def predict(
         TrainingError: a logit is not a finite number.
     """
     watch = Stopwatch(step_times(model) if times is None else times, batches.measures(), on_rows)
-    with known_words(model) if of_run else nullcontext():
+    with known_words(model) if of_run else nullcontext(), memory_for_prediction(model, batches):
         watch.ends_when_interrupted = of_run
         outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
         if watch.step < len(batches):

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.runs.environment import peak_memory
+from glueft.system.device_memory import device_memory, usable_memory
 from glueft.system.quiet import captured_stderr, hush_libraries
+from glueft.training.backend import keras_backend
 from glueft.training.disk_space import disk_of_plan
+from glueft.training.out_of_memory import no_memory_in, out_of_training, refuse_too_large
 from glueft.training.progress import Progress
 from glueft.training.session import Session, read_session
+from glueft.training.step_memory import Fit
 from glueft.training.warnings import inexact_reasons, resume_notes
 
 if TYPE_CHECKING:
@@ -55,8 +59,11 @@ def plan_recipe(
       ranges of padded lengths, each with `from`, `to` (inclusive) and `batches`.
     - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` of run.json
       and `steps` and `validation` as parts of `train`; `peak_memory_bytes`, of this process after the probe (a run
-      needs somewhat more), None if the system does not tell; `basis`, a sentence on the source of the numbers; `probe`,
-      with `train_steps`, `evaluation_batches` and `seconds`.
+      needs somewhat more), None if the system does not tell; `device`, None on a CPU but on JAX, with its `name` (None
+      for a CPU), `limit_bytes`, what a step may take, `peak_memory_bytes`, the most that was in use there, and `step`,
+      None but on JAX: what a step of the longest rows takes by the account of XLA's compiler, in `argument_bytes`,
+      `output_bytes`, `temp_bytes`, `code_bytes` and `total_bytes`, for `rows` of `length` tokens; `basis`, a sentence
+      on the source of the numbers; `probe`, with `train_steps`, `evaluation_batches` and `seconds`.
 
     Without a probe Keras is not imported, and `learning_rate`, `parameters`, `trainable_parameters` and `estimate` are
     None.
@@ -70,7 +77,7 @@ def plan_recipe(
         begin: `time.perf_counter()` at which the clock starts; now if None.
 
     Raises:
-        GlueftError: the data or the checkpoint cannot be used.
+        GlueftError: the data or the checkpoint cannot be used, or the batches do not fit into memory.
     """
     progress = Progress() if progress is None else progress
     begin = time.perf_counter() if begin is None else begin
@@ -166,8 +173,15 @@ def estimate(session: Session, setup: float) -> dict[str, Any]:
 
     begin = time.perf_counter()
     recipe, primary = session.recipe, session.primary_split
-    with attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
-        training = probe_training(session.model, session.batches)
+    fit = refuse_too_large(session)
+    try:
+        with attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
+            training = probe_training(session.model, session.batches)
+    except Exception as error:
+        said = no_memory_in(error)
+        if said is None:
+            raise
+        raise out_of_training(recipe, session, said) from error
     evaluation = {name: probe_evaluation(session.model, batches) for name, batches in session.evaluation.items()}
     # The metrics' libraries are a part of a run's memory.
     session.score(primary, np.zeros((len(session.encoded[primary]), len(session.labels) or 1), np.float32))
@@ -189,6 +203,7 @@ def estimate(session: Session, setup: float) -> dict[str, Any]:
     return {
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_memory_bytes": peak_memory(),
+        "device": on_device(fit),
         "basis": (
             f"{steps} training steps and {batches} evaluation batches, from the smallest to the largest, timed on this "
             "machine just now; callbacks and the writing of files are not in it, and a run's memory grows beyond it"
@@ -198,4 +213,18 @@ def estimate(session: Session, setup: float) -> dict[str, Any]:
             "evaluation_batches": batches,
             "seconds": round(time.perf_counter() - begin, 3),
         },
+    }
+
+
+def on_device(fit: Fit | None) -> dict[str, Any] | None:
+    """Return `device` of an estimate; called after the probe."""
+    backend = keras_backend()
+    memory = device_memory(backend)
+    if memory is None and fit is None:
+        return None
+    return {
+        "name": None if memory is None else memory.name,
+        "limit_bytes": usable_memory(backend) if fit is None else fit.limit,
+        "peak_memory_bytes": None if memory is None else memory.peak,
+        "step": None if fit is None else fit.whole.as_dict(),
     }

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import known_words
 from glueft.training import engine
+from glueft.training.out_of_memory import memory_for_prediction
 
 AnyBatches = TypeVar("AnyBatches", TrainingBatches, EvaluationBatches)
 
@@ -58,7 +59,7 @@ def probe_evaluation(model: keras.Model, batches: EvaluationBatches) -> Cost:
     """Predict some of the batches, the largest first."""
 
     def predict(few: EvaluationBatches, steps: int, watch: ProbeWatch) -> None:
-        with known_words(model):
+        with known_words(model), memory_for_prediction(model, batches):
             model.predict(engine.feed(few), steps=steps, callbacks=[watch], verbose=0)
 
     return probe(model, batches, predict)

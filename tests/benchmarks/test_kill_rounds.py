@@ -39,7 +39,6 @@ class CtrlC(RunProgress):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.slow  # a process that imports TensorFlow, and two trainings
 def test_a_run_that_is_killed_and_interrupted_ends_as_a_whole_one(
     finished_run: Path, tiny_bert: Path, tmp_path: Path
 ) -> None:

@@ -125,7 +125,6 @@ def test_light_commands_import_nothing_heavy() -> None:
     assert told == [[arguments, [], 0] for arguments in LIGHT]
 
 
-@pytest.mark.slow  # twenty processes
 def test_light_commands_are_quick() -> None:
     """At most three times as long as importing what they are built on; processor time, medians of several turns."""
 
@@ -180,6 +179,25 @@ def test_a_bug_keeps_its_traceback_and_ends_with_1(monkeypatch: pytest.MonkeyPat
     told = capsys.readouterr().err
     assert "Traceback" in told and "ZeroDivisionError: in the depths" in told
     assert told.endswith("this is a bug in glueft or in a plugin; please report it with the lines above\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("Unable to allocate 7.11 PiB"), "memory ran out"),
+        (RuntimeError("DNN library initialization failed"), "a library of the GPU could not begin, most often because"),
+    ],
+)
+def test_memory_that_runs_out_is_no_bug(
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("glueft.recipe.load_recipe", fail)
+    assert main.command_line(["validate", "mrpc"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(message) and f"received: {error}\n" in told and "Traceback" not in told
 
 
 def test_a_failure_with_its_remedy_ends_with_2(capsys: Captured) -> None:

@@ -51,6 +51,17 @@ def test_the_runs_own_predictions(finished_run: Path, tmp_path: Path, capsys: Ca
     assert out == "" and f"{len(rows)} rows to {output}" in err
 
 
+def test_fewer_rows_at_once(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
+    wholes = []
+    for rows in ((), ("--batch-size", 1)):
+        out, _ = predict(capsys, finished_run, "--input", SAMPLES / "MRPC" / "dev.tsv", *rows)
+        table = csv.DictReader(io.StringIO(out), delimiter="\t")
+        wholes.append([float(row["probability_equivalent"]) for row in table])
+    assert wholes[0] == pytest.approx(wholes[1], abs=1e-5) and len(wholes[0]) > 1
+    _, err = predict(capsys, finished_run, "--batch-size", 0, "A text.", "Another.", code=2)
+    assert "--batch-size" in err
+
+
 def test_every_format_says_the_same(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
     source = tmp_path / "in.csv"
     source.write_text('label,sentence1,sentence2\n1,"a, b",=1+1\n0,<script>x</script>,d\n')

@@ -178,7 +178,6 @@ def test_signals_where_they_used_to_be_lost(
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.slow  # a process that imports TensorFlow
 def test_ctrl_c_ends_with_130_and_a_record_that_says_so(tiny_bert: Path, tmp_path: Path) -> None:
     with a_long_run(tiny_bert, tmp_path) as process:
         assert process.stdout is not None

@@ -23,12 +23,12 @@ def no_dropout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_parts_of_any_size_give_the_update_of_the_whole(no_dropout: Path) -> None:
-    # 8 rows are 3 + 3 + 2, the last 5 are 3 + 2; 30 are more than there are.
-    compare(no_dropout, (3, 30))
+    # 8 rows are 3 + 3 + 2 or 4 + 4, the last 5 are 3 + 2 or 4 + 1; 30 are more than there are.
+    compare(no_dropout, (3, 4, 30))
 
 
 def test_it_holds_in_regression(no_dropout: Path) -> None:
-    compare(no_dropout, (4,), regression=True)  # 4 + 4, and 4 + 1
+    compare(no_dropout, (3,), regression=True)
 
 
 @pytest.mark.slow

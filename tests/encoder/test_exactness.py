@@ -71,13 +71,13 @@ def test_the_files_other_types_give_the_same(case: str, dtype: str, tmp_path: Pa
     assert close(load(folder)(inputs), logits)
 
 
-# XLA compiles for seconds: BERT's layers are in all families.
+# XLA compiles for seconds, so that of most families is slow: BERT's layers are in all, ALBERT's come in groups.
 @pytest.mark.parametrize(
     ("case", "jit_compile"),
     [
         *((case, False) for case in GRAPHS),
-        ("bert", True),
-        *(pytest.param(case, True, marks=pytest.mark.slow) for case in GRAPHS if case != "bert"),
+        *((case, True) for case in ("bert", "albert-groups")),
+        *(pytest.param(case, True, marks=pytest.mark.slow) for case in GRAPHS if case not in ("bert", "albert-groups")),
     ],
 )
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.function is TensorFlow's")

@@ -144,15 +144,12 @@ def test_check_from_the_command_line(capsys: Captured) -> None:
     assert {finding["state"] for finding in report["checks"]} == {"passed"}
     said = {finding["check"]: finding["said"] for finding in report["checks"]}
     assert said["options"] == "initial_learning_rate = 5e-05, end_factor = 0.5"
-    # A metric needs no Keras.
-    assert command_line(["plugin", "new", "mean_recall", "--kind", "metric"]) == 0
-    module = "glueft-mean-recall/glueft_mean_recall/__init__.py"
-    text = Path(module).read_text().replace("return float(np.mean(recalls))", "return 1 + float(np.mean(recalls))")
+    text = Path(module).read_text().replace("decay_rate=self.options.end_factor", "decay_rate=-1.0")
     Path(module).write_text(text)
-    assert command_line(["plugin", "check", "mean_recall", "--plugin", module]) == 2
+    assert command_line(["plugin", "check", "tail", "--plugin", module]) == 2
     told = capsys.readouterr().out
-    assert "  ✗ value         a value of 1.81667 is outside of its `bounds` (0.0, 1.0)\n" in told
-    assert "  ✓ resampled     20 resamples\n" in told and "\nmean_recall: 2 of 9 checks failed\n" in told
+    assert "  ✗ rates         in a run of 1 steps the learning rate of step 1 is -5e-05" in told
+    assert "  ✓ builds        ExponentialDecay\n" in told and "\ntail: 3 of 10 checks failed\n" in told
 
 
 @pytest.mark.parametrize(

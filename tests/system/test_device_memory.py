@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from glueft.system.device_memory import DeviceMemory, device_memory, take_as_needed
+from glueft.system.device_memory import DeviceMemory, device_memory, take_as_needed, usable_memory
+from glueft.system.nvidia import GPU
 
 GB = 10**9
+HELD = {"bytes_in_use": 2, "peak_bytes_in_use": 4, "pool_bytes": 5, "bytes_limit": 8}
 
 
 def jax(*statistics: dict[str, int] | None) -> Any:
@@ -19,7 +21,7 @@ def jax(*statistics: dict[str, int] | None) -> Any:
 
 
 def tensorflow(*peaks: int) -> Any:
-    info = {f"GPU:{number}": {"current": 0, "peak": peak} for number, peak in enumerate(peaks)}
+    info = {f"GPU:{number}": {"current": 1, "peak": peak} for number, peak in enumerate(peaks)}
     devices = [SimpleNamespace(name=f"/device:{name}") for name in info]
     experimental = SimpleNamespace(get_memory_info=info.__getitem__)
     return SimpleNamespace(config=SimpleNamespace(list_logical_devices=lambda kind: devices, experimental=experimental))
@@ -32,6 +34,7 @@ def torch(*peaks: int) -> Any:
             device_count=lambda: len(peaks),
             get_device_name=lambda number: f"NVIDIA {number}",
             max_memory_allocated=peaks.__getitem__,
+            memory_reserved=lambda number: GB,
             mem_get_info=lambda number: (GB, 8 * GB),
         )
     )
@@ -41,14 +44,13 @@ def torch(*peaks: int) -> Any:
     ("backend", "library", "memory"),
     [
         ("jax", jax(None, None), None),
-        ("jax", jax({"peak_bytes_in_use": 3, "bytes_limit": 9}, {"peak_bytes_in_use": 4, "bytes_limit": 8}),
-         DeviceMemory("NVIDIA H100", 4, 8)),
-        ("jax", jax({"peak_bytes_in_use": 3}), DeviceMemory("NVIDIA H100", 3, None)),
+        ("jax", jax(HELD | {"peak_bytes_in_use": 3}, HELD), DeviceMemory("NVIDIA H100", 4, held=5, limit=8)),
+        ("jax", jax({"bytes_in_use": 2, "peak_bytes_in_use": 3}), DeviceMemory("NVIDIA H100", 3, held=2)),
         ("jax", jax({"bytes_in_use": 3}), None),
         ("tensorflow", tensorflow(), None),
-        ("tensorflow", tensorflow(5, 2), DeviceMemory("GPU:0", 5, None)),
+        ("tensorflow", tensorflow(5, 2), DeviceMemory("GPU:0", 5, held=1)),
         ("torch", torch(), None),
-        ("torch", torch(2, 5), DeviceMemory("NVIDIA 1", 5, 8 * GB)),
+        ("torch", torch(2, 5), DeviceMemory("NVIDIA 1", 5, held=GB, limit=8 * GB)),
         ("numpy", SimpleNamespace(), None),
         (None, SimpleNamespace(), None),
     ],
@@ -84,3 +86,28 @@ def test_memory_is_taken_as_it_is_needed(users: dict[str, str], jax_is_told: dic
     environment = users | {"TF_FORCE_GPU_ALLOW_GROWTH": "false"}
     take_as_needed(environment)
     assert environment["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("statistics", "free", "usable"),
+    [
+        (HELD, {}, 8),
+        (HELD, {"GPU-1": "0"}, 5),  # another process has the rest, and JAX's own limit knows nothing of it
+        (HELD, {"GPU-1": "1", "GPU-2": "0"}, 5),
+        (HELD, {"GPU-1": "[N/A]"}, 8),
+        (HELD | {"bytes_limit": 3 * 2**20}, {"GPU-1": "1", "GPU-2": "2"}, 2**20 + 5),
+        ({"bytes_in_use": 2, "peak_bytes_in_use": 3}, {}, None),
+        (None, {"GPU-1": "1"}, None),
+    ],
+)
+def test_what_other_processes_leave(
+    statistics: dict[str, int] | None, free: dict[str, str], usable: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nvidia_smi(*asked: str) -> list[str]:
+        assert asked[1:] == ("--query-gpu=memory.free", "--format=csv,noheader,nounits")
+        return [free[asked[0].removeprefix("--id=")]]
+
+    monkeypatch.setitem(sys.modules, "jax", jax(statistics))
+    monkeypatch.setattr("glueft.system.device_memory.visible_gpus", lambda environment: [GPU(n, None) for n in free])
+    monkeypatch.setattr("glueft.system.nvidia._ask", nvidia_smi)
+    assert usable_memory("jax") == usable

@@ -18,6 +18,7 @@ from glueft.recipe import load_recipe
 from glueft.terminal.plan_table import plan_tables
 from glueft.terminal.progress import PlainProgress
 from glueft.training.plan import describe_shapes, learning_rates, plan_recipe
+from glueft.training.step_memory import StepMemory
 
 # As the table writes a time: "4.2 s", or "2:05" from two minutes on.
 TIME = r"(\d+\.\d s|\d+:\d\d)"
@@ -99,7 +100,7 @@ def test_the_learning_rates_are_those_of_the_run(plan: Any, result: runner.Resul
 
 def test_the_estimate_has_parts_that_add_up(plan: Any) -> None:
     estimate = plan["estimate"]
-    assert set(estimate) == {"seconds", "peak_memory_bytes", "basis", "probe"}
+    assert set(estimate) == {"seconds", "peak_memory_bytes", "device", "basis", "probe"}
     seconds = estimate["seconds"]
     assert set(seconds) == {
         "setup", "first_step", "compile", "steps", "validation", "train", "evaluate", "total",
@@ -109,6 +110,7 @@ def test_the_estimate_has_parts_that_add_up(plan: Any) -> None:
     assert seconds["total"] == pytest.approx(seconds["setup"] + seconds["train"] + seconds["evaluate"], abs=0.01)
     assert seconds["setup"] < seconds["first_step"]
     assert estimate["peak_memory_bytes"] > 2**20
+    assert estimate["device"] is None, "TensorFlow tells nothing of a CPU"
     probe = estimate["probe"]
     assert (
         f"{probe['train_steps']} training steps and {probe['evaluation_batches']} evaluation batches"
@@ -170,6 +172,29 @@ def test_the_tables(plan: Any) -> None:
     assert "warm-up" in stream.getvalue()
     for absent in ("learning rate", "parameters", "estimate"):
         assert absent not in stream.getvalue()
+
+
+STEP = StepMemory(32, 128, 2 * 2**30, 1024, 3 * 2**30, 0).as_dict()
+ON_GPU = {"name": "NVIDIA H100", "limit_bytes": 70 * 2**30, "peak_memory_bytes": 6 * 2**30, "step": STEP}
+A_STEP = "for 32 rows of 128 tokens: 2.0 GiB for weights and state, 3.0 GiB in between (XLA)"
+
+
+@pytest.mark.parametrize(
+    ("device", "rows"),
+    [
+        (
+            ON_GPU,
+            ["memory of the GPU 6.0 GiB of 70.0 GiB (NVIDIA H100)", f"memory of a step 5.0 GiB of 70.0 GiB {A_STEP}"],
+        ),
+        (ON_GPU | {"limit_bytes": None, "step": None}, ["memory of the GPU 6.0 GiB (NVIDIA H100)"]),
+        (ON_GPU | {"name": None, "peak_memory_bytes": None}, [f"memory of a step 5.0 GiB of 70.0 GiB {A_STEP}"]),
+    ],
+)
+def test_the_memory_of_a_device(plan: Any, device: dict[str, Any], rows: list[str]) -> None:
+    stream = io.StringIO()
+    PlainProgress(stream).tables(*plan_tables(plan | {"estimate": plan["estimate"] | {"device": device}}))
+    shown = [re.sub(r" +", " ", line).strip() for line in stream.getvalue().splitlines()]
+    assert [line for line in shown if line.startswith("memory of")] == rows
 
 
 @pytest.mark.parametrize(

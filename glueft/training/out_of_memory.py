@@ -1,0 +1,154 @@
+"""Says which batches fit where memory ran out. Importing this module imports neither Keras nor a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from glueft.errors import GlueftError, TrainingError
+from glueft.files import size
+from glueft.plugin.attribution import AttributedError
+from glueft.runs.how_far import less_memory
+from glueft.system.device_memory import device_memory
+from glueft.system.interruption import received
+from glueft.system.memory_errors import NoMemory, no_memory
+from glueft.text import counted
+from glueft.training.backend import keras_backend
+from glueft.training.step_memory import Fit, StepMemory, fit_of_prediction, fit_of_training
+
+if TYPE_CHECKING:
+    from glueft.data.batches import EvaluationBatches
+    from glueft.encoder.classifier import Classifier
+    from glueft.recipe import Recipe
+    from glueft.training.session import Session
+
+ELSEWHERE = "end other programs"
+# A GPU may have room enough in all and none in one piece: JAX takes its memory as it needs it.
+ELSEWHERE_ON_GPU = (
+    "end what else holds memory there (nvidia-smi lists it), or set XLA_PYTHON_CLIENT_PREALLOCATE=true, with which JAX "
+    "takes its memory in one piece"
+)
+SMALLER_MODEL = "take shorter rows (data.max_length) or a smaller checkpoint"
+
+
+def no_memory_in(error: BaseException) -> NoMemory | None:
+    """Return what an error says of memory that ran out, also one that names the plugin in whose code it did."""
+    if isinstance(error, AttributedError) and error.__cause__ is not None:
+        error = error.__cause__
+    return no_memory(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
+
+
+def out_of_training(recipe: Recipe, session: Session | None, said: NoMemory) -> TrainingError:
+    """Return the error of a run whose memory ran out.
+
+    Args:
+        recipe: of the run.
+        session: None if its model was not loaded yet.
+        said: by a library.
+    """
+    if session is None:
+        return _error(
+            said,
+            " before the training began",
+            "memory for the rows, the model and its optimizer",
+            "end other programs, choose a smaller checkpoint, or take fewer rows (data.limit_train)",
+        )
+    fit = None if said.of_machine else _told(lambda: fit_of_training(session))
+    if fit is not None and fit.best is not fit.whole:
+        return _error(said, "", _most(fit), _less(recipe, fit), _needs(fit.whole))
+    less = f"in less, and in less again where that does not fit: {less_memory(recipe.tables())}"
+    if fit is None:
+        expected = "memory for the model, its optimizer and a batch"
+        return _error(said, "", expected, f"start the run anew {less}")
+    return _error(said, "", _most(fit), f"{_elsewhere()}; or start the run anew {less}", _needs(fit.whole))
+
+
+def refuse_too_large(session: Session) -> Fit | None:
+    """Return XLA's account of a training step; None where there is none. The model of the session is loaded.
+
+    Raises:
+        TrainingError: it does not fit.
+    """
+    fit = _told(lambda: fit_of_training(session))
+    if fit is not None and fit.best is not fit.whole:
+        raise TrainingError(
+            "the batches of the training do not fit into memory",
+            expected=_most(fit),
+            received=_needs(fit.whole),
+            fix=_less(session.recipe, fit),
+        )
+    return fit
+
+
+@contextmanager
+def memory_for_prediction(model: Classifier, batches: EvaluationBatches) -> Iterator[None]:
+    """Say in a block that predicts batches how many rows at once fit, where memory runs out.
+
+    Raises:
+        TrainingError: it has run out.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = no_memory_in(error)
+        if said is None:
+            raise
+        raise _out_of_prediction(model, batches, said) from error
+
+
+def _out_of_prediction(model: Classifier, batches: EvaluationBatches, said: NoMemory) -> TrainingError:
+    rows, length = (int(number) for number in batches.measures()[:, :2].max(axis=0))
+    fit = None if said.of_machine else _told(lambda: fit_of_prediction(model, batches))
+    where, fewer = " in a prediction", rows // 2
+    if fit is not None and fit.best is not fit.whole:
+        fewer = 0 if fit.best is None else fit.best.rows
+    fix = SMALLER_MODEL
+    if fewer:
+        fix = (
+            f"predict fewer rows at once: --set training.evaluation_batch_size={fewer}, or --batch-size {fewer} in "
+            "glueft predict"
+        )
+    if fit is None:
+        return _error(said, where, f"memory for {counted(rows, 'row')} of {length} tokens at once", fix)
+    if fit.best is fit.whole:
+        fix = f"{_elsewhere()}; or {fix}"
+    return _error(said, where, _most(fit), fix, _needs(fit.whole))
+
+
+def _most(fit: Fit) -> str:
+    return f"at most {size(fit.limit)} in use at once"
+
+
+def _needs(step: StepMemory) -> str:
+    rows = counted(step.rows, "row")
+    return f"{size(step.total_bytes)} for {rows} of {step.length} tokens at once, by the account of XLA's compiler"
+
+
+def _less(recipe: Recipe, fit: Fit) -> str:
+    if fit.best is None:
+        return f"{SMALLER_MODEL}, or train less of it (model.freeze, model.lora_rank)"
+    training, rows = recipe.training, fit.best.rows
+    steps = training.batch_size * training.gradient_accumulation_steps // rows
+    return (
+        f"train with the largest batches that fit, {steps} for each update, so that the updates stay the same: "
+        f"--set training.batch_size={rows} --set training.gradient_accumulation_steps={steps} "
+        f"({size(fit.best.total_bytes)})"
+    )
+
+
+def _elsewhere() -> str:
+    return ELSEWHERE if device_memory(keras_backend()) is None else ELSEWHERE_ON_GPU
+
+
+def _told(find: Callable[[], Fit | None]) -> Fit | None:
+    """What XLA says; None where it cannot say it, such as where the machine has no memory left to compile."""
+    try:
+        return None if received() else find()
+    except Exception:
+        return None
+
+
+def _error(said: NoMemory, where: str, expected: str, fix: str, needs: str = "") -> TrainingError:
+    received = "; ".join(filter(None, [needs, said.line]))
+    return TrainingError(f"{said.message}{where}", expected=expected, received=received, fix=fix)
