@@ -19,7 +19,7 @@ from glueft.environment import list_devices
 from glueft.system.device_memory import PREALLOCATE, take_as_needed
 
 # The import of TensorFlow from a slow disk, and then the start of the driver, take tens of seconds.
-SECONDS = 60.0
+SECONDS = 90.0
 # After this the user is told what is waited for.
 TOLD_AFTER = 5.0
 # A process that is killed may hang in the driver of a device.

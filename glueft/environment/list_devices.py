@@ -12,6 +12,8 @@ from typing import Any
 
 
 def tensorflow() -> tuple[str, list[dict[str, Any]]]:
+    # It imports these if they are installed, which takes as long as the rest.
+    sys.modules.update(dict.fromkeys(("jax", "matplotlib", "sklearn")))  # type: ignore[arg-type]
     import tensorflow as library
 
     found = []
