@@ -231,7 +231,7 @@ def _engine(setting: str, answer: Answer | None = None) -> Engine:
         chosen = choose_backend(setting, known)
         refuse_missing(chosen.value)
     except GlueftError as error:
-        return Engine(None, error.message, fix=error.fix)
+        return Engine(None, f"{error.message} (expected {error.expected})", fix=error.fix)
     device = None if answer is None or answer.failure else _device(answer)
     precision = choose_precision(AUTO, chosen.value, known, device=device)
     reason = chosen.reason if setting == AUTO else "it was asked for"

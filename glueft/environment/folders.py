@@ -68,7 +68,8 @@ def folders(environment: Mapping[str, str]) -> list[Folder]:
 def _folder(holds: str, path: Path, *, is_measured: bool) -> Folder:
     size, is_whole = _size(path) if is_measured and path.is_dir() else (None, True)
     there = next(place for place in (path, *path.parents) if place.exists())
-    return Folder(holds, str(path), size, is_whole, free_bytes(there), os.access(there, os.W_OK | os.X_OK))
+    can_write = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    return Folder(holds, str(path), size, is_whole, free_bytes(there), can_write)
 
 
 def _size(folder: Path) -> tuple[int, bool]:

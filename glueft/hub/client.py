@@ -225,7 +225,10 @@ def reach_hub() -> Reach:
     """Ask the hub for its front page, unless offline mode is set."""
     from huggingface_hub import constants, get_token
 
-    token = token_source() if get_token() else None
+    try:
+        token = token_source() if get_token() else None
+    except OSError:  # HF_HOME is no folder, or not for this user
+        token = None
     reason = offline_reason("model")
     if reason:
         return Reach(constants.ENDPOINT, None, reason, token)

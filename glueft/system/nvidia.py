@@ -184,15 +184,27 @@ def _ask(*arguments: str) -> list[str]:
     return done.stdout.splitlines() if done is not None and done.returncode == 0 else []
 
 
+# Whether nvidia-smi has hung: this process asks it no more.
+_hangs = False
+
+
 def _run(*arguments: str) -> subprocess.CompletedProcess[str] | None:
     """Run nvidia-smi; None where it is not installed.
 
     Raises:
         TimeoutExpired: it hangs.
     """
+    global _hangs
+    if _hangs:
+        raise subprocess.TimeoutExpired(PROGRAMS[0], SECONDS)
     for program in PROGRAMS:
-        with suppress(OSError):
+        try:
             return subprocess.run(
                 [program, *arguments], capture_output=True, text=True, timeout=SECONDS, errors="replace"
             )
+        except subprocess.TimeoutExpired:
+            _hangs = True
+            raise
+        except OSError:
+            continue
     return None
