@@ -12,8 +12,8 @@ GPU 0: NVIDIA H100 80GB HBM3 (UUID: {FIRST})
 GPU 1: Tesla T4 (UUID: {SECOND})
 """
 ANSWER = f"""\
-0, {FIRST}, 81920, 580.95.05, NVIDIA H100 80GB HBM3, Disabled, 9.0
-1, {SECOND}, [N/A], 580.95.05, Tesla T4, [N/A], 7.5
+0, {FIRST}, 81920, 81000, 580.95.05, NVIDIA H100 80GB HBM3, Disabled, 9.0
+1, {SECOND}, [N/A], [N/A], 580.95.05, Tesla T4, [N/A], 7.5
 """
 
 

@@ -23,6 +23,8 @@ OLDEST_FOR_JAX = {12: (5, 2), 13: (7, 5)}
 ROOM = 2**30
 # Docker's own /dev/shm; GPUs that train together exchange their gradients through it.
 SMALL_SHARED_MEMORY = 64 * 2**20
+# A GPU of whose memory less is free is in use by others.
+FREE_PART = 0.5
 # As Keras itself sets them.
 FLOATX, EPSILON = "float32", 1e-7
 # Keras's own, for trying a script; it warns of them, and glueft hides that.
@@ -75,7 +77,7 @@ def backend_fails(facts: Facts) -> list[Finding]:
 
 def gpu_without_driver(facts: Facts) -> list[Finding]:
     if facts.nvidia_smi is not None:
-        fix = "restart the machine if its driver was updated, or install the driver; " + START_OF_A_CONTAINER
+        fix = "restart the machine if its driver hangs or was updated, or install the driver; " + START_OF_A_CONTAINER
         return [Finding("nvidia_smi_fails", f"nvidia-smi fails: {facts.nvidia_smi}", fix)]
     count = facts.accelerators.get("NVIDIA GPU", 0)
     if not count or facts.installed_gpus:
@@ -162,6 +164,17 @@ def gpu_not_used(facts: Facts) -> list[Finding]:
     if "LD_LIBRARY_PATH" in facts.variables:
         fix = f"unset LD_LIBRARY_PATH, which may lead to other libraries of CUDA; or {fix}"
     return [Finding("gpu_not_used", f"{title} does not see {there}{said}", fix)]
+
+
+def gpu_in_use(facts: Facts) -> list[Finding]:
+    """Other processes hold most of a GPU's memory."""
+    found = []
+    for gpu in facts.gpus:
+        if gpu.memory is not None and gpu.free is not None and gpu.free < FREE_PART * gpu.memory:
+            problem = f"of {size(gpu.memory)} of {gpu.model or gpu.name}, {size(gpu.free)} are free: others use it too"
+            fix = f"look at `nvidia-smi` for the processes, or name another GPU with {VARIABLE}"
+            found.append(Finding("gpu_in_use", problem, fix))
+    return found
 
 
 def fewer_gpus(facts: Facts) -> list[Finding]:
@@ -270,7 +283,8 @@ WHERE = {
 }
 
 CHECKS: tuple[Callable[[Facts], list[Finding]], ...] = (
-    no_backend, backend_fails, gpu_without_driver, gpus_hidden, driver_too_old, gpu_too_old, gpu_not_used, fewer_gpus,
+    no_backend, backend_fails, gpu_without_driver, gpus_hidden, driver_too_old, gpu_too_old, gpu_not_used, gpu_in_use,
+    fewer_gpus,
     packages_misfit, plugins_fail, trainings_cut_short, keras_file_unusual, hub_out_of_reach, folders_unusable,
 )  # fmt: skip
 

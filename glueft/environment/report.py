@@ -80,6 +80,7 @@ def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
     hidden = len(facts.installed_gpus) - len(facts.gpus)
     for number, gpu in enumerate(facts.gpus):
         memory = "memory unknown" if gpu.memory is None else size(gpu.memory)
+        memory += "" if gpu.free is None else f" ({size(gpu.free)} free)"
         capability = f"compute capability {_capability(gpu) or 'unknown'}"
         yield f"GPU {number}", f"{gpu.model or 'NVIDIA GPU'}, {memory}, {capability}"
     if hidden > 0:

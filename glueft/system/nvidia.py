@@ -22,7 +22,7 @@ PROGRAMS = ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")
 DRIVER = Path("/proc/driver/nvidia")
 
 # Asked of nvidia-smi for each GPU. One that does not know a field, `compute_cap` before driver 510, answers nothing.
-FIELDS = ("index", "uuid", "memory.total", "driver_version", "name", "mig.mode.current", "compute_cap")
+FIELDS = ("index", "uuid", "memory.total", "memory.free", "driver_version", "name", "mig.mode.current", "compute_cap")
 OLD_FIELDS = FIELDS[:-2]
 # Answers to `mig.mode.current` of a GPU that is not divided.
 WHOLE = ("Disabled", "[N/A]")
@@ -38,6 +38,7 @@ class GPU:
         model: such as "NVIDIA H100 80GB HBM3"; None if unknown.
         compute_capability: such as (9, 0); None if unknown.
         driver: the driver's version, such as "580.95.05"; None if unknown.
+        free: bytes that no process holds now; None if unknown.
     """
 
     name: str
@@ -45,6 +46,7 @@ class GPU:
     model: str | None = None
     compute_capability: tuple[int, int] | None = None
     driver: str | None = None
+    free: int | None = None
 
 
 def visible_gpus(environment: Mapping[str, str]) -> list[GPU]:
@@ -94,6 +96,7 @@ def _any_of(gpus: list[GPU]) -> GPU:
         memory=min((gpu.memory for gpu in gpus if gpu.memory is not None), default=None),
         model=models.pop() if len(models) == 1 else None,
         compute_capability=min((gpu.compute_capability for gpu in gpus if gpu.compute_capability), default=None),
+        free=None,
     )
 
 
@@ -121,16 +124,20 @@ def _told_by_nvidia_smi() -> list[tuple[str, GPU]]:
 
 
 def _gpu(facts: Mapping[str, str]) -> GPU:
-    memory, capability = facts.get("memory.total", ""), facts.get("compute_cap", "")
     model, driver = facts.get("name", ""), facts.get("driver_version", "")
-    major, _, minor = capability.partition(".")
+    major, _, minor = facts.get("compute_cap", "").partition(".")
     return GPU(
         facts["uuid"],
-        int(memory) * 2**20 if memory.isdecimal() else None,
+        _bytes(facts.get("memory.total", "")),
         None if model.startswith("[") else model or None,
         (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else None,
         driver if re.match(r"\d", driver) else driver_version(),
+        _bytes(facts.get("memory.free", "")),
     )
+
+
+def _bytes(mebibytes: str) -> int | None:
+    return int(mebibytes) * 2**20 if mebibytes.isdecimal() else None
 
 
 def _listed(whole: Mapping[str, GPU]) -> list[tuple[str, GPU]]:
@@ -143,7 +150,7 @@ def _listed(whole: Mapping[str, GPU]) -> list[tuple[str, GPU]]:
             index, gpu = found[-1]
             if gpu.name.startswith("GPU-"):
                 found.pop()  # a GPU that is divided cannot be used as a whole
-            found.append((index, replace(gpu, name=part[2], memory=int(part[1]) * 10**9)))
+            found.append((index, replace(gpu, name=part[2], memory=int(part[1]) * 10**9, free=None)))
     return found
 
 

@@ -18,7 +18,7 @@ from glueft.system.nvidia import GPU
 from glueft.training.keras_file import KerasFile
 
 GIB = 2**30
-H100 = GPU("GPU-1", 80 * GIB, "NVIDIA H100 80GB HBM3", (9, 0), "580.95.05")
+H100 = GPU("GPU-1", 80 * GIB, "NVIDIA H100 80GB HBM3", (9, 0), "580.95.05", 79 * GIB)
 SEEN = {"kind": "gpu", "model": "NVIDIA H100 80GB HBM3", "memory": 60 * GIB, "compute_capability": "9.0"}
 CPU = {"kind": "cpu", "model": None, "memory": None, "compute_capability": None}
 WELL = Facts(
@@ -96,8 +96,8 @@ def test_where_all_is_well() -> None:
         (
             {**NO_GPU, "nvidia_smi": "Failed to initialize NVML: Driver/library version mismatch"},
             "nvidia-smi fails: Failed to initialize NVML: Driver/library version mismatch",
-            "restart the machine if its driver was updated, or install the driver; a container is started with `docker "
-            "run --gpus all`, a SLURM job with --gpus=1",
+            "restart the machine if its driver hangs or was updated, or install the driver; a container is started "
+            "with `docker run --gpus all`, a SLURM job with --gpus=1",
         ),
         (
             {**NO_GPU, "accelerators": {"NVIDIA GPU": 2}},
@@ -161,6 +161,11 @@ def test_where_all_is_well() -> None:
             },
             "JAX does not see NVIDIA H100 80GB HBM3: cuInit fails; no device",
             f"unset LD_LIBRARY_PATH, which may lead to other libraries of CUDA; or {JAX_CUDA}",
+        ),
+        (
+            {"gpus": [replace(H100, free=3 * GIB)]},
+            "of 80.0 GiB of NVIDIA H100 80GB HBM3, 3.0 GiB are free: others use it too",
+            "look at `nvidia-smi` for the processes, or name another GPU with CUDA_VISIBLE_DEVICES",
         ),
         (
             {"gpus": [H100, H100]},
@@ -248,13 +253,14 @@ def test_the_report() -> None:
     )
     wrong = [Finding("one", "the hub is away", "wait"), Finding("two", "word " * 30, "do this " * 20)]
     lines = report_lines(changed, wrong)
-    assert lines[:17] == [
+    assert lines[:18] == [
         "machine",
         "  glueft          1.0, Python 3.12.3 (/usr/bin/python3)",
         "  system          Linux-6.8",
         "  processor       AMD EPYC, 16 of 64 cores",
         "  memory          128.0 GiB, 100.0 GiB free",
-        "  GPU 0           NVIDIA H100 80GB HBM3, 80.0 GiB, compute capability 9.0",
+        "  GPU 0           NVIDIA H100 80GB HBM3, 80.0 GiB (79.0 GiB free), compute",
+        "                  capability 9.0",
         "  GPU 1           NVIDIA GPU, memory unknown, compute capability unknown",
         "  hidden          2 GPUs, by CUDA_VISIBLE_DEVICES",
         "  driver          NVIDIA 580.95.05",

@@ -13,7 +13,7 @@ from fake_nvidia_smi import ANSWER, FIRST, SECOND, put_nvidia_smi
 from glueft.system import nvidia
 from glueft.system.nvidia import GPU, driver_version, failure, installed_gpus, visible_gpus
 
-GB, GIB = 10**9, 2**30
+GB, GIB, MIB = 10**9, 2**30, 2**20
 DIVIDED = f"""\
 GPU 0: NVIDIA H100 80GB HBM3 (UUID: {FIRST})
   MIG 1g.10gb     Device  0: (UUID: MIG-c6d4f1ef-0001)
@@ -21,10 +21,10 @@ GPU 0: NVIDIA H100 80GB HBM3 (UUID: {FIRST})
 GPU 1: Tesla T4 (UUID: {SECOND})
 """
 OLD_ANSWER = f"""\
-0, {FIRST}, 81920, 470.82.01, NVIDIA H100 80GB HBM3
-1, {SECOND}, 15360, 470.82.01, Tesla T4
+0, {FIRST}, 81920, 80000, 470.82.01, NVIDIA H100 80GB HBM3
+1, {SECOND}, 15360, 15000, 470.82.01, Tesla T4
 """
-H100 = GPU(FIRST, 80 * GIB, "NVIDIA H100 80GB HBM3", (9, 0), "580.95.05")
+H100 = GPU(FIRST, 80 * GIB, "NVIDIA H100 80GB HBM3", (9, 0), "580.95.05", 81000 * MIB)
 T4 = GPU(SECOND, None, "Tesla T4", (7, 5), "580.95.05")
 
 PutNvidiaSMI = Callable[..., Path]
@@ -64,8 +64,8 @@ def test_the_parts_of_a_divided_one(nvidia_smi: PutNvidiaSMI) -> None:
 
 def test_an_old_one_that_knows_no_compute_capability(nvidia_smi: PutNvidiaSMI) -> None:
     old = [
-        GPU(FIRST, 80 * GIB, "NVIDIA H100 80GB HBM3", None, "470.82.01"),
-        GPU(SECOND, 15 * GIB, "Tesla T4", None, "470.82.01"),
+        GPU(FIRST, 80 * GIB, "NVIDIA H100 80GB HBM3", None, "470.82.01", 80000 * MIB),
+        GPU(SECOND, 15 * GIB, "Tesla T4", None, "470.82.01", 15000 * MIB),
     ]
     nvidia_smi(OLD_ANSWER, fields=nvidia.OLD_FIELDS)
     assert visible_gpus({}) == old
@@ -74,7 +74,7 @@ def test_an_old_one_that_knows_no_compute_capability(nvidia_smi: PutNvidiaSMI) -
 
 
 def test_what_it_does_not_know_is_none(nvidia_smi: PutNvidiaSMI) -> None:
-    nvidia_smi(f"0, {FIRST}, [Insufficient Permissions], [N/A], [Unknown Error], Disabled, [N/A]\n")
+    nvidia_smi(f"0, {FIRST}, [Insufficient Permissions], [N/A], [N/A], [Unknown Error], Disabled, [N/A]\n")
     assert visible_gpus({}) == [GPU(FIRST, None)]
 
 
