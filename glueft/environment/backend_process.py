@@ -25,7 +25,7 @@ TOLD_AFTER = 5.0
 # A process that is killed may hang in the driver of a device.
 KILL_SECONDS = 2.0
 # Lines that a backend logs of its devices; at most so many are kept, and of each so many characters.
-OF_DEVICES = re.compile(r"cuda|cudnn|cuinit|\bgpu|nvidia|driver|dlopen|libnv|rocm|tpu", re.IGNORECASE)
+OF_DEVICES = re.compile(r"error:|cuda|cudnn|cuinit|\bgpu|nvidia|driver|dlopen|libnv|rocm|tpu", re.IGNORECASE)
 LINES, CHARACTERS = 6, 300
 # What stands before the words of a logged line: time, process, level, file.
 LOG_PREFIX = re.compile(
@@ -96,9 +96,9 @@ class BackendProcess:
                 out, log = self._process.communicate(timeout=self._left(seconds))
         except subprocess.TimeoutExpired:
             return self._failed(f"it does not answer in {seconds:g} s")
-        lines = [LOG_PREFIX.sub("", line).strip()[:CHARACTERS] for line in log.splitlines()]
-        lines = [line for line in lines if line]
-        messages = tuple(dict.fromkeys(line for line in lines if OF_DEVICES.search(line)))[-LINES:]
+        # What is indented is code, in the middle of a traceback.
+        lines = [LOG_PREFIX.sub("", line).strip()[:CHARACTERS] for line in log.splitlines() if line[:1].strip()]
+        messages = tuple(dict.fromkeys(filter(OF_DEVICES.search, lines)))[-LINES:]
         code = self._process.returncode
         if code == 0:
             with suppress(ValueError, TypeError, KeyError):

@@ -17,7 +17,7 @@ import os, sys, types
 print("PyTorch says hello")
 print("2026-11-26 15:00:00.123: E external/xla/cuda_platform.cc:51] failed call to cuInit: no device", file=sys.stderr)
 print("W0000 00:00:1764169263.5 123 gpu_device.cc:2430] Cannot dlopen some GPU libraries.", file=sys.stderr)
-print("of no interest", file=sys.stderr)
+print("of no interest\\n  a_line_of_code(cuda)\\nRuntimeError: Unable to load cuDNN", file=sys.stderr)
 assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 __version__ = "2.11.0+cu130"
 
@@ -29,6 +29,9 @@ class cuda:
     def get_device_properties(number):
         return types.SimpleNamespace(name="NVIDIA H100", total_memory=80 * 2**30, major=9, minor=0)
 """
+
+
+NO_CUDNN = "RuntimeError: Unable to load cuDNN"
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_devices_and_what_is_logged_of_them(torch: Path) -> None:
     device = {"kind": "gpu", "model": "NVIDIA H100", "memory": 80 * 2**30, "compute_capability": "9.0"}
     told = answer()
     assert (told.version, told.devices, told.failure) == ("2.11.0+cu130", [device], None)
-    assert told.messages == ("failed call to cuInit: no device", "Cannot dlopen some GPU libraries.")
+    assert told.messages == ("failed call to cuInit: no device", "Cannot dlopen some GPU libraries.", NO_CUDNN)
     assert 0 < told.seconds < 30
 
 
