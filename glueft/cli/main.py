@@ -178,7 +178,10 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
         if said is not None:
             return _tell(str(_memory_fault(said)), FIXABLE)
         say(*traceback.format_exc().rstrip("\n").split("\n"), stream=sys.stderr)
-        return _tell("this is a bug in glueft or in a plugin; please report it with the lines above", BUG)
+        return _tell(
+            "this is a bug in glueft or in a plugin; please report it with the lines above and those of `glueft env`",
+            BUG,
+        )
     return code if isinstance(code, int) else DONE
 
 

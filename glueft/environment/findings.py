@@ -13,6 +13,7 @@ from glueft.environment.facts import Facts
 from glueft.files import size
 from glueft.system.nvidia import VARIABLE
 from glueft.text import counted, quoted
+from glueft.training.engine_choice import AUTO
 from glueft.training.installed_backends import JAX_PLATFORMS, PIP_CUDA, TITLES
 
 # The first number of the oldest driver that a CUDA of this major version runs on, and the oldest compute capability
@@ -25,6 +26,9 @@ ROOM = 2**30
 SMALL_SHARED_MEMORY = 64 * 2**20
 # A GPU of whose memory less is free is in use by others.
 FREE_PART = 0.5
+# What `JAX_PLATFORMS` calls NVIDIA's.
+NVIDIA = {"cuda", "gpu"}
+KERAS_BACKEND = "KERAS_BACKEND"
 # As Keras itself sets them.
 FLOATX, EPSILON = "float32", 1e-7
 # Keras's own, for trying a script; it warns of them, and glueft hides that.
@@ -148,22 +152,23 @@ def gpu_not_used(facts: Facts) -> list[Finding]:
         return []  # that is why
     there = facts.gpus[0].model or "an NVIDIA GPU"
     limited = next((name for name in JAX_PLATFORMS if facts.variables.get(name)), None)
-    if backend == "jax" and limited and not {"cuda", "gpu"} & {*facts.variables[limited].split(",")}:
+    is_jax = backend == "jax" or (facts.setting == AUTO and KERAS_BACKEND not in facts.variables)
+    if limited and is_jax and facts.cuda.get("jax") and not NVIDIA & {*facts.variables[limited].split(",")}:
         problem, fix = f"{limited}={quoted(facts.variables[limited])} keeps JAX from the GPU", f"unset {limited}"
         return [Finding("gpu_not_used", problem, fix)]
-    title = TITLES.get(backend, backend)
+    title, fix = TITLES.get(backend, backend), _install(facts, backend)
     if facts.cuda.get(backend) is None:
         problem = f"{title} is installed for the processor alone, and {there} is not used"
-        return [Finding("gpu_not_used", problem, _install(backend))]
-    if facts.backend is None:
-        if backend in facts.with_cuda:
-            return []
-        return [Finding("gpu_not_used", f"{title} lacks libraries of CUDA, and {there} is not used", _install(backend))]
-    said = f": {'; '.join(facts.backend.messages[-2:])}" if facts.backend.messages else ""
-    fix = _install(backend)
-    if "LD_LIBRARY_PATH" in facts.variables:
-        fix = f"unset LD_LIBRARY_PATH, which may lead to other libraries of CUDA; or {fix}"
-    return [Finding("gpu_not_used", f"{title} does not see {there}{said}", fix)]
+    elif facts.backend is None and backend in facts.with_cuda:
+        return []  # nothing is known against it
+    elif facts.backend is None:
+        problem = f"{title} lacks libraries of CUDA, and {there} is not used"
+    else:
+        said = f": {'; '.join(facts.backend.messages[-2:])}" if facts.backend.messages else ""
+        problem = f"{title} does not see {there}{said}"
+        if "LD_LIBRARY_PATH" in facts.variables:
+            fix = f"unset LD_LIBRARY_PATH, which may lead to other libraries of CUDA; or {fix}"
+    return [Finding("gpu_not_used", problem, fix)]
 
 
 def gpu_in_use(facts: Facts) -> list[Finding]:
@@ -304,9 +309,11 @@ def _sees_gpus(facts: Facts) -> bool:
     return facts.backend is not None and any(device["kind"] != "cpu" for device in facts.backend.devices)
 
 
-def _install(backend: str) -> str:
-    """How the backend, or JAX, is installed with CUDA."""
+def _install(facts: Facts, backend: str) -> str:
+    """What to do for a backend that can use the GPU."""
+    if facts.system.startswith("Windows") and backend != "torch":
+        return "run glueft in WSL 2: JAX and TensorFlow use GPUs on Linux alone"
+    if backend != "jax" and "jax" in facts.with_cuda:
+        return f"take JAX, which is installed with CUDA: unset {KERAS_BACKEND}, or add --backend jax"
     jax = PIP_CUDA["jax"]
-    return (
-        jax if backend in ("jax", "") else f"{jax}, or for {TITLES.get(backend, backend)}: {PIP_CUDA.get(backend, jax)}"
-    )
+    return jax if backend == "jax" else f"{jax}, or for {TITLES.get(backend, backend)}: {PIP_CUDA.get(backend, jax)}"

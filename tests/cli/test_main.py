@@ -178,7 +178,9 @@ def test_a_bug_keeps_its_traceback_and_ends_with_1(monkeypatch: pytest.MonkeyPat
     assert main.command_line(["validate", "mrpc"]) == 1
     told = capsys.readouterr().err
     assert "Traceback" in told and "ZeroDivisionError: in the depths" in told
-    assert told.endswith("this is a bug in glueft or in a plugin; please report it with the lines above\n")
+    assert told.endswith(
+        "this is a bug in glueft or in a plugin; please report it with the lines above and those of `glueft env`\n"
+    )
 
 
 @pytest.mark.parametrize(

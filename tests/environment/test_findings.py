@@ -140,6 +140,21 @@ def test_where_all_is_well() -> None:
             "unset JAX_PLATFORMS",
         ),
         (
+            {"variables": {"JAX_PLATFORMS": "cpu"}, "engine": Engine("tensorflow", ""), "with_cuda": (), **BLIND},
+            'JAX_PLATFORMS="cpu" keeps JAX from the GPU',
+            "unset JAX_PLATFORMS",
+        ),
+        (
+            {"engine": Engine("tensorflow", ""), "backend": None},
+            "TensorFlow lacks libraries of CUDA, and NVIDIA H100 80GB HBM3 is not used",
+            "take JAX, which is installed with CUDA: unset KERAS_BACKEND, or add --backend jax",
+        ),
+        (
+            {"cuda": {"jax": None}, "with_cuda": (), "system": "Windows-11-10.0", **BLIND},
+            "JAX is installed for the processor alone, and NVIDIA H100 80GB HBM3 is not used",
+            "run glueft in WSL 2: JAX and TensorFlow use GPUs on Linux alone",
+        ),
+        (
             {"cuda": {"jax": None}, "with_cuda": (), **BLIND},
             "JAX is installed for the processor alone, and NVIDIA H100 80GB HBM3 is not used",
             JAX_CUDA,
