@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glueft.runs.environment import RECORDED_PACKAGES
+from glueft.training.installed_backends import TRAINING_BACKENDS
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -49,7 +50,8 @@ def installed_packages() -> dict[str, str]:
 def misfits(packages: Container[str]) -> list[Misfit]:
     """Return what glueft, Keras and the backends among some packages ask for and do not get.
 
-    What an extra asks for may be missing; of NVIDIA's libraries the version counts, if they are there.
+    What an extra asks for may be missing, and so may a backend; of NVIDIA's libraries the version counts, if they are
+    there.
     """
     found = []
     for package in ("glueft", "keras", *BACKEND_PACKAGES):
@@ -57,6 +59,8 @@ def misfits(packages: Container[str]) -> list[Misfit]:
             installed = _version(need.name)
             if is_extra and (installed is None or not need.name.startswith(NVIDIA)):
                 continue
+            if installed is None and need.name in TRAINING_BACKENDS:
+                continue  # another one may be used
             if installed is None or not need.specifier.contains(installed, prereleases=True):
                 found.append(Misfit(package, f"{need.name}{need.specifier}", installed))
     return found

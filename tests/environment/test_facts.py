@@ -36,6 +36,7 @@ def test_packages_and_those_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.
         'nvidia-nccl-cu13>=2; extra == "with-cuda"',
     )  # fmt: skip
     put_package(tmp_path, "nvidia-cudnn-cu13", "9.1.0")
+    put_package(tmp_path, "glueft", "1.0", "tensorflow>=2.21")
     put_package(tmp_path, "unknown-to-glueft", "1.0", "nothing>=5")
 
     def only_here(name: str) -> importlib.metadata.Distribution:
@@ -46,7 +47,8 @@ def test_packages_and_those_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(importlib.metadata.Distribution, "from_name", staticmethod(only_here))
     installed = installed_packages()
     assert installed == {
-        "jax": "0.10.2", "jaxlib": "0.9.0", "jax-cuda13-plugin": "0.10.2", "nvidia-cudnn-cu13": "9.1.0",
+        "glueft": "1.0", "jax": "0.10.2", "jaxlib": "0.9.0", "jax-cuda13-plugin": "0.10.2",
+        "nvidia-cudnn-cu13": "9.1.0",
     }  # fmt: skip
     assert misfits(installed) == [
         Misfit("jax", "jaxlib<=0.10.2,>=0.10.1", "0.9.0"),
