@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -70,15 +71,39 @@ def collate(encoded: Encoded, rows: NDArray[np.int64], buckets: NDArray[np.int64
     }
 
 
+@dataclass(frozen=True)
+class Filling:
+    """How batches are filled up, so that each has the same number of rows and one program serves all of a length.
+
+    Attributes:
+        parts: of a batch, which go through the model one after the other.
+        rows: the most rows of a part.
+        size: the rows of a part with those that fill it up. They weigh 0.
+    """
+
+    parts: int
+    rows: int
+    size: int
+
+    def fill(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the rows of a filled batch and their weights, (parts * size,) each; the last row fills it up."""
+        part, place = np.divmod(np.arange(self.parts * self.size), self.size)
+        source = part * self.rows + place
+        real = (place < self.rows) & (source < len(rows))
+        return rows[np.minimum(source, len(rows) - 1)], real.astype(np.float32)
+
+
 class Batches:
     """Batches of a split, in the order of `plan`.
 
     Attributes:
         plan: the rows of each batch.
         buckets: the padded lengths, ascending; None to pad each batch to its longest row.
+        filling: how batches are filled up; None for those that have their own rows alone.
     """
 
     buckets: NDArray[np.int64] | None = None
+    filling: Filling | None = None
     epochs = 1
 
     def __init__(self, encoded: Encoded, plan: Plan) -> None:
@@ -88,12 +113,22 @@ class Batches:
         return len(self.plan)
 
     def measures(self) -> NDArray[np.int64]:
-        """Return the rows, the padded length and the tokens without padding of each batch: (batches, 3)."""
+        """Return the rows, the padded length and the tokens without padding of each batch: (batches, 3).
+
+        Rows that fill it up do not count.
+        """
         rows = np.array([len(batch) for batch in self.plan])
         starts = np.cumsum(rows) - rows
         lengths = self.encoded.lengths[np.concatenate(self.plan)]
         padded = padded_length(np.maximum.reduceat(lengths, starts), self.buckets)
         return np.stack([rows, padded, np.add.reduceat(lengths, starts)], axis=1)
+
+    def shapes(self) -> NDArray[np.int64]:
+        """Return the rows, those that fill it up included, and the padded length of each batch: (batches, 2)."""
+        shapes = self.measures()[:, :2]
+        if self.filling is not None:
+            shapes[:, 0] = self.filling.parts * self.filling.size
+        return shapes
 
     def only(self, batches: NDArray[np.int64]) -> Self:
         """Return some of the batches as one epoch, for trials."""
@@ -125,9 +160,14 @@ class TrainingBatches(Batches):
     def steps_per_epoch(self) -> int:
         return len(self.plan) // self.epochs
 
-    def __iter__(self) -> Iterator[tuple[Inputs, NDArray[Any]]]:
+    def __iter__(self) -> Iterator[tuple[Inputs, NDArray[Any]] | tuple[Inputs, NDArray[Any], NDArray[np.float32]]]:
+        """Yield inputs, labels and, where batches are filled up, the weights of the rows."""
         for rows in self.plan:
-            yield collate(self.encoded, rows, self.buckets), self.encoded.labels[rows]
+            if self.filling is None:
+                yield collate(self.encoded, rows, self.buckets), self.encoded.labels[rows]
+            else:
+                filled, weights = self.filling.fill(rows)
+                yield collate(self.encoded, filled, self.buckets), self.encoded.labels[filled], weights
 
     def sizes(self) -> NDArray[np.int64]:
         """Return the rows in each batch, (num_train_steps,)."""
@@ -135,8 +175,8 @@ class TrainingBatches(Batches):
 
     def tokens(self, steps: int) -> tuple[int, int]:
         """Return the real tokens and the padding tokens of the first `steps` batches."""
-        rows, padded, tokens = self.measures()[:steps].T
-        real, with_padding = int(tokens.sum()), int((rows * padded).sum())
+        real = int(self.measures()[:steps, 2].sum())
+        with_padding = int(self.shapes()[:steps].prod(axis=1).sum())
         return real, with_padding - real
 
 
@@ -148,10 +188,21 @@ class EvaluationBatches(Batches):
 
     def __iter__(self) -> Iterator[Inputs]:
         for rows in self.plan:
-            yield collate(self.encoded, rows, self.buckets)
+            filled = rows if self.filling is None else self.filling.fill(rows)[0]
+            yield collate(self.encoded, filled, self.buckets)
+
+    def filled(self, multiple: int) -> Self:
+        """Return the batches filled up to one number of rows, which can be shared out among so many devices."""
+        filled = copy.copy(self)
+        rows = max(map(len, self.plan))
+        filled.filling = Filling(1, rows, -(-rows // multiple) * multiple)
+        return filled
 
     def restore(self, results: NDArray[Any]) -> NDArray[Any]:
-        """Return `results`, one a row in batch order, in the order of the split."""
+        """Return `results`, one a row in batch order, in the order of the split; without rows that filled it up."""
+        if self.filling is not None:
+            weights = np.concatenate([self.filling.fill(rows)[1] for rows in self.plan])
+            results = results[weights > 0]
         restored = np.empty_like(results)
         restored[np.concatenate(self.plan)] = results
         return restored

@@ -1,6 +1,6 @@
-"""Gradient accumulation: one optimizer update from several passes through the model, each over a part of the batch.
+"""The steps of a classifier, with gradient accumulation: one update from several passes, each over a part of the batch.
 
-The step gets the whole batch and splits it. So every step is one update, for the schedule and Adam's bias correction
+A step gets the whole batch and splits it. So every step is one update, for the schedule and Adam's bias correction
 too, and a smaller last batch is weighted right. The optimizers' own `gradient_accumulation_steps` (Keras 3.15) does
 neither: schedules advance with every part, and every part counts alike whatever its size.
 """
@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from glueft.encoder import jax_steps
+
 
 class GradientAccumulation:
     """A base class before `keras.Model`: the train step of every backend, in parts.
@@ -21,15 +23,33 @@ class GradientAccumulation:
 
     Attributes:
         rows_at_once: the rows of a part; None for each batch in one piece. Set it before the first step.
+        distribution: what shares out the batches among devices; None for one device.
     """
 
     rows_at_once: int | None = None
+    distribution: keras.distribution.Distribution | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Keras's `fit` puts the arrays of all variables here at each step on JAX, and looks for layers in them: 1 ms.
+        if name == "_jax_state":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def train_step(self: Any, *arguments: Any) -> Any:
-        if self.rows_at_once is None:
+        backend = keras.backend.backend()
+        if backend == "jax" and len(arguments[1]) == 3:  # as `glueft.data.batches` fills them up
+            return jax_steps.train_step(self, *arguments)
+        if self.rows_at_once is None or backend == "jax":
             return super().train_step(*arguments)  # type: ignore[misc]
-        steps = {"tensorflow": self._tensorflow_step, "jax": self._jax_step, "torch": self._torch_step}
-        return steps[keras.backend.backend()](*arguments)
+        return self._torch_step(*arguments) if backend == "torch" else self._tensorflow_step(*arguments)
+
+    def predict_step(self: Any, *arguments: Any) -> Any:
+        result = super().predict_step(*arguments)  # type: ignore[misc]
+        if keras.backend.backend() != "jax":
+            return result
+        logits, others = result
+        return jax_steps.on_all_devices(logits), others
 
     def _part(self: Any, number: Any, inputs: Any, labels: Any, rows: Any) -> tuple[Any, Any, Any]:
         """Return the inputs, labels and weights of a part.
@@ -69,29 +89,6 @@ class GradientAccumulation:
         self._loss_tracker.update_state(loss, sample_weight=rows)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return self.compute_metrics(inputs, labels, None)
-
-    def _jax_step(self: Any, state: Any, data: Any) -> Any:
-        import jax
-
-        trainable, others, optimizer, metrics = state
-        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        rows = labels.shape[0]
-        gradient_of = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
-
-        def add_part(number: Any, carried: Any) -> Any:
-            loss, gradients, others, metrics = carried
-            part, part_labels, weights = self._part(number, inputs, labels, rows)
-            (_, (part_loss, _, others, metrics)), more = gradient_of(
-                trainable, others, metrics, part, part_labels, weights, training=True, optimizer_variables=optimizer
-            )
-            return loss + part_loss, [a + b for a, b in zip(gradients, more, strict=True)], others, metrics
-
-        start = (jax.numpy.zeros(()), [jax.numpy.zeros_like(variable) for variable in trainable], others, metrics)
-        parts = -(-rows // self.rows_at_once)
-        loss, gradients, others, metrics = jax.lax.fori_loop(0, parts, add_part, start)
-        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-        logs, metrics = self._update_metrics_variables(metrics, loss, inputs, labels, None, None)
-        return logs, (trainable, others, optimizer, metrics)
 
     def _torch_step(self: Any, data: Any) -> Any:
         import torch

@@ -179,6 +179,11 @@ class Engine(Options):
     jit_compile: Literal["auto"] | bool = Field(
         "auto", description='Compile with XLA: true, false, or "auto" to let glueft decide.'
     )
+    devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        "auto",
+        description='Devices that share out each batch, on JAX: a number, all processes together, or "auto" for as '
+        "many GPUs as the batch keeps busy.",
+    )
 
 
 class Plugins(Options):

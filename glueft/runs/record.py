@@ -303,6 +303,16 @@ class Model(Part):
     removed: str | None = Field(default=None, description="when it was removed to save room, UTC, ISO 8601")
 
 
+class Devices(Part):
+    """What the numbers were computed on."""
+
+    kind: str | None = Field(default=None, description="cpu, gpu or tpu")
+    name: str | None = Field(default=None, description="the model of the first one; null for a CPU")
+    count: int | None = Field(default=None, description="how many shared out each batch, all processes together")
+    available: int | None = Field(default=None, description="how many there were")
+    processes: int | None = Field(default=None, description="that trained together")
+
+
 class Engine(Part):
     """How the numbers were computed."""
 
@@ -316,6 +326,7 @@ class Engine(Part):
     widths: list[Annotated[int, Field(ge=1, le=10**6)]] | None = Field(
         default=None, description="padded lengths of the batches; null: each batch has its own"
     )
+    devices: Devices | None = None
 
 
 class Published(Part):

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import keras
 import numpy as np
 
-from glueft.data.batches import EvaluationBatches, TrainingBatches
+from glueft.data.batches import EvaluationBatches
 from glueft.encoder.word_embeddings import known_words
 from glueft.errors import TrainingError
 from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import check, deferred, raise_received, received
+from glueft.training.devices import distributed
+from glueft.training.feed import feed
 from glueft.training.kept import Kept
 from glueft.training.model import learning_rate
 from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
 from glueft.training.out_of_memory import memory_for_prediction
-from glueft.training.step_times import StepTimes
+from glueft.training.step_times import Lookahead, StepTimes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +72,8 @@ def train(
             tracing.close()
             waiting.enter_context(deferred())
 
-        _Fit(training, observers, start, after_first_step).run()
+        with distributed(session.model.distribution):
+            _Fit(training, observers, start, after_first_step).run()
         if kept is not None:
             kept.put_back(training.model)
     return training
@@ -97,8 +100,11 @@ def predict(
     Raises:
         TrainingError: a logit is not a finite number.
     """
-    watch = Stopwatch(step_times(model) if times is None else times, batches.measures(), on_rows)
-    with known_words(model) if of_run else nullcontext(), memory_for_prediction(model, batches):
+    batches = fill(batches, model)
+    on_step = None if on_rows is None else lambda step: on_rows(len(batches.plan[step]))
+    watch = Stopwatch(step_times(model) if times is None else times, batches.shapes(), on_step=on_step)
+    words = known_words(model) if of_run else nullcontext()
+    with distributed(model.distribution), words, memory_for_prediction(model, batches):
         watch.ends_when_interrupted = of_run
         outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
         if watch.step < len(batches):
@@ -117,23 +123,46 @@ def predict(
     return logits
 
 
+def fill(batches: EvaluationBatches, model: keras.Model) -> EvaluationBatches:
+    """Return the batches as `predict` takes them: on JAX all of one number of rows."""
+    if keras.backend.backend() != "jax":
+        return batches
+    return batches.filled(1 if model.distribution is None else model.distribution.num_model_replicas)
+
+
 def step_times(model: keras.Model) -> StepTimes:
     """Return an empty list of step times for a compiled model."""
     return StepTimes(by_shape=keras.backend.backend() == "jax" or bool(model.jit_compile))
 
 
 class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Times the steps of one `fit` or `predict`, each from the end of the one before it: reading the batch counts."""
+    """Times the steps of one `fit` or `predict`, each from the end of the one before it: reading the batch counts.
+
+    Steps that are waited for together have the same time each.
+
+    Args:
+        times: gets them.
+        shapes: rows and padded length of each batch, (batches, 2).
+        ahead: whether the backend may run ahead of the results.
+        on_step: called with the number of each step whose result is there, from 0.
+    """
 
     def __init__(
-        self, times: StepTimes, measures: NDArray[np.int64], on_rows: Callable[[int], None] | None = None
+        self,
+        times: StepTimes,
+        shapes: NDArray[np.int64],
+        *,
+        ahead: bool = True,
+        on_step: Callable[[int], None] | None = None,
     ) -> None:
         super().__init__()
         self.times = times
-        self.on_rows = on_rows
-        self.shapes = [(int(rows), int(length)) for rows, length, *_ in measures]
+        self.on_step = on_step
+        self.shapes = as_pairs(shapes)
+        self.lookahead = Lookahead(self.shapes, enabled=ahead and runs_ahead())
         self.ends_when_interrupted = False
         self.step = 0
+        self.waiting = 0
         self.last = time.perf_counter()
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -143,23 +172,41 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
     on_predict_begin = on_train_begin
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        float((logs or {})["loss"])  # The backend may run ahead: a step has ended when its loss is known.
-        self._stop("train")
+        self._stop("train", (logs or {})["loss"])
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        np.asarray((logs or {})["outputs"])
-        self._stop("predict")
+        self._stop("predict", (logs or {})["outputs"])
 
-    def _stop(self, kind: str) -> None:
-        now = time.perf_counter()
-        self.times.add(kind, self.shapes[self.step], now - self.last)
-        if self.on_rows is not None:
-            self.on_rows(self.shapes[self.step][0])
+    def _stop(self, kind: str, result: Any) -> None:
         self.step += 1
+        self.waiting += 1
+        interrupted = self.ends_when_interrupted and received()
+        if not (interrupted or self.lookahead.is_due(self.step, self.waiting)):
+            return
+        np.asarray(result)  # The backend may run ahead: a step has ended when its result is known.
+        now = time.perf_counter()
+        self._note(kind, now - self.last)
         self.last = now
         check()
-        if self.ends_when_interrupted and received():
+        if interrupted:
             self.model.stop_predicting = True
+
+    def _note(self, kind: str, seconds: float) -> None:
+        steps, self.waiting = self.waiting, 0
+        self.lookahead.waited(self.step, steps, seconds)
+        for step in range(self.step - steps, self.step):
+            self.times.add(kind, self.shapes[step], seconds / steps)
+            if self.on_step is not None:
+                self.on_step(step)
+
+
+def runs_ahead() -> bool:
+    """Whether the backend's steps return before they are done."""
+    return bool(keras.backend.backend() == "jax")
+
+
+def as_pairs(shapes: NDArray[np.int64]) -> list[tuple[int, int]]:
+    return [(rows, length) for rows, length in shapes.tolist()]
 
 
 class _Calls(keras.callbacks.CallbackList):  # type: ignore[misc]
@@ -167,9 +214,12 @@ class _Calls(keras.callbacks.CallbackList):  # type: ignore[misc]
 
     Attributes:
         batches_before: of the epoch, in an earlier call of `fit`, or in an earlier process.
+        batch_end: what is called at the end of each batch in place of all callbacks, if it is not to wait for the
+            step's results, as Keras does.
     """
 
     batches_before = 0
+    batch_end: Callable[[int, Any], None] | None = None
     begun = False
     end_logs: Any = None
 
@@ -188,7 +238,10 @@ class _Calls(keras.callbacks.CallbackList):  # type: ignore[misc]
         super().on_train_batch_begin(batch + self.batches_before, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        super().on_train_batch_end(batch + self.batches_before, logs)
+        if self.batch_end is None:
+            super().on_train_batch_end(batch + self.batches_before, logs)
+        else:
+            self.batch_end(batch, logs)
 
 
 class _Fit:
@@ -206,8 +259,10 @@ class _Fit:
         self.observers = observers
         self.start = start
         self.after_first_step = after_first_step
-        self.shapes = self.session.batches.measures()[:, :2]
-        self.examples = np.cumsum(self.shapes[:, 0])
+        self.shapes = as_pairs(self.session.batches.shapes())
+        self.examples = np.cumsum(self.session.batches.sizes())
+        self.lookahead = Lookahead(self.shapes, enabled=runs_ahead() and not _look_at_batches(training.callbacks))
+        self.losses: list[Any] = []  # of the steps that have not been reported
         self.step_begin = self.step_end = time.perf_counter()
         self.first = keras.callbacks.LambdaCallback(
             on_epoch_begin=self._begin_epoch,
@@ -235,6 +290,8 @@ class _Fit:
             epochs=batches.epochs,
             steps=batches.steps_per_epoch,
         )
+        if self.lookahead.enabled:
+            self.calls.batch_end = self._end_batch
 
     def run(self) -> None:
         """Train to the end of the last epoch, or until something stops the training."""
@@ -312,7 +369,14 @@ class _Fit:
             raise_received()
         self.step_end = time.perf_counter()
 
-    def _settle_step(self, batch: int, logs: dict[str, float]) -> None:
+    def _end_batch(self, batch: int, logs: dict[str, Any]) -> None:
+        """What `first` and `last` do, without a wait for the loss of each step."""
+        self._end_step(batch, logs)
+        self._settle_step(batch, logs)
+
+    def _settle_step(self, batch: int, logs: dict[str, Any]) -> None:
+        if self.losses:
+            return
         self._settle()
         if self._evaluation_is_due():
             self._evaluate(float(logs["loss"]))
@@ -325,24 +389,35 @@ class _Fit:
         done = bool(reports) and reports[-1].step == step
         return bool(within) and not done and not self.session.model.stop_training
 
-    def _end_step(self, batch: int, logs: dict[str, float]) -> None:
+    def _end_step(self, batch: int, logs: dict[str, Any]) -> None:
         check()
-        loss = float(logs["loss"])
+        self.training.step += 1
+        self.losses.append(logs["loss"])
+        step, epoch_ends = self.training.step, self.training.step % self.session.batches.steps_per_epoch == 0
+        stops = self.session.model.stop_training or received()
+        if stops or epoch_ends or self._evaluation_is_due() or self.lookahead.is_due(step, len(self.losses)):
+            self._report_steps()
+
+    def _report_steps(self) -> None:
+        """Wait for the losses of the last steps, and report these steps."""
+        losses, self.losses = [float(loss) for loss in self.losses], []
         now = time.perf_counter()
         seconds, training = now - self.step_end, self.training
-        rows, length = self.shapes[training.step]
-        training.times.add("train", (int(rows), int(length)), seconds)
-        training.seconds += seconds
-        training.step += 1
+        self.lookahead.waited(training.step, len(losses), seconds)
         if not training.first_step_end:
             training.first_step_end = now
             self.after_first_step()
-        examples = int(self.examples[training.step - 1])
+        for step, loss in enumerate(losses, training.step - len(losses) + 1):
+            training.times.add("train", self.shapes[step - 1], seconds / len(losses))
+            training.seconds += seconds / len(losses)
+            self._report(step, loss)
+
+    def _report(self, step: int, loss: float) -> None:
         rate = partial(learning_rate, self.session.model)
-        report = StepReport(training.step, loss, examples, training.seconds, rate)
+        report = StepReport(step, loss, int(self.examples[step - 1]), self.training.seconds, rate)
         if not np.isfinite(loss):
             raise TrainingError(
-                f"the loss is no longer a finite number at step {training.step} of {len(self.shapes)}",
+                f"the loss is no longer a finite number at step {step} of {len(self.shapes)}",
                 expected="a finite loss at every step",
                 received=f"{loss} at learning rate {report.learning_rate:.3g}",
                 fix="lower the learning rate (schedule.initial_learning_rate), warm up with the linear schedule, "
@@ -399,6 +474,17 @@ class _Fit:
         return report
 
 
+def _look_at_batches(callbacks: Sequence[keras.callbacks.Callback]) -> bool:
+    """Whether one of the callbacks is called at each batch, and so must find the training at that batch."""
+    names = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+    return any(
+        getattr(getattr(getattr(callback, "built", callback), name), "__func__", None)
+        is not getattr(keras.callbacks.Callback, name)
+        for callback in callbacks
+        for name in names
+    )
+
+
 @contextmanager
 def _not_finalized(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     """Keep `fit` from putting averaged weights (`use_ema`) in the place of the trained ones, which go on."""
@@ -407,25 +493,3 @@ def _not_finalized(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
         yield
     finally:
         del optimizer.finalize_variable_values
-
-
-def feed(batches: TrainingBatches | EvaluationBatches) -> Any:
-    """Return the batches in the form that the backend's `fit` and `predict` take: a dataset, or a generator."""
-    if keras.backend.backend() != "tensorflow":
-        return iter(batches) if isinstance(batches, TrainingBatches) else ((inputs,) for inputs in batches)
-    import tensorflow as tf
-
-    # The signature spells out that the length varies. Left alone, Keras reads the shapes off the first batches and
-    # fails at a later, longer one.
-    matrix = tf.TensorSpec((None, None), tf.int32)
-    inputs: Any = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), matrix)
-    if isinstance(batches, TrainingBatches):
-        signature = (inputs, tf.TensorSpec((None,), tf.as_dtype(batches.encoded.labels.dtype)))
-    else:
-        signature = inputs
-    dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
-    # There is nothing to tune, and the tuner's thread often holds up the end of `fit` and `predict` until it wakes:
-    # 5, 10, 20 and 41 seconds after the start, and every 60 after that.
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.prefetch(2).with_options(options)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from glueft.training.backend import JitDecision, dtype_policy, import_backend, seed_backend
@@ -69,8 +71,28 @@ def learning_rate(model: keras.Model, step: int) -> float:
 
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # mixed_float16 wraps it to scale the loss
     schedule = optimizer._learning_rate
-    value = schedule(step - 1) if callable(schedule) else schedule
-    return float(keras.ops.convert_to_numpy(value))
+    if not callable(schedule):
+        return float(keras.ops.convert_to_numpy(schedule))
+    with _beside_the_steps():
+        return float(keras.ops.convert_to_numpy(schedule(step - 1)))
+
+
+@contextmanager
+def _beside_the_steps() -> Iterator[None]:
+    """Compute on the CPU, where JAX has one: on a GPU the result would wait for the steps that are under way."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    try:
+        cpu = jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX_PLATFORMS leaves it out
+        cpu = None
+    with nullcontext() if cpu is None else jax.default_device(cpu):
+        yield
 
 
 def synced(model: Classifier) -> Classifier:

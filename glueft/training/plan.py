@@ -125,7 +125,7 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
         "evaluations": int(session.evaluated.sum()),
         "warmup_steps": recipe.schedule.warmup_steps(steps),
         "learning_rate": None,
-        "batches": describe_shapes(batches.measures()),
+        "batches": describe_shapes(batches.shapes()),
         "train_tokens": real,
         "padding_waste": round(padding / (real + padding), 5),
         "parameters": None,
@@ -134,17 +134,17 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
     }
 
 
-def describe_shapes(measures: NDArray[np.int64]) -> dict[str, Any]:
-    """Return `batches` of a plan; measures (batches, 2 or more): rows and padded length of each batch."""
+def describe_shapes(shapes: NDArray[np.int64]) -> dict[str, Any]:
+    """Return `batches` of a plan; shapes (batches, 2): rows and padded length of each batch."""
     import numpy as np
 
-    widths = measures[:, 1]
+    widths = shapes[:, 1]
     step = 1
     while (widths.max() - 1) // step - (widths.min() - 1) // step >= LENGTH_RANGES:
         step *= 2
     ranges, counts = np.unique((widths - 1) // step, return_counts=True)
     return {
-        "shapes": len(np.unique(measures[:, :2], axis=0)),
+        "shapes": len(np.unique(shapes, axis=0)),
         "widths": [
             {"from": place * step + 1, "to": (place + 1) * step, "batches": count}
             for place, count in zip(ranges.tolist(), counts.tolist(), strict=True)

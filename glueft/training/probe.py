@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from glueft.data.batches import EvaluationBatches, TrainingBatches
 from glueft.encoder.word_embeddings import known_words
 from glueft.training import engine
+from glueft.training.devices import distributed
+from glueft.training.feed import feed
 from glueft.training.out_of_memory import memory_for_prediction
 
 AnyBatches = TypeVar("AnyBatches", TrainingBatches, EvaluationBatches)
@@ -50,7 +52,7 @@ def probe_training(model: keras.Model, batches: TrainingBatches) -> Cost:
     """Train on some of the batches, the largest first. The model cannot be used afterwards."""
 
     def fit(few: TrainingBatches, steps: int, watch: ProbeWatch) -> None:
-        model.fit(engine.feed(few), steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
+        model.fit(feed(few), steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
 
     return probe(model, batches, fit)
 
@@ -60,7 +62,7 @@ def probe_evaluation(model: keras.Model, batches: EvaluationBatches) -> Cost:
 
     def predict(few: EvaluationBatches, steps: int, watch: ProbeWatch) -> None:
         with known_words(model), memory_for_prediction(model, batches):
-            model.predict(engine.feed(few), steps=steps, callbacks=[watch], verbose=0)
+            model.predict(feed(few), steps=steps, callbacks=[watch], verbose=0)
 
     return probe(model, batches, predict)
 
@@ -73,13 +75,16 @@ def probe(model: keras.Model, batches: AnyBatches, work: Callable[[AnyBatches, i
         batches: all of them.
         work: runs the chosen batches; gets them, their number, and the watch to add to its callbacks.
     """
-    measures = batches.measures()
+    if isinstance(batches, EvaluationBatches):
+        batches = engine.fill(batches, model)
+    shapes = batches.shapes()
     times = engine.step_times(model)
-    chosen = choose(measures, by_shape=times.by_shape)
+    chosen = choose(shapes, by_shape=times.by_shape)
     few = batches.only(chosen)
-    watch = ProbeWatch(times, few.measures())
-    work(few, len(chosen), watch)
-    return extrapolate(watch, measures)
+    watch = ProbeWatch(times, few.shapes(), ahead=False)
+    with distributed(model.distribution):
+        work(few, len(chosen), watch)
+    return extrapolate(watch, shapes)
 
 
 class ProbeWatch(engine.Stopwatch):
@@ -92,30 +97,29 @@ class ProbeWatch(engine.Stopwatch):
 
     on_predict_begin = on_train_begin
 
-    def _stop(self, kind: str) -> None:
-        before = self.last
-        super()._stop(kind)
-        self.laps.append(self.last - before)
-        if self.last - self.begin > SECONDS:
+    def _note(self, kind: str, seconds: float) -> None:
+        super()._note(kind, seconds)
+        self.laps.append(seconds)
+        if time.perf_counter() - self.begin > SECONDS:
             self.model.stop_training = self.model.stop_predicting = True
 
 
-def choose(measures: NDArray[np.int64], *, by_shape: bool) -> NDArray[np.int64]:
+def choose(shapes: NDArray[np.int64], *, by_shape: bool) -> NDArray[np.int64]:
     """Return the numbers of the batches to try: in several sweeps from the largest to the smallest.
 
     Args:
-        measures: rows and padded length of each batch, (batches, 2 or more).
+        shapes: rows and padded length of each batch, (batches, 2).
         by_shape: whether each shape is compiled; then few are tried.
     """
     sizes, steps = (COMPILED_SIZES, COMPILED_STEPS) if by_shape else (STEPS, STEPS)
-    order = np.argsort(-measures[:, 0] * measures[:, 1], kind="stable")
+    order = np.argsort(-shapes[:, 0] * shapes[:, 1], kind="stable")
     places = np.unique(np.linspace(0, len(order) - 1, sizes).round().astype(int))
     # Sweeps, so that a probe that stops early has seen the whole range.
     sweeps = np.concatenate([places[start::4] for start in (0, 2, 1, 3)])
     return order[np.resize(sweeps, steps)]
 
 
-def extrapolate(watch: ProbeWatch, measures: NDArray[np.int64]) -> Cost:
+def extrapolate(watch: ProbeWatch, all_shapes: NDArray[np.int64]) -> Cost:
     """Return the cost of all batches: seconds as a linear function of the tokens of a batch, fitted to the probe."""
     laps = np.array(watch.laps)
     shapes = watch.shapes[: len(laps)]
@@ -126,12 +130,12 @@ def extrapolate(watch: ProbeWatch, measures: NDArray[np.int64]) -> Cost:
     usual = ~fresh if not fresh.all() else fresh
     start, slope = line(tokens[usual], laps[usual])
     making = np.maximum(0.0, laps[fresh] - start - slope * tokens[fresh])
-    programs = len(np.unique(measures[:, :2], axis=0)) if by_shape else 1
+    programs = len(np.unique(all_shapes, axis=0)) if by_shape else 1
     return Cost(
         steps=len(laps),
         first_seconds=float(laps[0]),
         compile_seconds=float(making.mean()) * programs,
-        seconds=float((start + slope * measures[:, 0] * measures[:, 1]).sum()),
+        seconds=float((start + slope * all_shapes[:, 0] * all_shapes[:, 1]).sum()),
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.batches import EvaluationBatches, TrainingBatches, share_buckets
+from glueft.data.batches import EvaluationBatches, Filling, TrainingBatches, share_buckets
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import describe_split, evaluated_splits, predicted_splits, size_notes
 from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
@@ -26,9 +26,11 @@ from glueft.training.backend import (
     decide_jit_compile,
     describe_backend,
     import_backend,
+    keras_backend,
     use_backend,
     use_precision,
 )
+from glueft.training.devices import Devices, choose_devices, distributed, make_distribution, refuse_devices
 from glueft.training.engine_choice import Choice, RunEngine
 from glueft.training.evaluation_steps import evaluated_steps
 from glueft.training.loss import Loss, loss_of
@@ -79,6 +81,7 @@ class Session:
         precision: Keras's dtype policy; as it is expected to be until `load`.
         jit_compile: whether XLA compiles the steps, and why.
         loss: of the task.
+        devices: what the model computes on; set by `load`.
         model: the compiled classifier; set by `load`, as is `load_report`.
         load_report: how the tensors of the checkpoint were used.
     """
@@ -102,6 +105,7 @@ class Session:
     precision: Choice = field(init=False)
     jit_compile: JitDecision = field(init=False)
     loss: Loss = field(init=False)
+    devices: Devices | None = field(init=False, default=None)
     model: Classifier = field(init=False)
     load_report: LoadReport = field(init=False)
 
@@ -163,6 +167,14 @@ class Session:
         check()
         import_backend()
         self.precision = use_precision(recipe.engine.precision, self.run)
+        devices = self.devices = choose_devices(recipe.engine.devices, training.batch_size)
+        distribution = make_distribution(devices)
+        with distributed(distribution):
+            self._load(devices)
+            self.model.distribution = distribution
+
+    def _load(self, devices: Devices) -> None:
+        recipe, training = self.recipe, self.recipe.training
         loaded = load_model(
             self.checkpoint,
             self.labels,
@@ -180,8 +192,13 @@ class Session:
         freeze(self.model, embeddings=recipe.model.freeze.embeddings, layers=recipe.model.freeze.layers)
         if recipe.model.lora_rank is not None:
             enable_lora(self.model, recipe.model.lora_rank, seed=training.seed)
-        if training.gradient_accumulation_steps > 1:
+        parts = training.gradient_accumulation_steps
+        if parts > 1:
             self.model.rows_at_once = training.batch_size
+        if keras_backend() == "jax":
+            size = -(-training.batch_size // devices.count) * devices.count
+            self.batches.filling = Filling(parts, training.batch_size, size)
+            self.model.rows_at_once = size
         optimizer = build(recipe.optimizer, build(recipe.schedule, self.batches.num_train_steps))
         if recipe.optimizer.leaves_unused_weights:
             splits = self.encoded.values()
@@ -229,6 +246,7 @@ class Session:
         return described | {
             "jit_compile_reason": self.jit_compile.reason,
             "widths": None if widths is None else widths.tolist(),
+            "devices": None if self.devices is None else self.devices.as_record(),
         }
 
     def describe_model(self) -> dict[str, Any]:
@@ -267,7 +285,9 @@ def read_session(
         TrainingError: the backend that the recipe asks for cannot be used.
         GlueftError: the checkpoint or the rows cannot.
     """
-    use_backend(recipe.engine.backend, run)  # what is missing is told before anything is read
+    # What is missing is told before anything is read.
+    use_backend(recipe.engine.backend, run)
+    refuse_devices(recipe.engine.devices, keras_backend())
     from glueft.data.encoding import encode
     from glueft.data.row_warnings import row_warnings
     from glueft.data.rows import load_rows

@@ -15,6 +15,7 @@ from glueft.data.batches import TrainingBatches
 from glueft.data.encoding import Encoded
 from glueft.encoder.classifier import Classifier
 from glueft.training import engine
+from glueft.training.feed import feed
 from glueft.training.step_times import StepTimes
 
 OUTPUTS = 2
@@ -42,8 +43,8 @@ def fit_steps(bench: Bench, rows: int, width: int, steps: int) -> Callable[[], f
     def median_step() -> float:
         batches = TrainingBatches(encoded, batch_size=rows, epochs=1, seed=0)
         times = StepTimes(by_shape=False)
-        watch = engine.Stopwatch(times, batches.measures())
-        bench.model.fit(engine.feed(batches), steps_per_epoch=steps + 1, callbacks=[watch], shuffle=False, verbose=0)
+        watch = engine.Stopwatch(times, batches.shapes())
+        bench.model.fit(feed(batches), steps_per_epoch=steps + 1, callbacks=[watch], shuffle=False, verbose=0)
         (laps,) = times.seconds["train"].values()
         return float(np.median(laps[1:]))  # the first one starts the feed
 

@@ -94,7 +94,7 @@ def test_the_course_s_recipe_to_the_letter() -> None:
             "checkpoint_minutes": 15.0,
             "keep_checkpoints": False,
         },
-        "engine": {"backend": "auto", "precision": "float32", "jit_compile": "auto"},
+        "engine": {"backend": "auto", "precision": "float32", "jit_compile": "auto", "devices": "auto"},
     }
 
 

@@ -20,6 +20,7 @@ from glueft.errors import TrainingError
 from glueft.training import engine
 from glueft.training.backend import dtype_policy, seed_backend
 from glueft.training.evaluation_steps import evaluated_steps
+from glueft.training.feed import feed
 from glueft.training.loss import CrossEntropy, SquaredError, loss_of
 from glueft.training.model import compile_for_prediction, compile_model
 from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
@@ -349,4 +350,4 @@ def test_half_precision_trains_with_float32_weights(tiny_bert: Path, precision: 
 
 def test_no_tuner_holds_up_the_end_of_a_run() -> None:
     for batches in (TrainingBatches(rows(9), batch_size=4, epochs=1, seed=0), EvaluationBatches(rows(9), batch_size=4)):
-        assert engine.feed(batches).options().autotune.enabled is False
+        assert feed(batches).options().autotune.enabled is False

@@ -8,14 +8,14 @@ import pytest
 from glueft.training.probe import STEPS, ProbeWatch, choose, extrapolate, line
 from glueft.training.step_times import StepTimes
 
-MEASURES = np.array([[8, width, 1] for width in (40, 90, 64, 20, 33, 64)] + [[3, 100, 1]])
+SHAPES = np.array([[8, width] for width in (40, 90, 64, 20, 33, 64)] + [[3, 100]])
 
 
 def test_the_largest_batch_comes_first_and_the_smallest_is_among_them() -> None:
-    chosen = choose(MEASURES, by_shape=False)
+    chosen = choose(SHAPES, by_shape=False)
     assert len(chosen) == STEPS
     assert chosen[0] == 1
-    assert set(chosen.tolist()) == set(range(len(MEASURES)))
+    assert set(chosen.tolist()) == set(range(len(SHAPES)))
 
 
 def test_many_batches_are_tried_in_sweeps_over_all_sizes() -> None:
@@ -28,13 +28,13 @@ def test_many_batches_are_tried_in_sweeps_over_all_sizes() -> None:
 
 
 def test_few_shapes_are_tried_where_each_is_compiled() -> None:
-    chosen = choose(MEASURES, by_shape=True)
+    chosen = choose(SHAPES, by_shape=True)
     assert chosen[0] == 1
     assert len(set(chosen.tolist())) == 2 < len(chosen)
 
 
 def test_one_batch_is_tried_again_and_again() -> None:
-    assert choose(MEASURES[:1], by_shape=False).tolist() == [0] * STEPS
+    assert choose(SHAPES[:1], by_shape=False).tolist() == [0] * STEPS
 
 
 def test_the_line_through_steps() -> None:
@@ -54,8 +54,8 @@ def test_a_line_never_goes_below_zero(seconds: list[float]) -> None:
 
 def watched(by_shape: bool, steps: int) -> ProbeWatch:
     """The watch of a probe whose steps took 0.1 s and a millisecond a token, and the first of a program 5 s more."""
-    chosen = choose(MEASURES, by_shape=by_shape)
-    watch = ProbeWatch(StepTimes(by_shape=by_shape), MEASURES[chosen])
+    chosen = choose(SHAPES, by_shape=by_shape)
+    watch = ProbeWatch(StepTimes(by_shape=by_shape), SHAPES[chosen])
     seen = set()
     watch.laps = []
     for shape in watch.shapes[:steps]:
@@ -68,15 +68,15 @@ def watched(by_shape: bool, steps: int) -> ProbeWatch:
 
 @pytest.mark.parametrize(("by_shape", "programs"), [(False, 1), (True, 6)])
 def test_all_steps_from_a_few(by_shape: bool, programs: int) -> None:
-    cost = extrapolate(watched(by_shape, STEPS), MEASURES)
+    cost = extrapolate(watched(by_shape, STEPS), SHAPES)
     assert cost.steps == (8 if by_shape else STEPS)
-    assert cost.seconds == pytest.approx(0.1 * len(MEASURES) + 0.001 * (MEASURES[:, 0] * MEASURES[:, 1]).sum())
+    assert cost.seconds == pytest.approx(0.1 * len(SHAPES) + 0.001 * (SHAPES[:, 0] * SHAPES[:, 1]).sum())
     # One program for all steps, or one for each of the shapes: 64 occurs twice.
     assert cost.compile_seconds == pytest.approx(5 * programs)
     assert cost.first_seconds == pytest.approx(5 + 0.1 + 0.72)
 
 
 def test_a_probe_that_ended_with_its_first_step() -> None:
-    cost = extrapolate(watched(False, 1), MEASURES)
-    tokens = MEASURES[:, 0] * MEASURES[:, 1]
+    cost = extrapolate(watched(False, 1), SHAPES)
+    tokens = SHAPES[:, 0] * SHAPES[:, 1]
     assert cost.seconds == pytest.approx(5.82 * tokens.sum() / 720)
