@@ -69,7 +69,7 @@ def export(
     with progress.phase("load the model"):
         from glueft.inference.predictor import load_saved_model
 
-        saved = load_saved_model(run, plugins=plugins or [], trust=trust)
+        saved = load_saved_model(run, plugins=plugins or [], trust=trust, backend=form.backend)
     with progress.phase(f"write and read back ({form.name})"), nullcontext() if verbose else captured_stderr():
         from glueft.export.exporter import export as write_export
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +24,21 @@ class TensorFlowFolder(Format):
     read_by = "TensorFlow"
     holds = "A TensorFlow SavedModel, and the tokenizer's files beside it"
     model_file = "saved_model.pb"
+    writer = Package("tensorflow", "tensorflow")
+    backend = "tensorflow"
     called_with = "tensorflow transformers"
 
     def refuse_if_unwritable(self) -> None:
-        """Raise ExportError on other backends of Keras."""
+        """Raise ExportError without TensorFlow, and where Keras is imported on another backend."""
         from glueft.training.backend import keras_backend
 
         super().refuse_if_unwritable()
-        if keras_backend() != "tensorflow":
+        if "keras" in sys.modules and keras_backend() != self.backend:
             raise ExportError(
                 "the format saved_model is written with Keras on TensorFlow",
                 expected="the TensorFlow backend",
                 received=keras_backend(),
-                fix="set KERAS_BACKEND=tensorflow for this command; the model is the same on every backend",
+                fix="set KERAS_BACKEND=tensorflow for this process; the model is the same on every backend",
             )
 
     def write(self, model: Classifier, tokenizer: Any, folder: Path) -> None:

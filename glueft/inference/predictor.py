@@ -117,13 +117,16 @@ class SavedModel(TextModel):
         return engine.predict(self.classifier, self.batches(self.encode(rows)))
 
 
-def load_saved_model(path: str | os.PathLike[str], *, plugins: Sequence[str] = (), trust: bool = False) -> SavedModel:
+def load_saved_model(
+    path: str | os.PathLike[str], *, plugins: Sequence[str] = (), trust: bool = False, backend: str | None = None
+) -> SavedModel:
     """Load a classifier for prediction. Imports Keras and its backend.
 
     Args:
         path: a run folder, its `model/`, or any other folder with a classification checkpoint in Hugging Face layout,
             which comes without a task.
         plugins, trust: of `Run.open`.
+        backend: of Keras; chosen if None.
 
     Raises:
         RunFolderError: the run folder is not whole, or its model is that of another task.
@@ -132,9 +135,9 @@ def load_saved_model(path: str | os.PathLike[str], *, plugins: Sequence[str] = (
     """
     path = Path(path)
     if find_run_folder(path) is None and (path / "config.json").is_file():
-        saved = load_classification_checkpoint(str(path), plugins=plugins)
+        saved = load_classification_checkpoint(str(path), plugins=plugins, backend=backend)
         return _cut_as_published(saved, path) if is_published(path) else saved
-    return load_run_model(Run.open(path, plugins=plugins, trust=trust))
+    return load_run_model(Run.open(path, plugins=plugins, trust=trust), backend=backend)
 
 
 def _cut_as_published(saved: SavedModel, folder: Path) -> SavedModel:
@@ -146,11 +149,13 @@ def _cut_as_published(saved: SavedModel, folder: Path) -> SavedModel:
     return replace(saved, max_length=min(longest, saved.max_length))
 
 
-def load_run_model(run: Run, *, quiet: bool = True) -> SavedModel:
+def load_run_model(run: Run, *, quiet: bool = True, backend: str | None = None) -> SavedModel:
     """Load the model that a run has saved; `quiet` suppresses what libraries print. See `load_saved_model`."""
     from glueft.encoder.checkpoint import check_max_length, load_tokenizer
 
     sections = run.sections
+    if backend is not None:
+        sections = replace(sections, engine=sections.engine.model_copy(update={"backend": backend}))
     check_model_folder(run)
     checkpoint = find_run_checkpoint(run)
     check_max_length(sections.data.max_length, checkpoint)
@@ -210,7 +215,7 @@ def find_run_checkpoint(run: Run) -> Checkpoint:
 
 
 def load_classification_checkpoint(
-    name: str, revision: str | None = None, *, plugins: Sequence[str] = ()
+    name: str, revision: str | None = None, *, plugins: Sequence[str] = (), backend: str | None = None
 ) -> SavedModel:
     """Load a checkpoint that is no run's, with the labels of its config.json.
 
@@ -218,6 +223,7 @@ def load_classification_checkpoint(
         name: a folder, `package:module/path`, or a hub name.
         revision: a branch, tag or commit of a hub repository.
         plugins: plugin files that the user has named; one may bring the encoder's family.
+        backend: of Keras; chosen if None.
 
     Raises:
         CheckpointError: it cannot be found or read, or is no classifier of one label a row.
@@ -228,7 +234,9 @@ def load_classification_checkpoint(
     checkpoint = find_checkpoint(name, revision, load_registry(*map(read_plugin_file, plugins)))
     labels = head_labels(checkpoint)
     tokenizer = load_tokenizer(checkpoint)
-    classifier, engine = load_for_prediction(checkpoint, labels)
+    # Without a recipe in float32, which is as exact as the checkpoint.
+    settings = Engine.model_validate({"backend": backend or AUTO, "precision": "float32"})
+    classifier, engine = load_for_prediction(checkpoint, labels, settings)
     return SavedModel(
         classifier=classifier,
         tokenizer=tokenizer,
@@ -254,7 +262,7 @@ def _longest_row(checkpoint: Checkpoint, tokenizer: Any) -> int:
 def load_for_prediction(
     checkpoint: Checkpoint,
     labels: Sequence[str],
-    settings: Engine | None = None,
+    settings: Engine,
     *,
     run: Run | None = None,
     quiet: bool = True,
@@ -264,7 +272,7 @@ def load_for_prediction(
     Args:
         checkpoint: from `find_checkpoint`.
         labels: the label names in the order wanted for the logits; empty for regression.
-        settings: [engine] of a recipe; without one, in float32.
+        settings: [engine] of a recipe.
         run: the run whose model this is: what "auto" came to there holds.
         quiet: suppress what libraries print.
 
@@ -287,7 +295,6 @@ def load_for_prediction(
     )
     from glueft.training.model import compile_for_prediction, load_model
 
-    settings = Engine.model_validate({"precision": "float32"}) if settings is None else settings
     computed = None if run is None else RunEngine(run.record.engine.backend, run.record.engine.precision)
     # A saved model is the same on every backend: the one that the run's recipe names need not be installed.
     as_in_run = run is not None and settings.backend == run.recipe_settings()["engine"].get("backend", AUTO)

@@ -55,10 +55,11 @@ def step_table(plan: dict[str, Any]) -> Table:
     if plan["parameters"] is not None:
         table.add_row("parameters", f"{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained")
     engine = plan["engine"]
-    table.add_row("precision", engine["precision"])
+    table.add_row("backend", f"{engine['backend']}: {engine['backend_reason']}")
+    table.add_row("precision", f"{engine['precision']}: {engine['precision_reason']}")
     table.add_row("disk", disk(plan["disk"]))
     compiled = "yes" if engine["jit_compile"] else "no"
-    table.add_row("compiled (XLA)", f"{compiled}: {engine['jit_compile_reason']} ({engine['backend']})")
+    table.add_row("compiled (XLA)", f"{compiled}: {engine['jit_compile_reason']}")
     return table
 
 

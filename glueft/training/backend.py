@@ -32,9 +32,8 @@ VARIABLE = "KERAS_BACKEND"
 _chosen: Choice | None = None
 
 # Packages that Keras and TensorFlow import if they are installed, for features that glueft does not use: scikit-learn
-# estimators, image galleries, conversion from JAX to TensorFlow Lite, and TensorFlow beside another backend. Together
-# they cost seconds and hundreds of MiB.
-SIDE_PACKAGES = ("sklearn", "matplotlib", "jax", "tensorflow")
+# estimators, image galleries, conversion from JAX to TensorFlow Lite. Together they cost seconds and 200 MiB.
+SIDE_PACKAGES = ("sklearn", "matplotlib", "jax")
 
 # TensorFlow's own switch, read once at import: "1" takes matrix products from oneDNN, "0" from Eigen. Unset, TensorFlow
 # uses oneDNN on newer Intel processors only.
@@ -183,13 +182,17 @@ def prepare_jax() -> None:
 def seed_backend(seed: int, *, jit_compile: bool) -> None:
     """Seed Python, NumPy and the backend, and make results repeatable. Imports Keras.
 
+    On another backend Keras would import TensorFlow if it is there, to seed it too: for seconds, and hundreds of MiB.
+
     TensorFlow's deterministic operations are for steps that XLA does not compile: Keras compiles nothing while they
     are on. They are switched for every session, so that each run of a process gets what its recipe says.
     """
     import keras
 
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
+    backend = keras.backend.backend()
+    with missing(*(["tensorflow"] if backend != "tensorflow" else [])):
+        keras.utils.set_random_seed(seed)
+    if backend == "tensorflow":
         # The switch off is in no public module. Keras reads the switch from this one, too.
         from tensorflow.python.framework import config
 

@@ -31,8 +31,6 @@ AUTO = "auto"
 KERAS_BACKENDS = (*TITLES, "numpy", "openvino")
 # From this compute capability on (Ampere), an NVIDIA GPU multiplies bfloat16 in its tensor cores.
 BFLOAT16_SINCE = (8, 0)
-# What a user of the Python API can do where Keras is on another backend already.
-START_ANEW = "start a new process, and import Keras there after glueft has begun, or not at all"
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Facts:
         variable: `KERAS_BACKEND`; None if it is not set.
         configured: what the user's keras.json names; None if that does not say anything.
         installed: the backends that are installed and train, by preference.
-        cuda: those of them that can use an NVIDIA GPU.
+        cuda: those of them that can use an NVIDIA GPU; not looked for where none is visible.
         gpus: the NVIDIA GPUs that this process sees.
     """
 
@@ -106,20 +104,21 @@ def choose_backend(setting: str, facts: Facts, run: RunEngine | None = None) -> 
         run: the run, if it is about one; if it does not go on, its backend counts where it is installed.
 
     Raises:
-        TrainingError: Keras is imported on another one than the recipe names, or none is installed.
+        TrainingError: Keras is imported on another one than is wanted, or none is installed.
     """
-    if setting != AUTO:
-        if facts.imported not in (None, setting):
-            raise TrainingError(
-                f"the recipe wants the backend {quoted(setting)}, and Keras is imported already on another",
-                expected=f"Keras on {setting}, or not imported",
-                received=f"Keras on {facts.imported}",
-                fix=f'{START_ANEW}; or set engine.backend = "{facts.imported}", or "auto"',
-            )
-        return Choice(setting, "the recipe says so")
     of_run = None if run is None else run.backend
-    if run is not None and run.goes_on and of_run is not None:
-        return Choice(of_run, "the run was begun with it")
+    begun = of_run if run is not None and run.goes_on else None
+    wanted = begun if setting == AUTO else setting
+    if wanted is not None:
+        if facts.imported not in (None, wanted):
+            raise TrainingError(
+                f"the {'run was begun with' if setting == AUTO else 'recipe wants'} the backend {quoted(wanted)}, and "
+                "Keras is imported already on another",
+                expected=f"Keras on {wanted}, or not imported",
+                received=f"Keras on {facts.imported}",
+                fix="start a new process, and let glueft import Keras there",
+            )
+        return Choice(wanted, "the run was begun with it" if setting == AUTO else "the recipe says so")
     if facts.imported is not None:
         return Choice(facts.imported, "Keras is imported already, on this backend")
     if facts.variable is not None:
@@ -209,13 +208,14 @@ def facts_here() -> Facts:
     """Return the facts of this process."""
     keras: Any = sys.modules.get("keras")
     installed = installed_backends()
+    gpus = _gpus(os.environ.get(VARIABLE), os.environ.get("PATH"))
     return Facts(
         imported=None if keras is None else str(keras.config.backend()),
         variable=os.environ.get("KERAS_BACKEND") or None,
         configured=_configured(),
         installed=installed,
-        cuda=_with_cuda(installed, jax_platforms()),
-        gpus=_gpus(os.environ.get(VARIABLE), os.environ.get("PATH")),
+        cuda=_with_cuda(installed, jax_platforms()) if gpus else (),
+        gpus=gpus,
     )
 
 

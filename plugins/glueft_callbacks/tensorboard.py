@@ -25,7 +25,8 @@ class TensorBoard(glueft.Callback):
     The curves are in the run folder: `tensorboard --logdir runs` shows all runs side by side. A run that is resumed
     continues them; points of steps that come again are taken back first.
 
-    Needs the package tensorboard (`pip install 'glueft[tensorboard]'`), also with the JAX and PyTorch backends.
+    Needs the packages tensorboard and tensorflow (`pip install 'glueft[tensorboard]'`), also with the JAX and PyTorch
+    backends.
     """
 
     name = "tensorboard"
@@ -44,8 +45,9 @@ class TensorBoard(glueft.Callback):
     board: Curves | None = None
 
     def check(self, task: glueft.Task) -> None:
-        """Refuse to start without the package."""
-        require("tensorboard", callback=self.name)
+        """Refuse to start without the packages."""
+        for package in ("tensorboard", "tensorflow"):
+            require(package, callback=self.name)
 
     def claims(self) -> tuple[str, ...]:
         """The folder of the curves."""
