@@ -23,7 +23,7 @@ from glueft.system.nvidia import GPU
 from glueft.text import quoted
 from glueft.training.engine_choice import AUTO, Device, choose_backend, choose_precision, facts_here, refuse_missing
 from glueft.training.engine_choice import Facts as ChoiceFacts
-from glueft.training.installed_backends import TITLES, cuda_version
+from glueft.training.installed_backends import TITLES, cuda_version, has_cuda
 from glueft.training.keras_file import KerasFile, read_keras_file
 from glueft.training.machine import processor
 from glueft.version import __version__
@@ -187,7 +187,7 @@ def gather(setting: str = AUTO, *, ask_backend: bool = True, say: Callable[[str]
             setting=setting,
             engine=engine,
             cuda={name: cuda_version(name) for name in known.installed},
-            with_cuda=known.cuda,
+            with_cuda=tuple(filter(has_cuda, known.installed)),
             backend=answer,
             packages=packages,
             misfits=misfits(packages),

@@ -23,6 +23,7 @@ from glueft.training.engine_choice import (
     device_in_use,
     facts_here,
     refuse_missing,
+    unused_gpu,
 )
 
 # Keras reads it when it is imported.
@@ -79,6 +80,15 @@ def use_precision(setting: str, run: RunEngine | None = None) -> Choice:
     backend = keras_backend()
     device = device_in_use(backend) if "keras" in sys.modules else None
     return choose_precision(setting, backend, facts_here(), run, device=device)
+
+
+def device_warnings() -> list[str]:
+    """Return a line where the imported backend leaves a visible GPU unused."""
+    facts = facts_here()
+    if not facts.gpus or facts.imported is None:
+        return []
+    warning = unused_gpu(facts.imported, facts, device_in_use(facts.imported))
+    return [] if warning is None else [warning]
 
 
 def keras_backend() -> str:

@@ -180,6 +180,14 @@ def choose_precision(
     return Choice("mixed_bfloat16", f"{gpu} has the compute capability {capability}, and multiplies bfloat16 faster")
 
 
+def unused_gpu(backend: str, facts: Facts, device: Device) -> str | None:
+    """Return a warning where an imported backend computes on the CPU beside a GPU that the user has not hidden."""
+    if device.is_cuda or not facts.gpus or (backend == "jax" and jax_platforms() is not None):
+        return None
+    there = facts.gpus[0].model or "an NVIDIA GPU"
+    return f"{TITLES.get(backend, backend)} computes on the CPU, although {there} is visible: `glueft env` says why"
+
+
 def expected_device(backend: str, facts: Facts) -> Device:
     """Return what a backend that is not imported will compute on, if nothing is wrong with it or the driver."""
     if backend not in facts.cuda or not facts.gpus:

@@ -25,6 +25,7 @@ from glueft.training.backend import (
     JitDecision,
     decide_jit_compile,
     describe_backend,
+    device_warnings,
     import_backend,
     keras_backend,
     use_backend,
@@ -166,6 +167,7 @@ class Session:
         try_foreign_metrics(self.task, self.encoded["train"].labels, self.encoded[self.primary_split].labels)
         check()
         import_backend()
+        self.warnings += device_warnings()
         self.precision = use_precision(recipe.engine.precision, self.run)
         devices = self.devices = choose_devices(recipe.engine.devices, training.batch_size)
         distribution = make_distribution(devices)
