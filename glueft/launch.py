@@ -15,9 +15,11 @@ from glueft.files import disk_fault, sync, to_write_again
 from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
-from glueft.runs.checkpoints import remove_states, saved_steps
+from glueft.processes.team import ALONE, Team
+from glueft.runs.checkpoints import checkpoint_folder, remove_states, saved_steps
 from glueft.runs.clock import Clock
 from glueft.runs.folder import writing_in_run
+from glueft.runs.history import NAME as HISTORY
 from glueft.runs.how_far import HowFar
 from glueft.runs.inputs import describe_inputs
 from glueft.runs.predictions import write_predictions
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
     from glueft.push.background import BackgroundPush
     from glueft.recipe import Recipe
+
+
+# What the other processes of a run that is resumed get of its folder, beside the state.
+_REOPENED = ("recipe.toml", "run.json", HISTORY)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ def run_recipe(
     progress: RunProgress | None = None,
     verbose: bool = False,
     begin: float | None = None,
+    team: Team = ALONE,
 ) -> Result:
     """Train and evaluate as a recipe says, and leave a run folder.
 
@@ -75,6 +82,7 @@ def run_recipe(
         progress: shows the run; nothing is shown if None.
         verbose: show the log lines of libraries.
         begin: `time.perf_counter()` at which the clock of the run starts; now if None.
+        team: the processes that run it together. Those but the first walk the same way and leave nothing.
 
     Raises:
         GlueftError: the data, the checkpoint or the training cannot go on. An error in the set-up leaves no run
@@ -82,13 +90,15 @@ def run_recipe(
         KeyboardInterrupt: the run was interrupted, by Ctrl-C or in a main thread by SIGTERM, SIGHUP or SIGUSR1
             (a `TerminatedError`; the first two are handed on afterwards); run.json says so.
     """
-    progress = RunProgress() if progress is None else progress
+    progress = RunProgress() if progress is None or not team.leads else progress
     clock = Clock(time.perf_counter() if begin is None else begin)
+    output_dir = Path(output_dir) if team.leads else team.folder
     with _listening(verbose=verbose):
         return _run(
-            lambda: Run.create(recipe, Path(output_dir), progress.say),
+            lambda: Run.create(recipe, output_dir, progress.say),
             progress,
             clock,
+            team,
             verbose=verbose,
             token_cache=token_cache,
         )
@@ -104,6 +114,7 @@ def resume_run(
     progress: RunProgress | None = None,
     verbose: bool = False,
     begin: float | None = None,
+    team: Team = ALONE,
 ) -> Result | None:
     """Go on with a run that was interrupted, has failed or was killed; it ends as if nothing had happened.
 
@@ -111,7 +122,7 @@ def resume_run(
         path: the run folder.
         anyway: go on with other versions of packages or on another machine, which can change last digits.
         plugins, trust: as for `Run.open`.
-        token_cache, progress, verbose, begin: as for `run_recipe`.
+        token_cache, progress, verbose, begin, team: as for `run_recipe`. The first process alone needs the folder.
 
     Returns:
         None if the run is done.
@@ -121,16 +132,21 @@ def resume_run(
             machine are not those that it began with. Nothing is changed then.
         GlueftError, KeyboardInterrupt: as for `run_recipe`.
     """
-    progress = RunProgress() if progress is None else progress
+    progress = RunProgress() if progress is None or not team.leads else progress
     clock = Clock(time.perf_counter() if begin is None else begin)
     with _listening(verbose=verbose):
+        if not team.leads:
+            path = team.get_files()
         run = Run.reopen(path, progress.say, plugins=plugins, trust=trust)
+        if team.leads:
+            team.give_files(run.folder, [name for name in _REOPENED if (run.folder / name).exists()])
         if run.record.status == "done":
-            with suppress(GlueftError):
-                _remove_states(run)
+            if team.leads:
+                with suppress(GlueftError):
+                    _remove_states(run)
             progress.say(f"{run.folder}: the run is done; there is nothing to resume")
             return None
-        return _run(lambda: run, progress, clock, verbose=verbose, anyway=anyway, token_cache=token_cache)
+        return _run(lambda: run, progress, clock, team, verbose=verbose, anyway=anyway, token_cache=token_cache)
 
 
 @contextmanager
@@ -145,6 +161,7 @@ def _run(
     open_run: Callable[[], Run],
     progress: RunProgress,
     clock: Clock,
+    team: Team,
     *,
     verbose: bool,
     anyway: bool = False,
@@ -159,24 +176,25 @@ def _run(
     try:
         with held():
             run = open_run()
+        team.on_fault = lambda fault: _close(run, clock, fault, stays=stays)
         recipe = run.recipe
         remember_trusted(recipe.plugin_files)
         with clock.phase("setup", clock.begin), gc_paused():
             if run.is_reopened:
                 stays = True
-                resumption = Resumption.of(run, anyway=anyway)
+                resumption = _resumption(run, team, anyway=anyway)
                 clock.before = dict(resumption.clock)
                 run.begin_anew()
-            session, callbacks = _set_up(run, resumption, progress, token_cache, quiet=not verbose)
+            session, callbacks = _set_up(run, resumption, progress, team, token_cache, quiet=not verbose)
         stays = True
         recorder = Recorder(run, 0 if resumption is None else resumption.history_bytes)
         observers = [progress, recorder, CollapseWatch(run)]
-        if recipe.hub.push is not None:
+        if recipe.hub.push is not None and team.leads:
             from glueft.push.background import BackgroundPush
 
             pushes = BackgroundPush(run, session.tokenizer)
             observers.append(pushes)
-        if recipe.training.checkpoint_minutes:
+        if recipe.training.checkpoint_minutes and team.leads:
             from glueft.training.state_saver import StateSaver
 
             observers.append(StateSaver(run, clock))
@@ -188,7 +206,7 @@ def _run(
         if training.first_step_end:
             clock.first_step(training.first_step_end)
         with clock.phase("evaluate"):
-            _conclude(run, training, progress)
+            _conclude(run, training, progress, team)
         clock.seconds["compile"] = training.times.compile_seconds()
         with held():
             run.close(clock.readings())
@@ -198,9 +216,9 @@ def _run(
             pushes.finish(progress)
     except BaseException as raised:
         take()
-        error = meant(raised)
+        error = team.cause(meant(raised))
         if run is not None and done:
-            _call_run_finished(run, progress)
+            _call_run_finished(run, progress, team)
         elif run is not None:
             error = _failed_write(run, _out_of_memory(run, session, error, progress), stays=stays)
             if run.is_reopened:
@@ -208,19 +226,34 @@ def _run(
             elif not stays and isinstance(error, GlueftError):
                 run.discard()
             else:
-                _end_early(run, clock, error, progress, pushes)
+                _end_early(run, clock, error, progress, team, pushes)
         if error is raised:
             raise
         raise error from raised
     progress.finished(run.record)
-    _call_run_finished(run, progress)
+    _call_run_finished(run, progress, team)
     return Result(run.record.as_dict(), session.model, run.folder)
+
+
+def _resumption(run: Run, team: Team, *, anyway: bool) -> Resumption:
+    """Find the state from which a run goes on, in process 0; the others get that one."""
+    if not team.leads:
+        team.get_files()
+    resumption = Resumption.of(run, anyway=anyway)
+    if not team.leads and resumption.content is not None:
+        states = zip(run.recipe.callbacks, resumption.content["callbacks"], strict=True)
+        resumption.content["callbacks"] = [state for callback, state in states if not callback.only_watches]
+    if team.leads:
+        files = () if resumption.content is None else checkpoint_folder(run.folder, resumption.step).iterdir()
+        team.give_files(run.folder, [str(path.relative_to(run.folder)) for path in files])
+    return resumption
 
 
 def _set_up(
     run: Run,
     resumption: Resumption | None,
     progress: RunProgress,
+    team: Team,
     token_cache: str | Path | None,
     *,
     quiet: bool,
@@ -232,14 +265,23 @@ def _set_up(
     session = read_session(run.recipe, progress, None if token_cache is None else Path(token_cache), begun)
     reasons = inexact_reasons(run.recipe)
     run.record["resume"] = {"exact": not reasons, "reasons": reasons}
-    refuse_full_disk(session, run.folder, made=resumption is None)
-    without_states = no_room_for_states(session, run.folder)
-    if without_states is not None:
-        progress.say(f"warning: {without_states}")
+    if team.leads:
+        refuse_full_disk(session, run.folder, made=resumption is None)
+        without_states = no_room_for_states(session, run.folder)
+        if without_states is not None:
+            progress.say(f"warning: {without_states}")
     run.record.update(session.describe_rows())
     run.record.inputs = describe_inputs(session.data_files, session.checkpoint)
     told = len(session.warnings)
+    if team.together is not None:
+        from glueft.training import in_processes
+
+        in_processes.refuse_other_backends(session.backend.value)
+        in_processes.agree(session, team.together, progress.say)
+        run.record["processes"] = team.together.describe()
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
+        if team.together is not None:
+            in_processes.start_backend(team.together)
         session.load()  # imports Keras; what its backend prints is suppressed
 
         from glueft.training.attributed_callback import AttributedCallback
@@ -252,7 +294,9 @@ def _set_up(
             resumption.compare(session)
             resumption.remove_claimed()
         callbacks = [
-            AttributedCallback(callback, build(callback, run.for_plugins)) for callback in run.recipe.callbacks
+            AttributedCallback(callback, build(callback, run.for_plugins))
+            for callback in run.recipe.callbacks
+            if team.leads or not callback.only_watches
         ]
     progress.warn(*session.warnings[told:])
     if resumption is None:
@@ -262,7 +306,7 @@ def _set_up(
     return session, callbacks
 
 
-def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
+def _conclude(run: Run, training: Training, progress: RunProgress, team: Team) -> None:
     """Predict, score, and leave predictions and model in the run folder."""
     from glueft.encoder.checkpoint import save_classifier
     from glueft.encoder.checkpoint_finder import fingerprints
@@ -281,6 +325,8 @@ def _conclude(run: Run, training: Training, progress: RunProgress) -> None:
         for split in session.predicted:
             path = run.folder / "predictions" / f"{split}.tsv"
             write_predictions(path, session.encoded[split].labels, logits[split], session.labels)
+    if not team.leads:
+        return
     with progress.phase("model folder"):
         save_classifier(session.model, run.model_folder, session.tokenizer)
         if saved_steps(run.folder):  # They are about to go: after a power cut there must be the model, or a state.
@@ -326,7 +372,12 @@ def _failed_write(run: Run, error: BaseException, *, stays: bool) -> BaseExcepti
 
 
 def _end_early(
-    run: Run, clock: Clock, error: BaseException, progress: RunProgress, pushes: BackgroundPush | None
+    run: Run,
+    clock: Clock,
+    error: BaseException,
+    progress: RunProgress,
+    team: Team,
+    pushes: BackgroundPush | None,
 ) -> None:
     """Record how the run ended, if that can still be written, and tell the user and the plugins."""
     try:
@@ -340,11 +391,23 @@ def _end_early(
     except RunFolderError as fault:
         told = f"{run.record.status}, but {fault.message} to say so: {fault.received}"
     progress.say(told)
-    _call_run_finished(run, progress)
+    _call_run_finished(run, progress, team)
 
 
-def _call_run_finished(run: Run, progress: RunProgress) -> None:
+def _close(run: Run, clock: Clock, error: BaseException, *, stays: bool) -> None:
+    """Record how the run ended where its main thread cannot: it waits for a process that is gone."""
+    if run.is_reopened:
+        run.leave()
+    elif stays:
+        run.close(clock.readings(), error)
+    else:
+        run.discard()
+
+
+def _call_run_finished(run: Run, progress: RunProgress, team: Team) -> None:
     """Call every `glueft_run_finished` hook; one that fails is reported and stops neither the others nor the run."""
+    if not team.leads:
+        return
     registry = run.recipe.registry
     for point in registry.implementing("glueft_run_finished"):
         failure = registry.call("glueft_run_finished", point, run=run.for_plugins)

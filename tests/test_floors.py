@@ -22,7 +22,7 @@ FLOORS = (
     ("suggest", "system"),
     ("files",),
     ("plugin",),
-    ("hub", "metrics"),
+    ("hub", "metrics", "processes"),
     ("encoder", "tables"),
     ("data",),
     ("recipe",),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 from glueft.cli.installed import warn_of_failures
 from glueft.cli.streams import refuse_lost_output
+from glueft.system.quiet import hide_native_errors
 from glueft.system.standard_output import for_the_result, set_aside
 from glueft.text import json_text, say
 
 if TYPE_CHECKING:
+    from glueft.processes.place import Place
+    from glueft.processes.team import Team
     from glueft.recipe import Recipe
     from glueft.studies.definition.study import Study
 
@@ -46,6 +50,18 @@ Trust = Annotated[
     typer.Option("--trust", help="Run the plugin files that a run folder names, even if no run of yours here has."),
 ]
 
+Coordinator = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="A run in several processes: where process 0 listens. SLURM tells it."),
+]
+Processes = Annotated[
+    int | None, typer.Option(metavar="N", help="How many processes run it; 1 for this one alone, also under srun.")
+]
+Process = Annotated[int | None, typer.Option(metavar="I", help="The number of this process, from 0 to N - 1.")]
+Wait = Annotated[
+    float, typer.Option(metavar="SECONDS", min=1.0, help="How long the processes wait for each other at the start.")
+]
+
 RecipeName = Annotated[str, typer.Argument(help="A TOML recipe, or the name of a packaged one (mrpc, sst2).")]
 Overrides = Annotated[
     list[str] | None,
@@ -73,6 +89,21 @@ Sample = Annotated[bool, typer.Option("--sample", help="Use the small sample shi
 def with_backend(overrides: list[str] | None, backend: str | None) -> list[str]:
     """Return the arguments of `--set`, with that for which `--backend` is short."""
     return [*(overrides or []), *([] if backend is None else [f"engine.backend={backend}"])]
+
+
+@contextmanager
+def in_processes(place: Place | None, *, wait: float, say: Callable[[str], None], verbose: bool) -> Iterator[Team]:
+    """Give the processes of a run; `place` is that of this one, None where it is alone.
+
+    Raises:
+        ProcessesError: they have not found each other, or one of them is gone.
+    """
+    from glueft.processes.team import together
+
+    if place is not None and place.process and not verbose:
+        hide_native_errors()  # JAX, too, writes there what has become of process 0
+    with together(place, wait=wait, say=say) as team:
+        yield team
 
 
 def print_json(result: Any) -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from glueft.cli.options import AsJson, PluginFiles, Trust, Verbose, print_json
+from glueft.cli.options import (
+    AsJson,
+    Coordinator,
+    PluginFiles,
+    Process,
+    Processes,
+    Trust,
+    Verbose,
+    Wait,
+    in_processes,
+    print_json,
+)
 from glueft.cli.run import WithReport, write_report
 from glueft.cli.streams import go_on_without_output
 
@@ -33,6 +45,10 @@ def resume(
     anyway: Anyway = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process: Process = None,
+    wait: Wait = 300.0,
     report: WithReport = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -44,20 +60,24 @@ def resume(
     """
     go_on_without_output()
     from glueft.launch import resume_run
+    from glueft.processes.place import find_place
     from glueft.runs.run import Run
     from glueft.terminal.progress import make_progress
 
     progress = make_progress(sys.stdout)
-    result = resume_run(
-        run,
-        anyway=anyway,
-        plugins=plugins or [],
-        trust=trust,
-        progress=progress,
-        verbose=verbose,
-        begin=context.obj,
-    )
-    if result is not None and report:
-        write_report(result.folder, progress.say, force=True)
-    if as_json:
-        print_json(Run.open(run).record.as_dict() if result is None else result.record)
+    place = find_place(coordinator, processes, process, os.environ)
+    with in_processes(place, wait=wait, say=progress.say, verbose=verbose) as team:
+        result = resume_run(
+            run,
+            anyway=anyway,
+            plugins=plugins or [],
+            trust=trust,
+            progress=progress,
+            verbose=verbose,
+            begin=context.obj,
+            team=team,
+        )
+        if team.leads and result is not None and report:
+            write_report(result.folder, progress.say, force=True)
+        if team.leads and as_json:
+            print_json(Run.open(run).record.as_dict() if result is None else result.record)

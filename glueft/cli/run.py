@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glueft.cli.options import AsJson, Verbose, print_json, takes_recipe
+from glueft.cli.options import (
+    AsJson,
+    Coordinator,
+    Process,
+    Processes,
+    Verbose,
+    Wait,
+    in_processes,
+    print_json,
+    takes_recipe,
+)
 from glueft.cli.streams import go_on_without_output
 
 if TYPE_CHECKING:
@@ -25,6 +36,7 @@ Examples:
   glueft run mrpc --sample --json > result.json
   glueft run recipes/mrpc.toml --seeds 5       five runs and their table, see glueft study
   glueft run recipes/mrpc.toml --resume        on machines that may be taken away
+  srun glueft run mrpc --backend jax           one run on several machines, see README, "On a cluster"
   glueft run mrpc --plugin my_task.py --set task.plugin=my_task --data-dir DATA
 """
 
@@ -57,6 +69,10 @@ def run(
             metavar="DIR", help="Keep the tokens here for other runs on the same rows, and read them if they are there."
         ),
     ] = None,
+    coordinator: Coordinator = None,
+    processes: Processes = None,
+    process: Process = None,
+    wait: Wait = 300.0,
     report: WithReport = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -70,28 +86,38 @@ def run(
         study = study_of(recipe, range(1, seeds + 1))
         return run_and_tell(study, output_dir, token_cache=token_cache, report=report, as_json=as_json, verbose=verbose)
     from glueft.launch import resume_run, run_recipe
+    from glueft.processes.place import find_place
     from glueft.runs.run_list import unfinished_run
     from glueft.terminal.progress import make_progress
+    from glueft.training.backend import use_backend
+    from glueft.training.in_processes import refuse_other_backends
 
     progress = make_progress(sys.stdout)
-    options: dict[str, Any] = {
-        "token_cache": token_cache,
-        "progress": progress,
-        "verbose": verbose,
-        "begin": context.obj,
-    }
-    unfinished = unfinished_run(recipe, Path(output_dir)) if resume else None
-    result = None
-    if unfinished is not None:
-        progress.say(f"resuming {unfinished}")
-        files = [file.path for file in recipe.plugin_files]
-        result = resume_run(unfinished, plugins=files, **options)
-    if result is None:
-        result = run_recipe(recipe, output_dir=Path(output_dir), **options)
-    if report:
-        write_report(result.folder, progress.say, force=unfinished is not None)
-    if as_json:
-        print_json(result.record)
+    place = find_place(coordinator, processes, process, os.environ)
+    if place is not None:
+        refuse_other_backends(use_backend(recipe.engine.backend).value)
+    with in_processes(place, wait=wait, say=progress.say, verbose=verbose) as team:
+        options: dict[str, Any] = {
+            "token_cache": token_cache,
+            "progress": progress,
+            "verbose": verbose,
+            "begin": context.obj,
+            "team": team,
+        }
+        unfinished = unfinished_run(recipe, Path(output_dir)) if resume and team.leads else None
+        goes_on = team.from_first(unfinished is not None)
+        result = None
+        if goes_on:
+            if team.leads:
+                progress.say(f"resuming {unfinished}")
+            files = [file.path for file in recipe.plugin_files]
+            result = resume_run(unfinished or team.folder, plugins=files, **options)
+        if result is None:
+            result = run_recipe(recipe, output_dir=Path(output_dir), **options)
+        if team.leads and report:
+            write_report(result.folder, progress.say, force=goes_on)
+        if team.leads and as_json:
+            print_json(result.record)
     return None
 
 

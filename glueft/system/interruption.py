@@ -54,6 +54,7 @@ class _State:
         process: the process that installed the handlers; a fork inherits them.
         before: the earlier handlers, by signal.
         unraisable: the earlier hook.
+        begin_step, is_last_step: of `share`; None where this process is alone.
     """
 
     number: int | None = None
@@ -67,6 +68,8 @@ class _State:
     process = 0
     before: ClassVar[dict[int, Any]] = {}
     unraisable: Callable[[Any], object] = sys.__unraisablehook__
+    begin_step: Callable[[], None] | None = None
+    is_last_step: Callable[[], bool] | None = None
 
 
 _state = _State()
@@ -122,8 +125,42 @@ def check() -> None:
 
 
 def received() -> bool:
-    """Whether a signal has come that ends the work of this thread."""
-    return _state.number is not None and _in_main_thread()
+    """Whether a signal has come that ends the work of this thread; where several processes agree on it, now."""
+    if _state.number is None or not _in_main_thread():
+        return False
+    return not _state.deferred or _state.is_last_step is None or _state.is_last_step()
+
+
+def share(begin_step: Callable[[], None], is_last_step: Callable[[], bool]) -> None:
+    """Have a deferred signal end the work of several processes after the same step.
+
+    Args:
+        begin_step: called in the main thread before each step that all of them take.
+        is_last_step: whether the one that was begun last is the one after which all end.
+    """
+    _state.begin_step, _state.is_last_step = begin_step, is_last_step
+
+
+def begin_step() -> None:
+    """To be called before each step that the processes of a run take together; it may wait. Nothing in one alone."""
+    if _state.begin_step is not None:
+        _state.begin_step()
+
+
+def number() -> int | None:
+    """Return the number of the signal that has come; None without one. Any thread may ask."""
+    return _state.number
+
+
+def waiting_number() -> int | None:
+    """Return the same while it is `deferred`."""
+    return _state.number if _state.deferred else None
+
+
+def adopt(number: int) -> None:
+    """Act as if this process had received the signal that another one of its run has; any thread may say so."""
+    if _state.number is None:
+        _state.number, _state.since = number, time.monotonic()
 
 
 def raise_received() -> None:

@@ -67,6 +67,16 @@ def _held_back() -> IO[bytes]:
         return Path(os.devnull).open("w+b")
 
 
+def hide_native_errors() -> None:
+    """Hide what C++ code writes to standard error until the end of the process; `sys.stderr` still goes there."""
+    sys.stderr.flush()
+    shown = os.fdopen(os.dup(STDERR), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDERR)
+    os.close(nowhere)
+    sys.stderr = shown
+
+
 @contextmanager
 def shown_stderr() -> Iterator[None]:
     """Within `captured_stderr`, show what a plugin writes to standard error in the block."""

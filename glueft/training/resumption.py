@@ -120,10 +120,15 @@ class Resumption:
             versions=set_up.versions,
         )
         record.status, record.parts = "running", [*parts, here]
-        for what in ("run_dir", "plugins", "host", "process", "versions", "fingerprints"):
+        others = [] if self.content is None else [str(difference) for difference in self.accepted]
+        count_then, count_now = (1 if each is None else each.count for each in (record.processes, set_up.processes))
+        for what in ("run_dir", "plugins", "host", "process", "processes", "versions", "fingerprints"):
             setattr(record, what, getattr(set_up, what))
-        if self.content is not None and self.accepted:
-            resumed = [f"it was resumed after step {self.step:,}: {difference}" for difference in self.accepted]
+        if self.content is not None and count_then != count_now:
+            others.append(f"processes: {count_then} in the run, {count_now} now")
+            run.say(f"{others[-1]}: the run ends as it would have but for rounding")
+        if others:
+            resumed = [f"it was resumed after step {self.step:,}: {difference}" for difference in others]
             before = record.resume.reasons if record.resume else []
             record.resume = Resume(exact=False, reasons=[*before, *resumed])
         if (hub := self.found.hub) is not None:
