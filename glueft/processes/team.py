@@ -285,7 +285,8 @@ class Together(Team):
         elif kind == "steps":
             self._steps_of[process] = message["steps"]
             if len(self._steps_of) == self.processes:
-                self._last_step = max(self._steps_of.values())
+                # One more than any has begun: each is yet to come to its end, and looks there whether it is the last.
+                self._last_step = max(self._steps_of.values()) + 1
                 self._tell("last", step=self._last_step, number=interruption.number())
         elif kind == "last":
             interruption.adopt(message["number"])
@@ -349,7 +350,7 @@ class Together(Team):
         process = int(message["process"])
         self.fault = self._fault_of(process, message)
         if self.leads:
-            self._tell("ended", **message)
+            self._tell("ended", **{key: value for key, value in message.items() if key != "kind"})
         orderly = message["how"] != "gone"
         # The others have nothing to write, but may be about to fail by the same error.
         grace = GRACE_SECONDS if self.leads else 1.0 if orderly else 0.0

@@ -122,8 +122,10 @@ class Resumption:
         record.status, record.parts = "running", [*parts, here]
         others = [] if self.content is None else [str(difference) for difference in self.accepted]
         count_then, count_now = (1 if each is None else each.count for each in (record.processes, set_up.processes))
-        for what in ("run_dir", "plugins", "host", "process", "processes", "versions", "fingerprints"):
+        for what in ("run_dir", "plugins", "host", "process", "versions", "fingerprints"):
             setattr(record, what, getattr(set_up, what))
+        if record.processes or set_up.processes:
+            record.processes = set_up.processes
         if self.content is not None and count_then != count_now:
             others.append(f"processes: {count_then} in the run, {count_now} now")
             run.say(f"{others[-1]}: the run ends as it would have but for rounding")

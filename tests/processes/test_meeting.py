@@ -11,12 +11,7 @@ import pytest
 from glueft.processes.meeting import meet
 from glueft.processes.messages import Connection
 from glueft.processes.place import Place, ProcessesError
-
-
-def free_port() -> int:
-    with socket.socket() as end:
-        end.bind(("127.0.0.1", 0))
-        return int(end.getsockname()[1])
+from ports import free_port
 
 
 def outcomes(*places: Place, wait: float = 5.0) -> list[str]:

@@ -1,0 +1,52 @@
+"""One process of several without a model: `member.py HOST:PORT PROCESSES PROCESS [how]` takes steps until it ends.
+
+`how`: "steps" ends after the step that all agree on; "error" has process 1 fail; "done" ends well.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from glueft.errors import GlueftError
+from glueft.processes.place import Place
+from glueft.processes.team import together
+from glueft.system import interruption
+
+
+def main() -> int:
+    at, processes, process, how = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    steps = 0
+    interruption.own_process()
+    try:
+        with together(Place(process, processes, at), wait=20, say=lambda line: None) as team:
+            assert team.from_first(process) == 0
+            assert team.together is not None and team.together.from_all(process * 2) == [0, 2]
+            if team.leads:
+                team.give_files(Path(__file__).parent, [Path(__file__).name])
+            else:
+                assert (team.get_files() / Path(__file__).name).read_text() == Path(__file__).read_text()
+            team.on_fault = lambda error: print("recorded", flush=True)
+            print("begun", team.folder, flush=True)
+            with interruption.deferred():
+                while how != "done" and not interruption.received():
+                    interruption.begin_step()
+                    steps += 1
+                    time.sleep(0.002 * (1 + process))  # one is slower than the other
+                    if how == "error" and process == 1 and steps == 5:
+                        raise GlueftError("no row is left", fix="add one")
+                    while how == "stuck" and process == 0:  # as in a step that is never done
+                        time.sleep(0.05)
+            print("ended after", steps, flush=True)
+    except GlueftError as error:
+        print(error, flush=True)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted after", steps, flush=True)
+        return interruption.exit_code() or 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
