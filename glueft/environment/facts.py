@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -239,10 +240,7 @@ def _engine(setting: str, answer: Answer | None = None) -> Engine:
 
 
 def _device(answer: Answer) -> Device:
-    """What a backend computes on; of several GPUs the least."""
-    first = answer.devices[0]
-    capabilities = [device["compute_capability"] for device in answer.devices]
-    if first["kind"] == "cpu" or None in capabilities:
-        return Device(is_cuda=first["kind"] == "gpu", model=first["model"])
-    major, _, minor = min(capabilities, key=lambda text: [*map(int, text.split("."))]).partition(".")
-    return Device(True, first["model"], (int(major), int(minor)))
+    """What a backend computes on; of several GPUs the least. AMD's have no number for a compute capability."""
+    found = [re.fullmatch(r"(\d+)\.(\d+)", device["compute_capability"] or "") for device in answer.devices]
+    capabilities = [(int(each[1]), int(each[2])) for each in found if each]
+    return Device(True, answer.devices[0]["model"], min(capabilities)) if capabilities else Device(is_cuda=False)

@@ -57,7 +57,8 @@ def torch() -> tuple[str, list[dict[str, Any]]]:
             "kind": "gpu",
             "model": facts.name,
             "memory": facts.total_memory,
-            "compute_capability": f"{facts.major}.{facts.minor}",
+            # On AMD's GPUs these are another number.
+            "compute_capability": None if library.version.cuda is None else f"{facts.major}.{facts.minor}",
         }
         for facts in map(library.cuda.get_device_properties, range(library.cuda.device_count()))
     ]

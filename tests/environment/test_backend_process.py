@@ -20,6 +20,7 @@ print("W0000 00:00:1764169263.5 123 gpu_device.cc:2430] Cannot dlopen some GPU l
 print("of no interest\\n  a_line_of_code(cuda)\\nRuntimeError: Unable to load cuDNN", file=sys.stderr)
 assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 __version__ = "2.11.0+cu130"
+version = types.SimpleNamespace(cuda="13.0")
 
 
 class cuda:

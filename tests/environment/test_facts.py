@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from glueft.environment import accelerators, folders
-from glueft.environment.facts import gather, variables_that_matter
+from glueft.environment.backend_process import Answer
+from glueft.environment.facts import _device, gather, variables_that_matter
 from glueft.environment.packages import Misfit, installed_packages, misfits
+from glueft.training.engine_choice import Device
 from glueft.training.keras_file import KerasFile, read_keras_file
 
 
@@ -143,3 +145,19 @@ def test_a_backend_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
     facts = gather(ask_backend=False)
     assert facts.engine.backend is None and '"no-such"' in facts.engine.backend_reason and facts.engine.fix
     assert facts.backend is None and facts.variables["KERAS_BACKEND"] == "no-such"
+
+
+@pytest.mark.parametrize(
+    ("devices", "device"),
+    [
+        ([(None, None)], Device(is_cuda=False)),
+        ([("Tesla T4", "7.5")], Device(True, "Tesla T4", (7, 5))),
+        ([("NVIDIA B200", "10.0"), ("NVIDIA L4", "8.9")], Device(True, "NVIDIA B200", (8, 9))),
+        ([("AMD Instinct MI300X", "gfx942")], Device(is_cuda=False)),
+    ],
+)
+def test_what_a_backend_computes_on_decides_the_precision(
+    devices: list[tuple[str | None, str | None]], device: Device
+) -> None:
+    told = [{"kind": "gpu", "model": model, "memory": None, "compute_capability": has} for model, has in devices]
+    assert _device(Answer("jax", "1", told, 1.0)) == device
