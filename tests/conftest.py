@@ -54,6 +54,12 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without what takes most of their time, the drawings; for tests of what a page says."""
+    monkeypatch.setattr("glueft.report.plot.to_svg", lambda *_: "<svg></svg>")
+
+
 @pytest.fixture(scope="session")
 def glue_data() -> Path:
     """The real GLUE files, if they lie beside the checkout."""

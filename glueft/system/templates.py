@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def fill(
@@ -22,10 +26,17 @@ def fill(
         filters: likewise.
         options: of `jinja2.Environment`.
     """
+    environment = _environment((packages,) if isinstance(packages, str) else (*packages,), **options)
+    environment.filters |= filters
+    return environment.get_template(name).render(values)
+
+
+@cache
+def _environment(packages: tuple[str, ...], **options: Any) -> jinja2.Environment:
+    """Return the environment of some packages, which compiles each template once."""
     import jinja2
 
-    packages = (packages,) if isinstance(packages, str) else packages
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package, "") for package in packages]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -33,5 +44,3 @@ def fill(
         keep_trailing_newline=True,
         **options,
     )
-    environment.filters |= filters
-    return environment.get_template(name).render(values)

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hub_fixtures import LABELS, Worker, worker
 from hub_server import running_hub
 
@@ -23,6 +25,7 @@ def run_mrpc(asked: Worker, checkpoint: str) -> dict[str, Any]:
     return asked("command", arguments=arguments)
 
 
+@pytest.mark.slow  # two trainings in a process that imports the backend
 def test_a_run_from_the_hub_and_again_without_it(tiny_bert: Path, tmp_path: Path) -> None:
     """In one process: that another one finds what is in the cache is seen in test_hub_offline.py."""
     with ExitStack() as ended:

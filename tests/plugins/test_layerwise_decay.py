@@ -16,6 +16,7 @@ from glueft_optimizers.keras_layerwise import rate_factors
 from optimizer_checks import NAMES, built, classifier, gradients, moved, value_of
 from tiny_checkpoint import make_tiny_bert
 
+QUICK = ("adam", "adamw", "lion", "muon", "sgd")
 FACTORS = {"embeddings": 0.125, "block_0": 0.25, "block_1": 0.5, "head": 1.0}
 
 
@@ -66,7 +67,10 @@ def test_adam_s_first_step(variables: list[Any]) -> None:
         np.testing.assert_allclose(after[variable.path], wanted, rtol=0, atol=1e-6, err_msg=variable.path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Of those that have no step of their own, one is enough by default.
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
 def test_each_layer_moves_as_with_an_optimizer_of_its_own(name: str, fewer: list[Any]) -> None:
     """Weight decay is scaled as well: it is part of the step."""
     together = moved(built(name, 0.01, weight_decay=0.1, layerwise_decay=0.5), fewer)

@@ -109,6 +109,7 @@ def run(
     return record, [entry for entry in map(json.loads, history) if entry["kind"] == "step"]
 
 
+@pytest.mark.slow
 def test_a_whole_run(quick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     schedule = 'plugin = "cosine"\nrestarts = 1\nwarmup_ratio = 0.5'
     record, steps = run("muon", schedule, quick, tmp_path, capsys, epochs=4)

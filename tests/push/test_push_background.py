@@ -1,4 +1,7 @@
-"""Runs that push themselves: what arrives when, and that a hub in trouble costs them nothing."""
+"""Runs that push themselves: what arrives when, and that a hub in trouble costs them nothing.
+
+Most are slow: each is a training in a process that has the backend to import first.
+"""
 
 from __future__ import annotations
 
@@ -125,6 +128,7 @@ def test_without_a_token_the_run_is_done_and_says_what_to_do(
     assert trained("push", run=answer["folder"], name="alice/lost")["status"] == "done"
 
 
+@pytest.mark.slow
 def test_a_silent_hub_costs_the_training_nothing(
     hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -142,6 +146,7 @@ def test_a_silent_hub_costs_the_training_nothing(
     assert ("models", "alice/none") not in hub.repositories
 
 
+@pytest.mark.slow
 def test_the_wait_at_the_end_is_bounded_and_nothing_comes_later(
     hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -208,6 +213,7 @@ def test_ctrl_c_in_the_wait_at_the_end(hub: HubServer, tiny_bert: Path, tmp_path
     assert "the hook hears: done, 1 push interrupted" in out
 
 
+@pytest.mark.slow
 def test_a_refusal_of_the_hub(hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path) -> None:
     hub.add_files("models", "alice/theirs", {"config.json": b"{}"})
     answer = run(trained, tmp_path, tiny_bert, "hub.push=alice/theirs", "hub.when=epoch", "training.epochs=2")
@@ -217,6 +223,7 @@ def test_a_refusal_of_the_hub(hub: HubServer, trained: Worker, tiny_bert: Path, 
     assert "--force" in answer["said"][-1]
 
 
+@pytest.mark.slow
 def test_an_error_in_the_push_itself_does_not_reach_the_run(
     hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from glueft.recipe.file import packaged_recipes
 RECIPES = [(Path(__file__).parents[2] / "recipes" / f"{name}.toml").read_text() for name in packaged_recipes()]
 # The same examples each time, and as long as they take: a busy machine, or chance, breaks nobody's change.
 QUICK = settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -88,6 +88,7 @@ def test_several_splits_and_a_table_of_many_labels(tmp_path: Path) -> None:
     assert len(Structure(page).ids) == len(set(Structure(page).ids))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_rows_without_labels(tmp_path: Path) -> None:
     page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 1, 0, 0], unlabelled=True))
     assert "4 rows, without labels." in page and "Confidence</h3>" in page
@@ -96,6 +97,7 @@ def test_rows_without_labels(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_label_does_not_turn_the_sentence_that_names_it(tmp_path: Path) -> None:
     labels = ("\u202eon", "yes\u2066")
     rows = [(first, second, {"no": labels[0], "yes": labels[1]}[label]) for first, second, label in ROWS]
@@ -104,11 +106,13 @@ def test_a_label_does_not_turn_the_sentence_that_names_it(tmp_path: Path) -> Non
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.partition('id="recipe"')[0])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_without_mistakes(tmp_path: Path) -> None:
     page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 0, 1, 0]))
     assert "0 of 4 rows are wrong" in page and "The commonest mistake" not in page
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -135,6 +139,7 @@ def test_texts_are_shown_of_the_very_rows_only(
     assert reason in written.notes[0]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_rows_from_another_folder(finished_run: Path, tmp_path: Path) -> None:
     from glueft_tasks import mrpc
 
@@ -147,6 +152,7 @@ def test_rows_from_another_folder(finished_run: Path, tmp_path: Path) -> None:
     assert write_report(run, data_dir=samples, force=True).texts == {"validation": True}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_hub_run_reads_the_cache_and_opens_no_connection(
     finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +168,7 @@ def test_a_hub_run_reads_the_cache_and_opens_no_connection(
     assert written.texts == {"validation": False} and "nyu-mll/glue" in written.notes[0]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_failed_in_mid_training(table_run: Path) -> None:
     shutil.rmtree(table_run / "model")
     shutil.rmtree(table_run / "predictions")
@@ -173,6 +180,7 @@ def test_a_run_that_failed_in_mid_training(table_run: Path) -> None:
     assert "There is no result" in page and "Loss</h3>" in page and "Confusion" not in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_was_killed_before_its_first_step(table_run: Path) -> None:
     for name in ("model", "predictions"):
         shutil.rmtree(table_run / name)
@@ -187,6 +195,7 @@ def test_a_run_that_was_killed_before_its_first_step(table_run: Path) -> None:
         assert "The run has died: its process is gone, killed or out of memory. It came to no step" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_broken_line_of_an_interrupted_run_is_a_note(table_run: Path) -> None:
     change_record(table_run, status="interrupted")
     with (table_run / "history.jsonl").open("a") as history:
@@ -220,6 +229,7 @@ def test_a_broken_folder_of_a_finished_run_is_refused(
     assert not list(table_run.glob("*report*")), "nothing is left behind"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_a_record_does_not_have_is_left_out_and_the_machine_that_computed(table_run: Path) -> None:
     machine = {"processor": "Abacus 9", "intra_op_threads": 2, "device": "CPU"}
     change_record(table_run, fingerprints={"machine": machine})
@@ -232,6 +242,7 @@ def test_what_a_record_does_not_have_is_left_out_and_the_machine_that_computed(t
     assert "Abacus" not in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_most_memory_of_the_process_and_of_a_gpu(table_run: Path) -> None:
     change_record(table_run, peak_memory_bytes=2**30)
     assert "The process held at most 1.0 GiB of memory.</p>" in page_of(table_run)
