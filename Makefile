@@ -11,8 +11,9 @@ demo: .venv/installed
 	$(BIN)/glueft run recipes/mrpc.toml --sample
 
 # One thread of TensorFlow's for each of the two workers: tiny models gain nothing from more, and would wait for cores.
+# A worker takes whole stretches of the tests, so that few modules have their fixtures made in both.
 test: .venv/installed-dev
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: .venv/installed-dev
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 --maxschedchunk 1 -m slow --ignore tests/benchmarks

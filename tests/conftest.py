@@ -99,6 +99,23 @@ def finished_regression_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFa
     return _finished("stsb", tiny_bert, tmp_path_factory)
 
 
+@pytest.fixture(scope="session")
+def finished_mnli_run(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The folder of a finished run on MNLI, of a few rows in the layout of the real files, and what the run said."""
+    import glueft
+    from glue_files import write_glue
+    from glueft.recipe import load_recipe
+    from glueft.training.observers import RunProgress
+
+    folder = tmp_path_factory.mktemp("mnli")
+    lines: list[str] = []
+    progress = RunProgress()
+    progress.say = lines.append  # type: ignore[method-assign]
+    changes = ["training.epochs=1", 'data.predict=["validation", "test_mismatched"]']
+    recipe = load_recipe("mnli", changes, data_dir=str(write_glue(folder / "glue", "mnli")), checkpoint=str(tiny_bert))
+    return glueft.run(recipe, output_dir=folder / "runs", progress=progress).folder, lines
+
+
 def _finished(name: str, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     import glueft
     from glueft.recipe import load_recipe

@@ -81,7 +81,10 @@ def test_the_weights_are_those_of_training_the_whole_vocabulary(case: str) -> No
     assert len(changed) > 3
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "nadam", "lion", "adamw"])
+@pytest.mark.parametrize(
+    "optimizer",
+    ["adamw", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sgd", "rmsprop", "nadam", "lion"))],
+)
 def test_every_optimizer_that_says_so_leaves_unused_weights(optimizer: str) -> None:
     options = {"weight_decay": 0.0} if optimizer == "adamw" else {}
     plugin = load_registry().find("optimizer", optimizer).cls

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import glueft
-from glue_files import FILES, write_file, write_glue
+from glue_files import FILES, write_file
 from glueft.compare.compare import compare_runs
 from glueft.errors import CheckpointError, DataError, RunFolderError
 from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evaluate_run
@@ -149,8 +149,8 @@ def test_so_are_those_of_rows_that_were_held_out_of_the_training(tiny_bert: Path
     assert compare_runs([folder, folder])["split"] == "held_out"
 
 
-def test_every_validation_split_is_measured_or_one_of_them(tiny_bert: Path, tmp_path: Path) -> None:
-    folder = train(tiny_bert, tmp_path, "mnli", data_dir=str(write_glue(tmp_path / "glue", "mnli")))
+def test_every_validation_split_is_measured_or_one_of_them(finished_mnli_run: tuple[Path, list[str]]) -> None:
+    folder = finished_mnli_run[0]
     by_split = Run.open(folder).record["metrics_by_split"]
     assert assert_equal(folder)["metrics_by_split"] == by_split
     one = evaluate_run(Run.open(folder), ["validation_mismatched"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,10 @@ from rich.table import Table
 
 import glueft
 from glue_files import DIAGNOSTIC_FULL, write_file, write_glue
-from glueft import launch
 from glueft.recipe import load_recipe
 from glueft.runs.record import read_record
 from glueft.terminal.progress import PlainProgress
 from glueft.terminal.result_tables import result_table
-from glueft.training.observers import RunProgress
-
-
-class Listening(RunProgress):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def text_of(table: Table) -> str:
@@ -37,37 +24,28 @@ def text_of(table: Table) -> str:
     return stream.getvalue()
 
 
-def run(tiny_bert: Path, folder: Path, name: str, *overrides: str, **options: Any) -> tuple[launch.Result, list[str]]:
-    listening = Listening()
-    recipe = load_recipe(name, ["training.epochs=1", *overrides], checkpoint=str(tiny_bert), **options)
-    return glueft.run(recipe, output_dir=folder, progress=listening), listening.lines
+def record_of(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    return record
 
 
 @pytest.fixture(scope="module")
-def mnli(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[launch.Result, list[str]]]:
-    folder = tmp_path_factory.mktemp("mnli")
-    write_glue(folder / "glue", "mnli")
-    yield run(
-        tiny_bert,
-        folder / "runs",
-        "mnli",
-        'data.predict=["validation", "test_mismatched"]',
-        data_dir=str(folder / "glue"),
-    )
+def mnli(finished_mnli_run: tuple[Path, list[str]]) -> Path:
+    return finished_mnli_run[0]
 
 
-def predictions(result: launch.Result) -> dict[str, list[list[str]]]:
-    files = sorted((result.folder / "predictions").iterdir())
+def predictions(folder: Path) -> dict[str, list[list[str]]]:
+    files = sorted((folder / "predictions").iterdir())
     return {file.name: [line.split("\t") for line in file.read_text().splitlines()[1:]] for file in files}
 
 
-def test_both_validation_splits_are_scored_and_predicted(mnli: tuple[launch.Result, list[str]]) -> None:
-    record = json.loads((mnli[0].folder / "run.json").read_text())
+def test_both_validation_splits_are_scored_and_predicted(mnli: Path) -> None:
+    record = record_of(mnli)
     by_split = record["metrics_by_split"]
     assert list(by_split) == ["validation_matched", "validation_mismatched"]
     assert record["metrics"] == by_split["validation_matched"] == record["epochs"][-1]["metrics"]
     assert record["data"]["validation_split"] == "validation_matched"
-    written = predictions(mnli[0])
+    written = predictions(mnli)
     assert list(written) == ["test_mismatched.tsv", "validation_matched.tsv", "validation_mismatched.tsv"]
     for split, metrics in by_split.items():
         rows = written[f"{split}.tsv"]
@@ -76,8 +54,9 @@ def test_both_validation_splits_are_scored_and_predicted(mnli: tuple[launch.Resu
     assert {row[2] for rows in written.values() for row in rows} <= {"entailment", "neutral", "contradiction"}
 
 
-def test_every_split_of_another_size_is_named(mnli: tuple[launch.Result, list[str]]) -> None:
-    result, lines = mnli
+def test_every_split_of_another_size_is_named(finished_mnli_run: tuple[Path, list[str]]) -> None:
+    folder, lines = finished_mnli_run
+    data = record_of(folder)["data"]
     notes = [
         "train has 3 rows; officially it has 392,702",
         "validation_matched has 1 row; officially it has 9,815",
@@ -85,14 +64,14 @@ def test_every_split_of_another_size_is_named(mnli: tuple[launch.Result, list[st
         "test_matched has 2 rows; officially it has 9,796",
         "test_mismatched has 1 row; officially it has 9,847",
     ]
-    assert [line for line in lines if "officially" in line] == notes == result.record["data"]["notes"]
-    assert result.record["data"]["splits"]["train"]["official_rows"] == 392_702
+    assert [line for line in lines if "officially" in line] == notes == data["notes"]
+    assert data["splits"]["train"]["official_rows"] == 392_702
 
 
-def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: tuple[launch.Result, list[str]]) -> None:
-    text = text_of(result_table(read_record(mnli[0].folder / "run.json")))
+def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: Path) -> None:
+    text = text_of(result_table(read_record(mnli / "run.json")))
     assert text.startswith("mnli: 1 validation_matched row\n")
-    mismatched = mnli[0].record["metrics_by_split"]["validation_mismatched"]["accuracy"]
+    mismatched = record_of(mnli)["metrics_by_split"]["validation_mismatched"]["accuracy"]
     for part in (
         f"validation_mismatched  accuracy {mismatched:.4f}",
         "accuracy 0.8391 on validation_matched (bert-base-cased)",
@@ -103,8 +82,8 @@ def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: tuple[
         assert part in text, text
 
 
-def test_the_record_has_baseline_and_published_scores(mnli: tuple[launch.Result, list[str]]) -> None:
-    record = mnli[0].record
+def test_the_record_has_baseline_and_published_scores(mnli: Path) -> None:
+    record = record_of(mnli)
     # The three labels are as common as each other in training, and the first of them is not the validation row's.
     assert record["baseline"] == {"accuracy": 0.0}
     assert record["majority_accuracy"] == 1.0
@@ -116,24 +95,24 @@ def test_the_diagnostic_set_is_predicted_by_a_model_trained_on_mnli(tiny_bert: P
     glue = write_glue(tmp_path / "glue", "mnli")
     rows = [("", "", "", "", "", "It rains.", "It pours.", "neutral")]
     write_file(glue / "diagnostic" / "diagnostic-full.tsv", DIAGNOSTIC_FULL, rows)
-    result, _ = run(tiny_bert, tmp_path / "runs", "ax", data_dir=str(glue))
+    recipe = load_recipe("ax", ["training.epochs=1"], checkpoint=str(tiny_bert), data_dir=str(glue))
+    result = glueft.run(recipe, output_dir=tmp_path / "runs")
     assert result.record["task"] == "ax"
     assert set(result.record["metrics"]) == {"matthews_correlation"}
     assert list(result.record["metrics_by_split"]) == ["validation_matched", "diagnostic"]
-    assert [row[1] for row in predictions(result)["diagnostic.tsv"]] == ["neutral"]
+    assert [row[1] for row in predictions(result.folder)["diagnostic.tsv"]] == ["neutral"]
     assert result.record["data"]["trained_on"]["folder"].endswith("MNLI")
 
 
-def test_a_regression_on_its_sample(tiny_bert: Path, tmp_path: Path) -> None:
-    result, lines = run(tiny_bert, tmp_path, "stsb", "data.limit_train=16", sample=True)
-    assert "train is limited to the first 16 of 60 rows" in lines
-    assert list(result.record["metrics"]) == ["pearson", "spearmanr"]
-    errors = result.record["other_metrics"]
+def test_a_regression_on_its_sample(finished_regression_run: Path) -> None:
+    record = record_of(finished_regression_run)
+    assert list(record["metrics"]) == ["pearson", "spearmanr"]
+    errors = record["other_metrics"]
     assert list(errors) == ["mae", "rmse"] and 0 < errors["mae"] <= errors["rmse"]
-    baseline = result.record["baseline"]
+    baseline = record["baseline"]
     assert (baseline["pearson"], baseline["spearmanr"], list(baseline)[2:]) == (0.0, 0.0, ["mae", "rmse"])
-    table = text_of(result_table(read_record(result.folder / "run.json")))
+    table = text_of(result_table(read_record(finished_regression_run / "run.json")))
     assert f"{errors['mae']:.4f}" in table and f"{errors['rmse']:.4f}" in table
-    assert result.record["majority_accuracy"] is None
+    assert record["majority_accuracy"] is None
     assert "published" not in table  # A sample's score says nothing beside GLUE's.
-    assert len(predictions(result)["validation.tsv"]) == 40
+    assert len(predictions(finished_regression_run)["validation.tsv"]) == 40
