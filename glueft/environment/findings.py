@@ -20,8 +20,16 @@ from glueft.training.installed_backends import JAX_PLATFORMS, PIP_CUDA, TITLES
 # that JAX's wheels for it have code for.
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
 OLDEST_FOR_JAX = {12: (5, 2), 13: (7, 5)}
-# Room that the smallest run needs: its checkpoint, its model, its saved states.
-ROOM = 2**30
+# What says where each folder is, and the bytes that it should have free: those of the first take a checkpoint, its
+# rows, or a run with its model and saved states. Keras goes on without a folder of its own.
+NEEDED = {
+    "hub cache": ("HF_HOME", 2**30),
+    "data sets": ("HF_DATASETS_CACHE", 2**30),
+    "this folder": ("--output-dir", 2**30),
+    "temporary": ("TMPDIR", 2**26),
+    "JAX programs": ("JAX_COMPILATION_CACHE_DIR", 2**26),
+    "glueft": ("XDG_STATE_HOME", 2**20),
+}
 # Docker's own /dev/shm; GPUs that train together exchange their gradients through it.
 SMALL_SHARED_MEMORY = 64 * 2**20
 # A GPU of whose memory less is free is in use by others.
@@ -262,30 +270,22 @@ def folders_unusable(facts: Facts) -> list[Finding]:
     found = []
     for folder in facts.folders:
         what = f"{folder.path} ({folder.holds})"
-        variable = WHERE.get(folder.holds)
-        elsewhere = f", or name another place with {variable}" if variable else ""
         if folder.holds == "shared memory":
             if len(facts.gpus) > 1 and folder.free is not None and folder.free < SMALL_SHARED_MEMORY:
                 problem = f"{what} has {size(folder.free)} free, and several GPUs exchange their gradients there"
                 found.append(Finding("little_room", problem, "start the container with --shm-size=1g or --ipc=host"))
-        elif not folder.can_write:
-            found.append(Finding("not_writable", f"{what} cannot be written to", f"change its permissions{elsewhere}"))
-        elif folder.free is not None and folder.free < ROOM:
-            problem = f"{what} has only {size(folder.free)} of room"
-            found.append(Finding("little_room", problem, f"make room{elsewhere}"))
+            continue
+        if folder.holds not in NEEDED or (folder.holds == "hub cache" and facts.hub.is_reachable is None):
+            continue  # nothing is written there
+        variable, room = NEEDED[folder.holds]
+        if not folder.can_write:
+            fix = f"change its permissions, or name another place with {variable}"
+            found.append(Finding("not_writable", f"{what} cannot be written to", fix))
+        elif folder.free is not None and folder.free < room:
+            fix = f"make room, or name another place with {variable}"
+            found.append(Finding("little_room", f"{what} has only {size(folder.free)} of room", fix))
     return found
 
-
-# The variables that say where each folder is.
-WHERE = {
-    "hub cache": "HF_HOME",
-    "data sets": "HF_DATASETS_CACHE",
-    "JAX programs": "JAX_COMPILATION_CACHE_DIR",
-    "Keras": "KERAS_HOME",
-    "glueft": "XDG_STATE_HOME",
-    "this folder": "--output-dir",
-    "temporary": "TMPDIR",
-}
 
 CHECKS: tuple[Callable[[Facts], list[Finding]], ...] = (
     no_backend, backend_fails, gpu_without_driver, gpus_hidden, driver_too_old, gpu_too_old, gpu_not_used, gpu_in_use,

@@ -65,7 +65,7 @@ class Local(glueft.Executor):
                 'the executor "local" finds no GPU',
                 expected="a GPU that nvidia-smi lists and CUDA_VISIBLE_DEVICES does not hide",
                 received=f"{VARIABLE}={os.environ[VARIABLE]}" if VARIABLE in os.environ else "none",
-                fix='install the driver, or set study.executor.device = "cpu"',
+                fix='install the driver (`glueft env` says what is wrong), or set study.executor.device = "cpu"',
             )
         return LocalPool(self.options, gpus, cores(), free_memory(), memory_limit(), jobs)
 

@@ -252,6 +252,13 @@ def test_what_is_wrong_is_found_once_with_its_remedy(changed: dict[str, Any], pr
     assert [(said, remedy) for _, said, remedy in found(**changed)] == [(problem, fix)]
 
 
+def test_folders_that_need_no_room() -> None:
+    full, locked = (Folder("", "/some", 0, True, 2**21, can_write) for can_write in (True, False))
+    assert found(folders=[replace(full, holds="glueft"), replace(locked, holds="Keras")]) == []
+    offline = Reach("https://huggingface.co", None, "HF_HUB_OFFLINE=1 is set", None)
+    assert found(folders=[replace(locked, holds="hub cache")], hub=offline) == []
+
+
 def test_a_backend_that_sees_the_gpu_all_the_same_is_believed() -> None:
     """As with NVIDIA's packages for forward compatibility."""
     assert found(driver="550.54.15", gpus=[OLD]) == []

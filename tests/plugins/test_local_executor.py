@@ -217,5 +217,5 @@ def test_a_gpu_is_asked_for_where_there_is_none(monkeypatch: pytest.MonkeyPatch,
         'the executor "local" finds no GPU\n'
         "  expected: a GPU that nvidia-smi lists and CUDA_VISIBLE_DEVICES does not hide\n"
         "  received: none\n"
-        '  to fix:   install the driver, or set study.executor.device = "cpu"'
+        '  to fix:   install the driver (`glueft env` says what is wrong), or set study.executor.device = "cpu"'
     )
