@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.system.device_memory import usable_memory
-from glueft.system.limits import memory_limit
+from glueft.system.limits import free_memory
 from glueft.training.backend import keras_backend
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def limit_of_step() -> int | None:
     """Return the bytes that there are for a step, of a GPU, or on a CPU of main memory; None if unknown."""
     import jax
 
-    limit = memory_limit() if jax.default_backend() == "cpu" else usable_memory("jax")
+    limit = free_memory() if jax.default_backend() == "cpu" else usable_memory("jax")
     return None if limit is None else int(USED_PART * limit)
 
 
