@@ -32,7 +32,7 @@ class StepMemory:
     """The memory of a step on one device, in bytes.
 
     Attributes:
-        rows: that go through the model at once.
+        rows: that go through the model at once, those of all devices.
         length: their padded length.
         argument_bytes: of weights, optimizer state and batch.
         output_bytes: of results that do not take the place of arguments.
@@ -136,8 +136,8 @@ def memory_of_training(session: Session, rows: int) -> StepMemory:
     update = training.batch_size * training.gradient_accumulation_steps
     lengths = session.batches.measures()[:, 1]
     longest = session.batches.only(lengths.argsort()[-1:])
-    before = model.rows_at_once
-    model.rows_at_once = rows if rows < update else None
+    share, before = _share(model, rows), model.rows_at_once
+    model.rows_at_once = share
     try:
         state = (
             model.trainable_variables,
@@ -145,7 +145,7 @@ def memory_of_training(session: Session, rows: int) -> StepMemory:
             model.optimizer.variables,
             model.metrics_variables,
         )
-        return _account(model.train_step, state, next(iter(longest)), update, rows, int(lengths.max()))
+        return _account(model.train_step, state, next(iter(longest)), update // rows * share, rows, int(lengths.max()))
     finally:
         model.rows_at_once = before
 
@@ -154,13 +154,18 @@ def memory_of_prediction(model: Classifier, batches: EvaluationBatches, rows: in
     """Return XLA's account of a step that predicts so many rows of a padded length; see `memory_of_training`."""
     longest = batches.only(batches.measures()[:, 1].argsort()[-1:])
     state = (model.trainable_variables, model.non_trainable_variables)
-    return _account(model.predict_step, state, (next(iter(longest)),), rows, rows, length)
+    return _account(model.predict_step, state, (next(iter(longest)),), _share(model, rows), rows, length)
+
+
+def _share(model: Classifier, rows: int) -> int:
+    """The rows of a device."""
+    return rows if model.distribution is None else -(-rows // model.distribution.num_model_replicas)
 
 
 def _account(
     step: Callable[..., Any], state: Sequence[Sequence[Any]], batch: Any, rows: int, at_once: int, length: int
 ) -> StepMemory:
-    """Compile a step for a batch like this one, with so many rows."""
+    """Compile a step for one device, and a batch like this one with so many rows."""
     import jax
 
     variables = [[jax.ShapeDtypeStruct(each.shape, each.dtype) for each in part] for part in state]
