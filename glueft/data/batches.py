@@ -208,15 +208,26 @@ class EvaluationBatches(Batches):
         return restored
 
 
-def share_buckets(training: TrainingBatches, evaluation: Sequence[EvaluationBatches]) -> None:
+def share_buckets(
+    training: TrainingBatches, evaluation: Sequence[EvaluationBatches], chosen: Sequence[int] | None = None
+) -> None:
     """Choose the padded lengths that all batches of a run share (`choose_buckets`).
 
     A row of an evaluation weighs a third of a trained one, in each epoch: it has a forward pass only.
+
+    Args:
+        training: all batches of the training.
+        evaluation: the batches of each evaluated split.
+        chosen: the lengths that were chosen before, for a run that goes on; left where they are too short for a batch.
     """
     measures = [training.measures(), *(batches.measures() for batches in evaluation)]
     weights = [1.0, *(training.epochs / 3 for _ in evaluation)]
     rows = np.concatenate([measure[:, 0] * weight for measure, weight in zip(measures, weights, strict=True)])
-    training.buckets = choose_buckets(np.concatenate([measure[:, 1] for measure in measures]), rows)
+    longest = np.concatenate([measure[:, 1] for measure in measures])
+    if chosen and max(chosen) >= longest.max():
+        training.buckets = np.array(sorted(chosen), np.int64)
+    else:
+        training.buckets = choose_buckets(longest, rows)
     for batches in evaluation:
         batches.buckets = training.buckets
 

@@ -103,7 +103,8 @@ def reproduce(
     if comparison.first is not None:
         return _result(original, comparison, None)
     _refuse_missing_places(recipe)
-    engine = RunEngine(original.record.engine.backend, original.record.engine.precision)
+    computed = original.record.engine
+    engine = RunEngine(computed.backend, computed.precision, computed.widths)
     use_backend(recipe.engine.backend, engine)
     with nullcontext() if verbose else captured_stderr():
         import_backend()

@@ -47,11 +47,13 @@ class RunEngine:
 
     Attributes:
         backend, precision: as run.json has them; None if it does not.
+        padded_lengths: of its batches; None if each had its own.
         goes_on: whether the run itself goes on: then no other backend will do.
     """
 
     backend: str | None = None
     precision: str | None = None
+    padded_lengths: Sequence[int] | None = None
     goes_on: bool = False
 
 

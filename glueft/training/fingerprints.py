@@ -70,7 +70,7 @@ _IDLE = {
 }
 _IDLE_TABLES = ("hub", "plugins")
 # A setting that says nothing, and came after the first runs: what it has come to is compared as a part of the engine.
-_LEFT_OPEN = {"engine": {"backend": "auto"}}
+_LEFT_OPEN = {"engine": {"backend": "auto", "devices": "auto"}}
 LOCAL_PATH = "(local path)"
 _BACKENDS = ("tensorflow", "jax", "torch")
 

@@ -130,7 +130,8 @@ class Session:
         steps_per_epoch = self.batches.steps_per_epoch
         self.evaluated = evaluated_steps(training.evaluate_every, steps_per_epoch, training.epochs)
         if self.jit_compile.compiled:  # Each padded length is compiled: there should be few.
-            share_buckets(self.batches, list(self.evaluation.values()))
+            lengths = None if self.run is None else self.run.padded_lengths
+            share_buckets(self.batches, list(self.evaluation.values()), lengths)
         self.warnings += step_warnings(self.recipe, self.batches.num_train_steps, len(train))
         self.warnings += evaluation_warnings(
             self.recipe, self.evaluated, len(train), len(self.encoded[self.primary_split])

@@ -7,6 +7,7 @@ import pytest
 
 from glueft.data.batches import (
     EvaluationBatches,
+    Filling,
     TrainingBatches,
     collate,
     plan_evaluation,
@@ -99,6 +100,41 @@ def test_all_the_batches_of_a_run_share_few_buckets() -> None:
     shapes = {inputs["input_ids"].shape[1] for inputs, _ in training}
     shapes |= {inputs["input_ids"].shape[1] for inputs in evaluation}
     assert shapes <= set(training.buckets.tolist())
+
+
+@pytest.mark.parametrize(("chosen", "kept"), [([200, 50], [50, 200]), ([50], None), (None, None)])
+def test_a_run_that_goes_on_keeps_its_buckets_if_they_are_long_enough(
+    chosen: list[int] | None, kept: list[int] | None
+) -> None:
+    training = TrainingBatches(encoded_rows([5, 90, 60]), batch_size=2, epochs=1, seed=1)
+    share_buckets(training, [], chosen)
+    assert training.buckets is not None
+    assert training.buckets.tolist() == (kept or [90])
+
+
+def test_filled_batches_have_one_number_of_rows() -> None:
+    rows = np.array([7, 8, 9, 4, 5])
+    filled, weights = Filling(parts=2, rows=3, size=4).fill(rows)
+    assert filled.tolist() == [7, 8, 9, 4, 4, 5, 5, 5]
+    assert weights.tolist() == [1, 1, 1, 0, 1, 1, 0, 0]
+
+    training = TrainingBatches(encoded_rows([3, 9, 4, 6, 5]), batch_size=2, epochs=1, seed=1)
+    plain = [*training]
+    training.filling = Filling(parts=1, rows=2, size=3)
+    assert training.shapes()[:, 0].tolist() == [3, 3, 3] and training.sizes().tolist() == [len(y) for _, y in plain]
+    for (inputs, labels), (filled_inputs, filled_labels, weights) in zip(plain, training, strict=True):
+        count = len(labels)
+        assert filled_inputs["input_ids"].shape == (3, inputs["input_ids"].shape[1])
+        assert (filled_inputs["input_ids"][:count] == inputs["input_ids"]).all()
+        assert (filled_labels[:count] == labels).all() and weights.tolist() == [1] * count + [0] * (3 - count)
+    assert sum(training.tokens(3)) == int(training.shapes().prod(axis=1).sum())
+
+
+def test_results_of_filled_batches_are_restored_without_what_filled_them_up() -> None:
+    batches = EvaluationBatches(encoded_rows([3, 9, 4, 6, 5]), batch_size=3).filled(2)
+    assert batches.shapes()[:, 0].tolist() == [4, 4]
+    results = np.concatenate([inputs["input_ids"][:, 0] for inputs in batches])
+    assert batches.restore(results).tolist() == [1, 2, 3, 4, 5]
 
 
 def test_steps_are_counted_from_the_real_batches() -> None:

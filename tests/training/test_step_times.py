@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from glueft.training.engine import Stopwatch
-from glueft.training.step_times import StepTimes
+from glueft.training.step_times import AHEAD_STEPS, Lookahead, StepTimes
 
 STEPS = [("train", (8, 64), 6.0), ("train", (8, 64), 1.0), ("train", (8, 32), 4.0), ("train", (8, 64), 1.2)]
 
@@ -58,3 +58,25 @@ def test_a_stopwatch_measures_from_the_end_of_the_last_step(monkeypatch: pytest.
         now[0] += passed
         watch.on_predict_batch_end(0, {"outputs": np.zeros((8, 2))})
     assert times.seconds["predict"] == {(8, 40): [1.0], (3, 40): [0.25]}
+
+
+def test_steps_that_run_ahead_are_waited_for_together_but_for_new_shapes() -> None:
+    shapes = [(8, 40)] * 12 + [(8, 64)] * 3
+    lookahead, waits, waiting = Lookahead(shapes, enabled=True), [], 0
+    for step in range(1, len(shapes) + 1):
+        waiting += 1
+        if lookahead.is_due(step, waiting):
+            waits.append((step, waiting))
+            lookahead.waited(step, waiting, 0.06 * waiting)
+            waiting = 0
+    # The first of a shape alone, one more to learn its time, then a quarter of a second of them.
+    assert waits == [(1, 1), (2, 1), (6, 4), (10, 4), (12, 2), (13, 1), (15, 2)]
+    at_once = Lookahead(shapes, enabled=False)
+    assert all(at_once.is_due(step, 1) for step in range(1, 16))
+
+
+def test_steps_are_never_too_far_ahead() -> None:
+    lookahead = Lookahead([(8, 40)] * 1000, enabled=True)
+    for seconds in (1.0, 0.0):
+        lookahead.waited(1, 1, seconds)
+    assert lookahead.steps == AHEAD_STEPS
