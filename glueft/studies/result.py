@@ -46,6 +46,8 @@ class StudyRun:
         has_model: whether `model/` is there.
         device: what computed: "CPU", or the model of the GPU; None if unknown.
         threads: those of the processor that it used; None if unknown.
+        backend, precision: what it was computed with; None if unknown.
+        asked_precision: what its recipe names now; None where it leaves that open.
     """
 
     name: str
@@ -69,6 +71,9 @@ class StudyRun:
     has_model: bool = False
     device: str | None = None
     threads: int | None = None
+    backend: str | None = None
+    precision: str | None = None
+    asked_precision: str | None = None
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,14 @@ def settings_in_numbers(tables: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def settings_to_hash(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same for a hash that outlives a version: a precision of "auto" counts as float32, once the default."""
+    settings = settings_in_numbers(tables)
+    if settings.get("engine", {}).get("precision") == "auto":
+        settings["engine"]["precision"] = "float32"
+    return settings
+
+
 def _counts(table: str, key: str, value: Any) -> bool:
     return key not in _IDLE.get(table, ()) and _LEFT_OPEN.get(table, {}).get(key) != value
 

@@ -180,3 +180,14 @@ def test_published_scores_come_with_their_source_and_small_metrics_with_their_di
 def test_an_interval_is_cut_where_no_scores_are() -> None:
     assert cut((0.6, 1.2), (0.0, 1.0)) == "0.6000 to 1.0000"
     assert cut((-0.2, 1.2), (None, None)) == "-0.2000 to 1.2000"
+
+
+def test_runs_that_were_not_computed_alike_are_told() -> None:
+    float32, bfloat16 = (
+        {"backend": "tensorflow", "precision": "float32"},
+        {"backend": "jax", "precision": "mixed_bfloat16"},
+    )
+    runs = [study_run("rte", seed, 0.6 + seed / 100, **(bfloat16 if seed == 3 else float32)) for seed in (1, 2, 3)]
+    said = note_on("not computed alike", recipe_result("rte", runs))
+    assert "(2 in float32 on tensorflow, 1 in mixed_bfloat16 on jax)" in said
+    assert not [note for note in notes(study_result(recipe_result("rte", runs[:2]))) if "computed alike" in note]

@@ -161,3 +161,15 @@ def test_the_name_of_a_run_says_what_it_is_made_from(change: list[str]) -> None:
 def test_what_changes_no_number_makes_no_other_run() -> None:
     quiet = recipe("mrpc", "training.checkpoint_minutes=3")
     assert Course(quiet).plan()[0].runs[0].name == Course(recipe()).plan()[0].runs[0].name
+
+
+def test_a_precision_of_auto_is_that_of_earlier_studies_and_one_that_is_named_is_asked_for() -> None:
+    """So the runs of a study from before "auto" are not run again."""
+    auto, named = (
+        Course(recipe("mrpc", f"engine.precision={value}")).plan()[0].runs[0] for value in ("auto", "float32")
+    )
+    assert auto.name == named.name
+    assert (auto.asked_precision, named.asked_precision) == (None, "float32")
+    other = Course(recipe("mrpc", "engine.precision=mixed_bfloat16")).plan()[0].runs[0]
+    jax = Course(recipe("mrpc", "engine.backend=jax")).plan()[0].runs[0]
+    assert len({auto.name, other.name, jax.name}) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,20 @@ def test_a_metric_that_is_not_defined_counts_as_0_and_one_without_value_is_missi
         "NaN" not in (tmp_path / "study.json").read_text() and "Infinity" not in (tmp_path / "study.json").read_text()
     )
     assert read_result(tmp_path).runs == [found]
+
+
+def test_a_run_that_came_to_another_precision_is_not_the_one_that_is_named(tmp_path: Path) -> None:
+    planned = study_run("mrpc", 1, state="waiting", folder=None)
+    recipe = recipe_result("mrpc", [planned], on="validation")
+    attempt = tmp_path / "runs" / planned.name / "run"
+    make_run(attempt, [1], [1], engine={"backend": "jax", "precision": "mixed_bfloat16"})
+    folder = StudyFolder(tmp_path)
+    found = folder.look(planned, recipe, retries=0)
+    assert (found.state, found.backend, found.precision) == ("done", "jax", "mixed_bfloat16")
+    asked = replace(planned, asked_precision="float32")
+    assert folder.look(asked, recipe, retries=0).state == "waiting"
+    again = replace(asked, attempts=1, folder=None)
+    assert folder.left_out({planned.name: again}, {}) == [
+        (str(attempt), "it was computed in mixed_bfloat16, and float32 is asked for")
+    ]
+    assert folder.look(replace(planned, asked_precision="mixed_bfloat16"), recipe, retries=0).state == "done"

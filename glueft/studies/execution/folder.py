@@ -143,11 +143,12 @@ class StudyFolder:
         blank = replace(
             StudyRun(run.name, run.recipe, run.task, run.stage, run.setting, run.seed, run.trial),
             attempts=len(attempts),
+            asked_precision=run.asked_precision,
         )
         latest: StudyRun | None = None
         for folder in reversed(attempts):
             record = _record(folder)
-            if record is None or why_not_of(record, parent):
+            if record is None or why_not_of(record, parent, run.asked_precision):
                 continue
             if record.status == "done":
                 if not changed_inputs(record) and ((folder / "model").is_dir() or not with_model):
@@ -194,18 +195,18 @@ class StudyFolder:
                     found.append((str(folder), "the study as it is now does not ask for it"))
             elif run.attempts > 1 or (run.attempts and run.folder is None):
                 found += [
-                    (str(attempt), self.why_unused(attempt, parents.get(run.recipe)))
+                    (str(attempt), self.why_unused(attempt, parents.get(run.recipe), run.asked_precision))
                     for attempt in self.attempts(folder.name)
                     if attempt != run.folder
                 ]
         return found
 
-    def why_unused(self, attempt: Path, parent: Mapping[str, str] | None) -> str:
+    def why_unused(self, attempt: Path, parent: Mapping[str, str] | None, precision: str | None = None) -> str:
         """Return why an attempt is not the result of its run."""
         record = _record(attempt)
         if record is None:
             return "its run.json cannot be read"
-        if reason := why_not_of(record, parent):
+        if reason := why_not_of(record, parent, precision):
             return reason
         if record.status == "failed":
             return f"it failed: {_first_line(record.error)}"
@@ -227,6 +228,8 @@ class StudyFolder:
             has_model=(folder / "model").is_dir(),
             device=record.fingerprints.machine.device,
             threads=record.fingerprints.machine.intra_op_threads,
+            backend=record.engine.backend,
+            precision=record.engine.precision,
         )
 
     def _open(self, run: StudyRun, recipe: RecipeResult, folder: Path, record: Record) -> StudyRun:
@@ -243,11 +246,22 @@ class StudyFolder:
             seconds=record.seconds.get("total"),
             device=record.fingerprints.machine.device,
             threads=record.fingerprints.machine.intra_op_threads,
+            backend=record.engine.backend,
+            precision=record.engine.precision,
         )
 
 
-def why_not_of(record: Record, parent: Mapping[str, str] | None) -> str | None:
-    """Return why a run has not begun with these model files; None if it has, or there are none to begin with."""
+def why_not_of(record: Record, parent: Mapping[str, str] | None, precision: str | None = None) -> str | None:
+    """Return why a run is not one that is asked for; None if it is.
+
+    Args:
+        record: of the run.
+        parent: SHA-256 of the model files that it must have begun with; None for any.
+        precision: that it must have; None for any.
+    """
+    computed = record.engine.precision
+    if precision is not None and computed not in (None, precision):
+        return f"it was computed in {computed}, and {precision} is asked for"
     if parent is None or not record.checkpoint.sha256:
         return None
     if any(parent.get(name, digest) != digest for name, digest in record.checkpoint.sha256.items()):

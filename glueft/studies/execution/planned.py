@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.metrics import lower_is_better, metric_facts
 from glueft.studies.execution.choice import Choice, choose
 from glueft.studies.result import RecipeResult, Stage, StudyRun
-from glueft.training.fingerprints import settings_in_numbers
+from glueft.training.fingerprints import settings_to_hash
 
 if TYPE_CHECKING:
     from glueft.plugin.task import Task
@@ -37,8 +37,10 @@ class Planner:
         self.study = study
         self.search = search
         self.recipes = {recipe.name: recipe for recipe in parents_first(study.recipes)}
-        self._settings: dict[tuple[str, str, bool], dict[str, Any]] = {}
+        self._settings: dict[tuple[str, str, bool], tuple[dict[str, Any], str | None]] = {}
         self._names: dict[tuple[str, str, bool, int], str] = {}
+        # By name of a run, the precision that its recipe names; None for "auto".
+        self._precisions: dict[str, str | None] = {}
 
     def plan(self, known: Mapping[str, StudyRun], free: int = 1) -> list[RecipeResult]:
         """Return every recipe with the runs that are asked for now, those that begin with another's first.
@@ -94,7 +96,8 @@ class Planner:
             for seed in seeds:
                 name = self._name(recipe, stage, setting, seed)
                 run = known.get(name) or StudyRun(name, recipe.name, recipe.base.task.name, stage, setting, seed)
-                yield replace(run, stage=stage, setting=setting, trial=trial)
+                asked = self._precisions[name]
+                yield replace(run, stage=stage, setting=setting, trial=trial, asked_precision=asked)
 
     def _again(self, recipe: StudyRecipe, planned: RecipeResult, known: Mapping[str, StudyRun]) -> Iterator[StudyRun]:
         """A run on a fresh seed for each of the table's that has collapsed."""
@@ -111,14 +114,17 @@ class Planner:
         if (*key, seed) in self._names:
             return self._names[*key, seed]
         if key not in self._settings:
-            known = run_identity(self.recipe_of(recipe, setting, seed, stage).tables())
+            tables = self.recipe_of(recipe, setting, seed, stage).tables()
+            precision = tables["engine"]["precision"]
+            known = run_identity(tables)
             if recipe.starts_from is not None:
                 known["places"]["model"] = {"starts_from": recipe.starts_from}
-            self._settings[key] = known
-        known = self._settings[key]
+            self._settings[key] = known, None if precision == "auto" else precision
+        known, precision = self._settings[key]
         known["settings"]["training"]["seed"] = seed
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
         name = self._names[*key, seed] = f"{recipe.name}-seed{seed}-{digest[:8]}"
+        self._precisions[name] = precision
         return name
 
     def recipe_of(
@@ -130,13 +136,12 @@ class Planner:
 
 
 def run_identity(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what tells two runs of a complete recipe apart: the settings that change numbers, rows, checkpoint."""
+    """Return what tells two runs of a complete recipe apart: the settings that change numbers, rows, checkpoint.
+
+    A recipe that names a precision does not take a run of its name that came to another: see `StudyFolder.look`.
+    """
     places = {name: {place: tables.get(name, {}).get(place) for place in keys} for name, keys in _PLACES.items()}
-    settings = settings_in_numbers(tables)
-    # The default of before: runs that are done stay those that are asked for.
-    if settings.get("engine", {}).get("precision") == "auto":
-        settings["engine"]["precision"] = "float32"
-    return {"settings": settings, "places": places}
+    return {"settings": settings_to_hash(tables), "places": places}
 
 
 def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:

@@ -29,7 +29,7 @@ from glueft.studies.execution.ranges import (
     space_of,
 )
 from glueft.studies.result import RecipeResult, StudyRun
-from glueft.training.fingerprints import settings_in_numbers
+from glueft.training.fingerprints import settings_to_hash
 
 if TYPE_CHECKING:
     import optuna
@@ -302,7 +302,7 @@ def _value(range_: Range, param: Any) -> Any:
 def _digest(recipe: StudyRecipe, facts: RecipeResult, held_out: float) -> str:
     """A hash of what makes scores comparable: the ranges, the recipe in all but its seed, and what the score is."""
     tables = recipe.base.tables()
-    settings = settings_in_numbers(tables)
+    settings = settings_to_hash(tables)
     settings["training"] = {key: value for key, value in settings["training"].items() if key != "seed"}
     told = {
         "ranges": {key: asdict(range_) for key, range_ in space_of(recipe).items()},

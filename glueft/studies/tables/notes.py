@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -80,6 +81,13 @@ def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
         )
     if recipe.primary_split == "held_out":
         yield "the scores are of training rows that were held out, not of the validation rows (data.held_out)"
+    kinds = Counter((run.precision, run.backend) for run in runs if run.precision and run.backend)
+    if len(kinds) > 1:
+        told = ", ".join(f"{count:,} in {precision} on {backend}" for (precision, backend), count in kinds.items())
+        yield (
+            f"the runs were not computed alike ({told}), which is in the spread of their scores; engine.backend and "
+            "engine.precision can be named"
+        )
     if recipe.row_notes:
         yield f"rows: {'; '.join(recipe.row_notes)}"
 
