@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +48,10 @@ XLA_DETERMINISM = "--xla_gpu_deterministic_ops"
 # page, in the next step. The mmap threshold cannot be set as well: TensorFlow sets it to 128 KiB with every generator.
 M_TOP_PAD = -2
 HEAP_KEPT = 64 << 20
+# For XLA on a CPU: a step takes one block of 140 MB (MiniLM) and frees it. glibc maps anew what is larger than the heap
+# of a thread, so all threads get the main heap; nothing is mapped apart; and a gigabyte may stay free at its end.
+M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD = -8, -4, -1
+FOR_XLA = {M_ARENA_MAX: 1, M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 1 << 30, M_TOP_PAD: HEAP_KEPT}
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,11 @@ def use_backend(setting: str, run: RunEngine | None = None) -> Choice:
         TrainingError: the backend is not installed, is none of Keras's, or Keras is imported on another.
     """
     global _chosen
-    choice = choose_backend(setting, facts_here(), run)
+    facts = facts_here()
+    choice = choose_backend(setting, facts, run)
     refuse_missing(choice.value)
+    if choice.value == "jax" and not facts.gpus:
+        tune_malloc(FOR_XLA)  # now, before other threads have heaps of their own
     _chosen = choice
     return choice
 
@@ -173,9 +180,15 @@ def prepare_tensorflow() -> None:
         return
     if "tensorflow" not in sys.modules:
         os.environ.setdefault(ONEDNN, "1")
+    tune_malloc({M_TOP_PAD: HEAP_KEPT})
+
+
+def tune_malloc(parameters: Mapping[int, int]) -> None:
+    """Set parameters of glibc's malloc, where that is the one. What they gain is in tests/benchmarks/NOTES.md."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        mallopt(M_TOP_PAD, HEAP_KEPT)
+        for parameter, value in parameters.items():
+            mallopt(parameter, value)
 
 
 def prepare_jax() -> None:

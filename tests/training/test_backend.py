@@ -141,17 +141,18 @@ def test_missing_lasts_as_long_as_its_block(monkeypatch: pytest.MonkeyPatch) -> 
 
 PREPARED = "from glueft.training.backend import prepare_tensorflow; prepare_tensorflow()"
 
-# Blocks taken and freed by a thread, as those of TensorFlow do it in each step.
+# Blocks taken and freed by a thread, as those of TensorFlow do it in each step. XLA takes one large one.
 PAGES_OF_A_STEP = """
+blocks_of_a_step, size = 400, 100 << 10
 import ctypes, json, resource, threading
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 libc.free.argtypes, libc.memset.argtypes = [ctypes.c_void_p], [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
 
 def step():
-    blocks = [libc.malloc(100 << 10) for _ in range(400)]
+    blocks = [libc.malloc(size) for _ in range(blocks_of_a_step)]
     for block in blocks:
-        libc.memset(block, 1, 100 << 10)
+        libc.memset(block, 1, size)
     for block in blocks:
         libc.free(block)
 
@@ -174,6 +175,16 @@ def test_a_step_gets_the_memory_of_the_step_before_it() -> None:
     pages = 400 * (100 << 10) // 4096
     assert run_python(PAGES_OF_A_STEP) > pages / 2, "glibc keeps such heaps by itself now: the setting may go"
     assert run_python(f"{PREPARED}\n{PAGES_OF_A_STEP}") < pages / 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's mallopt")
+def test_a_step_of_xla_gets_the_memory_of_the_step_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    one_block = PAGES_OF_A_STEP.replace("= 400, 100 << 10", "= 1, 100 << 20")
+    assert run_python(one_block) > (100 << 20) / 4096 / 2, "glibc keeps such blocks by itself now: the settings may go"
+    begun = 'from glueft.training.backend import use_backend; use_backend("jax")'
+    assert run_python(f"{begun}\n{one_block}") < 100
 
 
 @pytest.mark.slow
