@@ -94,6 +94,7 @@ def test_lists_and_comparisons(runs: Path, capsys: Captured, json_too: tuple[str
         ["push", MIXED, "alice/x"],
         ["push", "runs", MIXED],
         ["submit", MIXED],
+        ["env", "--backend", MIXED],
         ["plugin", "new", MIXED],
         ["plugin", "check", NAME],
         ["plugin", "check", "mrpc", "--set", f"{MIXED}=1"],
