@@ -30,6 +30,7 @@ TENSORFLOW_PACKAGES = (
     "nvidia-cublas-cu12", "nvidia-cuda-runtime-cu12", "nvidia-cudnn-cu12", "nvidia-cufft-cu12", "nvidia-cusolver-cu12",
     "nvidia-cusparse-cu12",
 )  # fmt: skip
+IS_CUDA_BUILD = "('is_cuda_build', True)"  # in TensorFlow's build_info.py
 # JAX's own variables, the older one last: the platforms that it may use, all if empty.
 JAX_PLATFORMS = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
 
@@ -57,11 +58,11 @@ def cuda_version(backend: str) -> int | None:
     if backend == "jax":
         plugins = [plugin.name for folder in _folders("jax_plugins") for plugin in folder.glob("xla_cuda[0-9]*")]
         return max((int(name.removeprefix("xla_cuda")) for name in plugins), default=None)
-    build = (
-        re.search(r"\('cuda_version', '(\d+)", _text("tensorflow", "python/platform/build_info.py"))
-        if backend == "tensorflow"
-        else re.search(r"^cuda\b.*= *['\"](\d+)", _text("torch", "version.py"), re.MULTILINE)
-    )
+    if backend == "tensorflow":
+        text = _text("tensorflow", "python/platform/build_info.py")
+        build = re.search(r"\('cuda_version', '(\d+)", text) if IS_CUDA_BUILD in text else None
+    else:
+        build = re.search(r"^cuda\b.*= *['\"](\d+)", _text("torch", "version.py"), re.MULTILINE)
     return None if build is None else int(build[1])
 
 
@@ -82,7 +83,7 @@ def _jax_has_cuda() -> bool:
 def _tensorflow_has_cuda() -> bool:
     """Whether the wheel is built with CUDA, and the libraries are there: as packages, or found by the system."""
     build = _text("tensorflow", "python/platform/build_info.py")
-    if "('is_cuda_build', True)" not in build:
+    if IS_CUDA_BUILD not in build:
         return False
     if all(map(_has_package, TENSORFLOW_PACKAGES)):
         return True

@@ -24,7 +24,7 @@ from glueft.training.engine_choice import (
     expected_device,
     unused_gpu,
 )
-from glueft.training.installed_backends import has_cuda
+from glueft.training.installed_backends import cuda_version, has_cuda
 
 ALL = ("tensorflow", "jax", "torch")
 H100 = GPU("GPU-1", 80 * 2**30, "NVIDIA H100", (9, 0))
@@ -153,7 +153,7 @@ def test_jax_has_cuda_by_its_plugin(packages: Path, monkeypatch: pytest.MonkeyPa
     write(packages / "jax_plugins" / "xla_cuda13" / "__init__.py")
     assert not has_cuda("jax"), "there is no JAX"
     write(packages / "jax" / "__init__.py")
-    assert has_cuda("jax")
+    assert has_cuda("jax") and cuda_version("jax") == 13
     for platforms, used in (("cpu", False), ("cuda,cpu", True), ("gpu", True), ("", True), ("tpu", False)):
         monkeypatch.setenv("JAX_PLATFORMS", platforms)
         assert has_cuda("jax") == used, platforms
@@ -179,20 +179,21 @@ def test_tensorflow_has_cuda_with_its_libraries(packages: Path, monkeypatch: pyt
     assert not has_cuda("tensorflow")
     write(packages / "tensorflow" / "python" / "platform" / "build_info.py", BUILD.format(True))
     assert not has_cuda("tensorflow") and libraries == ["libcudart.so.12"]
+    assert cuda_version("tensorflow") == 12
     there |= {"libcudart.so.12", "libcublas.so.12", "libcudnn.so.9"}
     assert has_cuda("tensorflow")
     there.clear()
     installed |= set(installed_backends.TENSORFLOW_PACKAGES)
     assert has_cuda("tensorflow")
     write(packages / "tensorflow" / "python" / "platform" / "build_info.py", BUILD.format(False))
-    assert not has_cuda("tensorflow"), "the wheel for the processor alone"
+    assert not has_cuda("tensorflow") and cuda_version("tensorflow") is None, "the wheel for the processor alone"
 
 
 def test_pytorch_has_cuda_by_its_build(packages: Path) -> None:
     assert not has_cuda("torch")
     for cuda, has in (("'12.8'", True), ("None", False)):
         write(packages / "torch" / "version.py", f"__version__ = '2.9'\ncuda: Optional[str] = {cuda}\nhip = None\n")
-        assert has_cuda("torch") == has
+        assert has_cuda("torch") == has and cuda_version("torch") == (12 if has else None)
 
 
 def test_the_facts_of_a_process(packages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
