@@ -298,6 +298,8 @@ def _set_up(
             for callback in run.recipe.callbacks
             if team.leads or not callback.only_watches
         ]
+    if (session.backend.value, session.precision.value) != ("tensorflow", "float32"):
+        progress.say(session.engine_text())
     progress.warn(*session.warnings[told:])
     if resumption is None:
         run.write_record()

@@ -37,6 +37,7 @@ from glueft.training.fingerprints import (
     recorded_fingerprints,
     settings_in_numbers,
 )
+from glueft.training.installed_backends import PIP, is_installed
 from glueft.training.machine import SWITCHES
 from glueft.training.observers import Training
 from glueft.training.recorder import Recorder
@@ -254,7 +255,7 @@ def _fix(difference: Difference, backend: str) -> str:
     if difference.part == "versions" and difference.what in RECORDED_PACKAGES:
         return f"pip install {shlex.quote(f'{difference.what}=={before}')}"
     if difference.part == "engine" and difference.what == "backend" and before in SWITCHES:
-        return f"KERAS_BACKEND={before}"
+        return f"KERAS_BACKEND={before}" if is_installed(before) else PIP[before]
     threads = {"intra_op_threads": "TF_NUM_INTRAOP_THREADS", "inter_op_threads": "TF_NUM_INTEROP_THREADS"}
     if difference.what in threads:
         return f"{'NPROC' if backend == 'jax' else threads[difference.what]}={before}"

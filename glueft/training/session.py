@@ -252,6 +252,10 @@ class Session:
             "devices": None if self.devices is None else self.devices.as_record(),
         }
 
+    def engine_text(self) -> str:
+        """Return what backend and precision came to, and why, in a line."""
+        return f"on {self.backend.value} ({self.backend.reason}), in {self.precision.value} ({self.precision.reason})"
+
     def describe_model(self) -> dict[str, Any]:
         """Return what run.json says of the checkpoint and the loaded model."""
         return {

@@ -103,6 +103,27 @@ def test_other_names_for_the_same_files_and_rows_make_no_difference(tmp_path: Pa
     assert not same_but_for_the_seed(found)
 
 
+def test_an_engine_that_is_left_open_makes_no_difference_where_it_came_to_the_same(tmp_path: Path) -> None:
+    auto = ["engine.precision=auto", "engine.jit_compile=false"]
+    found = between(tmp_path / "1", {}, {"seed": 43, "overrides": [*auto, "engine.backend=tensorflow"]})
+    assert same_in_fact(found) == {
+        "engine.backend": "it came to the same backend",
+        "engine.precision": "it came to the same precision",
+        "engine.jit_compile": "it came to the same jit_compile",
+    }
+    assert same_but_for_the_seed(found)
+    found = between(tmp_path / "2", {}, {"overrides": auto, "engine": {"precision": "mixed_bfloat16"}})
+    assert list(same_in_fact(found)) == ["engine.jit_compile"] and not same_but_for_the_seed(found)
+
+
+def test_a_recipe_from_before_there_was_a_backend_left_it_open(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / str(number), GIVEN, SAID) for number in (1, 2)]
+    recipe = runs[0] / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('backend = "auto"\n', ""))
+    first, second = (ingredients(Run.open(run)) for run in runs)
+    assert first["recipe"] == second["recipe"] and first["recipe"]["engine.backend"] == "auto"
+
+
 def made(seed: int, **recipe: Any) -> Any:
     parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
     return {"recipe": {"training.seed": seed, **recipe}, **parts}

@@ -103,7 +103,7 @@ CASES = [
     (
         "a recipe that pushes",
         '[study]\nrecipes = ["pushes.toml"]\n',
-        "pushes: hub.push (line 54)",
+        "pushes: hub.push (line 55)",
         "every run would push to this repository",
         'write unset = ["hub"] in [study]',
     ),

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from glueft.errors import TrainingError
 from glueft.recipe import load_recipe
 from glueft.runs.record import Record
+from glueft.training.engine_choice import RunEngine
 from glueft.training.fingerprints import LOCAL_PATH, differing, fingerprints, recorded_fingerprints, settings_in_numbers
 from glueft.training.machine import describe_machine, processor
 from glueft.training.progress import Progress
@@ -49,6 +51,23 @@ def test_tokens_that_were_kept_are_the_same_training(
     for _ in range(2):
         assert names(record, fingerprints(read_session(recipe, Progress(), tmp_path / "tokens"))) == []
     assert len([*(tmp_path / "tokens").iterdir()]) == 2  # train and validation
+
+
+def test_a_run_goes_on_with_what_auto_came_to_and_says_so(finished_run: Path, now: dict[str, Any]) -> None:
+    recipe = load_recipe(finished_run / "recipe.toml", ["engine.precision=auto"])
+    begun = RunEngine("tensorflow", "mixed_bfloat16", goes_on=True)
+    session = read_session(recipe, Progress(), run=begun)
+    assert session.engine_text() == (
+        "on tensorflow (the run was begun with it), in mixed_bfloat16 (the run was computed in it)"
+    )
+    described = fingerprints(session)
+    assert described["engine"]["precision"] == "mixed_bfloat16"
+    assert [str(each) for each in differing(described, now, ["engine"])] == [
+        "precision: mixed_bfloat16 in the run, float32 now"
+    ]
+    assert "backend" not in described["recipe"]["engine"]
+    with pytest.raises(TrainingError, match='was begun with the backend "jax", and Keras is imported already'):
+        read_session(recipe, Progress(), run=RunEngine("jax", "float32", goes_on=True))
 
 
 @pytest.mark.parametrize(
