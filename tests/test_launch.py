@@ -419,6 +419,7 @@ def test_a_callback_that_goes_wrong_is_named_in_the_record(tiny_bert: Path, tmp_
     assert record["resume"] == {"exact": False, "reasons": [reason]}
 
 
+@pytest.mark.slow
 def test_accumulation_makes_the_steps_of_the_large_batch(
     result: launch.Result, tiny_bert: Path, tmp_path: Path
 ) -> None:

@@ -52,11 +52,13 @@ RUNS = [
 ]
 STUDIES = [command for command in COMMANDS if command.startswith("glueft study recipes") or "--seeds" in command]
 AFTER_A_STUDY = [command for command in COMMANDS if command.startswith(("glueft study status", "glueft study compare"))]
+# What `make demo` does; the others take two seconds each.
+FIRST_RUN = "glueft run recipes/mrpc.toml --sample"
 QUICK = ["training.epochs=1", "data.limit_train=16", "data.limit_validation=8"]
 
 
 def test_there_are_commands_to_test() -> None:
-    assert len(COMMANDS) >= 8
+    assert len(COMMANDS) >= 8 and FIRST_RUN in RUNS
     assert {command.split()[1] for command in COMMANDS} == {"study", *(name for name, _, _ in main.COMMANDS)}
 
 
@@ -71,7 +73,9 @@ def test_a_command_does_what_it_says(
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", RUNS)
+@pytest.mark.parametrize(
+    "command", [pytest.param(command, marks=[pytest.mark.slow] * (command != FIRST_RUN)) for command in RUNS]
+)
 def test_a_run_command_trains(
     command: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,6 +113,7 @@ def test_so_are_those_of_a_run_in_another_precision_or_compiled(
     assert list(run.record["other_metrics"]) == ["mae", "rmse"] and run.record["baseline"].keys() >= {"mae", "rmse"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
 def test_so_are_those_of_a_run_whose_model_keras_cannot_compile(
     tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

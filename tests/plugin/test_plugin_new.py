@@ -53,7 +53,10 @@ def test_a_kind_without_a_template(capsys: Captured) -> None:
     assert not list(Path().iterdir())
 
 
-@pytest.mark.parametrize("kind", kinds_with_template())
+# The check of an optimizer trains more than once; all kinds are checked in the slow test below, too.
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "optimizer")) for kind in kinds_with_template()]
+)
 def test_what_it_makes_keeps_to_the_contract(kind: str, tmp_path: Path) -> None:
     """The module alone, as a plugin file; the package is installed in a slow test."""
     assert command_line(["plugin", "new", "My-demo_2".lower(), "--kind", f"{kind}s", "--directory", "here/there"]) == 0

@@ -197,6 +197,7 @@ def test_records_of_earlier_formats_serve_every_reader(run: Path, good: Path, ag
         assert write_report(run, run / "page.html").path.exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("value", ["{}", '"[/]"', "nan", "true"])
 def test_a_recipe_that_cannot_be_used_is_reported_all_the_same(run: Path, value: str) -> None:
     recipe = run / "recipe.toml"

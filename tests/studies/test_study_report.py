@@ -122,6 +122,7 @@ def test_a_finished_study(tmp_path: Path) -> None:
     assert addresses == {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_recipe_on_a_few_seeds(tmp_path: Path) -> None:
     part = sections(page_of(study(tmp_path, searched("mrpc", [{}], 3, 0.85))))
     assert [*part] == ["result", "recipe-1", "time", "facts"]
@@ -143,6 +144,7 @@ def test_hyperparameters_of_any_kind_are_drawn(tmp_path: Path) -> None:
     assert "Score against b</h3>" in page_of(study(tmp_path, searched("mrpc", settings, 1, 0.8)))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_study_that_is_not_finished(tmp_path: Path) -> None:
     recipe = searched("mrpc", RATES, 2, 0.85, chosen=None, chosen_run=None, reason="")
     nothing = {"score": None, "metrics": {}, "validations": [], "seconds": None, "folder": None}
@@ -195,6 +197,7 @@ def test_foreign_text_is_text(tmp_path: Path) -> None:
     assert 'href="a%20b/%23x%3F/%3C/script%3E' in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_run_leads_to_its_report_or_else_to_its_folder(tmp_path: Path) -> None:
     recipe = searched("mrpc", [{}], 3, 0.85)
     places = [tmp_path / "runs" / run.name / "attempt" for run in recipe.runs]
@@ -221,6 +224,7 @@ def test_a_thousand_runs_take_seconds_and_a_bounded_page(tmp_path: Path) -> None
     assert "the 12 best of 500" in part
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_many_recipes_are_not_all_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_DRAWN", 1)
     recipes = [replace(searched("mrpc", [{}], 1, 0.8), name=f"r{number}") for number in range(4)]
@@ -243,6 +247,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "study"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     assert command_line(["report", "study"]) == 0
@@ -262,6 +267,7 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert "note: mrpc-seed2-00000000: no report" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_cannot_be_done_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line(["report", str(folder), "--data-dir", "x"]) == 2
     assert "are for the reports of runs" in capsys.readouterr().err
@@ -275,6 +281,7 @@ def test_what_cannot_be_done_is_refused(folder: Path, capsys: pytest.CaptureFixt
         report_place(study(folder), folder)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_each_plot_tells_the_rows_of_its_runs(tmp_path: Path) -> None:
     """Where held-out rows choose, the runs of the table have learning curves of the validation rows."""
     setting = {"training.epochs": 2}
