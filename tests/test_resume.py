@@ -152,6 +152,8 @@ def assert_equal(run: Path, whole: Path) -> None:
     own = {"seconds", "epochs", "examples_per_second", "tokens_per_second", "peak_memory_bytes", "parts"}
     own |= {"started", "finished", "run_dir", "process", "hub"}
     ended, expected = ({key: each[key] for key in each.keys() - own} for each in map(record, (run, whole)))
+    for each in (ended, expected):  # A run that begins again without a state has its backend from its record.
+        del each["engine"]["backend_reason"]
     assert ended == expected and record(run).keys() - {"parts", "hub"} == record(whole).keys()
 
 

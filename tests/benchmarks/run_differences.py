@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# What run.json, history.jsonl and recipe.toml say of a process, its time, and how often it saves its state.
+# What run.json, history.jsonl and recipe.toml say of a process, its time, and how often it saves its state. A run that
+# begins again without a state has its backend and precision from its record.
 NOT_COMPARED = {
     "seconds", "started", "finished", "run_dir", "process", "parts", "examples_per_second", "tokens_per_second",
     "peak_memory_bytes", "peak_device_memory_bytes", "checkpoint_minutes",
+    "backend_reason", "precision_reason",
 }  # fmt: skip
 
 
