@@ -27,7 +27,8 @@ STEPS = 24
 # If every shape is compiled, which takes seconds, two sizes are tried several times.
 COMPILED_SIZES, COMPILED_STEPS = 2, 8
 
-# The probe stops after so many seconds, for large models on small machines. The largest batch always comes first.
+# The probe stops after so many seconds, for large models on small machines, but not before a step that made no program:
+# compiling takes longer on a GPU. The largest batch always comes first.
 SECONDS = 30.0
 
 
@@ -100,7 +101,8 @@ class ProbeWatch(engine.Stopwatch):
     def _note(self, kind: str, seconds: float) -> None:
         super()._note(kind, seconds)
         self.laps.append(seconds)
-        if time.perf_counter() - self.begin > SECONDS:
+        programs = len(set(self.shapes[: self.step])) if self.times.by_shape else 1
+        if self.step > programs and time.perf_counter() - self.begin > SECONDS:
             self.model.stop_training = self.model.stop_predicting = True
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,16 @@ def test_a_probe_that_ended_with_its_first_step() -> None:
     cost = extrapolate(watched(False, 1), SHAPES)
     tokens = SHAPES[:, 0] * SHAPES[:, 1]
     assert cost.seconds == pytest.approx(5.82 * tokens.sum() / 720)
+
+
+@pytest.mark.parametrize(("by_shape", "steps"), [(False, 2), (True, 3)])
+def test_a_probe_without_time_ends_with_a_step_that_made_no_program(
+    by_shape: bool, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glueft.training.probe.SECONDS", 0.0)
+    watch = ProbeWatch(StepTimes(by_shape=by_shape), SHAPES[choose(SHAPES, by_shape=by_shape)], ahead=False)
+    watch.set_model(SimpleNamespace(stop_training=False))
+    watch.on_train_begin()
+    while not watch.model.stop_training:
+        watch.on_train_batch_end(watch.step, {"loss": 0.0})
+    assert watch.step == steps
