@@ -1,10 +1,11 @@
 """Train steps of one shape on JAX: within `fit`, and the compiled step alone; prints one JSON object.
 
     KERAS_BACKEND=jax python tests/benchmarks/device_steps.py --checkpoint FOLDER [--precision mixed_bfloat16]
-        [--shapes 8x64 32x32] [--steps 50] [--matrix 8192]
+        [--shapes 8x64 32x32] [--stacked 8] [--steps 50] [--matrix 8192]
 
 What `fit` takes beyond the step alone is the host's. `waiting` reads the loss after every step, so that the device
-is idle while the host prepares the next one.
+is idle while the host prepares the next one. `stacked` are the steps of so many runs in one program, by `jax.vmap` over
+their variables and batches; its milliseconds are those of one step of all.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ import jax.numpy as jnp
 from classifier import load_tokenizer_of, rows_of_one_width
 from flops import training_flops
 from generated_rows import question_pairs
+from result import significant
 from rounds import timed
 
 from glueft import load_recipe
-from glueft.data.batches import TrainingBatches
+from glueft.data.batches import Filling, TrainingBatches
 from glueft.data.encoding import encode
 from glueft.encoder.checkpoint import find_checkpoint
-from glueft.training import engine
+from glueft.training.feed import feed
 from glueft.training.session import Session
 
 
@@ -40,15 +42,17 @@ def load(checkpoint: str, precision: str) -> Session:
     return session
 
 
-def measure(session: Session, rows: int, length: int, steps: int) -> dict[str, Any]:
+def measure(session: Session, rows: int, length: int, steps: int, stacked: int | None) -> dict[str, Any]:
     """Return milliseconds a step of one shape."""
     model = session.model
+    model.rows_at_once = rows
     batches = TrainingBatches(
         rows_of_one_width(session.encoded["train"], rows * steps, length), batch_size=rows, epochs=1, seed=0
     )
+    batches.filling = Filling(1, rows, rows)
 
     def fit() -> None:
-        model.fit(engine.feed(batches), steps_per_epoch=steps, shuffle=False, verbose=0)
+        model.fit(feed(batches), steps_per_epoch=steps, shuffle=False, verbose=0)
 
     first = timed(fit)()
     seconds = {"fit": timed(fit)()}
@@ -56,28 +60,37 @@ def measure(session: Session, rows: int, length: int, steps: int) -> dict[str, A
         ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables"), True
     )
     state = jax.tree.map(jnp.copy, model._get_jax_state(**kinds))
-    inputs, labels, *_ = jax.device_put(next(iter(batches)))
-    begin = time.perf_counter()
-    step = jax.jit(model.train_step, donate_argnums=0).lower(state, (inputs, labels, None)).compile()
-    compiled = time.perf_counter() - begin
+    batch = jax.device_put(next(iter(batches)))
+    step = jax.jit(model.train_step, donate_argnums=0).lower(state, batch).compile()
     for kind in ("alone", "waiting"):
-        begin = time.perf_counter()
-        for _ in range(steps):
-            logs, state = step(state, (inputs, labels, None))
-            if kind == "waiting":
-                float(logs["loss"])
-        jax.block_until_ready(state)
-        seconds[kind] = time.perf_counter() - begin
+        seconds[kind], state = repeated(step, state, batch, steps, waiting=kind == "waiting")
     flops = training_flops(model.config, rows, length, 2)
+    work = dict.fromkeys(seconds, flops)
+    if stacked:
+        state, batch = (jax.tree.map(lambda array: jnp.stack([array] * stacked), tree) for tree in (state, batch))
+        together = jax.jit(jax.vmap(model.train_step), donate_argnums=0).lower(state, batch).compile()
+        _, state = repeated(together, state, batch, 2)
+        seconds["stacked"], state = repeated(together, state, batch, steps)
+        work["stacked"] = stacked * flops
     return {
         "rows": rows,
         "length": length,
         "first_seconds": round(first - seconds["fit"], 2),
-        "compile_seconds": round(compiled, 2),
-        "ms": {kind: round(total / steps * 1e3, 3) for kind, total in seconds.items()},
-        "tflops": {kind: round(flops * steps / total / 1e12, 3) for kind, total in seconds.items()},
+        "ms": {kind: significant(total / steps * 1e3) for kind, total in seconds.items()},
+        "tflops": {kind: significant(work[kind] * steps / total / 1e12) for kind, total in seconds.items()},
         "temporary_bytes": step.memory_analysis().temp_size_in_bytes,
     }
+
+
+def repeated(step: Any, state: Any, batch: Any, steps: int, *, waiting: bool = False) -> tuple[float, Any]:
+    """Make so many steps; return their seconds, and the state after them."""
+    begin = time.perf_counter()
+    for _ in range(steps):
+        logs, state = step(state, batch)
+        if waiting:
+            float(logs["loss"])
+    jax.block_until_ready(state)
+    return time.perf_counter() - begin, state
 
 
 def product_tflops(size: int, dtype: str) -> float:
@@ -95,6 +108,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--shapes", nargs="*", default=["8x64"], help="rows x length")
+    parser.add_argument("--stacked", type=int, help="runs")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--matrix", type=int, default=8192)
     options = parser.parse_args()
@@ -107,7 +121,7 @@ def main() -> None:
     }
     if session is not None:
         shapes = [tuple(int(number) for number in shape.split("x")) for shape in options.shapes]
-        result["steps"] = [measure(session, *shape, options.steps) for shape in shapes]
+        result["steps"] = [measure(session, *shape, options.steps, options.stacked) for shape in shapes]
     print(json.dumps(result))
 
 

@@ -45,7 +45,7 @@ from glueft.encoder.checkpoint_finder import find_checkpoint
 from glueft.encoder.config import read_config
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.hub.checkpoint_files import TOKENIZER_FILES
-from glueft.system.nvidia import GPU, visible_gpus
+from glueft.system.nvidia import GPU, VARIABLE, visible_gpus
 from glueft.testing.tiny_bert import bert_weights
 from glueft_encoders.post_norm import BERT_DEFAULTS
 
@@ -124,6 +124,7 @@ class Sizes:
     scored: Setting = Setting("mrpc", 8, 3, 3668, 3, 3668)
     shapes: tuple[str, ...] = ("8x64", "32x32")
     steps: int = 100
+    stacked: int = 8
     matrix: int = 8192
     lengths: tuple[int, ...] = (32, 128, 512)
     rows: int = 32
@@ -136,6 +137,7 @@ TINY = Sizes(
     scored=Setting("mrpc", 8, 1, 16, 1, 16),
     shapes=("2x8",),
     steps=3,
+    stacked=2,
     matrix=64,
     lengths=(8,),
     rows=2,
@@ -162,6 +164,7 @@ class Bench:
             **os.environ,
             "KERAS_BACKEND": "jax",
             "HF_HUB_OFFLINE": "1",
+            **({VARIABLE: gpu.name} if gpu else {}),  # The Trainer, too, would take all that there are.
             "JAX_COMPILATION_CACHE_DIR": str(place / "jax"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
@@ -202,7 +205,11 @@ class Bench:
         self.time_run("glueft", self.sizes.settings[0], name="glueft, nothing compiled")
 
     def measure_together(self) -> None:
-        """What needs no clock, side by side: all scores, and every program of the later runs into the caches."""
+        """What needs no clock, side by side: all scores, and every program of the later runs into the caches.
+
+        It ends after a third of the time: the runs that are timed come after it.
+        """
+        end = min(self.deadline, time.perf_counter() + self.options.seconds / 3)
         jobs: dict[tuple[Any, ...], Any] = {
             ("scores", program, seed): self.command(program, self.sizes.scored, str(self.encoder), seed)
             for seed, program in product(self.sizes.seeds, PROGRAMS[:2])
@@ -219,7 +226,7 @@ class Bench:
                 if key[1].startswith("trainer"):
                     self.needs_peer()
                 flags = {"XLA_FLAGS": FLAGS[key[1]]} if key[0] == "flags" else {}
-                return self.call(jobs[key], flags, " ".join(str(word) for word in key))
+                return self.call(jobs[key], flags, " ".join(str(word) for word in key), end)
             except LeftOutError as error:
                 self.leave_out(" ".join(str(word) for word in key), str(error))
                 return None
@@ -258,9 +265,16 @@ class Bench:
     def measure_flags(self) -> None:
         """Steps under several flags of XLA's."""
         for name, flags in FLAGS.items():
-            steps = self.steps(self.sizes.shapes, {"XLA_FLAGS": flags})["steps"]
-            self.result.setdefault("flags", {})[name] = steps
-            self.write()
+            try:
+                steps = self.steps(self.sizes.shapes, {"XLA_FLAGS": flags})["steps"]
+                self.result.setdefault("flags", {})[name] = steps
+                self.write()
+            except LeftOutError as error:
+                self.leave_out(f"flags {name}", str(error))
+
+    def measure_stacked(self) -> None:
+        """Steps of several runs in one program, beside those of one."""
+        self.result["stacked"] = self.steps(self.sizes.shapes[:1], {}, ["--stacked", str(self.sizes.stacked)])["steps"]
 
     # What they are made of.
 
@@ -335,16 +349,18 @@ class Bench:
         numbers = ["--steps", str(steps), "--matrix", str(self.sizes.matrix), "--precision", self.precision]
         return [*script, *numbers, "--shapes", *shapes]
 
-    def steps(self, shapes: Sequence[str], environment: Mapping[str, str]) -> Any:
-        return self.call(self.steps_command(shapes, self.sizes.steps), environment, "steps")
+    def steps(self, shapes: Sequence[str], environment: Mapping[str, str], more: Sequence[str] = ()) -> Any:
+        return self.call([*self.steps_command(shapes, self.sizes.steps), *more], environment, "steps")
 
-    def call(self, command: Sequence[str], environment: Mapping[str, str], label: str) -> Any:
-        """Run a command to its end, or to that of the time; return the JSON on the last line of what it prints.
+    def call(
+        self, command: Sequence[str], environment: Mapping[str, str], label: str, deadline: float | None = None
+    ) -> Any:
+        """Run a command to its end, or to that of its time; return the JSON on the last line of what it prints.
 
         Raises:
             LeftOutError: it failed, or was cut off.
         """
-        left = self.deadline - time.perf_counter()
+        left = (deadline or self.deadline) - time.perf_counter()
         if left <= 0:
             raise LeftOutError("no time was left")
         print(f"{time.perf_counter() - BEGIN:6.1f} s  {label}", file=sys.stderr, flush=True)
@@ -355,7 +371,7 @@ class Bench:
             try:
                 code = process.wait(left)
             except subprocess.TimeoutExpired:
-                raise LeftOutError(f"cut off after {left:.0f} s, at the end of the time") from None
+                raise LeftOutError(f"cut off after {left:.0f} s, at the end of its time") from None
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -418,6 +434,7 @@ class Bench:
             },
             "attention": (20, self.measure_attention),
             "flags": (60, self.measure_flags),
+            "stacked": (60, self.measure_stacked),
         }
         for name, (needed, measure) in parts.items():
             if self.options.only and name not in self.options.only:
@@ -469,7 +486,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=470.0, help="nothing runs on after so many")
     parser.add_argument("--output", help="file for the JSON, written after every run")
     parser.add_argument(
-        "--only", nargs="+", metavar="PART", help="device, cold, together, mrpc-8, ..., attention, flags"
+        "--only", nargs="+", metavar="PART", help="device, cold, together, mrpc-8, ..., attention, flags, stacked"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="further ones for glueft run")
     parser.add_argument("--peak-tflops", type=float, help="of dense bfloat16 products, if the GPU is not known")
