@@ -75,7 +75,7 @@ def use_backend(setting: str, run: RunEngine | None = None) -> Choice:
     global _chosen
     facts = facts_here()
     choice = choose_backend(setting, facts, run)
-    refuse_missing(choice.value)
+    refuse_missing(choice.value, goes_on=run is not None and run.goes_on)
     if choice.value == "jax" and not facts.gpus:
         tune_malloc(FOR_XLA)  # now, before other threads have heaps of their own
     _chosen = choice

@@ -199,18 +199,27 @@ def expected_device(backend: str, facts: Facts) -> Device:
     return Device(True, facts.gpus[0].model, min(known) if len(known) == len(capabilities) else None)
 
 
-def refuse_missing(backend: str) -> None:
-    """Raise TrainingError unless a backend is one of Keras's, and installed."""
+def refuse_missing(backend: str, *, goes_on: bool = False) -> None:
+    """Raise TrainingError unless a backend is one of Keras's, and installed.
+
+    Args:
+        backend: the chosen one.
+        goes_on: whether a run goes on that was begun with it.
+    """
     if backend in KERAS_BACKENDS and (backend in sys.modules or is_installed(backend)):
         return
     known = backend in KERAS_BACKENDS
     there = ", ".join(installed_backends()) or "none is installed"
+    fix = f"install it: {PIP.get(backend, f'pip install {backend}')}; or " if known else ""
+    if goes_on:
+        fix += "start a new run: glueft run RECIPE"
+    else:
+        fix += 'name one of these with --backend, [engine] backend or KERAS_BACKEND, or leave it to "auto"'
     raise TrainingError(
-        f"Keras cannot use the backend {quoted(backend)} here",
-        expected=f"an installed backend: {there}",
+        f"Keras cannot use the backend {quoted(backend)} here" + (", with which the run was begun" if goes_on else ""),
+        expected=quoted(backend) if goes_on else f"an installed backend: {there}",
         received="one that is not installed" if known else "none of Keras's backends",
-        fix=(f"install it: {PIP.get(backend, f'pip install {backend}')}; or " if known else "")
-        + 'name one of these with --backend, [engine] backend or KERAS_BACKEND, or leave it to "auto"',
+        fix=fix,
     )
 
 

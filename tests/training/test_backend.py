@@ -14,6 +14,7 @@ from glueft.errors import TrainingError
 from glueft.recipe import load_recipe
 from glueft.training import backend, machine
 from glueft.training.backend import JitDecision, decide_jit_compile, keras_backend, missing, use_backend
+from glueft.training.engine_choice import RunEngine
 from glueft.training.progress import Progress
 from glueft.training.session import read_session
 from python_process import run_python
@@ -107,6 +108,14 @@ def test_a_backend_that_cannot_be_had(name: str, received: str, monkeypatch: pyt
         use_backend("auto")
     assert caught.value.received == received and "KERAS_BACKEND" in str(caught.value.fix)
     assert ("pip install openvino" in caught.value.fix) == (name == "openvino")
+
+
+def test_a_run_does_not_go_on_without_its_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_keras(monkeypatch)
+    monkeypatch.setattr("glueft.training.engine_choice.is_installed", lambda name: name != "torch")
+    with pytest.raises(TrainingError, match='the backend "torch" here, with which the run was begun') as caught:
+        use_backend("auto", RunEngine("torch", "float32", goes_on=True))
+    assert caught.value.fix == "install it: pip install torch; or start a new run: glueft run RECIPE"
 
 
 def test_tensorflow_comes_alone_with_onednn_and_the_others_can_be_imported_after_it() -> None:
