@@ -122,6 +122,7 @@ def test_tensorflow_comes_alone_with_onednn_and_the_others_can_be_imported_after
     assert run_python(IMPORTED + ONEDNN + USABLE) == [["tensorflow", []], [0.5, True], ["1", True]]
 
 
+@pytest.mark.slow  # a process that imports TensorFlow
 def test_what_the_user_imported_before_or_chose_stays() -> None:
     """Keras finds the package, and oneDNN is off."""
     found = "sys.modules['keras.src.visualization.plot_image_gallery'].plt is before"

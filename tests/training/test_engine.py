@@ -337,7 +337,7 @@ def test_callbacks_see_the_validation_metrics_and_may_stop_the_run(stopped: Stop
     assert stopped.training.step == 20
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
 def test_half_precision_trains_with_float32_weights(tiny_bert: Path, precision: str) -> None:
     with dtype_policy(precision):
         model = tiny_model(tiny_bert)
