@@ -138,7 +138,10 @@ RESUMED = "resumed after step 3, it has at step 6 other values in "
         (Unspeakable, "is saved", "its get_config holds a value that JSON does not have"),
     ],
 )
-def test_a_wrong_optimizer(optimizer: type[glueft.Optimizer], check: str, told: str) -> None:
+def test_a_wrong_optimizer(
+    optimizer: type[glueft.Optimizer], check: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glueft.testing.optimizer.RATES", (1e-2,))
     assert told in broken(optimizer, check)
 
 

@@ -74,7 +74,9 @@ def whole(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Saving:
     return saving
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    "point", [pytest.param(point, marks=[pytest.mark.slow] * (point == "10 unvalidated")) for point in POINTS]
+)
 def test_a_training_goes_on_to_the_last_bit(point: str, whole: Saving, tiny_bert: Path) -> None:
     assert whole.folder is not None
     state = TrainState(read_state(whole.folder / point))
