@@ -349,7 +349,7 @@ def _out_of_memory(run: Run, session: Session | None, error: BaseException, prog
     said = no_memory_in(error)
     if said is None:
         return error
-    progress.say("memory ran out")  # What fits takes some seconds to be found.
+    progress.say("memory ran out; looking for what fits")  # It takes some seconds on JAX.
     return out_of_training(run.recipe, session, said)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.system.device_memory import usable_memory
 from glueft.system.limits import free_memory
 from glueft.training.backend import keras_backend
+from glueft.training.devices import distributed
 
 if TYPE_CHECKING:
     from glueft.data.batches import EvaluationBatches
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # Of the memory that there is, what a step may take: the rest is lost between blocks, and to libraries.
 USED_PART = 0.95
 # A search for a batch that fits compiles no further program after so many seconds.
-SECONDS = 30.0
+SECONDS = 60.0
 # The memory of a program does not depend on how well its machine code is made, and a full GPU has none to time kernels.
 QUICKLY = {"xla_backend_optimization_level": 0, "xla_gpu_autotune_level": 0}
 
@@ -171,7 +172,8 @@ def _account(
     variables = [[jax.ShapeDtypeStruct(each.shape, each.dtype) for each in part] for part in state]
     data = jax.tree.map(lambda array: jax.ShapeDtypeStruct((rows, *array.shape[1:]), array.dtype), batch)
     donated = 0 if len(variables) > 2 else None  # as Keras does it: what a prediction reads stays
-    program = jax.jit(lambda *given: step(*given), donate_argnums=donated).lower(tuple(variables), data)
+    with distributed(None):
+        program = jax.jit(lambda *given: step(*given), donate_argnums=donated).lower(tuple(variables), data)
     told = program.compile(QUICKLY).memory_analysis()
     return StepMemory(
         at_once,
