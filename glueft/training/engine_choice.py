@@ -27,8 +27,8 @@ from glueft.training.installed_backends import (
 from glueft.training.keras_file import read_keras_file
 
 AUTO = "auto"
-# Those of Keras; the last two do not train.
-KERAS_BACKENDS = (*TITLES, "numpy", "openvino")
+# Further ones of Keras, which do not train.
+OTHER_BACKENDS = ("numpy", "openvino")
 # From this compute capability on (Ampere), an NVIDIA GPU multiplies bfloat16 in its tensor cores.
 BFLOAT16_SINCE = (8, 0)
 
@@ -200,17 +200,18 @@ def expected_device(backend: str, facts: Facts) -> Device:
 
 
 def refuse_missing(backend: str, *, goes_on: bool = False) -> None:
-    """Raise TrainingError unless a backend is one of Keras's, and installed.
+    """Raise TrainingError unless a backend is one that trains, and installed.
 
     Args:
         backend: the chosen one.
         goes_on: whether a run goes on that was begun with it.
     """
-    if backend in KERAS_BACKENDS and (backend in sys.modules or is_installed(backend)):
+    known = backend in TITLES
+    if known and (backend in sys.modules or is_installed(backend)):
         return
-    known = backend in KERAS_BACKENDS
     there = ", ".join(installed_backends()) or "none is installed"
-    fix = f"install it: {PIP.get(backend, f'pip install {backend}')}; or " if known else ""
+    fix = f"install it: {PIP[backend]}; or " if known else ""
+    received = "one that is not installed" if known else "none of Keras's backends"
     if goes_on:
         fix += "start a new run: glueft run RECIPE"
     else:
@@ -218,7 +219,7 @@ def refuse_missing(backend: str, *, goes_on: bool = False) -> None:
     raise TrainingError(
         f"Keras cannot use the backend {quoted(backend)} here" + (", with which the run was begun" if goes_on else ""),
         expected=quoted(backend) if goes_on else f"an installed backend: {there}",
-        received="one that is not installed" if known else "none of Keras's backends",
+        received="one that does not train" if backend in OTHER_BACKENDS else received,
         fix=fix,
     )
 

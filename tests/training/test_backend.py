@@ -99,15 +99,21 @@ print(json.dumps([told, usable, onednn]))
 
 
 @pytest.mark.parametrize(
-    ("name", "received"), [("openvino", "one that is not installed"), ("theano", "none of Keras's backends")]
+    ("name", "received"),
+    [
+        ("torch", "one that is not installed"),
+        ("numpy", "one that does not train"),
+        ("theano", "none of Keras's backends"),
+    ],
 )
 def test_a_backend_that_cannot_be_had(name: str, received: str, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_keras(monkeypatch)
     monkeypatch.setenv("KERAS_BACKEND", name)
+    monkeypatch.setattr("glueft.training.engine_choice.is_installed", lambda name: name != "torch")
     with pytest.raises(TrainingError, match=f'Keras cannot use the backend "{name}" here') as caught:
         use_backend("auto")
     assert caught.value.received == received and "KERAS_BACKEND" in str(caught.value.fix)
-    assert ("pip install openvino" in caught.value.fix) == (name == "openvino")
+    assert ("pip install torch" in caught.value.fix) == (name == "torch")
 
 
 def test_a_run_does_not_go_on_without_its_backend(monkeypatch: pytest.MonkeyPatch) -> None:
