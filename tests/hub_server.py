@@ -18,7 +18,6 @@ import hashlib
 import io
 import json
 import re
-import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +28,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from hub_uploads import Account, Storage, Uploads, git_object
-
-# Bound, not listening: see `HubServer.server_close`.
-_refusing: list[socket.socket] = []
+from ports import keep_port
 
 Configurations = Mapping[str, tuple[Mapping[str, Mapping[str, Sequence[Any]]], Sequence[str]]]
 
@@ -96,10 +93,7 @@ class HubServer(ThreadingHTTPServer):
     def server_close(self) -> None:
         """Close it, and keep its port: who asks again is refused, not answered by the hub of another test's process."""
         super().server_close()
-        kept = socket.socket()
-        _refusing.append(kept)
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind(self.server_address[:2])
+        keep_port(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that give up close the connection in the middle: nothing to report."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+
+from ports import keep_port
 
 SECONDS = 20.0
 
@@ -59,25 +60,19 @@ def slurm_cluster(folder: Path) -> Iterator[str]:
         pytest.skip("needs root, as SLURM's own processes do here")
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True)
-    running = ExitStack()
-    taken = [running.enter_context(socket.socket()) for _ in range(2)]
-    for port in taken:
-        # As the daemons' own: they may listen where this only holds the port.
-        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        port.bind(("127.0.0.1", 0))
     file = folder / "slurm.conf"
     file.write_text(
         CONFIGURATION.format(
             host=platform.node().partition(".")[0],
             user="root",
-            port_of_controller=taken[0].getsockname()[1],
-            port_of_node=taken[1].getsockname()[1],
+            port_of_controller=keep_port(),
+            port_of_node=keep_port(),
             folder=folder,
             processors=len(os.sched_getaffinity(0)),
         )
     )
     environment = os.environ | {"SLURM_CONF": str(file)}
-    with running:
+    with ExitStack() as running:
         for program in ("slurmctld", "slurmd"):
             log = running.enter_context((folder / f"{program}.out").open("wb"))
             process = subprocess.Popen([program, "-D"], env=environment, stdout=log, stderr=log)

@@ -10,14 +10,19 @@ import time
 from pathlib import Path
 
 from glueft.errors import GlueftError
+from glueft.processes import team as team_module
 from glueft.processes.place import Place
 from glueft.processes.team import together
 from glueft.system import interruption
+
+# Short, as a test waits for it.
+GRACE_SECONDS = 1.0
 
 
 def main() -> int:
     at, processes, process, how = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     steps = 0
+    team_module.GRACE_SECONDS = GRACE_SECONDS
     interruption.own_process()
     try:
         with together(Place(process, processes, at), wait=20, say=lambda line: None) as team:

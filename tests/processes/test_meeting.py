@@ -11,7 +11,7 @@ import pytest
 from glueft.processes.meeting import meet
 from glueft.processes.messages import Connection
 from glueft.processes.place import Place, ProcessesError
-from ports import free_port
+from ports import keep_port
 
 
 def outcomes(*places: Place, wait: float = 5.0) -> list[str]:
@@ -31,27 +31,27 @@ def outcomes(*places: Place, wait: float = 5.0) -> list[str]:
 
 
 def test_all_come() -> None:
-    at = f"127.0.0.1:{free_port()}"
+    at = f"127.0.0.1:{keep_port()}"
     places = [Place(number, 3, at) for number in (2, 0, 1)]
     assert outcomes(*places) == ["[0] of 3", "[1, 2] of 3", "[0] of 3"]
 
 
 def test_one_that_does_not_come_is_named_to_all() -> None:
-    at = f"127.0.0.1:{free_port()}"
-    told = outcomes(Place(0, 4, at), Place(2, 4, at), wait=0.7)
+    at = f"127.0.0.1:{keep_port()}"
+    told = outcomes(Place(0, 4, at), Place(2, 4, at), wait=2.0)
     for text in told:
         assert "of the 4 processes of the run, these did not come: 1, 3" in text
         assert "--processes 1 runs this process alone" in text
 
 
 def test_without_process_0() -> None:
-    at = f"127.0.0.1:{free_port()}"
+    at = f"127.0.0.1:{keep_port()}"
     (told,) = outcomes(Place(1, 2, at), wait=0.5)
     assert f"process 0 of 2 cannot be reached at {at}" in told
 
 
 def test_another_number_of_processes_is_refused_in_each() -> None:
-    at = f"127.0.0.1:{free_port()}"
+    at = f"127.0.0.1:{keep_port()}"
     for text in outcomes(Place(0, 2, at), Place(1, 3, at)):
         assert "processes: 2 in process 0, 3 in process 1" in text
 
@@ -64,14 +64,14 @@ def test_a_port_that_is_taken() -> None:
 
 
 def test_two_of_one_number() -> None:
-    at = f"127.0.0.1:{free_port()}"
-    first, *others = outcomes(Place(0, 3, at), Place(1, 3, at), Place(1, 3, at), wait=1.0)
+    at = f"127.0.0.1:{keep_port()}"
+    first, *others = outcomes(Place(0, 3, at), Place(1, 3, at), Place(1, 3, at), wait=2.0)
     assert "these did not come: 2" in first
     assert sum("there is a process 1 already" in text for text in others) == 1
 
 
 def test_what_is_no_glueft_is_left_aside() -> None:
-    at = ("127.0.0.1", free_port())
+    at = ("127.0.0.1", keep_port())
     with ThreadPoolExecutor(2) as threads:
         leads = threads.submit(meet, Place(0, 2, f"127.0.0.1:{at[1]}"), 10.0)
         stranger = None
