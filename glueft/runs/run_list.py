@@ -36,6 +36,10 @@ STATUSES = {
 KEYS = ("folder", "task", "checkpoint", "time", "seed", "status", "started")
 # What a run writes into its folder, beside run.json.
 _TRACES = ("recipe.toml", "history.jsonl", "predictions", "model")
+# Keys of [engine] that an unfinished run of before they came does not have, with their defaults.
+_LATER_KEYS = dict.fromkeys(("backend", "devices"), "auto")
+# The default before "auto".
+_EARLIER_PRECISION = "float32"
 # Seconds within which a run writes its first record, with time to spare.
 _MOMENT = 10.0
 _NAME = re.compile(r".+-\d{8}-\d{6}-[0-9a-f]{6}")
@@ -143,10 +147,15 @@ def listed(folder: Path) -> ListedRun:
 def unfinished_run(recipe: Recipe, folder: Path) -> Path | None:
     """Return the newest run of a recipe in a folder that is not done; None if there is none."""
     started: dict[Path, str] = {}
+    wanted = tomllib.loads(recipe.to_toml())
     for path in folder.glob("[!.]*/run.json"):
         with suppress(GlueftError, OSError):
             run = Run.open(path.parent, finished=False)
-            if run.record.status != "done" and run.recipe_settings() == tomllib.loads(recipe.to_toml()):
+            settings = run.recipe_settings()
+            settings["engine"] = _LATER_KEYS | settings["engine"]
+            if settings["engine"].get("precision") == _EARLIER_PRECISION and wanted["engine"]["precision"] == "auto":
+                settings["engine"]["precision"] = "auto"
+            if run.record.status != "done" and settings == wanted:
                 started[path.parent] = run.record.started
     return max(started, key=lambda path: (started[path], path.name), default=None)
 

@@ -49,6 +49,25 @@ def test_only_a_run_in_its_place_is_unfinished(tmp_path: Path) -> None:
     assert unfinished_run(recipe, tmp_path) is None
 
 
+def test_a_run_of_before_a_key_of_the_engine_came_is_unfinished_too(tmp_path: Path) -> None:
+    recipe = load_recipe("cola", sample=True)
+    run = Run.create(recipe, tmp_path)
+    run.close({"total": 1.0}, KeyboardInterrupt())
+    file = run.folder / "recipe.toml"
+    of_before = file.read_text()
+    for line, earlier in (
+        ('backend = "auto"\n', ""),
+        ('devices = "auto"\n', ""),
+        ('precision = "auto"', 'precision = "float32"'),
+    ):
+        assert line in of_before
+        of_before = of_before.replace(line, earlier)
+    file.write_text(of_before)
+    assert unfinished_run(recipe, tmp_path) == run.folder
+    assert unfinished_run(load_recipe("cola", ["engine.backend=jax"], sample=True), tmp_path) is None
+    assert unfinished_run(load_recipe("cola", ["engine.precision=mixed_bfloat16"], sample=True), tmp_path) is None
+
+
 def test_a_run_whose_model_told_nothing_apart(tmp_path: Path) -> None:
     seen = {
         "kind": "baseline", "sign": "accuracy is 0.5000, exactly that of always the same answer", "step": 1200,
