@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from glueft.environment.facts import Facts
 from glueft.files import size
+from glueft.hub.client import NO_CLIENT
 from glueft.system.nvidia import VARIABLE
 from glueft.text import counted, quoted
 from glueft.training.engine_choice import AUTO
@@ -263,6 +264,8 @@ def hub_out_of_reach(facts: Facts) -> list[Finding]:
     if facts.hub.is_reachable is not False:
         return []
     fix = "set HTTPS_PROXY if there is a proxy, HF_ENDPOINT for a mirror, or HF_HUB_OFFLINE=1 to use the cache alone"
+    if facts.hub.answer.startswith(NO_CLIENT):
+        fix = "pip install --force-reinstall huggingface-hub"
     return [Finding("hub_out_of_reach", f"{facts.hub.endpoint} cannot be reached: {facts.hub.answer}", fix)]
 
 

@@ -43,11 +43,9 @@ class Folder:
 
 def folders(environment: Mapping[str, str]) -> list[Folder]:
     """Return the folders that count here."""
-    from huggingface_hub import constants
-
     kept: dict[str, Callable[[], Path]] = {
-        "hub cache": lambda: Path(constants.HF_HUB_CACHE),
-        "data sets": lambda: Path(environment.get("HF_DATASETS_CACHE", Path(constants.HF_HOME, "datasets"))),
+        "hub cache": lambda: Path(_of_the_hub("HF_HUB_CACHE")),
+        "data sets": lambda: Path(environment.get("HF_DATASETS_CACHE", Path(_of_the_hub("HF_HOME"), "datasets"))),
         "Keras": lambda: keras_folder(environment),
         "JAX programs": lambda: Path(environment.get(FOLDER) or caches()),
         "glueft": state_folder,
@@ -59,10 +57,16 @@ def folders(environment: Mapping[str, str]) -> list[Folder]:
     }
     found = []
     for holds, find in (kept | used).items():
-        # The user may have no home, and the current folder may be gone.
-        with suppress(OSError, RuntimeError):
+        # The user may have no home, the current folder may be gone, and the hub's client missing.
+        with suppress(OSError, RuntimeError, ImportError):
             found.append(_folder(holds, expanded(find()), is_measured=holds in kept))
     return found
+
+
+def _of_the_hub(constant: str) -> str:
+    from huggingface_hub import constants
+
+    return str(getattr(constants, constant))
 
 
 def _folder(holds: str, path: Path, *, is_measured: bool) -> Folder:

@@ -53,7 +53,7 @@ def misfits(packages: Container[str]) -> list[Misfit]:
     What an extra asks for may be missing, and so may a backend; of NVIDIA's libraries the version counts, if they are
     there.
     """
-    found = []
+    found = [Misfit("keras", "packaging", None)] if _version("packaging") is None else []
     for package in ("glueft", "keras", *BACKEND_PACKAGES):
         for need, is_extra in _needs(package) if package in packages else ():
             installed = _version(need.name)
@@ -68,8 +68,10 @@ def misfits(packages: Container[str]) -> list[Misfit]:
 
 def _needs(package: str) -> Iterator[tuple[Requirement, bool]]:
     """Yield what a package asks for here, and whether only an extra of it does."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
+    try:
+        from packaging.requirements import InvalidRequirement, Requirement
+    except ImportError:  # `misfits` tells
+        return
     with suppress(importlib.metadata.PackageNotFoundError):
         for line in importlib.metadata.requires(package) or ():
             with suppress(InvalidRequirement):

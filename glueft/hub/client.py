@@ -31,6 +31,7 @@ Answer = TypeVar("Answer")
 SECONDS_TO_ANSWER = 5
 # How often a wait for a download looks for signals.
 LISTEN_SECONDS = 0.2
+NO_CLIENT = "its client cannot be imported"
 # HTTP 407: a proxy between wants a name and a password.
 PROXY_REFUSES = 407
 # Why this process opens no connection to the hub, once it is in offline mode.
@@ -223,8 +224,11 @@ class Reach:
 
 def reach_hub() -> Reach:
     """Ask the hub for its front page, unless offline mode is set."""
-    from huggingface_hub import constants, get_token
-
+    try:
+        from huggingface_hub import constants, get_token
+    except ImportError as error:
+        endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+        return Reach(endpoint, False, f"{NO_CLIENT}: {first_line(error)}", None)
     try:
         token = token_source() if get_token() else None
     except OSError:  # HF_HOME is no folder, or not for this user

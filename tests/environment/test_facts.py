@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def test_packages_and_those_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.
         'nvidia-nccl-cu13>=2; extra == "with-cuda"',
     )  # fmt: skip
     put_package(tmp_path, "nvidia-cudnn-cu13", "9.1.0")
+    put_package(tmp_path, "packaging", "26.0")
     put_package(tmp_path, "glueft", "1.0", "tensorflow>=2.21")
     put_package(tmp_path, "unknown-to-glueft", "1.0", "nothing>=5")
 
@@ -161,3 +163,15 @@ def test_what_a_backend_computes_on_decides_the_precision(
 ) -> None:
     told = [{"kind": "gpu", "model": model, "memory": None, "compute_capability": has} for model, has in devices]
     assert _device(Answer("jax", "1", told, 1.0)) == device
+
+
+def test_without_the_client_of_the_hub_and_without_packaging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is missing, the command that tells of it goes on."""
+    for name in ("huggingface_hub", "packaging", "packaging.requirements"):
+        monkeypatch.setitem(sys.modules, name, None)
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version("none" if name == "packaging" else name))
+    facts = gather(ask_backend=False)
+    assert facts.misfits == [Misfit("keras", "packaging", None)]
+    assert facts.hub.is_reachable is False and "huggingface_hub" in facts.hub.answer
+    assert "hub cache" not in {folder.holds for folder in facts.folders} and "glueft" in facts.packages

@@ -228,6 +228,11 @@ def test_where_all_is_well() -> None:
             "set HTTPS_PROXY if there is a proxy, HF_ENDPOINT for a mirror, or HF_HUB_OFFLINE=1 to use the cache alone",
         ),
         (
+            {"hub": Reach("https://hub.example", False, "its client cannot be imported: no module", None)},
+            "https://hub.example cannot be reached: its client cannot be imported: no module",
+            "pip install --force-reinstall huggingface-hub",
+        ),
+        (
             {"folders": [Folder("hub cache", "/full", 0, True, 5, True)]},
             "/full (hub cache) has only 5 bytes of room",
             "make room, or name another place with HF_HOME",
