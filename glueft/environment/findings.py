@@ -177,6 +177,8 @@ def gpu_not_used(facts: Facts) -> list[Finding]:
         problem = f"{title} does not see {there}{said}"
         if "LD_LIBRARY_PATH" in facts.variables:
             fix = f"unset LD_LIBRARY_PATH, which may lead to other libraries of CUDA; or {fix}"
+        if VARIABLE in facts.variables:
+            fix = f"look whether {VARIABLE} names GPUs that `nvidia-smi -L` lists; or {fix}"
     return [Finding("gpu_not_used", problem, fix)]
 
 

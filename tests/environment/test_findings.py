@@ -172,9 +172,10 @@ def test_where_all_is_well() -> None:
         (
             {
                 "backend": Answer("jax", "0.10.2", [CPU], 2.0, None, ("one", "cuInit fails", "no device")),
-                "variables": {"LD_LIBRARY_PATH": "/opt/cuda"},
+                "variables": {"LD_LIBRARY_PATH": "/opt/cuda", "CUDA_VISIBLE_DEVICES": "GPU-2"},
             },
             "JAX does not see NVIDIA H100 80GB HBM3: cuInit fails; no device",
+            "look whether CUDA_VISIBLE_DEVICES names GPUs that `nvidia-smi -L` lists; or "
             f"unset LD_LIBRARY_PATH, which may lead to other libraries of CUDA; or {JAX_CUDA}",
         ),
         (
