@@ -23,6 +23,7 @@ from glueft.training.engine_choice import (
     device_in_use,
     facts_here,
     refuse_missing,
+    unusable,
     unused_gpu,
 )
 
@@ -132,7 +133,7 @@ def import_backend() -> None:
     themselves can be imported as usual.
 
     Raises:
-        TrainingError: the backend is not installed, or none of Keras's.
+        TrainingError: the backend is not installed, none of Keras's, or cannot be imported.
     """
     backend = keras_backend()
     refuse_missing(backend)
@@ -140,7 +141,10 @@ def import_backend() -> None:
     prepare_jax()
     take_as_needed(os.environ)
     with missing(*(name for name in SIDE_PACKAGES if name != backend)), _named(backend):
-        import keras  # noqa: F401
+        try:
+            import keras  # noqa: F401
+        except (ImportError, OSError) as error:
+            raise unusable(backend, error) from error
 
 
 @contextmanager

@@ -262,8 +262,27 @@ def _gpus(visible: str | None, path: str | None) -> tuple[GPU, ...]:
 
 
 def device_in_use(backend: str) -> Device:
-    """Return what an imported backend computes on."""
-    return {"tensorflow": _tensorflow_device, "jax": _jax_device, "torch": _torch_device}.get(backend, _no_device)()
+    """Return what an imported backend computes on.
+
+    Raises:
+        TrainingError: it cannot use any device.
+    """
+    find = {"tensorflow": _tensorflow_device, "jax": _jax_device, "torch": _torch_device}.get(backend, _no_device)
+    try:
+        return find()
+    except Exception as error:  # of JAX also AssertionError
+        raise unusable(backend, error) from error
+
+
+def unusable(backend: str, error: Exception) -> TrainingError:
+    """Return the error of a backend that is installed and does not work."""
+    platforms = jax_platforms() if backend == "jax" else None
+    return TrainingError(
+        f"{TITLES.get(backend, backend)} cannot be used here",
+        expected="a backend that can be imported and finds a device",
+        received=(str(error).strip().splitlines() or [type(error).__name__])[0],
+        fix="`glueft env` says more" + ("" if platforms is None else f"; JAX_PLATFORMS={platforms} may be why"),
+    )
 
 
 def _no_device() -> Device:

@@ -256,3 +256,21 @@ def test_what_tensorflow_and_pytorch_compute_on(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, version=SimpleNamespace(cuda="12.8")))
     assert device_in_use("torch") == Device(True, "RTX 4090", (8, 9))
     assert device_in_use("openvino") == Device(is_cuda=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "received"),
+    [(RuntimeError("Unable to initialize backend 'cuda'\nmore"), "'cuda'"), (AssertionError(), "AssertionError")],
+)
+def test_a_backend_that_finds_no_device_is_told(
+    error: Exception, received: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def devices() -> None:
+        raise error
+
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(devices=devices))
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    with pytest.raises(TrainingError, match="JAX cannot be used here") as caught:
+        device_in_use("jax")
+    assert received in caught.value.received and "more" not in caught.value.received
+    assert caught.value.fix == "`glueft env` says more; JAX_PLATFORMS=cuda may be why"
