@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glueft.training.backend import JitDecision, dtype_policy, import_backend, seed_backend
 from glueft.training.program_cache import keep_programs
@@ -74,7 +74,22 @@ def learning_rate(model: keras.Model, step: int) -> float:
     if not callable(schedule):
         return float(keras.ops.convert_to_numpy(schedule))
     with _beside_the_steps():
-        return float(keras.ops.convert_to_numpy(schedule(step - 1)))
+        return float(keras.ops.convert_to_numpy(_program_of(schedule, model)(step - 1)))
+
+
+def _program_of(schedule: Callable[[int], Any], model: keras.Model) -> Callable[[int], Any]:
+    """Return the schedule, on JAX as one program: one by one, its operations take 0.5 ms for each step."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return schedule
+    import jax
+
+    held = getattr(model, "_schedule_program", None)
+    if held is None or held[0] is not schedule:
+        held = model._schedule_program = (schedule, jax.jit(lambda step: schedule(step)))
+    program: Callable[[int], Any] = held[1]
+    return program
 
 
 @contextmanager

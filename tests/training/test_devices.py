@@ -62,6 +62,8 @@ def test_two_and_three_devices_end_as_one(tiny_bert: Path, tmp_path: Path) -> No
     losses, logits = _losses(one[1]), _logits(one[0])
     assert len(losses) == 8 + 2 * 2 and one[0]["num_train_steps"] == 8
     assert one[0]["engine"]["devices"] == {"kind": "cpu", "name": None, "count": 1, "available": 4, "processes": 1}
+    rates = [json.loads(line).get("learning_rate") for line in one[1].splitlines()]
+    assert [rate for rate in rates if rate is not None] == pytest.approx([2e-3 * (1 - step / 8) for step in range(8)])
     for (record, history), count in zip(others, DEVICES[1:], strict=True):
         assert record["engine"]["devices"]["count"] == count
         np.testing.assert_allclose(_losses(history), losses, rtol=1e-5)
