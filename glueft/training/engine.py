@@ -18,7 +18,7 @@ from glueft.data.batches import EvaluationBatches
 from glueft.encoder.word_embeddings import known_words
 from glueft.errors import TrainingError
 from glueft.system.gc_pause import gc_paused
-from glueft.system.interruption import check, deferred, raise_received, received
+from glueft.system.interruption import begin_step, check, deferred, raise_received, received
 from glueft.training.devices import distributed
 from glueft.training.feed import feed
 from glueft.training.kept import Kept
@@ -171,6 +171,9 @@ class Stopwatch(keras.callbacks.Callback):  # type: ignore[misc]
 
     on_predict_begin = on_train_begin
 
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+        begin_step()
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._stop("train", (logs or {})["loss"])
 
@@ -235,6 +238,7 @@ class _Calls(keras.callbacks.CallbackList):  # type: ignore[misc]
         super().on_train_end(self.end_logs)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        begin_step()
         super().on_train_batch_begin(batch + self.batches_before, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

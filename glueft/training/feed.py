@@ -24,17 +24,19 @@ def feed(batches: TrainingBatches | EvaluationBatches) -> Any:
         return _dataset(batches)
     each: Iterator[Any]
     each = iter(batches) if isinstance(batches, TrainingBatches) else ((inputs,) for inputs in batches)
-    return ahead(_own_rows(each)) if backend == "jax" else each
+    if backend != "jax":
+        return each
+    # Asked here: in another thread Keras knows of no distribution.
+    return ahead(_own_rows(each, distributed=keras.distribution.distribution() is not None))
 
 
-def _own_rows(batches: Iterator[Any]) -> Iterator[Any]:
+def _own_rows(batches: Iterator[Any], *, distributed: bool) -> Iterator[Any]:
     """Of each batch the rows of this process, on its device where there is one alone.
 
     Keras puts together a batch of several devices or processes itself, of what each process has.
     """
     import jax
 
-    distributed = keras.distribution.distribution() is not None
     process, processes = jax.process_index(), jax.process_count()
     for batch in batches:
         if not distributed:
