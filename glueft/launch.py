@@ -217,6 +217,8 @@ def _run(
     except BaseException as raised:
         take()
         error = team.cause(meant(raised))
+        if run is not None and session is not None and team.together is not None:
+            _predict_no_more(run, session)
         if run is not None and done:
             _call_run_finished(run, progress, team)
         elif run is not None:
@@ -231,8 +233,17 @@ def _run(
             raise
         raise error from raised
     progress.finished(run.record)
+    if team.together is not None:
+        _predict_no_more(run, session)
     _call_run_finished(run, progress, team)
     return Result(run.record.as_dict(), session.model, run.folder)
+
+
+def _predict_no_more(run: Run, session: Session) -> None:
+    """Let plugins that see the end of a run in several processes read its model, which needs all of them to predict."""
+    from glueft.training.model_in_training import ModelOfEnded
+
+    run.attach(ModelOfEnded(session))
 
 
 def _resumption(run: Run, team: Team, *, anyway: bool) -> Resumption:
@@ -278,7 +289,7 @@ def _set_up(
 
         in_processes.refuse_other_backends(session.backend.value)
         in_processes.agree(session, team.together, progress.say)
-        run.record["processes"] = team.together.describe()
+        run.record.hosts = team.together.hosts
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
         if team.together is not None:
             in_processes.start_backend(team.together)

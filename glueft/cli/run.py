@@ -22,6 +22,7 @@ from glueft.cli.options import (
     takes_recipe,
 )
 from glueft.cli.streams import go_on_without_output
+from glueft.errors import GlueftError
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
@@ -80,6 +81,13 @@ def run(
     """Fine-tune and evaluate as a recipe says; make a run folder."""
     go_on_without_output()
     if seeds is not None:
+        if coordinator is not None or process is not None or processes not in (None, 1):
+            raise GlueftError(
+                "--seeds makes a study, whose runs have a process each",
+                expected="--seeds, or --coordinator, --processes and --process",
+                received="both",
+                fix="leave one of them out; several runs at once: glueft study, with [study.executor]",
+            )
         from glueft.cli.study import run_and_tell
         from glueft.studies.definition.file import study_of
 
@@ -123,7 +131,6 @@ def run(
 
 def write_report(folder: Path, say: Callable[[str], None], *, force: bool = False) -> None:
     """Write the report of a run that is done, with `force` over one from before; if that fails, warn."""
-    from glueft.errors import GlueftError
     from glueft.report import write
 
     try:

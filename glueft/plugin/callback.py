@@ -20,7 +20,8 @@ class Callback(Plugin):
 
     Attributes:
         only_watches: whether it changes nothing of the training, as one that writes or sends what it sees: a training
-            that is repeated to compare its numbers (`glueft reproduce`) goes without it.
+            that is repeated to compare its numbers (`glueft reproduce`) goes without it, and so do all but the first
+            of several processes that train together.
     """
 
     kind = "callback"

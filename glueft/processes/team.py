@@ -124,10 +124,6 @@ class Together(Team):
     def together(self) -> Together:
         return self
 
-    def describe(self) -> dict[str, Any]:
-        """Return `processes` of run.json."""
-        return {"count": self.processes, "hosts": self.hosts}
-
     def from_first(self, value: Any) -> Any:
         return self.from_all(value if self.leads else None)[0]
 
@@ -169,6 +165,7 @@ class Together(Team):
         """
         import jax
 
+        os.environ.setdefault("no_grpc_proxy", self.place.host)  # a proxy that the variables name knows no such host
         # It would take SIGTERM for itself.
         jax.config.update("jax_enable_preemption_service", False)
         port = self.from_first(_free_port())
@@ -190,6 +187,8 @@ class Together(Team):
 
             multihost_utils.sync_global_devices("glueft")  # the first of all steps, so that it fails here
         except (RuntimeError, ValueError) as error:
+            if (fault := self._fault_soon()) is not None:
+                raise fault from error
             raise ProcessesError(
                 "JAX cannot compute over these processes",
                 expected="machines that reach each other at all ports, with the same kind of device",
@@ -199,12 +198,15 @@ class Together(Team):
 
     def cause(self, error: BaseException) -> BaseException:
         if not isinstance(error, (GlueftError, KeyboardInterrupt)):
-            # Another process is gone: the step in common may know it first, in JAX's words.
-            with self._changed:
-                self._changed.wait_for(lambda: self.fault is not None, GRACE_SECONDS)
-                error = self.fault or error
+            error = self._fault_soon() or error
         self._end(error)
         return error
+
+    def _fault_soon(self) -> BaseException | None:
+        """Return the end of another process, if JAX's own error may come from it: a step in common knows it first."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.fault is not None, GRACE_SECONDS)
+            return self.fault
 
     def _end(self, error: BaseException) -> None:
         """Tell the others that this process ends; once."""
@@ -228,6 +230,7 @@ class Together(Team):
         if error is None and jax is not None:
             with suppress(RuntimeError):  # no other process needs it any more
                 jax.distributed.shutdown()
+        interruption.share(None, None)
         self._remove_folder()
         interruption.forget(self._remove_folder)
 
@@ -261,8 +264,10 @@ class Together(Team):
                 with self._changed:
                     self._take(process, message)
                     self._changed.notify_all()
-        except (OSError, ValueError, KeyError):
+        except OSError:
             self._lose(process, "its connection has broken off")
+        except Exception as error:
+            self._lose(process, f"it has sent what cannot be read: {type(error).__name__}: {error}")
 
     def _take(self, process: int, message: dict[str, Any]) -> None:
         kind = message["kind"]

@@ -329,13 +329,6 @@ class Engine(Part):
     devices: Devices | None = None
 
 
-class Processes(Part):
-    """The processes that a run was trained in together."""
-
-    count: Count = Field(description="how many")
-    hosts: list[str] = Field(default=[], description="the machine of each; the first one wrote this file")
-
-
 class Published(Part):
     """A published score of the task."""
 
@@ -528,7 +521,9 @@ class Record(Part, MutableMapping[str, Any]):
         default=None, description="most memory in use on a GPU; null on a CPU, absent in earlier runs"
     )
     hub: Hub | None = Field(default=None, description="what became of the pushes")
-    processes: Processes | None = Field(default=None, description="of a run in several processes; null in one")
+    hosts: list[str] | None = Field(
+        default=None, description="the machine of each process of a run in several; absent in one"
+    )
     resume: Resume | None = Field(
         default=None, description="whether a resumed run ends the same; absent in earlier runs"
     )

@@ -131,8 +131,8 @@ def received() -> bool:
     return not _state.deferred or _state.is_last_step is None or _state.is_last_step()
 
 
-def share(begin_step: Callable[[], None], is_last_step: Callable[[], bool]) -> None:
-    """Have a deferred signal end the work of several processes after the same step.
+def share(begin_step: Callable[[], None] | None, is_last_step: Callable[[], bool] | None) -> None:
+    """Have a deferred signal end the work of several processes after the same step; None ends that.
 
     Args:
         begin_step: called in the main thread before each step that all of them take.

@@ -85,6 +85,18 @@ class ModelInTraining:
         return self._text_model.answer(columns)
 
 
+class ModelOfEnded(ModelInTraining):
+    """The model once the other processes of its run have ended: it computes with them, or not at all."""
+
+    def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
+        raise PluginError(
+            f"{who()}run.predict: the other processes of this run have ended, and its model computes with them alone",
+            expected="to be asked while the run trains, as by a callback",
+            received="a run in several processes that has ended",
+            fix="predict in a callback, or with the model folder of the run",
+        )
+
+
 def columns_of(texts: Any, inputs: Sequence[str]) -> list[list[str]]:
     """Return for each input of a task one text per row.
 

@@ -14,7 +14,7 @@ from glueft.errors import RunFolderError
 from glueft.recipe.claims import claims_of
 from glueft.runs.checkpoints import checkpoint_folder, saved_steps
 from glueft.runs.clock import now
-from glueft.runs.record import Record, Resume, RunPart
+from glueft.runs.record import Devices, Record, Resume, RunPart
 from glueft.system.interruption import held
 from glueft.training.engine_choice import RunEngine
 from glueft.training.fingerprints import Difference, differing, fingerprints, recorded_fingerprints
@@ -120,15 +120,14 @@ class Resumption:
             versions=set_up.versions,
         )
         record.status, record.parts = "running", [*parts, here]
-        others = [] if self.content is None else [str(difference) for difference in self.accepted]
-        count_then, count_now = (1 if each is None else each.count for each in (record.processes, set_up.processes))
+        others = [] if self.content is None else [*map(str, self.accepted), *_shared_out(record, set_up)]
+        for other in others[len(self.accepted) :]:
+            run.say(f"{other}: the run ends equal but for rounding")
         for what in ("run_dir", "plugins", "host", "process", "versions", "fingerprints"):
             setattr(record, what, getattr(set_up, what))
-        if record.processes or set_up.processes:
-            record.processes = set_up.processes
-        if self.content is not None and count_then != count_now:
-            others.append(f"processes: {count_then} in the run, {count_now} now")
-            run.say(f"{others[-1]}: the run ends as it would have but for rounding")
+        record.engine.devices = set_up.engine.devices
+        if record.hosts or set_up.hosts:
+            record.hosts = set_up.hosts
         if others:
             resumed = [f"it was resumed after step {self.step:,}: {difference}" for difference in others]
             before = record.resume.reasons if record.resume else []
@@ -173,6 +172,13 @@ class Resumption:
                 shutil.rmtree(path, ignore_errors=True)
                 with suppress(OSError):
                     path.unlink()
+
+
+def _shared_out(before: Record, now: Record) -> list[str]:
+    """What differs of how many share out the batches; of a run before there were several, one did."""
+    then, here = (record.engine.devices or Devices() for record in (before, now))
+    pairs = {"devices": (then.count or 1, here.count or 1), "processes": (then.processes or 1, here.processes or 1)}
+    return [f"{what}: {one} in the run, {other} now" for what, (one, other) in pairs.items() if one != other]
 
 
 def _first_part(found: Record) -> RunPart:

@@ -170,7 +170,9 @@ class Session:
         import_backend()
         self.warnings += device_warnings()
         self.precision = use_precision(recipe.engine.precision, self.run)
-        devices = self.devices = choose_devices(recipe.engine.devices, training.batch_size)
+        devices = self.devices = choose_devices(
+            recipe.engine.devices, training.batch_size, goes_on=self.run is not None and self.run.goes_on
+        )
         distribution = make_distribution(devices)
         with distributed(distribution):
             self._load(devices)

@@ -470,7 +470,9 @@ class Driver:
         recipe_file.parent.mkdir(exist_ok=True)
         write_text(recipe_file, recipe.to_toml())
         shared = [] if "--token-cache" in self.arguments else ["--token-cache", str(self.folder.tokens)]
-        command = [*PROGRAM, "run", str(recipe_file), "--output-dir", str(place), *shared, *self.arguments]
+        # Each run has a process of its own, whatever has started the study.
+        options = ["--output-dir", str(place), "--processes", "1", *shared, *self.arguments]
+        command = [*PROGRAM, "run", str(recipe_file), *options]
         again = (*command, "--resume")
         _, alike = self._records.get(plan.name, (None, None))
         return Job(
