@@ -109,7 +109,7 @@ def main(begin: float | None = None) -> None:
         code = _tell_interruption()
     settle_streams()
     set_aside()  # functions of `atexit` may still print
-    if interruption.exit_code() is not None:
+    if interruption.leaves_at_once():
         _leave(code)
     if not gc.isenabled():
         gc.freeze()
@@ -240,7 +240,7 @@ def _tell(message: str, code: int) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process after an interruption without waiting for threads, such as one that downloads."""
+    """End the process, as after an interruption, without waiting for threads, such as one that downloads."""
     interruption.say_last()
     atexit._run_exitfuncs()
     settle_streams()

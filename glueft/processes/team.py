@@ -7,6 +7,7 @@ with a sentence, also where their main thread waits in a step that will never be
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -165,9 +166,11 @@ class Together(Team):
         """
         import jax
 
-        os.environ.setdefault("no_grpc_proxy", self.place.host)  # a proxy that the variables name knows no such host
-        # It would take SIGTERM for itself.
-        jax.config.update("jax_enable_preemption_service", False)
+        # A proxy that the variables name does not reach process 0; that JAX warns of them is no news then.
+        os.environ.setdefault("no_grpc_proxy", self.place.host)
+        for setting in ("jax_check_proxy_envs", "jax_enable_preemption_service"):  # the second takes SIGTERM for itself
+            with suppress(AttributeError):  # another JAX has no such setting
+                jax.config.update(setting, False)
         port = self.from_first(_free_port())
         loopback = {"coordinator_bind_address": f"127.0.0.1:{port}"} if self.place.host in _LOOPBACK else {}
         host = f"[{self.place.host}]" if ":" in self.place.host else self.place.host
@@ -227,9 +230,14 @@ class Together(Team):
             self._wait(lambda: self._done)
             self._ending = True
         jax = sys.modules.get("jax")
-        if error is None and jax is not None:
+        if jax is not None and error is None:
             with suppress(RuntimeError):  # no other process needs it any more
                 jax.distributed.shutdown()
+        elif jax is not None:
+            # At the exit JAX would wait for processes that are gone, and then abort this one.
+            with suppress(AttributeError):
+                atexit.unregister(jax._src.api.clean_up)  # it has no public name
+            interruption.leave_at_once()
         interruption.share(None, None)
         self._remove_folder()
         interruption.forget(self._remove_folder)

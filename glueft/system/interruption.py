@@ -55,6 +55,7 @@ class _State:
         before: the earlier handlers, by signal.
         unraisable: the earlier hook.
         begin_step, is_last_step: of `share`; None where this process is alone.
+        leaves_at_once: of `leave_at_once`.
     """
 
     number: int | None = None
@@ -70,6 +71,7 @@ class _State:
     unraisable: Callable[[Any], object] = sys.__unraisablehook__
     begin_step: Callable[[], None] | None = None
     is_last_step: Callable[[], bool] | None = None
+    leaves_at_once = False
 
 
 _state = _State()
@@ -224,6 +226,16 @@ def exit_code() -> int | None:
 def exit_code_of(number: int) -> int:
     """Return the exit code of a program that a signal ended. SIGUSR1 asks for what SIGTERM does, and has its code."""
     return 128 + (signal.SIGTERM if number == _SIGUSR1 else number)
+
+
+def leave_at_once() -> None:
+    """Have glueft's own process end as after a signal, without waiting for what libraries would still do."""
+    _state.leaves_at_once = True
+
+
+def leaves_at_once() -> bool:
+    """Whether the process ends like that: a signal has come, or `leave_at_once` was called."""
+    return _state.leaves_at_once or _state.number is not None
 
 
 def signal_name() -> str:
