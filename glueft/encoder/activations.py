@@ -19,6 +19,10 @@ def gelu(x: Any) -> Any:
         from glueft.encoder.tensorflow_ops import gelu
 
         return gelu(x)
+    if keras.backend.backend() == "jax":
+        from glueft.encoder.jax_ops import gelu
+
+        return gelu(x)
     return keras.ops.gelu(x, approximate=False)
 
 

@@ -44,6 +44,23 @@ def test_gelu_and_its_gradient_are_those_of_keras() -> None:
         np.testing.assert_allclose(ours, theirs, atol=2e-6)
 
 
+def test_gelu_of_jax_and_its_gradient_are_those_of_jax() -> None:
+    jax = pytest.importorskip("jax")
+    from glueft.encoder.jax_ops import gelu
+
+    inputs = np.random.default_rng(0).normal(0, 3, 500).astype(np.float32)
+    for function, stock in (
+        (gelu, lambda x: jax.nn.gelu(x, approximate=False)),
+        (jax.grad(lambda x: gelu(x).sum()), jax.grad(lambda x: jax.nn.gelu(x, approximate=False).sum())),
+    ):
+        exact = np.asarray(stock(inputs))
+        np.testing.assert_allclose(np.asarray(function(inputs)), exact, atol=2e-6)
+        half = function(jax.numpy.asarray(inputs, "bfloat16"))
+        assert half.dtype == "bfloat16"
+        near = np.asarray(stock(np.asarray(jax.numpy.asarray(inputs, "bfloat16"), np.float32)))
+        np.testing.assert_allclose(np.asarray(half, np.float32), near, rtol=2**-8, atol=2e-6)
+
+
 @tensorflow_only
 @pytest.mark.parametrize("epsilon", [1e-12, 1e-5])
 def test_layer_norm_and_its_gradients_are_those_of_keras(epsilon: float) -> None:
