@@ -10,7 +10,7 @@ from jax import lax
 from jax import numpy as jnp
 
 
-@jax.custom_vjp
+@jax.custom_vjp  # type: ignore[untyped-decorator]
 def gelu(x: Any) -> Any:
     """The exact GELU, x * Phi(x), in the dtype of `x`, computed in float32.
 
