@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from glueft.data.bucketing import choose_buckets, padded_length
+from glueft.data.bucketing import SHAPE_TOKENS, choose_buckets, padded_length
 from glueft.data.encoding import Encoded
 
 Inputs = dict[str, NDArray[np.int32]]
@@ -209,7 +209,10 @@ class EvaluationBatches(Batches):
 
 
 def share_buckets(
-    training: TrainingBatches, evaluation: Sequence[EvaluationBatches], chosen: Sequence[int] | None = None
+    training: TrainingBatches,
+    evaluation: Sequence[EvaluationBatches],
+    chosen: Sequence[int] | None = None,
+    shape_tokens: float = SHAPE_TOKENS,
 ) -> None:
     """Choose the padded lengths that all batches of a run share (`choose_buckets`).
 
@@ -219,6 +222,7 @@ def share_buckets(
         training: all batches of the training.
         evaluation: the batches of each evaluated split.
         chosen: the lengths that were chosen before, for a run that goes on; left where they are too short for a batch.
+        shape_tokens: the cost of one more length, in tokens.
     """
     measures = [training.measures(), *(batches.measures() for batches in evaluation)]
     weights = [1.0, *(training.epochs / 3 for _ in evaluation)]
@@ -227,7 +231,7 @@ def share_buckets(
     if chosen and max(chosen) >= longest.max():
         training.buckets = np.array(sorted(chosen), np.int64)
     else:
-        training.buckets = choose_buckets(longest, rows)
+        training.buckets = choose_buckets(longest, rows, shape_tokens)
     for batches in evaluation:
         batches.buckets = training.buckets
 

@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 # Compiling a training step takes as long as training on about this many tokens: 5 to 9 s a shape for MiniLM, on JAX
 # and by XLA on TensorFlow, against 0.4 to 0.6 ms a token (tests/benchmarks/NOTES.md). Both grow with the model.
 SHAPE_TOKENS = 15_000
+# On a GPU, also by XLA: what making a length's programs takes where they are kept already (4.6 s for BERT-base on an
+# H200), against 37,000 tokens a second. Compiled anew they take six times as long, but the lengths, which change the
+# last digits of a result, must not depend on what is kept.
+SHAPE_TOKENS_ON_GPU = 170_000
 
 
 def choose_buckets(

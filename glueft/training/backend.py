@@ -77,10 +77,15 @@ def use_backend(setting: str, run: RunEngine | None = None) -> Choice:
     facts = facts_here()
     choice = choose_backend(setting, facts, run)
     refuse_missing(choice.value, goes_on=run is not None and run.goes_on)
-    if choice.value == "jax" and not facts.gpus:
+    if choice.value == "jax" and "jax" not in facts.cuda:
         tune_malloc(FOR_XLA)  # now, before other threads have heaps of their own
     _chosen = choice
     return choice
+
+
+def uses_gpu() -> bool:
+    """Whether the backend can use an NVIDIA GPU that this process sees."""
+    return keras_backend() in facts_here().cuda
 
 
 def use_precision(setting: str, run: RunEngine | None = None) -> Choice:

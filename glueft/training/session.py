@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.batches import EvaluationBatches, Filling, TrainingBatches, share_buckets
+from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import describe_split, evaluated_splits, predicted_splits, size_notes
 from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
@@ -30,6 +31,7 @@ from glueft.training.backend import (
     keras_backend,
     use_backend,
     use_precision,
+    uses_gpu,
 )
 from glueft.training.devices import Devices, choose_devices, distributed, make_distribution, refuse_devices
 from glueft.training.engine_choice import Choice, RunEngine
@@ -131,7 +133,8 @@ class Session:
         self.evaluated = evaluated_steps(training.evaluate_every, steps_per_epoch, training.epochs)
         if self.jit_compile.compiled:  # Each padded length is compiled: there should be few.
             lengths = None if self.run is None else self.run.padded_lengths
-            share_buckets(self.batches, list(self.evaluation.values()), lengths)
+            price = SHAPE_TOKENS_ON_GPU if uses_gpu() else SHAPE_TOKENS
+            share_buckets(self.batches, list(self.evaluation.values()), lengths, price)
         self.warnings += step_warnings(self.recipe, self.batches.num_train_steps, len(train))
         self.warnings += evaluation_warnings(
             self.recipe, self.evaluated, len(train), len(self.encoded[self.primary_split])

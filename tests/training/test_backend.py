@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ import pytest
 
 from glueft.errors import TrainingError
 from glueft.recipe import load_recipe
-from glueft.training import backend, machine
+from glueft.training import backend, engine_choice, machine
 from glueft.training.backend import JitDecision, decide_jit_compile, keras_backend, missing, use_backend
 from glueft.training.engine_choice import RunEngine
 from glueft.training.progress import Progress
@@ -32,6 +33,21 @@ def test_what_is_compiled() -> None:
     assert keras.backend.backend() in decision.reason.lower()
     for wish in (True, False):
         assert decide_jit_compile(wish) == JitDecision(wish, "the recipe says so")
+
+
+def test_a_gpu_gets_fewer_padded_lengths(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe(
+        "mrpc", ["engine.jit_compile=true", "training.epochs=40"], sample=True, checkpoint=str(tiny_bert)
+    )
+    counts = []
+    for cuda in (set(), {keras_backend()}):
+        monkeypatch.setattr(
+            backend, "facts_here", lambda cuda=cuda: replace(engine_choice.facts_here(), cuda=tuple(cuda))
+        )
+        lengths = read_session(recipe, Progress()).batches.buckets
+        assert lengths is not None
+        counts.append(len(lengths))
+    assert counts[0] > counts[1] >= 1
 
 
 @pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")
