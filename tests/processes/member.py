@@ -1,6 +1,7 @@
 """One process of several without a model: `member.py HOST:PORT PROCESSES PROCESS [how]` takes steps until it ends.
 
-`how`: "steps" ends after the step that all agree on; "error" has process 1 fail; "done" ends well.
+`how`: "steps" ends after the step that all agree on; "set-up" comes to no step;
+"error" has process 1 fail; "stuck" has process 0 never end a step; "done" ends well.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ def main() -> int:
                 assert (team.get_files() / Path(__file__).name).read_text() == Path(__file__).read_text()
             team.on_fault = lambda error: print("recorded", flush=True)
             print("begun", team.folder, flush=True)
+            while how == "set-up":
+                time.sleep(0.01)
+                interruption.check()
             with interruption.deferred():
                 while how != "done" and not interruption.received():
                     interruption.begin_step()

@@ -66,6 +66,14 @@ def test_after_a_signal_all_end_after_the_same_step(signalled: tuple[int, ...]) 
     assert steps[0] and steps[1] and steps[0][1] == steps[1][1], ended
 
 
+@pytest.mark.parametrize("signalled", [0, 1])
+def test_a_signal_before_the_first_step_ends_both_at_once(signalled: int) -> None:
+    with members("set-up") as both:
+        both[signalled].send_signal(signal.SIGINT)
+        ended = ends(both)
+    assert [code for code, _ in ended] == [130, 130], ended
+
+
 def test_one_that_is_killed_ends_the_other_with_a_sentence() -> None:
     with members("steps") as both:
         both[0].kill()

@@ -21,7 +21,7 @@ import pytest
 
 from glueft.runs.checkpoints import saved_steps
 from glueft.runs.run import Run
-from ports import free_port
+from ports import keep_port
 from slurm_cluster import slurm_cluster
 from tiny_checkpoint import make_tiny_bert
 
@@ -50,7 +50,7 @@ def together(
     meanwhile: Callable[[list[subprocess.Popen[str]]], None] | None = None,
 ) -> Ended:
     """Run a command in two processes, each with arguments of its own."""
-    options = ["--coordinator", f"127.0.0.1:{free_port()}", "--processes", "2"]
+    options = ["--coordinator", f"127.0.0.1:{keep_port()}", "--processes", "2"]
     both = [
         subprocess.Popen(
             [GLUEFT, *arguments, *options, "--process", str(process), *more],
