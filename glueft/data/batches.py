@@ -181,28 +181,60 @@ class TrainingBatches(Batches):
 
 
 class EvaluationBatches(Batches):
-    """All rows of a split once, longest first."""
+    """All rows of a split once, longest first.
+
+    Attributes:
+        batch_size: rows a batch.
+        sizes: the rows of each batch with those that fill it up, (batches,); None for batches of their own rows alone.
+    """
+
+    sizes: NDArray[np.int64] | None = None
 
     def __init__(self, encoded: Encoded, *, batch_size: int) -> None:
         super().__init__(encoded, plan_evaluation(encoded.lengths, batch_size))
+        self.batch_size = batch_size
 
     def __iter__(self) -> Iterator[Inputs]:
-        for rows in self.plan:
-            filled = rows if self.filling is None else self.filling.fill(rows)[0]
-            yield collate(self.encoded, filled, self.buckets)
+        for rows, (size, _) in zip(self.plan, self.shapes(), strict=True):
+            yield collate(self.encoded, np.pad(rows, (0, size - len(rows)), mode="edge"), self.buckets)
 
-    def filled(self, multiple: int) -> Self:
-        """Return the batches filled up to one number of rows, which can be shared out among so many devices."""
+    def shapes(self) -> NDArray[np.int64]:
+        shapes = super().shapes()
+        if self.sizes is not None:
+            shapes[:, 0] = self.sizes
+        return shapes
+
+    def only(self, batches: NDArray[np.int64]) -> Self:
+        few = super().only(batches)
+        few.sizes = None if self.sizes is None else self.sizes[batches]
+        return few
+
+    def filled(self, multiple: int, *, by_tokens: bool = False) -> Self:
+        """Return the batches filled up, so that one program serves all of a padded length.
+
+        Args:
+            multiple: the devices that they are shared out among.
+            by_tokens: take more rows of shorter lengths, as many as hold the tokens of a batch of the longest one.
+        """
         filled = copy.copy(self)
         rows = max(map(len, self.plan))
-        filled.filling = Filling(1, rows, -(-rows // multiple) * multiple)
+        size = -(-rows // multiple) * multiple
+        filled.sizes = np.full(len(self.plan), size)
+        if by_tokens and len(self.plan) > 1 and self.buckets is not None:
+            order = np.concatenate(self.plan)
+            times = self.buckets[-1] // padded_length(self.encoded.lengths[order], self.buckets)
+            starts = [0]
+            while starts[-1] < len(order):
+                starts.append(starts[-1] + rows * int(times[starts[-1]]))
+            filled.plan = np.split(order, starts[1:-1])
+            filled.sizes = size * times[starts[:-1]]
         return filled
 
     def restore(self, results: NDArray[Any]) -> NDArray[Any]:
         """Return `results`, one a row in batch order, in the order of the split; without rows that filled it up."""
-        if self.filling is not None:
-            weights = np.concatenate([self.filling.fill(rows)[1] for rows in self.plan])
-            results = results[weights > 0]
+        if self.sizes is not None:
+            real = [np.arange(size) < len(rows) for rows, size in zip(self.plan, self.sizes, strict=True)]
+            results = results[np.concatenate(real)]
         restored = np.empty_like(results)
         restored[np.concatenate(self.plan)] = results
         return restored

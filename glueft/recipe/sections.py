@@ -134,7 +134,12 @@ class Training(Options):
         le=1_000_000,
         description="Batches that make one update: the update of one batch so many times as large, in less memory.",
     )
-    evaluation_batch_size: int = Field(64, ge=1, le=1_000_000, description="Rows a step in evaluation and prediction.")
+    evaluation_batch_size: int = Field(
+        64,
+        ge=1,
+        le=1_000_000,
+        description="Rows a step in evaluation and prediction; on a GPU it takes more rows that are shorter.",
+    )
     seed: int = Field(
         42, ge=0, le=2**32 - 1, description="Of the new head, dropout and the order of rows: same seed, same numbers."
     )

@@ -124,10 +124,17 @@ def predict(
 
 
 def fill(batches: EvaluationBatches, model: keras.Model) -> EvaluationBatches:
-    """Return the batches as `predict` takes them: on JAX all of one number of rows."""
+    """Return the batches as `predict` takes them: on JAX all of a length of one number of rows.
+
+    On a GPU short rows go through the model in larger batches, which take no more memory than those of the longest
+    rows: it waits for the next launch where a batch is small.
+    """
     if keras.backend.backend() != "jax":
         return batches
-    return batches.filled(1 if model.distribution is None else model.distribution.num_model_replicas)
+    import jax
+
+    devices = 1 if model.distribution is None else model.distribution.num_model_replicas
+    return batches.filled(devices, by_tokens=jax.default_backend() == "gpu")
 
 
 def step_times(model: keras.Model) -> StepTimes:

@@ -15,7 +15,7 @@ from glueft.system.interruption import received
 from glueft.system.memory_errors import NoMemory, no_memory
 from glueft.text import counted
 from glueft.training.backend import keras_backend
-from glueft.training.step_memory import Fit, StepMemory, fit_of_prediction, fit_of_training
+from glueft.training.step_memory import Fit, StepMemory, fit_of_prediction, fit_of_training, largest
 
 if TYPE_CHECKING:
     from glueft.data.batches import EvaluationBatches
@@ -98,11 +98,11 @@ def memory_for_prediction(model: Classifier, batches: EvaluationBatches) -> Iter
 
 
 def _out_of_prediction(model: Classifier, batches: EvaluationBatches, said: NoMemory) -> TrainingError:
-    rows, length = (int(number) for number in batches.measures()[:, :2].max(axis=0))
+    rows, length = largest(batches)
     fit = None if said.of_machine else _told(lambda: fit_of_prediction(model, batches))
-    where, fewer = " in a prediction", rows // 2
+    where, fewer = " in a prediction", batches.batch_size // 2
     if fit is not None and fit.best is not fit.whole:
-        fewer = 0 if fit.best is None else fit.best.rows
+        fewer = 0 if fit.best is None else batches.batch_size * fit.best.rows // rows
     fix = SMALLER_MODEL
     if fewer:
         fix = (

@@ -96,9 +96,16 @@ def fit_of_training(session: Session) -> Fit | None:
 
 def fit_of_prediction(model: Classifier, batches: EvaluationBatches) -> Fit | None:
     """Look for the largest batch of a prediction that fits; as `fit_of_training`."""
-    rows, length = (int(number) for number in batches.measures()[:, :2].max(axis=0))
+    rows, length = largest(batches)
     halves = [rows >> halvings for halvings in range(rows.bit_length())]
     return _fit(halves, lambda rows: memory_of_prediction(model, batches, rows, length))
+
+
+def largest(batches: EvaluationBatches) -> tuple[int, int]:
+    """Return the rows and the padded length of the batch with most tokens."""
+    shapes = batches.shapes()
+    rows, length = shapes[shapes.prod(axis=1).argmax()]
+    return int(rows), int(length)
 
 
 def _fit(sizes: Sequence[int], memory_of: Callable[[int], StepMemory]) -> Fit | None:

@@ -160,3 +160,30 @@ def test_evaluation_restores_the_order_of_the_split() -> None:
     assert batches.restore(results)[:, 0].tolist() == [1, 2, 3, 4, 5]
     assert len(batches) == 3
     assert [len(rows) for rows in plan_evaluation(encoded.lengths, 2)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("by_tokens", [False, True])
+@pytest.mark.parametrize("devices", [1, 3])
+def test_evaluation_in_few_shapes(devices: int, by_tokens: bool) -> None:
+    encoded = encoded_rows(LENGTHS[:300].tolist())
+    batches = EvaluationBatches(encoded, batch_size=8)
+    batches.buckets = np.array([16, 40, 64, 128])
+    filled = batches.filled(devices, by_tokens=by_tokens)
+    seen = [*filled]
+    shapes = filled.shapes()
+    assert [inputs["input_ids"].shape for inputs in seen] == [*map(tuple, shapes.tolist())]
+    size = 8 if devices == 1 else 9
+    times = {128: 1, 64: 2, 40: 3, 16: 8} if by_tokens else dict.fromkeys((128, 64, 40, 16), 1)
+    assert {(rows, length) for rows, length in shapes.tolist()} == {(size * times[n], n) for n in times}
+    assert shapes.prod(axis=1).max() <= size * 128, "no batch is larger than one of the longest rows"
+    assert (len(filled) < len(batches)) == by_tokens
+    results = np.concatenate([inputs["input_ids"][:, :1] for inputs in seen])
+    assert filled.restore(results)[:, 0].tolist() == [*range(1, 301)]
+    few = filled.only(np.array([len(filled) - 1, 0]))
+    assert few.shapes().tolist() == shapes[[-1, 0]].tolist() == [[*inputs["input_ids"].shape] for inputs in few]
+
+
+def test_an_evaluation_of_one_batch_stays_small() -> None:
+    batches = EvaluationBatches(encoded_rows([3, 5, 4]), batch_size=8)
+    batches.buckets = np.array([8, 64])
+    assert batches.filled(1, by_tokens=True).shapes().tolist() == [[3, 8]]

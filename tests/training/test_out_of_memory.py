@@ -162,7 +162,7 @@ def test_a_plan_refuses_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> No
 
 def predicted(rows: int, error: Exception, found: Fit | None, monkeypatch: pytest.MonkeyPatch) -> TrainingError:
     monkeypatch.setattr(out_of_memory, "fit_of_prediction", lambda model, batches: found)
-    batches: Any = SimpleNamespace(measures=lambda: np.array([[rows, 90, 200], [1, 128, 128]]))
+    batches: Any = SimpleNamespace(batch_size=rows, shapes=lambda: np.array([[rows, 128], [2 * rows, 48]]))
     model: Any = None
     with pytest.raises(TrainingError) as caught, memory_for_prediction(model, batches):
         raise error
@@ -178,6 +178,7 @@ def test_a_prediction_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.fix == fewer
     error = predicted(64, full(), Fit(100 * MB, step(64), step(4)), monkeypatch)
     assert "--batch-size 4 in" in error.fix and error.received.startswith("680 MiB for 64 rows of 128 tokens")
+    assert "shorter rows" in predicted(64, full(), Fit(100 * MB, step(64), None), monkeypatch).fix
     whole = step(64)
     error = predicted(64, full(), Fit(900 * MB, whole, whole), monkeypatch)
     assert error.fix == f"end other programs; or {fewer}"
