@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import glueft
+from glueft.system.device_memory import EARLIER_FRACTION, FRACTION
 from glueft.system.limits import cores, free_memory, memory_limit
 from glueft.system.nvidia import GPU, VARIABLE, visible_gpus
 from glueft.system.process_identity import process_mark, process_mark_is_alive
@@ -170,9 +171,9 @@ class LocalPool:
         """This process's environment, and a run's share of the machine; what the user has set of the threads stays."""
         share = share_of(self.threads) if self.threads < self.cores else {}
         at_once = -(-self.slots // max(1, len(self.gpus)))
-        if gpu is not None and at_once > 1:  # else the first one takes all of the memory
-            share["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
-            share["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{USED_PART / at_once:.3f}"
+        # A run takes a GPU's memory as it needs it; with others beside it, on JAX no more than its part.
+        if gpu is not None and at_once > 1 and EARLIER_FRACTION not in os.environ:
+            share[FRACTION] = f"{USED_PART / at_once:.3f}"
         seen = "-1" if self.options.device == "cpu" else gpu
         return share | dict(os.environ) | ({} if seen is None else {VARIABLE: seen})
 
