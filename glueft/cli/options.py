@@ -11,7 +11,6 @@ import typer
 
 from glueft.cli.installed import warn_of_failures
 from glueft.cli.streams import refuse_lost_output
-from glueft.system.quiet import hide_native_errors
 from glueft.system.standard_output import for_the_result, set_aside
 from glueft.text import json_text, say
 
@@ -99,6 +98,7 @@ def in_processes(place: Place | None, *, wait: float, say: Callable[[str], None]
         ProcessesError: they have not found each other, or one of them is gone.
     """
     from glueft.processes.team import together
+    from glueft.system.quiet import hide_native_errors
 
     if place is not None and place.process and not verbose:
         hide_native_errors()  # JAX, too, writes there what has become of process 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,6 +68,8 @@ def headline(status: Status) -> str:
 
 def recipe_table(status: Status) -> Table:
     """Return a row a recipe."""
+    from statistics import fmean
+
     from glueft.studies.words import setting_text
     from glueft.system.console import Table
 

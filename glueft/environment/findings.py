@@ -14,6 +14,7 @@ from glueft.files import size
 from glueft.hub.client import NO_CLIENT
 from glueft.system.nvidia import VARIABLE
 from glueft.text import counted, quoted
+from glueft.training.backend import limits
 from glueft.training.engine_choice import AUTO
 from glueft.training.installed_backends import JAX_PLATFORMS, PIP_CUDA, TITLES
 
@@ -40,8 +41,6 @@ NVIDIA = {"cuda", "gpu"}
 KERAS_BACKEND = "KERAS_BACKEND"
 # As Keras itself sets them.
 FLOATX, EPSILON = "float32", 1e-7
-# Keras's own, for trying a script; it warns of them, and glueft hides that.
-SHORTENING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 TAKE_CUDA_12 = "take JAX for CUDA 12: pip uninstall jax-cuda13-plugin jax-cuda13-pjrt; pip install 'jax[cuda12]'"
 START_OF_A_CONTAINER = "a container is started with `docker run --gpus all`, a SLURM job with --gpus=1"
 
@@ -237,9 +236,8 @@ def plugins_fail(facts: Facts) -> list[Finding]:
 
 def trainings_cut_short(facts: Facts) -> list[Finding]:
     return [
-        Finding("training_cut_short", f"{name}={facts.variables[name]} cuts every training short", f"unset {name}")
-        for name in SHORTENING
-        if name in facts.variables
+        Finding("training_cut_short", f"{name}={limit} would end trainings early: runs are refused", f"unset {name}")
+        for name, limit in limits(facts.variables).items()
     ]
 
 

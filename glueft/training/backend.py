@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from glueft.errors import TrainingError
 from glueft.system.device_memory import take_as_needed
 from glueft.training.engine_choice import (
     AUTO,
@@ -29,6 +30,9 @@ from glueft.training.engine_choice import (
 
 # Keras reads it when it is imported.
 VARIABLE = "KERAS_BACKEND"
+
+# Keras's own, for trying a script: it ends trainings there, and predictions too, and glueft hides that it warns.
+LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 # What `use_backend` has chosen for this process.
 _chosen: Choice | None = None
@@ -71,9 +75,11 @@ def use_backend(setting: str, run: RunEngine | None = None) -> Choice:
         run: the run, if it is about one.
 
     Raises:
-        TrainingError: the backend is not installed, is none of Keras's, or Keras is imported on another.
+        TrainingError: the backend is not installed, is none of Keras's, Keras is imported on another, or is to end
+            early.
     """
     global _chosen
+    _refuse_limits()
     facts = facts_here()
     choice = choose_backend(setting, facts, run)
     refuse_missing(choice.value, goes_on=run is not None and run.goes_on)
@@ -86,6 +92,29 @@ def use_backend(setting: str, run: RunEngine | None = None) -> Choice:
 def uses_gpu() -> bool:
     """Whether the backend can use an NVIDIA GPU that this process sees."""
     return keras_backend() in facts_here().cuda
+
+
+def limits(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return those of `LIMITS` that are set, with their values."""
+    return {name: environment[name] for name in LIMITS if environment.get(name, "0") != "0"}
+
+
+def _refuse_limits() -> None:
+    keras: Any = sys.modules.get("keras")
+    if keras is None:
+        found, fix = limits(os.environ), "unset it"
+    else:
+        config = keras.config
+        asked = {LIMITS[0]: config.max_epochs(), LIMITS[1]: config.max_steps_per_epoch()}
+        found = {name: str(limit) for name, limit in asked.items() if limit}
+        fix = "call keras.config.set_max_epochs(None) and keras.config.set_max_steps_per_epoch(None)"
+    if found:
+        raise TrainingError(
+            "Keras is told to end trainings early, and a run goes as far as its recipe says",
+            expected=f"{' and '.join(LIMITS)} not set",
+            received=", ".join(f"{name}={value}" for name, value in found.items()),
+            fix=f"{fix}; for a short try, lower training.epochs or data.limit_train",
+        )
 
 
 def use_precision(setting: str, run: RunEngine | None = None) -> Choice:

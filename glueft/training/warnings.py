@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from glueft.plugin.callback import keeps_state
 from glueft.text import counted
-from glueft.training.backend import keras_backend
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,6 +106,8 @@ def rate_warnings(rate: Callable[[int], float], recipe: Recipe, steps: int) -> I
 
 def inexact_reasons(recipe: Recipe) -> list[str]:
     """Return why a run of a recipe may end with other bits once it was resumed; none if it is exact."""
+    from glueft.training.backend import keras_backend  # `validate` does not need it
+
     backend = keras_backend()
     untested = f"exactness is tested with {' and '.join(EXACT_BACKENDS)}, not with {backend}"
     return [*_silent_callbacks(recipe), *([] if backend in EXACT_BACKENDS else [untested])]

@@ -210,7 +210,7 @@ def test_where_all_is_well() -> None:
         ),
         (
             {"variables": {"KERAS_MAX_EPOCHS": "1"}},
-            "KERAS_MAX_EPOCHS=1 cuts every training short",
+            "KERAS_MAX_EPOCHS=1 would end trainings early: runs are refused",
             "unset KERAS_MAX_EPOCHS",
         ),
         (

@@ -132,6 +132,28 @@ def test_a_backend_that_cannot_be_had(name: str, received: str, monkeypatch: pyt
     assert ("pip install torch" in caught.value.fix) == (name == "torch")
 
 
+@pytest.mark.parametrize("limit", ["KERAS_MAX_EPOCHS=2", "KERAS_MAX_STEPS_PER_EPOCH=5", "KERAS_MAX_EPOCHS="])
+def test_a_keras_that_is_to_end_early_is_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_keras(monkeypatch)
+    name, _, value = limit.partition("=")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(TrainingError, match="Keras is told to end trainings early") as caught:
+        use_backend("auto")
+    assert caught.value.received == limit and caught.value.fix.startswith("unset it")
+    monkeypatch.setenv(name, "0")  # Keras's own word for no limit
+    use_backend("tensorflow")
+
+
+def test_a_keras_that_was_told_in_this_process_to_end_early_is_refused() -> None:
+    keras.config.set_max_epochs(2)
+    try:
+        with pytest.raises(TrainingError, match="Keras is told to end trainings early") as caught:
+            use_backend("auto")
+    finally:
+        keras.config.set_max_epochs(None)
+    assert caught.value.received == "KERAS_MAX_EPOCHS=2" and "set_max_epochs(None)" in caught.value.fix
+
+
 def test_a_run_does_not_go_on_without_its_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_keras(monkeypatch)
     monkeypatch.setattr("glueft.training.engine_choice.is_installed", lambda name: name != "torch")

@@ -130,7 +130,7 @@ def test_a_callback_that_does_not_say_what_it_keeps_is_named() -> None:
 
 
 def test_another_backend_is_no_promise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("glueft.training.warnings.keras_backend", lambda: "torch")
+    monkeypatch.setattr("glueft.training.backend.keras_backend", lambda: "torch")
     exact: Any = SimpleNamespace(callbacks=(), training=SimpleNamespace(checkpoint_minutes=15.0))
     assert inexact_reasons(exact) == ["exactness is tested with tensorflow and jax, not with torch"]
     assert resume_notes(exact) == []
