@@ -251,6 +251,8 @@ def _resumption(run: Run, team: Team, *, anyway: bool) -> Resumption:
     if not team.leads:
         team.get_files()
     resumption = Resumption.of(run, anyway=anyway)
+    if not team.leads:
+        remove_states(run.folder)
     if not team.leads and resumption.content is not None:
         states = zip(run.recipe.callbacks, resumption.content["callbacks"], strict=True)
         resumption.content["callbacks"] = [state for callback, state in states if not callback.only_watches]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -66,6 +67,8 @@ def resume(
 
     progress = make_progress(sys.stdout)
     place = find_place(coordinator, processes, process, os.environ)
+    if place is not None:
+        place = replace(place, doing="resume")
     with in_processes(place, wait=wait, say=progress.say, verbose=verbose) as team:
         result = resume_run(
             run,

@@ -87,15 +87,15 @@ class _Meeting:
 
     def _welcome(self, connection: Connection) -> None:
         connection.end.settimeout(_FIRST_MESSAGE_SECONDS)
+        here = _alike(self.place)
         try:
             said = connection.receive()
             number, host = int(said["process"]), str(said["host"])
-            there = {"processes": int(said["processes"]), "glueft": str(said["glueft"])}
+            there = {key: type(value)(said[key]) for key, value in here.items()}
         except (OSError, ValueError, KeyError, TypeError):  # something else that tries ports
             connection.close()
             return
         connection.end.settimeout(None)
-        here = {"processes": self.place.processes, "glueft": __version__}
         with self.changed:
             if there != here:
                 self.fault = _unlike(number, host, there, here)
@@ -110,17 +110,21 @@ class _Meeting:
             self.changed.notify_all()
 
 
+def _alike(place: Place) -> dict[str, Any]:
+    """What must be the same in each process for them to understand each other."""
+    return {"processes": place.processes, "glueft": __version__, "command": f"glueft {place.doing}"}
+
+
 def _unlike(number: int, host: str, there: dict[str, Any], here: dict[str, Any]) -> ProcessesError:
-    names = {"processes": "processes", "glueft": "version of glueft"}
     return ProcessesError(
         "the processes do not belong to one run",
-        expected="the same number of processes and the same glueft in each",
+        expected="the same command, number of processes and glueft in each",
         received="; ".join(
-            f"{names[key]}: {here[key]} in process 0, {there[key]} in process {number} ({host})"
+            f"{key}: {here[key]} in process 0, {there[key]} in process {number} ({host})"
             for key in here
             if here[key] != there[key]
         ),
-        fix="start all with the same --processes, from the same installation",
+        fix="start the same command for each, with the same --processes, from the same installation",
     )
 
 
@@ -180,9 +184,7 @@ def _come(place: Place, wait: float) -> tuple[dict[int, Connection], list[str]]:
     # Process 0 may have begun to wait later than this one.
     end.settimeout(wait + _FIRST_MESSAGE_SECONDS)
     try:
-        connection.send(
-            "hello", process=place.process, processes=place.processes, host=platform.node(), glueft=__version__
-        )
+        connection.send("hello", process=place.process, host=platform.node(), **_alike(place))
         said = connection.receive()
     except (OSError, ValueError) as error:
         raise ProcessesError(

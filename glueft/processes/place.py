@@ -31,6 +31,7 @@ class Place:
         coordinator: `HOST:PORT`, where process 0 listens and the others find it.
         known_from: what said so, such as "SLURM".
         local: its number among those of its machine, and how many these are; None where nothing says it.
+        doing: the command that they all run.
     """
 
     process: int
@@ -38,6 +39,7 @@ class Place:
     coordinator: str
     known_from: str = "the options"
     local: tuple[int, int] | None = None
+    doing: str = "run"
 
     @property
     def host(self) -> str:

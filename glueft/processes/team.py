@@ -272,8 +272,12 @@ class Together(Team):
                 with self._changed:
                     self._take(process, message)
                     self._changed.notify_all()
-        except OSError:
+        except (ConnectionError, TimeoutError):
             self._lose(process, "its connection has broken off")
+        except OSError as error:
+            with self._changed:
+                text = f"what process {process} has sent cannot be written to {self.folder}: {error.strerror or error}"
+                self._ended({"process": self.process, "how": "failed", "text": text})
         except Exception as error:
             self._lose(process, f"it has sent what cannot be read: {type(error).__name__}: {error}")
 

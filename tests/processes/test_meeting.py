@@ -56,6 +56,12 @@ def test_another_number_of_processes_is_refused_in_each() -> None:
         assert "processes: 2 in process 0, 3 in process 1" in text
 
 
+def test_another_command_is_refused_in_each() -> None:
+    at = f"127.0.0.1:{keep_port()}"
+    for text in outcomes(Place(0, 2, at), Place(1, 2, at, doing="resume")):
+        assert "command: glueft run in process 0, glueft resume in process 1" in text
+
+
 def test_a_port_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
