@@ -98,10 +98,10 @@ def in_processes(place: Place | None, *, wait: float, say: Callable[[str], None]
         ProcessesError: they have not found each other, or one of them is gone.
     """
     from glueft.processes.team import together
-    from glueft.system.quiet import hide_native_errors
+    from glueft.system.quiet import show_errors_alone
 
     if place is not None and place.process and not verbose:
-        hide_native_errors()  # JAX, too, writes there what has become of process 0
+        show_errors_alone()  # process 0 shows the run; and JAX, too, writes what has become of process 0
     with together(place, wait=wait, say=say) as team:
         yield team
 

@@ -14,7 +14,7 @@ from typing import IO
 
 from glueft.errors import GlueftError
 
-STDERR = 2  # the process's own file descriptor; C++ code does not go through sys.stderr
+STDOUT, STDERR = 1, 2  # the process's own file descriptors; C++ code does not go through sys.stderr
 
 # The real standard error while it is captured.
 _shown: int | None = None
@@ -67,11 +67,16 @@ def _held_back() -> IO[bytes]:
         return Path(os.devnull).open("w+b")
 
 
-def hide_native_errors() -> None:
-    """Hide what C++ code writes to standard error until the end of the process; `sys.stderr` still goes there."""
+def show_errors_alone() -> None:
+    """Hide standard output, and what C++ code writes to standard error, until the end of the process.
+
+    `sys.stderr` still goes there.
+    """
+    sys.stdout.flush()
     sys.stderr.flush()
     shown = os.fdopen(os.dup(STDERR), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDOUT)
     os.dup2(nowhere, STDERR)
     os.close(nowhere)
     sys.stderr = shown

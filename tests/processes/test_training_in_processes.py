@@ -162,9 +162,7 @@ def test_two_processes_give_what_one_gives(recipe: list[str], one: Path, tmp_pat
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-def test_one_that_is_killed_ends_the_other_and_the_run_goes_on(
-    recipe: list[str], one: Path, tmp_path: Path, killed: int
-) -> None:
+def test_one_that_is_killed_ends_the_other(recipe: list[str], one: Path, tmp_path: Path, killed: int) -> None:
     ended = together(
         *recipe, "--output-dir", str(tmp_path), meanwhile=once_saved(tmp_path, lambda both: both[killed].kill())
     )
@@ -175,34 +173,29 @@ def test_one_that_is_killed_ends_the_other_and_the_run_goes_on(
     assert f"process {killed} of 2" in text and "is gone" in text and "glueft resume" in text, text
     assert "Traceback" not in text and "Check failure" not in text and "coordination" not in text, text
     folder = only_run(tmp_path)
-    assert Run.open(folder, finished=False).record.status == ("failed" if killed else "running")
-    if killed:  # alone, on one device
-        assert "equal but for rounding" in alone("resume", str(folder))
-        record = Run.open(folder).record
-        assert record.resume is not None and not record.resume.exact
-        assert "processes: 2 in the run, 1 now" in record.resume.reasons[-1]
-        assert "hosts" not in record or record.hosts is None
-    else:
-        again = together("resume", str(folder))
-        assert again.codes == [0, 0], again.texts
+    if killed:
+        assert Run.open(folder, finished=False).record.status == "failed"
+        return
+    assert Run.open(folder, finished=False).has_died()
+    again = together("resume", str(folder))
+    assert again.codes == [0, 0], again.texts
     assert_same(folder, one)
 
 
-@pytest.mark.parametrize("signalled", [(1,), (0, 1)])
-def test_a_signal_saves_the_state_and_ends_both(
-    recipe: list[str], one: Path, tmp_path: Path, signalled: tuple[int, ...]
+def test_a_signal_to_one_saves_the_state_and_ends_both_and_the_run_goes_on_alone(
+    recipe: list[str], one: Path, tmp_path: Path
 ) -> None:
-    def send(both: list[subprocess.Popen[str]]) -> None:
-        for process in signalled:
-            both[process].send_signal(signal.SIGTERM)
-
-    ended = together(*recipe, "--output-dir", str(tmp_path), meanwhile=once_saved(tmp_path, send))
+    ended = together(
+        *recipe, "--output-dir", str(tmp_path), meanwhile=once_saved(tmp_path, lambda both: both[1].terminate())
+    )
     assert ended.codes == [143, 143], ended.texts
     assert "interrupted: saving the state after step" in ended.texts[0]
     folder = only_run(tmp_path)
     assert Run.open(folder, finished=False).record.status == "interrupted"
-    again = together("resume", str(folder))
-    assert again.codes == [0, 0], again.texts
+    assert "equal but for rounding" in alone("resume", str(folder))
+    record = Run.open(folder).record
+    assert record.resume is not None and not record.resume.exact
+    assert "processes: 2 in the run, 1 now" in record.resume.reasons[-1]
     assert_same(folder, one)
 
 
