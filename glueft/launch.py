@@ -349,6 +349,8 @@ def _conclude(run: Run, training: Training, progress: RunProgress, team: Team) -
                 sync(run.model_folder)
         run.record["model"] = {"sha256": fingerprints(run.model_folder)}
     widen_vocabulary(session.model)
+    session.model.rows_at_once = None  # From now on it has its user's batches.
+    session.model.forget_programs()
 
 
 def _remove_states(run: Run) -> None:

@@ -22,7 +22,8 @@ class GradientAccumulation:
     rounding and the dropout masks differ from a batch in one piece.
 
     Attributes:
-        rows_at_once: the rows of a part; None for each batch in one piece. Set it before the first step.
+        rows_at_once: the rows of a part, which on JAX divide those of a filled batch. Set it before the first step.
+            None for Keras's own step, which knows sample weights and metrics.
         distribution: what shares out the batches among devices; None for one device.
     """
 
@@ -38,10 +39,10 @@ class GradientAccumulation:
 
     def train_step(self: Any, *arguments: Any) -> Any:
         backend = keras.backend.backend()
-        if backend == "jax" and len(arguments[1]) == 3:  # as `glueft.data.batches` fills them up
-            return jax_steps.train_step(self, *arguments)
-        if self.rows_at_once is None or backend == "jax":
+        if self.rows_at_once is None:
             return super().train_step(*arguments)  # type: ignore[misc]
+        if backend == "jax":
+            return jax_steps.train_step(self, *arguments)
         return self._torch_step(*arguments) if backend == "torch" else self._tensorflow_step(*arguments)
 
     def predict_step(self: Any, *arguments: Any) -> Any:

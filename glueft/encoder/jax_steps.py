@@ -25,7 +25,7 @@ def train_step(model: Any, state: Any, data: Any) -> Any:
     trainable, others, optimizer, metrics = state
     inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
     rows = ops.sum(weights)
-    size = model.rows_at_once or labels.shape[0]
+    size = model.rows_at_once
     # Keras divides by the rows that go through the model at once, not by those that count.
     whole = (inputs, labels, weights * (size / rows))
     gradient_of = jax.value_and_grad(model.compute_loss_and_updates, has_aux=True)
