@@ -49,19 +49,21 @@ def updated(
     labels = () if regression else LABELS
     checkpoint = find_checkpoint(str(folder))
     model = load_classifier(checkpoint, labels=labels, regression=regression, seed=0, new_head=True).model
-    model.rows_at_once = rows_at_once
+    on_jax = keras.backend.backend() == "jax"
+    model.rows_at_once = rows_at_once or (8 if on_jax else None)
     before = export_weights(tensor_table(model))
     batches = TrainingBatches(rows(21, regression=regression), batch_size=8, epochs=2, seed=1)
     batches.buckets = numpy.array([16])
-    if keras.backend.backend() == "jax":
-        size = rows_at_once or 8
+    if on_jax:
+        size = model.rows_at_once
         batches.filling = Filling(-(-8 // size), size, size)
     # The rate falls with every update, and the momentum grows: a step counted wrongly would show.
     schedule = keras.optimizers.schedules.PolynomialDecay(3e-2, batches.num_train_steps, 0.0)
     optimizer = keras.optimizers.SGD(schedule, momentum=0.5)
     compile_model(model, optimizer, loss_of(labels), jit_compile=jit)
     assert model.jit_compile == jit
-    fitted = model.fit(feed(batches), epochs=2, steps_per_epoch=batches.steps_per_epoch, shuffle=False, verbose=0)
+    with feed(batches) as fed:
+        fitted = model.fit(fed, epochs=2, steps_per_epoch=batches.steps_per_epoch, shuffle=False, verbose=0)
     assert int(keras.ops.convert_to_numpy(optimizer.iterations)) == batches.num_train_steps == 6
     weights = export_weights(tensor_table(model))
     assert max(float(abs(weights[name] - old).max()) for name, old in before.items()) > 1e-2
@@ -78,6 +80,23 @@ def compare(folder: Path, sizes: tuple[int, ...], **options: Any) -> None:
             numpy.testing.assert_allclose(parts[name], tensor, atol=2e-6, rtol=0, err_msg=name)
 
 
+def check_own_batches(folder: Path) -> None:
+    """Check that a user's batches have Keras's own step: its loss with sample weights, and its metrics."""
+    model = load_classifier(find_checkpoint(str(folder)), labels=LABELS, seed=0, new_head=True).model
+    batches = TrainingBatches(rows(8), batch_size=8, epochs=1, seed=1)
+    inputs, labels = next(iter(batches))[:2]
+    weights = numpy.arange(8.0)
+    logits = model.predict(inputs, verbose=0)
+    losses = numpy.log(numpy.exp(logits).sum(axis=1)) - logits[numpy.arange(8), labels]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(), loss, weighted_metrics=["accuracy"])
+    fitted = model.fit(inputs, labels, sample_weight=weights, batch_size=8, verbose=0).history
+    numpy.testing.assert_allclose(fitted["loss"], (weights * losses).mean(), rtol=1e-5)
+    right = logits.argmax(axis=1) == labels
+    numpy.testing.assert_allclose(fitted["accuracy"], numpy.average(right, weights=weights), rtol=1e-5)
+
+
 if __name__ == "__main__":
     compare(Path(sys.argv[1]), (3,))
+    check_own_batches(Path(sys.argv[1]))
     print(keras.backend.backend())

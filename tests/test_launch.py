@@ -432,6 +432,7 @@ def test_accumulation_makes_the_steps_of_the_large_batch(
         for run in (parts, result)
     )
     assert rates == expected
+    assert parts.model.rows_at_once is None  # It is its user's: the step is Keras's.
     # The dropout masks are others, the rows and their weights the same.
     assert parts.record["epochs"][1]["loss"] == pytest.approx(result.record["epochs"][1]["loss"], rel=0.1)
 

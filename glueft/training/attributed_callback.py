@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from glueft.plugin.attribution import attributed
+from glueft.training.devices import distributed
 
 if TYPE_CHECKING:
     from glueft.plugin.callback import Callback
@@ -18,6 +19,8 @@ _SETTERS = ("set_model", "set_params")
 
 class AttributedCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Passes every call of Keras on to a callback, and names its plugin in what goes wrong there.
+
+    What the callback computes is not shared out among the devices of the run: its batches may have any number of rows.
 
     Args:
         plugin: that has built the callback.
@@ -32,7 +35,7 @@ class AttributedCallback(keras.callbacks.Callback):  # type: ignore[misc]
 
 def _passed_on(method: str) -> Callable[..., Any]:
     def call(self: AttributedCallback, *arguments: Any, **named: Any) -> Any:
-        with attributed(self.plugin, method):
+        with distributed(None), attributed(self.plugin, method):
             return getattr(self.built, method)(*arguments, **named)
 
     call.__name__ = method

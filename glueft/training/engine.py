@@ -106,7 +106,8 @@ def predict(
     words = known_words(model) if of_run else nullcontext()
     with distributed(model.distribution), words, memory_for_prediction(model, batches):
         watch.ends_when_interrupted = of_run
-        outputs = model.predict(feed(batches), steps=len(batches), callbacks=[watch], verbose=0)
+        with feed(batches) as fed:
+            outputs = model.predict(fed, steps=len(batches), callbacks=[watch], verbose=0)
         if watch.step < len(batches):
             raise_received()
     logits = batches.restore(np.asarray(outputs, np.float32))
@@ -332,15 +333,16 @@ class _Fit:
     def _fit(self, epoch: int, epochs: int, steps: int) -> None:
         """Train from the next step on, the first so many steps an epoch; epochs count from 0."""
         batches = self.session.batches
-        self.session.model.fit(
-            feed(batches.after(self.training.step) if self.training.step else batches),
-            initial_epoch=epoch,
-            epochs=epochs,
-            steps_per_epoch=steps,
-            callbacks=self.calls,
-            shuffle=False,
-            verbose=0,
-        )
+        with feed(batches.after(self.training.step) if self.training.step else batches) as fed:
+            self.session.model.fit(
+                fed,
+                initial_epoch=epoch,
+                epochs=epochs,
+                steps_per_epoch=steps,
+                callbacks=self.calls,
+                shuffle=False,
+                verbose=0,
+            )
 
     def _begin_training(self, logs: Any) -> None:
         if not self.done:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import keras
@@ -17,17 +18,22 @@ T = TypeVar("T")
 AHEAD = 2
 
 
-def feed(batches: TrainingBatches | EvaluationBatches) -> Any:
-    """Return the batches in the form that the backend's `fit` and `predict` take: a dataset, or a generator."""
+@contextmanager
+def feed(batches: TrainingBatches | EvaluationBatches) -> Iterator[Any]:
+    """Give the block its batches in the form that the backend's `fit` and `predict` take: a dataset, or a generator."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        return _dataset(batches)
+        yield _dataset(batches)
+        return
     each: Iterator[Any]
     each = iter(batches) if isinstance(batches, TrainingBatches) else ((inputs,) for inputs in batches)
     if backend != "jax":
-        return each
+        yield each
+        return
     # Asked here: in another thread Keras knows of no distribution.
-    return ahead(_own_rows(each, distributed=keras.distribution.distribution() is not None))
+    ready = ahead(_own_rows(each, distributed=keras.distribution.distribution() is not None))
+    with closing(ready):  # An error's traceback, for one, would keep it and its thread.
+        yield ready
 
 
 def _own_rows(batches: Iterator[Any], *, distributed: bool) -> Iterator[Any]:
@@ -53,7 +59,7 @@ def _share(array: Any, process: int, processes: int) -> Any:
     return array[process * rows : (process + 1) * rows]
 
 
-def ahead(items: Iterator[T], count: int = AHEAD) -> Iterator[T]:
+def ahead(items: Iterator[T], count: int = AHEAD) -> Generator[T, None, None]:
     """Yield what an iterator yields, which a thread takes from it up to `count` items before they are needed."""
     ready: queue.Queue[tuple[str, Any]] = queue.Queue(count)
     ended = threading.Event()

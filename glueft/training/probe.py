@@ -53,7 +53,8 @@ def probe_training(model: keras.Model, batches: TrainingBatches) -> Cost:
     """Train on some of the batches, the largest first. The model cannot be used afterwards."""
 
     def fit(few: TrainingBatches, steps: int, watch: ProbeWatch) -> None:
-        model.fit(feed(few), steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
+        with feed(few) as fed:
+            model.fit(fed, steps_per_epoch=steps, callbacks=[watch], shuffle=False, verbose=0)
 
     return probe(model, batches, fit)
 
@@ -62,8 +63,8 @@ def probe_evaluation(model: keras.Model, batches: EvaluationBatches) -> Cost:
     """Predict some of the batches, the largest first."""
 
     def predict(few: EvaluationBatches, steps: int, watch: ProbeWatch) -> None:
-        with known_words(model), memory_for_prediction(model, batches):
-            model.predict(feed(few), steps=steps, callbacks=[watch], verbose=0)
+        with known_words(model), memory_for_prediction(model, batches), feed(few) as fed:
+            model.predict(fed, steps=steps, callbacks=[watch], verbose=0)
 
     return probe(model, batches, predict)
 

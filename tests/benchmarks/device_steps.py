@@ -52,7 +52,8 @@ def measure(session: Session, rows: int, length: int, steps: int, stacked: int |
     batches.filling = Filling(1, rows, rows)
 
     def fit() -> None:
-        model.fit(feed(batches), steps_per_epoch=steps, shuffle=False, verbose=0)
+        with feed(batches) as fed:
+            model.fit(fed, steps_per_epoch=steps, shuffle=False, verbose=0)
 
     first = timed(fit)()
     seconds = {"fit": timed(fit)()}

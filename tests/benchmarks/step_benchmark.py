@@ -44,7 +44,8 @@ def fit_steps(bench: Bench, rows: int, width: int, steps: int) -> Callable[[], f
         batches = TrainingBatches(encoded, batch_size=rows, epochs=1, seed=0)
         times = StepTimes(by_shape=False)
         watch = engine.Stopwatch(times, batches.shapes())
-        bench.model.fit(feed(batches), steps_per_epoch=steps + 1, callbacks=[watch], shuffle=False, verbose=0)
+        with feed(batches) as fed:
+            bench.model.fit(fed, steps_per_epoch=steps + 1, callbacks=[watch], shuffle=False, verbose=0)
         (laps,) = times.seconds["train"].values()
         return float(np.median(laps[1:]))  # the first one starts the feed
 

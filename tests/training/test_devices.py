@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,12 +40,16 @@ def trained(checkpoint: str, folder: str) -> list[Any]:
 
 
 def failed(checkpoint: str, folder: str) -> list[str]:
-    """Return the error of a run on too many devices, and that of one whose third loss is no number."""
+    """Return the error of a run on too many devices, that of one whose third loss is no number, and what is left."""
     from glueft.training import engine
 
+    @contextmanager
     def broken(batches: Any) -> Iterator[Any]:
-        for number, (inputs, *rest) in enumerate(feed(batches), 1):
-            yield (inputs, rest[0], rest[1] * np.nan) if rest and number == 3 else (inputs, *rest)
+        with feed(batches) as fed:
+            yield (
+                (inputs, rest[0], rest[1] * np.nan) if rest and number == 3 else (inputs, *rest)
+                for number, (inputs, *rest) in enumerate(fed, 1)
+            )
 
     feed, found = engine.feed, []
     for change, made in (("engine.devices=5", feed), ("training.evaluate_every=1.0", broken)):
@@ -52,7 +58,7 @@ def failed(checkpoint: str, folder: str) -> list[str]:
             patched.setattr(engine, "feed", made)
             run_recipe(recipe, output_dir=f"{folder}/{len(found)}")
         found.append(str(caught.value))
-    return found
+    return [*found, *(thread.name for thread in threading.enumerate() if thread.name == "glueft-feed")]
 
 
 @pytest.mark.slow

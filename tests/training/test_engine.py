@@ -350,4 +350,5 @@ def test_half_precision_trains_with_float32_weights(tiny_bert: Path, precision: 
 
 def test_no_tuner_holds_up_the_end_of_a_run() -> None:
     for batches in (TrainingBatches(rows(9), batch_size=4, epochs=1, seed=0), EvaluationBatches(rows(9), batch_size=4)):
-        assert feed(batches).options().autotune.enabled is False
+        with feed(batches) as fed:
+            assert fed.options().autotune.enabled is False
