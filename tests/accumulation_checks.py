@@ -83,7 +83,7 @@ def compare(folder: Path, sizes: tuple[int, ...], **options: Any) -> None:
 def check_own_batches(folder: Path) -> None:
     """Check that a user's batches have Keras's own step: its loss with sample weights, and its metrics."""
     model = load_classifier(find_checkpoint(str(folder)), labels=LABELS, seed=0, new_head=True).model
-    batches = TrainingBatches(rows(8), batch_size=8, epochs=1, seed=1)
+    batches = TrainingBatches(rows(8, regression=False), batch_size=8, epochs=1, seed=1)
     inputs, labels = next(iter(batches))[:2]
     weights = numpy.arange(8.0)
     logits = model.predict(inputs, verbose=0)
