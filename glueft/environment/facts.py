@@ -22,7 +22,15 @@ from glueft.system import nvidia
 from glueft.system.limits import cores, free_memory, memory_limit
 from glueft.system.nvidia import GPU
 from glueft.text import quoted
-from glueft.training.engine_choice import AUTO, Device, choose_backend, choose_precision, facts_here, refuse_missing
+from glueft.training.engine_choice import (
+    AUTO,
+    Device,
+    choose_backend,
+    choose_precision,
+    cuda_device,
+    facts_here,
+    refuse_missing,
+)
 from glueft.training.engine_choice import Facts as ChoiceFacts
 from glueft.training.installed_backends import TITLES, cuda_version, has_cuda
 from glueft.training.keras_file import KerasFile, read_keras_file
@@ -40,7 +48,7 @@ NAMES = (
 )  # fmt: skip
 OF_OTHER_TOOLS = ("TF_CLI", "TF_VAR", "TF_LOG", "TF_DATA_DIR", "TF_WORKSPACE")  # Terraform's
 # The value of such a variable is never told.
-SECRET = ("TOKEN", "SECRET", "PASSWORD", "KEY")
+SECRET = ("TOKEN", "SECRET", "PASSWORD", "KEY", "AUTH", "CREDENTIALS")
 SET = "(set)"
 
 
@@ -240,7 +248,9 @@ def _engine(setting: str, answer: Answer | None = None) -> Engine:
 
 
 def _device(answer: Answer) -> Device:
-    """What a backend computes on; of several GPUs the least. AMD's have no number for a compute capability."""
-    found = [re.fullmatch(r"(\d+)\.(\d+)", device["compute_capability"] or "") for device in answer.devices]
-    capabilities = [(int(each[1]), int(each[2])) for each in found if each]
-    return Device(True, answer.devices[0]["model"], min(capabilities)) if capabilities else Device(is_cuda=False)
+    """What a backend computes on. AMD's GPUs have no number for a compute capability."""
+    found = []
+    for device in answer.devices:
+        if number := re.fullmatch(r"(\d+)\.(\d+)", device["compute_capability"] or ""):
+            found.append(((int(number[1]), int(number[2])), device["model"]))
+    return cuda_device(found)

@@ -122,6 +122,8 @@ def driver_too_old(facts: Facts) -> list[Finding]:
     oldest = OLDEST_DRIVER.get(cuda or 0)
     if facts.driver is None or oldest is None or int(facts.driver.partition(".")[0]) >= oldest or _sees_gpus(facts):
         return []
+    if gpu_too_old(facts):
+        return []  # another JAX comes first, or none
     fix = f"update the driver to {oldest} or newer"
     if backend == "jax" and cuda == 13 and int(facts.driver.partition(".")[0]) >= OLDEST_DRIVER[12]:
         fix += f", or {TAKE_CUDA_12}"
@@ -197,12 +199,15 @@ def fewer_gpus(facts: Facts) -> list[Finding]:
     if answer is None or answer.failure is not None or not _sees_gpus(facts):
         return []
     seen = sum(device["kind"] != "cpu" for device in answer.devices)
-    if seen >= len(facts.gpus):
+    # A process sees one part of a divided GPU (MIG) at most.
+    parts = [gpu for gpu in facts.gpus if gpu.name.startswith("MIG-")]
+    there = len(facts.gpus) - len(parts[1:])
+    if seen >= there:
         return []
     return [
         Finding(
             "fewer_gpus",
-            f"{TITLES[answer.name]} sees {counted(seen, 'GPU')}, and nvidia-smi {len(facts.gpus)}",
+            f"{TITLES[answer.name]} sees {counted(seen, 'GPU')}, and nvidia-smi {there}",
             f"look at `nvidia-smi` for one that has failed, and at {VARIABLE}",
         )
     ]
@@ -317,6 +322,7 @@ def _install(facts: Facts, backend: str) -> str:
     if facts.system.startswith("Windows") and backend != "torch":
         return "run glueft in WSL 2: JAX and TensorFlow use GPUs on Linux alone"
     if backend != "jax" and "jax" in facts.with_cuda:
-        return f"take JAX, which is installed with CUDA: unset {KERAS_BACKEND}, or add --backend jax"
+        unset = f"unset {KERAS_BACKEND}, or " if KERAS_BACKEND in facts.variables else ""
+        return f"take JAX, which is installed with CUDA: {unset}add --backend jax"
     jax = PIP_CUDA["jax"]
     return jax if backend == "jax" else f"{jax}, or for {TITLES.get(backend, backend)}: {PIP_CUDA.get(backend, jax)}"

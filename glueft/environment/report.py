@@ -12,6 +12,7 @@ from glueft.environment.facts import Facts
 from glueft.environment.findings import Finding
 from glueft.environment.folders import Folder
 from glueft.files import size
+from glueft.plugin.json_values import json_values
 from glueft.system.nvidia import GPU, VARIABLE
 from glueft.text import counted
 
@@ -24,12 +25,13 @@ GLUEFT_USES_NO = "glueft has been tried on NVIDIA's GPUs alone"
 
 def as_json(facts: Facts, found: Sequence[Finding]) -> dict[str, Any]:
     """Return all facts, and `problems`: what is wrong, [] if nothing is."""
-    return {
+    told = {
         **asdict(facts),
         "gpus": [*map(_gpu_as_json, facts.gpus)],
         "installed_gpus": [*map(_gpu_as_json, facts.installed_gpus)],
         "problems": [asdict(finding) for finding in found],
     }
+    return json_values(told, "the report")  # keras.json may have NaN
 
 
 def _gpu_as_json(gpu: GPU) -> dict[str, Any]:

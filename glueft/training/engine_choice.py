@@ -63,8 +63,8 @@ class Device:
 
     Attributes:
         is_cuda: whether that is an NVIDIA GPU.
-        model: of the GPU; None if unknown, or without one.
-        compute_capability: such as (9, 0), likewise; of several GPUs, the least.
+        model: of the GPU; None if unknown, or without one. Of several GPUs it is the one of the least capability.
+        compute_capability: its own, such as (9, 0), likewise.
     """
 
     is_cuda: bool
@@ -194,9 +194,9 @@ def expected_device(backend: str, facts: Facts) -> Device:
     """Return what a backend that is not imported will compute on, if nothing is wrong with it or the driver."""
     if backend not in facts.cuda or not facts.gpus:
         return Device(is_cuda=False)
-    capabilities = [gpu.compute_capability for gpu in facts.gpus]
-    known = [capability for capability in capabilities if capability is not None]
-    return Device(True, facts.gpus[0].model, min(known) if len(known) == len(capabilities) else None)
+    if unknown := [gpu for gpu in facts.gpus if gpu.compute_capability is None]:
+        return Device(True, unknown[0].model)
+    return cuda_device([(gpu.compute_capability, gpu.model) for gpu in facts.gpus if gpu.compute_capability])
 
 
 def refuse_missing(backend: str, *, goes_on: bool = False) -> None:
@@ -295,7 +295,9 @@ def _tensorflow_device() -> Device:
         library.config.experimental.get_device_details(gpu) for gpu in library.config.list_physical_devices("GPU")
     ]
     # AMD's GPUs have no compute capability there.
-    return _cuda_device([(each.get("device_name"), each.get("compute_capability")) for each in details])
+    return cuda_device(
+        [(each["compute_capability"], each.get("device_name")) for each in details if each.get("compute_capability")]
+    )
 
 
 def _jax_device() -> Device:
@@ -304,19 +306,23 @@ def _jax_device() -> Device:
         # AMD's have a name there, such as "gfx90a".
         major, _, minor = str(getattr(device, "compute_capability", "")).partition(".")
         if device.platform == "gpu" and major.isdecimal() and minor.isdecimal():
-            found.append((str(device.device_kind), (int(major), int(minor))))
-    return _cuda_device(found)
+            found.append(((int(major), int(minor)), str(device.device_kind)))
+    return cuda_device(found)
 
 
 def _torch_device() -> Device:
     library: Any = sys.modules["torch"]
     if not library.cuda.is_available() or library.version.cuda is None:
         return Device(is_cuda=False)
-    return _cuda_device([(library.cuda.get_device_name(0), tuple(library.cuda.get_device_capability(0)))])
+    return cuda_device(
+        [
+            (tuple(library.cuda.get_device_capability(number)), library.cuda.get_device_name(number))
+            for number in range(library.cuda.device_count())
+        ]
+    )
 
 
-def _cuda_device(gpus: Sequence[tuple[str | None, tuple[int, int] | None]]) -> Device:
-    if not gpus:
-        return Device(is_cuda=False)
-    known = [capability for _, capability in gpus if capability is not None]
-    return Device(True, gpus[0][0], min(known) if len(known) == len(gpus) else None)
+def cuda_device(gpus: Sequence[tuple[tuple[int, int], str | None]]) -> Device:
+    """Return what a backend computes on that sees GPUs of NVIDIA, each given by compute capability and model."""
+    capability, model = min(gpus, key=lambda gpu: gpu[0], default=(None, None))
+    return Device(bool(gpus), model, capability)

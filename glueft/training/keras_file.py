@@ -40,7 +40,7 @@ def read_keras_file(environment: Mapping[str, str]) -> KerasFile | None:
     path = keras_folder(environment) / "keras.json"
     try:
         content = read_json(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (UnreadableError, OSError) as error:
         return KerasFile(str(path), {}, str(error))

@@ -145,8 +145,13 @@ def test_where_all_is_well() -> None:
             "unset JAX_PLATFORMS",
         ),
         (
-            {"engine": Engine("tensorflow", ""), "backend": None},
+            {"engine": Engine("tensorflow", ""), "backend": None, "setting": "tensorflow"},
             "TensorFlow lacks libraries of CUDA, and NVIDIA H100 80GB HBM3 is not used",
+            "take JAX, which is installed with CUDA: add --backend jax",
+        ),
+        (
+            {"engine": Engine("torch", ""), "backend": None, "variables": {"KERAS_BACKEND": "torch"}},
+            "PyTorch is installed for the processor alone, and NVIDIA H100 80GB HBM3 is not used",
             "take JAX, which is installed with CUDA: unset KERAS_BACKEND, or add --backend jax",
         ),
         (
@@ -265,6 +270,17 @@ def test_folders_that_need_no_room() -> None:
     assert found(folders=[replace(locked, holds="hub cache")], hub=offline) == []
 
 
+def test_of_the_parts_of_a_divided_gpu_a_process_sees_one() -> None:
+    parts = [replace(H100, name=f"MIG-{number}") for number in (1, 2, 3)]
+    assert found(gpus=parts, installed_gpus=parts) == []
+    assert found(gpus=[*parts, H100])[0][1] == "JAX sees 1 GPU, and nvidia-smi 2"
+
+
+def test_a_gpu_too_old_for_this_jax_comes_before_a_driver_that_is() -> None:
+    told = found(**BLIND, driver="535.104.05", gpus=[replace(OLD, driver="535.104.05")])
+    assert [(name, fix) for name, _, fix in told] == [("gpu_too_old", CUDA_12)]
+
+
 def test_a_backend_that_sees_the_gpu_all_the_same_is_believed() -> None:
     """As with NVIDIA's packages for forward compatibility."""
     assert found(driver="550.54.15", gpus=[OLD]) == []
@@ -316,3 +332,5 @@ def test_the_report() -> None:
     told = as_json(changed, wrong)
     assert told["gpus"][0]["compute_capability"] == "9.0" and told["gpus"][1]["compute_capability"] is None
     assert [problem["name"] for problem in told["problems"]] == ["one", "two"]
+    odd = replace(WELL, keras_file=KerasFile("/k/keras.json", {"epsilon": float("nan")}))
+    assert as_json(odd, [])["keras_file"]["settings"] == {"epsilon": None}

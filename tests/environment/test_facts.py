@@ -154,7 +154,7 @@ def test_a_backend_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
     [
         ([(None, None)], Device(is_cuda=False)),
         ([("Tesla T4", "7.5")], Device(True, "Tesla T4", (7, 5))),
-        ([("NVIDIA B200", "10.0"), ("NVIDIA L4", "8.9")], Device(True, "NVIDIA B200", (8, 9))),
+        ([("NVIDIA B200", "10.0"), ("NVIDIA L4", "8.9")], Device(True, "NVIDIA L4", (8, 9))),
         ([("AMD Instinct MI300X", "gfx942")], Device(is_cuda=False)),
     ],
 )

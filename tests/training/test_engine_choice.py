@@ -229,7 +229,7 @@ def test_the_facts_of_a_process(packages: Path, monkeypatch: pytest.MonkeyPatch)
     ("devices", "device"),
     [
         ([("cpu", "cpu", None)], Device(is_cuda=False)),
-        ([("gpu", "NVIDIA H100", "9.0"), ("gpu", "Tesla T4", "7.5")], Device(True, "NVIDIA H100", (7, 5))),
+        ([("gpu", "NVIDIA H100", "9.0"), ("gpu", "Tesla T4", "7.5")], Device(True, "Tesla T4", (7, 5))),
         ([("gpu", "AMD Instinct", "gfx942")], Device(is_cuda=False)),
     ],
 )
@@ -251,7 +251,10 @@ def test_what_tensorflow_and_pytorch_compute_on(monkeypatch: pytest.MonkeyPatch)
     config.list_physical_devices = lambda kind: []
     assert device_in_use("tensorflow") == Device(is_cuda=False)
     cuda = SimpleNamespace(
-        is_available=lambda: True, get_device_name=lambda n: "RTX 4090", get_device_capability=lambda n: (8, 9)
+        is_available=lambda: True,
+        device_count=lambda: 2,
+        get_device_name=["RTX 5090", "RTX 4090"].__getitem__,
+        get_device_capability=[(12, 0), (8, 9)].__getitem__,
     )
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, version=SimpleNamespace(cuda="12.8")))
     assert device_in_use("torch") == Device(True, "RTX 4090", (8, 9))
