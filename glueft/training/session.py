@@ -258,8 +258,11 @@ class Session:
         }
 
     def engine_text(self) -> str:
-        """Return what backend and precision came to, and why, in a line."""
-        return f"on {self.backend.value} ({self.backend.reason}), in {self.precision.value} ({self.precision.reason})"
+        """Return what backend and precision came to, and why, and how many devices share out the batches, in a line."""
+        text = f"on {self.backend.value} ({self.backend.reason}), in {self.precision.value} ({self.precision.reason})"
+        if self.devices is None or self.devices.count == 1:
+            return text
+        return f"{text}, on {self.devices.count} of {self.devices.available} {self.devices.kind.upper()} devices"
 
     def describe_model(self) -> dict[str, Any]:
         """Return what run.json says of the checkpoint and the loaded model."""

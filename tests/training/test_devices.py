@@ -18,6 +18,8 @@ from glueft.launch import run_recipe
 from glueft.recipe import load_recipe
 from glueft.training import devices
 from glueft.training.devices import Devices, choose_devices, refuse_devices
+from glueft.training.engine_choice import Choice
+from glueft.training.session import Session
 from python_process import run_python
 
 # Two epochs of four updates, the last of 6 rows of 8; three devices fill up all of them.
@@ -149,3 +151,10 @@ def test_how_many_are_taken(
     else:
         name = None if kind == "cpu" else "NVIDIA H100"
         assert choose_devices(setting, rows) == Devices(kind, name, count, 8, processes, processes - 1)
+
+
+def test_a_run_says_how_many_devices_share_out_its_batches() -> None:
+    session: Any = SimpleNamespace(backend=Choice("jax", "asked for"), precision=Choice("float32", "the default"))
+    for count, more in ((1, ""), (2, ", on 2 of 8 GPU devices")):
+        session.devices = Devices("gpu", "NVIDIA H100", count, 8)
+        assert Session.engine_text(session) == f"on jax (asked for), in float32 (the default){more}"
