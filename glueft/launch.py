@@ -364,7 +364,8 @@ def _out_of_memory(run: Run, session: Session | None, error: BaseException, prog
     said = no_memory_in(error)
     if said is None:
         return error
-    progress.say("memory ran out; looking for what fits")  # It takes some seconds on JAX.
+    if session is not None and session.backend.value == "jax" and not said.of_machine:
+        progress.say(f"{said.message}; looking for what fits")  # It takes some seconds.
     return out_of_training(run.recipe, session, said)
 
 

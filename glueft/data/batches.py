@@ -137,6 +137,10 @@ class Batches:
         few.plan = [self.plan[batch] for batch in batches]
         return few
 
+    def largest(self) -> Self:
+        """Return the batch with most tokens alone."""
+        return self.only(self.shapes().prod(axis=1).argmax(keepdims=True))
+
     def after(self, steps: int) -> Self:
         """Return the batches without the first `steps` of them, for a training that is resumed."""
         rest = copy.copy(self)

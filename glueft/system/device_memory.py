@@ -30,12 +30,14 @@ class DeviceMemory:
 
     Attributes:
         name: its model, or the backend's name of it.
+        number: its place among the GPUs that the process sees.
         peak: the most that the process has had in use there.
         held: what the process keeps from others now.
         limit: what the backend takes at most, whatever others hold; None if it does not tell.
     """
 
     name: str
+    number: int
     peak: int
     held: int
     limit: int | None = None
@@ -60,36 +62,43 @@ def device_memory(backend: str | None) -> DeviceMemory | None:
     Returns:
         None on a CPU, and where the backend is not imported or tells nothing.
     """
-    library, read = sys.modules.get(backend or ""), _READ.get(backend or "")
-    if library is not None and read is not None:
-        with suppress(Exception):  # No run fails for a number that a library or driver cannot tell.
-            return max(read(library), key=lambda memory: memory.peak, default=None)
-    return None
+    return max(_memory_of_gpus(backend), key=lambda memory: memory.peak, default=None)
 
 
 def usable_memory(backend: str | None) -> int | None:
     """Return the bytes of a GPU that the process may hold, with those that it holds already; None as above.
 
-    What other processes hold is left out, where nvidia-smi tells it. Of several GPUs it is the fullest that counts.
+    What other processes hold is left out, where nvidia-smi tells it. Of several GPUs that the process uses it is the
+    fullest that counts.
     """
-    memory = device_memory(backend)
-    if memory is None:
-        return None
-    free = [bytes_ for gpu in visible_gpus(os.environ) if (bytes_ := free_memory(gpu)) is not None]
-    limits = [memory.limit, *(memory.held + bytes_ for bytes_ in free)]
+    used = [memory for memory in _memory_of_gpus(backend) if memory.peak]
+    gpus = visible_gpus(os.environ) if used else []
+    limits = [memory.limit for memory in used]
+    for memory in used:
+        free = free_memory(gpus[memory.number]) if memory.number < len(gpus) else None
+        limits.append(None if free is None else memory.held + free)
     return min((limit for limit in limits if limit is not None), default=None)
 
 
+def _memory_of_gpus(backend: str | None) -> list[DeviceMemory]:
+    library, read = sys.modules.get(backend or ""), _READ.get(backend or "")
+    if library is not None and read is not None:
+        with suppress(Exception):  # No run fails for a number that a library or driver cannot tell.
+            return read(library)
+    return []
+
+
 def _of_jax(jax: Any) -> list[DeviceMemory]:
-    told = [(device.device_kind, device.memory_stats()) for device in jax.local_devices()]
+    told = [(device, device.memory_stats()) for device in jax.local_devices()]
     return [
         DeviceMemory(
-            name,
+            device.device_kind,
+            device.local_hardware_id or 0,
             statistics["peak_bytes_in_use"],
             statistics.get("pool_bytes", statistics["bytes_in_use"]),
             statistics.get("bytes_limit"),
         )
-        for name, statistics in told
+        for device, statistics in told
         if statistics
     ]
 
@@ -97,8 +106,11 @@ def _of_jax(jax: Any) -> list[DeviceMemory]:
 def _of_tensorflow(tensorflow: Any) -> list[DeviceMemory]:
     config = tensorflow.config
     names = [device.name.rpartition("device:")[2] for device in config.list_logical_devices("GPU")]
-    told = {name: config.experimental.get_memory_info(name) for name in names}
-    return [DeviceMemory(name, memory["peak"], memory["current"]) for name, memory in told.items()]
+    told = [config.experimental.get_memory_info(name) for name in names]
+    return [
+        DeviceMemory(name, number, memory["peak"], memory["current"])
+        for number, (name, memory) in enumerate(zip(names, told, strict=True))
+    ]
 
 
 def _of_torch(torch: Any) -> list[DeviceMemory]:
@@ -107,6 +119,7 @@ def _of_torch(torch: Any) -> list[DeviceMemory]:
     return [
         DeviceMemory(
             cuda.get_device_name(number),
+            number,
             cuda.max_memory_allocated(number),
             cuda.memory_reserved(number),
             cuda.mem_get_info(number)[1],

@@ -28,6 +28,8 @@ _LIKELY = re.compile(
     r"|DNN library initialization failed|DNN library is not found|Blas \w+ launch failed"
     r"|without BLAS support|cusolverDnCreate|cublasCreate|Failed to get convolution algorithm"
 )
+# They tell of values, such as of the text of a row, in whatever words that has.
+_OF_VALUES = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
 LONGEST_LINE = 200
 
 
@@ -58,6 +60,8 @@ def no_memory(error: BaseException) -> NoMemory | None:
     lines = [line.strip()[:LONGEST_LINE] for line in str(error).splitlines() if line.strip()]
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return NoMemory((lines or [type(error).__name__])[0], of_machine=True)
+    if isinstance(error, _OF_VALUES):
+        return None
     for pattern, kind in ((_OF_MACHINE, {"of_machine": True}), (_SURE, {}), (_LIKELY, {"sure": False})):
         for line in lines:
             if pattern.search(line):

@@ -35,6 +35,8 @@ def open_parquet(path: Path) -> Iterator[Any]:
         refuse_irregular(path)
         with path.open("rb") as content:
             yield pyarrow.parquet.ParquetFile(content, buffer_size=READ_AHEAD, pre_buffer=False)
+    except MemoryError:  # also of Arrow
+        raise
     except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise unreadable(path, error) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, TrainingError
@@ -15,7 +16,7 @@ from glueft.system.interruption import received
 from glueft.system.memory_errors import NoMemory, no_memory
 from glueft.text import counted
 from glueft.training.backend import keras_backend
-from glueft.training.step_memory import Fit, StepMemory, fit_of_prediction, fit_of_training, largest
+from glueft.training.step_memory import Fit, StepMemory, fit_of_prediction, fit_of_training
 
 if TYPE_CHECKING:
     from glueft.data.batches import EvaluationBatches
@@ -33,9 +34,10 @@ SMALLER_MODEL = "take shorter rows (data.max_length) or a smaller checkpoint"
 
 
 def no_memory_in(error: BaseException) -> NoMemory | None:
-    """Return what an error says of memory that ran out, also one that names the plugin in whose code it did."""
+    """Return what an error says of memory that ran out; if it did in a plugin's code, that one is named."""
     if isinstance(error, AttributedError) and error.__cause__ is not None:
-        error = error.__cause__
+        said = no_memory(error.__cause__)
+        return None if said is None else replace(said, line=error.message)
     return no_memory(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
 
 
@@ -55,9 +57,10 @@ def out_of_training(recipe: Recipe, session: Session | None, said: NoMemory) -> 
             "end other programs, choose a smaller checkpoint, or take fewer rows (data.limit_train)",
         )
     fit = None if said.of_machine else _told(lambda: fit_of_training(session))
-    if fit is not None and fit.best is not fit.whole:
-        return _error(said, "", _most(fit), _less(recipe, fit), _needs(fit.whole))
-    less = f"in less, and in less again where that does not fit: {less_memory(recipe.tables())}"
+    if fit is not None and not fit.is_whole:
+        return _error(said, "", _most(fit), _less(session, fit), _needs(fit.whole))
+    changes = less_memory(recipe.tables()) + _same_devices(session)
+    less = f"in less, and in less again where that does not fit: {changes}"
     if fit is None:
         expected = "memory for the model, its optimizer and a batch"
         return _error(said, "", expected, f"start the run anew {less}")
@@ -71,12 +74,12 @@ def refuse_too_large(session: Session) -> Fit | None:
         TrainingError: it does not fit.
     """
     fit = _told(lambda: fit_of_training(session))
-    if fit is not None and fit.best is not fit.whole:
+    if fit is not None and not fit.is_whole:
         raise TrainingError(
             "the batches of the training do not fit into memory",
             expected=_most(fit),
             received=_needs(fit.whole),
-            fix=_less(session.recipe, fit),
+            fix=_less(session, fit),
         )
     return fit
 
@@ -98,12 +101,14 @@ def memory_for_prediction(model: Classifier, batches: EvaluationBatches) -> Iter
 
 
 def _out_of_prediction(model: Classifier, batches: EvaluationBatches, said: NoMemory) -> TrainingError:
-    rows, length = largest(batches)
+    rows, length = batches.largest().shapes()[0].tolist()
     fit = None if said.of_machine else _told(lambda: fit_of_prediction(model, batches))
-    where, fewer = " in a prediction", batches.batch_size // 2
-    if fit is not None and fit.best is not fit.whole:
-        fewer = 0 if fit.best is None else batches.batch_size * fit.best.rows // rows
-    fix = SMALLER_MODEL
+    at_once = rows // 2
+    if fit is not None and not fit.is_whole:
+        at_once = 0 if fit.best is None else fit.best.rows
+    # There may be fewer rows than a batch has, and a batch of short ones may have more.
+    fewer = min(batches.batch_size, len(batches.encoded)) * at_once // rows
+    where, fix = " in a prediction", SMALLER_MODEL
     if fewer:
         fix = (
             f"predict fewer rows at once: --set training.evaluation_batch_size={fewer}, or --batch-size {fewer} in "
@@ -111,7 +116,7 @@ def _out_of_prediction(model: Classifier, batches: EvaluationBatches, said: NoMe
         )
     if fit is None:
         return _error(said, where, f"memory for {counted(rows, 'row')} of {length} tokens at once", fix)
-    if fit.best is fit.whole:
+    if fit.is_whole:
         fix = f"{_elsewhere()}; or {fix}"
     return _error(said, where, _most(fit), fix, _needs(fit.whole))
 
@@ -125,16 +130,24 @@ def _needs(step: StepMemory) -> str:
     return f"{size(step.total_bytes)} for {rows} of {step.length} tokens at once, by the account of XLA's compiler"
 
 
-def _less(recipe: Recipe, fit: Fit) -> str:
+def _less(session: Session, fit: Fit) -> str:
     if fit.best is None:
         return f"{SMALLER_MODEL}, or train less of it (model.freeze, model.lora_rank)"
-    training, rows = recipe.training, fit.best.rows
+    training, rows = session.recipe.training, fit.best.rows
     steps = training.batch_size * training.gradient_accumulation_steps // rows
     return (
         f"train with the largest batches that fit, {steps} for each update, so that the updates stay the same: "
-        f"--set training.batch_size={rows} --set training.gradient_accumulation_steps={steps} "
+        f"--set training.batch_size={rows} --set training.gradient_accumulation_steps={steps}{_same_devices(session)} "
         f"({size(fit.best.total_bytes)})"
     )
+
+
+def _same_devices(session: Session) -> str:
+    """The option that keeps the devices, where "auto" would share out smaller batches among fewer of them."""
+    devices = session.devices
+    if devices is None or devices.of_process == 1 or session.recipe.engine.devices != "auto":
+        return ""
+    return f" --set engine.devices={devices.count}"
 
 
 def _elsewhere() -> str:

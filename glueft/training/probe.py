@@ -63,7 +63,7 @@ def probe_evaluation(model: keras.Model, batches: EvaluationBatches) -> Cost:
     """Predict some of the batches, the largest first."""
 
     def predict(few: EvaluationBatches, steps: int, watch: ProbeWatch) -> None:
-        with known_words(model), memory_for_prediction(model, batches), feed(few) as fed:
+        with known_words(model), memory_for_prediction(model, few), feed(few) as fed:
             model.predict(fed, steps=steps, callbacks=[watch], verbose=0)
 
     return probe(model, batches, predict)

@@ -71,12 +71,24 @@ class Fit:
     whole: StepMemory
     best: StepMemory | None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the step that was asked for fits."""
+        return self.best is self.whole
 
-def limit_of_step() -> int | None:
-    """Return the bytes that there are for a step, of a GPU, or on a CPU of main memory; None if unknown."""
+
+def limit_of_step(devices: int) -> int | None:
+    """Return the bytes that there are for a step on one of some devices; None if unknown.
+
+    They are a GPU's, or a share of main memory, with what JAX holds there: weights and optimizer state are in a step.
+    """
     import jax
 
-    limit = free_memory() if jax.default_backend() == "cpu" else usable_memory("jax")
+    if jax.default_backend() != "cpu":
+        limit = usable_memory("jax")
+    elif (limit := free_memory()) is not None:
+        held = sum(shard.data.nbytes for array in jax.live_arrays() for shard in array.addressable_shards)
+        limit = (limit + held) // devices
     return None if limit is None else int(USED_PART * limit)
 
 
@@ -91,26 +103,20 @@ def fit_of_training(session: Session) -> Fit | None:
     training = session.recipe.training
     update = training.batch_size * training.gradient_accumulation_steps
     smaller = [rows for rows in range(training.batch_size - 1, 0, -1) if update % rows == 0]
-    return _fit([training.batch_size, *smaller], lambda rows: memory_of_training(session, rows))
+    return _fit(session.model, [training.batch_size, *smaller], lambda rows: memory_of_training(session, rows))
 
 
 def fit_of_prediction(model: Classifier, batches: EvaluationBatches) -> Fit | None:
     """Look for the largest batch of a prediction that fits; as `fit_of_training`."""
-    rows, length = largest(batches)
+    batch = batches.largest()
+    rows = int(batch.shapes()[0, 0])
     halves = [rows >> halvings for halvings in range(rows.bit_length())]
-    return _fit(halves, lambda rows: memory_of_prediction(model, batches, rows, length))
+    return _fit(model, halves, lambda rows: memory_of_prediction(model, batch, rows))
 
 
-def largest(batches: EvaluationBatches) -> tuple[int, int]:
-    """Return the rows and the padded length of the batch with most tokens."""
-    shapes = batches.shapes()
-    rows, length = shapes[shapes.prod(axis=1).argmax()]
-    return int(rows), int(length)
-
-
-def _fit(sizes: Sequence[int], memory_of: Callable[[int], StepMemory]) -> Fit | None:
+def _fit(model: Classifier, sizes: Sequence[int], memory_of: Callable[[int], StepMemory]) -> Fit | None:
     """Look for the first of some sizes, in falling order, that fits."""
-    if keras_backend() != "jax" or (limit := limit_of_step()) is None:
+    if keras_backend() != "jax" or (limit := limit_of_step(_devices(model))) is None:
         return None
     begin, whole = time.perf_counter(), memory_of(sizes[0])
     if whole.total_bytes <= limit:
@@ -142,9 +148,7 @@ def memory_of_training(session: Session, rows: int) -> StepMemory:
     """
     model, training = session.model, session.recipe.training
     update = training.batch_size * training.gradient_accumulation_steps
-    lengths = session.batches.measures()[:, 1]
-    longest = session.batches.only(lengths.argsort()[-1:])
-    share, before = _share(model, rows), model.rows_at_once
+    share, before = -(-rows // _devices(model)), model.rows_at_once
     model.rows_at_once = share
     try:
         state = (
@@ -153,25 +157,24 @@ def memory_of_training(session: Session, rows: int) -> StepMemory:
             model.optimizer.variables,
             model.metrics_variables,
         )
-        return _account(model.train_step, state, next(iter(longest)), update // rows * share, rows, int(lengths.max()))
+        batch = next(iter(session.batches.largest()))
+        return _account(model.train_step, state, batch, update // rows * share, rows)
     finally:
         model.rows_at_once = before
 
 
-def memory_of_prediction(model: Classifier, batches: EvaluationBatches, rows: int, length: int) -> StepMemory:
-    """Return XLA's account of a step that predicts so many rows of a padded length; see `memory_of_training`."""
-    longest = batches.only(batches.measures()[:, 1].argsort()[-1:])
+def memory_of_prediction(model: Classifier, batches: EvaluationBatches, rows: int) -> StepMemory:
+    """Return XLA's account of a step that predicts so many rows like those of a batch; see `memory_of_training`."""
     state = (model.trainable_variables, model.non_trainable_variables)
-    return _account(model.predict_step, state, (next(iter(longest)),), _share(model, rows), rows, length)
+    return _account(model.predict_step, state, (next(iter(batches)),), -(-rows // _devices(model)), rows)
 
 
-def _share(model: Classifier, rows: int) -> int:
-    """The rows of a device."""
-    return rows if model.distribution is None else -(-rows // model.distribution.num_model_replicas)
+def _devices(model: Classifier) -> int:
+    return 1 if model.distribution is None else model.distribution.num_model_replicas
 
 
 def _account(
-    step: Callable[..., Any], state: Sequence[Sequence[Any]], batch: Any, rows: int, at_once: int, length: int
+    step: Callable[..., Any], state: Sequence[Sequence[Any]], batch: Any, rows: int, at_once: int
 ) -> StepMemory:
     """Compile a step for one device, and a batch like this one with so many rows."""
     import jax
@@ -184,7 +187,7 @@ def _account(
     told = program.compile(QUICKLY).memory_analysis()
     return StepMemory(
         at_once,
-        length,
+        batch[0]["input_ids"].shape[1],
         told.argument_size_in_bytes,
         told.output_size_in_bytes - told.alias_size_in_bytes,
         told.temp_size_in_bytes,

@@ -13,10 +13,15 @@ from glueft.system.nvidia import GPU
 
 GB = 10**9
 HELD = {"bytes_in_use": 2, "peak_bytes_in_use": 4, "pool_bytes": 5, "bytes_limit": 8}
+LARGE = HELD | {"bytes_limit": 3 * 2**20}
+UNUSED = {"bytes_in_use": 0, "peak_bytes_in_use": 0}
 
 
 def jax(*statistics: dict[str, int] | None) -> Any:
-    devices = [SimpleNamespace(device_kind="NVIDIA H100", memory_stats=lambda told=told: told) for told in statistics]
+    devices = [
+        SimpleNamespace(device_kind="NVIDIA H100", local_hardware_id=number, memory_stats=lambda told=told: told)
+        for number, told in enumerate(statistics)
+    ]
     return SimpleNamespace(local_devices=lambda: devices)
 
 
@@ -44,13 +49,13 @@ def torch(*peaks: int) -> Any:
     ("backend", "library", "memory"),
     [
         ("jax", jax(None, None), None),
-        ("jax", jax(HELD | {"peak_bytes_in_use": 3}, HELD), DeviceMemory("NVIDIA H100", 4, held=5, limit=8)),
-        ("jax", jax({"bytes_in_use": 2, "peak_bytes_in_use": 3}), DeviceMemory("NVIDIA H100", 3, held=2)),
+        ("jax", jax(HELD | {"peak_bytes_in_use": 3}, HELD), DeviceMemory("NVIDIA H100", 1, 4, held=5, limit=8)),
+        ("jax", jax({"bytes_in_use": 2, "peak_bytes_in_use": 3}), DeviceMemory("NVIDIA H100", 0, 3, held=2)),
         ("jax", jax({"bytes_in_use": 3}), None),
         ("tensorflow", tensorflow(), None),
-        ("tensorflow", tensorflow(5, 2), DeviceMemory("GPU:0", 5, held=1)),
+        ("tensorflow", tensorflow(5, 2), DeviceMemory("GPU:0", 0, 5, held=1)),
         ("torch", torch(), None),
-        ("torch", torch(2, 5), DeviceMemory("NVIDIA 1", 5, held=GB, limit=8 * GB)),
+        ("torch", torch(2, 5), DeviceMemory("NVIDIA 1", 1, 5, held=GB, limit=8 * GB)),
         ("numpy", SimpleNamespace(), None),
         (None, SimpleNamespace(), None),
     ],
@@ -91,23 +96,23 @@ def test_memory_is_taken_as_it_is_needed(users: dict[str, str], jax_is_told: dic
 @pytest.mark.parametrize(
     ("statistics", "free", "usable"),
     [
-        (HELD, {}, 8),
-        (HELD, {"GPU-1": "0"}, 5),  # another process has the rest, and JAX's own limit knows nothing of it
-        (HELD, {"GPU-1": "1", "GPU-2": "0"}, 5),
-        (HELD, {"GPU-1": "[N/A]"}, 8),
-        (HELD | {"bytes_limit": 3 * 2**20}, {"GPU-1": "1", "GPU-2": "2"}, 2**20 + 5),
-        ({"bytes_in_use": 2, "peak_bytes_in_use": 3}, {}, None),
-        (None, {"GPU-1": "1"}, None),
+        ([HELD], {}, 8),
+        ([HELD], {"GPU-1": "0"}, 5),  # another process has the rest, and JAX's own limit knows nothing of it
+        ([HELD], {"GPU-1": "[N/A]"}, 8),
+        ([LARGE, LARGE], {"GPU-1": "2", "GPU-2": "1"}, 2**20 + 5),
+        ([LARGE, UNUSED], {"GPU-1": "1", "GPU-2": "0"}, 2**20 + 5),  # whoever has the other one
+        ([{"bytes_in_use": 2, "peak_bytes_in_use": 3}], {}, None),
+        ([UNUSED, None], {"GPU-1": "1"}, None),
     ],
 )
 def test_what_other_processes_leave(
-    statistics: dict[str, int] | None, free: dict[str, str], usable: int | None, monkeypatch: pytest.MonkeyPatch
+    statistics: list[dict[str, int] | None], free: dict[str, str], usable: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nvidia_smi(*asked: str) -> list[str]:
         assert asked[1:] == ("--query-gpu=memory.free", "--format=csv,noheader,nounits")
         return [free[asked[0].removeprefix("--id=")]]
 
-    monkeypatch.setitem(sys.modules, "jax", jax(statistics))
+    monkeypatch.setitem(sys.modules, "jax", jax(*statistics))
     monkeypatch.setattr("glueft.system.device_memory.visible_gpus", lambda environment: [GPU(n, None) for n in free])
     monkeypatch.setattr("glueft.system.nvidia._ask", nvidia_smi)
     assert usable_memory("jax") == usable

@@ -85,3 +85,8 @@ def test_a_library_that_could_not_begin(text: str) -> None:
 @pytest.mark.parametrize("text", OTHER)
 def test_other_errors(text: str) -> None:
     assert no_memory(RuntimeError(text)) is None
+
+
+def test_words_of_a_value() -> None:
+    assert no_memory(ValueError("could not convert string to float: 'CUDA out of memory'")) is None
+    assert no_memory(KeyError("CUDA out of memory")) is None

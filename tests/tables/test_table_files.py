@@ -14,6 +14,7 @@ import pytest
 
 from glueft.errors import DataError
 from glueft.tables.columns import Columns, read_columns
+from glueft.tables.parquet import open_parquet
 from glueft.tables.suffixes import TableFormat, table_format
 
 ROWS = [
@@ -173,6 +174,18 @@ def test_many_wrong_lines_are_counted(tmp_path: Path) -> None:
     error = error_of(path)
     assert "line 2: 1 field instead of 2; 1,000 problems in all" in error
     assert "995 more, the last in line 1001" in error
+
+
+def test_parquet_for_which_there_is_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow.parquet
+
+    def full(*arguments: object, **options: object) -> None:
+        raise pyarrow.ArrowMemoryError("malloc of size 64 failed")
+
+    monkeypatch.setattr(pyarrow.parquet, "ParquetFile", full)
+    (tmp_path / "rows.parquet").write_bytes(b"")
+    with pytest.raises(MemoryError), open_parquet(tmp_path / "rows.parquet"):
+        pass
 
 
 def test_parquet_columns(tmp_path: Path) -> None:

@@ -14,16 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from glueft.data.batches import EvaluationBatches
+from glueft.data.encoding import Encoded
 from glueft.errors import DataError, TrainingError
 from glueft.plugin.attribution import AttributedError
 from glueft.system.device_memory import DeviceMemory
 from glueft.system.memory_errors import NoMemory
 from glueft.training import out_of_memory, step_memory
+from glueft.training.devices import Devices
 from glueft.training.out_of_memory import memory_for_prediction, no_memory_in, out_of_training, refuse_too_large
 from glueft.training.step_memory import Fit, StepMemory
 
 MB = 2**20
 SAID = NoMemory("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.")
+MODEL: Any = SimpleNamespace(distribution=None)
 HALF = "--set training.batch_size=4 --set training.gradient_accumulation_steps=4"
 
 
@@ -35,7 +39,7 @@ def step(rows: int, fixed: int = 40 * MB, per_row: int = 10 * MB) -> StepMemory:
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes that were compiled, on JAX, where 100 MiB are to be had."""
     monkeypatch.setattr(step_memory, "keras_backend", lambda: "jax")
-    monkeypatch.setattr(step_memory, "limit_of_step", lambda: 100 * MB)
+    monkeypatch.setattr(step_memory, "limit_of_step", lambda devices: 100 * MB)
     return []
 
 
@@ -44,7 +48,7 @@ def fit(tried: list[int], sizes: list[int], **memory: int) -> Fit | None:
         tried.append(rows)
         return step(rows, **memory)
 
-    return step_memory._fit(sizes, memory_of)
+    return step_memory._fit(MODEL, sizes, memory_of)
 
 
 def test_the_largest_batch_that_fits(tried: list[int]) -> None:
@@ -62,7 +66,7 @@ def test_memory_that_does_not_grow_as_a_line(tried: list[int]) -> None:
         tried.append(rows)
         return StepMemory(rows, 128, 0, 0, 30 * MB + rows**2 * MB, 0)
 
-    found = step_memory._fit([32, 16, 8, 4, 2, 1], memory_of)
+    found = step_memory._fit(MODEL, [32, 16, 8, 4, 2, 1], memory_of)
     assert found is not None and found.best == StepMemory(8, 128, 0, 0, 94 * MB, 0)
 
 
@@ -74,7 +78,7 @@ def test_a_search_that_takes_too_long_tells_nothing_that_it_does_not_know(
 
 
 def test_no_account(tried: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step_memory, "limit_of_step", lambda: None)
+    monkeypatch.setattr(step_memory, "limit_of_step", lambda devices: None)
     assert fit(tried, [8, 4]) is None
     monkeypatch.setattr(step_memory, "keras_backend", lambda: "tensorflow")
     assert fit(tried, [8, 4]) is None and tried == []
@@ -82,11 +86,12 @@ def test_no_account(tried: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def recipe() -> Any:
     training = {"batch_size": 8, "gradient_accumulation_steps": 2}
-    return SimpleNamespace(training=SimpleNamespace(**training), tables=lambda: {"training": training})
+    tables = {"training": training, "engine": {"devices": "auto"}}
+    return SimpleNamespace(**{name: SimpleNamespace(**table) for name, table in tables.items()}, tables=lambda: tables)
 
 
-def session() -> Any:
-    return SimpleNamespace(recipe=recipe())
+def session(devices: int = 1) -> Any:
+    return SimpleNamespace(recipe=recipe(), devices=Devices("gpu", "NVIDIA H100", devices, available=8))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +133,7 @@ def test_a_training_without_memory(found: Fit | None, message: str, monkeypatch:
 def test_a_gpu_that_should_have_had_room(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = step(8)
     monkeypatch.setattr(out_of_memory, "fit_of_training", lambda session: Fit(200 * MB, whole, whole))
-    monkeypatch.setattr(out_of_memory, "device_memory", lambda backend: DeviceMemory("NVIDIA H100", 1, 1))
+    monkeypatch.setattr(out_of_memory, "device_memory", lambda backend: DeviceMemory("NVIDIA H100", 0, 1, 1))
     fix = out_of_training(recipe(), session(), SAID).fix
     assert fix.startswith("end what else holds memory there (nvidia-smi lists it), or set XLA_PYTHON_CLIENT_PREALLOC")
 
@@ -143,6 +148,15 @@ def test_where_xla_can_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     # The memory of the machine is not that of the device, which XLA tells of.
     monkeypatch.setattr(out_of_memory, "fit_of_training", lambda session: Fit(1, step(8), None))
     assert out_of_training(recipe(), session(), NoMemory("MemoryError", of_machine=True)).fix.endswith(HALF)
+
+
+def test_smaller_batches_are_shared_out_among_as_many_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    for found, batch in ((Fit(100 * MB, step(8), step(2)), 2), (None, 4)):
+        monkeypatch.setattr(out_of_memory, "fit_of_training", lambda session, found=found: found)
+        fix = out_of_training(recipe(), several := session(devices=4), SAID).fix
+        assert f"batch_size={batch} --set" in fix and "--set engine.devices=4" in fix
+        several.recipe.engine.devices = 4  # in the recipe already
+        assert "engine.devices" not in out_of_training(several.recipe, several, SAID).fix
 
 
 def test_memory_that_ran_out_before_the_training() -> None:
@@ -160,9 +174,13 @@ def test_a_plan_refuses_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> No
     assert caught.value.received.startswith("120 MiB for 8 rows of 128 tokens at once") and HALF in caught.value.fix
 
 
-def predicted(rows: int, error: Exception, found: Fit | None, monkeypatch: pytest.MonkeyPatch) -> TrainingError:
+def predicted(
+    rows: int, error: Exception, found: Fit | None, monkeypatch: pytest.MonkeyPatch, batch_size: int = 64
+) -> TrainingError:
     monkeypatch.setattr(out_of_memory, "fit_of_prediction", lambda model, batches: found)
-    batches: Any = SimpleNamespace(batch_size=rows, shapes=lambda: np.array([[rows, 128], [2 * rows, 48]]))
+    tokens, labels = np.zeros(rows * 128, np.int32), np.zeros(rows, np.int32)
+    encoded = Encoded(tokens, tokens.astype(np.uint8), np.arange(rows + 1) * 128, labels, pad_id=0, truncated=0)
+    batches = EvaluationBatches(encoded, batch_size=batch_size).filled(1)
     model: Any = None
     with pytest.raises(TrainingError) as caught, memory_for_prediction(model, batches):
         raise error
@@ -184,6 +202,20 @@ def test_a_prediction_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.fix == f"end other programs; or {fewer}"
     for found in (None, Fit(1, step(1), None)):
         assert "shorter rows" in predicted(1, full(), found, monkeypatch).fix
+    # Half of the batch would be all of the rows again.
+    assert "--batch-size 10 in" in predicted(20, full(), None, monkeypatch).fix
+    assert "--batch-size 5 in" in predicted(20, full(), Fit(90 * MB, step(20), step(5)), monkeypatch).fix
+    assert "--batch-size 4 in" in predicted(20, full(), None, monkeypatch, batch_size=8).fix
+
+
+def test_the_batch_with_most_tokens() -> None:
+    offsets = np.cumsum([0, 9, 9, 5, 5, 5, 5])
+    ids, types, labels = (np.zeros(size, np.int32) for size in (38, 38, 6))
+    batches = EvaluationBatches(Encoded(ids, types.astype(np.uint8), offsets, labels, 0, 0), batch_size=2)
+    assert batches.largest().shapes().tolist() == [[2, 9]]
+    batches.buckets = np.array([5, 9, 11])
+    largest = batches.filled(1, by_tokens=True).largest()
+    assert largest.shapes().tolist() == [[4, 5]] and next(iter(largest))["input_ids"].shape == (4, 5)
 
 
 def test_a_prediction_that_fails_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,9 +228,9 @@ def test_a_prediction_that_fails_otherwise(monkeypatch: pytest.MonkeyPatch) -> N
 def test_whose_error_it_is() -> None:
     full = RuntimeError(SAID.line)
     assert no_memory_in(full) == SAID
-    of_plugin = AttributedError("the optimizer failed")
+    of_plugin = AttributedError("the callback failed")
     of_plugin.__cause__ = full
-    assert no_memory_in(of_plugin) == SAID, "the plugin is not to blame"
+    assert no_memory_in(of_plugin) == NoMemory("the callback failed")
     assert no_memory_in(AttributedError(SAID.line)) is None
     assert no_memory_in(DataError(SAID.line)) is None, "it says already what the user can do"
     assert no_memory_in(KeyboardInterrupt(SAID.line)) is None
@@ -227,14 +259,14 @@ def refusal(work):
 def full(*arguments, **named):
     raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.")
 
-step_memory.limit_of_step = lambda: told["plan"]["step"]["total_bytes"] // 2
+step_memory.limit_of_step = lambda devices: told["plan"]["step"]["total_bytes"] // 2
 told["too large"] = refusal(lambda: plan_recipe(recipe))
 begin, step = engine.train, engine._Fit._end_step
 engine._Fit._end_step = full
 told["run"] = refusal(lambda: glueft.run(recipe, output_dir=runs))
 engine._Fit._end_step = step
 keras.Model.predict = full
-step_memory.limit_of_step = lambda: 800_000
+step_memory.limit_of_step = lambda devices: 800_000
 told["prediction"] = refusal(lambda: glueft.run(recipe, output_dir=runs))
 print(json.dumps(told))
 """
