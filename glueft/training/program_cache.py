@@ -60,6 +60,8 @@ def program_cache() -> ProgramCache:
         folder = caches() / key()
         above = next(path for path in (folder, *folder.parents) if path.exists())
         writable = above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+        # JAX would run what somebody else has put there.
+        foreign = above == folder and hasattr(os, "geteuid") and folder.stat().st_uid != os.geteuid()
     except importlib.metadata.PackageNotFoundError:
         return ProgramCache(None, "JAX is not installed")
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
@@ -67,6 +69,8 @@ def program_cache() -> ProgramCache:
     chosen = getattr(getattr(sys.modules.get("jax"), "config", None), "jax_compilation_cache_dir", None)
     if chosen not in (None, str(folder)):
         return ProgramCache(Path(chosen), "this process has chosen it")
+    if foreign:
+        return ProgramCache(None, f"{folder} belongs to another user")
     return ProgramCache(folder, BY_DEFAULT) if writable else ProgramCache(None, f"{above} cannot be written")
 
 

@@ -108,6 +108,15 @@ def test_a_folder_that_cannot_be_written_stops_nothing(home: Path, monkeypatch: 
     assert program_cache.program_cache() == ProgramCache(None, "Could not determine home directory.")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no user number")
+def test_programs_of_another_user_are_not_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = home / "glueft" / "xla" / key()
+    folder.mkdir(parents=True)
+    assert program_cache.program_cache().folder == folder
+    monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
+    assert program_cache.program_cache() == ProgramCache(None, f"{folder} belongs to another user")
+
+
 def test_another_processor_or_another_number_of_threads_has_another_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("jax")
     here = key()
