@@ -27,6 +27,8 @@ KILL_SECONDS = 2.0
 # Lines that a backend logs of its devices; at most so many are kept, and of each so many characters.
 OF_DEVICES = re.compile(r"error:|cuda|cudnn|cuinit|\bgpu|nvidia|driver|dlopen|libnv|rocm|tpu", re.IGNORECASE)
 LINES, CHARACTERS = 6, 300
+# The line of an exception; TensorFlow's has lines of advice below it.
+EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception): ")
 # What stands before the words of a logged line: time, process, level, file.
 LOG_PREFIX = re.compile(
     r"^(?:\w+:)?[\d\-: .]*[\dWEIF.]*\s*[\d:.]*\s*\d*\s*[\w/.+-]*\.(?:cc|py):\d+\] *|^[A-Z]+:[\d\-: ,]*"
@@ -108,7 +110,8 @@ class BackendProcess:
         with suppress(ValueError):
             if code < 0:
                 return self._failed(f"it crashes ({signal.Signals(-code).name})", messages)
-        return self._failed(lines[-1] if lines else f"its process ends with the exit code {code}", messages)
+        told = [*filter(EXCEPTION.match, lines)] or lines
+        return self._failed(told[-1] if told else f"its process ends with the exit code {code}", messages)
 
     def _left(self, seconds: float) -> float:
         return max(0.0, self.begun + seconds - time.monotonic())

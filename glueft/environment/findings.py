@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glueft.environment.facts import Facts
+from glueft.environment.facts import SET, Facts
 from glueft.files import size
 from glueft.hub.client import NO_CLIENT
 from glueft.system.nvidia import VARIABLE
@@ -118,14 +118,16 @@ def gpus_hidden(facts: Facts) -> list[Finding]:
 
 
 def driver_too_old(facts: Facts) -> list[Finding]:
-    backend, cuda = _backend_of_the_gpu(facts)
+    backend = facts.engine.backend or ""
+    cuda = facts.cuda.get(backend)
     oldest = OLDEST_DRIVER.get(cuda or 0)
-    if facts.driver is None or oldest is None or int(facts.driver.partition(".")[0]) >= oldest or _sees_gpus(facts):
+    if not facts.gpus or facts.driver is None or oldest is None or _sees_gpus(facts):
         return []
-    if gpu_too_old(facts):
-        return []  # another JAX comes first, or none
+    major = int(facts.driver.partition(".")[0])
+    if major >= oldest or gpu_too_old(facts):
+        return []  # for an older GPU another JAX comes first, or none
     fix = f"update the driver to {oldest} or newer"
-    if backend == "jax" and cuda == 13 and int(facts.driver.partition(".")[0]) >= OLDEST_DRIVER[12]:
+    if backend == "jax" and cuda == 13 and major >= OLDEST_DRIVER[12]:
         fix += f", or {TAKE_CUDA_12}"
     return [
         Finding(
@@ -271,7 +273,16 @@ def hub_out_of_reach(facts: Facts) -> list[Finding]:
     fix = "set HTTPS_PROXY if there is a proxy, HF_ENDPOINT for a mirror, or HF_HUB_OFFLINE=1 to use the cache alone"
     if facts.hub.answer.startswith(NO_CLIENT):
         fix = "pip install --force-reinstall huggingface-hub"
-    return [Finding("hub_out_of_reach", f"{facts.hub.endpoint} cannot be reached: {facts.hub.answer}", fix)]
+    set_ = [name for name, value in facts.variables.items() if name.startswith("HF_") and value != SET]
+    if set_:
+        fix = f"look whether {' and '.join(set_)} {'is' if len(set_) == 1 else 'are'} right; or {fix}"
+    return [
+        Finding(
+            "hub_out_of_reach",
+            f"{facts.hub.endpoint or 'a hub without address'} cannot be reached: {facts.hub.answer}",
+            fix,
+        )
+    ]
 
 
 def folders_unusable(facts: Facts) -> list[Finding]:
@@ -297,15 +308,9 @@ def folders_unusable(facts: Facts) -> list[Finding]:
 
 CHECKS: tuple[Callable[[Facts], list[Finding]], ...] = (
     no_backend, backend_fails, gpu_without_driver, gpus_hidden, driver_too_old, gpu_too_old, gpu_not_used, gpu_in_use,
-    fewer_gpus,
-    packages_misfit, plugins_fail, trainings_cut_short, keras_file_unusual, hub_out_of_reach, folders_unusable,
+    fewer_gpus, packages_misfit, plugins_fail, trainings_cut_short, keras_file_unusual, hub_out_of_reach,
+    folders_unusable,
 )  # fmt: skip
-
-
-def _backend_of_the_gpu(facts: Facts) -> tuple[str, int | None]:
-    """The backend that is chosen, if it is built with CUDA, and which CUDA."""
-    backend = facts.engine.backend or ""
-    return backend, facts.cuda.get(backend) if facts.gpus else None
 
 
 def _dotted(capability: tuple[int, int]) -> str:

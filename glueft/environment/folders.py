@@ -57,8 +57,8 @@ def folders(environment: Mapping[str, str]) -> list[Folder]:
     }
     found = []
     for holds, find in (kept | used).items():
-        # The user may have no home, the current folder may be gone, and the hub's client missing.
-        with suppress(OSError, RuntimeError, ImportError):
+        # The user may have no home, the current folder may be gone, and the hub's client missing, or refuse a variable.
+        with suppress(OSError, RuntimeError, ImportError, ValueError):
             found.append(_folder(holds, expanded(find()), is_measured=holds in kept))
     return found
 

@@ -79,13 +79,12 @@ def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
     if processor.memory is not None:
         free = "" if processor.free_memory is None else f", {size(processor.free_memory)} free"
         yield "memory", f"{size(processor.memory)}{free}"
-    hidden = len(facts.installed_gpus) - len(facts.gpus)
     for number, gpu in enumerate(facts.gpus):
         memory = "memory unknown" if gpu.memory is None else size(gpu.memory)
         memory += "" if gpu.free is None else f" ({size(gpu.free)} free)"
         capability = f"compute capability {_capability(gpu) or 'unknown'}"
         yield f"GPU {number}", f"{gpu.model or 'NVIDIA GPU'}, {memory}, {capability}"
-    if hidden > 0:
+    if (hidden := len(facts.installed_gpus) - len(facts.gpus)) > 0:
         yield "hidden", f"{counted(hidden, 'GPU')}, by {VARIABLE}"
     if not facts.installed_gpus:
         yield "GPU", "no NVIDIA GPU is found"
@@ -136,7 +135,7 @@ def _packages(facts: Facts) -> Iterator[tuple[str, str]]:
 def _places(facts: Facts) -> Iterator[tuple[str, str]]:
     hub = facts.hub
     reach = {True: "answers", False: "cannot be reached", None: "is not asked"}[hub.is_reachable]
-    yield "hub", f"{hub.endpoint} {reach} ({hub.answer})"
+    yield "hub", f"{hub.endpoint or 'no address'} {reach} ({hub.answer})"
     yield "token", hub.token or "none: public repositories only"
     for folder in facts.folders:
         yield folder.holds, _folder_text(folder)

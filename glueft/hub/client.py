@@ -226,9 +226,9 @@ def reach_hub() -> Reach:
     """Ask the hub for its front page, unless offline mode is set."""
     try:
         from huggingface_hub import constants, get_token
-    except ImportError as error:
+    except Exception as error:  # not installed, or a variable that it cannot read
         endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-        return Reach(endpoint, False, f"{NO_CLIENT}: {first_line(error)}", None)
+        return Reach(endpoint, False, f"{NO_CLIENT}: {type(error).__name__}: {first_line(error)}", None)
     try:
         token = token_source() if get_token() else None
     except OSError:  # HF_HOME is no folder, or not for this user

@@ -68,6 +68,10 @@ def test_without_a_gpu_it_is_the_processor(torch: Path) -> None:
     ("source", "failure"),
     [
         ("raise ImportError('libcudart.so.13: no such file')", "ImportError: libcudart.so.13: no such file"),
+        (  # as TensorFlow's
+            "raise ImportError('Traceback:\\nImportError: libcublas.so.12\\n\\nFailed to load.\\nIf you need help')",
+            "ImportError: libcublas.so.12",
+        ),
         ("import os; os.abort()", "it crashes (SIGABRT)"),
         ("import os; os._exit(3)", "its process ends with the exit code 3"),
         ("import sys; sys.exit(0)", "its process ends with the exit code 0"),

@@ -239,6 +239,15 @@ def test_where_all_is_well() -> None:
             "pip install --force-reinstall huggingface-hub",
         ),
         (
+            {
+                "hub": Reach("", False, "UnsupportedProtocol", None),
+                "variables": {"HF_ENDPOINT": "", "HF_TOKEN": "(set)"},
+            },
+            "a hub without address cannot be reached: UnsupportedProtocol",
+            "look whether HF_ENDPOINT is right; or set HTTPS_PROXY if there is a proxy, HF_ENDPOINT for a mirror, or "
+            "HF_HUB_OFFLINE=1 to use the cache alone",
+        ),
+        (
             {"folders": [Folder("hub cache", "/full", 0, True, 5, True)]},
             "/full (hub cache) has only 5 bytes of room",
             "make room, or name another place with HF_HOME",

@@ -165,6 +165,16 @@ def test_what_a_backend_computes_on_decides_the_precision(
     assert _device(Answer("jax", "1", told, 1.0)) == device
 
 
+def test_a_variable_that_the_client_of_the_hub_cannot_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As HF_HUB_ETAG_TIMEOUT=0.5: its constants cannot be imported then."""
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "0.5")
+    for name in ("huggingface_hub", "huggingface_hub.constants"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    facts = gather(ask_backend=False)
+    assert facts.hub.is_reachable is False and "ValueError: invalid literal for int()" in facts.hub.answer
+    assert "hub cache" not in {folder.holds for folder in facts.folders}
+
+
 def test_without_the_client_of_the_hub_and_without_packaging(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is missing, the command that tells of it goes on."""
     for name in ("huggingface_hub", "packaging", "packaging.requirements"):
