@@ -238,7 +238,7 @@ def _engine(setting: str, answer: Answer | None = None) -> Engine:
     known = _choice_facts()
     try:
         chosen = choose_backend(setting, known)
-        refuse_missing(chosen.value)
+        refuse_missing(chosen)
     except GlueftError as error:
         return Engine(None, f"{error.message} (expected {error.expected})", fix=error.fix)
     device = None if answer is None or answer.failure else _device(answer)

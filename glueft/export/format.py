@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import ExportError
+from glueft.training.engine_choice import AUTO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,7 @@ class Format(ABC):
         holds: what a folder of it holds, for its README.
         model_file: the file with the weights.
         writer: the package that writes it, if glueft can be installed without it.
-        backend: the one of Keras with which it is written; None for any.
+        backend: the one of Keras with which it is written, or AUTO.
         called_with: the packages of the README's code, for `pip install`.
         takes_all_inputs: whether the model takes each of `INPUT_NAMES`, even those that its family ignores.
         needs_family: whether the README's code needs the package that brought the encoder's family.
@@ -66,7 +67,7 @@ class Format(ABC):
     holds: str
     model_file: str
     writer: Package | None = None
-    backend: str | None = None
+    backend: str = AUTO
     called_with: str
     takes_all_inputs: bool = True
     needs_family: bool = False

@@ -20,6 +20,7 @@ from glueft.runs.environment import describe_host, installed_versions
 from glueft.suggest import did_you_mean
 from glueft.system.quiet import hush_libraries
 from glueft.text import counted
+from glueft.training.engine_choice import AUTO
 from glueft.training.progress import Progress
 from glueft.training.scores import metrics_beside, task_metrics
 
@@ -84,6 +85,8 @@ def evaluate_run(
     from glueft.inference.predictor import check_model_folder, check_task_labels, load_run_model
 
     with clock.phase("setup", clock.begin):
+        # A saved model is the same on every backend: only one that is named for this evaluation counts.
+        overrides = [f"engine.backend={AUTO}", *overrides]
         parts = run.load_parts(overrides, data_dir=data_dir, sample=sample, plugins=plugins, trust=trust)
         run = run.with_parts(parts)
         chosen = choose_splits(parts, splits)
@@ -95,7 +98,7 @@ def evaluate_run(
         # A task that learns its labels from its rows may have other ones now; the model has those of the run.
         task = run.task if parts.task.reads_own_files else parts.task
         with progress.phase(f"model {run.model_folder}"):
-            saved = load_run_model(run, quiet=not verbose)
+            saved = load_run_model(run, quiet=not verbose, backend=parts.engine.backend)
     result, logits = measure(saved, task, rows, clock, progress)
     references = {
         name: [split.label_names[index] for index in split.labels]

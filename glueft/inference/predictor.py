@@ -118,7 +118,7 @@ class SavedModel(TextModel):
 
 
 def load_saved_model(
-    path: str | os.PathLike[str], *, plugins: Sequence[str] = (), trust: bool = False, backend: str | None = None
+    path: str | os.PathLike[str], *, plugins: Sequence[str] = (), trust: bool = False, backend: str = AUTO
 ) -> SavedModel:
     """Load a classifier for prediction. Imports Keras and its backend.
 
@@ -126,7 +126,7 @@ def load_saved_model(
         path: a run folder, its `model/`, or any other folder with a classification checkpoint in Hugging Face layout,
             which comes without a task.
         plugins, trust: of `Run.open`.
-        backend: of Keras; chosen if None.
+        backend: of Keras, as `engine.backend` of a recipe.
 
     Raises:
         RunFolderError: the run folder is not whole, or its model is that of another task.
@@ -149,13 +149,15 @@ def _cut_as_published(saved: SavedModel, folder: Path) -> SavedModel:
     return replace(saved, max_length=min(longest, saved.max_length))
 
 
-def load_run_model(run: Run, *, quiet: bool = True, backend: str | None = None) -> SavedModel:
-    """Load the model that a run has saved; `quiet` suppresses what libraries print. See `load_saved_model`."""
+def load_run_model(run: Run, *, quiet: bool = True, backend: str = AUTO) -> SavedModel:
+    """Load the model that a run has saved; `quiet` suppresses what libraries print. See `load_saved_model`.
+
+    It is the same on every backend: that of the recipe need not be installed.
+    """
     from glueft.encoder.checkpoint import check_max_length, load_tokenizer
 
     sections = run.sections
-    if backend is not None:
-        sections = replace(sections, engine=sections.engine.model_copy(update={"backend": backend}))
+    sections = replace(sections, engine=sections.engine.model_copy(update={"backend": backend}))
     check_model_folder(run)
     checkpoint = find_run_checkpoint(run)
     check_max_length(sections.data.max_length, checkpoint)
@@ -215,7 +217,7 @@ def find_run_checkpoint(run: Run) -> Checkpoint:
 
 
 def load_classification_checkpoint(
-    name: str, revision: str | None = None, *, plugins: Sequence[str] = (), backend: str | None = None
+    name: str, revision: str | None = None, *, plugins: Sequence[str] = (), backend: str = AUTO
 ) -> SavedModel:
     """Load a checkpoint that is no run's, with the labels of its config.json.
 
@@ -223,7 +225,7 @@ def load_classification_checkpoint(
         name: a folder, `package:module/path`, or a hub name.
         revision: a branch, tag or commit of a hub repository.
         plugins: plugin files that the user has named; one may bring the encoder's family.
-        backend: of Keras; chosen if None.
+        backend: of Keras, as `engine.backend` of a recipe.
 
     Raises:
         CheckpointError: it cannot be found or read, or is no classifier of one label a row.
@@ -235,7 +237,7 @@ def load_classification_checkpoint(
     labels = head_labels(checkpoint)
     tokenizer = load_tokenizer(checkpoint)
     # Without a recipe in float32, which is as exact as the checkpoint.
-    settings = Engine.model_validate({"backend": backend or AUTO, "precision": "float32"})
+    settings = Engine.model_validate({"backend": backend, "precision": "float32"})
     classifier, engine = load_for_prediction(checkpoint, labels, settings)
     return SavedModel(
         classifier=classifier,
@@ -296,9 +298,7 @@ def load_for_prediction(
     from glueft.training.model import compile_for_prediction, load_model
 
     computed = None if run is None else RunEngine(run.record.engine.backend, run.record.engine.precision)
-    # A saved model is the same on every backend: the one that the run's recipe names need not be installed.
-    as_in_run = run is not None and settings.backend == run.recipe_settings()["engine"].get("backend", AUTO)
-    backend = use_backend(AUTO if as_in_run else settings.backend, computed)
+    backend = use_backend(settings.backend, computed)
     decision = decide_jit_compile(settings.jit_compile)
     refuse_headless(checkpoint)
     with captured_stderr() if quiet else nullcontext(), gc_paused():

@@ -82,7 +82,7 @@ def use_backend(setting: str, run: RunEngine | None = None) -> Choice:
     _refuse_limits()
     facts = facts_here()
     choice = choose_backend(setting, facts, run)
-    refuse_missing(choice.value, goes_on=run is not None and run.goes_on)
+    refuse_missing(choice, goes_on=run is not None and run.goes_on)
     if choice.value == "jax" and "jax" not in facts.cuda:
         tune_malloc(FOR_XLA)  # now, before other threads have heaps of their own
     _chosen = choice
@@ -141,7 +141,11 @@ def keras_backend() -> str:
     """
     if "keras" in sys.modules:
         return str(sys.modules["keras"].config.backend())
-    return (_chosen or choose_backend(AUTO, facts_here())).value
+    return _choice().value
+
+
+def _choice() -> Choice:
+    return _chosen or choose_backend(AUTO, facts_here())
 
 
 def decide_jit_compile(setting: str | bool) -> JitDecision:
@@ -170,7 +174,8 @@ def import_backend() -> None:
         TrainingError: the backend is not installed, none of Keras's, or cannot be imported.
     """
     backend = keras_backend()
-    refuse_missing(backend)
+    if "keras" not in sys.modules:
+        refuse_missing(_choice())
     prepare_tensorflow()
     prepare_jax()
     take_as_needed(os.environ)

@@ -118,7 +118,8 @@ def choose_backend(setting: str, facts: Facts, run: RunEngine | None = None) -> 
                 "Keras is imported already on another",
                 expected=f"Keras on {wanted}, or not imported",
                 received=f"Keras on {facts.imported}",
-                fix="start a new process, and let glueft import Keras there",
+                fix=f"start a new process, and let glueft import Keras there; or set KERAS_BACKEND={wanted} for it, if a "
+                "plugin imports Keras as soon as it is itself imported",
             )
         return Choice(wanted, "the run was begun with it" if setting == AUTO else "the recipe says so")
     if facts.imported is not None:
@@ -199,13 +200,14 @@ def expected_device(backend: str, facts: Facts) -> Device:
     return cuda_device([(gpu.compute_capability, gpu.model) for gpu in facts.gpus if gpu.compute_capability])
 
 
-def refuse_missing(backend: str, *, goes_on: bool = False) -> None:
-    """Raise TrainingError unless a backend is one that trains, and installed.
+def refuse_missing(choice: Choice, *, goes_on: bool = False) -> None:
+    """Raise TrainingError unless the backend of a choice is one that trains, and installed.
 
     Args:
-        backend: the chosen one.
+        choice: of the backend.
         goes_on: whether a run goes on that was begun with it.
     """
+    backend = choice.value
     known = backend in TITLES
     if known and (backend in sys.modules or is_installed(backend)):
         return
@@ -217,9 +219,9 @@ def refuse_missing(backend: str, *, goes_on: bool = False) -> None:
     else:
         fix += 'name one of these with --backend, [engine] backend or KERAS_BACKEND, or leave it to "auto"'
     raise TrainingError(
-        f"Keras cannot use the backend {quoted(backend)} here" + (", with which the run was begun" if goes_on else ""),
+        f"Keras cannot use the backend {quoted(backend)} here",
         expected=quoted(backend) if goes_on else f"an installed backend: {there}",
-        received="one that does not train" if backend in OTHER_BACKENDS else received,
+        received=f"{'one that does not train' if backend in OTHER_BACKENDS else received} ({choice.reason})",
         fix=fix,
     )
 

@@ -18,6 +18,7 @@ from glue_files import FILES, write_file
 from glueft.compare.compare import compare_runs
 from glueft.errors import CheckpointError, DataError, RunFolderError
 from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evaluate_run
+from glueft.inference.predictor import load_run_model
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.task_parts import load_task_parts
 from glueft.report.texts import read_texts
@@ -358,3 +359,29 @@ def test_a_real_run_on_real_rows(glue_data: Path, minilm: str, tmp_path: Path) -
     few = ["training.epochs=1", "data.limit_train=16", "data.limit_validation=64"]
     recipe = load_recipe("mrpc", few, checkpoint=minilm, data_dir=str(glue_data))
     assert_equal(glueft.run(recipe, output_dir=tmp_path).folder)
+
+
+class TakenError(Exception):
+    """Holds the backend that was asked for, in place of loading a model with it."""
+
+
+def test_only_a_backend_that_is_named_anew_counts(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model is the same on every backend; that of the recipe need not be installed."""
+    shutil.copytree(finished_run, tmp_path / "run")
+    recipe = tmp_path / "run" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('backend = "auto"', 'backend = "torch"'))
+    run = Run.open(tmp_path / "run")
+    assert run.sections.engine.backend == "torch"
+
+    def take(setting: str, run: Any = None) -> None:
+        raise TakenError(setting)
+
+    monkeypatch.setattr("glueft.training.backend.use_backend", take)
+    for overrides, taken in (([], "auto"), (["engine.backend=torch"], "torch"), (["engine.backend=jax"], "jax")):
+        with pytest.raises(TakenError, match=f"^{taken}$"):
+            evaluate_run(run, overrides=overrides)
+    for named, taken in (("auto", "auto"), ("torch", "torch")):
+        with pytest.raises(TakenError, match=f"^{taken}$"):
+            load_run_model(run, backend=named)

@@ -128,7 +128,7 @@ def test_a_backend_that_cannot_be_had(name: str, received: str, monkeypatch: pyt
     monkeypatch.setattr("glueft.training.engine_choice.is_installed", lambda name: name != "torch")
     with pytest.raises(TrainingError, match=f'Keras cannot use the backend "{name}" here') as caught:
         use_backend("auto")
-    assert caught.value.received == received and "KERAS_BACKEND" in str(caught.value.fix)
+    assert caught.value.received == f"{received} (KERAS_BACKEND says so)" and "KERAS_BACKEND" in str(caught.value.fix)
     assert ("pip install torch" in caught.value.fix) == (name == "torch")
 
 
@@ -157,8 +157,9 @@ def test_a_keras_that_was_told_in_this_process_to_end_early_is_refused() -> None
 def test_a_run_does_not_go_on_without_its_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_keras(monkeypatch)
     monkeypatch.setattr("glueft.training.engine_choice.is_installed", lambda name: name != "torch")
-    with pytest.raises(TrainingError, match='the backend "torch" here, with which the run was begun') as caught:
+    with pytest.raises(TrainingError, match='cannot use the backend "torch" here') as caught:
         use_backend("auto", RunEngine("torch", "float32", goes_on=True))
+    assert caught.value.received == "one that is not installed (the run was begun with it)"
     assert caught.value.fix == "install it: pip install torch; or start a new run: glueft run RECIPE"
 
 
