@@ -118,8 +118,8 @@ def choose_backend(setting: str, facts: Facts, run: RunEngine | None = None) -> 
                 "Keras is imported already on another",
                 expected=f"Keras on {wanted}, or not imported",
                 received=f"Keras on {facts.imported}",
-                fix=f"start a new process, and let glueft import Keras there; or set KERAS_BACKEND={wanted} for it, if a "
-                "plugin imports Keras as soon as it is itself imported",
+                fix="start a new process, and let glueft import Keras there; if a plugin imports it at its top: "
+                f"KERAS_BACKEND={wanted}",
             )
         return Choice(wanted, "the run was begun with it" if setting == AUTO else "the recipe says so")
     if facts.imported is not None:
