@@ -49,7 +49,9 @@ def ingredients(run: Run) -> Ingredients:
         "data": _rows_used(record.data),
         "plugins": _plugin_files(record) | _packages(record),
         "engine": _kept(record.engine, "backend", "precision", "jit_compile", "onednn"),
-        "host": _kept(record.host, "name", "system", "cpus") | flatten(record.fingerprints.machine.as_dict()),
+        "host": _kept(record.host, "name", "system", "cpus")
+        | flatten(record.fingerprints.machine.as_dict())
+        | {"devices": (record.engine.devices and record.engine.devices.count) or 1},
     }
 
 
@@ -70,6 +72,8 @@ def same_in_fact(found: Differences) -> dict[str, str]:
             same[key] = "the files are the same (SHA-256)"
         elif key in _ENGINE_KEYS and key.partition(".")[2] not in found["engine"]:
             same[key] = f"it came to the same {key.partition('.')[2]}"
+        elif key == "engine.devices":
+            same[key] = "how many share out the batches changes nothing but the rounding"
         elif key.startswith(_AFTERWARDS):
             same[key] = "it has no part in the training"
     return same

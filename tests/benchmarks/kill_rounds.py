@@ -89,6 +89,7 @@ CASES = (
     Case("evaluate-every", ("training.evaluate_every=0.4", "training.keep=best")),
     Case("evaluate-steps", ("training.evaluate_every=1",)),
     Case("regression", (), task="stsb"),
+    Case("devices", ("engine.devices=3", "training.evaluate_every=0.4"), ("jax",)),
     Case("jit", ("engine.jit_compile=true", "training.epochs=2"), ("tensorflow",)),
     Case(
         "everything",
@@ -311,6 +312,7 @@ def play_backend(options: argparse.Namespace) -> int:
     """Play the rounds of one backend; return 1 if a run differs."""
     os.environ |= {"KERAS_BACKEND": options.backend, "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
     cases = [case for case in chosen(options.only) if options.backend in case.backends]
     begin = time.monotonic()
     place = Path(tempfile.mkdtemp(prefix=f"kill-rounds-{options.backend}-", dir=options.folder))

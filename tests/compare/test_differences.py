@@ -116,6 +116,13 @@ def test_an_engine_that_is_left_open_makes_no_difference_where_it_came_to_the_sa
     assert list(same_in_fact(found)) == ["engine.jit_compile"] and not same_but_for_the_seed(found)
 
 
+def test_how_many_devices_share_out_the_batches_is_told_and_makes_no_difference(tmp_path: Path) -> None:
+    found = between(tmp_path, {}, {"overrides": ["engine.devices=2"], "engine": {"devices": {"count": 2}}})
+    assert found["host"] == {"devices": [1, 2]}
+    assert same_in_fact(found) == {"engine.devices": "how many share out the batches changes nothing but the rounding"}
+    assert same_but_for_the_seed(found)
+
+
 def test_a_recipe_from_before_there_was_a_backend_left_it_open(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / str(number), GIVEN, SAID) for number in (1, 2)]
     recipe = runs[0] / "recipe.toml"
