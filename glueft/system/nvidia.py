@@ -131,7 +131,7 @@ def _gpu(facts: Mapping[str, str]) -> GPU:
         _bytes(facts.get("memory.total", "")),
         None if model.startswith("[") else model or None,
         (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else None,
-        driver if re.match(r"\d", driver) else driver_version(),
+        driver if re.match(r"\d+(\.|$)", driver) else driver_version(),
         _bytes(facts.get("memory.free", "")),
     )
 

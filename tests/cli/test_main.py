@@ -127,7 +127,7 @@ def test_light_commands_import_nothing_heavy() -> None:
 
 
 def test_light_commands_are_quick() -> None:
-    """At most three times as long as importing what they are built on; processor time, medians of several turns."""
+    """At most twice as long as importing what they are built on; processor time, medians of several turns."""
 
     def seconds(*arguments: str) -> float:
         before = os.times()
@@ -136,7 +136,8 @@ def test_light_commands_are_quick() -> None:
         return after.children_user + after.children_system - before.children_user - before.children_system
 
     commands = {
-        "base": ["-c", "import typer, rich, pydantic, pluggy"],
+        # Pydantic imports itself when it is used.
+        "base": ["-c", "import typer, rich, pluggy; from pydantic import BaseModel; type('A', (BaseModel,), {})"],
         "--help": ["-m", "glueft.cli.main", "--help"],
         "list": ["-m", "glueft.cli.main", "list"],
         "validate": ["-m", "glueft.cli.main", "validate", "mrpc"],
@@ -145,7 +146,7 @@ def test_light_commands_are_quick() -> None:
     turns = [{name: seconds(*arguments) for name, arguments in commands.items()} for _ in range(5)]
     medians = {name: statistics.median(turn[name] for turn in turns) for name in commands}
     base = medians.pop("base")
-    assert {name: round(median / base, 2) for name, median in medians.items() if median > 3 * base} == {}
+    assert {name: round(median / base, 2) for name, median in medians.items() if median > 2 * base} == {}
 
 
 @pytest.mark.parametrize(

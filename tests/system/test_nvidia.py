@@ -76,6 +76,8 @@ def test_an_old_one_that_knows_no_compute_capability(nvidia_smi: PutNvidiaSMI) -
 def test_what_it_does_not_know_is_none(nvidia_smi: PutNvidiaSMI) -> None:
     nvidia_smi(f"0, {FIRST}, [Insufficient Permissions], [N/A], [N/A], [Unknown Error], Disabled, [N/A]\n")
     assert visible_gpus({}) == [GPU(FIRST, None)]
+    nvidia_smi(ANSWER.replace("580.95.05", "580-open"))
+    assert [gpu.driver for gpu in visible_gpus({})] == [None, None]
 
 
 @pytest.mark.parametrize(
