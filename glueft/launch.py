@@ -366,7 +366,8 @@ def _out_of_memory(run: Run, session: Session | None, error: BaseException, prog
         return error
     if session is not None and session.backend.value == "jax" and not said.of_machine:
         progress.say(f"{said.message}; looking for what fits")  # It takes some seconds.
-    return out_of_training(run.recipe, session, said)
+    how_far = HowFar.of(run.folder, run.record)
+    return out_of_training(run.recipe, session, said, how_far.resume(run.folder) if how_far.saved else "")
 
 
 def _failed_write(run: Run, error: BaseException, *, stays: bool) -> BaseException:

@@ -262,7 +262,7 @@ def _memory_fault(said: NoMemory) -> GlueftError:
         said.message,
         expected="memory for the model and the rows",
         received=said.line,
-        fix="end other programs, take fewer rows, or use a smaller model or another machine",
+        fix=said.or_else("end other programs, take fewer rows, or use a smaller model or another machine"),
     )
 
 

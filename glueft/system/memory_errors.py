@@ -54,6 +54,10 @@ class NoMemory:
             return "memory ran out"
         return "a library of the GPU could not begin, most often because its memory ran out"
 
+    def or_else(self, fix: str) -> str:
+        """Return how the memory is made to be enough, and what else may be the cause."""
+        return fix if self.sure else f"{fix}; or look at `glueft env`, which tells of libraries that do not fit the GPU"
+
 
 def no_memory(error: BaseException) -> NoMemory | None:
     """Return what an error says of memory that ran out; None if it says nothing of the kind."""

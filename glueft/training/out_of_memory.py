@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from glueft.training.session import Session
 
 ELSEWHERE = "end other programs"
+ELSEWHERE_ON_GPU = "end what else holds memory there (nvidia-smi lists it)"
 # A GPU may have room enough in all and none in one piece: JAX takes its memory as it needs it.
-ELSEWHERE_ON_GPU = (
-    "end what else holds memory there (nvidia-smi lists it), or set XLA_PYTHON_CLIENT_PREALLOCATE=true, with which JAX "
-    "takes its memory in one piece"
-)
+IN_ONE_PIECE = "set XLA_PYTHON_CLIENT_PREALLOCATE=true, with which JAX takes its memory in one piece"
 SMALLER_MODEL = "take shorter rows (data.max_length) or a smaller checkpoint"
 
 
@@ -41,13 +39,14 @@ def no_memory_in(error: BaseException) -> NoMemory | None:
     return no_memory(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
 
 
-def out_of_training(recipe: Recipe, session: Session | None, said: NoMemory) -> TrainingError:
+def out_of_training(recipe: Recipe, session: Session | None, said: NoMemory, resume: str = "") -> TrainingError:
     """Return the error of a run whose memory ran out.
 
     Args:
         recipe: of the run.
         session: None if its model was not loaded yet.
         said: by a library.
+        resume: how the run goes on; empty where no state of it is saved.
     """
     if session is None:
         return _error(
@@ -60,11 +59,14 @@ def out_of_training(recipe: Recipe, session: Session | None, said: NoMemory) -> 
     if fit is not None and not fit.is_whole:
         return _error(said, "", _most(fit), _less(session, fit), _needs(fit.whole))
     changes = less_memory(recipe.tables()) + _same_devices(session)
-    less = f"in less, and in less again where that does not fit: {changes}"
+    fix = f"start the run anew in less, and in less again where that does not fit: {changes}"
+    if resume:
+        fix = f"{_elsewhere(said)}, and {resume}; or {fix}"
+    elif fit is not None:
+        fix = f"{_elsewhere(said)}; or {fix}"
     if fit is None:
-        expected = "memory for the model, its optimizer and a batch"
-        return _error(said, "", expected, f"start the run anew {less}")
-    return _error(said, "", _most(fit), f"{_elsewhere()}; or start the run anew {less}", _needs(fit.whole))
+        return _error(said, "", "memory for the model, its optimizer and a batch", fix)
+    return _error(said, "", _most(fit), fix, _needs(fit.whole))
 
 
 def refuse_too_large(session: Session) -> Fit | None:
@@ -117,7 +119,7 @@ def _out_of_prediction(model: Classifier, batches: EvaluationBatches, said: NoMe
     if fit is None:
         return _error(said, where, f"memory for {counted(rows, 'row')} of {length} tokens at once", fix)
     if fit.is_whole:
-        fix = f"{_elsewhere()}; or {fix}"
+        fix = f"{_elsewhere(said)}; or {fix}"
     return _error(said, where, _most(fit), fix, _needs(fit.whole))
 
 
@@ -150,8 +152,11 @@ def _same_devices(session: Session) -> str:
     return f" --set engine.devices={devices.count}"
 
 
-def _elsewhere() -> str:
-    return ELSEWHERE if device_memory(keras_backend()) is None else ELSEWHERE_ON_GPU
+def _elsewhere(said: NoMemory) -> str:
+    backend = keras_backend()
+    if said.of_machine or device_memory(backend) is None:
+        return ELSEWHERE
+    return f"{ELSEWHERE_ON_GPU}, or {IN_ONE_PIECE}" if backend == "jax" else ELSEWHERE_ON_GPU
 
 
 def _told(find: Callable[[], Fit | None]) -> Fit | None:
@@ -164,4 +169,4 @@ def _told(find: Callable[[], Fit | None]) -> Fit | None:
 
 def _error(said: NoMemory, where: str, expected: str, fix: str, needs: str = "") -> TrainingError:
     received = "; ".join(filter(None, [needs, said.line]))
-    return TrainingError(f"{said.message}{where}", expected=expected, received=received, fix=fix)
+    return TrainingError(f"{said.message}{where}", expected=expected, received=received, fix=said.or_else(fix))

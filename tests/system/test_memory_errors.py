@@ -80,6 +80,7 @@ def test_memory_of_the_machine(error: Exception) -> None:
 def test_a_library_that_could_not_begin(text: str) -> None:
     assert no_memory(RuntimeError(text)) == NoMemory(text, sure=False)
     assert "most often because its memory ran out" in NoMemory(text, sure=False).message
+    assert "`glueft env`" in NoMemory(text, sure=False).or_else("") and NoMemory(text).or_else("less") == "less"
 
 
 @pytest.mark.parametrize("text", OTHER)

@@ -130,12 +130,25 @@ def test_a_training_without_memory(found: Fit | None, message: str, monkeypatch:
     assert str(out_of_training(recipe(), session(), SAID)) == message
 
 
+def test_a_run_with_a_saved_state_goes_on_where_others_are_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = step(8)
+    for found in (None, Fit(200 * MB, whole, whole)):
+        monkeypatch.setattr(out_of_memory, "fit_of_training", lambda session, found=found: found)
+        fix = out_of_training(recipe(), session(), SAID, "go on with: glueft resume runs/x").fix
+        assert fix.startswith("end other programs, and go on with: glueft resume runs/x; or start the run anew in less")
+
+
 def test_a_gpu_that_should_have_had_room(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = step(8)
     monkeypatch.setattr(out_of_memory, "fit_of_training", lambda session: Fit(200 * MB, whole, whole))
     monkeypatch.setattr(out_of_memory, "device_memory", lambda backend: DeviceMemory("NVIDIA H100", 0, 1, 1))
+    monkeypatch.setattr(out_of_memory, "keras_backend", lambda: "jax")
     fix = out_of_training(recipe(), session(), SAID).fix
     assert fix.startswith("end what else holds memory there (nvidia-smi lists it), or set XLA_PYTHON_CLIENT_PREALLOC")
+    monkeypatch.setattr(out_of_memory, "keras_backend", lambda: "tensorflow")
+    assert "XLA_PYTHON" not in out_of_training(recipe(), session(), SAID, "go on with: glueft resume runs/x").fix
+    said = NoMemory("MemoryError", of_machine=True)
+    assert "nvidia-smi" not in out_of_training(recipe(), session(), said, "go on with: glueft resume runs/x").fix
 
 
 def test_where_xla_can_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
