@@ -253,7 +253,12 @@ def remove_leftovers(folder: Path) -> None:
 def remove_unfinished() -> None:
     """Remove all that this process has begun and not finished; called last before it ends."""
     for path in tuple(_unfinished):
+        # Another thread, which goes on, may be about to give it its place: it must not get one that is half removed.
+        gone = hidden_name(path)
+        with suppress(OSError):
+            path.rename(gone)
         _discard(path)
+        _discard(gone)
 
 
 at_the_end(remove_unfinished)

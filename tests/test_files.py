@@ -187,6 +187,24 @@ def test_unfinished_things_are_removed_at_the_end(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_what_is_being_removed_at_the_end_gets_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed = []
+
+    def remove(folder: Path, **how: Any) -> None:
+        removed.append(folder)
+        with pytest.raises(FileNotFoundError):
+            beside.replace(tmp_path / "state")
+        rmtree(folder, **how)
+
+    rmtree = files.shutil.rmtree
+    with pytest.raises(FileNotFoundError), whole_folder(tmp_path / "state") as beside:
+        (beside / "state.json").write_text("{}")
+        monkeypatch.setattr(files.shutil, "rmtree", remove)
+        files.remove_unfinished()
+        monkeypatch.undo()
+    assert removed and names(tmp_path) == []
+
+
 def test_a_line_is_added_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, write = tmp_path / "history.jsonl", os.write
     add_line(path, "first")
