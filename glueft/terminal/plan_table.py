@@ -57,6 +57,9 @@ def step_table(plan: dict[str, Any]) -> Table:
     engine = plan["engine"]
     table.add_row("backend", f"{engine['backend']}: {engine['backend_reason']}")
     table.add_row("precision", f"{engine['precision']}: {engine['precision_reason']}")
+    devices = engine["devices"]
+    if devices is not None and devices["count"] > 1:
+        table.add_row("devices", f"{devices['count']} of {devices['available']} share out each batch")
     table.add_row("disk", disk(plan["disk"]))
     compiled = "yes" if engine["jit_compile"] else "no"
     table.add_row("compiled (XLA)", f"{compiled}: {engine['jit_compile_reason']}")

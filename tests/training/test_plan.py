@@ -172,9 +172,12 @@ def test_the_tables(plan: Any) -> None:
         rf" basis +{re.escape(plan['estimate']['basis'])}",
     ):
         assert re.search(f"^{row}$", text, flags=re.MULTILINE), row
+    assert " devices " not in text
     stream = io.StringIO()
     unknown = dict.fromkeys(("learning_rate", "parameters", "trainable_parameters", "estimate"))
-    PlainProgress(stream).tables(*plan_tables(plan | unknown))
+    engine = plan["engine"] | {"devices": {"count": 2, "available": 4}}
+    PlainProgress(stream).tables(*plan_tables(plan | unknown | {"engine": engine}))
+    assert re.search(r" devices +2 of 4 share out each batch", stream.getvalue())
     assert "warm-up" in stream.getvalue()
     for absent in ("learning rate", "parameters", "estimate"):
         assert absent not in stream.getvalue()
