@@ -33,8 +33,8 @@ SMALLER_MODEL = "take shorter rows (data.max_length) or a smaller checkpoint"
 
 def no_memory_in(error: BaseException) -> NoMemory | None:
     """Return what an error says of memory that ran out; if it did in a plugin's code, that one is named."""
-    if isinstance(error, AttributedError) and error.__cause__ is not None:
-        said = no_memory(error.__cause__)
+    if isinstance(error, AttributedError) and error.__context__ is not None:  # Keras has cut off the `__cause__`
+        said = no_memory(error.__context__)
         return None if said is None else replace(said, line=error.message)
     return no_memory(error) if isinstance(error, Exception) and not isinstance(error, GlueftError) else None
 

@@ -242,7 +242,7 @@ def test_whose_error_it_is() -> None:
     full = RuntimeError(SAID.line)
     assert no_memory_in(full) == SAID
     of_plugin = AttributedError("the callback failed")
-    of_plugin.__cause__ = full
+    of_plugin.__context__ = full
     assert no_memory_in(of_plugin) == NoMemory("the callback failed")
     assert no_memory_in(AttributedError(SAID.line)) is None
     assert no_memory_in(DataError(SAID.line)) is None, "it says already what the user can do"
