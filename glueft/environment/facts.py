@@ -240,7 +240,8 @@ def _engine(setting: str, answer: Answer | None = None) -> Engine:
         chosen = choose_backend(setting, known)
         refuse_missing(chosen)
     except GlueftError as error:
-        return Engine(None, f"{error.message} (expected {error.expected})", fix=error.fix)
+        told = f"{error.message} (expected {error.expected}; received {error.received})"
+        return Engine(None, told, fix=error.fix)
     device = None if answer is None or answer.failure else _device(answer)
     precision = choose_precision(AUTO, chosen.value, known, device=device)
     reason = chosen.reason if setting == AUTO else "it was asked for"

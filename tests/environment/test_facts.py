@@ -145,7 +145,8 @@ def test_variables_that_matter_without_secrets() -> None:
 def test_a_backend_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "no-such")
     facts = gather(ask_backend=False)
-    assert facts.engine.backend is None and '"no-such"' in facts.engine.backend_reason and facts.engine.fix
+    assert facts.engine.backend is None and facts.engine.fix
+    assert '"no-such"' in facts.engine.backend_reason and "(KERAS_BACKEND says so)" in facts.engine.backend_reason
     assert facts.backend is None and facts.variables["KERAS_BACKEND"] == "no-such"
 
 
