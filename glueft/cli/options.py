@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 from glueft.cli.installed import warn_of_failures
 from glueft.cli.streams import refuse_lost_output
+from glueft.errors import GlueftError
 from glueft.system.standard_output import for_the_result, set_aside
 from glueft.text import json_text, say
 
@@ -48,6 +50,9 @@ Trust = Annotated[
     bool,
     typer.Option("--trust", help="Run the plugin files that a run folder names, even if no run of yours here has."),
 ]
+
+# A process that cannot take part waits so long for those that it tells.
+_TELL_SECONDS = 10.0
 
 Coordinator = Annotated[
     str | None,
@@ -104,6 +109,20 @@ def in_processes(place: Place | None, *, wait: float, say: Callable[[str], None]
         show_errors_alone()  # process 0 shows the run; and JAX, too, writes what has become of process 0
     with together(place, wait=wait, say=say) as team:
         yield team
+
+
+@contextmanager
+def told_to_others(place: Place | None) -> Iterator[None]:
+    """Tell the other processes of a run if this one ends by an error before it has met them: they would wait for it."""
+    try:
+        yield
+    except GlueftError as error:
+        if place is not None:
+            from glueft.processes.team import together
+
+            with suppress(GlueftError), together(place, wait=_TELL_SECONDS, say=lambda line: None):
+                raise error
+        raise
 
 
 def print_json(result: Any) -> None:
@@ -247,12 +266,12 @@ def read_either(
 
 
 def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `read_recipe`; its first parameter, the recipe, is what that returns."""
-    return _takes(read_recipe, command)
+    """Give a command the options of `read_recipe`; its first parameter is a function that reads the recipe."""
+    return _takes(read_recipe, command, later=True)
 
 
 def takes_study(command: Callable[..., None]) -> Callable[..., None]:
-    """The same with `read_study`: the first parameter is the study."""
+    """Give a command the options of `read_study`; its first parameter is the study."""
     return _takes(read_study, command)
 
 
@@ -261,12 +280,12 @@ def takes_either(command: Callable[..., None]) -> Callable[..., None]:
     return _takes(read_either, command)
 
 
-def _takes(read: Callable[..., Any], command: Callable[..., None]) -> Callable[..., None]:
+def _takes(read: Callable[..., Any], command: Callable[..., None], *, later: bool = False) -> Callable[..., None]:
     shared, own = _parameters(read), _parameters(command)[1:]
 
     def with_read(**given: Any) -> None:
-        first = read(**{option.name: given.pop(option.name) for option in shared})
-        command(first, **given)
+        first = partial(read, **{option.name: given.pop(option.name) for option in shared})
+        command(first if later else first(), **given)
 
     with_read.__doc__ = command.__doc__
     with_read.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]

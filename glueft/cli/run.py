@@ -20,6 +20,7 @@ from glueft.cli.options import (
     in_processes,
     print_json,
     takes_recipe,
+    told_to_others,
 )
 from glueft.cli.streams import go_on_without_output
 from glueft.errors import GlueftError
@@ -48,7 +49,7 @@ WithReport = Annotated[
 
 @takes_recipe
 def run(
-    recipe: Recipe,
+    read: Callable[[], Recipe],
     *,
     context: typer.Context,
     output_dir: Annotated[str, typer.Option(metavar="DIR", help="Where the run folder is made.")] = "runs",
@@ -91,7 +92,7 @@ def run(
         from glueft.cli.study import run_and_tell
         from glueft.studies.definition.file import study_of
 
-        study = study_of(recipe, range(1, seeds + 1))
+        study = study_of(read(), range(1, seeds + 1))
         return run_and_tell(study, output_dir, token_cache=token_cache, report=report, as_json=as_json, verbose=verbose)
     from glueft.launch import resume_run, run_recipe
     from glueft.processes.place import find_place
@@ -102,8 +103,10 @@ def run(
 
     progress = make_progress(sys.stdout)
     place = find_place(coordinator, processes, process, os.environ)
-    if place is not None:
-        refuse_other_backends(use_backend(recipe.engine.backend).value)
+    with told_to_others(place):
+        recipe = read()
+        if place is not None:
+            refuse_other_backends(use_backend(recipe.engine.backend).value)
     with in_processes(place, wait=wait, say=progress.say, verbose=verbose) as team:
         options: dict[str, Any] = {
             "token_cache": token_cache,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from glueft.cli.main import command_line
 from glueft.processes.meeting import meet
 from glueft.processes.messages import Connection
 from glueft.processes.place import Place, ProcessesError
@@ -107,3 +108,19 @@ def test_files_arrive_in_their_folder_and_nowhere_else(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
     there.close()
     here.close()
+
+
+def test_one_that_cannot_read_its_recipe_does_not_have_the_others_wait(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = f"127.0.0.1:{keep_port()}"
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(meet, Place(0, 2, at), 20.0)
+        options = ["--coordinator", at, "--processes", "2", "--process", "1", "--output-dir", str(tmp_path)]
+        assert command_line(["run", "mrpd", *options]) == 2
+        connections, _ = first.result()
+    assert "there is no such recipe" in capsys.readouterr().err
+    told = connections[1].receive()
+    connections[1].close()
+    assert (told["kind"], told["how"]) == ("ended", "failed")
+    assert told["text"].startswith("mrpd: 1 problem")
