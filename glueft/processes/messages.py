@@ -24,13 +24,11 @@ class Connection:
     """A connection to another process; any thread may send, one receives.
 
     Attributes:
-        end: the socket.
-        heard: whether anything has arrived since this was last set to False.
+        end: the socket; by its timeout the other end is silent, or takes no more.
     """
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end
-        self.heard = True
         self._sending = threading.Lock()
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -70,10 +68,14 @@ class Connection:
                     size -= opened.write(self._some(min(size, _CHUNK)))
         return message
 
-    def close(self) -> None:
-        """Close it; whoever receives gets an error."""
+    def break_off(self) -> None:
+        """Have whoever sends or receives get an error, at both ends."""
         with suppress(OSError):
             self.end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Break off and close it; no other thread may use it any more."""
+        self.break_off()
         self.end.close()
 
     def _exactly(self, count: int) -> bytes:
@@ -87,5 +89,4 @@ class Connection:
         content = self.end.recv(most)
         if not content:
             raise ConnectionResetError("the other end has closed the connection")
-        self.heard = True
         return content

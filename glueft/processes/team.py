@@ -116,6 +116,7 @@ class Together(Team):
         self._last_step: int | None = None
         interruption.share(self._begin_step, self._is_last_step)
         for process, connection in self.connections.items():
+            connection.end.settimeout(SILENT_SECONDS)
             threading.Thread(target=self._read, args=(process, connection), name="glueft-process", daemon=True).start()
         threading.Thread(target=self._look_after, name="glueft-processes", daemon=True).start()
 
@@ -261,8 +262,10 @@ class Together(Team):
     def _tell(self, kind: str, file: Path | None = None, **values: Any) -> None:
         """Send a message to process 0, or of process 0 to all others."""
         for connection in self.connections.values():
-            with suppress(OSError):  # `_read` notices
+            try:
                 connection.send(kind, file, **values)
+            except OSError:  # part of it may have gone
+                connection.break_off()  # `_read` notices
 
     def _read(self, process: int, connection: Connection) -> None:
         """Read what a process sends."""
@@ -272,7 +275,9 @@ class Together(Team):
                 with self._changed:
                     self._take(process, message)
                     self._changed.notify_all()
-        except (ConnectionError, TimeoutError):
+        except TimeoutError:
+            self._lose(process, f"nothing has been heard of it for {SILENT_SECONDS:g} seconds")
+        except ConnectionError:
             self._lose(process, "its connection has broken off")
         except OSError as error:
             with self._changed:
@@ -297,8 +302,7 @@ class Together(Team):
             self._ask(message["number"])
         elif kind == "stop":
             self._paused = True
-            connection = self.connections[0]
-            connection.send("steps", steps=self._steps)
+            self._tell("steps", steps=self._steps)
         elif kind == "steps":
             self._steps_of[process] = message["steps"]
             if len(self._steps_of) == self.processes:
@@ -310,12 +314,10 @@ class Together(Team):
             self._last_step = message["step"]
 
     def _look_after(self) -> None:
-        """Pass signals on, give signs of life, and notice those that give none."""
+        """Pass signals on, and give signs of life."""
         beat = time.monotonic()
-        heard = dict.fromkeys(self.connections, beat)
         while not self._done:
             time.sleep(LOOK_SECONDS)
-            now = time.monotonic()
             number = interruption.waiting_number()
             if number is not None and self._last_step is None:
                 with self._changed:
@@ -324,16 +326,12 @@ class Together(Team):
                     elif not self._paused:
                         self._paused = True
                         self._tell("signal", number=number)
-            if now - beat >= BEAT_SECONDS:
-                beat = now
+            if time.monotonic() - beat >= BEAT_SECONDS:
+                beat = time.monotonic()
                 self._tell("beat")
-            for process, connection in self.connections.items():
-                if connection.heard:
-                    connection.heard, heard[process] = False, now
-                elif now - heard[process] > SILENT_SECONDS:
-                    self._lose(process, f"nothing has been heard of it for {SILENT_SECONDS:g} seconds")
 
     def _lose(self, process: int, why: str) -> None:
+        self.connections[process].break_off()  # a thread with the lock may be sending to it
         with self._changed:
             if not self._done:
                 self._ended({"process": process, "how": "gone", "text": why})
@@ -384,7 +382,7 @@ class Together(Team):
             expected="that all processes of a run stay to its end",
             received=message["text"],
             fix=("look whether it was killed, or its machine is down" if is_gone else "look at what it says")
-            + "; then go on from the last saved state: glueft resume RUN",
+            + "; then start again, or go on from the last saved state: glueft resume RUN",
         )
 
     def _end_soon(self, fault: BaseException, grace: float) -> None:

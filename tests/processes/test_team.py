@@ -82,6 +82,14 @@ def test_one_that_is_killed_ends_the_other_with_a_sentence() -> None:
     assert re.search(r"process 0 of 2 \(.+\) is gone\n.*\n.*\n.*glueft resume RUN", text), text
 
 
+def test_one_that_is_silent_ends_the_other_also_in_the_midst_of_a_file() -> None:
+    with members("files") as both:
+        both[1].send_signal(signal.SIGSTOP)
+        ((code, text),) = ends(both[:1])
+    assert code == 2
+    assert "process 1 of 2" in text and "nothing has been heard of it for 4 seconds" in text, text
+
+
 def test_process_0_records_it_where_its_main_thread_cannot(tmp_path: Path) -> None:
     with members("stuck") as both:
         both[1].kill()
