@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from glueft.encoder.checkpoint_finder import is_on_hub
 from glueft.errors import GlueftError, StudyError
 from glueft.recipe.sections import RUN, Model
 from glueft.runs.parent import find_start
+from glueft.training.engine_choice import choose_backend, facts_here
+from glueft.training.engine_choice import refuse_missing as refuse_missing_backend
 
 if TYPE_CHECKING:
     from glueft.plugin.registry import Registry
@@ -22,7 +25,7 @@ MOST = 4
 
 
 def refuse_missing(recipes: Iterable[tuple[Recipe, bool]]) -> None:
-    """Look for the checkpoints and folders of rows of recipes. Nothing is asked of the hub.
+    """Look for the backends, checkpoints and folders of rows that recipes need. Nothing is asked of the hub.
 
     Args:
         recipes: each checked, and whether it begins with another run in place of its checkpoint.
@@ -32,7 +35,8 @@ def refuse_missing(recipes: Iterable[tuple[Recipe, bool]]) -> None:
     """
     looks: dict[tuple[str | None, ...], Callable[[], object]] = {}
     for recipe, has_parent in recipes:
-        model, data, task = recipe.model, recipe.data, recipe.task
+        model, data, task, backend = recipe.model, recipe.data, recipe.task, recipe.engine.backend
+        looks["backend", backend] = partial(_find_backend, backend)
         if not has_parent:
             looks["checkpoint", model.checkpoint, model.revision] = partial(_find, model, recipe.registry)
         if data.folder is not None and task.tsv is not None:
@@ -49,10 +53,15 @@ def refuse_missing(recipes: Iterable[tuple[Recipe, bool]]) -> None:
         more = [f"- and {len(errors) - MOST} more"] if len(errors) > MOST else []
         raise StudyError(
             f"runs cannot begin, for {len(errors)} reasons",
-            expected="checkpoints and rows that are there",
+            expected="backends, checkpoints and rows that are there",
             received="\n".join([*(f"- {error.in_one_line}" for error in errors[:MOST]), *more]),
-            fix="name others: --checkpoint, --data-dir, --set",
+            fix="name others: --backend, --checkpoint, --data-dir, --set",
         )
+
+
+def _find_backend(setting: str) -> None:
+    """Look for what a run will choose, in a process in which Keras is not imported."""
+    refuse_missing_backend(choose_backend(setting, replace(facts_here(), imported=None)))
 
 
 def _find(model: Model, registry: Registry) -> None:

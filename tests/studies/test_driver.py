@@ -18,7 +18,7 @@ import pytest
 
 import study_worker
 from glueft.cli.study import run_and_tell
-from glueft.errors import CheckpointError, GlueftError, PluginError, StudyError
+from glueft.errors import CheckpointError, GlueftError, PluginError, StudyError, TrainingError
 from glueft.plugin.executor import Job
 from glueft.plugin.origin import Point, remember
 from glueft.runs.lease import Lease
@@ -426,13 +426,20 @@ def test_a_token_cache_that_the_user_names_takes_the_place_of_the_study_s(tmp_pa
     assert (tmp_path / "shared tokens").is_dir() and not (tmp_path / "glue" / "tokens").exists()
 
 
-def test_what_no_run_could_begin_with_is_told_before_one_begins(tmp_path: Path) -> None:
+def test_what_no_run_could_begin_with_is_told_before_one_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     missing = (f"model.checkpoint={tmp_path / 'encoder'}", "data.source=folder", f"data.folder={tmp_path}")
     one = study_recipe("mrpc", missing[0])
     # That of the other begins with a run of the first.
     other = study_recipe("rte", *missing, starts_from="mrpc")
     with pytest.raises(CheckpointError, match="there is no such checkpoint folder"):
         run_study(small_study(one, executor=local_executor()), output_dir=tmp_path)
+    monkeypatch.setattr("glueft.training.engine_choice.is_installed", lambda name: name != "jax")
+    monkeypatch.delitem(sys.modules, "jax", raising=False)
+    on_jax = study_recipe("mrpc", "engine.backend=jax")
+    with pytest.raises(TrainingError, match='Keras cannot use the backend "jax" here'):
+        run_study(small_study(on_jax, executor=local_executor()), output_dir=tmp_path)
     with pytest.raises(StudyError, match="runs cannot begin, for 2 reasons") as error:
         run_study(small_study(one, other, executor=local_executor()), output_dir=tmp_path)
     assert "no such checkpoint folder" in error.value.received and "RTE/train.tsv" in error.value.received
