@@ -118,7 +118,7 @@ def reproduce(
     predictions = {split: original.predictions(split, session.labels) for split in session.evaluation}
     with _temporary_folder() as folder:
         follower = Follower(original.history, comparison, steps)
-        training = _train(session, folder, follower, progress, quiet=not verbose)
+        training = _train(session, folder, follower, progress, original.record, quiet=not verbose)
         follower.finish()
         if training is not None:
             compare_results(comparison, original, predictions, training, folder, progress)
@@ -246,6 +246,14 @@ def _compare_inputs(comparison: Comparison, record: Record, before: Mapping[str,
         comparison.add(stage, found, compared=compared, status=None if known else "unknown")
 
 
+def _compare_devices(comparison: Comparison, record: Record, session: Session) -> None:
+    """Tell where another number of devices shares out the batches: other last digits. The session is loaded."""
+    before = None if record.engine.devices is None else record.engine.devices.count
+    now = None if session.devices is None else session.devices.count
+    if None not in (before, now) and before != now:
+        comparison.extend("machine", Unequal("devices", before, now))
+
+
 def _fix(difference: Difference, backend: str) -> str:
     """How to have what the run had; empty where that is not a matter of a command.
 
@@ -266,7 +274,7 @@ def _fix(difference: Difference, backend: str) -> str:
 
 
 def _train(
-    session: Session, folder: Path, follower: Follower, progress: RunProgress, *, quiet: bool
+    session: Session, folder: Path, follower: Follower, progress: RunProgress, record: Record, *, quiet: bool
 ) -> Training | None:
     """Train, with the recipe's callbacks as in a run; return None if it was ended after some steps."""
     # As a run has it, for callbacks; nothing of it is kept.
@@ -284,6 +292,7 @@ def _train(
         callbacks = [
             AttributedCallback(callback, build(callback, run.for_plugins)) for callback in session.recipe.callbacks
         ]
+    _compare_devices(follower.comparison, record, session)
     recipe = session.recipe
     with suppress(EnoughError), attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
         return engine.train(session, [progress, Recorder(run), follower], callbacks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from glueft.text import counted, printable_line
@@ -106,6 +106,14 @@ class Comparison:
         self.stages.append(passed)
         for line in passed.lines():
             self.tell(line)
+
+    def extend(self, stage: str, difference: Unequal) -> None:
+        """Add a difference to a stage that has been passed, and tell it."""
+        place = [passed.stage for passed in self.stages].index(stage)
+        passed = self.stages[place]
+        self.stages[place] = replace(passed, status="different", differences=(*passed.differences, difference))
+        self.tell(f"{STAGES[stage]}: different")
+        self.tell(f"  {difference}")
 
     def tell(self, line: str) -> None:
         """Tell a line; a record may come from anybody, and no value of it makes a line of its own."""

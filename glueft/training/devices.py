@@ -68,14 +68,14 @@ def refuse_devices(setting: Literal["auto"] | int, backend: str) -> None:
     )
 
 
-def choose_devices(setting: Literal["auto"] | int, rows: int, *, goes_on: bool = False) -> Devices:
+def choose_devices(setting: Literal["auto"] | int, rows: int, *, fewer: bool = False) -> Devices:
     """Return the devices to compute on. The backend is imported.
 
     Args:
         setting: `engine.devices`. "auto" takes one CPU device, one device of each process, or as many of its GPUs as
             the rows keep busy.
         rows: that go through the model at once.
-        goes_on: whether a run goes on, which then takes fewer where there are fewer.
+        fewer: whether fewer will do where there are fewer, as for a run that goes on or is done again.
 
     Raises:
         TrainingError: there are fewer devices, or they cannot be shared out among the processes.
@@ -93,7 +93,7 @@ def choose_devices(setting: Literal["auto"] | int, rows: int, *, goes_on: bool =
     if setting == "auto":
         count = processes * (1 if kind == "cpu" else max(1, min(local, rows // (ROWS_PER_DEVICE * processes))))
     else:
-        count = max(processes, min(setting, available) // processes * processes) if goes_on else setting
+        count = max(processes, min(setting, available) // processes * processes) if fewer else setting
     if count > available or count % processes:
         shared = f", a multiple of the {processes} processes" if processes > 1 else ""
         more = ""

@@ -173,9 +173,8 @@ class Session:
         import_backend()
         self.warnings += device_warnings()
         self.precision = use_precision(recipe.engine.precision, self.run)
-        devices = self.devices = choose_devices(
-            recipe.engine.devices, training.batch_size, goes_on=self.run is not None and self.run.goes_on
-        )
+        setting, begun = recipe.engine.devices, self.run is not None
+        devices = self.devices = choose_devices(setting, training.batch_size, fewer=begun)
         distribution = make_distribution(devices)
         with distributed(distribution):
             self._load(devices)

@@ -94,6 +94,7 @@ def test_other_numbers(run: Path, capsys: Captured) -> None:
     change_record(
         run,
         fingerprints={"logits": {"validation": "a" * 64}, "machine": {"intra_op_threads": 64}},
+        engine={"devices": {"count": 2}},
         metrics={"f1": record["metrics"]["f1"] - 0.5},
         model={"sha256": {"model.safetensors": "b" * 64}},
         parts=[
@@ -113,6 +114,7 @@ def test_other_numbers(run: Path, capsys: Captured) -> None:
     assert any(line.startswith("  f1 of validation: ") and line.endswith("(0.5 apart)") for line in told)
     assert any(line.startswith("  model.safetensors: bbbbbbbbbbbb... in the run, ") for line in told)
     assert any("intra_op_threads: 64 in the run" in line and "TF_NUM_INTRAOP_THREADS=64" in line for line in told)
+    assert "  devices: 2 in the run, 1 now" in told and "- devices: 2 in the run, 1 now" in told
     assert "- version of keras: 3.1 until the run was resumed at step 20, then 3.2" in told
     assert told[-1] == f"different: {loss}"
 

@@ -151,6 +151,7 @@ def test_how_many_are_taken(
     else:
         name = None if kind == "cpu" else "NVIDIA H100"
         assert choose_devices(setting, rows) == Devices(kind, name, count, 8, processes, processes - 1)
+    assert choose_devices(setting, rows, fewer=True).count == (count or min(setting, 8) // processes * processes)
 
 
 def test_a_run_says_how_many_devices_share_out_its_batches() -> None:
