@@ -79,7 +79,8 @@ def why_died(beat: Heartbeat | None) -> str:
 
 def less_memory(settings: Mapping[str, Any]) -> str:
     """Return the options with which a recipe takes less memory, with the same updates where that can be had."""
-    training, changes = settings["training"], ["data.max_length=64"]
+    training, length = settings["training"], settings.get("data", {}).get("max_length")
+    changes = [f"data.max_length={max(8, (length if isinstance(length, int) else 128) // 2)}"]
     rows, batches = training.get("batch_size"), training.get("gradient_accumulation_steps", 1)
     if isinstance(rows, int) and isinstance(batches, int) and rows > 1:
         part = next(number for number in range(2, rows + 1) if rows % number == 0)

@@ -249,6 +249,7 @@ def test_a_run_that_is_not_done_says_how_far_it_came_and_how_it_goes_on(tmp_path
 
 def test_less_memory_than_one_row_takes_shorter_rows() -> None:
     assert less_memory({"training": {"batch_size": 1}}) == "--set data.max_length=64"
+    assert less_memory({"training": {"batch_size": 1}, "data": {"max_length": 48}}) == "--set data.max_length=24"
 
 
 @pytest.mark.parametrize(
