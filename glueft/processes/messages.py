@@ -24,11 +24,12 @@ class Connection:
     """A connection to another process; any thread may send, one receives.
 
     Attributes:
-        end: the socket; by its timeout the other end is silent, or takes no more.
+        end: the socket.
     """
 
     def __init__(self, end: socket.socket) -> None:
         self.end = end
+        self._waits = 1
         self._sending = threading.Lock()
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -68,6 +69,12 @@ class Connection:
                     size -= opened.write(self._some(min(size, _CHUNK)))
         return message
 
+    def expect_signs(self, seconds: float) -> None:
+        """From now on raise TimeoutError where the other end is silent for so long, or takes nothing for half of it."""
+        # In two halves: where all processes of a job are stopped for a while, no sign can have come in the first.
+        self.end.settimeout(seconds / 2)
+        self._waits = 2
+
     def break_off(self) -> None:
         """Have whoever sends or receives get an error, at both ends."""
         with suppress(OSError):
@@ -86,7 +93,13 @@ class Connection:
         return b"".join(parts)
 
     def _some(self, most: int) -> bytes:
-        content = self.end.recv(most)
+        for left in reversed(range(self._waits)):
+            try:
+                content = self.end.recv(most)
+                break
+            except TimeoutError:
+                if not left:
+                    raise
         if not content:
             raise ConnectionResetError("the other end has closed the connection")
         return content

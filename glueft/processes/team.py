@@ -116,7 +116,7 @@ class Together(Team):
         self._last_step: int | None = None
         interruption.share(self._begin_step, self._is_last_step)
         for process, connection in self.connections.items():
-            connection.end.settimeout(SILENT_SECONDS)
+            connection.expect_signs(SILENT_SECONDS)
             threading.Thread(target=self._read, args=(process, connection), name="glueft-process", daemon=True).start()
         threading.Thread(target=self._look_after, name="glueft-processes", daemon=True).start()
 

@@ -1,8 +1,8 @@
 """One process of several without a model: `member.py HOST:PORT PROCESSES PROCESS [how]` takes steps until it ends.
 
 `how`: "steps" ends after the step that all agree on; "set-up" comes to no step;
-"error" has process 1 fail; "stuck" has process 0 never end a step; "files" has it give a file again and again, with
-little patience; "done" ends well.
+"error" has process 1 fail; "stuck" has process 0 never end a step; "files" has it give a file again and again;
+"done" ends well.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main() -> int:
     at, processes, process, how = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     steps = 0
     team_module.GRACE_SECONDS = GRACE_SECONDS
-    if how == "files":
+    if how in ("files", "set-up"):  # of little patience
         team_module.BEAT_SECONDS, team_module.SILENT_SECONDS = 0.3, 4.0
     interruption.own_process()
     try:

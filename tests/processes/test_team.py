@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,12 +27,14 @@ MEMBER = Path(__file__).with_name("member.py")
 def members(how: str) -> Iterator[list[subprocess.Popen[str]]]:
     """Two processes that take steps; both have begun."""
     at = f"127.0.0.1:{keep_port()}"
+    temporary = Path(tempfile.mkdtemp())
     both = [
         subprocess.Popen(
             [sys.executable, str(MEMBER), at, "2", str(process), how],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env=os.environ | {"TMPDIR": str(temporary)},
         )
         for process in (0, 1)
     ]
@@ -42,6 +47,10 @@ def members(how: str) -> Iterator[list[subprocess.Popen[str]]]:
         for process in both:
             process.kill()
             process.communicate()
+        left = list(temporary.iterdir())
+        shutil.rmtree(temporary)
+    killed = [number for number, process in enumerate(both) if process.returncode == -signal.SIGKILL]
+    assert len(left) == len(killed), (left, "the others remove what they wrote")
 
 
 def ends(processes: list[Any]) -> list[tuple[int, str]]:
@@ -82,12 +91,29 @@ def test_one_that_is_killed_ends_the_other_with_a_sentence() -> None:
     assert re.search(r"process 0 of 2 \(.+\) is gone\n.*\n.*\n.*glueft resume RUN", text), text
 
 
-def test_one_that_is_silent_ends_the_other_also_in_the_midst_of_a_file() -> None:
+def test_one_that_takes_no_more_of_a_file_ends_the_other() -> None:
     with members("files") as both:
         both[1].send_signal(signal.SIGSTOP)
         ((code, text),) = ends(both[:1])
     assert code == 2
-    assert "process 1 of 2" in text and "nothing has been heard of it for 4 seconds" in text, text
+    assert "process 1 of 2" in text and "is gone" in text, text
+
+
+def test_one_that_is_silent_ends_the_other() -> None:
+    with members("set-up") as both:
+        both[0].send_signal(signal.SIGSTOP)
+        ((code, text),) = ends(both[1:])
+    assert code == 2
+    assert "process 0 of 2" in text and "nothing has been heard of it for 4 seconds" in text, text
+
+
+def test_a_job_that_is_stopped_for_a_while_goes_on() -> None:
+    with members("set-up") as both:
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for process in both:
+                process.send_signal(number)
+            time.sleep(4.5 if number == signal.SIGSTOP else 1.0)
+        assert [process.poll() for process in both] == [None, None]
 
 
 def test_process_0_records_it_where_its_main_thread_cannot(tmp_path: Path) -> None:
