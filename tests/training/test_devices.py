@@ -29,13 +29,33 @@ CHANGES = (
     "data={source='sample', limit_train=30, limit_validation=19, max_length=16}",
 )
 DEVICES = (1, 2, 3)
+ODD_ROWS = '''
+import glueft, keras, numpy
+
+class Predicts(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        rows = numpy.ones((5, 8), "int32")
+        inputs = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), rows)
+        assert self.model.predict(inputs, verbose=0).shape == (5, 2)
+
+class OddRows(glueft.Callback):
+    """Predicts rows that devices cannot share out."""
+    name = "odd_rows"
+    def build(self, run):
+        return Predicts()
+'''
 
 
 def trained(checkpoint: str, folder: str) -> list[Any]:
-    """Return the record and the history of a run on each number of devices, and an error for too many."""
+    """Return the record and the history of a run on each number of devices; one with a callback that predicts."""
     found: list[Any] = []
+    plugin = Path(folder, "odd_rows.py")
+    plugin.write_text(ODD_ROWS)
     for count in DEVICES:
-        recipe = load_recipe("mrpc", [*CHANGES, f"engine.devices={count}"], sample=True, checkpoint=checkpoint)
+        changes = [*CHANGES, f"engine.devices={count}"]
+        if count == 3:
+            changes += [f"plugins.files=['{plugin}']", "callbacks=[{plugin='odd_rows'}]"]
+        recipe = load_recipe("mrpc", changes, sample=True, checkpoint=checkpoint)
         record = run_recipe(recipe, output_dir=f"{folder}/{count}").record
         found.append([record, Path(record["run_dir"], "history.jsonl").read_text()])
     return found
