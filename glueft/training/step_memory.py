@@ -88,7 +88,7 @@ def limit_of_step(devices: int) -> int | None:
         limit = usable_memory("jax")
     elif (limit := free_memory()) is not None:
         held = sum(shard.data.nbytes for array in jax.live_arrays() for shard in array.addressable_shards)
-        limit = (limit + held) // devices
+        limit = (limit + held) // max(1, devices // jax.process_count())
     return None if limit is None else int(USED_PART * limit)
 
 

@@ -272,6 +272,9 @@ def refusal(work):
 def full(*arguments, **named):
     raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.")
 
+held = jax.numpy.zeros(1_000_000)
+step_memory.free_memory = lambda: 0
+told["held"] = [step_memory.limit_of_step(devices) for devices in (1, 2)]
 step_memory.limit_of_step = lambda devices: told["plan"]["step"]["total_bytes"] // 2
 told["too large"] = refusal(lambda: plan_recipe(recipe))
 begin, step = engine.train, engine._Fit._end_step
@@ -301,6 +304,8 @@ def test_the_account_of_xla(tiny_bert: Path, tmp_path: Path) -> None:
     assert (account["rows"], account["length"]) == (32, 32)
     # Weights and two numbers of AdamW for each, and less than that again in a step of so many rows.
     assert account["argument_bytes"] > 100_000 and account["temp_bytes"] > account["argument_bytes"]
+    # What JAX holds already can hold the arguments of a step, and devices share main memory.
+    assert told["held"][0] >= 3_800_000 and told["held"][1] == told["held"][0] // 2
     half = "--set training.batch_size=8 --set training.gradient_accumulation_steps=4"
     for case, message in (
         ("too large", "the batches of the training do not fit into memory"),
