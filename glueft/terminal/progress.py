@@ -58,12 +58,12 @@ class _Shown(RunProgress):
         return True
 
     def step_line(self, report: StepReport) -> str:
-        """Return `loss ...  lr ...  ... examples/s  ... left`."""
+        """Return `loss ...  lr ...  ... examples/s  ... left`; the first step, which is compiled, tells no speed."""
+        text = f"loss {score_text(report.loss)}  lr {report.learning_rate:.2e}"
+        if report.step == 1:
+            return text
         left = seconds_left(report, self.num_train_steps)
-        return (
-            f"loss {score_text(report.loss)}  lr {report.learning_rate:.2e}  "
-            f"{report.examples / report.seconds:.1f} examples/s  {duration(left)} left"
-        )
+        return f"{text}  {report.examples / report.seconds:.1f} examples/s  {duration(left)} left"
 
     def epoch_line(self, report: MidEpochReport) -> str:
         """Return `epoch 1/3: loss ..., validation loss ..., accuracy ...`; within an epoch `epoch 1.5/3: ...`."""

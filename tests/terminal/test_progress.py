@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -161,6 +162,14 @@ def test_plain_steps_are_some_seconds_apart(monkeypatch: pytest.MonkeyPatch) -> 
     lines = [line for line in stream.getvalue().splitlines() if line.startswith("step")]
     assert len(lines) == 3  # the first, and then one every ten seconds
     assert lines[0] == "step 10/1,377  loss 0.6900  lr 4.90e-05  40.0 examples/s  4:33 left"
+
+
+def test_the_first_step_tells_no_speed() -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    progress.begin(training(1, 1377))
+    progress.step(replace(STEP, step=1))
+    assert stream.getvalue().splitlines()[-1] == "step 1/1,377  loss 0.6900  lr 4.90e-05"
 
 
 def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
