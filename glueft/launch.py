@@ -289,7 +289,7 @@ def _set_up(
     if team.together is not None:
         from glueft.training import in_processes
 
-        in_processes.refuse_other_backends(session.backend.value)
+        in_processes.refuse_other_backends(session.backend.value, team.together.place)
         in_processes.agree(session, team.together, progress.say)
         run.record.hosts = team.together.hosts
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():

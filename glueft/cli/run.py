@@ -106,7 +106,7 @@ def run(
     with told_to_others(place):
         recipe = read()
         if place is not None:
-            refuse_other_backends(use_backend(recipe.engine.backend).value)
+            refuse_other_backends(use_backend(recipe.engine.backend).value, place)
     with in_processes(place, wait=wait, say=progress.say, verbose=verbose) as team:
         options: dict[str, Any] = {
             "token_cache": token_cache,

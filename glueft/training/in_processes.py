@@ -18,6 +18,7 @@ from glueft.training.fingerprints import differing, fingerprints
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from glueft.processes.place import Place
     from glueft.processes.team import Together
     from glueft.training.session import Session
 
@@ -29,7 +30,7 @@ _WHY = {
 _MOST_NAMED = 5
 
 
-def refuse_other_backends(backend: str) -> None:
+def refuse_other_backends(backend: str, place: Place) -> None:
     """Refuse a backend that does not train in several processes.
 
     Raises:
@@ -39,7 +40,7 @@ def refuse_other_backends(backend: str) -> None:
         raise ProcessesError(
             f"a run in several processes needs JAX: {_WHY.get(backend, 'no other backend can do it')}",
             expected='engine.backend = "jax"',
-            received=f'"{backend}"',
+            received=f'"{backend}", in process {place.process} of {place.processes}, by {place.known_from}',
             fix=f"add --backend jax (pip install 'glueft[jax-cuda]' for NVIDIA GPUs); {HOW_ALONE}",
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from glueft.processes.place import Place, ProcessesError, find_place
+from glueft.training.in_processes import refuse_other_backends
 
 STEP = {
     "SLURM_JOB_ID": "4711",
@@ -116,3 +117,15 @@ def test_what_is_wrong_is_said(options: tuple[Any, ...], environment: dict[str, 
     with pytest.raises(ProcessesError) as raised:
         find_place(*options, environment)
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_backend_that_does_not_train_in_several_processes_is_refused(backend: str) -> None:
+    place = find_place(None, None, None, STEP)
+    assert place is not None
+    refuse_other_backends("jax", place)
+    with pytest.raises(ProcessesError) as raised:
+        refuse_other_backends(backend, place)
+    told = str(raised.value)
+    assert f'"{backend}", in process 3 of 7, by SLURM' in told
+    assert "--backend jax" in told and "--processes 1 runs this process alone" in told
