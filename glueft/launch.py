@@ -176,7 +176,8 @@ def _run(
     try:
         with held():
             run = open_run()
-        team.on_fault = lambda fault: _close(run, clock, fault, stays=stays)
+        if team.together is not None:
+            team.on_fault = lambda fault: _close(run, clock, fault, stays=stays)
         recipe = run.recipe
         remember_trusted(recipe.plugin_files)
         with clock.phase("setup", clock.begin), gc_paused():
@@ -211,6 +212,7 @@ def _run(
         with held():
             run.close(clock.readings())
             done = True
+            team.needs_others = False
             _remove_states(run)
         if pushes:
             pushes.finish(progress)

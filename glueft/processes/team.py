@@ -46,9 +46,11 @@ class Team:
     Attributes:
         process: the number of this one, from 0.
         processes: how many there are.
+        needs_others: whether it ends with them; process 0 sets it to False where all that is left it does alone.
     """
 
     process, processes = 0, 1
+    needs_others = False
     folder = Path()
     on_fault: Callable[[BaseException], None] = staticmethod(lambda error: None)
 
@@ -103,9 +105,10 @@ class Together(Team):
         self.connections, self.hosts = meet(place, wait)
         self.folder = Path(tempfile.mkdtemp(prefix=f"glueft-process-{place.process}-"))
         interruption.at_the_end(self._remove_folder)
+        self.needs_others = True
         self.fault: BaseException | None = None
         self._changed = threading.Condition()
-        self._ending = self._done = False
+        self._ending = self._done = self._has_lost = False
         self._asked = 0  # how often `from_all` was called
         self._values: dict[int, dict[int, Any]] = {}
         self._files = 0  # how often process 0 has given some, and they were not asked for yet
@@ -231,7 +234,7 @@ class Together(Team):
             self._wait(lambda: self._done)
             self._ending = True
         jax = sys.modules.get("jax")
-        if jax is not None and error is None:
+        if jax is not None and error is None and not self._has_lost:
             with suppress(RuntimeError):  # no other process needs it any more
                 jax.distributed.shutdown()
         elif jax is not None:
@@ -361,6 +364,9 @@ class Together(Team):
     def _ended(self, message: dict[str, Any]) -> None:
         """Another process has ended, or is gone; called with the lock."""
         if self._ending or self.fault is not None or self._is_last_step():
+            return
+        if not self.needs_others:
+            self._has_lost = True
             return
         process = int(message["process"])
         self.fault = self._fault_of(process, message)

@@ -99,6 +99,12 @@ def test_one_that_takes_no_more_of_a_file_ends_the_other() -> None:
     assert "process 1 of 2" in text and "is gone" in text, text
 
 
+def test_process_0_ends_well_where_it_needed_the_others_no_more() -> None:
+    with members("late") as both:
+        both[1].kill()
+        assert ends(both[:1]) == [(0, "")]
+
+
 def test_one_that_is_silent_ends_the_other() -> None:
     with members("set-up") as both:
         both[0].send_signal(signal.SIGSTOP)
