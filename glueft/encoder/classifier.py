@@ -8,17 +8,17 @@ from typing import Any
 
 import keras
 
-from glueft.encoder.accumulation import GradientAccumulation
 from glueft.encoder.config import broken_family, find_family, read_config
 from glueft.encoder.fused_ops import tracing
 from glueft.encoder.layers import Dropouts
+from glueft.encoder.steps import Steps
 from glueft.encoder.word_embeddings import AnyWords, WordEmbeddings
 from glueft.plugin.attribution import attributed
 from glueft.plugin.encoder import Encoder
 
 
 @keras.saving.register_keras_serializable(package="glueft")
-class Classifier(AnyWords, GradientAccumulation, keras.Model):  # type: ignore[misc]
+class Classifier(AnyWords, Steps, keras.Model):  # type: ignore[misc]
     """An encoder and its head. Its weights are zeros until a checkpoint is loaded: see `glueft.encoder.checkpoint`.
 
     Once this module is imported, `keras.saving.load_model` opens what `model.save` has written, in safe mode.

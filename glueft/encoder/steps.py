@@ -15,8 +15,8 @@ from keras import ops
 from glueft.encoder import jax_steps
 
 
-class GradientAccumulation:
-    """A base class before `keras.Model`: the train step of every backend, in parts.
+class Steps:
+    """A base class before `keras.Model`: its steps on every backend, a train step in parts where it is told so.
 
     The gradient of a batch is the sum of the parts' gradients, where each row weighs one over the batch's rows. Only
     rounding and the dropout masks differ from a batch in one piece.
