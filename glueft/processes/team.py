@@ -243,6 +243,7 @@ class Together(Team):
                 atexit.unregister(jax._src.api.clean_up)  # it has no public name
             interruption.leave_at_once()
         interruption.share(None, None)
+        self._left.set()
         self._remove_folder()
         interruption.forget(self._remove_folder)
 
@@ -319,8 +320,7 @@ class Together(Team):
     def _look_after(self) -> None:
         """Pass signals on, and give signs of life."""
         beat = time.monotonic()
-        while not self._done:
-            time.sleep(LOOK_SECONDS)
+        while not self._done and not self._left.wait(LOOK_SECONDS):
             number = interruption.waiting_number()
             if number is not None and self._last_step is None:
                 with self._changed:
