@@ -109,6 +109,7 @@ class Together(Team):
         self.fault: BaseException | None = None
         self._changed = threading.Condition()
         self._ending = self._done = self._has_lost = False
+        self._left = threading.Event()
         self._asked = 0  # how often `from_all` was called
         self._values: dict[int, dict[int, Any]] = {}
         self._files = 0  # how often process 0 has given some, and they were not asked for yet

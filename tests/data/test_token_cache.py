@@ -150,6 +150,8 @@ def test_a_folder_that_cannot_be_written_and_a_disk_with_little_room(
 
 
 def _fill(folder: Path, checkpoint: str) -> None:
+    # The tokenizer's threads, which an earlier test may have started, are not in a forked process.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     cache = TokenCache(folder, FILES, print)
     tokenizer = load_tokenizer(find_checkpoint(checkpoint))
     for number in range(20):
