@@ -24,10 +24,12 @@ print("the folder is", os.getcwd(), flush=True)
 print("the tide is", os.environ["GLUEFT_TIDE"], file=sys.stderr, flush=True)
 sys.exit(7)
 """
-# Says when it is ready: a signal before that ends it as any program that has just begun.
+# Says when it is ready: a signal before that ends it as any program that has just begun. One that comes twice, as from
+# a queue and from its job, is one signal, also while Python ends.
 SAVES = """
 import pathlib, signal, sys, time
 def end(number, frame):
+    signal.signal(number, signal.SIG_IGN)
     pathlib.Path("saved").write_text("all of it")
     sys.exit(143)
 signal.signal(signal.SIGTERM, end)

@@ -64,6 +64,7 @@ import pathlib, signal, sys, time
 saved = pathlib.Path("saved")
 begun = int(saved.read_text()) if saved.exists() else 0
 def end(number, frame):
+    signal.signal(number, signal.SIG_IGN)  # SLURM sends it to the command, and to the job, which passes it on
     saved.write_text(str(begun + 1))
     print("saved by", signal.Signals(number).name, flush=True)
     sys.exit(143)
