@@ -250,17 +250,17 @@ def _predict_no_more(run: Run, session: Session) -> None:
 
 def _resumption(run: Run, team: Team, *, anyway: bool) -> Resumption:
     """Find the state from which a run goes on, in process 0; the others get that one."""
-    if not team.leads:
-        team.get_files()
-    resumption = Resumption.of(run, anyway=anyway)
-    if not team.leads:
-        remove_states(run.folder)
-    if not team.leads and resumption.content is not None:
-        states = zip(run.recipe.callbacks, resumption.content["callbacks"], strict=True)
-        resumption.content["callbacks"] = [state for callback, state in states if not callback.only_watches]
     if team.leads:
+        resumption = Resumption.of(run, anyway=anyway)
         files = () if resumption.content is None else checkpoint_folder(run.folder, resumption.step).iterdir()
         team.give_files(run.folder, [str(path.relative_to(run.folder)) for path in files])
+        return resumption
+    team.get_files()
+    resumption = Resumption.of(run, anyway=anyway)
+    remove_states(run.folder)
+    if resumption.content is not None:
+        states = zip(run.recipe.callbacks, resumption.content["callbacks"], strict=True)
+        resumption.content["callbacks"] = [state for callback, state in states if not callback.only_watches]
     return resumption
 
 

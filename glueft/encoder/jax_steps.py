@@ -28,26 +28,28 @@ def train_step(model: Any, state: Any, data: Any) -> Any:
     size = model.rows_at_once
     # Keras divides by the rows that go through the model at once, not by those that count.
     whole = (inputs, labels, weights * (size / rows))
-    gradient_of = jax.value_and_grad(model.compute_loss_and_updates, has_aux=True)
+    differentiate = jax.value_and_grad(model.compute_loss_and_updates, has_aux=True)
 
-    def add_part(number: Any, carried: Any) -> Any:
-        loss, gradients, others, metrics = carried
-        (_, (part_loss, _, others, metrics)), more = gradient_of(
-            trainable, others, metrics, *part(whole, number), training=True, optimizer_variables=optimizer
-        )
-        return loss + part_loss, [a + b for a, b in zip(gradients, more, strict=True)], others, metrics
-
-    def part(whole: Any, number: Any) -> Any:
+    def part(number: Any) -> Any:
         def rows_of(tensor: Any) -> Any:
             parts = ops.reshape(tensor, (-1, size, *tensor.shape[1:]))
             return shared_out(jax.lax.dynamic_index_in_dim(parts, number, keepdims=False))
 
         return keras.tree.map_structure(rows_of, whole)
 
-    if labels.shape[0] == size:
-        (_, (loss, _, others, metrics)), gradients = gradient_of(
-            trainable, others, metrics, *whole, training=True, optimizer_variables=optimizer
+    def loss_and_gradients(others: Any, metrics: Any, rows: Any) -> Any:
+        (_, (loss, _, others, metrics)), gradients = differentiate(
+            trainable, others, metrics, *rows, training=True, optimizer_variables=optimizer
         )
+        return loss, gradients, others, metrics
+
+    def add_part(number: Any, carried: Any) -> Any:
+        loss, gradients, others, metrics = carried
+        part_loss, more, others, metrics = loss_and_gradients(others, metrics, part(number))
+        return loss + part_loss, [a + b for a, b in zip(gradients, more, strict=True)], others, metrics
+
+    if labels.shape[0] == size:
+        loss, gradients, others, metrics = loss_and_gradients(others, metrics, whole)
     else:
         start = (jax.numpy.zeros(()), [jax.numpy.zeros_like(variable) for variable in trainable], others, metrics)
         parts = ops.sum(ops.any(ops.reshape(weights, (-1, size)) > 0, axis=1))

@@ -5,7 +5,6 @@ Importing this module imports neither Keras nor a backend.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from typing import Any, Literal
 from glueft.errors import TrainingError
 from glueft.text import counted
 from glueft.training.backend import keras_backend
+from glueft.training.machine import devices_seen
 
 # On so many rows of a batch "auto" takes one more GPU. With fewer a GPU waits for the others longer than it computes;
 # a rule of thumb, not measured.
@@ -82,13 +82,12 @@ def choose_devices(setting: Literal["auto"] | int, rows: int, *, fewer: bool = F
     """
     backend = keras_backend()
     refuse_devices(setting, backend)
+    kind, name, available = devices_seen(backend)
     if backend != "jax":
-        return _one_device(backend)
+        return Devices(kind, name, 1, available)
     import jax
 
-    all_devices, processes = jax.devices(), jax.process_count()
-    kind, available = all_devices[0].platform, len(all_devices)
-    name = None if kind == "cpu" else str(all_devices[0].device_kind)
+    processes = jax.process_count()
     local = available // processes
     if setting == "auto":
         count = processes * (1 if kind == "cpu" else max(1, min(local, rows // (ROWS_PER_DEVICE * processes))))
@@ -106,19 +105,6 @@ def choose_devices(setting: Literal["auto"] | int, rows: int, *, fewer: bool = F
             fix=f'set engine.devices to such a number, or to "auto"{more}',
         )
     return Devices(kind, name, count, available, processes, jax.process_index())
-
-
-def _one_device(backend: str) -> Devices:
-    """The first GPU that TensorFlow or PyTorch sees, or the CPU."""
-    library: Any = sys.modules[backend]
-    if backend == "tensorflow":
-        found = library.config.list_physical_devices("GPU")
-        if found:
-            details = library.config.experimental.get_device_details(found[0])
-            return Devices("gpu", str(details.get("device_name", "GPU")), 1, len(found))
-    elif library.cuda.is_available():
-        return Devices("gpu", str(library.cuda.get_device_name(0)), 1, library.cuda.device_count())
-    return Devices("cpu", None, 1, 1)
 
 
 def make_distribution(devices: Devices) -> Any:

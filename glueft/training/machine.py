@@ -118,17 +118,29 @@ def _whole(variable: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _device(backend: str) -> str | None:
-    """The device that computes: "CPU", or the model of the first GPU or TPU; None where the backend is not imported."""
-    library: Any = sys.modules.get(backend)
-    if library is None:
-        return None
+def devices_seen(backend: str) -> tuple[str, str | None, int]:
+    """Return the kind of the devices of an imported backend, the model of the first one, and their number.
+
+    The kind is "cpu", "gpu" or "tpu"; the model of a CPU is None.
+    """
+    library: Any = sys.modules[backend]
+    if backend == "jax":
+        found = library.devices()
+        kind = str(found[0].platform)
+        return kind, None if kind == "cpu" else str(found[0].device_kind), len(found)
     if backend == "tensorflow":
         graphics = library.config.list_physical_devices("GPU")
-        if not graphics:
-            return "CPU"
-        return str(library.config.experimental.get_device_details(graphics[0]).get("device_name", "GPU"))
-    if backend == "jax":
-        device = library.devices()[0]
-        return "CPU" if device.platform == "cpu" else str(device.device_kind)
-    return str(library.cuda.get_device_name(0)) if library.cuda.is_available() else "CPU"
+        if graphics:
+            details = library.config.experimental.get_device_details(graphics[0])
+            return "gpu", str(details.get("device_name", "GPU")), len(graphics)
+    elif library.cuda.is_available():
+        return "gpu", str(library.cuda.get_device_name(0)), library.cuda.device_count()
+    return "cpu", None, 1
+
+
+def _device(backend: str) -> str | None:
+    """The device that computes: "CPU", or the model of the first GPU or TPU; None where the backend is not imported."""
+    if sys.modules.get(backend) is None:
+        return None
+    _, model, _ = devices_seen(backend)
+    return model or "CPU"
