@@ -56,7 +56,7 @@ def test_devices_and_what_is_logged_of_them(torch: Path) -> None:
     told = answer()
     assert (told.version, told.devices, told.failure) == ("2.11.0+cu130", [device], None)
     assert told.messages == ("failed call to cuInit: no device", "Cannot dlopen some GPU libraries.", NO_CUDNN)
-    assert 0 < told.seconds < 30
+    assert 0 <= told.seconds < 30
 
 
 def test_without_a_gpu_it_is_the_processor(torch: Path) -> None:
