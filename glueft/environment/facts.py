@@ -21,6 +21,7 @@ from glueft.suggest import did_you_mean
 from glueft.system import nvidia
 from glueft.system.limits import cores, free_memory, memory_limit
 from glueft.system.nvidia import GPU
+from glueft.system.processor import bfloat16_instructions
 from glueft.text import quoted
 from glueft.training.engine_choice import (
     AUTO,
@@ -63,6 +64,7 @@ class Processor:
         all_cores: of the machine.
         memory: bytes that this process may use; None if unknown, as the next.
         free_memory: of these, those that nothing uses now.
+        bfloat16: the instructions by which it multiplies bfloat16, as oneDNN may use them; None if there are none.
     """
 
     model: str | None
@@ -71,6 +73,7 @@ class Processor:
     all_cores: int
     memory: int | None
     free_memory: int | None
+    bfloat16: str | None = None
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,13 @@ def gather(setting: str = AUTO, *, ask_backend: bool = True, say: Callable[[str]
             executable=sys.executable,
             system=platform.platform(),
             processor=Processor(
-                found["processor"], found["architecture"], cores(), os.cpu_count() or 1, memory_limit(), free_memory()
+                found["processor"],
+                found["architecture"],
+                cores(),
+                os.cpu_count() or 1,
+                memory_limit(),
+                free_memory(),
+                bfloat16_instructions(),
             ),
             accelerators=accelerators(),
             gpus=[*known.gpus],
@@ -254,4 +263,4 @@ def _device(answer: Answer) -> Device:
     for device in answer.devices:
         if number := re.fullmatch(r"(\d+)\.(\d+)", device["compute_capability"] or ""):
             found.append(((int(number[1]), int(number[2])), device["model"]))
-    return cuda_device(found)
+    return cuda_device(found, others=any(device["kind"] != "cpu" for device in answer.devices))

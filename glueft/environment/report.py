@@ -75,7 +75,8 @@ def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "system", facts.system
     processor = facts.processor
     of_all = f" of {processor.all_cores}" if processor.cores != processor.all_cores else ""
-    yield "processor", f"{processor.model or processor.architecture}, {processor.cores}{of_all} cores"
+    products = f"bfloat16 by {processor.bfloat16}" if processor.bfloat16 else "no products in bfloat16"
+    yield "processor", f"{processor.model or processor.architecture}, {processor.cores}{of_all} cores, {products}"
     if processor.memory is not None:
         free = "" if processor.free_memory is None else f", {size(processor.free_memory)} free"
         yield "memory", f"{size(processor.memory)}{free}"

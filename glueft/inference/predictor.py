@@ -303,7 +303,7 @@ def load_for_prediction(
     refuse_headless(checkpoint)
     with captured_stderr() if quiet else nullcontext(), gc_paused():
         import_backend()
-        precision = use_precision(settings.precision, computed)
+        precision = use_precision(settings.precision, computed, jit_compile=decision.compiled)
         model = load_model(checkpoint, tuple(labels), precision=precision.value, jit_compile=decision).model
         compile_for_prediction(model, jit_compile=decision.compiled)
     return model, describe_backend(backend, precision, jit_compile=bool(model.jit_compile))

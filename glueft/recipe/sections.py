@@ -178,8 +178,8 @@ class Engine(Options):
     )
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "auto",
-        description='Keras\'s dtype policy; "auto" is mixed_bfloat16 on an NVIDIA GPU of compute capability 8.0 or '
-        "more, else float32.",
+        description='In what the model computes; "auto" is mixed_bfloat16 on an NVIDIA GPU of compute capability 8.0 '
+        "or more, and on a CPU whose products are faster so; else float32.",
     )
     jit_compile: Literal["auto"] | bool = Field(
         "auto", description='Compile with XLA: true, false, or "auto" to let glueft decide.'

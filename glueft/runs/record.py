@@ -318,7 +318,7 @@ class Engine(Part):
 
     backend: str | None = Field(default=None, description="tensorflow, jax or torch")
     backend_reason: str | None = Field(default=None, description="why")
-    precision: str | None = Field(default=None, description="Keras's dtype policy")
+    precision: str | None = Field(default=None, description="in what the model computed")
     precision_reason: str | None = Field(default=None, description="why")
     onednn: str | None = Field(default=None, description="TensorFlow's setting of oneDNN")
     jit_compile: bool | None = Field(default=None, description="whether XLA compiled the steps")

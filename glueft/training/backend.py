@@ -17,6 +17,7 @@ from glueft.errors import TrainingError
 from glueft.system.device_memory import take_as_needed
 from glueft.training.engine_choice import (
     AUTO,
+    ONEDNN,
     Choice,
     RunEngine,
     choose_backend,
@@ -40,10 +41,6 @@ _chosen: Choice | None = None
 # Packages that Keras and TensorFlow import if they are installed, for features that glueft does not use: scikit-learn
 # estimators, image galleries, conversion from JAX to TensorFlow Lite. Together they cost seconds and 200 MiB.
 SIDE_PACKAGES = ("sklearn", "matplotlib", "jax")
-
-# TensorFlow's own switch, read once at import: "1" takes matrix products from oneDNN, "0" from Eigen. Unset, TensorFlow
-# uses oneDNN on newer Intel processors only.
-ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 # XLA's switch for its programs on GPUs, read when JAX computes first. Other programs do not look at it.
 XLA_DETERMINISM = "--xla_gpu_deterministic_ops"
@@ -117,11 +114,11 @@ def _refuse_limits() -> None:
         )
 
 
-def use_precision(setting: str, run: RunEngine | None = None) -> Choice:
-    """Choose Keras's dtype policy on this backend: by what it computes on if it is imported, else by what it should."""
+def use_precision(setting: str, run: RunEngine | None = None, *, jit_compile: bool = False) -> Choice:
+    """Choose the precision on this backend: by what it computes on if it is imported, else by what it should."""
     backend = keras_backend()
     device = device_in_use(backend) if "keras" in sys.modules else None
-    return choose_precision(setting, backend, facts_here(), run, device=device)
+    return choose_precision(setting, backend, facts_here(), run, device=device, jit_compile=jit_compile)
 
 
 def device_warnings() -> list[str]:

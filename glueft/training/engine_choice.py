@@ -14,6 +14,7 @@ from typing import Any
 
 from glueft.errors import TrainingError
 from glueft.system.nvidia import GPU, VARIABLE, visible_gpus
+from glueft.system.processor import fast_bfloat16
 from glueft.text import quoted
 from glueft.training.installed_backends import (
     PIP,
@@ -31,6 +32,10 @@ AUTO = "auto"
 OTHER_BACKENDS = ("numpy", "openvino")
 # From this compute capability on (Ampere), an NVIDIA GPU multiplies bfloat16 in its tensor cores.
 BFLOAT16_SINCE = (8, 0)
+
+# TensorFlow's own switch, read once at import: "1" takes matrix products from oneDNN, "0" from Eigen. Unset, TensorFlow
+# uses oneDNN on newer Intel processors only.
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,13 @@ class Device:
         is_cuda: whether that is an NVIDIA GPU.
         model: of the GPU; None if unknown, or without one. Of several GPUs it is the one of the least capability.
         compute_capability: its own, such as (9, 0), likewise.
+        is_other: whether it is neither that nor a CPU, such as a TPU.
     """
 
     is_cuda: bool
     model: str | None = None
     compute_capability: tuple[int, int] | None = None
+    is_other: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,8 @@ class Facts:
         installed: the backends that are installed and train, by preference.
         cuda: those of them that can use an NVIDIA GPU; not looked for where none is visible.
         gpus: the NVIDIA GPUs that this process sees.
+        bfloat16: the instructions by which the processor multiplies bfloat16 faster than float32; None without any.
+        onednn: whether TensorFlow may use oneDNN.
     """
 
     imported: str | None = None
@@ -91,6 +100,8 @@ class Facts:
     installed: tuple[str, ...] = ("tensorflow",)
     cuda: tuple[str, ...] = ()
     gpus: tuple[GPU, ...] = ()
+    bfloat16: str | None = None
+    onednn: bool = True
 
 
 def choose_backend(setting: str, facts: Facts, run: RunEngine | None = None) -> Choice:
@@ -154,9 +165,15 @@ def choose_backend(setting: str, facts: Facts, run: RunEngine | None = None) -> 
 
 
 def choose_precision(
-    setting: str, backend: str, facts: Facts, run: RunEngine | None = None, *, device: Device | None = None
+    setting: str,
+    backend: str,
+    facts: Facts,
+    run: RunEngine | None = None,
+    *,
+    device: Device | None = None,
+    jit_compile: bool = False,
 ) -> Choice:
-    """Choose Keras's dtype policy.
+    """Choose the precision of the model.
 
     Args:
         setting: of the recipe.
@@ -164,6 +181,7 @@ def choose_precision(
         facts: of the process.
         run: the run, if it is about one.
         device: what the backend computes on, once it is imported; until then it is taken to use what it can.
+        jit_compile: whether XLA compiles the steps.
     """
     if setting != AUTO:
         return Choice(setting, "the recipe says so")
@@ -171,8 +189,10 @@ def choose_precision(
         return Choice(run.precision, "the run was computed in it")
     if device is None:
         device = expected_device(backend, facts)
-    if not device.is_cuda:
+    if device.is_other:
         return Choice("float32", "no NVIDIA GPU is used")
+    if not device.is_cuda:
+        return _precision_on_cpu(backend, facts, jit_compile=jit_compile)
     gpu = device.model or "the GPU"
     if device.compute_capability is None:
         return Choice("float32", f"the compute capability of {gpu} is not known")
@@ -181,6 +201,21 @@ def choose_precision(
         since = "{}.{}".format(*BFLOAT16_SINCE)
         return Choice("float32", f"{gpu} has the compute capability {capability}, and bfloat16 is fast from {since} on")
     return Choice("mixed_bfloat16", f"{gpu} has the compute capability {capability}, and multiplies bfloat16 faster")
+
+
+def _precision_on_cpu(backend: str, facts: Facts, *, jit_compile: bool) -> Choice:
+    """bfloat16 where it has been measured to be faster."""
+    if facts.bfloat16 is None:
+        slow = "the processor has no fast bfloat16"
+    elif backend not in ("tensorflow", "jax"):
+        slow = f"on a CPU {TITLES.get(backend, backend)} computes in float32"
+    elif backend == "tensorflow" and not facts.onednn:
+        slow = f"{ONEDNN} keeps TensorFlow from multiplying bfloat16 fast"
+    elif backend == "tensorflow" and jit_compile:
+        slow = "steps that XLA compiles for TensorFlow are in float32"
+    else:
+        return Choice("mixed_bfloat16", f"the processor multiplies bfloat16 faster ({facts.bfloat16})")
+    return Choice("float32", f"no NVIDIA GPU is used, and {slow}")
 
 
 def unused_gpu(backend: str, facts: Facts, device: Device) -> str | None:
@@ -238,6 +273,8 @@ def facts_here() -> Facts:
         installed=installed,
         cuda=_with_cuda(installed, jax_platforms()) if gpus else (),
         gpus=gpus,
+        bfloat16=fast_bfloat16(),
+        onednn=os.environ.get(ONEDNN, "").lower() not in ("0", "false"),
     )
 
 
@@ -298,18 +335,19 @@ def _tensorflow_device() -> Device:
     ]
     # AMD's GPUs have no compute capability there.
     return cuda_device(
-        [(each["compute_capability"], each.get("device_name")) for each in details if each.get("compute_capability")]
+        [(each["compute_capability"], each.get("device_name")) for each in details if each.get("compute_capability")],
+        others=bool(details),
     )
 
 
 def _jax_device() -> Device:
-    found = []
-    for device in sys.modules["jax"].devices():
+    found, devices = [], sys.modules["jax"].devices()
+    for device in devices:
         # AMD's have a name there, such as "gfx90a".
         major, _, minor = str(getattr(device, "compute_capability", "")).partition(".")
         if device.platform == "gpu" and major.isdecimal() and minor.isdecimal():
             found.append(((int(major), int(minor)), str(device.device_kind)))
-    return cuda_device(found)
+    return cuda_device(found, others=any(device.platform != "cpu" for device in devices))
 
 
 def _torch_device() -> Device:
@@ -324,7 +362,12 @@ def _torch_device() -> Device:
     )
 
 
-def cuda_device(gpus: Sequence[tuple[tuple[int, int], str | None]]) -> Device:
-    """Return what a backend computes on that sees GPUs of NVIDIA, each given by compute capability and model."""
+def cuda_device(gpus: Sequence[tuple[tuple[int, int], str | None]], *, others: bool = False) -> Device:
+    """Return what a backend computes on.
+
+    Args:
+        gpus: those of NVIDIA that it sees, each by compute capability and model.
+        others: whether it sees any device but the CPU.
+    """
     capability, model = min(gpus, key=lambda gpu: gpu[0], default=(None, None))
-    return Device(bool(gpus), model, capability)
+    return Device(bool(gpus), model, capability, is_other=others and not gpus)

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glueft.training.backend import ONEDNN, XLA_DETERMINISM, keras_backend, onednn
+from glueft.system.processor import CPUINFO, ISA_LIMITS, cpu_facts
+from glueft.training.backend import XLA_DETERMINISM, keras_backend, onednn
+from glueft.training.engine_choice import ONEDNN
 
 # Instruction sets for which the libraries have kernels of their own, which sum in another order; as Linux calls them.
 INSTRUCTIONS = (
@@ -22,18 +24,12 @@ INSTRUCTIONS = (
 # Environment variables that choose other kernels or another precision within the same dtype.
 SWITCHES = {
     "tensorflow": (
-        ONEDNN, "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE",
-        "TF_XLA_FLAGS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE",
+        ONEDNN, *ISA_LIMITS, "ONEDNN_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE", "TF_XLA_FLAGS",
+        "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE",
     ),
     "jax": ("XLA_FLAGS", "JAX_DEFAULT_MATMUL_PRECISION", "JAX_ENABLE_X64", "NVIDIA_TF32_OVERRIDE"),
-    "torch": ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "NVIDIA_TF32_OVERRIDE"),
+    "torch": (*ISA_LIMITS, "NVIDIA_TF32_OVERRIDE"),
 }  # fmt: skip
-CPUINFO = Path("/proc/cpuinfo")
-# Of its lines, in lower case; ARM's after those of x86.
-DESIGN = (
-    "vendor_id", "cpu family", "model", "model name", "stepping", "flags",
-    "cpu implementer", "cpu architecture", "cpu variant", "cpu part", "features",
-)  # fmt: skip
 
 
 def describe_machine() -> dict[str, Any]:
@@ -68,22 +64,6 @@ def processor(cpuinfo: Path = CPUINFO) -> dict[str, Any]:
         "architecture": platform.machine(),
         "instructions": [name for name in INSTRUCTIONS if name in flags],
     }
-
-
-def cpu_facts(cpuinfo: Path = CPUINFO) -> dict[str, str]:
-    """Return what Linux says of the first processor and is the same for all of its design; elsewhere nothing."""
-    facts: dict[str, str] = {}
-    try:
-        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:  # One block a processor: all are alike, and a server has hundreds.
-                name, _, value = line.partition(":")
-                if not name.strip():
-                    break
-                if name.strip().lower() in DESIGN:
-                    facts[name.strip().lower()] = value.strip()
-    except OSError:  # not Linux
-        pass
-    return facts
 
 
 def threads(backend: str) -> dict[str, int]:

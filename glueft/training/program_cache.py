@@ -16,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from glueft.system.processor import cpu_facts
 from glueft.training.backend import keras_backend
-from glueft.training.machine import cpu_facts, threads
+from glueft.training.machine import threads
 
 # JAX's own variables. Whoever sets one of them has chosen for themselves.
 FOLDER, ENABLED = "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"

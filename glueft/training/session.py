@@ -81,7 +81,7 @@ class Session:
         evaluation: the batches of each split of `encoded` but "train".
         evaluated: whether the primary split is evaluated after each step, (steps,).
         backend: of Keras, which is chosen before it is imported.
-        precision: Keras's dtype policy; as it is expected to be until `load`.
+        precision: of the model; as it is expected to be until `load`.
         jit_compile: whether XLA compiles the steps, and why.
         loss: of the task.
         devices: what the model computes on; set by `load`.
@@ -115,8 +115,8 @@ class Session:
     def __post_init__(self) -> None:
         training, train = self.recipe.training, self.encoded["train"]
         self.backend = use_backend(self.recipe.engine.backend, self.run)
-        self.precision = use_precision(self.recipe.engine.precision, self.run)
         self.jit_compile = decide_jit_compile(self.recipe.engine.jit_compile)
+        self.precision = self._use_precision()
         self.loss = loss_of(self.labels)
         self.batches = TrainingBatches(
             train,
@@ -172,13 +172,16 @@ class Session:
         check()
         import_backend()
         self.warnings += device_warnings()
-        self.precision = use_precision(recipe.engine.precision, self.run)
+        self.precision = self._use_precision()
         setting, begun = recipe.engine.devices, self.run is not None
         devices = self.devices = choose_devices(setting, training.batch_size, fewer=begun)
         distribution = make_distribution(devices)
         with distributed(distribution):
             self._load(devices)
             self.model.distribution = distribution
+
+    def _use_precision(self) -> Choice:
+        return use_precision(self.recipe.engine.precision, self.run, jit_compile=self.jit_compile.compiled)
 
     def _load(self, devices: Devices) -> None:
         recipe, training = self.recipe, self.recipe.training

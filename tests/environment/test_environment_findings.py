@@ -26,7 +26,7 @@ WELL = Facts(
     python="3.12.3",
     executable="/usr/bin/python3",
     system="Linux-6.8",
-    processor=Processor("AMD EPYC", "x86_64", 16, 64, 128 * GIB, 100 * GIB),
+    processor=Processor("AMD EPYC", "x86_64", 16, 64, 128 * GIB, 100 * GIB, "AVX512-BF16"),
     accelerators={"NVIDIA GPU": 1},
     gpus=[H100],
     installed_gpus=[H100],
@@ -310,7 +310,7 @@ def test_the_report() -> None:
         "machine",
         "  glueft          1.0, Python 3.12.3 (/usr/bin/python3)",
         "  system          Linux-6.8",
-        "  processor       AMD EPYC, 16 of 64 cores",
+        "  processor       AMD EPYC, 16 of 64 cores, bfloat16 by AVX512-BF16",
         "  memory          128.0 GiB, 100.0 GiB free",
         "  GPU 0           NVIDIA H100 80GB HBM3, 80.0 GiB (79.0 GiB free), compute",
         "                  capability 9.0",
@@ -339,6 +339,7 @@ def test_the_report() -> None:
     assert all(len(line) <= COLUMNS for line in lines if "/opt/b" not in line)
     assert report_lines(WELL, [])[-1] == "Nothing wrong was found."
     told = as_json(changed, wrong)
+    assert told["processor"]["bfloat16"] == "AVX512-BF16"
     assert told["gpus"][0]["compute_capability"] == "9.0" and told["gpus"][1]["compute_capability"] is None
     assert [problem["name"] for problem in told["problems"]] == ["one", "two"]
     odd = replace(WELL, keras_file=KerasFile("/k/keras.json", {"epsilon": float("nan")}))

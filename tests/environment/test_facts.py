@@ -153,10 +153,10 @@ def test_a_backend_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("devices", "device"),
     [
-        ([(None, None)], Device(is_cuda=False)),
+        ([], Device(is_cuda=False)),
         ([("Tesla T4", "7.5")], Device(True, "Tesla T4", (7, 5))),
         ([("NVIDIA B200", "10.0"), ("NVIDIA L4", "8.9")], Device(True, "NVIDIA L4", (8, 9))),
-        ([("AMD Instinct MI300X", "gfx942")], Device(is_cuda=False)),
+        ([("AMD Instinct MI300X", "gfx942")], Device(is_cuda=False, is_other=True)),
     ],
 )
 def test_what_a_backend_computes_on_decides_the_precision(

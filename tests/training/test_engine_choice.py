@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +32,7 @@ H100 = GPU("GPU-1", 80 * 2**30, "NVIDIA H100", (9, 0))
 T4 = GPU("GPU-2", 16 * 2**30, "Tesla T4", (7, 5))
 UNKNOWN = GPU("0", None)
 FACTS = Facts(installed=ALL)
+FAST = Facts(installed=ALL, bfloat16="AMX")
 ON_GPU = Facts(installed=ALL, cuda=ALL, gpus=(H100,))
 
 
@@ -104,6 +106,16 @@ def test_without_any_backend() -> None:
         # Once the backend is imported, what it computes on counts.
         ("jax", ON_GPU, Device(is_cuda=False), "float32", "no NVIDIA GPU is used"),
         ("jax", Facts(gpus=(UNKNOWN,)), Device(True, "A100", (8, 0)), "mixed_bfloat16", "A100"),
+        # On a CPU, where it is faster.
+        ("tensorflow", FAST, None, "mixed_bfloat16", "the processor multiplies bfloat16 faster (AMX)"),
+        ("jax", FAST, Device(is_cuda=False), "mixed_bfloat16", "(AMX)"),
+        ("jax", replace(ON_GPU, bfloat16="AMX"), Device(is_cuda=False), "mixed_bfloat16", "(AMX)"),
+        ("tensorflow", FACTS, Device(is_cuda=False), "float32", "used, and the processor has no fast bfloat16"),
+        ("torch", FAST, None, "float32", "no NVIDIA GPU is used, and on a CPU PyTorch computes in float32"),
+        ("tensorflow", replace(FAST, onednn=False), None, "float32", "TF_ENABLE_ONEDNN_OPTS keeps TensorFlow from"),
+        ("jax", replace(FAST, onednn=False), None, "mixed_bfloat16", "(AMX)"),
+        ("jax", FAST, Device(is_cuda=False, is_other=True), "float32", "no NVIDIA GPU is used"),
+        ("jax", replace(FAST, cuda=ALL, gpus=(T4,)), None, "float32", "Tesla T4 has the compute capability 7.5"),
     ],
 )
 def test_what_precision_comes_to(
@@ -113,6 +125,14 @@ def test_what_precision_comes_to(
     assert choice.value == precision and reason in choice.reason
     before = choose_precision("auto", backend, facts, RunEngine("jax", "mixed_float16"), device=device)
     assert before == Choice("mixed_float16", "the run was computed in it")
+
+
+def test_steps_that_xla_compiles_for_tensorflow_are_in_float32() -> None:
+    choice = choose_precision("auto", "tensorflow", FAST, jit_compile=True)
+    assert choice.value == "float32" and "steps that XLA compiles for TensorFlow are in float32" in choice.reason
+    assert choose_precision("auto", "jax", FAST, jit_compile=True).value == "mixed_bfloat16"
+    assert choose_precision("auto", "tensorflow", ON_GPU, jit_compile=True).value == "mixed_bfloat16"
+    assert choose_precision("mixed_bfloat16", "tensorflow", FAST, jit_compile=True).value == "mixed_bfloat16"
 
 
 def test_a_gpu_that_is_left_alone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,13 +231,16 @@ def test_the_facts_of_a_process(packages: Path, monkeypatch: pytest.MonkeyPatch)
         return [] if environment.get("CUDA_VISIBLE_DEVICES") == "-1" else [H100]
 
     monkeypatch.setattr(engine_choice, "visible_gpus", gpus)
+    monkeypatch.setattr(engine_choice, "fast_bfloat16", lambda: "AMX")
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     facts = engine_choice.facts_here()
-    assert facts == engine_choice.facts_here() == Facts(installed=("jax",), cuda=("jax",), gpus=(H100,))
+    assert facts == engine_choice.facts_here() == Facts(installed=("jax",), cuda=("jax",), gpus=(H100,), bfloat16="AMX")
     assert choose_backend("auto", facts).value == "jax"
     assert expected_device("jax", facts) == Device(True, "NVIDIA H100", (9, 0))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert engine_choice.facts_here() == Facts(installed=("jax",))
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert engine_choice.facts_here() == Facts(installed=("jax",), bfloat16="AMX", onednn=False)
     assert asked == [None, "-1"]
     (packages / "keras.json").write_text(json.dumps({"backend": "torch"}))
     monkeypatch.setenv("KERAS_BACKEND", "")
@@ -230,7 +253,7 @@ def test_the_facts_of_a_process(packages: Path, monkeypatch: pytest.MonkeyPatch)
     [
         ([("cpu", "cpu", None)], Device(is_cuda=False)),
         ([("gpu", "NVIDIA H100", "9.0"), ("gpu", "Tesla T4", "7.5")], Device(True, "Tesla T4", (7, 5))),
-        ([("gpu", "AMD Instinct", "gfx942")], Device(is_cuda=False)),
+        ([("gpu", "AMD Instinct", "gfx942")], Device(is_cuda=False, is_other=True)),
     ],
 )
 def test_what_jax_computes_on(
