@@ -14,6 +14,7 @@ from glueft.cli.options import (
     DataDir,
     Overrides,
     PluginFiles,
+    Precision,
     Trust,
     Verbose,
     print_json,
@@ -62,6 +63,7 @@ def evaluate(
     ] = None,
     overrides: Overrides = None,
     backend: Backend = None,
+    precision: Precision = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
     as_json: AsJson = False,
@@ -82,6 +84,7 @@ def evaluate(
     warn_of_failures()
     progress = make_progress(sys.stdout)
     changes = with_backend(overrides, backend)
+    changes += [] if precision is None else [f"engine.precision={precision}"]
     if run is not None:
         result = evaluate_run(
             Run.open(run),

@@ -79,6 +79,24 @@ Backend = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="tensorflow, jax, torch or auto; short for --set engine.backend=NAME."),
 ]
+
+
+def _known_precision(name: str | None) -> str | None:
+    from glueft.training.engine_choice import refuse_unknown_precision
+
+    if name is not None:
+        refuse_unknown_precision(name)
+    return name
+
+
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Compute in float32, mixed_bfloat16 or mixed_float16; by default as the run did.",
+        callback=_known_precision,
+    ),
+]
 DataDir = Annotated[
     str | None,
     typer.Option(metavar="DIR", help="Read the rows from a folder in GLUE's own TSV layout (DIR/MRPC/train.tsv)."),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glueft.cli.options import AsJson, PluginFiles, Trust, Verbose
+from glueft.cli.options import AsJson, PluginFiles, Precision, Trust, Verbose
 
 if TYPE_CHECKING:
     from glueft.inference.opening import OpenedModel
@@ -73,6 +73,7 @@ def predict(
         int | None,
         typer.Option(min=1, metavar="ROWS", help="Rows at once; by default as in the run's own evaluation, or 64."),
     ] = None,
+    precision: Precision = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
     as_json: AsJson = False,
@@ -103,7 +104,9 @@ def predict(
         hush_libraries()
     progress = PredictionProgress()
     columns = {"text": text, "text_pair": text_pair, "delimiter": delimiter, "quotes": quotes}
-    opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, batch_size=batch_size, **columns)
+    opened = OpenedModel(
+        run, progress, plugins=plugins or [], trust=trust, batch_size=batch_size, precision=precision, **columns
+    )
     if interactive:
         choice, model = opened.choice(None), opened.model()
         progress.say(HELP)
@@ -136,8 +139,8 @@ def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int 
         with opened.progress.counting("predicting", count):
             summary = predict_rows(source, model, target, opened.progress, rows_in_all=count)
         if as_json:
-            print_object(summary_record(summary, target, source), held)
-    tell(opened.progress, summary, target)
+            print_object(summary_record(summary, target, source, model.precision), held)
+    tell(opened.progress, summary, target, model.precision)
 
 
 def _kind(read: Path | None) -> str:

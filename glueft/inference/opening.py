@@ -28,6 +28,7 @@ class OpenedModel:
     Args:
         run: the folder; plugins, trust: of `Run.open`.
         batch_size: rows a step; None for as many as in the run's own evaluation.
+        precision: of `load_saved_model`.
         columns: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
 
     Raises:
@@ -43,11 +44,12 @@ class OpenedModel:
         plugins: Sequence[str] = (),
         trust: bool = False,
         batch_size: int | None = None,
+        precision: str | None = None,
         **columns: Any,
     ) -> None:
         self.path, self.progress = run, progress
         self.columns = columns | {"delimiter": _delimiter(columns["delimiter"])}
-        self.plugins, self.batch_size, self.run = plugins, batch_size, None
+        self.plugins, self.batch_size, self.precision, self.run = plugins, batch_size, precision, None
         if find_run_folder(run) is not None or not (run / "config.json").is_file():
             self.run = Run.open(run, plugins=plugins, trust=trust)
 
@@ -78,7 +80,10 @@ class OpenedModel:
 
     def model(self) -> SavedModel:
         with self.progress.phase("model"):
-            saved = load_saved_model(self.path, plugins=self.plugins) if self.run is None else load_run_model(self.run)
+            if self.run is None:
+                saved = load_saved_model(self.path, plugins=self.plugins, precision=self.precision)
+            else:
+                saved = load_run_model(self.run, precision=self.precision)
         saved.evaluation_batch_size = self.batch_size or saved.evaluation_batch_size
         return saved
 

@@ -57,6 +57,11 @@ class SavedModel(TextModel):
     checkpoint: Checkpoint
     engine: dict[str, Any]
 
+    @property
+    def precision(self) -> str:
+        """What the model computes in, as `engine.precision` of a recipe."""
+        return str(self.engine["precision"])
+
     def encode(self, rows: Rows) -> Encoded:
         """Return the tokens of rows.
 
@@ -118,7 +123,12 @@ class SavedModel(TextModel):
 
 
 def load_saved_model(
-    path: str | os.PathLike[str], *, plugins: Sequence[str] = (), trust: bool = False, backend: str = AUTO
+    path: str | os.PathLike[str],
+    *,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
+    backend: str = AUTO,
+    precision: str | None = None,
 ) -> SavedModel:
     """Load a classifier for prediction. Imports Keras and its backend.
 
@@ -127,17 +137,19 @@ def load_saved_model(
             which comes without a task.
         plugins, trust: of `Run.open`.
         backend: of Keras, as `engine.backend` of a recipe.
+        precision: as `engine.precision` of a recipe; None for that of the run, and float32 for another checkpoint.
 
     Raises:
+        TrainingError: there is no such precision, or the backend cannot be used.
         RunFolderError: the run folder is not whole, or its model is that of another task.
         CheckpointError: the model folder cannot be read, or holds no classifier.
         RecipeError: what the run's recipe says of its model cannot be used.
     """
     path = Path(path)
     if find_run_folder(path) is None and (path / "config.json").is_file():
-        saved = load_classification_checkpoint(str(path), plugins=plugins, backend=backend)
+        saved = load_classification_checkpoint(str(path), plugins=plugins, backend=backend, precision=precision)
         return _cut_as_published(saved, path) if is_published(path) else saved
-    return load_run_model(Run.open(path, plugins=plugins, trust=trust), backend=backend)
+    return load_run_model(Run.open(path, plugins=plugins, trust=trust), backend=backend, precision=precision)
 
 
 def _cut_as_published(saved: SavedModel, folder: Path) -> SavedModel:
@@ -149,7 +161,7 @@ def _cut_as_published(saved: SavedModel, folder: Path) -> SavedModel:
     return replace(saved, max_length=min(longest, saved.max_length))
 
 
-def load_run_model(run: Run, *, quiet: bool = True, backend: str = AUTO) -> SavedModel:
+def load_run_model(run: Run, *, quiet: bool = True, backend: str = AUTO, precision: str | None = None) -> SavedModel:
     """Load the model that a run has saved; `quiet` suppresses what libraries print. See `load_saved_model`.
 
     It is the same on every backend: that of the recipe need not be installed.
@@ -157,7 +169,8 @@ def load_run_model(run: Run, *, quiet: bool = True, backend: str = AUTO) -> Save
     from glueft.encoder.checkpoint import check_max_length, load_tokenizer
 
     sections = run.sections
-    sections = replace(sections, engine=sections.engine.model_copy(update={"backend": backend}))
+    asked = {"backend": backend} | ({} if precision is None else {"precision": precision})
+    sections = replace(sections, engine=sections.engine.model_copy(update=asked))
     check_model_folder(run)
     checkpoint = find_run_checkpoint(run)
     check_max_length(sections.data.max_length, checkpoint)
@@ -217,7 +230,12 @@ def find_run_checkpoint(run: Run) -> Checkpoint:
 
 
 def load_classification_checkpoint(
-    name: str, revision: str | None = None, *, plugins: Sequence[str] = (), backend: str = AUTO
+    name: str,
+    revision: str | None = None,
+    *,
+    plugins: Sequence[str] = (),
+    backend: str = AUTO,
+    precision: str | None = None,
 ) -> SavedModel:
     """Load a checkpoint that is no run's, with the labels of its config.json.
 
@@ -225,7 +243,7 @@ def load_classification_checkpoint(
         name: a folder, `package:module/path`, or a hub name.
         revision: a branch, tag or commit of a hub repository.
         plugins: plugin files that the user has named; one may bring the encoder's family.
-        backend: of Keras, as `engine.backend` of a recipe.
+        backend, precision: as in `load_saved_model`.
 
     Raises:
         CheckpointError: it cannot be found or read, or is no classifier of one label a row.
@@ -237,7 +255,7 @@ def load_classification_checkpoint(
     labels = head_labels(checkpoint)
     tokenizer = load_tokenizer(checkpoint)
     # Without a recipe in float32, which is as exact as the checkpoint.
-    settings = Engine.model_validate({"backend": backend, "precision": "float32"})
+    settings = Engine.model_validate({}).model_copy(update={"backend": backend, "precision": precision or "float32"})
     classifier, engine = load_for_prediction(checkpoint, labels, settings)
     return SavedModel(
         classifier=classifier,

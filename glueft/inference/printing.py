@@ -12,11 +12,11 @@ from glueft.tables.problems import shown
 from glueft.text import counted, json_printable, json_text, number_text, say
 
 if TYPE_CHECKING:
+    from glueft.inference.predictor import SavedModel
     from glueft.inference.progress import PredictionProgress
     from glueft.inference.rows import RowSource
     from glueft.inference.stream import Summary, Target
     from glueft.runs.answers import Answers
-    from glueft.training.text_model import TextModel
 
 LABELS_SHOWN = 10
 
@@ -61,7 +61,7 @@ def print_object(record: dict[str, Any], held: IO[bytes] | None) -> None:
             out.flush()
 
 
-def summary_record(summary: Summary, target: Target, source: RowSource) -> dict[str, Any]:
+def summary_record(summary: Summary, target: Target, source: RowSource, precision: str) -> dict[str, Any]:
     """Return what `--json` says of a file or stream."""
     return {
         "input": source.name,
@@ -71,13 +71,14 @@ def summary_record(summary: Summary, target: Target, source: RowSource) -> dict[
         "skipped": summary.skipped,
         "skipped_file": str(target.skipped) if summary.skipped else None,
         "truncated": summary.truncated,
+        "precision": precision,
         "warnings": list(source.warnings),
         "seconds": round(summary.seconds, 3),
         "rows_per_second": round(summary.rows / max(summary.seconds, 1e-9), 3),
     }
 
 
-def print_texts(model: TextModel, source: RowSource, *, as_json: bool) -> None:
+def print_texts(model: SavedModel, source: RowSource, *, as_json: bool) -> None:
     """Print the answer to each text."""
     found: list[dict[str, Any]] = []
     labels = model.labels
@@ -100,14 +101,15 @@ def print_texts(model: TextModel, source: RowSource, *, as_json: bool) -> None:
     if as_json:
         with for_the_result():
             # As they were given, an address with a password included: the texts are the user's own.
-            sys.stdout.write(json_printable(json.dumps({"predictions": found}, ensure_ascii=False)) + "\n")
+            record = {"precision": model.precision, "predictions": found}
+            sys.stdout.write(json_printable(json.dumps(record, ensure_ascii=False)) + "\n")
 
 
-def tell(progress: PredictionProgress, summary: Summary, target: Target) -> None:
+def tell(progress: PredictionProgress, summary: Summary, target: Target, precision: str) -> None:
     """Say in the end what was done, and what may surprise."""
     rate = summary.rows / max(summary.seconds, 1e-9)
     where = "" if target.path is None else f" to {target.path}"
-    progress.say(f"{counted(summary.rows, 'row')}{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")
+    progress.say(f"{counted(summary.rows, 'row')}{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s), {precision}")
     if not {"label", "score"} & set(summary.names):
         progress.say(f"the input has columns of the same names: the prediction is in {', '.join(summary.names)}")
     if summary.skipped:

@@ -53,6 +53,7 @@ def _facts(result: dict[str, Any]) -> Table:
         add_published(table, [*map(Published.model_validate, result["published"])], result["metric_labels"])
     seconds = result["seconds"]
     table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in ("setup", "evaluate", "total")))
+    table.add_row("precision", result["engine"]["precision"])
     table.add_row("model", result["run_dir"] or result["checkpoint"]["name"])
     return table
 

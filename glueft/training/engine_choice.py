@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from glueft.errors import TrainingError
+from glueft.suggest import did_you_mean
 from glueft.system.nvidia import GPU, VARIABLE, visible_gpus
 from glueft.system.processor import fast_bfloat16
 from glueft.text import quoted
@@ -28,6 +29,7 @@ from glueft.training.installed_backends import (
 from glueft.training.keras_file import read_keras_file
 
 AUTO = "auto"
+PRECISIONS = (AUTO, "float32", "mixed_bfloat16", "mixed_float16")
 # Further ones of Keras, which do not train.
 OTHER_BACKENDS = ("numpy", "openvino")
 # From this compute capability on (Ampere), an NVIDIA GPU multiplies bfloat16 in its tensor cores.
@@ -182,8 +184,12 @@ def choose_precision(
         run: the run, if it is about one.
         device: what the backend computes on, once it is imported; until then it is taken to use what it can.
         jit_compile: whether XLA compiles the steps.
+
+    Raises:
+        TrainingError: there is no such precision.
     """
     if setting != AUTO:
+        refuse_unknown_precision(setting)
         return Choice(setting, "the recipe says so")
     if run is not None and run.precision is not None:
         return Choice(run.precision, "the run was computed in it")
@@ -201,6 +207,17 @@ def choose_precision(
         since = "{}.{}".format(*BFLOAT16_SINCE)
         return Choice("float32", f"{gpu} has the compute capability {capability}, and bfloat16 is fast from {since} on")
     return Choice("mixed_bfloat16", f"{gpu} has the compute capability {capability}, and multiplies bfloat16 faster")
+
+
+def refuse_unknown_precision(name: str) -> None:
+    """Raise TrainingError unless this is a precision, or "auto"."""
+    if name not in PRECISIONS:
+        raise TrainingError(
+            f"no precision is called {quoted(name)}",
+            expected=f"one of {', '.join(PRECISIONS)}",
+            received=quoted(name),
+            fix=did_you_mean(name, PRECISIONS).strip() or 'name one of these, or leave it to "auto"',
+        )
 
 
 def _precision_on_cpu(backend: str, facts: Facts, *, jit_compile: bool) -> Choice:

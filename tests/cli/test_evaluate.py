@@ -29,7 +29,7 @@ def test_the_result_as_one_json_object(finished_run: Path, capsys: Captured) -> 
 def test_the_result_as_tables(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
     assert command_line(["evaluate", str(finished_run / "model")]) == 0
     told = capsys.readouterr()
-    assert told.err == ""
+    assert told.err == "" and "precision  float32" in told.out
     assert "equal to the run's own numbers to the last digit, and so are the predictions of all 153 rows" in told.out
     assert " validation  accuracy  " in told.out and "the same as the run's" in told.out
     dev = Path("plugins/glueft_tasks/samples/MRPC/dev.tsv")
@@ -41,11 +41,24 @@ def test_the_result_as_tables(finished_run: Path, tmp_path: Path, capsys: Captur
     assert "validation rows: the run had 153 (SHA-256 " in told.out
 
 
+def test_another_precision_is_told_and_no_fault(finished_run: Path, capsys: Captured) -> None:
+    assert command_line(["evaluate", str(finished_run), "--precision", "mixed_bfloat16", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["engine"]["precision"] == "mixed_bfloat16"
+    comparison = result["comparison"]
+    assert comparison["equal"] is False
+    assert comparison["differences"] == ["engine precision: the run had float32, now mixed_bfloat16"]
+    assert comparison["summary"].endswith("the differences below may be why")
+    assert 0 < comparison["splits"]["validation"]["furthest_apart"] < 1e-2
+    assert command_line(["evaluate", str(finished_run), "--precision", "mixed"]) == 2
+    assert 'no precision is called "mixed"' in capsys.readouterr().err
+
+
 def test_a_checkpoint_on_the_command_line(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
     folder = shutil.copytree(finished_run / "model", tmp_path / "classifier")
     assert command_line(["evaluate", "--task", "mrpc", "--checkpoint", str(folder), "--sample"]) == 0
     told = capsys.readouterr()
-    assert f"model    {folder}" in told.out and "the run's own" not in told.out
+    assert f"model      {folder}" in told.out and "the run's own" not in told.out
     assert command_line(["evaluate", "--task", "mnli", "--checkpoint", str(folder), "--sample"]) == 2
     told = capsys.readouterr()
     assert 'its classification head does not fit the task "mnli"' in told.err

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,25 @@ def test_json(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
     assert {"input", "skipped", "truncated", "seconds", "rows_per_second"} <= set(record)
 
 
+def test_another_precision(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
+    source, folder = tmp_path / "in.csv", shutil.copytree(finished_run / "model", tmp_path / "alone")
+    source.write_text("sentence1,sentence2\na,b\n")
+    out, _ = predict(capsys, finished_run, "a", "b", "--json", "--precision", "mixed_bfloat16")
+    answer = json.loads(out)
+    assert answer["precision"] == "mixed_bfloat16"
+    out, err = predict(capsys, finished_run, "--input", source, "--json")
+    own = json.loads(out)
+    assert own["precision"] == "float32" and " rows/s), float32\n" in err
+    apart = own["predictions"][0]["probability_equivalent"] - answer["predictions"][0]["probabilities"]["equivalent"]
+    assert 0 < abs(apart) < 1e-2
+    options = ("--text", "sentence1", "--text-pair", "sentence2", "--precision", "mixed_bfloat16")
+    out, err = predict(capsys, folder, "--input", source, "--json", *options)
+    assert json.loads(out)["precision"] == "mixed_bfloat16" and " rows/s), mixed_bfloat16\n" in err
+    assert json.loads(out)["predictions"][0]["label"] == own["predictions"][0]["label"]
+    _, err = predict(capsys, finished_run, "a", "b", "--precision", "float16", code=2)
+    assert 'no precision is called "float16"' in err and 'did you mean "mixed_float16"?' in err
+
+
 def test_bad_rows(finished_run: Path, tmp_path: Path, capsys: Captured) -> None:
     source, output = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_bytes(b"sentence1,sentence2\na,b\n ,c\nd\n=1+1,\xff\nlast,one\n")
@@ -245,9 +265,9 @@ def test_a_file_that_changes_meanwhile(
     source.write_text("sentence1,sentence2\na,b\nc,d\n")
     load = opening.load_run_model
 
-    def slow(run: Run) -> Any:
+    def slow(run: Run, **options: Any) -> Any:
         source.write_text("sentence1,sentence2\na,b\n")
-        return load(run)
+        return load(run, **options)
 
     monkeypatch.setattr(opening, "load_run_model", slow)
     _, err = predict(capsys, finished_run, "--input", source, "--output", tmp_path / "out.csv", code=2)

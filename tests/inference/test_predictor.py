@@ -11,7 +11,7 @@ import pytest
 
 from glueft.data.rows import load_rows
 from glueft.data.sources import make_source
-from glueft.errors import CheckpointError, RunFolderError
+from glueft.errors import CheckpointError, RunFolderError, TrainingError
 from glueft.inference.predictor import load_saved_model
 from glueft.metrics import softmax
 from glueft.runs.run import Run
@@ -37,6 +37,25 @@ def test_the_model_folder_alone_is_a_checkpoint_without_a_task(finished_run: Pat
     assert (alone.run, alone.task, alone.pair) == (None, None, None)
     assert alone.labels == ("not_equivalent", "equivalent")
     assert alone.max_length == 128
+
+
+def test_another_precision_on_request(finished_run: Path, tmp_path: Path) -> None:
+    """Logits a little apart, and the same labels but for rows whose two labels are as likely."""
+    own, other = load_saved_model(finished_run), load_saved_model(finished_run, precision="mixed_bfloat16")
+    assert (own.precision, other.precision) == ("float32", "mixed_bfloat16")
+    assert own.task is not None and own.run is not None
+    rows = load_rows(own.task, make_source(own.run.parts.data, own.task))["validation"]
+    logits, apart = own.logits(rows), other.logits(rows)
+    assert 0 < np.abs(apart - logits).max() < 1e-2
+    changed = apart.argmax(axis=1) != logits.argmax(axis=1)
+    assert np.abs(logits[changed, 0] - logits[changed, 1]).max(initial=0) < 2e-2 and changed.mean() < 0.05
+    alone = shutil.copytree(finished_run / "model", tmp_path / "alone")
+    assert load_saved_model(alone).precision == "float32"
+    assert load_saved_model(alone, precision="mixed_bfloat16").precision == "mixed_bfloat16"
+    for path in (finished_run, alone):
+        with pytest.raises(TrainingError, match='no precision is called "bfloat16"') as caught:
+            load_saved_model(path, precision="bfloat16")
+        assert "mixed_bfloat16" in caught.value.fix and "mixed_float16" in caught.value.expected
 
 
 def test_a_regression_has_no_labels(finished_regression_run: Path, tmp_path: Path) -> None:
