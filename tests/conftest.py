@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from glueft.system.processor import cpu_facts
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -22,9 +24,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 _state = tempfile.TemporaryDirectory(prefix="glueft-tests-")
 os.environ["XDG_STATE_HOME"] = _state.name
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# What `precision = "auto"` comes to depends on the processor. Without bfloat16 in oneDNN it is float32 on all of them,
-# here and in the processes that tests begin; results in float32 stay the same to the last bit.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+# What `precision = "auto"` comes to depends on the processor. Without AMX, and on AMD's without bfloat16, it is
+# float32, here and in the processes that tests begin; results in float32 stay the same to the last bit. What multiplies
+# float16 stays: TensorFlow does not look at the variable, asks oneDNN for float16, and crashes.
+HAS_FLOAT16 = "avx512_fp16" in cpu_facts().get("flags", "").split()
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16" if HAS_FLOAT16 else "AVX512_CORE")
 # All processes of the tests share the programs that JAX compiles.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "xla"))
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
