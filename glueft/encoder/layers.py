@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from glueft.encoder.dense import Dense
 from glueft.encoder.dropout import ByteDropout
 from glueft.encoder.fused_ops import use_fused_ops
 
@@ -17,9 +18,9 @@ from glueft.encoder.fused_ops import use_fused_ops
 MASKED = -3e4
 
 
-def dense_layer(units: int, name: str, **options: Any) -> keras.layers.Dense:
+def dense_layer(units: int, name: str, **options: Any) -> Dense:
     """A dense layer of zeros: every weight is set when a checkpoint is loaded, and drawing numbers costs time."""
-    return keras.layers.Dense(units, kernel_initializer="zeros", name=name, **options)
+    return Dense(units, kernel_initializer="zeros", name=name, **options)
 
 
 class Dropouts:

@@ -1,4 +1,4 @@
-"""GELU and layer normalisation for TensorFlow without XLA, with their own gradients.
+"""Products in bfloat16, GELU and layer normalisation for TensorFlow without XLA, with their own gradients.
 
 TensorFlow differentiates operation by operation, each a pass over memory; these gradients need about half the passes.
 """
@@ -64,3 +64,24 @@ def layer_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
         return tf.reshape(normalised * gamma + beta, shape), gradient
 
     return function(x, gamma, beta)
+
+
+def bfloat16_product(x: Any, kernel: Any) -> Any:
+    """The product of x (rows, inputs) and kernel (inputs, units), float32, of which both are rounded to bfloat16.
+
+    TensorFlow sums in float32 and hands over bfloat16, in the gradients too.
+    """
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def function(x: Any, kernel: Any) -> Any:
+        rounded, rounded_kernel = tf.cast(x, tf.bfloat16), tf.cast(kernel, tf.bfloat16)
+
+        def gradient(upstream: Any) -> Any:
+            upstream = tf.cast(upstream, tf.bfloat16)
+            inputs = tf.matmul(upstream, rounded_kernel, transpose_b=True)
+            return tf.cast(inputs, x.dtype), tf.cast(tf.matmul(rounded, upstream, transpose_a=True), kernel.dtype)
+
+        return tf.cast(tf.matmul(rounded, rounded_kernel), x.dtype), gradient
+
+    # A variable would be watched beside the custom gradient.
+    return function(x, tf.convert_to_tensor(kernel))

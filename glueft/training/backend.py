@@ -9,7 +9,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -267,15 +267,30 @@ def seed_backend(seed: int, *, jit_compile: bool) -> None:
 
 @contextmanager
 def dtype_policy(precision: str) -> Iterator[None]:
-    """Build layers under a Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16"."""
+    """Build layers in a precision: "float32", "mixed_bfloat16" or "mixed_float16".
+
+    It is a dtype policy of Keras. But on a CPU, mixed_bfloat16 is that of float32, with matrix products in bfloat16.
+    """
     import keras
 
+    from glueft.encoder.dense import products_in_bfloat16
+
+    products = precision == "mixed_bfloat16" and _on_cpu(keras.backend.backend())
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy("float32" if products else precision)
     try:
-        yield
+        with products_in_bfloat16() if products else nullcontext():
+            yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _on_cpu(backend: str) -> bool:
+    """Whether TensorFlow or JAX, imported, computes on the processor."""
+    library: Any = sys.modules.get(backend)
+    if backend == "tensorflow":
+        return not library.config.list_physical_devices("GPU")
+    return backend == "jax" and bool(library.default_backend() == "cpu")
 
 
 def describe_backend(backend: Choice, precision: Choice, *, jit_compile: bool) -> dict[str, Any]:
