@@ -43,20 +43,12 @@ class Dense(keras.layers.Dense):  # type: ignore[misc]
         """Map inputs (..., size) to (..., units)."""
         if not self.in_bfloat16:
             return super().call(inputs, training)
-        outputs = self._product(inputs)
-        if self.bias is not None:
-            outputs = outputs + self.bias
-        return outputs if self.activation is None else self.activation(outputs)
-
-    def _product(self, inputs: Any) -> Any:
-        kernel = ops.convert_to_tensor(self.kernel)
-        rows = ops.reshape(inputs, (-1, kernel.shape[0])) if len(inputs.shape) > 2 else inputs
+        rows = ops.reshape(inputs, (-1, self.kernel.shape[0])) if len(inputs.shape) > 2 else inputs
         if keras.backend.backend() == "jax":
-            from glueft.encoder.jax_ops import bfloat16_product
-
-            product = bfloat16_product(rows, kernel)
+            from glueft.encoder.jax_ops import bfloat16_dense
         else:
-            from glueft.encoder.tensorflow_ops import bfloat16_product
-
-            product = bfloat16_product(rows, kernel)
-        return ops.reshape(product, (*ops.shape(inputs)[:-1], self.units)) if len(inputs.shape) > 2 else product
+            from glueft.encoder.tensorflow_ops import bfloat16_dense
+        outputs = bfloat16_dense(rows, self.kernel, self.bias)
+        if len(inputs.shape) > 2:
+            outputs = ops.reshape(outputs, (*ops.shape(inputs)[:-1], self.units))
+        return outputs if self.activation is None else self.activation(outputs)

@@ -39,9 +39,17 @@ def _gradient(x: Any, upstream: Any) -> tuple[Any]:
 gelu.defvjp(_gelu, _gradient)
 
 
+def bfloat16_dense(x: Any, kernel: Any, bias: Any) -> Any:
+    """The product of x (rows, inputs) and kernel (inputs, units) plus a bias (units,) or None, all float32.
+
+    For the products their operands are rounded to bfloat16; sums and results are float32.
+    """
+    product = _bfloat16_product(x, jnp.asarray(kernel))
+    return product if bias is None else product + jnp.asarray(bias)
+
+
 @jax.custom_vjp  # type: ignore[untyped-decorator]
-def bfloat16_product(x: Any, kernel: Any) -> Any:
-    """The product of x (rows, inputs) and kernel (inputs, units), float32, of which both are rounded to bfloat16."""
+def _bfloat16_product(x: Any, kernel: Any) -> Any:
     return _product(x, kernel)[0]
 
 
@@ -72,4 +80,4 @@ def _transposed(x: Any) -> Any:
     return x.reshape(parts, rows // parts, columns).transpose(2, 0, 1).reshape(columns, rows)
 
 
-bfloat16_product.defvjp(_product, _product_gradient)
+_bfloat16_product.defvjp(_product, _product_gradient)

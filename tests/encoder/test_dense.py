@@ -26,64 +26,68 @@ def rounded(x: Any) -> Any:
 @pytest.mark.parametrize(("rows", "size", "units"), SHAPES)
 def test_product_and_gradients_are_those_of_rounded_operands(rows: int, size: int, units: int) -> None:
     random = np.random.default_rng(0)
-    x, kernel, upstream = (
-        random.normal(size=shape).astype(np.float32) for shape in ((rows, size), (size, units), (rows, units))
-    )
-    exact = [
-        rounded(x) @ rounded(kernel),
-        rounded(upstream) @ rounded(kernel).T,
-        rounded(x).T @ rounded(upstream),
-    ]
+    shapes = ((rows, size), (size, units), (units,), (rows, units))
+    x, kernel, bias, upstream = (random.normal(size=shape).astype(np.float32) for shape in shapes)
+    exact = reference(x, kernel, bias, upstream)
     if keras.backend.backend() == "jax":
-        computed = jax_product(x, kernel, upstream)
-        tolerance = 1e-6
+        computed = jax_dense(x, kernel, bias, upstream)
+        tolerance = 1e-5
     else:
-        computed = tensorflow_product(x, kernel, upstream)
+        computed = tensorflow_dense(x, kernel, bias, upstream)
         tolerance = 2**-8  # the result is rounded as well
     for ours, theirs in zip(computed, exact, strict=True):
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * np.abs(theirs).max() / 4)
 
 
-def tensorflow_product(x: Any, kernel: Any, upstream: Any) -> list[Any]:
+def reference(x: Any, kernel: Any, bias: Any, upstream: Any) -> list[Any]:
+    """Value, and gradients of inputs, kernel and bias, with products of rounded operands."""
+    return [
+        rounded(x) @ rounded(kernel) + bias,
+        rounded(upstream) @ rounded(kernel).T,
+        rounded(x).T @ rounded(upstream),
+        upstream.sum(0),
+    ]
+
+
+def tensorflow_dense(x: Any, kernel: Any, bias: Any, upstream: Any) -> list[Any]:
     import tensorflow as tf
 
-    from glueft.encoder.tensorflow_ops import bfloat16_product
+    from glueft.encoder.tensorflow_ops import bfloat16_dense
 
-    inputs = [tf.constant(x), tf.constant(kernel)]
+    inputs = [tf.constant(x), tf.constant(kernel), tf.constant(bias)]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        product = bfloat16_product(*inputs)
-    return [each.numpy() for each in (product, *tape.gradient(product, inputs, tf.constant(upstream)))]
+        outputs = bfloat16_dense(*inputs)
+    return [each.numpy() for each in (outputs, *tape.gradient(outputs, inputs, tf.constant(upstream)))]
 
 
-def jax_product(x: Any, kernel: Any, upstream: Any) -> list[Any]:
+def jax_dense(x: Any, kernel: Any, bias: Any, upstream: Any) -> list[Any]:
     import jax
 
-    from glueft.encoder.jax_ops import bfloat16_product
+    from glueft.encoder.jax_ops import bfloat16_dense
 
-    product, pull = jax.vjp(bfloat16_product, x, kernel)
-    return [np.asarray(each) for each in (product, *pull(jax.numpy.asarray(upstream)))]
+    outputs, pull = jax.vjp(bfloat16_dense, x, kernel, bias)
+    return [np.asarray(each) for each in (outputs, *pull(jax.numpy.asarray(upstream)))]
 
 
 def test_jax_computes_the_same_where_tensorflow_is_the_backend() -> None:
     pytest.importorskip("jax")
     random = np.random.default_rng(0)
-    x, kernel, upstream = (random.normal(size=shape).astype(np.float32) for shape in ((48, 16), (16, 8), (48, 8)))
-    product, inputs, weights = jax_product(x, kernel, upstream)
-    np.testing.assert_allclose(product, rounded(x) @ rounded(kernel), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(inputs, rounded(upstream) @ rounded(kernel).T, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(weights, rounded(x).T @ rounded(upstream), rtol=1e-5, atol=1e-5)
+    arrays = [random.normal(size=shape).astype(np.float32) for shape in ((48, 16), (16, 8), (8,), (48, 8))]
+    for ours, theirs in zip(jax_dense(*arrays), reference(*arrays), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_rows_of_three_axes_bias_and_activation() -> None:
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_rows_of_three_axes_bias_and_activation(use_bias: bool) -> None:
     random = np.random.default_rng(0)
     with products_in_bfloat16():
-        layer = Dense(8, activation="relu")
-    plain = Dense(8, activation="relu")
+        layer = Dense(8, activation="relu", use_bias=use_bias)
+    plain = Dense(8, activation="relu", use_bias=use_bias)
     x = random.normal(size=(4, 5, 16)).astype(np.float32)
     plain(x), layer(x)
-    weights = [random.normal(size=(16, 8)), random.normal(size=(8,))]
+    weights = [random.normal(size=(16, 8)), random.normal(size=(8,))][: 1 + use_bias]
     layer.set_weights(weights), plain.set_weights(weights)
     near = np.asarray(plain(x))
     computed = np.asarray(layer(x))
