@@ -23,7 +23,9 @@ AMD = "AuthenticAMD"
 ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 WITHOUT_AMX = ("avx512_core_bf16", "avx512_core_fp16", "avx10_1_512")
 # AVX2_VNNI_2 converts bfloat16, and does not multiply it.
-WITHOUT_BFLOAT16 = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_core", "avx512_core_vnni")
+WITHOUT_AVX512 = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2")
+WITHOUT_BFLOAT16 = (*WITHOUT_AVX512, "avx512_core", "avx512_core_vnni")
+WITHOUT_FLOAT16 = (*WITHOUT_BFLOAT16, "avx512_core_bf16")
 
 
 def bfloat16_instructions() -> str | None:
@@ -57,6 +59,21 @@ def is_faster(instructions: str | None, vendor: str | None) -> bool:
     than in float32.
     """
     return instructions == "AMX" or (instructions == "AVX512-BF16" and vendor == AMD)
+
+
+def kept_from_onednn() -> dict[str, str]:
+    """Return the dtypes whose products end a TensorFlow process here, each with the setting to blame.
+
+    TensorFlow asks the processor alone, hands products to oneDNN, and ends where that has been kept from them.
+    oneDNN itself multiplies bfloat16 with any AVX-512.
+    """
+    flags, limit = _facts_here().get("flags", "").split(), isa_limit(os.environ)
+    crashing = {
+        "bfloat16": limit in WITHOUT_AVX512 and not {"avx512f", "avx_ne_convert"}.isdisjoint(flags),
+        "float16": limit in WITHOUT_FLOAT16 and not {"avx512_fp16", "amx_fp16", "avx_ne_convert"}.isdisjoint(flags),
+    }
+    name = next((name for name in ISA_LIMITS if os.environ.get(name)), "")
+    return {dtype: f"{name}={os.environ[name]}" for dtype, crashes in crashing.items() if crashes}
 
 
 def isa_limit(environment: Mapping[str, str]) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from glueft.errors import TrainingError
 from glueft.suggest import did_you_mean
 from glueft.system.nvidia import GPU, VARIABLE, visible_gpus
-from glueft.system.processor import fast_bfloat16
+from glueft.system.processor import fast_bfloat16, kept_from_onednn
 from glueft.text import quoted
 from glueft.training.installed_backends import (
     PIP,
@@ -94,6 +94,7 @@ class Facts:
         gpus: the NVIDIA GPUs that this process sees.
         bfloat16: the instructions by which the processor multiplies bfloat16 faster than float32; None without any.
         onednn: whether TensorFlow may use oneDNN.
+        kept_from_onednn: dtypes that it may not use there, so that TensorFlow ends, each with the setting to blame.
     """
 
     imported: str | None = None
@@ -104,6 +105,7 @@ class Facts:
     gpus: tuple[GPU, ...] = ()
     bfloat16: str | None = None
     onednn: bool = True
+    kept_from_onednn: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose_backend(setting: str, facts: Facts, run: RunEngine | None = None) -> Choice:
@@ -186,15 +188,23 @@ def choose_precision(
         jit_compile: whether XLA compiles the steps.
 
     Raises:
-        TrainingError: there is no such precision.
+        TrainingError: there is no such precision, or TensorFlow would crash in it.
     """
-    if setting != AUTO:
-        refuse_unknown_precision(setting)
-        return Choice(setting, "the recipe says so")
-    if run is not None and run.precision is not None:
-        return Choice(run.precision, "the run was computed in it")
     if device is None:
         device = expected_device(backend, facts)
+    if setting != AUTO:
+        refuse_unknown_precision(setting)
+        choice = Choice(setting, "the recipe says so")
+    elif run is not None and run.precision is not None:
+        choice = Choice(run.precision, "the run was computed in it")
+    else:
+        return _fastest_precision(backend, facts, device, jit_compile=jit_compile)
+    if backend == "tensorflow" and not (device.is_cuda or device.is_other):
+        _refuse_crash(choice, facts)
+    return choice
+
+
+def _fastest_precision(backend: str, facts: Facts, device: Device, *, jit_compile: bool) -> Choice:
     if device.is_other:
         return Choice("float32", "no NVIDIA GPU is used")
     if not device.is_cuda:
@@ -217,6 +227,20 @@ def refuse_unknown_precision(name: str) -> None:
             expected=f"one of {', '.join(PRECISIONS)}",
             received=quoted(name),
             fix=did_you_mean(name, PRECISIONS).strip() or 'name one of these, or leave it to "auto"',
+        )
+
+
+def _refuse_crash(choice: Choice, facts: Facts) -> None:
+    """Raise TrainingError where products on the CPU would end the process without a word of Python."""
+    blame = facts.kept_from_onednn.get(choice.value.removeprefix("mixed_"))
+    if facts.onednn and blame is not None:
+        variable = blame.partition("=")[0]
+        raise TrainingError(
+            f"TensorFlow would crash in {choice.value}: oneDNN is kept from the processor's instructions for it",
+            expected=f"{variable} not set, or {ONEDNN}=0, or another precision",
+            received=f"{blame}, and {choice.value} ({choice.reason})",
+            fix=f"unset {variable}, or compute in float32: --set engine.precision=float32, or --precision float32 "
+            "where a run is evaluated",
         )
 
 
@@ -292,6 +316,7 @@ def facts_here() -> Facts:
         gpus=gpus,
         bfloat16=fast_bfloat16(),
         onednn=os.environ.get(ONEDNN, "").lower() not in ("0", "false"),
+        kept_from_onednn=kept_from_onednn(),
     )
 
 

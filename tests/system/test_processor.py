@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from glueft.system import processor
-from glueft.system.processor import bfloat16_instructions, cpu_facts, fast_bfloat16
+from glueft.system.processor import bfloat16_instructions, cpu_facts, fast_bfloat16, kept_from_onednn
 
 XEON = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -95,6 +95,27 @@ def test_the_earlier_name_of_the_variable_counts_after_the_new_one(
     assert bfloat16_instructions() is None
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "ALL")
     assert bfloat16_instructions() == "AMX"
+
+
+@pytest.mark.parametrize(
+    ("limit", "intel", "amd", "skylake"),
+    [
+        ("AVX2", {"bfloat16", "float16"}, {"bfloat16"}, {"bfloat16"}),
+        ("avx2_vnni_2", {"bfloat16", "float16"}, {"bfloat16"}, {"bfloat16"}),
+        ("AVX512_CORE", {"float16"}, set(), set()),
+        ("AVX512_CORE_BF16", {"float16"}, set(), set()),
+        ("AVX512_CORE_FP16", set(), set(), set()),
+        ("ALL", set(), set(), set()),
+        ("", set(), set(), set()),
+    ],
+)
+def test_what_tensorflow_would_crash_in(
+    limit: str, intel: set[str], amd: set[str], skylake: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    for text, crashing in ((XEON, intel), (ZEN_4, amd), (SKYLAKE, skylake), (ARM, set()), ("", set())):
+        put(text, tmp_path, monkeypatch)
+        assert kept_from_onednn() == dict.fromkeys(crashing, f"ONEDNN_MAX_CPU_ISA={limit}")
 
 
 def test_where_linux_is_not(tmp_path: Path) -> None:

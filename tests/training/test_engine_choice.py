@@ -135,6 +135,21 @@ def test_steps_that_xla_compiles_for_tensorflow_are_in_float32() -> None:
     assert choose_precision("mixed_bfloat16", "tensorflow", FAST, jit_compile=True).value == "mixed_bfloat16"
 
 
+def test_a_precision_in_which_tensorflow_would_crash_is_refused() -> None:
+    facts = Facts(installed=ALL, kept_from_onednn={"bfloat16": "ONEDNN_MAX_CPU_ISA=AVX2"})
+    for setting, run in (("mixed_bfloat16", None), ("auto", RunEngine("tensorflow", "mixed_bfloat16"))):
+        with pytest.raises(TrainingError, match="TensorFlow would crash in mixed_bfloat16") as caught:
+            choose_precision(setting, "tensorflow", facts, run)
+        assert "ONEDNN_MAX_CPU_ISA=AVX2, and mixed_bfloat16 (the r" in caught.value.received
+        assert "unset ONEDNN_MAX_CPU_ISA" in caught.value.fix and "--precision float32" in caught.value.fix
+        assert choose_precision(setting, "jax", facts, run).value == "mixed_bfloat16"
+        assert choose_precision(setting, "tensorflow", replace(facts, onednn=False), run).value == "mixed_bfloat16"
+        on_gpu = Device(True, "NVIDIA H100", (9, 0))
+        assert choose_precision(setting, "tensorflow", facts, run, device=on_gpu).value == "mixed_bfloat16"
+    assert choose_precision("mixed_float16", "tensorflow", facts).value == "mixed_float16"
+    assert choose_precision("auto", "tensorflow", facts).value == "float32"
+
+
 def test_a_gpu_that_is_left_alone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     cpu, cuda = Device(is_cuda=False), Device(True, "NVIDIA H100", (9, 0))
@@ -232,6 +247,7 @@ def test_the_facts_of_a_process(packages: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(engine_choice, "visible_gpus", gpus)
     monkeypatch.setattr(engine_choice, "fast_bfloat16", lambda: "AMX")
+    monkeypatch.setattr(engine_choice, "kept_from_onednn", dict)
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     facts = engine_choice.facts_here()
