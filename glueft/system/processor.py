@@ -35,8 +35,18 @@ def bfloat16_instructions() -> str | None:
 
 def fast_bfloat16() -> str | None:
     """Return the same where they are faster than the products in float32."""
-    found = bfloat16_instructions()
-    return found if is_faster(found, _facts_here().get("vendor_id")) else None
+    return _fast(isa_limit(os.environ))
+
+
+def kept_from_fast_bfloat16() -> str | None:
+    """Return oneDNN's setting, such as "ONEDNN_MAX_CPU_ISA=AVX2", that alone keeps the processor from them, if any."""
+    return _isa_setting() if _fast("") and not fast_bfloat16() else None
+
+
+def _fast(limit: str) -> str | None:
+    facts = _facts_here()
+    found = bfloat16_of(facts.get("flags", "").split(), limit)
+    return found if is_faster(found, facts.get("vendor_id")) else None
 
 
 def bfloat16_of(flags: Collection[str], limit: str) -> str | None:
@@ -72,8 +82,12 @@ def kept_from_onednn() -> dict[str, str]:
         "bfloat16": limit in WITHOUT_AVX512 and not {"avx512f", "avx_ne_convert"}.isdisjoint(flags),
         "float16": limit in WITHOUT_FLOAT16 and not {"avx512_fp16", "amx_fp16", "avx_ne_convert"}.isdisjoint(flags),
     }
-    name = next((name for name in ISA_LIMITS if os.environ.get(name)), "")
-    return {dtype: f"{name}={os.environ[name]}" for dtype, crashes in crashing.items() if crashes}
+    return {dtype: _isa_setting() for dtype, crashes in crashing.items() if crashes}
+
+
+def _isa_setting() -> str:
+    name = next(name for name in ISA_LIMITS if os.environ.get(name))
+    return f"{name}={os.environ[name]}"
 
 
 def isa_limit(environment: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from glueft.errors import TrainingError
 from glueft.suggest import did_you_mean
 from glueft.system.nvidia import GPU, VARIABLE, visible_gpus
-from glueft.system.processor import fast_bfloat16, kept_from_onednn
+from glueft.system.processor import fast_bfloat16, kept_from_fast_bfloat16, kept_from_onednn
 from glueft.text import quoted
 from glueft.training.installed_backends import (
     PIP,
@@ -93,6 +93,7 @@ class Facts:
         cuda: those of them that can use an NVIDIA GPU; not looked for where none is visible.
         gpus: the NVIDIA GPUs that this process sees.
         bfloat16: the instructions by which the processor multiplies bfloat16 faster than float32; None without any.
+        slow_by: the setting that keeps the processor from such instructions.
         onednn: whether TensorFlow may use oneDNN.
         kept_from_onednn: dtypes that it may not use there, so that TensorFlow ends, each with the setting to blame.
     """
@@ -104,6 +105,7 @@ class Facts:
     cuda: tuple[str, ...] = ()
     gpus: tuple[GPU, ...] = ()
     bfloat16: str | None = None
+    slow_by: str | None = None
     onednn: bool = True
     kept_from_onednn: Mapping[str, str] = field(default_factory=dict)
 
@@ -246,7 +248,9 @@ def _refuse_crash(choice: Choice, facts: Facts) -> None:
 
 def _precision_on_cpu(backend: str, facts: Facts, *, jit_compile: bool) -> Choice:
     """bfloat16 where it has been measured to be faster."""
-    if facts.bfloat16 is None:
+    if facts.bfloat16 is None and facts.slow_by is not None:
+        slow = f"{facts.slow_by} keeps the processor from fast bfloat16"
+    elif facts.bfloat16 is None:
         slow = "the processor has no fast bfloat16"
     elif backend not in ("tensorflow", "jax"):
         slow = f"on a CPU {TITLES.get(backend, backend)} computes in float32"
@@ -315,6 +319,7 @@ def facts_here() -> Facts:
         cuda=_with_cuda(installed, jax_platforms()) if gpus else (),
         gpus=gpus,
         bfloat16=fast_bfloat16(),
+        slow_by=kept_from_fast_bfloat16(),
         onednn=os.environ.get(ONEDNN, "").lower() not in ("0", "false"),
         kept_from_onednn=kept_from_onednn(),
     )

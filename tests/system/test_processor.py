@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from glueft.system import processor
-from glueft.system.processor import bfloat16_instructions, cpu_facts, fast_bfloat16, kept_from_onednn
+from glueft.system.processor import (
+    bfloat16_instructions,
+    cpu_facts,
+    fast_bfloat16,
+    kept_from_fast_bfloat16,
+    kept_from_onednn,
+)
 
 XEON = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -82,8 +88,12 @@ def test_onednn_can_be_kept_from_it(
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
     put(XEON, tmp_path, monkeypatch)
     assert (bfloat16_instructions(), fast_bfloat16()) == (intel, "AMX" if intel == "AMX" else None)
+    assert kept_from_fast_bfloat16() == (None if intel == "AMX" else f"ONEDNN_MAX_CPU_ISA={limit}")
     put(ZEN_4, tmp_path, monkeypatch)
     assert (bfloat16_instructions(), fast_bfloat16()) == (amd, amd)
+    assert kept_from_fast_bfloat16() == (None if amd else f"ONEDNN_MAX_CPU_ISA={limit}")
+    put(SKYLAKE, tmp_path, monkeypatch)
+    assert kept_from_fast_bfloat16() is None
 
 
 def test_the_earlier_name_of_the_variable_counts_after_the_new_one(

@@ -111,6 +111,13 @@ def test_without_any_backend() -> None:
         ("jax", FAST, Device(is_cuda=False), "mixed_bfloat16", "(AMX)"),
         ("jax", replace(ON_GPU, bfloat16="AMX"), Device(is_cuda=False), "mixed_bfloat16", "(AMX)"),
         ("tensorflow", FACTS, Device(is_cuda=False), "float32", "used, and the processor has no fast bfloat16"),
+        (
+            "jax",
+            Facts(slow_by="ONEDNN_MAX_CPU_ISA=AVX2"),
+            None,
+            "float32",
+            "ONEDNN_MAX_CPU_ISA=AVX2 keeps the processor",
+        ),
         ("torch", FAST, None, "float32", "no NVIDIA GPU is used, and on a CPU PyTorch computes in float32"),
         ("tensorflow", replace(FAST, onednn=False), None, "float32", "TF_ENABLE_ONEDNN_OPTS keeps TensorFlow from"),
         ("jax", replace(FAST, onednn=False), None, "mixed_bfloat16", "(AMX)"),
@@ -247,6 +254,7 @@ def test_the_facts_of_a_process(packages: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(engine_choice, "visible_gpus", gpus)
     monkeypatch.setattr(engine_choice, "fast_bfloat16", lambda: "AMX")
+    monkeypatch.setattr(engine_choice, "kept_from_fast_bfloat16", lambda: None)
     monkeypatch.setattr(engine_choice, "kept_from_onednn", dict)
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
