@@ -54,18 +54,21 @@ def agree(session: Session, team: Together, say: Callable[[str], None]) -> None:
     told = team.from_all(fingerprints(session))
     content: list[str] = []
     machine: list[str] = []
+    fix = "start the same command from the same installation for each, with the same data"
     for process, there in enumerate(told[1:], 1):
         for difference in differing(told[0], there):
             values = f"{short_repr(difference.before)} in process 0, {short_repr(difference.now)} in process {process}"
             text = f"{difference.name}: {values} ({team.hosts[process]})"
             (machine if difference.kind == "machine" else content).append(text)
+            if (difference.part, difference.what) == ("engine", "precision"):  # what "auto" is to each processor
+                fix = "name one precision for all: --set engine.precision=float32"
     if content:
         more = f"; and {len(content) - _MOST_NAMED} more" if len(content) > _MOST_NAMED else ""
         raise ProcessesError(
             "the processes are about to do different things",
             expected="the same recipe, rows, checkpoint and versions in each",
             received="; ".join(content[:_MOST_NAMED]) + more,
-            fix=f"start the same command from the same installation for each, with the same data; {HOW_ALONE}",
+            fix=f"{fix}; {HOW_ALONE}",
         )
     for text in machine[:_MOST_NAMED]:
         say(f"warning: {text}: their weights may drift apart in last digits")
