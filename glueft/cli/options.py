@@ -82,10 +82,10 @@ Backend = Annotated[
 
 
 def _known_precision(name: str | None) -> str | None:
-    from glueft.training.engine_choice import refuse_unknown_precision
+    from glueft.training.engine_choice import PRECISIONS, refuse_unknown
 
     if name is not None:
-        refuse_unknown_precision(name)
+        refuse_unknown("precision", name, PRECISIONS)
     return name
 
 

@@ -14,15 +14,13 @@ from glueft.environment.accelerators import accelerators
 from glueft.environment.backend_process import Answer, BackendProcess
 from glueft.environment.folders import Folder, folders
 from glueft.environment.packages import Misfit, installed_packages, misfits
-from glueft.errors import GlueftError, TrainingError
+from glueft.errors import GlueftError
 from glueft.hub.client import Reach, reach_hub
 from glueft.plugin.registry import load_registry
-from glueft.suggest import did_you_mean
 from glueft.system import nvidia
 from glueft.system.limits import cores, free_memory, memory_limit
 from glueft.system.nvidia import GPU
 from glueft.system.processor import bfloat16_instructions
-from glueft.text import quoted
 from glueft.training.engine_choice import (
     AUTO,
     Device,
@@ -31,6 +29,7 @@ from glueft.training.engine_choice import (
     cuda_device,
     facts_here,
     refuse_missing,
+    refuse_unknown,
 )
 from glueft.training.engine_choice import Facts as ChoiceFacts
 from glueft.training.installed_backends import TITLES, cuda_version, has_cuda
@@ -161,14 +160,7 @@ def gather(setting: str = AUTO, *, ask_backend: bool = True, say: Callable[[str]
     Raises:
         TrainingError: there is no such backend.
     """
-    names = (AUTO, *TITLES)
-    if setting not in names:
-        raise TrainingError(
-            f"no backend is called {quoted(setting)}",
-            expected=f"one of {', '.join(names)}",
-            received=quoted(setting),
-            fix=did_you_mean(setting, names).strip() or 'name one of these, or leave it to "auto"',
-        )
+    refuse_unknown("backend", setting, (AUTO, *TITLES))
     variables = variables_that_matter(os.environ)  # before the hub's client goes into offline mode
     known = _choice_facts()
     engine = _engine(setting)

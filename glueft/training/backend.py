@@ -17,6 +17,7 @@ from glueft.errors import TrainingError
 from glueft.system.device_memory import take_as_needed
 from glueft.training.engine_choice import (
     AUTO,
+    BFLOAT16_ON_CPU,
     ONEDNN,
     Choice,
     RunEngine,
@@ -275,7 +276,8 @@ def dtype_policy(precision: str) -> Iterator[None]:
 
     from glueft.encoder.dense import products_in_bfloat16
 
-    products = precision == "mixed_bfloat16" and _on_cpu(keras.backend.backend())
+    backend = keras.backend.backend()
+    products = precision == "mixed_bfloat16" and backend in BFLOAT16_ON_CPU and device_in_use(backend).is_cpu
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32" if products else precision)
     try:
@@ -283,14 +285,6 @@ def dtype_policy(precision: str) -> Iterator[None]:
             yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _on_cpu(backend: str) -> bool:
-    """Whether TensorFlow or JAX, imported, computes on the processor."""
-    library: Any = sys.modules.get(backend)
-    if backend == "tensorflow":
-        return not library.config.list_physical_devices("GPU")
-    return backend == "jax" and bool(library.default_backend() == "cpu")
 
 
 def describe_backend(backend: Choice, precision: Choice, *, jit_compile: bool) -> dict[str, Any]:

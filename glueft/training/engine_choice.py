@@ -34,6 +34,8 @@ PRECISIONS = (AUTO, "float32", "mixed_bfloat16", "mixed_float16")
 OTHER_BACKENDS = ("numpy", "openvino")
 # From this compute capability on (Ampere), an NVIDIA GPU multiplies bfloat16 in its tensor cores.
 BFLOAT16_SINCE = (8, 0)
+# On these glueft multiplies in bfloat16 on a CPU, and computes all else in float32 (`glueft.encoder.dense`).
+BFLOAT16_ON_CPU = ("tensorflow", "jax")
 
 # TensorFlow's own switch, read once at import: "1" takes matrix products from oneDNN, "0" from Eigen. Unset, TensorFlow
 # uses oneDNN on newer Intel processors only.
@@ -79,6 +81,10 @@ class Device:
     model: str | None = None
     compute_capability: tuple[int, int] | None = None
     is_other: bool = False
+
+    @property
+    def is_cpu(self) -> bool:
+        return not (self.is_cuda or self.is_other)
 
 
 @dataclass(frozen=True)
@@ -195,22 +201,22 @@ def choose_precision(
     if device is None:
         device = expected_device(backend, facts)
     if setting != AUTO:
-        refuse_unknown_precision(setting)
+        refuse_unknown("precision", setting, PRECISIONS)
         choice = Choice(setting, "the recipe says so")
     elif run is not None and run.precision is not None:
         choice = Choice(run.precision, "the run was computed in it")
     else:
         return _fastest_precision(backend, facts, device, jit_compile=jit_compile)
-    if backend == "tensorflow" and not (device.is_cuda or device.is_other):
+    if backend == "tensorflow" and device.is_cpu:
         _refuse_crash(choice, facts)
     return choice
 
 
 def _fastest_precision(backend: str, facts: Facts, device: Device, *, jit_compile: bool) -> Choice:
+    if device.is_cpu:
+        return _precision_on_cpu(backend, facts, jit_compile=jit_compile)
     if device.is_other:
         return Choice("float32", "no NVIDIA GPU is used")
-    if not device.is_cuda:
-        return _precision_on_cpu(backend, facts, jit_compile=jit_compile)
     gpu = device.model or "the GPU"
     if device.compute_capability is None:
         return Choice("float32", f"the compute capability of {gpu} is not known")
@@ -221,14 +227,14 @@ def _fastest_precision(backend: str, facts: Facts, device: Device, *, jit_compil
     return Choice("mixed_bfloat16", f"{gpu} has the compute capability {capability}, and multiplies bfloat16 faster")
 
 
-def refuse_unknown_precision(name: str) -> None:
-    """Raise TrainingError unless this is a precision, or "auto"."""
-    if name not in PRECISIONS:
+def refuse_unknown(kind: str, name: str, known: Sequence[str]) -> None:
+    """Raise TrainingError unless a backend or a precision, the `kind`, is one of those known, "auto" among them."""
+    if name not in known:
         raise TrainingError(
-            f"no precision is called {quoted(name)}",
-            expected=f"one of {', '.join(PRECISIONS)}",
+            f"no {kind} is called {quoted(name)}",
+            expected=f"one of {', '.join(known)}",
             received=quoted(name),
-            fix=did_you_mean(name, PRECISIONS).strip() or 'name one of these, or leave it to "auto"',
+            fix=did_you_mean(name, known).strip() or 'name one of these, or leave it to "auto"',
         )
 
 
@@ -252,7 +258,7 @@ def _precision_on_cpu(backend: str, facts: Facts, *, jit_compile: bool) -> Choic
         slow = f"{facts.slow_by} keeps the processor from fast bfloat16"
     elif facts.bfloat16 is None:
         slow = "the processor has no fast bfloat16"
-    elif backend not in ("tensorflow", "jax"):
+    elif backend not in BFLOAT16_ON_CPU:
         slow = f"on a CPU {TITLES.get(backend, backend)} computes in float32"
     elif backend == "tensorflow" and not facts.onednn:
         slow = f"{ONEDNN} keeps TensorFlow from multiplying bfloat16 fast"
