@@ -18,9 +18,10 @@ import hashlib
 import io
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,6 +81,7 @@ class HubServer(ThreadingHTTPServer):
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.requests: list[str] = []
         self.connections = 0
+        self.open_connections: set[socket.socket] = set()
         self.failure: str | int | None = None
         self.released = threading.Event()
         self.accounts: dict[str, Account] = {}
@@ -88,11 +90,22 @@ class HubServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
+        self.open_connections.add(request)
         super().process_request(request, client_address)
 
+    def shutdown_request(self, request: Any) -> None:
+        self.open_connections.discard(request)
+        super().shutdown_request(request)
+
     def server_close(self) -> None:
-        """Close it, and keep its port: who asks again is refused, not answered by the hub of another test's process."""
+        """Close it, and keep its port: who asks again is refused, not answered by the hub of another test's process.
+
+        Connections that a client keeps open for its next request are cut: their threads would go on answering it.
+        """
         super().server_close()
+        for connection in list(self.open_connections):
+            with suppress(OSError):  # its thread was faster
+                connection.shutdown(socket.SHUT_RDWR)
         keep_port(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -228,3 +230,15 @@ def test_a_list_of_files_that_cannot_be_had(cached: Cached, tmp_path: Path) -> N
             assert "without tokenizer.json" in error["received"]
     finally:
         cached.hub.failure = None
+
+
+def test_a_hub_that_has_ended_answers_no_kept_connection() -> None:
+    """What the tests of this file rest on: clients keep their connections open for some seconds."""
+    with running_hub() as hub:
+        client = HTTPConnection(*hub.server_address[:2], timeout=20)
+        client.request("GET", "/api/models/nobody/nothing")
+        assert client.getresponse().read()
+        client.auto_open = 0
+    with closing(client), pytest.raises((ConnectionError, HTTPException)):
+        client.request("GET", "/api/models/nobody/nothing")
+        client.getresponse()
