@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from glueft.plugin.encoder import CheckpointTensor, ConfigReader, Encoder, EncoderConfig
     from glueft.plugin.executor import Executor, Job, Pool, RunningJob
     from glueft.plugin.hookspecs import hookimpl
+    from glueft.plugin.loss import Loss
     from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
     from glueft.plugin.options import LocalPath, Options
@@ -71,6 +72,7 @@ __all__ = [
     "HubError",
     "Job",
     "LocalPath",
+    "Loss",
     "Metric",
     "MetricName",
     "Optimizer",
@@ -117,6 +119,7 @@ _HOMES = {
     "glueft.plugin.encoder": "CheckpointTensor ConfigReader Encoder EncoderConfig",
     "glueft.plugin.executor": "Executor Job Pool RunningJob",
     "glueft.plugin.hookspecs": "hookimpl",
+    "glueft.plugin.loss": "Loss",
     "glueft.plugin.metric": "Metric",
     "glueft.plugin.options": "LocalPath Options",
     "glueft.plugin.optimizer": "Optimizer",

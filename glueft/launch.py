@@ -199,7 +199,7 @@ def _run(
             from glueft.training.state_saver import StateSaver
 
             observers.append(StateSaver(run, clock))
-        with clock.phase("train"), attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
+        with clock.phase("train"), attributed_built(*session.plugins_at_work):
             from glueft.training import engine
 
             start = None if resumption is None else resumption.start()

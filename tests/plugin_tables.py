@@ -32,6 +32,7 @@ ALSO = {
     "task": "labels and metrics",
     "optimizer": "options",
     "schedule": "options",
+    "loss": "options",
     "callback": "options",
     "metric": "of",
     "encoder": "class in config.json",

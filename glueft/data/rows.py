@@ -118,10 +118,14 @@ def load_rows(
     rows = {
         split: _rows(task, split, loaded[split], limit, draw_seed) for split, limit in limits.items() if split in loaded
     }
-    if held_out is None:
-        return rows
-    train, held = _divide(rows.pop("train"), held_out)
-    return {"train": train, HELD_OUT: held} | rows
+    if held_out is not None:
+        train, held = _divide(rows.pop("train"), held_out)
+        rows = {"train": train, HELD_OUT: held} | rows
+    if task.labels:
+        import numpy as np
+
+        task.label_counts = tuple(np.bincount(rows["train"].labels, minlength=len(task.labels)).tolist())
+    return rows
 
 
 def load_split(

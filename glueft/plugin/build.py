@@ -9,12 +9,13 @@ from glueft.errors import PluginError
 from glueft.plugin.attribution import attributed, named
 from glueft.plugin.callback import Callback
 from glueft.plugin.kinds import KINDS
+from glueft.plugin.loss import Loss
 from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.schedule import Schedule
 from glueft.system.quiet import shown_stderr
 
 
-def build(plugin: Optimizer | Schedule | Callback, argument: Any) -> Any:
+def build(plugin: Optimizer | Schedule | Loss | Callback, argument: Any) -> Any:
     """Return the object that a plugin builds from the argument of its `build`. Imports Keras.
 
     Raises:

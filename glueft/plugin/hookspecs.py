@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from glueft.plugin.callback import Callback
     from glueft.plugin.encoder import Encoder
     from glueft.plugin.executor import Executor
+    from glueft.plugin.loss import Loss
     from glueft.plugin.metric import Metric
     from glueft.plugin.optimizer import Optimizer
     from glueft.plugin.run import Run
@@ -55,6 +56,19 @@ def glueft_schedules() -> list[type[Schedule]]:  # type: ignore[empty-body]
 
     Returns:
         A list of schedule classes.
+    """
+
+
+@hookspec
+def glueft_losses() -> list[type[Loss]]:  # type: ignore[empty-body]
+    """Losses: what a recipe names in `[loss]`.
+
+    Called as `glueft_tasks` is. `build(task)` returns a Keras loss whose `call` gives one number a row; glueft takes
+    the mean, however the rows of a batch are shared out. The optional `check(task)` refuses a task that does not fit,
+    `label_weights(task)` weighs rows by their label, and `values` gives the validation loss another form.
+
+    Returns:
+        A list of loss classes.
     """
 
 

@@ -13,6 +13,7 @@ from glueft.plugin.base import Plugin
 from glueft.plugin.callback import Callback
 from glueft.plugin.encoder import Encoder, encoder_breach
 from glueft.plugin.executor import Executor
+from glueft.plugin.loss import Loss, loss_breach
 from glueft.plugin.metric import Metric, metric_breach
 from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.schedule import Schedule
@@ -66,6 +67,7 @@ _ROWS = (
     Kind(Task, "glueft_tasks", "task", check=task_breach, fits=metrics_breach),
     Kind(Optimizer, "glueft_optimizers", "optimizer", ("build",), "keras.optimizers.Optimizer"),
     Kind(Schedule, "glueft_schedules", "schedule", ("build",), "keras.optimizers.schedules.LearningRateSchedule"),
+    Kind(Loss, "glueft_losses", "loss", ("build",), "keras.losses.Loss", check=loss_breach),
     Kind(Callback, "glueft_callbacks", "callbacks", ("build",), "keras.callbacks.Callback"),
     Kind(Metric, "glueft_metrics", methods=("value",), check=metric_breach),
     Kind(

@@ -33,7 +33,7 @@ from glueft.system.timeout import import_seconds
 from glueft.text import say
 
 # What may follow "glueft" in the name of a wrong entry point group.
-_MEANT = re.compile(rf"(?i)glueft[._-]?({'|'.join(KINDS)}|plugin|hook|command)s?$")
+_MEANT = re.compile(rf"(?i)glueft[._-]?({'|'.join(KINDS)}|plugin|hook|command)(e?s)?$")
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,8 @@ class Registry:
             )
         names = self.names(kind)
         fix = f"{did_you_mean(name, names)} Installed: {', '.join(names) or 'none'}".strip()
+        if not names:  # There are some of every kind; a checkout knows those that it had when it was installed.
+            fix += f".  glueft's own {KINDS[kind].plural} are not installed: in a checkout, pip install -e . again"
         # A package that could not be used at all might have brought the plugin.
         suspects = [failure for failure in self.failures if failure.name is None]
         if suspects:

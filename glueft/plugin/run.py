@@ -127,6 +127,10 @@ class RunRecipe(Protocol):
         """The schedule plugin."""
 
     @property
+    def loss(self) -> Plugin | None:
+        """The loss plugin; None where the task decides."""
+
+    @property
     def callbacks(self) -> Sequence[Plugin]:
         """The callback plugins, in the order of the recipe."""
 

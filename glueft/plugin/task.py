@@ -207,6 +207,8 @@ class Task(Plugin):
         submission: for a benchmark that keeps the labels of its test splits; None for none.
         score_range: in regression the least and the greatest score that a row may have; None for any.
         empty_text: whether a row may have an empty text, as a few rows of the official data do.
+        label_counts: how many training rows have each label, in the order of `labels`; set once the rows are read, ()
+            before and in regression.
     """
 
     kind = "task"
@@ -225,6 +227,7 @@ class Task(Plugin):
     submission: Submission | None = None
     score_range: tuple[float, float] | None = None
     empty_text: ClassVar[bool] = False
+    label_counts: tuple[int, ...] = ()
 
     @property
     def positive_index(self) -> int:
@@ -245,6 +248,10 @@ class Task(Plugin):
                 fix="correct the task's `positive_label`",
             )
         return self.labels.index(self.positive_label)
+
+    def default_loss(self) -> str:
+        """Return the name of the loss that a recipe without [loss] trains with; called once the rows are read."""
+        return "cross_entropy" if self.labels else "mean_squared_error"
 
     def load(self, source: Source) -> datasets.DatasetDict:
         """Read the rows of every split.

@@ -10,13 +10,14 @@ from glueft.errors import GlueftError
 from glueft.metrics.choice import options_of
 from glueft.plugin.base import Plugin
 from glueft.plugin.callback import Callback
+from glueft.plugin.loss import Loss
 from glueft.plugin.options import Options
 from glueft.plugin.origin import Origin
 from glueft.plugin.registry import Registry
 from glueft.plugin.task import Task
 from glueft.recipe.claims import claims_of, clashes
 from glueft.recipe.problems import Locations
-from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
+from glueft.recipe.sections import OPTIONAL_TABLES, PLUGIN_TABLES, SECTIONS
 from glueft.recipe.table_check import TableCheck
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
@@ -63,11 +64,12 @@ class RecipeCheck(TableCheck):
             elif name in stand_ins:
                 self._table(name, (stand_ins[name],), self.tables[stand_ins[name]])
             elif name in PLUGIN_TABLES:
-                if name not in self.optional:
+                if name not in (*self.optional, *OPTIONAL_TABLES):
                     self._missing_plugin_table(name)
             else:
                 # Empty, so that its required keys are reported as missing.
                 self.parts[name] = self._table(name, (name,), {})
+        self._check_loss()
         self.parts["callbacks"] = self._callbacks()
         self.drop_echoes()
 
@@ -147,6 +149,12 @@ class RecipeCheck(TableCheck):
             return self.options(SECTIONS[name], path, table, f"[{name}]")
         return self.plugin(name, path, table)
 
+    def _check_loss(self) -> None:
+        """Ask the loss whether it can be used with the task."""
+        loss, task = self.parts.get("loss"), self.parts.get("task")
+        if isinstance(loss, Loss) and isinstance(task, Task):
+            self._ask(loss, ("loss",), partial(loss.check, task))
+
     def _callbacks(self) -> tuple[Plugin, ...] | None:
         tables = self.tables.get("callbacks", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -174,8 +182,8 @@ class RecipeCheck(TableCheck):
         self.problems += clashes(made, claimed, self.locations)
         return tuple(made.values())
 
-    def _ask(self, callback: Callback, path: Path, question: Callable[[], Any]) -> Any:
-        """Return a callback's answer; report its errors."""
+    def _ask(self, plugin: Plugin, path: Path, question: Callable[[], Any]) -> Any:
+        """Return a plugin's answer; report its errors."""
         try:
             return question()
         except GlueftError as error:
@@ -186,6 +194,6 @@ class RecipeCheck(TableCheck):
                 f"the plugin's own check failed: {type(error).__name__}: {error}",
                 expected="a recipe that the plugin can check",
                 received="a failure inside the plugin",
-                fix=f"report it to the authors of {self.registry.find('callback', callback.name).package}",
+                fix=f"report it to the authors of {self.registry.find(plugin.kind, plugin.name).package}",
             )
         return None

@@ -11,6 +11,7 @@ from typing import Any
 from glueft.plugin.base import Plugin
 from glueft.plugin.callback import Callback
 from glueft.plugin.file import PluginFile
+from glueft.plugin.loss import Loss
 from glueft.plugin.optimizer import Optimizer
 from glueft.plugin.options import absolute, plain_values
 from glueft.plugin.origin import Origin
@@ -29,7 +30,8 @@ class Recipe:
 
     Attributes:
         path: its file, or the name of a packaged recipe.
-        task, optimizer, schedule, callbacks: the plugins, made with their checked options.
+        task, optimizer, schedule, loss, callbacks: the plugins, made with their checked options. Without a loss the
+            task decides.
         model, data, training, engine, plugins, hub: the sections. Folders and files are absolute.
         plugin_files: the files of [plugins], as they were read.
     """
@@ -42,6 +44,7 @@ class Recipe:
     schedule: Schedule
     training: Training
     engine: Engine
+    loss: Loss | None = None
     callbacks: tuple[Callback, ...] = ()
     plugins: Plugins = field(default_factory=lambda: Plugins(files=()))
     plugin_files: tuple[PluginFile, ...] = ()
@@ -59,6 +62,8 @@ class Recipe:
             part = getattr(self, name)
             if isinstance(part, Plugin):
                 tables[name] = plugin_table(part)
+            elif part is None:
+                continue
             elif name == "plugins":
                 tables |= {name: plain_values(part.model_dump())} if part.files else {}
             elif name == "hub" and part.push is None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import evaluated_splits
+from glueft.metrics import known_metrics
+from glueft.plugin.loss import Loss
+from glueft.plugin.registry import known_classes
 from glueft.plugin.task import Task
 from glueft.recipe.problems import Locations, Problem
 from glueft.recipe.sections import RUN, Data, Freeze, Hub, Model
@@ -26,6 +29,8 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
         else:
             problems += _data(data, locations)
             problems += _source(data, task, locations) if isinstance(task, Task) else []
+    if isinstance(loss := parts.get("loss"), Loss) and isinstance(task, Task):
+        problems += _suited(loss, task, locations)
     if isinstance(hub := parts.get("hub"), Hub):
         problems += _push(hub, locations)
     if isinstance(model, Model):
@@ -126,6 +131,33 @@ def _held_out(data: Data, task: Task, locations: Locations) -> list[Problem]:
             fix="remove held_out, or rename the split in the task's plugin",
         )
     ]
+
+
+def _suited(loss: Loss, task: Task, locations: Locations) -> list[Problem]:
+    """A loss of labels is for a task with labels, and one of scores for a regression."""
+    has = labels_or_scores(task)
+    if has in (loss.suits, None):
+        return []
+    known = known_classes("loss")
+    suiting = [name for name, other in known.items() if other.suits == has]
+    return [
+        locations.problem(
+            ("loss", "plugin"),
+            f'"{loss.name}" is a loss for {loss.suits}, and task "{task.name}" has {has}',
+            expected=f"one of {', '.join(map(as_toml, suiting))}",
+            received=received(loss.name),
+            fix=f"losses for {has} are {', '.join(suiting)}; without [loss] the task chooses",
+        )
+    ]
+
+
+def labels_or_scores(task: Task) -> Literal["labels", "scores"] | None:
+    """Return what a task predicts, as far as can be told before its rows are read: they may tell its labels."""
+    if task.labels:
+        return "labels"
+    known = known_metrics()
+    suits = {known[name].suits for name in task.metrics if name in known}
+    return suits.pop() if len(suits) == 1 else None
 
 
 def _source(data: Data, task: Task, locations: Locations) -> list[Problem]:

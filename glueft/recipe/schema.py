@@ -9,7 +9,7 @@ import pydantic
 from glueft.metrics.choice import options_of
 from glueft.plugin.options import Options
 from glueft.plugin.registry import Registered, Registry
-from glueft.recipe.sections import PLUGIN_TABLES, SECTIONS
+from glueft.recipe.sections import OPTIONAL_TABLES, PLUGIN_TABLES, SECTIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -37,7 +37,7 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
         "description": "What glueft trains, on what, and how.",
         "type": "object",
         "properties": properties,
-        "required": [*PLUGIN_TABLES, "model"],
+        "required": [*(name for name in PLUGIN_TABLES if name not in OPTIONAL_TABLES), "model"],
         "additionalProperties": False,
     }
     return schema | ({"$defs": definitions} if definitions else {})

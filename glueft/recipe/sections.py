@@ -231,7 +231,9 @@ SECTIONS: dict[str, type[Options]] = {
     "plugins": Plugins,
     "hub": Hub,
 }
-PLUGIN_TABLES = ("task", "optimizer", "schedule")
+PLUGIN_TABLES = ("task", "optimizer", "schedule", "loss")
+# Those that a recipe may leave out.
+OPTIONAL_TABLES = ("loss",)
 
 # The order in which a completed recipe is written.
-ORDER = ("plugins", "task", "model", "data", "optimizer", "schedule", "training", "engine", "hub", "callbacks")
+ORDER = ("plugins", "task", "model", "data", "optimizer", "schedule", "loss", "training", "engine", "hub", "callbacks")

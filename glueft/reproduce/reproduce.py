@@ -293,8 +293,7 @@ def _train(
             AttributedCallback(callback, build(callback, run.for_plugins)) for callback in session.recipe.callbacks
         ]
     _compare_devices(follower.comparison, record, session)
-    recipe = session.recipe
-    with suppress(EnoughError), attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
+    with suppress(EnoughError), attributed_built(*session.plugins_at_work):
         return engine.train(session, [progress, Recorder(run), follower], callbacks)
     return None
 

@@ -48,7 +48,7 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
     ParentRun: ("task", "checkpoint", "sha256"),
     Host: ("system", "cpus", "python"),
     RunPart: ("status", "started", "finished", "from_step", "to_step", "seconds", "host", "versions"),
-    Plugins: ("task", "optimizer", "schedule", "callbacks", "packages", "files"),
+    Plugins: ("task", "optimizer", "schedule", "loss", "callbacks", "packages", "files"),
     Origin: ("package", "version", "file", "sha256"),
     PluginFile: ("name", "sha256"),
 }  # fmt: skip

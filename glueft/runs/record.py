@@ -360,6 +360,7 @@ class Packages(Part):
     task: Origin = Field(default_factory=Origin)
     optimizer: Origin = Field(default_factory=Origin)
     schedule: Origin = Field(default_factory=Origin)
+    loss: Origin | None = None
     callbacks: list[Origin] = []
 
 
@@ -369,6 +370,7 @@ class Plugins(Part):
     task: str | None = None
     optimizer: str | None = None
     schedule: str | None = None
+    loss: str | None = Field(default=None, description="null where the task decides")
     callbacks: list[str] = []
     packages: Packages = Field(default_factory=Packages)
     files: list[PluginFile] = []

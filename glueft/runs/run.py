@@ -606,11 +606,13 @@ def _first_record(recipe: Recipe, folder: Path) -> Record:
             task=recipe.task.name,
             optimizer=recipe.optimizer.name,
             schedule=recipe.schedule.name,
+            loss=None if recipe.loss is None else recipe.loss.name,
             callbacks=[callback.name for callback in recipe.callbacks],
             packages=Packages(
                 task=origin(recipe.task),
                 optimizer=origin(recipe.optimizer),
                 schedule=origin(recipe.schedule),
+                loss=None if recipe.loss is None else origin(recipe.loss),
                 callbacks=[*map(origin, recipe.callbacks)],
             ),
             files=[PluginFile(path=file.path, sha256=file.sha256) for file in recipe.plugin_files],

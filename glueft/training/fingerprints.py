@@ -108,7 +108,8 @@ def fingerprints(session: Session) -> dict[str, Any]:
     A session that has not been loaded has them too; device and threads are then known as far as the environment says.
     """
     recipe, backend = session.recipe, keras_backend()
-    plugins = [recipe.task, recipe.optimizer, recipe.schedule, *recipe.callbacks, session.checkpoint.family]
+    loss = () if recipe.loss is None else (recipe.loss,)
+    plugins = [recipe.task, recipe.optimizer, recipe.schedule, *loss, *recipe.callbacks, session.checkpoint.family]
     return kept_fingerprints(session) | {
         "engine": {key: session.describe_engine()[key] for key in _ENGINE},
         "versions": _used(installed_versions() | {"python": platform.python_version()}, backend),

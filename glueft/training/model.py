@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from glueft.encoder.checkpoint import Checkpoint, Loaded
     from glueft.encoder.classifier import Classifier
-    from glueft.training.loss import Loss
+    from glueft.training.loss import TrainingLoss
 
 
 def load_model(
@@ -37,7 +37,9 @@ def load_model(
         return load_classifier(checkpoint, labels=labels, regression=not labels, seed=seed, new_head=new_head)
 
 
-def compile_model(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, *, jit_compile: bool) -> None:
+def compile_model(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: TrainingLoss, *, jit_compile: bool
+) -> None:
     """Set loss and optimizer."""
     model.compile(optimizer=optimizer, loss=loss.build(), jit_compile=jit_compile)
     # Built here rather than in the first step, where new variables would make TensorFlow trace the graph twice.

@@ -175,7 +175,7 @@ def estimate(session: Session, setup: float) -> dict[str, Any]:
     recipe, primary = session.recipe, session.primary_split
     fit = refuse_too_large(session)
     try:
-        with attributed_built(recipe.optimizer, recipe.schedule, session.checkpoint.family):
+        with attributed_built(*session.plugins_at_work):
             training = probe_training(session.model, session.batches)
     except Exception as error:
         said = no_memory_in(error)

@@ -36,7 +36,7 @@ from glueft.training.backend import (
 from glueft.training.devices import Devices, choose_devices, distributed, make_distribution, refuse_devices
 from glueft.training.engine_choice import Choice, RunEngine
 from glueft.training.evaluation_steps import evaluated_steps
-from glueft.training.loss import Loss, loss_of
+from glueft.training.loss import TrainingLoss, choose_loss
 from glueft.training.model import (
     all_parameters,
     compile_model,
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.encoder.checkpoint import Checkpoint, LoadReport
     from glueft.encoder.classifier import Classifier
+    from glueft.plugin.base import Plugin
     from glueft.plugin.task import Task
     from glueft.recipe import Recipe
 
@@ -83,7 +84,7 @@ class Session:
         backend: of Keras, which is chosen before it is imported.
         precision: of the model; as it is expected to be until `load`.
         jit_compile: whether XLA compiles the steps, and why.
-        loss: of the task.
+        loss: of the recipe, or of the task.
         devices: what the model computes on; set by `load`.
         model: the compiled classifier; set by `load`, as is `load_report`.
         load_report: how the tensors of the checkpoint were used.
@@ -107,7 +108,7 @@ class Session:
     backend: Choice = field(init=False)
     precision: Choice = field(init=False)
     jit_compile: JitDecision = field(init=False)
-    loss: Loss = field(init=False)
+    loss: TrainingLoss = field(init=False)
     devices: Devices | None = field(init=False, default=None)
     model: Classifier = field(init=False)
     load_report: LoadReport = field(init=False)
@@ -117,7 +118,7 @@ class Session:
         self.backend = use_backend(self.recipe.engine.backend, self.run)
         self.jit_compile = decide_jit_compile(self.recipe.engine.jit_compile)
         self.precision = self._use_precision()
-        self.loss = loss_of(self.labels)
+        self.loss = TrainingLoss(choose_loss(self.recipe), self.task)
         self.batches = TrainingBatches(
             train,
             batch_size=training.batch_size * training.gradient_accumulation_steps,
@@ -149,6 +150,11 @@ class Session:
     def labels(self) -> tuple[str, ...]:
         """The label names in the order of the logits; () in regression."""
         return tuple(self.task.labels)
+
+    @property
+    def plugins_at_work(self) -> tuple[Plugin, ...]:
+        """The plugins whose objects a training step uses."""
+        return self.recipe.optimizer, self.recipe.schedule, self.loss.plugin, self.checkpoint.family
 
     @property
     def primary_split(self) -> str:
@@ -324,6 +330,7 @@ def read_session(
         limits = {"limit_train": data.limit_train, "limit_validation": data.limit_validation}
         rows = load_rows(task, source, **limits, draw_seed=data.draw_seed, held_out=data.held_out_draw)
         predicted = predicted_splits(task, data.predict, rows)
+        choose_loss(recipe)
         new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)
         for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)

@@ -110,6 +110,7 @@ def outcome(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcom
         optimizer = {{ plugin = "adamax", beta_1 = 0.8 }}
         schedule = {{ plugin = "halving", initial_learning_rate = 1e-4, parts = 3 }}
         training = {{ epochs = 3, batch_size = 4 }}
+        loss = {{ plugin = "brier" }}
         callbacks = [{{ plugin = "target", accuracy = 0.01 }}, {{ plugin = "noise" }}]
         """
     )
@@ -162,6 +163,15 @@ def test_glueft_schedules(outcome: Outcome) -> None:
     history = (Path(outcome.record["run_dir"]) / "history.jsonl").read_text().splitlines()
     rates = [line["learning_rate"] for line in map(json.loads, history) if line["kind"] == "step"]
     assert rates == pytest.approx([1e-4] * 3)  # the first of three parts: the callback ends the training
+
+
+def test_glueft_losses(outcome: Outcome) -> None:
+    """The validation loss is that of the plugin: here of the probabilities that the run has written."""
+    assert outcome.record["plugins"]["loss"] == "brier"
+    rows = (Path(outcome.record["run_dir"]) / "predictions" / "validation.tsv").read_text().splitlines()[1:]
+    wrong = [float(row.split("\t")[3 + (row.split("\t")[1] == "stay_in")]) for row in rows]
+    brier = sum(2 * probability**2 for probability in wrong) / len(wrong)
+    assert outcome.record["epochs"][0]["validation_loss"] == pytest.approx(brier, abs=1e-5)
 
 
 def test_glueft_callbacks(outcome: Outcome) -> None:

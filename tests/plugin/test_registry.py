@@ -37,9 +37,11 @@ def test_the_first_party_plugins_come_in_by_entry_points() -> None:
     optimizers = ["adafactor", "adam", "adamw", "lamb", "lion", "muon", "nadam", "rmsprop", "sgd"]
     assert registry.names("optimizer") == optimizers
     assert registry.names("schedule") == ["constant", "cosine", "inverse_sqrt", "linear", "polynomial_decay"]
+    losses = ["cross_entropy", "mean_squared_error"]
+    assert registry.names("loss") == losses
     kinds = [plugin.kind for plugin in registry.all()]
     assert kinds == sorted(
-        kinds, key=("task", "optimizer", "schedule", "callback", "metric", "encoder", "executor").index
+        kinds, key=("task", "optimizer", "schedule", "loss", "callback", "metric", "encoder", "executor").index
     )
     assert {plugin.package for plugin in registry.all()} == {"glueft"}
     assert registry.failures == []

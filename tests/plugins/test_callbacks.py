@@ -110,7 +110,7 @@ def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
     from glueft.data.rows import load_rows
     from glueft.data.sources import make_source
     from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
-    from glueft.training.loss import CrossEntropy
+    from glueft.training.loss import loss_of
 
     epochs = history(stopped.folder, "epoch")
     best = epochs[stopped.record["early_stopping"]["best_epoch"] - 1]
@@ -126,7 +126,7 @@ def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
 
     batches = EvaluationBatches(tokens, batch_size=64)
     logits = batches.restore(np.concatenate([np.asarray(model(inputs)) for inputs in batches]))
-    loss = CrossEntropy().mean(logits, tokens.labels)
+    loss = loss_of(tuple(recipe.task.labels)).mean(logits, tokens.labels)
     assert loss == pytest.approx(best["validation_loss"], abs=1e-6)
     assert abs(loss - epochs[-1]["validation_loss"]) > 1e-5  # the last epoch is another: further than the line above
     assert compute_metrics(recipe.task.metrics, logits.argmax(axis=1), tokens.labels) == best["metrics"]
