@@ -1,10 +1,11 @@
-"""Warnings about valid rows: labels without rows, odd scales of scores, texts that come twice."""
+"""Warnings about valid rows: labels without rows, odd scales of scores, leaks, texts that come twice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from glueft.data.leaks import numbered
 from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def row_warnings(task: Task, splits: Mapping[str, Rows], *, new_head: bool) -> I
         yield from _contradictions(train)
     elif new_head:
         yield from _scale(train)
-    yield from _repeated(train, validation)
+    for rows in splits.values():
+        if rows.leaks and not train.dropped:
+            yield f"{rows.leaks}: they do not measure how the model does on new texts"
 
 
 def _labels_without_rows(rows: Rows) -> Iterator[str]:
@@ -112,37 +115,11 @@ def _contradictions(train: Rows) -> Iterator[str]:
             contradictory.add(key)
     rows = sorted(row for key in contradictory for row in places[key])
     if len(rows) >= max(1, CONTRADICTIONS * len(train)):
-        whole = counted(len(train), "train row")
+        whole, what = counted(len(train), "train row"), "text" if len(train.texts) == 1 else "texts"
         yield (
-            f"{len(rows):,} of the {whole} have the {_texts(train)} of other train rows with another label "
-            f"({_numbers(rows)}): no model can be right on all of them"
+            f"{len(rows):,} of the {whole} have the {what} of other train rows with another label "
+            f"({numbered(rows)}): no model can be right on all of them"
         )
-
-
-def _repeated(train: Rows, validation: Sequence[Rows]) -> Iterator[str]:
-    """Find validation rows with the texts of a training row, exactly or but for case and white space."""
-    trained = set(train.keys)
-    for rows in validation:
-        found = [row for row, key in enumerate(rows.keys) if key in trained]
-        if not found:
-            continue
-        texts = list(zip(*rows.texts, strict=True))
-        in_both = {*texts}.intersection(zip(*train.texts, strict=True))
-        exact = sum(texts[row] in in_both for row in found)
-        how = (
-            "all exactly"
-            if exact == len(found)
-            else f"{exact:,} exactly, {len(found) - exact:,} but for case and white space"
-        )
-        yield (
-            f"{len(found):,} of the {counted(len(rows), rows.name + ' row')} ({len(found) / len(rows):.1%}) "
-            f"{'has' if len(found) == 1 else 'have'} the {_texts(rows)} of a training row ({how}; {_numbers(found)}): "
-            "they do not measure how the model does on new texts"
-        )
-
-
-def _texts(rows: Rows) -> str:
-    return "text" if len(rows.texts) == 1 else "texts"
 
 
 def _named(what: str, names: Sequence[str]) -> str:
@@ -152,9 +129,3 @@ def _named(what: str, names: Sequence[str]) -> str:
         shown.append(f"{len(names) - NAMED:,} more")
     listed = " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
     return what + ("s " if len(names) > 1 else " ") + listed
-
-
-def _numbers(rows: Sequence[int]) -> str:
-    """`row 3`, `rows 3, 17, 40, ...`, counted from 0."""
-    shown = ", ".join(map(str, rows[:NAMED])) + (", ..." if len(rows) > NAMED else "")
-    return ("rows " if len(rows) > 1 else "row ") + shown

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.held_out import HELD_OUT, HeldOutDraw, held_out_rows
+from glueft.data.leaks import Leaks, find_leaks, none_left, refused
 from glueft.data.limited_draw import stratified_draw
+from glueft.data.selection import ALL_ROWS, OnLeaks, Selection
 from glueft.errors import DataError
 from glueft.metrics.choice import choose_metrics
 from glueft.plugin.attribution import attributed, named
@@ -47,9 +49,16 @@ class Rows:
     limited_from: int | None = None  # the rows of the whole split, where a limit left some out
     stratified: bool = False  # whether the rows of a limit were drawn by label, not the first ones taken
     part_of: int | None = None  # the train rows, after their limit, that some were held out of
+    leaks: Leaks | None = None  # the rows that are training rows too; None where it was not looked for any
+    dropped: int = 0  # the train rows that were dropped as they stand in another split
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def at(self, positions: npt.NDArray[np.int64]) -> Rows:
+        """Return some of the rows; what is known of the split is that of all of them."""
+        texts = tuple([column[row] for row in positions.tolist()] for column in self.texts)
+        return replace(self, texts=texts, labels=self.labels[positions])
 
     @cached_property
     def sha256(self) -> str:
@@ -78,49 +87,40 @@ class Rows:
         return [None if score != score else score for score in self.labels.tolist()]
 
 
-def load_rows(
-    task: Task,
-    source: Source,
-    *,
-    limit_train: int | None = None,
-    limit_validation: int | None = None,
-    draw_seed: int | None = None,
-    held_out: HeldOutDraw | None = None,
-) -> dict[str, Rows]:
+def load_rows(task: Task, source: Source, selection: Selection = ALL_ROWS) -> dict[str, Rows]:
     """Load a task's rows and check them.
 
     Args:
         task: says what the columns and labels must be.
         source: where the rows come from.
-        limit_train: the most rows of the training split; the first ones are kept.
-        limit_validation: likewise for each validation split.
-        draw_seed: draw the rows of a limit by label, with this seed, instead of keeping the first ones.
-        held_out: the part of the training rows, after their limit, that becomes the split "held_out".
+        selection: which of them are used.
 
     Returns:
         "train", the task's validation splits and those of its test splits that there are, in this order; with
-        `held_out` that split instead of the validation splits, which are not looked at.
+        rows to hold out, the split "held_out" instead of the validation splits, which are not looked at.
 
     Raises:
-        DataError: what `task.load` returns is not what the task declares, or a row is malformed.
+        DataError: what `task.load` returns is not what the task declares, a row is malformed, or rows of another split
+            stand in "train" and must not.
         HubError: the hub is out of reach and its cache does not hold the rows.
     """
     loaded = _load(task, source)
-    validation = task.validation_splits if held_out is None else ()
+    validation = task.validation_splits if selection.held_out is None else ()
     needed = ("train", *validation)
-    limits = {"train": limit_train} | dict.fromkeys(validation, limit_validation)
-    limits |= dict.fromkeys(task.test_splits)
     missing = [split for split in needed if split not in loaded]
     if missing:
         fix = f"let the plugin's `load` return {({1: 'it', 2: 'both'}).get(len(needed), 'all of them')}"
         expected = f"the split{'s' * (len(needed) > 1)} {' and '.join(needed)}"
         raise _no_split(f"{named(task)} has no {missing[0]} split", expected, loaded, fix)
     rows = {
-        split: _rows(task, split, loaded[split], limit, draw_seed) for split, limit in limits.items() if split in loaded
+        split: _rows(task, split, loaded[split], selection)
+        for split in dict.fromkeys((*needed, *task.test_splits))
+        if split in loaded
     }
-    if held_out is not None:
-        train, held = _divide(rows.pop("train"), held_out)
+    if selection.held_out is not None:
+        train, held = _divide(rows.pop("train"), selection.held_out)
         rows = {"train": train, HELD_OUT: held} | rows
+    rows = checked_for_leaks(rows, selection.leaks)
     if task.labels:
         import numpy as np
 
@@ -128,30 +128,23 @@ def load_rows(
     return rows
 
 
-def load_split(
-    task: Task,
-    source: Source,
-    split: str,
-    *,
-    limit: int | None = None,
-    draw_seed: int | None = None,
-    held_out: HeldOutDraw | None = None,
-) -> Rows:
+def load_split(task: Task, source: Source, split: str, selection: Selection = ALL_ROWS) -> Rows:
     """Load one split of a task and check it, as `load_rows` does. A source of files reads no others, then or later.
 
-    With `held_out`, "train" and "held_out" are the two parts of the training rows, and `limit` is that of them all.
+    It reads them all where the rows of the split depend on others'.
     """
-    divided = held_out is not None and split in ("train", HELD_OUT)
-    name = "train" if divided else split
+    if selection.needs_others(split):
+        return load_rows(task, source, selection)[split]
+    name = "train" if selection.divides(split) else split
     source.only = name
     loaded = _load(task, source)
     if name not in loaded:
         fix = "check where the rows come from: --data-dir names the folder with the benchmark's own files"
         raise _no_split(f"{named(task)} has no {name} split there", f"rows for {name}", loaded, fix)
-    rows = _rows(task, name, loaded[name], limit, draw_seed)
-    if held_out is None or not divided:
+    rows = _rows(task, name, loaded[name], selection)
+    if selection.held_out is None or not selection.divides(split):
         return rows
-    return _divide(rows, held_out)[split == HELD_OUT]
+    return _divide(rows, selection.held_out)[split == HELD_OUT]
 
 
 def _no_split(message: str, expected: str, loaded: datasets.DatasetDict, fix: str) -> DataError:
@@ -178,7 +171,8 @@ def _load(task: Task, source: Source) -> datasets.DatasetDict:
     return loaded
 
 
-def _rows(task: Task, split: str, dataset: datasets.Dataset, limit: int | None, draw_seed: int | None) -> Rows:
+def _rows(task: Task, split: str, dataset: datasets.Dataset, selection: Selection) -> Rows:
+    limit, draw_seed = selection.limit(split, task.validation_splits), selection.draw_seed
     where = f"the {split} split of {named(task)}"
     hidden = split in task.test_splits
     labelled = not hidden or "label" in dataset.column_names
@@ -235,21 +229,30 @@ def _divide(train: Rows, draw: HeldOutDraw) -> tuple[Rows, Rows]:
             fix="train on more rows, or remove data.held_out",
         )
     kept = np.setdiff1d(np.arange(whole), held)
-    return _part(train, kept, train.name, train.stratified), _part(train, held, HELD_OUT, True)
+    held_rows = replace(train.at(held), name=HELD_OUT, limited_from=None, stratified=True)
+    return replace(train.at(kept), part_of=whole), replace(held_rows, part_of=whole)
 
 
-def _part(train: Rows, positions: npt.NDArray[np.int64], name: str, stratified: bool) -> Rows:
-    texts = tuple([column[row] for row in positions.tolist()] for column in train.texts)
-    limited = train.limited_from if name == train.name else None
-    return replace(
-        train,
-        name=name,
-        texts=texts,
-        labels=train.labels[positions],
-        limited_from=limited,
-        stratified=stratified,
-        part_of=len(train),
+def checked_for_leaks(rows: Mapping[str, Rows], action: OnLeaks) -> dict[str, Rows]:
+    """Return the splits, "train" and others, the others with their leaks; with "drop" these are no longer in "train".
+
+    Raises:
+        DataError: there are leaks, and `action` is "error"; or "drop" would leave no training row.
+    """
+    import numpy as np
+
+    found, places = find_leaks(
+        {name: split.texts for name, split in rows.items()}, {name: split.keys for name, split in rows.items()}
     )
+    if places and action == "error":
+        raise refused(found)
+    checked = dict(rows) | {name: replace(rows[name], leaks=leaks) for name, leaks in found.items()}
+    if places and action == "drop":
+        left = np.setdiff1d(np.arange(len(rows["train"])), places)
+        if not len(left):
+            raise none_left(len(places))
+        checked["train"] = replace(rows["train"].at(left), dropped=len(places))
+    return checked
 
 
 def _check_column(where: str, column: str, columns: Sequence[str]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Few enough to stay readable in run.json, enough to see where a split's rows lie.
 LENGTH_BINS = 32
+# The numbers of leaked rows that run.json has at most.
+LEAKS = 100
 
 
 def evaluated_splits(task: Task | type[Task], data: Any) -> tuple[str, ...]:
@@ -60,6 +62,8 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
         split["limit_draw"] = "stratified"
     if rows.part_of is not None:
         split["part_of"] = rows.part_of
+    if rows.dropped:
+        split["dropped"] = rows.dropped
     whole = rows.part_of or len(rows)
     if task.sizes.get(rows.name, whole) != whole:
         split["official_rows"] = task.sizes[rows.name]
@@ -67,6 +71,15 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
         split |= {"tokens": len(encoded.ids), "truncated_rows": encoded.truncated}
         split["token_lengths"] = length_histogram(encoded.lengths)
     return split
+
+
+def describe_leaks(splits: Mapping[str, Rows]) -> dict[str, Any]:
+    """Return what run.json says of the leaks of each split that they were sought in."""
+    return {
+        name: {"rows": len(rows.leaks), "exact": rows.leaks.exact, "first": list(rows.leaks.rows[:LEAKS])}
+        for name, rows in splits.items()
+        if rows.leaks is not None
+    }
 
 
 def length_histogram(lengths: NDArray[Any]) -> dict[str, Any]:
@@ -88,7 +101,7 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
     notes = []
     by = f"drawn by {'label' if task.labels else 'score'}"
     for name, rows in splits.items():
-        used = rows.part_of or len(rows)
+        used = rows.part_of or len(rows) + rows.dropped
         whole = rows.limited_from or used
         official = task.sizes.get(name, whole)
         if name == HELD_OUT:
@@ -101,6 +114,9 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
             which = f"{used:,} of {counted(whole, 'row')}"
             drawn = f"{which}, {by}" if rows.stratified else f"the first {which}"
             notes.append(f"{name} is limited to {drawn}")
+        if rows.dropped:
+            told = [str(split.leaks) for split in splits.values() if split.leaks]
+            notes.append(f"{counted(rows.dropped, f'{name} row')} dropped (data.leaks): {'; '.join(told)}")
         if official != whole:
             notes.append(f"{name} has {counted(whole, 'row')}; officially it has {official:,}")
     return notes

@@ -204,7 +204,6 @@ def read_rows(
     task, data = settings.task, settings.data
     if revision is not None:
         data = data.model_copy(update={"revision": revision})
-    limits = {"train": data.limit_train} | dict.fromkeys(task.validation_splits, data.limit_validation)
     rows: dict[str, Rows] = {}
     left_out: dict[str, int] = {}
     provenance: dict[str, Any] = {}
@@ -212,14 +211,7 @@ def read_rows(
     for split in splits:
         source = make_source(data, task)  # a source that was asked for one split has no other
         with progress.phase(f"{split} rows of {task.name} ({source.kind})"):
-            rows[split] = load_split(
-                task,
-                source,
-                split,
-                limit=limits.get("train" if split == HELD_OUT else split),
-                draw_seed=data.draw_seed,
-                held_out=data.held_out_draw,
-            )
+            rows[split] = load_split(task, source, split, data.selection)
         _refuse_unlabelled(task, rows[split])
         provenance = source.provenance
         left_out |= provenance.pop("left_out", {})

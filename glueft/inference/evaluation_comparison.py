@@ -31,6 +31,7 @@ _READ: dict[str, tuple[str, ...]] = {
         "limit_seed",
         "held_out",
         "held_out_seed",
+        "leaks",
     ),
     "training": ("evaluation_batch_size",),
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from glueft.data.held_out import HeldOutDraw
+from glueft.data.selection import OnLeaks, Selection
 from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
 from glueft.plugin.options import LocalPath, Options
 
@@ -100,6 +101,12 @@ class Data(Options):
     held_out_seed: int | None = Field(
         None, ge=0, le=2**32 - 1, description="Of their draw, by default 42; training.seed does not change it."
     )
+    leaks: OnLeaks | None = Field(
+        None,
+        description="What to do with training rows whose texts are those of a validation, held-out or test row, "
+        'exactly or but for case and white space: by default "warn"; "drop" takes them out of the training rows, '
+        '"error" refuses to train.',
+    )
     predict: Annotated[tuple[Text, ...], AfterValidator(_each_once)] = Field(
         ("validation",),
         description='Splits whose predictions are written: "validation" and "test", each for all of its kind, or '
@@ -108,19 +115,20 @@ class Data(Options):
     )
 
     @property
-    def draw_seed(self) -> int | None:
-        """The seed of a stratified draw; None where a limit keeps the first rows."""
-        if self.limit_draw != "stratified":
-            return None
-        return 42 if self.limit_seed is None else self.limit_seed
-
-    @property
-    def held_out_draw(self) -> HeldOutDraw | None:
-        """The draw of the training rows that are held out; `limit_validation` is the most of them."""
-        if self.held_out is None:
-            return None
-        seed = 42 if self.held_out_seed is None else self.held_out_seed
-        return HeldOutDraw(self.held_out, seed, self.limit_validation)
+    def selection(self) -> Selection:
+        """Which of the task's rows are used."""
+        draw_seed = 42 if self.limit_seed is None else self.limit_seed
+        held_out_seed = 42 if self.held_out_seed is None else self.held_out_seed
+        return Selection(
+            limit_train=self.limit_train,
+            limit_validation=self.limit_validation,
+            draw_seed=draw_seed if self.limit_draw == "stratified" else None,
+            # `limit_validation` is the most of the rows that are held out.
+            held_out=None
+            if self.held_out is None
+            else HeldOutDraw(self.held_out, held_out_seed, self.limit_validation),
+            leaks=self.leaks or "warn",
+        )
 
 
 class Training(Options):

@@ -44,12 +44,7 @@ def read_texts(run: Run, split: str, data_dir: str | Path | None = None) -> Spli
     described = run.record.data.splits.get(split)
     try:
         task = run.parts.task
-        limit, data = described.rows if described else None, run.parts.data
-        seed = data.draw_seed if described and described.limit_draw == "stratified" else None
-        held_out = data.held_out_draw if described and described.part_of is not None else None
-        if held_out is not None:
-            limit, seed = data.limit_train, data.draw_seed
-        rows = load_split(task, _source(run, task, data_dir), split, limit=limit, draw_seed=seed, held_out=held_out)
+        rows = load_split(task, _source(run, task, data_dir), split, run.parts.data.selection)
     except GlueftError as error:
         reason = str(error).splitlines()[0] + (f" (found: {error.received})" if error.received else "")
         if isinstance(error, RecipeError):

@@ -41,9 +41,12 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
     ),
     Data: (
         "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes",
-        "left_out", "splits",
+        "left_out", "splits", "leaks",
     ),
-    Split: ("rows", "sha256", "limited_from", "limit_draw", "part_of", "official_rows", "tokens", "truncated_rows"),
+    Split: (
+        "rows", "sha256", "limited_from", "limit_draw", "part_of", "dropped", "official_rows", "tokens",
+        "truncated_rows",
+    ),
     Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family", "run"),
     ParentRun: ("task", "checkpoint", "sha256"),
     Host: ("system", "cpus", "python"),

@@ -140,6 +140,14 @@ class Histogram(Part):
     rows: Annotated[list[Count], Field(min_length=1, max_length=10_000)] = Field(description="rows in each bin")
 
 
+class Leaks(Part):
+    """The rows of a split whose texts are those of a training row."""
+
+    rows: Count = Field(description="how many there are")
+    exact: Count = Field(description="those with the same texts to the letter, not but for case and white space")
+    first: list[Count] = Field(default=[], description="the numbers of the first 100 of them, from 0")
+
+
 class Split(Part):
     """The rows of a split."""
 
@@ -149,6 +157,9 @@ class Split(Part):
     limit_draw: str | None = Field(default=None, description="how the rows of the limit were drawn")
     part_of: Count | None = Field(
         default=None, description="train rows, some of which are held out, as data.held_out says"
+    )
+    dropped: Count | None = Field(
+        default=None, description="train rows that were left out, as they stand in another split (data.leaks)"
     )
     official_rows: Count | None = Field(default=None, description="rows that the split has officially")
     tokens: Count | None = Field(default=None, description="tokens of all rows")
@@ -171,6 +182,9 @@ class Data(Part):
     validation_split: str = Field(default="", description="the primary split: the one that `metrics` is of")
     max_length: Length | None = Field(default=None, description="longest row in tokens; longer ones are cut")
     splits: dict[str, Split] = Field(default={}, description="each split that was read")
+    leaks: dict[str, Leaks] = Field(
+        default={}, description="by split, rows that stand in train too; absent in earlier runs"
+    )
     notes: list[str] = Field(default=[], description="how the rows differ from the official ones")
 
     @model_validator(mode="before")

@@ -21,13 +21,17 @@ def split_table(plan: dict[str, Any]) -> Table:
     """Return a row for each split."""
     table = Table(title=f"{plan['task']}: data ({plan['data']['source']})", title_justify="left")
     table.add_column("split")
-    number_columns(table, "rows", "tokens", "tokens a row", "truncated rows")
-    for name, split in plan["data"]["splits"].items():
+    splits, leaks = plan["data"]["splits"], plan["data"]["leaks"]
+    leaked = any(found["rows"] for found in leaks.values())
+    number_columns(table, "rows", "tokens", "tokens a row", "truncated rows", *["found in train"] * leaked)
+    for name, split in splits.items():
         if "tokens" in split:
             mean = split["tokens"] / split["rows"]
             numbers = [f"{split['tokens']:,}", f"{mean:.1f}", f"{split['truncated_rows']:,}"]
         else:
             numbers = ["not read", "", ""]
+        if leaked:
+            numbers.append(f"{leaks[name]['rows']:,}" if name in leaks else "")
         table.add_row(name, f"{split['rows']:,}", *numbers)
     return table
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.data.batches import EvaluationBatches, Filling, TrainingBatches, share_buckets
 from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU
 from glueft.data.held_out import HELD_OUT
-from glueft.data.splits import describe_split, evaluated_splits, predicted_splits, size_notes
+from glueft.data.splits import describe_leaks, describe_split, evaluated_splits, predicted_splits, size_notes
 from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
@@ -244,6 +244,7 @@ class Session:
         task = self.task
         splits = {name: describe_split(task, rows, self.encoded.get(name)) for name, rows in self.rows.items()}
         data = {"max_length": self.recipe.data.max_length, "splits": splits, "notes": list(self.notes)}
+        data["leaks"] = describe_leaks(self.rows)
         return {
             "data": self.provenance | {"validation_split": self.primary_split} | data,
             "warnings": list(self.warnings),
@@ -327,8 +328,7 @@ def read_session(
     check()
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
-        limits = {"limit_train": data.limit_train, "limit_validation": data.limit_validation}
-        rows = load_rows(task, source, **limits, draw_seed=data.draw_seed, held_out=data.held_out_draw)
+        rows = load_rows(task, source, data.selection)
         predicted = predicted_splits(task, data.predict, rows)
         choose_loss(recipe)
         new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)

@@ -94,3 +94,25 @@ def test_a_schedule_that_does_not_fit_the_run(tiny_bert: Path, capsys: Captured)
     changes = ["--set", "schedule.plugin=linear", "--set", "schedule.warmup_steps=5"]
     assert command_line(["plan", "mrpc", *arguments, *changes]) == 2
     assert "at most 4 warm-up steps" in capsys.readouterr().err
+
+
+def test_a_planted_leak_is_told_dropped_or_refused(tiny_bert: Path, tmp_path: Path, capsys: Captured) -> None:
+    rows = {"train": ["good", "bad", "fine", "poor", "well"], "dev": ["very good", "Poor "]}
+    for name, texts in rows.items():
+        lines = [f"{text},{'ab'[place % 2]}" for place, text in enumerate(texts)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    files = f'train="{tmp_path}/train.csv", validation="{tmp_path}/dev.csv"'
+    table = f'task={{plugin="table", {files}, text="text", label="label"}}'
+    arguments = ["plan", "table", "--checkpoint", str(tiny_bert), "--no-probe", "--set", table]
+    assert command_line([*arguments, "--json"]) == 0
+    told = capsys.readouterr()
+    plan = json.loads(told.out)
+    assert plan["data"]["leaks"] == {"validation": {"rows": 1, "exact": 0, "first": [1]}}
+    warning = "1 of the 2 validation rows (50.0%) has the text of a training row (0 exactly, 1 but for case and white"
+    assert any(line.startswith(warning) for line in plan["warnings"]) and warning in told.err
+    assert command_line([*arguments, "--set", "data.leaks=drop"]) == 0
+    told = capsys.readouterr()
+    assert "1 train row dropped (data.leaks): 1 of the 2 validation rows" in told.out
+    assert "found in train" in told.out and "4 train rows, 2 validation rows" in told.out
+    assert command_line([*arguments, "--set", "data.leaks=error"]) == 2
+    assert "stand among the training rows" in capsys.readouterr().err

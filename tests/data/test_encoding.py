@@ -139,11 +139,12 @@ def test_a_length_without_room_for_text_is_refused(tokenizer: Any) -> None:
 
 def test_real_rows_are_those_of_the_transformers_call(glue_data: Path, minilm: str) -> None:
     from glueft.data.rows import load_rows
+    from glueft.data.selection import Selection
     from glueft.data.sources import FolderSource
     from glueft.plugin.registry import load_registry
 
     tokenizer = load_tokenizer(find_checkpoint(minilm))
-    splits = load_rows(load_registry().find("task", "mrpc").cls(), FolderSource(glue_data), limit_train=300)
+    splits = load_rows(load_registry().find("task", "mrpc").cls(), FolderSource(glue_data), Selection(300))
     encoded = encode(splits["train"], tokenizer, 48)
     expected = tokenizer(*splits["train"].texts, truncation=True, max_length=48)
     assert as_lists(encoded, encoded.ids) == expected["input_ids"]

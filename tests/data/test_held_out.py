@@ -40,9 +40,7 @@ class Weather(glueft.Task):
 
 
 def load(**settings: Any) -> dict[str, Rows]:
-    data = Data(**settings)
-    limits = {"limit_train": data.limit_train, "draw_seed": data.draw_seed, "held_out": data.held_out_draw}
-    return load_rows(Weather(), FolderSource("nowhere"), **limits)
+    return load_rows(Weather(), FolderSource("nowhere"), Data(**settings).selection)
 
 
 def test_a_part_of_each_label_is_held_out_and_nothing_else_is_the_matter_with_the_rest() -> None:
@@ -72,11 +70,10 @@ def test_the_draw_is_that_of_its_seed_and_42_without_one() -> None:
 
 def test_one_split_is_the_same_as_among_all() -> None:
     for limits in ({}, {"limit_train": 20}, {"limit_train": 20, "limit_draw": "stratified"}):
-        data = Data(held_out=0.25, **limits)
         loaded = load(held_out=0.25, **limits)
         for name, rows in loaded.items():
-            draw = {"limit": data.limit_train if name != "test" else None, "draw_seed": data.draw_seed}
-            one = load_split(Weather(), FolderSource("nowhere"), name, **draw, held_out=data.held_out_draw)
+            selection = Data(held_out=0.25, **limits).selection
+            one = load_split(Weather(), FolderSource("nowhere"), name, selection)
             assert (one.sha256, one.limited_from, one.part_of) == (rows.sha256, rows.limited_from, rows.part_of)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import glueft
 from glueft.data.rows import Rows, load_rows
+from glueft.data.selection import Selection
 from glueft.data.sources import FolderSource, Source
 from glueft.errors import DataError
 
@@ -47,7 +48,7 @@ def load(splits: Any, task: type[glueft.Task] = Pairs, **limits: int) -> dict[st
         def load(self, source: Source) -> Any:
             return splits
 
-    return load_rows(Loaded(), FolderSource("nowhere"), **limits)
+    return load_rows(Loaded(), FolderSource("nowhere"), Selection(**limits))
 
 
 def splits(**columns: Any) -> datasets.DatasetDict:

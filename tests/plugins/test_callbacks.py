@@ -108,6 +108,7 @@ def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
     """The saved model by itself gives the best epoch's numbers over the validation rows; so do the predictions."""
     from glueft.data.encoding import encode
     from glueft.data.rows import load_rows
+    from glueft.data.selection import Selection
     from glueft.data.sources import make_source
     from glueft.encoder.checkpoint import find_checkpoint, load_classifier, load_tokenizer
     from glueft.training.loss import loss_of
@@ -119,7 +120,7 @@ def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
     recipe = load_recipe(str(stopped.folder / "recipe.toml"))
     checkpoint = find_checkpoint(str(stopped.folder / "model"))
     source = make_source(recipe.data, recipe.task)
-    rows = load_rows(recipe.task, source, limit_train=None, limit_validation=40)["validation"]
+    rows = load_rows(recipe.task, source, Selection(limit_validation=40))["validation"]
     tokens = encode(rows, load_tokenizer(checkpoint), recipe.data.max_length)
     model = load_classifier(checkpoint, labels=recipe.task.labels, seed=0).model
     from glueft.data.batches import EvaluationBatches

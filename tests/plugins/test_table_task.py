@@ -264,7 +264,7 @@ def test_the_saved_recipe_reads_the_same_rows_from_any_folder(
     _, result = classified
     monkeypatch.chdir("/")
     again = load_recipe(result.folder / "recipe.toml")
-    rows = load_rows(again.task, OwnFiles(), limit_train=again.data.limit_train)
+    rows = load_rows(again.task, OwnFiles(), again.data.selection)
     recorded = {name: split["sha256"] for name, split in result.record["data"]["splits"].items()}
     assert {name: split.sha256 for name, split in rows.items()} == recorded
 

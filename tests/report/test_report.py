@@ -98,6 +98,18 @@ def test_rows_without_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_rows_that_stand_in_train_too(tmp_path: Path) -> None:
+    run = make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 1, 0, 0])
+    splits = {"train": {"rows": 8, "sha256": "b", "dropped": 3}, "validation": {"rows": 4, "sha256": "a"}}
+    leaks = {"validation": {"rows": 2, "exact": 1, "first": [0, 3]}}
+    data = json.loads((run / "run.json").read_text())["data"]
+    change_record(run, data=data | {"source": "files", "splits": splits, "leaks": leaks})
+    page = page_of(run)
+    assert "4 rows; 2 of them found in train (1 exactly); SHA-256 a" in page
+    assert "8 rows, 3 rows dropped (data.leaks); SHA-256 b" in page
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_label_does_not_turn_the_sentence_that_names_it(tmp_path: Path) -> None:
     labels = ("\u202eon", "yes\u2066")
     rows = [(first, second, {"no": labels[0], "yes": labels[1]}[label]) for first, second, label in ROWS]

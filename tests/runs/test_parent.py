@@ -120,9 +120,7 @@ def test_held_out_rows_that_the_checkpoint_may_have_seen(
 
     assert warned("mrpc") and not warned("rte")
     recipe = load_recipe("mrpc", [*FEW, "data.held_out=4"], sample=True)
-    rows = load_rows(
-        recipe.task, make_source(recipe.data, recipe.task), limit_train=16, held_out=recipe.data.held_out_draw
-    )
+    rows = load_rows(recipe.task, make_source(recipe.data, recipe.task), recipe.data.selection)
     change_record(folder, data={"splits": {"held_out": {"rows": 4, "sha256": rows["held_out"].sha256}}})
     assert not warned("mrpc")
 
