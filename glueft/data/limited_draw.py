@@ -1,12 +1,65 @@
-"""The stratified draw of the rows that a limit keeps."""
+"""Draws of some of a split's rows: stratified, for a limit; or as many of each label, for few-shot training."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from glueft.errors import DataError
+from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FewShotDraw:
+    """As many training rows of each label.
+
+    Attributes:
+        per_label: their number.
+        seed: of the draw.
+    """
+
+    per_label: int
+    seed: int
+
+    def positions(self, labels: NDArray[Any], names: Sequence[str]) -> NDArray[np.int64]:
+        """Return the positions of the drawn rows, (per_label * labels,), ascending.
+
+        The rows of a smaller `per_label` are among those of a larger one.
+
+        Args:
+            labels: (rows,), integers; or scores, float.
+            names: of the labels, in the order of their numbers.
+
+        Raises:
+            DataError: the rows have scores, or a label has too few rows.
+        """
+        import numpy as np
+
+        if not names:
+            raise DataError(
+                "data.per_label draws by label, and the rows have scores",
+                expected="a task with labels",
+                received="a regression",
+                fix='remove it, and take some of the rows with data.limit_train and data.limit_draw = "stratified"',
+            )
+        counts = np.bincount(labels, minlength=len(names))
+        few = [f"{counted(count, 'row')} of {quoted(name)}" for name, count in zip(names, counts.tolist(), strict=True)]
+        few = [told for told, count in zip(few, counts, strict=True) if count < self.per_label]
+        if few:
+            raise DataError(
+                f"there are fewer train rows of a label than data.per_label = {self.per_label:,}",
+                expected=f"{counted(self.per_label, 'train row')} or more of each label",
+                received=", ".join(few),
+                fix=f"set data.per_label to {counts.min():,} or less" if counts.min() else "add rows of that label",
+            )
+        random = np.random.default_rng(self.seed)
+        orders = [random.permutation(np.flatnonzero(labels == label)) for label in range(len(names))]
+        return np.sort(np.concatenate([order[: self.per_label] for order in orders]))
 
 
 def stratified_draw(labels: NDArray[Any], limit: int, seed: int) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.held_out import HELD_OUT, HeldOutDraw, held_out_rows
 from glueft.data.leaks import Leaks, find_leaks, none_left, refused
-from glueft.data.limited_draw import stratified_draw
+from glueft.data.limited_draw import FewShotDraw, stratified_draw
 from glueft.data.selection import ALL_ROWS, OnLeaks, Selection
 from glueft.errors import DataError
 from glueft.metrics.choice import choose_metrics
@@ -51,6 +51,7 @@ class Rows:
     part_of: int | None = None  # the train rows, after their limit, that some were held out of
     leaks: Leaks | None = None  # the rows that are training rows too; None where it was not looked for any
     dropped: int = 0  # the train rows that were dropped as they stand in another split
+    drawn_from: int | None = None  # the train rows, after all else, that as many of each label were drawn from
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -120,7 +121,12 @@ def load_rows(task: Task, source: Source, selection: Selection = ALL_ROWS) -> di
     if selection.held_out is not None:
         train, held = _divide(rows.pop("train"), selection.held_out)
         rows = {"train": train, HELD_OUT: held} | rows
+    few_shot, drop = selection.few_shot, selection.leaks == "drop"
+    if not drop:  # Leaks count only where a row is trained on.
+        rows["train"] = _few_shot(rows["train"], few_shot)
     rows = checked_for_leaks(rows, selection.leaks)
+    if drop:
+        rows["train"] = _few_shot(rows["train"], few_shot)
     if task.labels:
         import numpy as np
 
@@ -142,9 +148,9 @@ def load_split(task: Task, source: Source, split: str, selection: Selection = AL
         fix = "check where the rows come from: --data-dir names the folder with the benchmark's own files"
         raise _no_split(f"{named(task)} has no {name} split there", f"rows for {name}", loaded, fix)
     rows = _rows(task, name, loaded[name], selection)
-    if selection.held_out is None or not selection.divides(split):
-        return rows
-    return _divide(rows, selection.held_out)[split == HELD_OUT]
+    if selection.held_out is not None and selection.divides(split):
+        rows = _divide(rows, selection.held_out)[split == HELD_OUT]
+    return _few_shot(rows, selection.few_shot) if split == "train" else rows
 
 
 def _no_split(message: str, expected: str, loaded: datasets.DatasetDict, fix: str) -> DataError:
@@ -231,6 +237,12 @@ def _divide(train: Rows, draw: HeldOutDraw) -> tuple[Rows, Rows]:
     kept = np.setdiff1d(np.arange(whole), held)
     held_rows = replace(train.at(held), name=HELD_OUT, limited_from=None, stratified=True)
     return replace(train.at(kept), part_of=whole), replace(held_rows, part_of=whole)
+
+
+def _few_shot(train: Rows, draw: FewShotDraw | None) -> Rows:
+    if draw is None:
+        return train
+    return replace(train.at(draw.positions(train.labels, train.label_names)), drawn_from=len(train))
 
 
 def checked_for_leaks(rows: Mapping[str, Rows], action: OnLeaks) -> dict[str, Rows]:

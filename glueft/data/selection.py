@@ -1,4 +1,4 @@
-"""Which of a task's rows are used: limits, a part that is held out, and what becomes of leaks."""
+"""Which of a task's rows are used: limits, a part that is held out, a few of each label, and what becomes of leaks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glueft.data.held_out import HELD_OUT, HeldOutDraw
+from glueft.data.limited_draw import FewShotDraw
 
 OnLeaks = Literal["warn", "drop", "error"]
 
@@ -21,6 +22,7 @@ class Selection:
         draw_seed: draw the rows of a limit by label, with this seed, instead of keeping the first ones.
         held_out: the part of the training rows, after their limit, that becomes the split "held_out".
         leaks: what to do with training rows whose texts stand in another split, after the limits.
+        few_shot: the draw of as many of each label from the training rows that the others leave.
     """
 
     limit_train: int | None = None
@@ -28,6 +30,7 @@ class Selection:
     draw_seed: int | None = None
     held_out: HeldOutDraw | None = None
     leaks: OnLeaks = "warn"
+    few_shot: FewShotDraw | None = None
 
     def limit(self, split: str, validation_splits: Sequence[str]) -> int | None:
         """Return the most rows of a split; None for all."""

@@ -62,6 +62,8 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
         split["limit_draw"] = "stratified"
     if rows.part_of is not None:
         split["part_of"] = rows.part_of
+    if rows.drawn_from is not None:
+        split["drawn_from"] = rows.drawn_from
     if rows.dropped:
         split["dropped"] = rows.dropped
     whole = rows.part_of or len(rows)
@@ -101,7 +103,7 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
     notes = []
     by = f"drawn by {'label' if task.labels else 'score'}"
     for name, rows in splits.items():
-        used = rows.part_of or len(rows) + rows.dropped
+        used = rows.part_of or (rows.drawn_from or len(rows)) + rows.dropped
         whole = rows.limited_from or used
         official = task.sizes.get(name, whole)
         if name == HELD_OUT:
@@ -117,6 +119,9 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
         if rows.dropped:
             told = [str(split.leaks) for split in splits.values() if split.leaks]
             notes.append(f"{counted(rows.dropped, f'{name} row')} dropped (data.leaks): {'; '.join(told)}")
+        if rows.drawn_from is not None:
+            each = len(rows) // len(rows.label_names)
+            notes.append(f"{name} is {counted(each, 'row')} of each label, drawn from {rows.drawn_from:,}")
         if official != whole:
             notes.append(f"{name} has {counted(whole, 'row')}; officially it has {official:,}")
     return notes

@@ -32,6 +32,8 @@ _READ: dict[str, tuple[str, ...]] = {
         "held_out",
         "held_out_seed",
         "leaks",
+        "per_label",
+        "draw",
     ),
     "training": ("evaluation_batch_size",),
 }

@@ -24,6 +24,7 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
     if isinstance(data, Data):
         if isinstance(task, Task):
             problems += _predict(data, task, locations) + _held_out(data, task, locations)
+        problems += _few_shot(data, task if isinstance(task, Task) else None, locations)
         if isinstance(task, Task) and task.reads_own_files:
             problems += _own_files(data, task, locations)
         else:
@@ -158,6 +159,33 @@ def labels_or_scores(task: Task) -> Literal["labels", "scores"] | None:
     known = known_metrics()
     suits = {known[name].suits for name in task.metrics if name in known}
     return suits.pop() if len(suits) == 1 else None
+
+
+def _few_shot(data: Data, task: Task | None, locations: Locations) -> list[Problem]:
+    """`per_label` says alone which training rows are used, and needs labels."""
+
+    def problem(key: str, message: str, expected: str, fix: str) -> Problem:
+        return locations.problem(
+            ("data", key), message, expected=expected, received=received(getattr(data, key)), fix=fix
+        )
+
+    if data.per_label is None:
+        alone = problem("draw", "the number of a draw of per_label, which is not there", "no draw without per_label",
+                        "add per_label = 16 to [data], or remove draw")  # fmt: skip
+        return [] if data.draw is None else [alone]
+    problems = []
+    if task is not None and not task.labels and not task.reads_own_files:
+        fix = 'remove it, and take some of the rows with limit_train and limit_draw = "stratified"'
+        problems.append(problem("per_label", f'task "{task.name}" has scores, not labels', "a task with labels", fix))
+    if data.limit_train is not None:
+        both = "per_label says how many training rows are used, and limit_train too"
+        problems.append(problem("limit_train", both, "one of the two", "remove limit_train, or per_label"))
+    if data.limit_draw == "stratified" and (data.limit_validation is None or data.held_out is not None):
+        none = "no rows are drawn by it: per_label draws the training rows itself, and no limit is on others"
+        problems.append(
+            problem("limit_draw", none, "limit_validation beside it, or per_label alone", "remove limit_draw")
+        )
+    return problems
 
 
 def _source(data: Data, task: Task, locations: Locations) -> list[Problem]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from glueft.data.held_out import HeldOutDraw
+from glueft.data.limited_draw import FewShotDraw
 from glueft.data.selection import OnLeaks, Selection
 from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
 from glueft.plugin.options import LocalPath, Options
@@ -101,6 +102,19 @@ class Data(Options):
     held_out_seed: int | None = Field(
         None, ge=0, le=2**32 - 1, description="Of their draw, by default 42; training.seed does not change it."
     )
+    per_label: int | None = Field(
+        None,
+        ge=1,
+        description="Train on so many rows of each label, drawn by chance from those that held_out leaves (few-shot).",
+        examples=[16],
+    )
+    draw: int | None = Field(
+        None,
+        ge=0,
+        le=2**32 - 1,
+        description="The number of that draw, by default 1: another number, other rows; training.seed does not change "
+        "it. A smaller per_label draws some of the rows of a larger one.",
+    )
     leaks: OnLeaks | None = Field(
         None,
         description="What to do with training rows whose texts are those of a validation, held-out or test row, "
@@ -128,6 +142,9 @@ class Data(Options):
             if self.held_out is None
             else HeldOutDraw(self.held_out, held_out_seed, self.limit_validation),
             leaks=self.leaks or "warn",
+            few_shot=None
+            if self.per_label is None
+            else FewShotDraw(self.per_label, 1 if self.draw is None else self.draw),
         )
 
 

@@ -44,8 +44,8 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
         "left_out", "splits", "leaks",
     ),
     Split: (
-        "rows", "sha256", "limited_from", "limit_draw", "part_of", "dropped", "official_rows", "tokens",
-        "truncated_rows",
+        "rows", "sha256", "limited_from", "limit_draw", "part_of", "drawn_from", "dropped", "official_rows",
+        "tokens", "truncated_rows",
     ),
     Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family", "run"),
     ParentRun: ("task", "checkpoint", "sha256"),

@@ -158,6 +158,9 @@ class Split(Part):
     part_of: Count | None = Field(
         default=None, description="train rows, some of which are held out, as data.held_out says"
     )
+    drawn_from: Count | None = Field(
+        default=None, description="train rows that as many of each label were drawn from (data.per_label)"
+    )
     dropped: Count | None = Field(
         default=None, description="train rows that were left out, as they stand in another split (data.leaks)"
     )

@@ -46,6 +46,8 @@ class _Probe:
     def rows(self, recipe: Recipe) -> int:
         """The rows that a recipe trains on, which may hold some out."""
         rows, held_out = int(self.plan["data"]["splits"]["train"]["rows"]), recipe.data.held_out
+        if recipe.data.per_label is not None and self.recipe.data.per_label is not None:
+            return rows // self.recipe.data.per_label * recipe.data.per_label
         if held_out is None or held_out == self.recipe.data.held_out:
             return rows
         return max(1, rows - (held_out if isinstance(held_out, int) else round(rows * held_out)))
