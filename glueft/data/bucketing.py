@@ -1,4 +1,4 @@
-"""The padded lengths of batches: few of them, for backends that compile a program for every shape."""
+"""The padded lengths of batches: few of them, since backends prepare something for every shape."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ SHAPE_TOKENS = 15_000
 # H200), against 37,000 tokens a second. Compiled anew they take six times as long, but the lengths, which change the
 # last digits of a result, must not depend on what is kept.
 SHAPE_TOKENS_ON_GPU = 170_000
+# Where no program is compiled: oneDNN makes some forty products and conversions for each shape, 20 to 25 ms for MiniLM
+# against 0.25 ms a token, and keeps them, 5 to 9 MiB (the same notes). A long run has all the lengths that occur.
+SHAPE_TOKENS_UNCOMPILED = 200
 
 
 def choose_buckets(
     longest: NDArray[np.int64], rows: NDArray[Any], shape_tokens: float = SHAPE_TOKENS
 ) -> NDArray[np.int64]:
-    """Return the padded lengths of least total cost, ascending. More of them mean less padding, but more compilations.
+    """Return the padded lengths of least total cost, ascending. More of them mean less padding, but more to prepare.
 
     Every batch is padded to the smallest of them that holds it. The optimum is found by dynamic programming over the
     lengths that occur: the longest of a group of neighbours serves the group.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.batches import EvaluationBatches, Filling, TrainingBatches, share_buckets
-from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU
+from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU, SHAPE_TOKENS_UNCOMPILED
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import describe_leaks, describe_split, evaluated_splits, predicted_splits, size_notes
 from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
@@ -132,14 +132,21 @@ class Session:
         }
         steps_per_epoch = self.batches.steps_per_epoch
         self.evaluated = evaluated_steps(training.evaluate_every, steps_per_epoch, training.epochs)
-        if self.jit_compile.compiled:  # Each padded length is compiled: there should be few.
-            lengths = None if self.run is None else self.run.padded_lengths
-            price = SHAPE_TOKENS_ON_GPU if uses_gpu() else SHAPE_TOKENS
-            share_buckets(self.batches, list(self.evaluation.values()), lengths, price)
+        self._choose_padded_lengths()
         self.warnings += step_warnings(self.recipe, self.batches.num_train_steps, len(train))
         self.warnings += evaluation_warnings(
             self.recipe, self.evaluated, len(train), len(self.encoded[self.primary_split])
         )
+
+    def _choose_padded_lengths(self) -> None:
+        lengths = None if self.run is None else self.run.padded_lengths
+        if self.jit_compile.compiled:
+            price = SHAPE_TOKENS_ON_GPU if uses_gpu() else SHAPE_TOKENS
+        elif self.run is not None and lengths is None:  # Each batch had its own.
+            return
+        else:
+            price = SHAPE_TOKENS_UNCOMPILED
+        share_buckets(self.batches, list(self.evaluation.values()), lengths, price)
 
     @property
     def task(self) -> Task:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from glueft.errors import TrainingError
@@ -48,6 +49,22 @@ def test_a_gpu_gets_fewer_padded_lengths(tiny_bert: Path, monkeypatch: pytest.Mo
         assert lengths is not None
         counts.append(len(lengths))
     assert counts[0] > counts[1] >= 1
+
+
+def test_padded_lengths_without_a_compiler(tiny_bert: Path) -> None:
+    """Some batches share one, so that oneDNN has less to prepare; a run from before that keeps each batch's own."""
+    recipe = load_recipe("mrpc", ["engine.jit_compile=false"], sample=True, checkpoint=str(tiny_bert))
+    session = read_session(recipe, Progress())
+    own = read_session(recipe, Progress(), run=RunEngine(keras_backend(), "float32", goes_on=True))
+    again = read_session(
+        recipe, Progress(), run=RunEngine(keras_backend(), "float32", session.describe_engine()["widths"])
+    )
+    assert own.batches.buckets is None and own.describe_engine()["widths"] is None
+    every = np.unique(own.batches.shapes()[:, 1])
+    assert session.describe_engine()["widths"] == again.describe_engine()["widths"] and 1 < len(
+        session.batches.buckets
+    ) < len(every)
+    assert all(batches.buckets is session.batches.buckets for batches in session.evaluation.values())
 
 
 @pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")

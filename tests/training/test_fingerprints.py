@@ -55,7 +55,7 @@ def test_tokens_that_were_kept_are_the_same_training(
 
 def test_a_run_goes_on_with_what_auto_came_to_and_says_so(finished_run: Path, now: dict[str, Any]) -> None:
     recipe = load_recipe(finished_run / "recipe.toml", ["engine.precision=auto"])
-    begun = RunEngine("tensorflow", "mixed_bfloat16", goes_on=True)
+    begun = RunEngine("tensorflow", "mixed_bfloat16", now["engine"]["widths"], goes_on=True)
     session = read_session(recipe, Progress(), run=begun)
     assert session.engine_text() == (
         "on tensorflow (the run was begun with it), in mixed_bfloat16 (the run was computed in it)"
@@ -139,7 +139,11 @@ def test_other_tokens_and_another_order_of_rows(session: Session, now: dict[str,
         "mrpc", ["training.epochs=1", "training.batch_size=4"], sample=True, checkpoint=session.checkpoint.name
     )
     other = fingerprints(read_session(recipe, Progress()))
-    assert [each.name for each in differing(now, other)] == ["training.batch_size", "batches of train"]
+    assert [each.name for each in differing(now, other)] == [
+        "training.batch_size",
+        "widths",
+        "batches of train",
+    ]
 
 
 def test_processors_by_their_cpuinfo(tmp_path: Path) -> None:
