@@ -86,6 +86,8 @@ def _tell(written: dict[str, Any], folder: str) -> None:
         f"{folder}: {written['architecture']} in the format {written['format']}, "
         f"{sum(written['files'].values()) / 1e6:.1f} MB, for rows of up to {written['max_length']} tokens"
     )
+    if written["windows"] is not None:
+        say("the run reads longer texts in windows (data.windows); what calls the export cuts them off")
     say("labels: " + (", ".join(written["labels"]) or "none (a score)"))
     say(
         f"read back by {check['consumer']} {check['version']}: the same logits on {check['rows']} rows "

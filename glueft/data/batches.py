@@ -168,10 +168,10 @@ class TrainingBatches(Batches):
         """Yield inputs, labels and, where batches are filled up, the weights of the rows."""
         for rows in self.plan:
             if self.filling is None:
-                yield collate(self.encoded, rows, self.buckets), self.encoded.labels[rows]
+                yield collate(self.encoded, rows, self.buckets), self.encoded.labels_of(rows)
             else:
                 filled, weights = self.filling.fill(rows)
-                yield collate(self.encoded, filled, self.buckets), self.encoded.labels[filled], weights
+                yield collate(self.encoded, filled, self.buckets), self.encoded.labels_of(filled), weights
 
     def sizes(self) -> NDArray[np.int64]:
         """Return the rows in each batch, (num_train_steps,)."""
@@ -235,13 +235,21 @@ class EvaluationBatches(Batches):
         return filled
 
     def restore(self, results: NDArray[Any]) -> NDArray[Any]:
-        """Return `results`, one a row in batch order, in the order of the split; without rows that filled it up."""
+        """Return `results`, one a row in batch order, in the order of the split; without rows that filled it up.
+
+        Those of windows are pooled: one a row.
+        """
         if self.sizes is not None:
             real = [np.arange(size) < len(rows) for rows, size in zip(self.plan, self.sizes, strict=True)]
             results = results[np.concatenate(real)]
         restored = np.empty_like(results)
         restored[np.concatenate(self.plan)] = results
-        return restored
+        return restored if self.encoded.windows is None else self.encoded.windows.pooled(restored)
+
+    def rows_begun(self, batch: int) -> int:
+        """Return how many rows a batch has; a row in windows counts where its first one is."""
+        plan, windows = self.plan[batch], self.encoded.windows
+        return len(plan) if windows is None else int(np.isin(plan, windows.first).sum())
 
 
 def share_buckets(

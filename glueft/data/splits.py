@@ -71,6 +71,8 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
         split["official_rows"] = task.sizes[rows.name]
     if encoded is not None:
         split |= {"tokens": len(encoded.ids), "truncated_rows": encoded.truncated}
+        if encoded.windows is not None:
+            split["windows"] = encoded.windows.windows
         split["token_lengths"] = length_histogram(encoded.lengths)
     return split
 

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glueft.data.encoding import Encoded, encode
+from glueft.data.windows import Windowing, WindowsOfRows
 from glueft.files import WholeFile
 from glueft.hub.checkpoint_files import TOKENIZER_FILES
 from glueft.system.plain_file import why_irregular
 from glueft.version import __version__
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from glueft.data.rows import Rows
 
 # The disk must have room for so many files of the size: the run needs the rest.
@@ -45,17 +48,17 @@ class TokenCache:
         self.tokenizer_files = {name: tokenizer_files[name] for name in TOKENIZER_FILES if name in tokenizer_files}
         self.say = cache(say)  # each line once, not for each split
 
-    def encode(self, rows: Rows, tokenizer: Any, max_length: int) -> Encoded:
+    def encode(self, rows: Rows, tokenizer: Any, max_length: int, windowing: Windowing | None = None) -> Encoded:
         """Return what `glueft.data.encoding.encode` does."""
-        path = self.folder / f"{self._key(rows, tokenizer, max_length)}.npz"
-        kept = _read(path, rows, tokenizer.pad_token_id)
+        path = self.folder / f"{self._key(rows, tokenizer, max_length, windowing)}.npz"
+        kept = _read(path, rows, tokenizer.pad_token_id, windowing)
         if kept is not None:
             return kept
-        encoded = encode(rows, tokenizer, max_length)
+        encoded = encode(rows, tokenizer, max_length, windowing)
         self._write(path, encoded)
         return encoded
 
-    def _key(self, rows: Rows, tokenizer: Any, max_length: int) -> str:
+    def _key(self, rows: Rows, tokenizer: Any, max_length: int, windowing: Windowing | None) -> str:
         """The SHA-256 of all that tokens depend on."""
         kind = type(tokenizer)
         parts = {
@@ -66,10 +69,14 @@ class TokenCache:
             "files": self.tokenizer_files,
             "versions": _versions(everything=not tokenizer.is_fast),
         }
+        if windowing is not None:
+            parts["stride"] = windowing.stride
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _write(self, path: Path, encoded: Encoded) -> None:
         arrays = {"ids": encoded.ids, "token_types": encoded.token_types, "offsets": encoded.offsets}
+        if encoded.windows is not None:
+            arrays["first_windows"] = encoded.windows.first
         size = sum(array.nbytes for array in arrays.values())
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +90,7 @@ class TokenCache:
             self.say(f"the tokens are not kept in {self.folder}: {error.strerror or error}")
 
 
-def _read(path: Path, rows: Rows, pad_id: int) -> Encoded | None:
+def _read(path: Path, rows: Rows, pad_id: int, windowing: Windowing | None) -> Encoded | None:
     """Return the tokens of rows from a file; None where there is none, or one that is damaged or another's."""
     try:
         if why_irregular(path):
@@ -91,17 +98,30 @@ def _read(path: Path, rows: Rows, pad_id: int) -> Encoded | None:
         with np.load(path, allow_pickle=False) as stored:  # checks each array's CRC
             ids, types, offsets = (stored[name] for name in ("ids", "token_types", "offsets"))
             truncated, key = int(stored["truncated"]), str(stored["key"])
+            first = None if windowing is None else stored["first_windows"]
     except Exception:  # whatever NumPy and zipfile make of a damaged file
         return None
     fits = (
         key == path.stem
         and (ids.dtype, types.dtype, offsets.dtype) in ((np.uint16, np.uint8, np.int64), (np.int32, np.uint8, np.int64))
-        and offsets.shape == (len(rows) + 1,)
+        and (offsets.shape == (len(rows) + 1,) if first is None else _are_first(first, len(rows), len(offsets) - 1))
         and ids.shape == types.shape == (int(offsets[-1]),)
         and not offsets[0]
         and bool((np.diff(offsets) >= 0).all())
     )
-    return Encoded(ids, types, offsets, rows.labels, pad_id, truncated) if fits else None
+    if not fits:
+        return None
+    windows = None
+    if windowing is not None and first is not None:
+        windows = WindowsOfRows(first, len(offsets) - 1, windowing.pool)
+    return Encoded(ids, types, offsets, rows.labels, pad_id, truncated, windows)
+
+
+def _are_first(first: NDArray[Any], rows: int, windows: int) -> bool:
+    """Whether an array of a file has the first window of each row."""
+    if first.dtype != np.int64 or first.shape != (rows,):
+        return False
+    return bool(first[0] == 0 and (np.diff(first, append=windows) > 0).all())
 
 
 def _versions(*, everything: bool) -> dict[str, str]:

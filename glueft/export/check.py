@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +113,8 @@ def read_by_glueft(saved: SavedModel, texts: Sequence[list[str]]) -> dict[str, N
     from glueft.data.rows import Rows
 
     count = len(texts[0])
-    encoded = saved.encode(Rows("check", tuple(texts), np.full(count, -1, np.int32), saved.labels))
+    cutting = replace(saved, windowing=None)  # An export cuts long texts.
+    encoded = cutting.encode(Rows("check", tuple(texts), np.full(count, -1, np.int32), saved.labels))
     return dict(collate(encoded, np.arange(count)))
 
 

@@ -83,6 +83,7 @@ def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
         "checkpoint": record.checkpoint.name if record else None,
         "labels": list(saved.labels),
         "max_length": saved.max_length,
+        "windows": None if saved.windowing is None else asdict(saved.windowing),
         "inputs": list(INPUT_NAMES),
         "outputs": ["logits"],
         "metrics": record.metrics if record else None,

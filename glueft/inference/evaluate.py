@@ -247,6 +247,7 @@ def measure(
             others[name] = metrics_beside(task, predictions, labels)
             described[name] = describe_split(task, split, encoded)
     primary = next(iter(by_split))
+    windows = {} if saved.windowing is None else {"windows": asdict(saved.windowing)}
     result = {
         "task": task.name,
         "split": primary,
@@ -260,7 +261,7 @@ def measure(
             "revision": saved.checkpoint.revision,
             "sha256": saved.checkpoint.fingerprints,
         },
-        "data": rows.provenance | {"max_length": saved.max_length, "splits": described, "notes": rows.notes},
+        "data": rows.provenance | windows | {"max_length": saved.max_length, "splits": described, "notes": rows.notes},
         "warnings": rows.warnings,
         "published": [
             asdict(score) for score in task.published if (score.split or task.validation_splits[0]) in by_split

@@ -25,6 +25,7 @@ _READ: dict[str, tuple[str, ...]] = {
     "task": (),
     "data": (
         "max_length",
+        "windows",
         "limit_train",
         "limit_validation",
         "limit_draw",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.data.windows import Windowing
 from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
 from glueft.plugin.file import read_plugin_file
@@ -153,12 +154,14 @@ def load_saved_model(
 
 
 def _cut_as_published(saved: SavedModel, folder: Path) -> SavedModel:
-    """Return a published model that truncates texts as its run did."""
+    """Return a published model that truncates texts as its run did, or cuts them into windows."""
     content = read_object(folder / "run.json", "the record of a run")
     # A published record does not say where the run was.
     record, _ = parse_record(content | {"run_dir": str(folder)}, tolerant=True)
     longest = (record and record.data.max_length) or saved.max_length
-    return replace(saved, max_length=min(longest, saved.max_length))
+    windows = record and record.data.windows
+    windowing = Windowing(windows.stride, windows.pool) if windows else None
+    return replace(saved, max_length=min(longest, saved.max_length), windowing=windowing)
 
 
 def load_run_model(run: Run, *, quiet: bool = True, backend: str = AUTO, precision: str | None = None) -> SavedModel:
@@ -198,6 +201,7 @@ def load_as_set(
         tokenizer=tokenizer,
         labels=labels,
         max_length=settings.data.max_length,
+        windowing=settings.data.windowing,
         evaluation_batch_size=settings.training.evaluation_batch_size,
         pair=pair,
         run=run,

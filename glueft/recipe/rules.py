@@ -24,6 +24,7 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
     if isinstance(data, Data):
         if isinstance(task, Task):
             problems += _predict(data, task, locations) + _held_out(data, task, locations)
+        problems += _windows(data, task if isinstance(task, Task) else None, locations)
         problems += _few_shot(data, task if isinstance(task, Task) else None, locations)
         if isinstance(task, Task) and task.reads_own_files:
             problems += _own_files(data, task, locations)
@@ -159,6 +160,37 @@ def labels_or_scores(task: Task) -> Literal["labels", "scores"] | None:
     known = known_metrics()
     suits = {known[name].suits for name in task.metrics if name in known}
     return suits.pop() if len(suits) == 1 else None
+
+
+def _windows(data: Data, task: Task | None, locations: Locations) -> list[Problem]:
+    """Windows are of one text, and hold more tokens than they share."""
+    windows, problems = data.windows, []
+    if windows is None:
+        return []
+    if task is not None and len(task.inputs) == 2:
+        problems.append(
+            locations.problem(
+                ("data", "windows"),
+                f'task "{task.name}" has pairs of texts, and windows are of one: a window of one text of a pair would '
+                "stand beside the whole other one, which may be as long",
+                expected="no windows with this task",
+                received=received(windows.model_dump()),
+                fix=f"remove windows: the longer text of a pair is cut to max_length = {data.max_length}",
+            )
+        )
+    if (
+        windows.stride >= data.max_length - 2
+    ):  # There are special tokens beside the text; what is exact is the encoder's.
+        problems.append(
+            locations.problem(
+                ("data", "windows", "stride"),
+                f"leaves no new token in a window of max_length = {data.max_length:,} tokens",
+                expected=f"less than {data.max_length - 2:,}",
+                received=received(windows.stride),
+                fix="lower stride, or raise max_length",
+            )
+        )
+    return problems
 
 
 def _few_shot(data: Data, task: Task | None, locations: Locations) -> list[Problem]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from glueft.data.held_out import HeldOutDraw
 from glueft.data.limited_draw import FewShotDraw
 from glueft.data.selection import OnLeaks, Selection
+from glueft.data.windows import Pool, Windowing
 from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
 from glueft.plugin.options import LocalPath, Options
 
@@ -71,6 +72,17 @@ class Model(Options):
     )
 
 
+class Windows(Options):
+    """How rows that are longer than `max_length` are cut into windows, of `max_length` tokens each."""
+
+    stride: int = Field(ge=0, le=1_000_000, description="Tokens that a window shares with its neighbour.")
+    pool: Pool = Field(
+        "mean",
+        description="What the logits of a row are: of each label the mean over its windows, the largest one (max), or "
+        "those of the window that is left where rows are cut (first).",
+    )
+
+
 class Data(Options):
     """Where the rows come from and how much of them is used."""
 
@@ -83,6 +95,12 @@ class Data(Options):
     )
     revision: Text | None = Field(None, description="Branch, tag or commit of the data set on the hub.")
     max_length: int = Field(128, ge=8, le=1_000_000, description="Longest row in tokens; what is longer is cut.")
+    windows: Windows | None = Field(
+        None,
+        description="Cut no longer row off but train on each of its windows with the row's label; predictions and "
+        "metrics are by row. For tasks of one text.",
+        examples=[{"stride": 64, "pool": "mean"}],
+    )
     limit_train: int | None = Field(None, ge=1, description="Use only so many rows of the train split, for trials.")
     limit_validation: int | None = Field(None, ge=1, description="Use only so many rows of each validation split.")
     limit_draw: Literal["first", "stratified"] | None = Field(
@@ -127,6 +145,11 @@ class Data(Options):
         "single ones by their full names.",
         examples=[["validation", "test"]],
     )
+
+    @property
+    def windowing(self) -> Windowing | None:
+        """How long rows are cut into windows."""
+        return None if self.windows is None else Windowing(self.windows.stride, self.windows.pool)
 
     @property
     def selection(self) -> Selection:

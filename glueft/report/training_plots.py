@@ -180,6 +180,10 @@ def lengths_plot(splits: Mapping[str, Split], max_length: int | None) -> Plot:
     caption = f"On average {' and '.join(means)}. "
     cut = {name: split.truncated_rows for name, split in splits.items() if split.truncated_rows}
     parts = [f"{counted(rows, f'{name} row')} ({share(rows, splits[name].rows)})" for name, rows in cut.items()]
+    windows = [
+        f"{counted(split.rows, f'{name} row')} in {split.windows:,}" for name, split in splits.items() if split.windows
+    ]
+    caption += f"They are of windows: {', '.join(windows)}. " if windows else ""
     caption += f"Cut to data.max_length = {max_length}: {', '.join(parts) or 'no row'}."
     rows = [
         (f"{edges[index] + 1} to {edges[index + 1]}", *(f"{counts[index]:,}" for counts in shares.values()))

@@ -41,11 +41,11 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
     ),
     Data: (
         "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes",
-        "left_out", "splits", "leaks",
+        "left_out", "splits", "leaks", "windows",
     ),
     Split: (
         "rows", "sha256", "limited_from", "limit_draw", "part_of", "drawn_from", "dropped", "official_rows",
-        "tokens", "truncated_rows",
+        "tokens", "truncated_rows", "windows",
     ),
     Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family", "run"),
     ParentRun: ("task", "checkpoint", "sha256"),

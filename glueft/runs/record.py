@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from glueft.data.windows import Pool
 from glueft.errors import PluginError, RunFolderError
 from glueft.metrics import metric_title
 from glueft.plugin.attribution import who
@@ -140,6 +141,13 @@ class Histogram(Part):
     rows: Annotated[list[Count], Field(min_length=1, max_length=10_000)] = Field(description="rows in each bin")
 
 
+class Windows(Part):
+    """How rows that are longer than data.max_length were cut into windows."""
+
+    stride: Count = Field(description="tokens that a window shares with its neighbour")
+    pool: Pool = Field(description="how a row's logits come from those of its windows: mean, max or first")
+
+
 class Leaks(Part):
     """The rows of a split whose texts are those of a training row."""
 
@@ -165,9 +173,12 @@ class Split(Part):
         default=None, description="train rows that were left out, as they stand in another split (data.leaks)"
     )
     official_rows: Count | None = Field(default=None, description="rows that the split has officially")
-    tokens: Count | None = Field(default=None, description="tokens of all rows")
+    tokens: Count | None = Field(default=None, description="tokens of all rows, or of all their windows")
     truncated_rows: Count | None = Field(default=None, description="rows that were cut to data.max_length")
-    token_lengths: Histogram | None = Field(default=None, description="histogram of the rows' lengths in tokens")
+    windows: Count | None = Field(default=None, description="that its rows were cut into; absent without windows")
+    token_lengths: Histogram | None = Field(
+        default=None, description="histogram of the rows' lengths in tokens, or of the windows'"
+    )
 
 
 class Data(Part):
@@ -184,6 +195,7 @@ class Data(Part):
     left_out: Any = Field(default=None, description="broken lines that were left out, by split")
     validation_split: str = Field(default="", description="the primary split: the one that `metrics` is of")
     max_length: Length | None = Field(default=None, description="longest row in tokens; longer ones are cut")
+    windows: Windows | None = Field(default=None, description="how long rows were cut; absent: cut off")
     splits: dict[str, Split] = Field(default={}, description="each split that was read")
     leaks: dict[str, Leaks] = Field(
         default={}, description="by split, rows that stand in train too; absent in earlier runs"

@@ -23,13 +23,17 @@ def split_table(plan: dict[str, Any]) -> Table:
     table.add_column("split")
     splits, leaks = plan["data"]["splits"], plan["data"]["leaks"]
     leaked = any(found["rows"] for found in leaks.values())
-    number_columns(table, "rows", "tokens", "tokens a row", "truncated rows", *["found in train"] * leaked)
+    windowed = any("windows" in split for split in splits.values())
+    added = ["windows"] * windowed + ["found in train"] * leaked
+    number_columns(table, "rows", "tokens", "tokens a row", "truncated rows", *added)
     for name, split in splits.items():
         if "tokens" in split:
             mean = split["tokens"] / split["rows"]
             numbers = [f"{split['tokens']:,}", f"{mean:.1f}", f"{split['truncated_rows']:,}"]
         else:
             numbers = ["not read", "", ""]
+        if windowed:
+            numbers.append(f"{split['windows']:,}" if "windows" in split else "")
         if leaked:
             numbers.append(f"{leaks[name]['rows']:,}" if name in leaks else "")
         table.add_row(name, f"{split['rows']:,}", *numbers)
@@ -39,7 +43,7 @@ def split_table(plan: dict[str, Any]) -> Table:
 def step_table(plan: dict[str, Any]) -> Table:
     table = named_values("training")
     parts = plan["gradient_accumulation_steps"]
-    rows = f"{plan['batch_size']} rows"
+    rows = f"{plan['batch_size']} {'windows' if 'windows' in plan['data'] else 'rows'}"
     table.add_row("batch", rows if parts == 1 else f"{rows}, {parts} of them a step")
     epochs = f"{plan['epochs']} epoch" + ("s" if plan["epochs"] > 1 else "")
     table.add_row("steps", f"{plan['num_train_steps']:,}: {epochs} of {plan['steps_per_epoch']:,}")

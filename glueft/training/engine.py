@@ -101,7 +101,7 @@ def predict(
         TrainingError: a logit is not a finite number.
     """
     batches = fill(batches, model)
-    on_step = None if on_rows is None else lambda step: on_rows(len(batches.plan[step]))
+    on_step = None if on_rows is None else lambda step: on_rows(batches.rows_begun(step))
     watch = Stopwatch(step_times(model) if times is None else times, batches.shapes(), on_step=on_step)
     words = known_words(model) if of_run else nullcontext()
     with distributed(model.distribution), words, memory_for_prediction(model, batches):

@@ -245,7 +245,8 @@ def _rows(rows: int, sha256: str | None) -> str:
 
 
 def _tokens(encoded: Encoded) -> str:
-    return _sha256(encoded.ids, encoded.token_types, encoded.offsets, encoded.labels)
+    windows = [] if encoded.windows is None else [encoded.windows.first]
+    return _sha256(encoded.ids, encoded.token_types, encoded.offsets, encoded.labels, *windows)
 
 
 def _batches(batches: Batches) -> str:

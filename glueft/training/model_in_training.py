@@ -74,6 +74,7 @@ class ModelInTraining:
             session.recipe.data.max_length,
             session.recipe.training.evaluation_batch_size,
             None if buckets is None else tuple(buckets),
+            session.recipe.data.windowing,
         )
 
     def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:

@@ -184,7 +184,7 @@ def estimate(session: Session, setup: float) -> dict[str, Any]:
         raise out_of_training(recipe, session, said) from error
     evaluation = {name: probe_evaluation(session.model, batches) for name, batches in session.evaluation.items()}
     # The metrics' libraries are a part of a run's memory.
-    session.score(primary, np.zeros((len(session.encoded[primary]), len(session.labels) or 1), np.float32))
+    session.score(primary, np.zeros((len(session.encoded[primary].labels), len(session.labels) or 1), np.float32))
     validation = evaluation[primary].seconds * int(session.evaluated.sum())
     evaluate = sum(cost.seconds for name, cost in evaluation.items() if name != primary)
     compiling = training.compile_seconds + evaluation[primary].compile_seconds

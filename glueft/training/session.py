@@ -252,6 +252,8 @@ class Session:
         splits = {name: describe_split(task, rows, self.encoded.get(name)) for name, rows in self.rows.items()}
         data = {"max_length": self.recipe.data.max_length, "splits": splits, "notes": list(self.notes)}
         data["leaks"] = describe_leaks(self.rows)
+        if self.recipe.data.windows is not None:
+            data["windows"] = self.recipe.data.windows.model_dump()
         return {
             "data": self.provenance | {"validation_split": self.primary_split} | data,
             "warnings": list(self.warnings),
@@ -355,7 +357,7 @@ def read_session(
         splits = dict.fromkeys(["train", *evaluated_splits(task, data), *predicted])
         if token_cache is not None:
             encode = TokenCache(token_cache, checkpoint.fingerprints, progress.say).encode
-        encoded = {name: encode(rows[name], tokenizer, data.max_length) for name in splits}
+        encoded = {name: encode(rows[name], tokenizer, data.max_length, data.windowing) for name in splits}
     for text in cut_warnings(encoded, data.max_length):
         source.warn(text)
     session = Session(

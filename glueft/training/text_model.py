@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from glueft.data.batches import EvaluationBatches
     from glueft.data.encoding import Encoded
     from glueft.data.rows import Rows
+    from glueft.data.windows import Windowing
     from glueft.encoder.classifier import Classifier
 
 
@@ -26,9 +27,10 @@ class TextModel:
         classifier: the Keras model.
         tokenizer: its own.
         labels: the label names in the order of the logits; () in regression.
-        max_length: tokens of the longest row; longer ones are truncated.
+        max_length: tokens of the longest row; longer ones are truncated, or cut into windows.
         evaluation_batch_size: rows a step.
         widths: the padded lengths of the run's batches, in rising order; None for each batch's own.
+        windowing: how long rows are cut into windows; None to truncate them.
         on_rows: called after each step of `answer` with the number of its rows.
     """
 
@@ -38,6 +40,7 @@ class TextModel:
     max_length: int
     evaluation_batch_size: int
     widths: tuple[int, ...] | None = None
+    windowing: Windowing | None = None
     on_rows: Callable[[int], None] | None = None
     _padded_lengths: NDArray[np.int64] | None = field(default=None, init=False)
 
@@ -49,7 +52,7 @@ class TextModel:
         """
         from glueft.data.encoding import encode
 
-        return encode(rows, self.tokenizer, self.max_length)
+        return encode(rows, self.tokenizer, self.max_length, self.windowing)
 
     def answer(self, texts: Sequence[list[str]], *, rows_in_all: int | None = None) -> Answers:
         """Predict rows, in their order.

@@ -31,11 +31,13 @@ def cut_warnings(encoded: Mapping[str, Encoded], max_length: int) -> Iterator[st
 
 
 def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:
-    """Warn of a batch or a warm-up that is longer than the training; `rows` are those of the train split."""
+    """Warn of a batch or a warm-up that is longer than the training; `rows` are those of "train", or its windows."""
     training = recipe.training
     batch = training.batch_size * training.gradient_accumulation_steps
     if batch > rows:
-        yield f"the batch of {batch:,} rows is larger than the {counted(rows, 'train row')}: an epoch is a single step"
+        what = "row" if recipe.data.windows is None else "window"
+        whole = counted(rows, f"train {what}")
+        yield f"the batch of {batch:,} {what}s is larger than the {whole}: an epoch is a single step"
     warmup = recipe.schedule.warmup_steps(steps)
     if warmup >= steps > 0:
         what = (
@@ -53,8 +55,8 @@ def evaluation_warnings(recipe: Recipe, evaluated: NDArray[np.bool_], rows: int,
     Args:
         recipe: its `training.evaluate_every`.
         evaluated: whether an evaluation follows each step, (steps,).
-        rows: those of the train split.
-        validation_rows: those of the primary split.
+        rows: those of the train split, or its windows.
+        validation_rows: likewise of the primary split.
     """
     every, epochs, count = recipe.training.evaluate_every, recipe.training.epochs, int(evaluated.sum())
     if isinstance(every, int) and every > len(evaluated):
@@ -64,9 +66,10 @@ def evaluation_warnings(recipe: Recipe, evaluated: NDArray[np.bool_], rows: int,
         )
     # A row that is evaluated costs a third of one that is trained on: it has a forward pass only.
     trained, read = rows * epochs, count * validation_rows
+    what = "rows" if recipe.data.windows is None else "windows"
     if every is not None and count > epochs and read / 3 > trained:
         yield (
-            f"evaluating takes more time than training: {count:,} evaluations read {read:,} rows, while the training "
+            f"evaluating takes more time than training: {count:,} evaluations read {read:,} {what}, while the training "
             f"reads {trained:,}; evaluate less often (training.evaluate_every), or fewer rows (data.limit_validation)"
         )
 

@@ -129,6 +129,13 @@ def test_what_the_card_says_of_an_epoch_and_a_branch(source: CardSource) -> None
     assert "--set 'model.revision=\"trial\"'" in text
 
 
+def test_what_the_card_says_of_texts_in_windows(source: CardSource) -> None:
+    data = source.record.data.as_dict() | {"windows": {"stride": 64, "pool": "max"}}
+    text = model_card(with_record(source, data=data)).text
+    assert "longer texts in windows that share 64 tokens" in text and "its pipeline too, cuts what is longer" in text
+    assert "tokens and cuts what is longer" not in text
+
+
 def test_what_the_card_says_of_evaluations_within_epochs_and_of_a_collapse(source: CardSource) -> None:
     (epoch,) = source.record.as_dict()["epochs"]
     half = epoch | {"epoch": 0.5, "step": 1}
