@@ -13,9 +13,10 @@ from glueft.data.batches import Filling, TrainingBatches
 from glueft.data.encoding import Encoded
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.weights import export_weights, tensor_table
+from glueft.plugin.registry import load_registry
 from glueft.training.backend import decide_jit_compile, seed_backend
 from glueft.training.feed import feed
-from glueft.training.loss import loss_of
+from glueft.training.loss import TrainingLoss, loss_of
 from glueft.training.model import compile_model
 
 LABELS = ("no", "yes", "maybe")
@@ -37,8 +38,21 @@ def rows(count: int, *, regression: bool) -> Encoded:
     )
 
 
+def weighted_loss() -> TrainingLoss:
+    """A loss whose rows weigh by label, and whose labels are smoothed."""
+    cls = load_registry().find("loss", "cross_entropy").cls
+    plain = loss_of(LABELS)
+    options = cls.Options(label_smoothing=0.1, class_weights={"no": 0.2, "maybe": 3.0})  # type: ignore[call-arg]
+    return TrainingLoss(cls(options), plain.task)  # type: ignore[arg-type]
+
+
 def updated(
-    folder: Path, rows_at_once: int | None, *, regression: bool = False, jit_compile: bool | str = "auto"
+    folder: Path,
+    rows_at_once: int | None,
+    *,
+    regression: bool = False,
+    weighted: bool = False,
+    jit_compile: bool | str = "auto",
 ) -> tuple[dict[str, Any], list[float]]:
     """Train two epochs of 21 rows, 8 an update; return the weights by name and the loss of each epoch.
 
@@ -52,7 +66,9 @@ def updated(
     on_jax = keras.backend.backend() == "jax"
     model.rows_at_once = rows_at_once or (8 if on_jax else None)
     before = export_weights(tensor_table(model))
-    batches = TrainingBatches(rows(21, regression=regression), batch_size=8, epochs=2, seed=1)
+    loss = weighted_loss() if weighted else loss_of(labels)
+    data = rows(21, regression=regression)
+    batches = TrainingBatches(data, batch_size=8, epochs=2, seed=1, label_weights=loss.label_weights)
     batches.buckets = numpy.array([16])
     if on_jax:
         size = model.rows_at_once
@@ -60,7 +76,7 @@ def updated(
     # The rate falls with every update, and the momentum grows: a step counted wrongly would show.
     schedule = keras.optimizers.schedules.PolynomialDecay(3e-2, batches.num_train_steps, 0.0)
     optimizer = keras.optimizers.SGD(schedule, momentum=0.5)
-    compile_model(model, optimizer, loss_of(labels), jit_compile=jit)
+    compile_model(model, optimizer, loss, jit_compile=jit)
     assert model.jit_compile == jit
     with feed(batches) as fed:
         fitted = model.fit(fed, epochs=2, steps_per_epoch=batches.steps_per_epoch, shuffle=False, verbose=0)
@@ -97,6 +113,7 @@ def check_own_batches(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    compare(Path(sys.argv[1]), (3,))
+    for weighted in (False, True):
+        compare(Path(sys.argv[1]), (3,), weighted=weighted)
     check_own_batches(Path(sys.argv[1]))
     print(keras.backend.backend())

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from glueft.data.balanced_draw import balanced_rows
 from glueft.data.bucketing import SHAPE_TOKENS, choose_buckets, padded_length
 from glueft.data.encoding import Encoded
 
@@ -23,7 +24,9 @@ Plan = list[NDArray[np.int64]]
 POOL_BATCHES = 200
 
 
-def plan_training(lengths: NDArray[np.int64], batch_size: int, *, seed: int, epoch: int) -> Plan:
+def plan_training(
+    lengths: NDArray[np.int64], batch_size: int, balanced_labels: NDArray[Any] | None = None, *, seed: int, epoch: int
+) -> Plan:
     """Return the rows of each batch of one epoch: every row once, the partial batch included.
 
     Rows of similar length share a batch; the order of the batches is random, so that no epoch runs from long to short.
@@ -32,12 +35,19 @@ def plan_training(lengths: NDArray[np.int64], batch_size: int, *, seed: int, epo
     Args:
         lengths: tokens in each row, (rows,).
         batch_size: rows a batch.
+        balanced_labels: the label of each row, (rows,), for as many rows in which all labels are equally frequent
+            (`balanced_rows`) instead of every row once; None without it.
         seed: the run's seed.
         epoch: from 0.
     """
     random = np.random.default_rng((seed, epoch))
-    order = random.permutation(len(lengths))
     pool = batch_size * POOL_BATCHES
+    if balanced_labels is None:
+        order = random.permutation(len(lengths))
+    else:
+        order, stretch = balanced_rows(balanced_labels, random)
+        # Copies of a row are of one length: sorted together, they would share a batch.
+        pool = max(batch_size, min(pool, stretch))
     for start in range(0, len(order), pool):
         rows = order[start : start + pool]
         order[start : start + pool] = rows[np.argsort(-lengths[rows], kind="stable")]
@@ -149,12 +159,31 @@ class Batches:
 
 
 class TrainingBatches(Batches):
-    """All batches of a run, epoch after epoch."""
+    """All batches of a run, epoch after epoch.
 
-    def __init__(self, encoded: Encoded, *, batch_size: int, epochs: int, seed: int) -> None:
-        plans = [plan_training(encoded.lengths, batch_size, seed=seed, epoch=epoch) for epoch in range(epochs)]
+    Args:
+        encoded: the training rows.
+        batch_size, epochs, seed: as for `plan_training`.
+        balanced: whether each label has the same number of rows in an epoch.
+        label_weights: how much a row of each label weighs in the mean loss of its batch, (labels,); None for all the
+            same.
+    """
+
+    def __init__(
+        self,
+        encoded: Encoded,
+        *,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        balanced: bool = False,
+        label_weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        labels = encoded.labels_of(np.arange(len(encoded))) if balanced else None
+        plans = [plan_training(encoded.lengths, batch_size, labels, seed=seed, epoch=epoch) for epoch in range(epochs)]
         super().__init__(encoded, [*itertools.chain.from_iterable(plans)])
         self.epochs = epochs
+        self.label_weights = label_weights
 
     @property
     def num_train_steps(self) -> int:
@@ -165,13 +194,23 @@ class TrainingBatches(Batches):
         return len(self.plan) // self.epochs
 
     def __iter__(self) -> Iterator[tuple[Inputs, NDArray[Any]] | tuple[Inputs, NDArray[Any], NDArray[np.float32]]]:
-        """Yield inputs, labels and, where batches are filled up, the weights of the rows."""
+        """Yield inputs, labels and, where batches are filled up or rows differ in weight, the weights of the rows.
+
+        Their mean is 1 over the rows that do not fill the batch up, which weigh 0.
+        """
         for rows in self.plan:
-            if self.filling is None:
-                yield collate(self.encoded, rows, self.buckets), self.encoded.labels_of(rows)
-            else:
-                filled, weights = self.filling.fill(rows)
-                yield collate(self.encoded, filled, self.buckets), self.encoded.labels_of(filled), weights
+            taken, weights = (rows, None) if self.filling is None else self.filling.fill(rows)
+            labels = self.encoded.labels_of(taken)
+            if self.label_weights is not None:
+                own = self.label_weights[labels] / self.label_weights[self.encoded.labels_of(rows)].mean()
+                weights = (own if weights is None else own * weights).astype(np.float32)
+            batch = collate(self.encoded, taken, self.buckets), labels
+            yield batch if weights is None else (*batch, weights)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether weights of the rows come with each batch."""
+        return self.filling is not None or self.label_weights is not None
 
     def sizes(self) -> NDArray[np.int64]:
         """Return the rows in each batch, (num_train_steps,)."""

@@ -17,8 +17,8 @@ def train_step(model: Any, state: Any, data: Any) -> Any:
     Args:
         model: a compiled classifier, whose `rows_at_once` divides the rows.
         state: of the trainable, the other, the optimizer's and the metrics' variables.
-        data: inputs, labels and weights of (rows,): 1, or 0 for a row that fills up the batch. The loss is the mean
-            over the others.
+        data: inputs, labels and weights of (rows,): of mean 1, and 0 for a row that fills up the batch. The loss is the
+            weighted mean.
     """
     import jax
 

@@ -18,8 +18,8 @@ from glueft.encoder import jax_steps
 class Steps:
     """A base class before `keras.Model`: its steps on every backend, a train step in parts where it is told so.
 
-    The gradient of a batch is the sum of the parts' gradients, where each row weighs one over the batch's rows. Only
-    rounding and the dropout masks differ from a batch in one piece.
+    The gradient of a batch is the sum of the parts' gradients, where each row weighs one over the batch's rows, times
+    the weight that came with it. Only rounding and the dropout masks differ from a batch in one piece.
 
     Attributes:
         rows_at_once: the rows of a part, which on JAX divide those of a filled batch. Set it before the first step.
@@ -52,8 +52,8 @@ class Steps:
         logits, others = result
         return jax_steps.on_all_devices(logits), others
 
-    def _part(self: Any, number: Any, inputs: Any, labels: Any, rows: Any) -> tuple[Any, Any, Any]:
-        """Return the inputs, labels and weights of a part.
+    def _part(self: Any, number: Any, inputs: Any, labels: Any, row_weights: Any, rows: Any) -> tuple[Any, Any, Any]:
+        """Return the inputs, labels and weights of a part; `row_weights` are None, or of mean 1 in the whole batch.
 
         The last part is filled up to `rows_at_once` with the last row at weight 0: all parts share a compiled program.
         """
@@ -62,18 +62,20 @@ class Steps:
         inputs, labels = keras.tree.map_structure(lambda tensor: ops.take(tensor, within, axis=0), (inputs, labels))
         # Keras divides by the part's number of rows, not the batch's.
         weight = self.rows_at_once / ops.cast(rows, "float32")
+        if row_weights is not None:
+            weight = weight * ops.take(row_weights, within)
         return inputs, labels, ops.where(indices < rows, weight, 0.0)
 
     def _tensorflow_step(self: Any, data: Any) -> Any:
         import tensorflow as tf
 
-        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, labels, row_weights = keras.utils.unpack_x_y_sample_weight(data)
         rows = tf.shape(labels)[0]
         parts = (rows + self.rows_at_once - 1) // self.rows_at_once
         variables = self.trainable_weights
 
         def add_part(number: Any, loss: Any, gradients: Any) -> Any:
-            part, part_labels, weights = self._part(number, inputs, labels, rows)
+            part, part_labels, weights = self._part(number, inputs, labels, row_weights, rows)
             with tf.GradientTape() as tape:
                 logits = self(part, training=True)
                 part_loss = self._compute_loss(part, part_labels, logits, weights, training=True)
@@ -94,12 +96,12 @@ class Steps:
     def _torch_step(self: Any, data: Any) -> Any:
         import torch
 
-        inputs, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, labels, row_weights = keras.utils.unpack_x_y_sample_weight(data)
         rows = labels.shape[0]
         self.zero_grad()
         loss = 0.0
         for number in range(-(-rows // self.rows_at_once)):
-            part, part_labels, weights = self._part(number, inputs, labels, rows)
+            part, part_labels, weights = self._part(number, inputs, labels, row_weights, rows)
             logits = self(part, training=True)
             part_loss = self._compute_loss(part, part_labels, logits, weights, training=True)
             # PyTorch adds to the gradients that are there.

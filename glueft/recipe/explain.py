@@ -43,6 +43,9 @@ class Explanation:
         for at, finding in defaults.items():
             self._wrong_default(at, finding)
         for at, findings in by_path.items():
+            # Of a table that may also be another type, what is wrong is inside it.
+            if at and any(other[: len(at)] == at for other in by_path if other != at):
+                continue
             kind = findings[0]["type"]
             if kind == "extra_forbidden":
                 self._unknown_key(at)
@@ -252,6 +255,10 @@ class Explanation:
         schema: Schema = root
         for part in at:
             schema = _resolved(root, schema)
+            wanted = "array" if isinstance(part, int) else "object"
+            # Of several types, the one that can have such a part.
+            ways = [_resolved(root, way) for way in schema.get("anyOf", ())]
+            schema = next((way for way in ways if way.get("type") == wanted), schema)
             if isinstance(part, int):
                 places = schema.get("prefixItems", [])
                 inner = places[part] if part < len(places) else schema.get("items")

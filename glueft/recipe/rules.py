@@ -12,7 +12,7 @@ from glueft.plugin.loss import Loss
 from glueft.plugin.registry import known_classes
 from glueft.plugin.task import Task
 from glueft.recipe.problems import Locations, Problem
-from glueft.recipe.sections import RUN, Data, Freeze, Hub, Model
+from glueft.recipe.sections import RUN, Data, Freeze, Hub, Model, Training
 from glueft.recipe.values import as_toml, received
 from glueft.suggest import did_you_mean, nearest
 
@@ -33,6 +33,8 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
             problems += _source(data, task, locations) if isinstance(task, Task) else []
     if isinstance(loss := parts.get("loss"), Loss) and isinstance(task, Task):
         problems += _suited(loss, task, locations)
+    if isinstance(training := parts.get("training"), Training) and isinstance(task, Task):
+        problems += _balanced(training, task, locations)
     if isinstance(hub := parts.get("hub"), Hub):
         problems += _push(hub, locations)
     if isinstance(model, Model):
@@ -149,6 +151,21 @@ def _suited(loss: Loss, task: Task, locations: Locations) -> list[Problem]:
             expected=f"one of {', '.join(map(as_toml, suiting))}",
             received=received(loss.name),
             fix=f"losses for {has} are {', '.join(suiting)}; without [loss] the task chooses",
+        )
+    ]
+
+
+def _balanced(training: Training, task: Task, locations: Locations) -> list[Problem]:
+    """Labels can be made equally frequent, and scores cannot."""
+    if training.sampler != "balanced" or labels_or_scores(task) != "scores":
+        return []
+    return [
+        locations.problem(
+            ("training", "sampler"),
+            f'"balanced" makes labels equally frequent, and task "{task.name}" has scores',
+            expected='"random" with a regression',
+            received=received(training.sampler),
+            fix="remove sampler",
         )
     ]
 

@@ -191,6 +191,11 @@ class Training(Options):
     seed: int = Field(
         42, ge=0, le=2**32 - 1, description="Of the new head, dropout and the order of rows: same seed, same numbers."
     )
+    sampler: Literal["random", "balanced"] = Field(
+        "random",
+        description='The rows of an epoch: "random" for each one once, in random order; "balanced" for as many rows, '
+        "with all labels equally frequent: those of rare labels several times, of frequent ones a random part.",
+    )
     keep: Literal["last", "best"] = Field(
         "last",
         description="The weights that are saved and measured: of the last step, or of the evaluation with the best "

@@ -358,6 +358,22 @@ class Engine(Part):
     devices: Devices | None = None
 
 
+class Loss(Part):
+    """What the training made small, and `validation_loss` is."""
+
+    name: str = Field(description="of the plugin")
+    label_weights: dict[str, Number] | None = Field(
+        default=None, description="the weight of the rows of each label in the mean; null: all the same"
+    )
+
+    def text(self) -> str:
+        """Return `cross_entropy; rows weigh by label: common 0.526, rare 10`."""
+        if not self.label_weights:
+            return self.name
+        weights = ", ".join(f"{label} {weight:.3g}" for label, weight in self.label_weights.items())
+        return f"{self.name}; rows weigh by label: {weights}"
+
+
 class Published(Part):
     """A published score of the task."""
 
@@ -519,6 +535,7 @@ class Record(Part, MutableMapping[str, Any]):
         description="setup, train, evaluate, total; first_step from the start; compile, a part of these",
     )
     data: Data = Field(default_factory=Data)
+    loss: Loss | None = Field(default=None, description="what was made small; absent in earlier runs")
     metric_labels: dict[str, str] = Field(default={}, description="the label of each metric that is of one label")
     metric_facts: dict[str, MetricFacts] = Field(
         default={}, description="what is known of each metric of the run; absent in earlier runs"

@@ -106,7 +106,8 @@ def _dataset(batches: TrainingBatches | EvaluationBatches) -> Any:
     matrix = tf.TensorSpec((None, None), tf.int32)
     inputs: Any = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), matrix)
     if isinstance(batches, TrainingBatches):
-        signature = (inputs, tf.TensorSpec((None,), tf.as_dtype(batches.encoded.labels.dtype)))
+        rows = [tf.TensorSpec((None,), tf.as_dtype(batches.encoded.labels.dtype))]
+        signature = (inputs, *rows, *([tf.TensorSpec((None,), tf.float32)] if batches.weighted else []))
     else:
         signature = inputs
     dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)

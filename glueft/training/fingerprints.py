@@ -69,8 +69,9 @@ _IDLE = {
     "training": ("checkpoint_minutes", "keep_checkpoints"),
 }
 _IDLE_TABLES = ("hub", "plugins")
-# A setting that says nothing, and came after the first runs: what it has come to is compared as a part of the engine.
-_LEFT_OPEN = {"engine": {"backend": "auto", "devices": "auto"}}
+# A setting that says nothing, and came after the first runs; what that of an engine has come to is compared as a part
+# of the engine.
+_LEFT_OPEN = {"engine": {"backend": "auto", "devices": "auto"}, "training": {"sampler": "random"}}
 LOCAL_PATH = "(local path)"
 _BACKENDS = ("tensorflow", "jax", "torch")
 

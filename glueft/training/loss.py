@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import TrainingError
-from glueft.plugin.attribution import attributed, named
+from glueft.errors import PluginError, TrainingError
+from glueft.plugin.attribution import attributed, is_foreign, named
 from glueft.plugin.build import build
 from glueft.plugin.loss import Loss
 from glueft.plugin.registry import known_classes
 from glueft.plugin.task import Task
+from glueft.text import short_repr
 
 if TYPE_CHECKING:
     import keras
@@ -55,6 +57,43 @@ def loss_of(labels: tuple[str, ...]) -> TrainingLoss:
     return TrainingLoss(known_classes("loss")[task.default_loss()](), task)
 
 
+def try_foreign_loss(loss: TrainingLoss) -> None:
+    """Compute a loss that is not glueft's own for a few made-up rows: one that fails is to do so before the training.
+
+    Raises:
+        PluginError: it raises, or gives no number for each row, or one that depends on other rows.
+    """
+    if not is_foreign(loss.plugin):
+        return
+    import numpy as np
+
+    count = len(loss.task.labels)
+    labels = np.arange(3) % (count or 3)
+    logits = np.linspace(-1, 1, 3 * (count or 1)).reshape(3, -1).astype(np.float32)
+    together = _row_losses(loss, logits, labels)
+    alone = [_row_losses(loss, logits[[row]], labels[[row]]) for row in range(3)]
+    if together.shape == (3,) and np.allclose(together, np.concatenate(alone), rtol=1e-3, atol=1e-5):
+        return
+    raise PluginError(
+        f"{named(loss.plugin)} does not give one number for each row",
+        expected="(rows,) from the `call` of its Keras loss, each from the label and the logits of its row alone",
+        received=f"an array of {together.shape} for 3 rows"
+        if together.shape != (3,)
+        else f"{together.round(4).tolist()} for 3 rows, and {np.concatenate(alone).round(4).tolist()} for each alone",
+        fix="fix the plugin, or tell its authors; `glueft plugin check` says more",
+    )
+
+
+def _row_losses(loss: TrainingLoss, logits: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[Any]:
+    from keras import ops
+
+    built = build(loss.plugin, loss.task)
+    with attributed(loss.plugin, "call"):
+        tensors = (ops.convert_to_tensor(array, "float32") for array in (labels, logits))
+        values: NDArray[Any] = ops.convert_to_numpy(built.call(*tensors))
+    return values
+
+
 @dataclass(frozen=True)
 class TrainingLoss:
     """A loss on the rows of a task.
@@ -67,15 +106,51 @@ class TrainingLoss:
     plugin: Loss
     task: Task
 
+    @cached_property
+    def label_weights(self) -> NDArray[np.float64] | None:
+        """The weight of a row of each label, (labels,); None if all rows weigh the same.
+
+        Raises:
+            PluginError: they are not a number above 0 for each label.
+        """
+        import numpy as np
+
+        with attributed(self.plugin, "label_weights"):
+            given = self.plugin.label_weights(self.task)
+            weights = None if given is None else np.array(given, np.float64)
+        if weights is None:
+            return None
+        if weights.shape != (len(self.task.labels),) or not (np.isfinite(weights).all() and (weights > 0).all()):
+            raise PluginError(
+                f"{named(self.plugin)} does not weigh the labels of {self.task.name}",
+                expected=f"{len(self.task.labels)} numbers above 0 from its `label_weights`, or None",
+                received=short_repr(given),
+                fix="fix the plugin, or tell its authors",
+            )
+        return weights
+
     def build(self) -> keras.losses.Loss:
-        """Return it for `Model.compile`: the mean over the rows."""
+        """Return it for `Model.compile`: the mean over the rows, whose weights come with each batch."""
         built = build(self.plugin, self.task)
         built.reduction = "sum_over_batch_size"
         return built
 
     def mean(self, logits: NDArray[np.float32], labels: NDArray[Any]) -> float:
-        """Return the mean over rows: logits (rows, labels), or (rows, 1) in regression; labels (rows,)."""
+        """Return the mean over rows, weighted by label where the loss is.
+
+        Args:
+            logits: (rows, labels), or (rows, 1) in regression.
+            labels: (rows,).
+        """
         import numpy as np
 
         with attributed(self.plugin, "values"):
-            return float(np.mean(self.plugin.values(self.task, logits, labels)))
+            values = self.plugin.values(self.task, logits, labels)
+            weights = self.label_weights
+            return float(np.mean(values) if weights is None else np.average(values, weights=weights[labels]))
+
+    def as_record(self) -> dict[str, Any]:
+        """Return `loss` of run.json."""
+        weights = self.label_weights
+        by_label = None if weights is None else dict(zip(self.task.labels, weights.tolist(), strict=True))
+        return {"name": self.plugin.name, "label_weights": by_label}

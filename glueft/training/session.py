@@ -12,6 +12,7 @@ from glueft.data.batches import EvaluationBatches, Filling, TrainingBatches, sha
 from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU, SHAPE_TOKENS_UNCOMPILED
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import describe_leaks, describe_split, evaluated_splits, predicted_splits, size_notes
+from glueft.errors import TrainingError
 from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
@@ -36,7 +37,7 @@ from glueft.training.backend import (
 from glueft.training.devices import Devices, choose_devices, distributed, make_distribution, refuse_devices
 from glueft.training.engine_choice import Choice, RunEngine
 from glueft.training.evaluation_steps import evaluated_steps
-from glueft.training.loss import TrainingLoss, choose_loss
+from glueft.training.loss import TrainingLoss, choose_loss, try_foreign_loss
 from glueft.training.model import (
     all_parameters,
     compile_model,
@@ -46,7 +47,7 @@ from glueft.training.model import (
 )
 from glueft.training.progress import Progress
 from glueft.training.scores import majority_accuracy, metrics_beside, task_metrics, try_foreign_metrics
-from glueft.training.warnings import cut_warnings, evaluation_warnings, rate_warnings, step_warnings
+from glueft.training.warnings import balance_warnings, cut_warnings, evaluation_warnings, rate_warnings, step_warnings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,6 +125,8 @@ class Session:
             batch_size=training.batch_size * training.gradient_accumulation_steps,
             epochs=training.epochs,
             seed=training.seed,
+            balanced=training.sampler == "balanced",
+            label_weights=self.loss.label_weights,
         )
         self.evaluation = {
             name: EvaluationBatches(tokens, batch_size=training.evaluation_batch_size)
@@ -133,6 +136,7 @@ class Session:
         steps_per_epoch = self.batches.steps_per_epoch
         self.evaluated = evaluated_steps(training.evaluate_every, steps_per_epoch, training.epochs)
         self._choose_padded_lengths()
+        self.warnings += balance_warnings(self.recipe, weighted=self.loss.label_weights is not None)
         self.warnings += step_warnings(self.recipe, self.batches.num_train_steps, len(train))
         self.warnings += evaluation_warnings(
             self.recipe, self.evaluated, len(train), len(self.encoded[self.primary_split])
@@ -184,6 +188,7 @@ class Session:
         try_foreign_metrics(self.task, self.encoded["train"].labels, self.encoded[self.primary_split].labels)
         check()
         import_backend()
+        try_foreign_loss(self.loss)
         self.warnings += device_warnings()
         self.precision = self._use_precision()
         setting, begun = recipe.engine.devices, self.run is not None
@@ -257,6 +262,7 @@ class Session:
         return {
             "data": self.provenance | {"validation_split": self.primary_split} | data,
             "warnings": list(self.warnings),
+            "loss": self.loss.as_record(),
             "metric_labels": self.metric_labels,
             "metric_facts": metric_facts([*task.metrics, *other_metrics(task.metrics, len(self.labels))]),
             "task_description": describe_task(task).as_record(),
@@ -340,6 +346,7 @@ def read_session(
         rows = load_rows(task, source, data.selection)
         predicted = predicted_splits(task, data.predict, rows)
         choose_loss(recipe)
+        refuse_balance(recipe)
         new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)
         for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)
@@ -376,6 +383,17 @@ def read_session(
     )
     progress.warn(*session.warnings)
     return session
+
+
+def refuse_balance(recipe: Recipe) -> None:
+    """Raise TrainingError if scores are to be balanced as labels are. The task's rows are read."""
+    if recipe.training.sampler == "balanced" and not recipe.task.labels:
+        raise TrainingError(
+            f"the labels of {recipe.task.name} cannot be made equally frequent: they are scores",
+            expected='training.sampler = "random" with a regression',
+            received='training.sampler = "balanced"',
+            fix="remove training.sampler",
+        )
 
 
 def starts_new_head(recipe: Recipe, parent: Parent | None) -> bool:

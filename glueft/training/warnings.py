@@ -30,6 +30,15 @@ def cut_warnings(encoded: Mapping[str, Encoded], max_length: int) -> Iterator[st
             yield f"{cut} cut to {max_length} tokens: the model does not see the rest; data.max_length sets it"
 
 
+def balance_warnings(recipe: Recipe, *, weighted: bool) -> Iterator[str]:
+    """Warn of rare labels that count twice; `weighted` is whether the loss weighs rows by label."""
+    if weighted and recipe.training.sampler == "balanced":
+        yield (
+            "rare labels count twice: training.sampler makes the labels equally frequent, and the loss weighs rows by "
+            "label on top; leave out one of the two"
+        )
+
+
 def step_warnings(recipe: Recipe, steps: int, rows: int) -> Iterator[str]:
     """Warn of a batch or a warm-up that is longer than the training; `rows` are those of "train", or its windows."""
     training = recipe.training

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import glueft
-from glueft_losses.cross_entropy import CrossEntropy
-from glueft_losses.errors import MeanSquaredError
+from glueft_losses.cross_entropy import CrossEntropy, Focal
+from glueft_losses.errors import Huber, MeanAbsoluteError, MeanSquaredError
 
 
 @glueft.hookimpl
 def glueft_losses() -> list[type[glueft.Loss]]:
     """The losses of this package."""
-    return [CrossEntropy, MeanSquaredError]
+    return [CrossEntropy, Focal, MeanSquaredError, MeanAbsoluteError, Huber]

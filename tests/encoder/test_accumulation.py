@@ -31,6 +31,11 @@ def test_it_holds_in_regression(no_dropout: Path) -> None:
     compare(no_dropout, (3,), regression=True)
 
 
+def test_it_holds_where_rows_weigh_by_label(no_dropout: Path) -> None:
+    """Parts that each took their own weighted mean would give another one."""
+    compare(no_dropout, (3,), weighted=True)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others are compared in their own way")
 def test_it_holds_under_xla(no_dropout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

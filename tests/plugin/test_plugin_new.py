@@ -14,6 +14,7 @@ import pytest
 from glueft import testing
 from glueft.cli.main import command_line
 from glueft.plugin.file import read_plugin_file
+from glueft.plugin.kinds import KINDS
 from glueft.plugin.registry import load_registry
 from glueft.plugin.scaffold import class_of, kinds_with_template, module_of, nearest_name
 from glueft.recipe import load_recipe
@@ -59,7 +60,8 @@ def test_a_kind_without_a_template(capsys: Captured) -> None:
 )
 def test_what_it_makes_keeps_to_the_contract(kind: str, tmp_path: Path) -> None:
     """The module alone, as a plugin file; the package is installed in a slow test."""
-    assert command_line(["plugin", "new", "My-demo_2".lower(), "--kind", f"{kind}s", "--directory", "here/there"]) == 0
+    asked = ["plugin", "new", "My-demo_2".lower(), "--kind", KINDS[kind].plural]
+    assert command_line([*asked, "--directory", "here/there"]) == 0
     folder = tmp_path / "here" / "there" / "glueft-my-demo-2"
     texts = {file: file.read_text() for file in folder.rglob("*") if file.is_file()}
     assert not [file for file, text in texts.items() if "$" in text.replace("$0", "")]
@@ -209,7 +211,7 @@ def test_the_packages_are_installed_checked_tested_and_trained(tmp_path: Path, t
     run("glueft.cli.main", "validate", *(f"{folder}/recipe.toml" for folder in folders))
     # One training has all of them: the callback's recipe, with the plugins of the others.
     metrics = f", metrics=['{names['metric']}']"
-    others = {"task": metrics, "optimizer": "", "schedule": ", initial_learning_rate=1e-4"}
+    others = {"task": metrics, "optimizer": "", "schedule": ", initial_learning_rate=1e-4", "loss": ", beta=0.2"}
     overrides = [f"{kind}={{plugin='{names[kind]}'{options}}}" for kind, options in others.items()]
     few = [*overrides, "data.limit_train=32", "training.epochs=1"]
     arguments = [

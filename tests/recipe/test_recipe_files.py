@@ -11,7 +11,7 @@ from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.problems import Problem
 
 PACKAGED = (
-    "Packaged recipes: ax, cola, mnli, mrpc, qnli, qqp, rte, sst2, stsb, table, wnli; "
+    "Packaged recipes: ax, cola, imbalanced, mnli, mrpc, qnli, qqp, rte, sst2, stsb, table, wnli; "
     "studies: glue, mrpc-study, small-data"
 )
 

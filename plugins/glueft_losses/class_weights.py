@@ -1,0 +1,50 @@
+"""What the losses of labels share: the weights of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import glueft
+
+Weight = Annotated[float, glueft.Field(gt=0, le=1e6)]
+
+
+class ClassWeightOptions(glueft.Options):
+    """How much the rows of each label weigh."""
+
+    class_weights: Literal["balanced"] | dict[str, Weight] | None = glueft.Field(
+        None,
+        description='The weights of labels by name, 1 for those that are not named; or "balanced" for weights with '
+        "which each label counts alike: rows / (labels * rows of the label).",
+        examples=["balanced", {"equivalent": 0.5}],
+    )
+
+
+class ClassWeightedLoss(glueft.Loss):
+    """A loss of labels whose mean may be weighted by label."""
+
+    def check(self, task: glueft.Task) -> None:
+        named = self.options.class_weights
+        if not isinstance(named, dict) or not task.labels:
+            return
+        unknown = [label for label in named if label not in task.labels]
+        if unknown:
+            raise glueft.DataError(
+                f'class_weights names a label that task "{task.name}" does not have',
+                expected=", ".join(f'"{label}"' for label in task.labels),
+                received=", ".join(f'"{label}"' for label in unknown),
+                fix="correct class_weights below [loss]; its labels are those of the task, by name",
+            )
+
+    def label_weights(self, task: glueft.Task) -> Sequence[float] | None:
+        """The weights that are named; or the balanced ones, as scikit-learn's `compute_class_weight` defines them."""
+        named = self.options.class_weights
+        if named is None:
+            return None
+        if isinstance(named, dict):
+            return [float(named.get(label, 1.0)) for label in task.labels]
+        counts = task.label_counts
+        present = sum(count > 0 for count in counts)
+        # A label without rows weighs nothing in the mean; its weight smooths the other labels.
+        return [sum(counts) / (present * count) if count else 1.0 for count in counts]
