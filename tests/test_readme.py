@@ -200,7 +200,7 @@ def test_the_key_table_names_every_key_with_its_default() -> None:
     rows = re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", README, flags=re.MULTILINE)
     documented = {key for keys, _ in rows for key in re.findall(r"`([\w.]+)`", keys) if "." in key}
     recipe = load_recipe("mrpc")
-    keys = {"task.plugin", "task.metrics", "optimizer.plugin", "schedule.plugin"}
+    keys = {"task.plugin", "task.metrics", "optimizer.plugin", "schedule.plugin", "loss.plugin"}
     for section in ("model", "data", "training", "engine", "hub", "plugins"):
         keys |= {f"{section}.{name}" for name in type(getattr(recipe, section)).model_fields}
     assert documented == keys

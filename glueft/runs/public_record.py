@@ -34,10 +34,10 @@ LEFT_OUT = "(left out)"
 _KEYS: dict[type[Part], tuple[str, ...]] = {
     Record: (
         "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "metric_facts",
-        "loss", "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline", "published", "warnings",
-        "epochs", "mid_epochs", "kept", "collapse", "seconds", "versions", "parameters", "trainable_parameters",
-        "num_train_steps", "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes",
-        "peak_device_memory_bytes", "engine", "data", "checkpoint", "host", "plugins", "parts",
+        "loss_function", "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline", "published",
+        "warnings", "epochs", "mid_epochs", "kept", "collapse", "seconds", "versions", "parameters",
+        "trainable_parameters", "num_train_steps", "examples_per_second", "tokens_per_second", "padding_waste",
+        "peak_memory_bytes", "peak_device_memory_bytes", "engine", "data", "checkpoint", "host", "plugins", "parts",
     ),
     Data: (
         "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes",

@@ -358,7 +358,7 @@ class Engine(Part):
     devices: Devices | None = None
 
 
-class Loss(Part):
+class LossFunction(Part):
     """What the training made small, and `validation_loss` is."""
 
     name: str = Field(description="of the plugin")
@@ -535,7 +535,7 @@ class Record(Part, MutableMapping[str, Any]):
         description="setup, train, evaluate, total; first_step from the start; compile, a part of these",
     )
     data: Data = Field(default_factory=Data)
-    loss: Loss | None = Field(default=None, description="what was made small; absent in earlier runs")
+    loss_function: LossFunction | None = Field(default=None, description="what was made small; absent in earlier runs")
     metric_labels: dict[str, str] = Field(default={}, description="the label of each metric that is of one label")
     metric_facts: dict[str, MetricFacts] = Field(
         default={}, description="what is known of each metric of the run; absent in earlier runs"

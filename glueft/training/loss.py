@@ -150,7 +150,7 @@ class TrainingLoss:
             return float(np.mean(values) if weights is None else np.average(values, weights=weights[labels]))
 
     def as_record(self) -> dict[str, Any]:
-        """Return `loss` of run.json."""
+        """Return `loss_function` of run.json."""
         weights = self.label_weights
         by_label = None if weights is None else dict(zip(self.task.labels, weights.tolist(), strict=True))
         return {"name": self.plugin.name, "label_weights": by_label}

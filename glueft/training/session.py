@@ -262,7 +262,7 @@ class Session:
         return {
             "data": self.provenance | {"validation_split": self.primary_split} | data,
             "warnings": list(self.warnings),
-            "loss": self.loss.as_record(),
+            "loss_function": self.loss.as_record(),
             "metric_labels": self.metric_labels,
             "metric_facts": metric_facts([*task.metrics, *other_metrics(task.metrics, len(self.labels))]),
             "task_description": describe_task(task).as_record(),

@@ -126,8 +126,9 @@ def test_the_validation_loss_is_that_of_the_training(entries: Path, tmp_path: Pa
     labels, probabilities = predictions(result.folder)
     weights = np.array([252 / (2 * 12), 252 / (2 * 240)])
     record = result.record
-    assert record["loss"]["name"] == record["plugins"]["loss"] == "cross_entropy"
-    assert record["loss"]["label_weights"] == pytest.approx(dict(zip(["alarm", "remark"], weights, strict=True)))
+    loss_function = record["loss_function"]
+    assert loss_function["name"] == record["plugins"]["loss"] == "cross_entropy"
+    assert loss_function["label_weights"] == pytest.approx(dict(zip(["alarm", "remark"], weights, strict=True)))
     each = -np.log(probabilities)
     right, others = each[np.arange(len(labels)), labels] * weights[labels], (each * weights).sum(axis=1)
     expected = (0.8 * right + 0.2 / 2 * others).sum() / weights[labels].sum()
