@@ -45,15 +45,14 @@ class LayerNorm(keras.layers.LayerNormalization):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Return the normalised inputs, in their own shape and dtype."""
-        if self.beta is None or not use_fused_ops(inputs):
+        if not use_fused_ops(inputs):
             return super().call(inputs)
         import tensorflow as tf
 
         from glueft.encoder.tensorflow_ops import layer_norm
 
-        return layer_norm(
-            inputs, tf.convert_to_tensor(self.gamma.value), tf.convert_to_tensor(self.beta.value), self.epsilon
-        )
+        beta = None if self.beta is None else tf.convert_to_tensor(self.beta.value)
+        return layer_norm(inputs, tf.convert_to_tensor(self.gamma.value), beta, self.epsilon)
 
 
 def attention_mask_bias(attention_mask: Any, dtype: Any) -> Any:

@@ -35,13 +35,13 @@ def layer_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
     Args:
         x: (..., size).
         gamma: scale (size,).
-        beta: shift (size,).
+        beta: shift (size,), or None.
         epsilon: added to the variance.
     """
     size = gamma.shape[0]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def function(x: Any, gamma: Any, beta: Any) -> Any:
+    def function(x: Any, gamma: Any, *beta: Any) -> Any:
         shape = tf.shape(x)
         rows = tf.reshape(x, (-1, size))
         mean = tf.fill((size, 1), tf.cast(1 / size, x.dtype))
@@ -58,12 +58,12 @@ def layer_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
             return (
                 tf.reshape(inputs * inverse_std, shape),
                 tf.reshape(tf.matmul(ones, product), (size,)),
-                tf.reshape(tf.matmul(ones, upstream), (size,)),
+                *(tf.reshape(tf.matmul(ones, upstream), (size,)) for _ in beta),
             )
 
-        return tf.reshape(normalised * gamma + beta, shape), gradient
+        return tf.reshape(sum(beta, normalised * gamma), shape), gradient
 
-    return function(x, gamma, beta)
+    return function(x, gamma) if beta is None else function(x, gamma, beta)
 
 
 def bfloat16_dense(x: Any, kernel: Any, bias: Any) -> Any:

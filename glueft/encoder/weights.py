@@ -126,13 +126,17 @@ def read_weights(
 
 
 def initial_values(tensor: CheckpointTensor, seed: int, initializer_range: float) -> FloatArray:
-    """A new tensor as transformers initialises it: kernels normal(0, initializer_range), biases zero, norms one.
+    """A new tensor as transformers initialises it: kernels normal, biases zero, norms one.
 
     The numbers depend on the seed and the tensor's name alone.
     """
     if tensor.initial == "normal":
         random = numpy.random.default_rng([seed, zlib.crc32(tensor.name.encode())])
-        return random.normal(0.0, initializer_range, tensor.shape).astype(numpy.float32)
+        deviation = tensor.deviation or initializer_range
+        values = random.normal(0.0, deviation, tensor.shape)
+        while tensor.cutoff and (far := abs(values) > tensor.cutoff * deviation).any():
+            values[far] = random.normal(0.0, deviation, int(far.sum()))
+        return values.astype(numpy.float32)
     return numpy.full(tensor.shape, 1.0 if tensor.initial == "ones" else 0.0, dtype=numpy.float32)
 
 

@@ -80,6 +80,22 @@ class ConfigReader:
             raise self._unusable(key, "a dropout rate: 0 or more and less than 1")
         return float(value)
 
+    def flag(self, key: str) -> bool:
+        """True or false."""
+        value = self.values[key]
+        if not isinstance(value, bool):
+            raise self._unusable(key, "true or false")
+        return value
+
+    def table(self, key: str) -> Mapping[str, Any]:
+        """A table of more keys; an empty one for null."""
+        value = self.values[key]
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self._unusable(key, "a table, or null")
+        return value
+
     def positive(self, key: str) -> float:
         """A number above 0 that float32 can hold; whole numbers of JSON may be larger than any float."""
         value = self.values[key]
@@ -130,6 +146,8 @@ class CheckpointTensor:
         role: "encoder"; "pooler", of the encoder, but new where a checkpoint has none; "head"; or "output", the last
             layer, with a row for each label.
         initial: what a new one holds: "normal", "zeros" or "ones".
+        deviation: standard deviation of a new one that is "normal", where it is not the config's initializer_range.
+        cutoff: how many standard deviations from 0 such a new one is cut off; None for nowhere.
         transposed: whether the variable is the transpose of the tensor: Keras's dense kernels are.
         part: which part of the variable's last axis the tensor is, where several tensors share one variable; None if
             it is all of it.
@@ -144,6 +162,8 @@ class CheckpointTensor:
     transposed: bool = False
     part: int | None = None
     old_name: str | None = None
+    deviation: float | None = None
+    cutoff: float | None = None
 
     @property
     def columns(self) -> slice:
@@ -164,9 +184,20 @@ class CheckpointTensor:
         bias: bool = True,
         role: str = "encoder",
         part: int | None = None,
+        deviation: float | None = None,
+        cutoff: float | None = None,
     ) -> Iterator[CheckpointTensor]:
         """The weight, (outputs, inputs), and the bias of a dense layer."""
-        yield cls(f"{name}.weight", f"{layer}.kernel", (outputs, inputs), role, transposed=True, part=part)
+        yield cls(
+            f"{name}.weight",
+            f"{layer}.kernel",
+            (outputs, inputs),
+            role,
+            transposed=True,
+            part=part,
+            deviation=deviation,
+            cutoff=cutoff,
+        )
         if bias:
             yield cls(f"{name}.bias", f"{layer}.bias", (outputs,), role, "zeros", part=part)
 
@@ -176,11 +207,13 @@ class CheckpointTensor:
         yield cls(f"{name}.weight", f"{layer}.embeddings", (rows, size))
 
     @classmethod
-    def norm(cls, name: str, layer: str, size: int, *, bias: bool = True) -> Iterator[CheckpointTensor]:
+    def norm(
+        cls, name: str, layer: str, size: int, *, bias: bool = True, role: str = "encoder"
+    ) -> Iterator[CheckpointTensor]:
         """The scale and the shift of a norm; files of before 2019 call them gamma and beta."""
-        yield cls(f"{name}.weight", f"{layer}.gamma", (size,), initial="ones", old_name=f"{name}.gamma")
+        yield cls(f"{name}.weight", f"{layer}.gamma", (size,), role, "ones", old_name=f"{name}.gamma")
         if bias:
-            yield cls(f"{name}.bias", f"{layer}.beta", (size,), initial="zeros", old_name=f"{name}.beta")
+            yield cls(f"{name}.bias", f"{layer}.beta", (size,), role, "zeros", old_name=f"{name}.beta")
 
 
 class Encoder(Plugin):

@@ -1,4 +1,4 @@
-"""First-party families of encoders: one file each, upon the blocks that they share (`post_norm*.py`)."""
+"""First-party families of encoders: one file each, upon the blocks that they share (`post_norm*.py`, `rotary*.py`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from glueft_encoders.bert import Bert
 from glueft_encoders.camembert import Camembert
 from glueft_encoders.distilbert import DistilBert
 from glueft_encoders.electra import Electra
+from glueft_encoders.modernbert import ModernBert
 from glueft_encoders.roberta import Roberta
 from glueft_encoders.xlm_roberta import XLMRoberta
 
@@ -15,4 +16,4 @@ from glueft_encoders.xlm_roberta import XLMRoberta
 @glueft.hookimpl
 def glueft_encoders() -> list[type[glueft.Encoder]]:
     """The families of this package."""
-    return [Albert, Bert, Camembert, DistilBert, Electra, Roberta, XLMRoberta]
+    return [Albert, Bert, Camembert, DistilBert, Electra, ModernBert, Roberta, XLMRoberta]

@@ -100,9 +100,9 @@ def test_lora_starts_from_the_checkpoint_adapts_the_kernels_alone_and_is_merged_
     enable_lora(model, 2, seed=1)
     numpy.testing.assert_allclose(logits(model, case), reference(case)[2], atol=1e-5)
 
-    config = model.config
-    hidden, inner = config.hidden_size, config.intermediate_size
-    added = len(model.encoder.blocks) * 2 * ((hidden + 3 * hidden) + 2 * hidden + 2 * (hidden + inner))
+    kernels = [getattr(block, name).kernel for block in model.encoder.blocks for name in model.family.adapted]
+    assert len(kernels) == 4 * len(model.encoder.blocks)
+    added = sum(2 * sum(kernel.shape) for kernel in kernels)
     in_head = sum(weights(model)[name].size for name in head)
     assert trainable_parameters(model) == added + in_head
     assert all_parameters(model) == whole + added

@@ -32,6 +32,13 @@ SIZES = {
 }
 ROBERTA = {**SIZES, "type_vocab_size": 1, "layer_norm_eps": 1e-5, "pad_token_id": 1}
 DISTILBERT = {"vocab_size": 64, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 28, "max_position_embeddings": 20}
+MODERNBERT = {
+    **SIZES,
+    "num_hidden_layers": 4,
+    "local_attention": 6,
+    "pad_token_id": 3,
+    **dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1),
+}
 TWO = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
 THREE = {"id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
 
@@ -44,6 +51,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "distilbert": ("distilbert", {**DISTILBERT, **TWO}),
     "albert": ("albert", {**SIZES, "embedding_size": 16, **TWO}),
     "electra": ("electra", {**SIZES, "embedding_size": 16, **TWO}),
+    "modernbert": ("modernbert", {**MODERNBERT, **TWO}),
     "bert-relu-eps": ("bert", {**SIZES, "hidden_act": "relu", "layer_norm_eps": 1e-2, "type_vocab_size": 3, **THREE}),
     "bert-regression": ("bert", {**SIZES, "hidden_act": "gelu_new", "num_labels": 1, "problem_type": "regression"}),
     "roberta-padding-3": ("roberta", {**ROBERTA, "hidden_act": "silu", "pad_token_id": 3, "type_vocab_size": 2, **TWO}),
@@ -61,6 +69,31 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "electra-one-width": ("electra", {**SIZES, "embedding_size": 24, "hidden_act": "quick_gelu", **TWO}),
+    "modernbert-biases": (
+        "modernbert",
+        {
+            **MODERNBERT,
+            **dict.fromkeys(("norm_bias", "attention_bias", "mlp_bias", "classifier_bias"), True),
+            "hidden_activation": "gelu_pytorch_tanh",
+            "classifier_activation": "relu",
+            "classifier_pooling": "mean",
+            "norm_eps": 1e-3,
+            **THREE,
+        },
+    ),
+    "modernbert-local-last": (
+        "modernbert",
+        {
+            **MODERNBERT,
+            "layer_types": ["sliding_attention", "full_attention", "full_attention", "sliding_attention"],
+            "local_attention": 7,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "default", "rope_theta": 5000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 70.0},
+            },
+            **TWO,
+        },
+    ),
 }
 
 
@@ -95,7 +128,9 @@ def make_case(name: str, model_type: str, options: dict[str, Any]) -> None:
     model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
     randomise(model)
     inputs = make_inputs(config)
-    given = {key: value for key, value in inputs.items() if model_type != "distilbert" or key != "token_type_ids"}
+    given = {
+        key: value for key, value in inputs.items() if hasattr(config, "type_vocab_size") or key != "token_type_ids"
+    }
     with torch.no_grad():
         hidden_states = model.base_model(**given)[0]
         logits = model(**given).logits
