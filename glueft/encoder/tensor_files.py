@@ -114,8 +114,9 @@ def weight_files(folder: Path) -> list[Path]:
             f"{folder}: the weights are there only in a form that glueft never loads",
             expected=f"{WEIGHTS}, or shards with {INDEX}",
             received=", ".join(pickles),
-            fix="opening a pickle can run any code: choose a checkpoint or revision with safetensors, or convert this "
-            "one where you trust it (transformers: from_pretrained, then save_pretrained)",
+            fix="opening a pickle can run any code: choose a checkpoint or revision with safetensors (on the hub, one "
+            "may be a pull request's, such as refs/pr/2), or convert this one where you trust it (transformers: "
+            "from_pretrained, then save_pretrained)",
         )
     raise CheckpointError(
         f"{folder}: there are no weights",

@@ -17,7 +17,7 @@ from glueft.files import is_utf8
 from glueft.hub.checkpoint_files import CONFIG, TOKENIZER_FILES
 
 # One of these holds the vocabulary.
-_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model")
+_SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", *_SENTENCEPIECE)
 _READS_SENTENCEPIECE = {"sentencepiece": "sentencepiece", "google.protobuf": "protobuf"}
 
@@ -43,13 +43,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
             adds no special tokens, or puts nothing between the texts of a pair; or its settings are unsafe.
     """
     folder = checkpoint.folder
-    if not any((folder / name).is_file() for name in _VOCABULARIES):
-        raise CheckpointError(
-            f"{checkpoint.name}: there are no tokenizer files",
-            expected="one of " + ", ".join(_VOCABULARIES),
-            received=", ".join(name for name in TOKENIZER_FILES if (folder / name).is_file()) or f"none in {folder}",
-            fix="copy the tokenizer files of the checkpoint that this one was trained from into the folder",
-        )
+    _check_files(checkpoint)
     check_settings(checkpoint)
     from transformers import AutoTokenizer
 
@@ -77,6 +71,27 @@ def load_tokenizer(checkpoint: Checkpoint, *, pair: bool = False) -> Any:
         names = [name for name in tokenizer.vocab_files_names.values() if (folder / name).is_file()]
         setattr(tokenizer, _VOCABULARY_FILES, {name: (folder / name).read_bytes() for name in names})
     return tokenizer
+
+
+def _check_files(checkpoint: Checkpoint) -> None:
+    """Raise CheckpointError if no vocabulary is there, or only SentencePiece's, which nothing here reads."""
+    folder = checkpoint.folder
+    there = [name for name in _VOCABULARIES if (folder / name).is_file()]
+    if not there:
+        raise CheckpointError(
+            f"{checkpoint.name}: there are no tokenizer files",
+            expected="one of " + ", ".join(_VOCABULARIES),
+            received=", ".join(name for name in TOKENIZER_FILES if (folder / name).is_file()) or f"none in {folder}",
+            fix="copy the tokenizer files of the checkpoint that this one was trained from into the folder",
+        )
+    lacking = [package for module, package in _READS_SENTENCEPIECE.items() if not _installed(module)]
+    if lacking and set(there) <= set(_SENTENCEPIECE):
+        raise CheckpointError(
+            f"{checkpoint.name}: the tokenizer cannot be read",
+            expected=f"tokenizer.json, or the packages that read {there[0]}",
+            received=f"{there[0]} alone, and no {' or '.join(lacking)} in this Python environment",
+            fix=f"pip install {' '.join(lacking)}; or choose a checkpoint with a tokenizer.json",
+        )
 
 
 @contextmanager
@@ -151,14 +166,6 @@ def is_tokenizer_fault(error: BaseException) -> bool:
 
 
 def _fix(error: BaseException, folder: Path) -> str:
-    models = [name for name in _SENTENCEPIECE if (folder / name).is_file()]
-    lacking = [package for module, package in _READS_SENTENCEPIECE.items() if not _installed(module)]
-    # transformers names the package of the last reader that it tries.
-    if models and lacking and not (folder / "tokenizer.json").is_file():
-        return (
-            f"there is no tokenizer.json, and {models[0]} needs another package to be read: pip install "
-            f"{' '.join(lacking)}; or choose a checkpoint with a tokenizer.json"
-        )
     if isinstance(error, ImportError):
         return "install the package that it asks for into glueft's environment, or choose another checkpoint"
     return f"download or copy the tokenizer files again ({folder}), or choose another checkpoint"

@@ -66,8 +66,10 @@ def needed_files(name: str, files: Sequence[str]) -> list[str]:
                 f'"{name}" holds its weights only in a format that glueft does not read',
                 expected=f"{WEIGHTS}, or {INDEX} and its shards",
                 received=", ".join(pickles),
-                fix="pickles can run code when they are read, so they are never loaded: convert them to safetensors "
-                "(transformers: model.save_pretrained), or look for a revision or another copy that has them",
+                fix="pickles can run code when they are read, so they are never loaded. Another revision may have "
+                f"{WEIGHTS}, often that of a pull request (in the Community tab of the repository's page): set "
+                "model.revision to it, such as refs/pr/2. Or convert the weights to safetensors (transformers: "
+                "from_pretrained, then save_pretrained)",
             )
         raise CheckpointError(
             f'"{name}" holds no weights',

@@ -56,7 +56,9 @@ class Model(Options):
         "encoder of a run.",
         examples=["google-bert/bert-base-uncased"],
     )
-    revision: Text | None = Field(None, description="Branch, tag or commit of a checkpoint on the hub.")
+    revision: Text | None = Field(
+        None, description="Branch, tag, commit or pull request (refs/pr/2) of a checkpoint on the hub."
+    )
     new_head: bool = Field(False, description="Start a new head where the checkpoint's own has other labels.")
     freeze: Freeze = Field(
         default_factory=Freeze,

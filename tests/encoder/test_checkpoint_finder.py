@@ -156,6 +156,7 @@ def test_weights_only_as_a_pickle(folder: Path) -> None:
     error = refused(str(folder))
     assert "only in a form that glueft never loads" in error.message
     assert error.received == "pytorch_model.bin"
+    assert "refs/pr/2" in error.fix
 
 
 def test_no_weights_at_all(folder: Path) -> None:

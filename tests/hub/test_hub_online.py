@@ -224,6 +224,14 @@ def test_weights_as_pickles_only(hub: HubServer, asked: Worker) -> None:
     assert not [line for line in hub.requests if "/resolve/" in line]
 
 
+def test_safetensors_only_in_a_pull_request(hub: HubServer, asked: Worker, folder: Path) -> None:
+    sha = hub.add_model("tiny/converted", folder, tag="refs/pr/1")
+    hub.add_files("models", "tiny/converted", {"config.json": b"{}", "pytorch_model.bin": b"pickle"})
+    error = asked.refused("checkpoint", name="tiny/converted")
+    assert "set model.revision to it, such as refs/pr/2" in error["fix"]
+    assert asked("checkpoint", name="tiny/converted", revision="refs/pr/1")["revision"] == sha
+
+
 def test_repositories_that_are_no_checkpoints(hub: HubServer, asked: Worker) -> None:
     hub.add_files("models", "tiny/adapter", {"config.json": b"{}", "adapter_model.safetensors": b""})
     error = asked.refused("checkpoint", name="tiny/adapter")
