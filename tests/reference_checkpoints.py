@@ -16,7 +16,17 @@ from transformers import PreTrainedTokenizerFast
 
 REFERENCE = Path(__file__).parent / "reference"
 CASES = sorted(path.parent.name for path in REFERENCE.glob("*/reference.npz"))
-FAMILIES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "albert", "electra", "modernbert"]
+FAMILIES = [
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "camembert",
+    "distilbert",
+    "albert",
+    "electra",
+    "modernbert",
+    "deberta-v2",
+]
 # The others are RoBERTa in all that they compute: test_exactness.py sees that they declare no more than names.
 OWN_LAYERS = [family for family in FAMILIES if family not in ("xlm-roberta", "camembert")]
 

@@ -79,7 +79,36 @@ def attention(
     """
     # Scaling the query costs less than scaling the scores, and is the same.
     scores = ops.matmul(query * (query.shape[-1] ** -0.5), ops.transpose(key, (0, 1, 3, 2))) + bias
+    return attend(scores, value, dropout=dropout, training=training)
+
+
+def attend(scores: Any, value: Any, *, dropout: ByteDropout | None = None, training: bool = False) -> Any:
+    """The last step of attention, for scores (batch, heads, queries, length); all else as in `attention`."""
     weights = ops.softmax(scores, axis=-1)
     if dropout is not None:
         weights = dropout(weights, training=training)
     return ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+
+
+def diagonals(products: Any, length: Any, start: Any) -> Any:
+    """Shift each row to the left by one more than the row above: products by distance become scores by key.
+
+    A gather would do the same, and take an index for each score.
+
+    Args:
+        products: (batch, heads, length, 2 * length), of which row i has query i's at each distance.
+        length: of the rows.
+        start: the column of row 0 that becomes its first.
+
+    Returns:
+        (batch, heads, length, length), where [i, j] is [i, start - i + j] of the products.
+    """
+    batch, heads = ops.shape(products)[:2]
+    if use_fused_ops(products):
+        from glueft.encoder.tensorflow_ops import shifted_rows
+
+        return ops.reshape(shifted_rows(products, start), (batch, heads, length, length))
+    # That is element start + i * (2 * length - 1) + j of the rows laid end to end.
+    flat = ops.reshape(products, (batch, heads, 2 * length * length))
+    flat = flat[..., start : start + length * (2 * length - 1)]
+    return ops.reshape(flat, (batch, heads, length, 2 * length - 1))[..., :length]

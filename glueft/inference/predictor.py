@@ -317,7 +317,7 @@ def load_for_prediction(
         use_backend,
         use_precision,
     )
-    from glueft.training.model import compile_for_prediction, load_model
+    from glueft.training.model import compile_for_prediction, load_model, refuse_precision
 
     computed = None if run is None else RunEngine(run.record.engine.backend, run.record.engine.precision)
     backend = use_backend(settings.backend, computed)
@@ -326,6 +326,7 @@ def load_for_prediction(
     with captured_stderr() if quiet else nullcontext(), gc_paused():
         import_backend()
         precision = use_precision(settings.precision, computed, jit_compile=decision.compiled)
+        refuse_precision(checkpoint, precision.value)
         model = load_model(checkpoint, tuple(labels), precision=precision.value, jit_compile=decision).model
         compile_for_prediction(model, jit_compile=decision.compiled)
     return model, describe_backend(backend, precision, jit_compile=bool(model.jit_compile))

@@ -103,6 +103,13 @@ class ConfigReader:
             raise self._unusable(key, "a number above 0")
         return float(value)
 
+    def text(self, key: str) -> str:
+        """A text."""
+        value = self.values[key]
+        if not isinstance(value, str):
+            raise self._unusable(key, "a text")
+        return value
+
     def choice(self, key: str, names: Collection[str], what: str) -> str:
         """One of some names; `what` says in the message what they are: "activation"."""
         value = self.values[key]
@@ -225,6 +232,7 @@ class Encoder(Plugin):
         defaults: the keys of config.json that the family reads, and their values where a file leaves them out.
         aliases: other spellings of those keys.
         adapted: the dense layers of a block that LoRA adapts, by attribute.
+        float16_fault: why its layers cannot compute in float16; None where they can.
     """
 
     kind: ClassVar[str] = "encoder"
@@ -233,6 +241,7 @@ class Encoder(Plugin):
     defaults: ClassVar[Mapping[str, Any]]
     aliases: ClassVar[Mapping[str, str]] = {}
     adapted: ClassVar[tuple[str, ...]] = ()
+    float16_fault: ClassVar[str | None] = None
 
     def read_config(self, values: ConfigReader) -> EncoderConfig:
         """Read config.json, and refuse what the family's layers do not compute.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from glueft.errors import TrainingError
 from glueft.training.backend import JitDecision, dtype_policy, import_backend, seed_backend
 from glueft.training.program_cache import keep_programs
 
@@ -35,6 +36,18 @@ def load_model(
     seed_backend(seed, jit_compile=jit_compile.compiled)
     with dtype_policy(precision):
         return load_classifier(checkpoint, labels=labels, regression=not labels, seed=seed, new_head=new_head)
+
+
+def refuse_precision(checkpoint: Checkpoint, precision: str) -> None:
+    """Raise TrainingError if the layers of the checkpoint's family cannot compute in a precision."""
+    family = checkpoint.family
+    if precision == "mixed_float16" and family.float16_fault is not None:
+        raise TrainingError(
+            f"an encoder of the family {family.name} cannot compute in {precision}",
+            expected="engine.precision = float32, or mixed_bfloat16, whose numbers are as large as float32's",
+            received=f"{precision} for {checkpoint.name}: {family.float16_fault}",
+            fix="set engine.precision to one of those, or to auto; or, where a run is evaluated, --precision",
+        )
 
 
 def compile_model(

@@ -43,6 +43,7 @@ from glueft.training.model import (
     compile_model,
     learning_rate,
     load_model,
+    refuse_precision,
     trainable_parameters,
 )
 from glueft.training.progress import Progress
@@ -199,7 +200,9 @@ class Session:
             self.model.distribution = distribution
 
     def _use_precision(self) -> Choice:
-        return use_precision(self.recipe.engine.precision, self.run, jit_compile=self.jit_compile.compiled)
+        choice = use_precision(self.recipe.engine.precision, self.run, jit_compile=self.jit_compile.compiled)
+        refuse_precision(self.checkpoint, choice.value)
+        return choice
 
     def _load(self, devices: Devices) -> None:
         recipe, training = self.recipe, self.recipe.training

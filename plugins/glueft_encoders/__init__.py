@@ -6,6 +6,7 @@ import glueft
 from glueft_encoders.albert import Albert
 from glueft_encoders.bert import Bert
 from glueft_encoders.camembert import Camembert
+from glueft_encoders.deberta_v2 import DebertaV2
 from glueft_encoders.distilbert import DistilBert
 from glueft_encoders.electra import Electra
 from glueft_encoders.modernbert import ModernBert
@@ -16,4 +17,4 @@ from glueft_encoders.xlm_roberta import XLMRoberta
 @glueft.hookimpl
 def glueft_encoders() -> list[type[glueft.Encoder]]:
     """The families of this package."""
-    return [Albert, Bert, Camembert, DistilBert, Electra, ModernBert, Roberta, XLMRoberta]
+    return [Albert, Bert, Camembert, DebertaV2, DistilBert, Electra, ModernBert, Roberta, XLMRoberta]

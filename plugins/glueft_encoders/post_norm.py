@@ -121,7 +121,9 @@ class PostNorm(glueft.Encoder):
             return self.keys.get(name, name)
 
         positions = "position_embedding_type"
-        values.refuse(positions, values[positions] not in (None, "absolute"), 'learned absolute positions ("absolute")')
+        if positions in values:
+            absolute = values[positions] in (None, "absolute")
+            values.refuse(positions, not absolute, 'learned absolute positions ("absolute")')
         hidden_size = values.whole(key("hidden_size"))
         num_heads = values.whole(key("num_attention_heads"))
         if hidden_size % num_heads:
@@ -132,14 +134,17 @@ class PostNorm(glueft.Encoder):
             )
         hidden_dropout = values.rate(key("hidden_dropout_prob"))
         num_layers = values.whole(key("num_hidden_layers"))
-        embedding_size = values.whole("embedding_size") if "embedding_size" in values else hidden_size
+        has_own_size = "embedding_size" in values and values["embedding_size"] is not None
+        embedding_size = values.whole("embedding_size") if has_own_size else hidden_size
         padding_index = values.whole("pad_token_id", least=0) if self.positions_from_padding else None
+        # Only a family that has none by default can be without.
+        least_types = min(1, self.defaults.get("type_vocab_size", 0))
         return PostNormConfig(
             vocab_size=values.whole("vocab_size"),
             hidden_size=hidden_size,
             num_layers=num_layers,
             max_positions=self._max_positions(values, padding_index),
-            type_vocab_size=values.whole("type_vocab_size") if "type_vocab_size" in values else 0,
+            type_vocab_size=values.whole("type_vocab_size", least_types) if "type_vocab_size" in values else 0,
             padding_index=padding_index,
             initializer_range=values.positive("initializer_range"),
             embedding_size=embedding_size,
@@ -176,9 +181,17 @@ class PostNorm(glueft.Encoder):
         return positions - padding_index - 1
 
     def tensors(self, config: PostNormConfig, outputs: int) -> Iterator[CheckpointTensor]:
+        yield from self.encoder_tensors(config)
+        role = "pooler" if self.dense_is_pooler else "head"
+        hidden = config.hidden_size
+        yield from CheckpointTensor.dense(self.head_dense, "head.dense", hidden, hidden, role=role)
+        yield from CheckpointTensor.dense(self.head_output, "head.output_dense", outputs, hidden, role="output")
+
+    def encoder_tensors(self, config: Any) -> Iterator[CheckpointTensor]:
+        """Give the tensors of the embeddings, then those of every block."""
         dense, embedding, norm = CheckpointTensor.dense, CheckpointTensor.embedding, CheckpointTensor.norm
         modules = {layer: self.prefix + module for layer, module in self.modules.items()}
-        width, hidden, inner = config.embedding_size, config.hidden_size, config.intermediate_size
+        width, hidden = config.embedding_size, config.hidden_size
         tables = {"word_embeddings": config.vocab_size, "position_embeddings": config.max_position_embeddings}
         if config.type_vocab_size:
             tables["token_type_embeddings"] = config.type_vocab_size
@@ -190,19 +203,25 @@ class PostNorm(glueft.Encoder):
             yield from dense(modules[layer], f"encoder.embeddings.{layer}", hidden, width)
         # Not a list of names first: a config.json may call for any number of blocks.
         for index in range(config.num_groups * config.blocks_per_group):
-            group, place = divmod(index, config.blocks_per_group)
-            named = {layer: name.format(block=index, group=group, inner=place) for layer, name in modules.items()}
-            block = f"encoder.blocks.{index}"
-            for part, layer in enumerate(("query", "key", "value")):
-                yield from dense(named[layer], f"{block}.query_key_value", hidden, hidden, part=part)
-            yield from dense(named["projection"], f"{block}.projection", hidden, hidden)
-            yield from norm(named["attention_norm"], f"{block}.attention_norm", hidden)
-            yield from dense(named["intermediate"], f"{block}.intermediate", inner, hidden)
-            yield from dense(named["output"], f"{block}.output_dense", hidden, inner)
-            yield from norm(named["output_norm"], f"{block}.output_norm", hidden)
-        role = "pooler" if self.dense_is_pooler else "head"
-        yield from dense(self.head_dense, "head.dense", hidden, hidden, role=role)
-        yield from dense(self.head_output, "head.output_dense", outputs, hidden, role="output")
+            yield from self.block_tensors(config, index)
+
+    def block_tensors(self, config: Any, index: int) -> Iterator[CheckpointTensor]:
+        """Give the tensors of one block."""
+        dense, norm = CheckpointTensor.dense, CheckpointTensor.norm
+        hidden, inner = config.hidden_size, config.intermediate_size
+        group, place = divmod(index, config.blocks_per_group)
+        named = {
+            layer: self.prefix + module.format(block=index, group=group, inner=place)
+            for layer, module in self.modules.items()
+        }
+        block = f"encoder.blocks.{index}"
+        for part, layer in enumerate(("query", "key", "value")):
+            yield from dense(named[layer], f"{block}.query_key_value", hidden, hidden, part=part)
+        yield from dense(named["projection"], f"{block}.projection", hidden, hidden)
+        yield from norm(named["attention_norm"], f"{block}.attention_norm", hidden)
+        yield from dense(named["intermediate"], f"{block}.intermediate", inner, hidden)
+        yield from dense(named["output"], f"{block}.output_dense", hidden, inner)
+        yield from norm(named["output_norm"], f"{block}.output_norm", hidden)
 
     def build_encoder(self, config: PostNormConfig, dropouts: Callable[[float], Any]) -> keras.layers.Layer:
         from glueft_encoders.post_norm_layers import PostNormEncoder
@@ -217,7 +236,7 @@ class PostNorm(glueft.Encoder):
             outputs,
             dropouts,
             activation=self.head_activation,
-            drops_first=self.head_drops_first,
+            first_dropout=config.head_dropout if self.head_drops_first else None,
             name="head",
         )
 

@@ -106,9 +106,14 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         Returns:
             The same shape, or (batch, hidden) with `first_token`.
         """
-        attended = self.projection(self._attend(states, bias, training, first_token))
+        attended = self._attend(states, bias, training, first_token)
         if first_token:
             states = ops.reshape(states, (*ops.shape(bias)[::3], self.hidden_size))[:, 0]
+        return self._after_attention(states, attended, training)
+
+    def _after_attention(self, states: Any, attended: Any, training: bool) -> Any:
+        """Compute the new states, (rows, hidden), from the old ones and what they have attended to."""
+        attended = self.projection(attended)
         if self.projection_dropout is not None:
             attended = self.projection_dropout(attended, training=training)
         states = self.attention_norm(attended + states)
@@ -118,14 +123,19 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         return self.output_norm(output + states)
 
     def _attend(self, states: Any, bias: Any, training: bool, first_token: bool) -> Any:
-        batch, length = ops.shape(bias)[::3]
-        parts = ops.reshape(self.query_key_value(states), (batch, length, 3, self.num_heads, self.head_size))
-        # Unstacked, not indexed: TensorFlow's gradient of an index fills a whole tensor with zeros for each part.
-        query, key, value = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), 3)
+        query, key, value = self._heads(self.query_key_value(states), *ops.shape(bias)[::3])
         if first_token:
             query = query[:, :, :1]
         attended = attention(query, key, value, bias, dropout=self.attention_dropout, training=training)
         return ops.reshape(attended, (-1, self.hidden_size))
+
+    def _heads(self, states: Any, batch: Any, length: Any) -> list[Any]:
+        """Part states (batch * length, n * hidden) into n, each by heads: (batch, heads, length, size)."""
+        count = states.shape[-1] // self.hidden_size
+        parts = ops.reshape(states, (batch, length, count, self.num_heads, self.head_size))
+        # Unstacked, not indexed: TensorFlow's gradient of an index fills a whole tensor with zeros for each part.
+        parted: list[Any] = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), count)
+        return parted
 
 
 class PostNormEncoder(keras.layers.Layer):  # type: ignore[misc]
@@ -180,12 +190,12 @@ class Head(keras.layers.Layer):  # type: ignore[misc]
         dropouts: Callable[[float], Any],
         *,
         activation: str,
-        drops_first: bool,
+        first_dropout: float | None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.hidden_size = config.hidden_size
-        self.dropout_before_dense = dropouts(config.head_dropout) if drops_first else None
+        self.dropout_before_dense = None if first_dropout is None else dropouts(first_dropout)
         self.dense = dense_layer(config.hidden_size, "dense", activation=ACTIVATIONS[activation])
         self.dropout = dropouts(config.head_dropout)
         self.output_dense = dense_layer(outputs, "output", dtype="float32")

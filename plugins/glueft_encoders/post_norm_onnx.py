@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
     from glueft.export.onnx_graph import Graph
 
+# In the order in which `query_key_value` has them.
+PARTS = ("query", "key", "value")
+
 
 def write_classifier(graph: Graph, model: Classifier, head_activation: str) -> None:
     states = _embeddings(graph, model.encoder.embeddings)
@@ -22,9 +25,14 @@ def write_classifier(graph: Graph, model: Classifier, head_activation: str) -> N
         states = _block(graph, model.encoder.blocks[index], activation, states, bias)
     graph.scope = f"layer_{len(order)}"
     states = _block(graph, model.encoder.blocks[last], activation, states, bias, first_token=True)
+    write_head(graph, model, head_activation, states)
+
+
+def write_head(graph: Graph, model: Classifier, activation: str, states: str) -> None:
+    """Write the head upon the states of the first tokens, (batch, 1, hidden)."""
     graph.scope = "head"
     state = graph("Squeeze", states, graph.whole(1))
-    state = graph.activation(head_activation, graph.dense(model.head.dense, state))
+    state = graph.activation(activation, graph.dense(model.head.dense, state))
     graph.dense(model.head.output_dense, state, output="logits")
 
 
@@ -52,9 +60,15 @@ def _embeddings(graph: Graph, layers: Any) -> str:
 
 def _block(graph: Graph, block: Any, activation: str, states: str, bias: str, first_token: bool = False) -> str:
     """Map states (batch, length, hidden) to new ones, or with `first_token` to (batch, 1, hidden)."""
-    attended = graph.dense(block.projection, _attention(graph, block, states, bias, first_token))
+    attended = _attention(graph, block, states, bias, first_token)
     if first_token:
         states = graph.first_token(states)
+    return after_attention(graph, block, activation, states, attended)
+
+
+def after_attention(graph: Graph, block: Any, activation: str, states: str, attended: str) -> str:
+    """Map the old states and what they have attended to, both (batch, queries, hidden), to new states."""
+    attended = graph.dense(block.projection, attended)
     states = graph.norm(block.attention_norm, graph("Add", attended, states))
     intermediate = graph.activation(activation, graph.dense(block.intermediate, states))
     output = graph.dense(block.output_dense, intermediate)
@@ -63,19 +77,29 @@ def _block(graph: Graph, block: Any, activation: str, states: str, bias: str, fi
 
 def _attention(graph: Graph, block: Any, states: str, bias: str, first_token: bool) -> str:
     """Self-attention with a product each for query, key and value, which runtimes know how to fuse."""
-    kernels = np.split(np.asarray(block.query_key_value.kernel), 3, axis=1)
-    biases = np.split(np.asarray(block.query_key_value.bias), 3)
+    first = graph.first_token(states) if first_token else states
     # Scaling the weights is scaling the query.
-    kernels[0], biases[0] = kernels[0] * block.head_size**-0.5, biases[0] * block.head_size**-0.5
-    heads = graph.whole(0, 0, block.num_heads, block.head_size)
+    query = heads(graph, block, "query", first, (0, 2, 1, 3), scale=block.head_size**-0.5)
+    scores = graph("MatMul", query, heads(graph, block, "key", states, (0, 2, 3, 1)))
+    return attend(graph, block, graph("Add", scores, bias), states)
 
-    def part(index: int, inputs: str, axes: tuple[int, ...]) -> str:
-        path = f"{block.path}/{('query', 'key', 'value')[index]}"
-        product = graph("MatMul", inputs, graph.weight(f"{path}/kernel", kernels[index]))
-        product = graph("Add", product, graph.weight(f"{path}/bias", biases[index]))
-        return graph("Transpose", graph("Reshape", product, heads), perm=axes)
 
-    query = part(0, graph.first_token(states) if first_token else states, (0, 2, 1, 3))
-    scores = graph("Add", graph("MatMul", query, part(1, states, (0, 2, 3, 1))), bias)
-    attended = graph("MatMul", graph("Softmax", scores, axis=-1), part(2, states, (0, 2, 1, 3)))
+def heads(graph: Graph, block: Any, part: str, states: str, axes: tuple[int, ...], scale: float = 1.0) -> str:
+    """Map states to a block's "query", "key" or "value", (batch, length, heads, size) in this order of axes."""
+    index = PARTS.index(part)
+    kernel = np.split(np.asarray(block.query_key_value.kernel), 3, axis=1)[index]
+    bias = np.split(np.asarray(block.query_key_value.bias), 3)[index]
+    if scale != 1.0:
+        kernel, bias = kernel * scale, bias * scale
+    path = f"{block.path}/{part}"
+    product = graph("MatMul", states, graph.weight(f"{path}/kernel", kernel))
+    product = graph("Add", product, graph.weight(f"{path}/bias", bias))
+    shape = graph.whole(0, 0, block.num_heads, block.head_size)
+    return graph("Transpose", graph("Reshape", product, shape), perm=axes)
+
+
+def attend(graph: Graph, block: Any, scores: str, states: str) -> str:
+    """Map scores (batch, heads, queries, length) and states to what is attended to, (batch, queries, hidden)."""
+    value = heads(graph, block, "value", states, (0, 2, 1, 3))
+    attended = graph("MatMul", graph("Softmax", scores, axis=-1), value)
     return graph("Reshape", graph("Transpose", attended, perm=(0, 2, 1, 3)), graph.whole(0, 0, block.hidden_size))

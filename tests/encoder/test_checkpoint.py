@@ -38,6 +38,7 @@ HEADS = {
     "albert": ("classifier.weight", "classifier.bias"),
     "modernbert": ("classifier.weight", "classifier.bias"),
     "distilbert": ("pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias"),
+    "deberta-v2": ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias"),
     **dict.fromkeys(
         ("roberta", "xlm-roberta", "camembert", "electra"),
         ("classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias"),
@@ -50,7 +51,7 @@ POOLERS = {
 # Under a new classifier, what a language model's head shares with that of a classifier is new too if it is not there.
 NEW = {**HEADS, "modernbert": ("head.dense.weight", "head.norm.weight", *HEADS["modernbert"])}
 PREFIXES = {family: f"{family}." for family in FAMILIES} | {"xlm-roberta": "roberta.", "camembert": "roberta."}
-PREFIXES["modernbert"] = "model."
+PREFIXES |= {"modernbert": "model.", "deberta-v2": "deberta."}
 # Their files are of before 2019, or named as if they were.
 OLD_NAMES = [family for family in FAMILIES if family != "modernbert"]
 

@@ -168,16 +168,21 @@ def test_a_package_that_a_tokenizer_needs(tmp_path: Path) -> None:
     assert error.fix.startswith("install the package")
 
 
-def test_a_sentencepiece_model_that_nothing_here_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("family", "model"), [("xlm-roberta", "sentencepiece.bpe.model"), ("deberta-v2", "spm.model")])
+def test_a_sentencepiece_model_that_nothing_here_reads(
+    family: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name, *rest: None if name == "sentencepiece" else found(name)
     )
-    folder = copy_checkpoint("xlm-roberta", tmp_path / "tiny")
+    folder = copy_checkpoint(family, tmp_path / "tiny")
     (folder / "tokenizer.json").unlink()
     (folder / "tokenizer_config.json").write_text("{}")
-    (folder / "sentencepiece.bpe.model").write_bytes(b"")
-    assert "pip install sentencepiece; or choose a checkpoint with a tokenizer.json" in refused(folder).fix
+    (folder / model).write_bytes(b"")
+    error = refused(folder)
+    assert error.received == f"{model} alone, and no sentencepiece in this Python environment"
+    assert error.fix == "pip install sentencepiece; or choose a checkpoint with a tokenizer.json"
 
 
 def test_emoji_without_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

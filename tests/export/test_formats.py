@@ -46,7 +46,9 @@ def assert_same_logits(read: Any, case: str) -> None:
     numpy.testing.assert_allclose(read({key: value[3:] for key, value in inputs.items()}), logits[3:], atol=1e-5)
     wider = {key: numpy.pad(value, ((0, 0), (0, 6))) for key, value in inputs.items()}
     wider["input_ids"][:, -6:] = {"roberta": 1, "xlm-roberta": 1, "camembert": 1, "roberta-padding-3": 3}.get(case, 0)
-    numpy.testing.assert_allclose(read(wider), logits, atol=1e-5)
+    # The head of a row that is padded on its left reads padding, which in some families sees all padding.
+    whole = inputs["attention_mask"][:, 0] == 1
+    numpy.testing.assert_allclose(read(wider)[whole], logits[whole], atol=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES)

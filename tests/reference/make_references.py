@@ -39,6 +39,15 @@ MODERNBERT = {
     "pad_token_id": 3,
     **dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), 1),
 }
+DEBERTA = {
+    **SIZES,
+    "relative_attention": True,
+    "position_buckets": 4,
+    "pos_att_type": ["p2c", "c2p"],
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "position_biased_input": False,
+}
 TWO = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
 THREE = {"id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
 
@@ -52,6 +61,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "albert": ("albert", {**SIZES, "embedding_size": 16, **TWO}),
     "electra": ("electra", {**SIZES, "embedding_size": 16, **TWO}),
     "modernbert": ("modernbert", {**MODERNBERT, **TWO}),
+    "deberta-v2": ("deberta-v2", {**DEBERTA, **TWO}),
     "bert-relu-eps": ("bert", {**SIZES, "hidden_act": "relu", "layer_norm_eps": 1e-2, "type_vocab_size": 3, **THREE}),
     "bert-regression": ("bert", {**SIZES, "hidden_act": "gelu_new", "num_labels": 1, "problem_type": "regression"}),
     "roberta-padding-3": ("roberta", {**ROBERTA, "hidden_act": "silu", "pad_token_id": 3, "type_vocab_size": 2, **TWO}),
@@ -94,6 +104,27 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             **TWO,
         },
     ),
+    "deberta-v2-apart": (
+        "deberta-v2",
+        {
+            **DEBERTA,
+            "embedding_size": 16,
+            "type_vocab_size": 2,
+            "position_biased_input": True,
+            "position_buckets": -1,
+            "max_relative_positions": 5,
+            "pos_att_type": "p2c|c2p",
+            "share_att_key": False,
+            "norm_rel_ebd": "none",
+            "pooler_hidden_act": "tanh",
+            **THREE,
+        },
+    ),
+    # Here buckets are further apart than their distances.
+    "deberta-v2-p2c": (
+        "deberta-v2",
+        {**DEBERTA, "position_buckets": 6, "max_relative_positions": 5, "pos_att_type": ["p2c"], **TWO},
+    ),
 }
 
 
@@ -117,7 +148,7 @@ def make_inputs(config: Any, batch: int = 4, length: int = 11) -> dict[str, torc
     mask[2, :2] = 0
     mask[2, 9:] = 0
     ids[mask == 0] = config.pad_token_id
-    types = torch.randint(0, getattr(config, "type_vocab_size", 1), (batch, length))
+    types = torch.randint(0, max(1, getattr(config, "type_vocab_size", 1)), (batch, length))
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 
