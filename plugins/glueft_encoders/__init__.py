@@ -10,6 +10,7 @@ from glueft_encoders.deberta_v2 import DebertaV2
 from glueft_encoders.distilbert import DistilBert
 from glueft_encoders.electra import Electra
 from glueft_encoders.modernbert import ModernBert
+from glueft_encoders.mpnet import MPNet
 from glueft_encoders.roberta import Roberta
 from glueft_encoders.xlm_roberta import XLMRoberta
 
@@ -17,4 +18,4 @@ from glueft_encoders.xlm_roberta import XLMRoberta
 @glueft.hookimpl
 def glueft_encoders() -> list[type[glueft.Encoder]]:
     """The families of this package."""
-    return [Albert, Bert, Camembert, DebertaV2, DistilBert, Electra, ModernBert, Roberta, XLMRoberta]
+    return [Albert, Bert, Camembert, DebertaV2, DistilBert, Electra, ModernBert, MPNet, Roberta, XLMRoberta]

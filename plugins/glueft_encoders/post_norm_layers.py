@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 from keras import ops
@@ -99,7 +99,7 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         Args:
             states: (batch * length, hidden). Two axes rather than three: a dense layer is then one matrix product,
                 without the reshaping around it.
-            bias: (batch, 1, 1, length), added to the scores.
+            bias: added to the scores; from `PostNormEncoder.bias`.
             training: whether dropout is applied.
             first_token: compute the new state of the first tokens alone, at a quarter of the work.
 
@@ -125,7 +125,7 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
     def _attend(self, states: Any, bias: Any, training: bool, first_token: bool) -> Any:
         query, key, value = self._heads(self.query_key_value(states), *ops.shape(bias)[::3])
         if first_token:
-            query = query[:, :, :1]
+            query, bias = query[:, :, :1], bias[:, :, :1]
         attended = attention(query, key, value, bias, dropout=self.attention_dropout, training=training)
         return ops.reshape(attended, (-1, self.hidden_size))
 
@@ -141,10 +141,12 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
 class PostNormEncoder(keras.layers.Layer):  # type: ignore[misc]
     """Embeddings and blocks. A block may be applied several times (ALBERT)."""
 
+    embeddings_kind: ClassVar[type[Embeddings]] = Embeddings
+
     def __init__(self, config: PostNormConfig, dropouts: Callable[[float], Any], **options: Any) -> None:
         super().__init__(**options)
         self.hidden_size = config.hidden_size
-        self.embeddings = Embeddings(config, dropouts, name="embeddings")
+        self.embeddings = self.embeddings_kind(config, dropouts, name="embeddings")
         count = config.num_groups * config.blocks_per_group
         self.blocks = [Block(config, dropouts, name=f"block_{index}") for index in range(count)]
         self.block_order = config.block_order
@@ -168,7 +170,7 @@ class PostNormEncoder(keras.layers.Layer):  # type: ignore[misc]
         MiniLM.
         """
         states = self.embeddings(input_ids, token_type_ids, training=training)
-        bias = attention_mask_bias(attention_mask, states.dtype)
+        bias = self.bias(attention_mask, states.dtype)
         # Blocks take (batch * length, hidden).
         states = ops.reshape(states, (-1, self.hidden_size))
         *order, last = self.block_order
@@ -176,6 +178,10 @@ class PostNormEncoder(keras.layers.Layer):  # type: ignore[misc]
             states = self.blocks[index](states, bias, training=training)
         states = self.blocks[last](states, bias, training=training, first_token=first_token)
         return ops.reshape(states, (ops.shape(bias)[0], -1, self.hidden_size))
+
+    def bias(self, attention_mask: Any, dtype: Any) -> Any:
+        """Return what is added to the scores of every block, (batch, heads or 1, length or 1, length)."""
+        return attention_mask_bias(attention_mask, dtype)
 
 
 class Head(keras.layers.Layer):  # type: ignore[misc]

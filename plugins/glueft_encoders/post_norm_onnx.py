@@ -15,16 +15,25 @@ if TYPE_CHECKING:
 PARTS = ("query", "key", "value")
 
 
-def write_classifier(graph: Graph, model: Classifier, head_activation: str) -> None:
+def write_classifier(graph: Graph, model: Classifier, head_activation: str, bias: str | None = None) -> None:
+    """Write the graph.
+
+    Args:
+        graph: to write to.
+        model: whose weights it gets.
+        head_activation: in the head.
+        bias: added to the scores, (batch, heads, length, length); by default that of padding alone.
+    """
     states = _embeddings(graph, model.encoder.embeddings)
-    bias = graph.attention_mask_bias()
+    bias_of_first = None if bias is None else graph("Slice", bias, graph.whole(0), graph.whole(1), graph.whole(2))
+    bias = bias or graph.attention_mask_bias()
     *order, last = model.encoder.block_order
     activation = model.config.activation
     for depth, index in enumerate(order):
         graph.scope = f"layer_{depth}"
         states = _block(graph, model.encoder.blocks[index], activation, states, bias)
     graph.scope = f"layer_{len(order)}"
-    states = _block(graph, model.encoder.blocks[last], activation, states, bias, first_token=True)
+    states = _block(graph, model.encoder.blocks[last], activation, states, bias_of_first or bias, first_token=True)
     write_head(graph, model, head_activation, states)
 
 

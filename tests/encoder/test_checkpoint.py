@@ -40,7 +40,7 @@ HEADS = {
     "distilbert": ("pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias"),
     "deberta-v2": ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias"),
     **dict.fromkeys(
-        ("roberta", "xlm-roberta", "camembert", "electra"),
+        ("roberta", "xlm-roberta", "camembert", "electra", "mpnet"),
         ("classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias"),
     ),
 }

@@ -63,7 +63,8 @@ def test_dropouts_are_where_each_class_has_them(case: str) -> None:
     rates |= {"dropout": 0.11, "attention_dropout": 0.22, "seq_classif_dropout": 0.33}
     rates |= {"classifier_dropout": 0.33, "classifier_dropout_prob": 0.33, "cls_dropout": 0.33}
     config = read_config({**read_json(REFERENCE / case), **rates})
-    assert (config.hidden_dropout, config.attention_dropout, config.head_dropout) == (0.11, 0.22, 0.33)
+    assert (config.hidden_dropout, config.attention_dropout) == (0.11, 0.22)
+    assert config.head_dropout == (0.11 if case.startswith("mpnet") else 0.33)
     assert config.projection_dropout == (0.0 if case.startswith("distilbert") else 0.11)
     assert config.feed_forward_dropout == (0.0 if case.startswith("albert") else 0.11)
 

@@ -26,7 +26,7 @@ from reference_checkpoints import (
     reference,
 )
 
-GRAPHS = ("bert", "roberta", "distilbert", "albert-groups", "electra", "deberta-v2")
+GRAPHS = ("bert", "roberta", "distilbert", "albert-groups", "electra", "deberta-v2", "mpnet")
 
 
 def load(folder: Path, seed: int = 0) -> Classifier:
@@ -44,7 +44,7 @@ def close(actual: object, expected: numpy.ndarray, tolerance: float = 1e-5) -> b
 
 def test_every_family_has_a_reference() -> None:
     assert set(FAMILIES) <= set(CASES)
-    assert len(CASES) == 19
+    assert len(CASES) == 21
 
 
 @pytest.mark.parametrize("family", sorted({*FAMILIES} - {*OWN_LAYERS}))

@@ -14,7 +14,7 @@ from glueft.encoder.classifier import Classifier
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.formats import FORMATS
 from glueft.export.plain_model import plain_copy
-from reference_checkpoints import CASES, copy_checkpoint, labels_of, reference
+from reference_checkpoints import CASES, REFERENCE, copy_checkpoint, labels_of, read_config, reference
 
 # Writing a SavedModel takes some three seconds; these differ in positions and token types.
 TRACED = ("roberta", "distilbert")
@@ -45,7 +45,7 @@ def assert_same_logits(read: Any, case: str) -> None:
     # The last row has no padding; the first two have none in these columns.
     numpy.testing.assert_allclose(read({key: value[3:] for key, value in inputs.items()}), logits[3:], atol=1e-5)
     wider = {key: numpy.pad(value, ((0, 0), (0, 6))) for key, value in inputs.items()}
-    wider["input_ids"][:, -6:] = {"roberta": 1, "xlm-roberta": 1, "camembert": 1, "roberta-padding-3": 3}.get(case, 0)
+    wider["input_ids"][:, -6:] = read_config(REFERENCE / case)["pad_token_id"]
     # The head of a row that is padded on its left reads padding, which in some families sees all padding.
     whole = inputs["attention_mask"][:, 0] == 1
     numpy.testing.assert_allclose(read(wider)[whole], logits[whole], atol=1e-5)

@@ -62,6 +62,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "electra": ("electra", {**SIZES, "embedding_size": 16, **TWO}),
     "modernbert": ("modernbert", {**MODERNBERT, **TWO}),
     "deberta-v2": ("deberta-v2", {**DEBERTA, **TWO}),
+    "mpnet": ("mpnet", {**SIZES, "layer_norm_eps": 1e-5, **TWO}),
     "bert-relu-eps": ("bert", {**SIZES, "hidden_act": "relu", "layer_norm_eps": 1e-2, "type_vocab_size": 3, **THREE}),
     "bert-regression": ("bert", {**SIZES, "hidden_act": "gelu_new", "num_labels": 1, "problem_type": "regression"}),
     "roberta-padding-3": ("roberta", {**ROBERTA, "hidden_act": "silu", "pad_token_id": 3, "type_vocab_size": 2, **TWO}),
@@ -120,6 +121,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             **THREE,
         },
     ),
+    "mpnet-relu": ("mpnet", {**SIZES, "relative_attention_num_buckets": 40, "hidden_act": "relu", **THREE}),
     # Here buckets are further apart than their distances.
     "deberta-v2-p2c": (
         "deberta-v2",
