@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from glueft.data.folds import FoldDraw, folds_of
 from glueft.data.held_out import HELD_OUT, HeldOutDraw, held_out_rows
 from glueft.data.leaks import Leaks, find_leaks, none_left, refused
 from glueft.data.limited_draw import FewShotDraw, stratified_draw
@@ -51,6 +52,7 @@ class Rows:
     part_of: int | None = None  # the train rows, after their limit, that some were held out of
     leaks: Leaks | None = None  # the rows that are training rows too; None where it was not looked for any
     dropped: int = 0  # the train rows that were dropped as they stand in another split
+    groups: tuple[Any, ...] | None = None  # of each row, what tells which rows stay together; None for its texts
     drawn_from: int | None = None  # the train rows, after all else, that as many of each label were drawn from
 
     def __len__(self) -> int:
@@ -59,7 +61,8 @@ class Rows:
     def at(self, positions: npt.NDArray[np.int64]) -> Rows:
         """Return some of the rows; what is known of the split is that of all of them."""
         texts = tuple([column[row] for row in positions.tolist()] for column in self.texts)
-        return replace(self, texts=texts, labels=self.labels[positions])
+        groups = None if self.groups is None else tuple(self.groups[row] for row in positions.tolist())
+        return replace(self, texts=texts, labels=self.labels[positions], groups=groups)
 
     @cached_property
     def sha256(self) -> str:
@@ -105,6 +108,7 @@ def load_rows(task: Task, source: Source, selection: Selection = ALL_ROWS) -> di
             stand in "train" and must not.
         HubError: the hub is out of reach and its cache does not hold the rows.
     """
+    source.also = () if selection.group is None else (selection.group,)
     loaded = _load(task, source)
     validation = task.validation_splits if selection.held_out is None else ()
     needed = ("train", *validation)
@@ -143,6 +147,7 @@ def load_split(task: Task, source: Source, split: str, selection: Selection = AL
         return load_rows(task, source, selection)[split]
     name = "train" if selection.divides(split) else split
     source.only = name
+    source.also = () if selection.group is None else (selection.group,)
     loaded = _load(task, source)
     if name not in loaded:
         fix = "check where the rows come from: --data-dir names the folder with the benchmark's own files"
@@ -180,11 +185,12 @@ def _load(task: Task, source: Source) -> datasets.DatasetDict:
 def _rows(task: Task, split: str, dataset: datasets.Dataset, selection: Selection) -> Rows:
     limit, draw_seed = selection.limit(split, task.validation_splits), selection.draw_seed
     where = f"the {split} split of {named(task)}"
+    group = selection.group if split == "train" else None
     hidden = split in task.test_splits
     labelled = not hidden or "label" in dataset.column_names
     columns = [*task.inputs, *(["label"] if labelled else [])]
-    for column in columns:
-        _check_column(where, column, dataset.column_names)
+    for column in dict.fromkeys([*columns, *([] if group is None else [group])]):
+        _check_column(where, column, dataset.column_names, "data.fold.group" if column == group else "")
     for column in task.inputs:
         _check_text_type(where, column, dataset.features[column])
     if labelled:
@@ -196,6 +202,7 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, selection: Selectio
         all_labels = dataset.select_columns(["label"]).with_format("arrow")[:]["label"].to_pylist()
         chosen = stratified_draw(_labels(where, task, all_labels, hidden=hidden), limit, draw_seed)
         dataset = dataset.select(chosen)
+    groups = None if group is None else _groups(where, group, dataset.select_columns([group])[:limit][group])
     table = dataset.select_columns(columns).with_format("arrow")[:limit]
     if not table.num_rows:
         raise DataError(
@@ -207,10 +214,23 @@ def _rows(task: Task, split: str, dataset: datasets.Dataset, selection: Selectio
     texts = tuple(_texts(where, column, table[column].to_pylist(), task.empty_text) for column in task.inputs)
     labels = table["label"].to_pylist() if labelled else [None] * table.num_rows
     limited_from = whole if whole > table.num_rows else None
-    return Rows(split, texts, _labels(where, task, labels, hidden=hidden), tuple(task.labels), limited_from, stratified)
+    given = _labels(where, task, labels, hidden=hidden)
+    return Rows(split, texts, given, tuple(task.labels), limited_from, stratified, groups=groups)
 
 
-def _divide(train: Rows, draw: HeldOutDraw) -> tuple[Rows, Rows]:
+def _groups(where: str, column: str, values: list[Any]) -> tuple[Any, ...]:
+    without = [row for row, value in enumerate(values) if value is None or value == "" or value != value]
+    if without:
+        raise DataError(
+            f'the column "{column}" of {where} has rows without a group',
+            expected="a value in every row: those of equal ones stay in one fold (data.fold.group)",
+            received=_row_list(without, values),
+            fix="fill them in, or name another column",
+        )
+    return tuple(map(str, values))
+
+
+def _divide(train: Rows, draw: HeldOutDraw | FoldDraw) -> tuple[Rows, Rows]:
     """Return the rows that are left for the training, and those that are held out, each in the order of the split.
 
     Raises:
@@ -218,6 +238,8 @@ def _divide(train: Rows, draw: HeldOutDraw) -> tuple[Rows, Rows]:
     """
     import numpy as np
 
+    if isinstance(draw, FoldDraw):
+        return _divide_in_folds(train, draw)
     count, whole = draw.count(len(train)), len(train)
     if count >= whole:
         raise DataError(
@@ -237,6 +259,28 @@ def _divide(train: Rows, draw: HeldOutDraw) -> tuple[Rows, Rows]:
     kept = np.setdiff1d(np.arange(whole), held)
     held_rows = replace(train.at(held), name=HELD_OUT, limited_from=None, stratified=True)
     return replace(train.at(kept), part_of=whole), replace(held_rows, part_of=whole)
+
+
+def _divide_in_folds(train: Rows, draw: FoldDraw) -> tuple[Rows, Rows]:
+    """Return the rows of all folds but one, and those of that one."""
+    import numpy as np
+
+    keys = train.keys if train.groups is None else train.groups
+    groups = len(set(keys))
+    if groups < draw.of:
+        what = "different texts" if draw.group is None else f"different values of {shown(draw.group)}"
+        raise DataError(
+            f"there are fewer train rows than data.fold.of = {draw.of:,} folds",
+            expected=f"{draw.of:,} or more that may stand apart",
+            received=f"{groups:,} {what} in {counted(len(train), 'train row')}",
+            fix="make fewer folds, or add rows",
+        )
+    there = folds_of(train.labels, keys, draw.of, draw.seed) == draw.number - 1
+    kept, held = np.flatnonzero(~there), np.flatnonzero(there)
+    if draw.at_most is not None:
+        held = held[stratified_draw(train.labels[held], draw.at_most, draw.seed)]
+    held_rows = replace(train.at(held), name=HELD_OUT, limited_from=None, stratified=True, part_of=len(train))
+    return replace(train.at(kept), part_of=len(train)), held_rows
 
 
 def _few_shot(train: Rows, draw: FewShotDraw | None) -> Rows:
@@ -267,10 +311,18 @@ def checked_for_leaks(rows: Mapping[str, Rows], action: OnLeaks) -> dict[str, Ro
     return checked
 
 
-def _check_column(where: str, column: str, columns: Sequence[str]) -> None:
+def _check_column(where: str, column: str, columns: Sequence[str], key: str = "") -> None:
+    """Raise an error where a column is missing; `key` is that of the recipe that names it, if one does."""
     if column in columns:
         return
     near = nearest(column, columns)
+    if key:
+        raise DataError(
+            f"{where} has no column {shown(column)}, which {key} names",
+            expected=f"one of the columns {listed(columns)}",
+            received=shown(column),
+            fix=f"did you mean {shown(near)}?" if near else "name one of them, or have the task load that column too",
+        )
     raise DataError(
         f"{where} has no column {shown(column)}",
         expected=f"a column {shown(column)}",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from glueft.data.folds import FoldDraw
 from glueft.data.held_out import HELD_OUT, HeldOutDraw
 from glueft.data.limited_draw import FewShotDraw
 
@@ -20,7 +21,7 @@ class Selection:
         limit_train: the most rows of the training split; the first ones are kept.
         limit_validation: likewise for each validation split.
         draw_seed: draw the rows of a limit by label, with this seed, instead of keeping the first ones.
-        held_out: the part of the training rows, after their limit, that becomes the split "held_out".
+        held_out: the part of the training rows, after their limit, that becomes the split "held_out"; or the fold.
         leaks: what to do with training rows whose texts stand in another split, after the limits.
         few_shot: the draw of as many of each label from the training rows that the others leave.
     """
@@ -28,7 +29,7 @@ class Selection:
     limit_train: int | None = None
     limit_validation: int | None = None
     draw_seed: int | None = None
-    held_out: HeldOutDraw | None = None
+    held_out: HeldOutDraw | FoldDraw | None = None
     leaks: OnLeaks = "warn"
     few_shot: FewShotDraw | None = None
 
@@ -41,6 +42,11 @@ class Selection:
     def divides(self, split: str) -> bool:
         """Whether a split is one of the two parts of the training rows."""
         return self.held_out is not None and split in ("train", HELD_OUT)
+
+    @property
+    def group(self) -> str | None:
+        """The column whose rows stay together where they are equal; None for the texts."""
+        return self.held_out.group if isinstance(self.held_out, FoldDraw) else None
 
     def needs_others(self, split: str) -> bool:
         """Whether the rows of a split depend on those of others."""

@@ -28,6 +28,7 @@ class Source:
 
     def __init__(self) -> None:
         self.only: str | None = None
+        self.also: tuple[str, ...] = ()
         self.provenance: dict[str, Any] = {"source": self.kind}
         self.warnings: list[str] = []
         self.files: list[Path] = []
@@ -168,6 +169,7 @@ class HubSource(Source):
         for split, rows in loaded.splits.items():
             # A missing column is reported by the check of rows.
             kept = {name: to for name, to in names.items() if name in rows.column_names}
+            kept |= {name: name for name in self.also if name in rows.column_names and name not in kept}
             loaded.splits[split] = rows.select_columns([*kept]).rename_columns(kept) if kept else rows
         for split, name in task.hub.splits.items():
             if name in loaded.splits:

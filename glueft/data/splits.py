@@ -24,7 +24,7 @@ LEAKS = 100
 
 def evaluated_splits(task: Task | type[Task], data: Any) -> tuple[str, ...]:
     """Return the labelled splits that a run is evaluated on, the primary one first; `data` is that of the recipe."""
-    return tuple(task.validation_splits) if data.held_out is None else (HELD_OUT,)
+    return (HELD_OUT,) if data.holds_out else tuple(task.validation_splits)
 
 
 def predicted_splits(task: Task, predict: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:

@@ -301,7 +301,8 @@ def _begin(progress: Progress | None, begin: float | None, verbose: bool) -> tup
 def _promised(run: Run, split: str) -> bool:
     """Whether the run's recipe has it write the predictions of a split."""
     data, validation = run.recipe_settings()["data"], run.parts.task.validation_splits
-    predict, evaluated = data.get("predict", []), validation if data.get("held_out") is None else (HELD_OUT,)
+    predict, held_out = data.get("predict", []), "held_out" in data or "fold" in data
+    evaluated = (HELD_OUT,) if held_out else validation
     if split in evaluated:
         return split in predict or "validation" in predict
     return split in predict and split not in validation

@@ -32,6 +32,7 @@ _READ: dict[str, tuple[str, ...]] = {
         "limit_seed",
         "held_out",
         "held_out_seed",
+        "fold",
         "leaks",
         "per_label",
         "draw",

@@ -149,12 +149,15 @@ class Source(Protocol):
     Attributes:
         kind: "hub", "folder", "sample" or "files". A source of kind "folder" has the `folder` as well.
         only: the one split that `read` returns, if the source has it; None for all.
+        also: columns that "train" must have beside those of the task, under their own names, where its rows have them:
+            a recipe keeps rows together by one (`data.fold`).
         provenance: after `read`, where the rows came from, for `data` in run.json.
         warnings: the texts of `warn` so far, each once.
     """
 
     kind: str
     only: str | None
+    also: tuple[str, ...]
     provenance: dict[str, Any]
     warnings: list[str]
 

@@ -24,6 +24,7 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
     if isinstance(data, Data):
         if isinstance(task, Task):
             problems += _predict(data, task, locations) + _held_out(data, task, locations)
+        problems += _fold(data, locations)
         problems += _windows(data, task if isinstance(task, Task) else None, locations)
         problems += _few_shot(data, task if isinstance(task, Task) else None, locations)
         if isinstance(task, Task) and task.reads_own_files:
@@ -124,15 +125,18 @@ def _why_not_predicted(split: str, task: Task) -> str:
 
 
 def _held_out(data: Data, task: Task, locations: Locations) -> list[Problem]:
-    if data.held_out is None or HELD_OUT not in (*task.validation_splits, *task.test_splits):
+    if not data.holds_out or HELD_OUT not in (*task.validation_splits, *task.test_splits):
         return []
+    key = "held_out" if data.fold is None else "fold"
     return [
         locations.problem(
-            ("data", "held_out"),
-            f'task "{task.name}" has a split of that name',
-            expected="no held_out with this task",
-            received=received(data.held_out),
-            fix="remove held_out, or rename the split in the task's plugin",
+            ("data", key),
+            f'task "{task.name}" has a split of that name: {HELD_OUT}'
+            if key == "fold"
+            else f'task "{task.name}" has a split of that name',
+            expected=f"no {key} with this task",
+            received=received(data.held_out if data.fold is None else data.fold.model_dump(exclude_none=True)),
+            fix=f"remove {key}, or rename the split in the task's plugin",
         )
     ]
 
@@ -177,6 +181,21 @@ def labels_or_scores(task: Task) -> Literal["labels", "scores"] | None:
     known = known_metrics()
     suits = {known[name].suits for name in task.metrics if name in known}
     return suits.pop() if len(suits) == 1 else None
+
+
+def _fold(data: Data, locations: Locations) -> list[Problem]:
+    fold, problems = data.fold, []
+    if fold is None:
+        return []
+    if data.held_out is not None:
+        told = {"expected": "one of the two", "received": received(data.held_out), "fix": "remove held_out, or fold"}
+        message = "fold says which training rows are held out, and held_out too"
+        problems.append(locations.problem(("data", "held_out"), message, **told))
+    if fold.number > fold.of:
+        told = {"expected": f"1 to {fold.of}", "received": received(fold.number), "fix": "lower number, or raise of"}
+        message = f"there is no such fold of {fold.of}"
+        problems.append(locations.problem(("data", "fold", "number"), message, **told))
+    return problems
 
 
 def _windows(data: Data, task: Task | None, locations: Locations) -> list[Problem]:
@@ -229,7 +248,7 @@ def _few_shot(data: Data, task: Task | None, locations: Locations) -> list[Probl
     if data.limit_train is not None:
         both = "per_label says how many training rows are used, and limit_train too"
         problems.append(problem("limit_train", both, "one of the two", "remove limit_train, or per_label"))
-    if data.limit_draw == "stratified" and (data.limit_validation is None or data.held_out is not None):
+    if data.limit_draw == "stratified" and (data.limit_validation is None or data.holds_out):
         none = "no rows are drawn by it: per_label draws the training rows itself, and no limit is on others"
         problems.append(
             problem("limit_draw", none, "limit_validation beside it, or per_label alone", "remove limit_draw")

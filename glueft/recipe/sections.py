@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from glueft.data.folds import FoldDraw
 from glueft.data.held_out import HeldOutDraw
 from glueft.data.limited_draw import FewShotDraw
 from glueft.data.selection import OnLeaks, Selection
@@ -85,6 +86,18 @@ class Windows(Options):
     )
 
 
+class Fold(Options):
+    """One of several parts of the training rows, which is held out."""
+
+    number: int = Field(ge=1, le=1000, description="Of the fold, from 1.")
+    of: int = Field(ge=2, le=1000, description="How many folds there are.")
+    group: Text | None = Field(
+        None,
+        description="A column of the rows: those with equal values stay in one fold. By default the texts.",
+        examples=["question"],
+    )
+
+
 class Data(Options):
     """Where the rows come from and how much of them is used."""
 
@@ -122,6 +135,12 @@ class Data(Options):
     held_out_seed: int | None = Field(
         None, ge=0, le=2**32 - 1, description="Of their draw, by default 42; training.seed does not change it."
     )
+    fold: Fold | None = Field(
+        None,
+        description="Hold one fold of the training rows out, as held_out does; held_out_seed draws the folds. The "
+        "folds of a study make a cross-validation.",
+        examples=[{"number": 1, "of": 5}],
+    )
     per_label: int | None = Field(
         None,
         ge=1,
@@ -154,18 +173,27 @@ class Data(Options):
         return None if self.windows is None else Windowing(self.windows.stride, self.windows.pool)
 
     @property
+    def holds_out(self) -> bool:
+        """Whether the run is evaluated on a part of the training rows."""
+        return self.held_out is not None or self.fold is not None
+
+    @property
     def selection(self) -> Selection:
         """Which of the task's rows are used."""
         draw_seed = 42 if self.limit_seed is None else self.limit_seed
         held_out_seed = 42 if self.held_out_seed is None else self.held_out_seed
+        held_out: HeldOutDraw | FoldDraw | None = None
+        if self.held_out is not None:
+            # `limit_validation` is the most of the rows that are held out.
+            held_out = HeldOutDraw(self.held_out, held_out_seed, self.limit_validation)
+        elif self.fold is not None:
+            fold = self.fold
+            held_out = FoldDraw(fold.number, fold.of, held_out_seed, fold.group, self.limit_validation)
         return Selection(
             limit_train=self.limit_train,
             limit_validation=self.limit_validation,
             draw_seed=draw_seed if self.limit_draw == "stratified" else None,
-            # `limit_validation` is the most of the rows that are held out.
-            held_out=None
-            if self.held_out is None
-            else HeldOutDraw(self.held_out, held_out_seed, self.limit_validation),
+            held_out=held_out,
             leaks=self.leaks or "warn",
             few_shot=None
             if self.per_label is None

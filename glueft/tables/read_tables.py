@@ -53,6 +53,7 @@ def read_tables(
     split_seed: int = 42,
     delimiter: str | None = None,
     quotes: bool | None = None,
+    also: Sequence[str] = (),
 ) -> Tables:
     """Read CSV, TSV, JSON Lines or Parquet files, as their suffixes say.
 
@@ -74,14 +75,16 @@ def read_tables(
         delimiter: of CSV and TSV, one character; None for a comma or a tab.
         quotes: whether a field of CSV or TSV may stand in double quotes; None for yes, but one that seems to have
             swallowed the rows behind it is an error.
+        also: further columns of the training file that the split "train" has too, as texts, None for an empty cell.
 
     Raises:
         DataError: a file or a row is not in order; names the file, and the columns that it has or the lines.
     """
+    also = [name for name in also if name not in (*texts, "label")]
     read = {
         split: read_columns(
             Path(path),
-            [*texts.values()] if split == "test" else [*texts.values(), label],
+            [*dict.fromkeys(_needed(split, texts, label, also))],
             optional=[label] if split == "test" else [],
             delimiter=delimiter,
             quotes=quotes,
@@ -91,6 +94,8 @@ def read_tables(
     columns: dict[str, dict[str, list[Any]]] = {
         split: {name: read_cells(file, column, text) for name, column in texts.items()} for split, file in read.items()
     }
+    for name in also:
+        columns["train"][name] = [_plain(cell) for cell in read["train"].cells[name]]
     names: list[str] | None = None
     warnings: list[str] = []
     if regression:
@@ -128,7 +133,9 @@ def read_tables(
         taken, held = split_rows(read["train"], validation_fraction, split_seed, names)
         whole = columns["train"]
         columns["train"] = {name: [cells[row] for row in taken] for name, cells in whole.items()}
-        columns["validation"] = {name: [cells[row] for row in held] for name, cells in whole.items()}
+        columns["validation"] = {
+            name: [cells[row] for row in held] for name, cells in whole.items() if name in (*texts, "label")
+        }
     order = [split for split in ("train", "validation", "test") if split in columns]
     return Tables(
         splits=dataset_dict({split: columns[split] for split in order}, texts, labels),
@@ -136,6 +143,19 @@ def read_tables(
         files={split: {"path": str(file.path), "sha256": _sha256(file.path)} for split, file in read.items()},
         warnings=tuple(warnings),
     )
+
+
+def _needed(split: str, texts: Mapping[str, str], label: str, also: Sequence[str]) -> Iterable[str]:
+    """The columns that a file must have."""
+    yield from texts.values()
+    if split != "test":
+        yield label
+    if split == "train":
+        yield from also
+
+
+def _plain(cell: Any) -> str | None:
+    return None if cell is None or cell == "" else str(cell)
 
 
 def _names(
@@ -195,13 +215,15 @@ def dataset_dict(
     """Return splits as a task loads them, from the input columns and `label` of each; regression has no labels."""
     import datasets
 
-    features = datasets.Features(
-        {name: datasets.Value("string") for name in inputs}
-        | {"label": datasets.ClassLabel(names=list(labels)) if labels else datasets.Value("float32")}
-    )
-    return datasets.DatasetDict(
-        {split: datasets.Dataset.from_dict(dict(cells), features=features) for split, cells in columns.items()}
-    )
+    of_label = datasets.ClassLabel(names=list(labels)) if labels else datasets.Value("float32")
+    made = {}
+    for split, cells in columns.items():
+        # Those of a task's inputs and others are texts.
+        of_texts = {name: datasets.Value("string") for name in dict.fromkeys([*inputs, *cells]) if name != "label"}
+        made[split] = datasets.Dataset.from_dict(
+            dict(cells), features=datasets.Features(of_texts | {"label": of_label})
+        )
+    return datasets.DatasetDict(made)
 
 
 def _sha256(path: Path) -> str:

@@ -271,7 +271,7 @@ class Session:
             "task_description": describe_task(task).as_record(),
             "majority_accuracy": majority_accuracy(task, self.encoded[self.primary_split].labels),
             # They are of the validation rows.
-            "published": [asdict(score) for score in task.published if self.recipe.data.held_out is None],
+            "published": [asdict(score) for score in task.published if not self.recipe.data.holds_out],
         }
 
     def describe_engine(self) -> dict[str, Any]:

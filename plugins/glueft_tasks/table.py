@@ -188,6 +188,7 @@ class Table(glueft.Task):
             split_seed=options.split_seed,
             delimiter=options.delimiter,
             quotes=options.quotes,
+            also=source.also,
         )
         _check_positive_label(options.positive_label, tables.labels)
         for warning in tables.warnings:
