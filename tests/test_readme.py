@@ -234,7 +234,7 @@ def test_the_python_block_about_studies_runs(tmp_path: Path, monkeypatch: pytest
 
 def test_the_studies_shown_are_good(tmp_path: Path) -> None:
     shown = [block for block in re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL) if "[study]" in block]
-    assert len(shown) == 3
+    assert len(shown) == 4
     for block in shown:
         (tmp_path / "mine.toml").write_text(block)
         load_study(tmp_path / "mine.toml")

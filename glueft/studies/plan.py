@@ -48,6 +48,8 @@ class _Probe:
         rows, held_out = int(self.plan["data"]["splits"]["train"]["rows"]), recipe.data.held_out
         if recipe.data.per_label is not None and self.recipe.data.per_label is not None:
             return rows // self.recipe.data.per_label * recipe.data.per_label
+        if recipe.data.fold is not None:
+            return rows if self.recipe.data.fold is not None else max(1, rows - rows // recipe.data.fold.of)
         if held_out is None or held_out == self.recipe.data.held_out:
             return rows
         return max(1, rows - (held_out if isinstance(held_out, int) else round(rows * held_out)))
@@ -162,6 +164,11 @@ class _Run:
     setting: Mapping[str, Any]
     recipe: Recipe
 
+    @property
+    def fold(self) -> int | None:
+        fold = self.recipe.data.fold
+        return None if fold is None else fold.number
+
 
 def _pool(study: Study, folder: Path, jobs: int, progress: Progress) -> Pool | None:
     """What the executor has for the runs; None where its cluster cannot be reached from this machine.
@@ -180,7 +187,7 @@ def _pool(study: Study, folder: Path, jobs: int, progress: Progress) -> Pool | N
 
 def _runs(study: Study, recipe: StudyRecipe) -> list[_Run]:
     """Every run of a recipe; a setting that is yet to be drawn has the middle of its ranges."""
-    settings, held_out = recipe.settings(), study.held_out if study.choose == "held_out" else None
+    settings = recipe.settings()
     if recipe.ranges:
         middle = {key: value_at(range_, 0.5) for key, range_ in space_of(recipe).items()}
         settings = [middle] * number_of_trials(recipe, study.trials)
@@ -188,14 +195,16 @@ def _runs(study: Study, recipe: StudyRecipe) -> list[_Run]:
     found = []
     if is_choice:
         found = [
-            _Run("search", setting, recipe.recipe(setting, seed, held_out=held_out))
+            _Run("search", setting, recipe.recipe(setting, seed, held_out=study.held_out_by("search", fold)))
             for setting in settings
-            for seed in study.seeds
+            for seed, fold in study.repeats("search")
         ]
-    if not is_choice or held_out is not None or study.final_seeds is not None:
+    if not is_choice or study.choose == "held_out" or study.final_seeds is not None:
         # Which setting is chosen is not known: the first stands for all.
-        seeds = study.final_seeds or study.seeds
-        found += [_Run("final", settings[0], recipe.recipe(settings[0], seed)) for seed in seeds]
+        found += [
+            _Run("final", settings[0], recipe.recipe(settings[0], seed, held_out=study.held_out_by("final", fold)))
+            for seed, fold in study.repeats("final")
+        ]
     return found
 
 
@@ -210,7 +219,11 @@ def _left(study: Study, place: Path, asked: Mapping[str, Sequence[_Run]]) -> dic
         for run in recipe.runs:
             same_stage = [each for each in left[recipe.name] if each.stage == run.stage]
             # Settings that are drawn, or chosen, are not known before: then any run of the stage stands for it.
-            same = [e for e in same_stage if e.setting == run.setting and e.recipe.training.seed == run.seed]
+            same = [
+                each
+                for each in same_stage
+                if (each.setting, each.recipe.training.seed, each.fold) == (run.setting, run.seed, run.fold)
+            ]
             ended = (same or same_stage)[:1] if run.state in ("done", "pruned") else []
             left[recipe.name] = [each for each in left[recipe.name] if each not in ended]
     return left
@@ -226,7 +239,7 @@ def _probe(
     """
     # One that trains on all rows, so that their number becomes known.
     all_rows = {
-        name: next((run for run in runs if run.recipe.data.held_out is None), runs[0]) for name, runs in asked.items()
+        name: next((run for run in runs if not run.recipe.data.holds_out), runs[0]) for name, runs in asked.items()
     }
     jobs = [_job(name, run.recipe, folder, probe=probe) for name, run in all_rows.items()]
     waiting = list(jobs)

@@ -48,6 +48,7 @@ class StudyRun:
         threads: those of the processor that it used; None if unknown.
         backend, precision: what it was computed with; None if unknown.
         asked_precision: what its recipe names now; None where it leaves that open.
+        fold: of the training rows, from 1, that it holds out; None without folds.
     """
 
     name: str
@@ -74,6 +75,7 @@ class StudyRun:
     backend: str | None = None
     precision: str | None = None
     asked_precision: str | None = None
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class RecipeResult:
         metric_facts: of each metric its direction, bounds and so on, as in run.json: for readers without its plugin.
         keeps_best: whether each run keeps the weights of its best evaluation on the rows of the table.
         row_notes: how the rows differ from the official ones, of the record of a run that is done.
+        folds: of the training rows, one of which each run of the table holds out; None without folds.
     """
 
     name: str
@@ -126,6 +129,12 @@ class RecipeResult:
     metric_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     keeps_best: bool = False
     row_notes: Sequence[str] = ()
+    folds: int | None = None
+
+    @property
+    def overlap(self) -> float:
+        """Of `glueft.studies.tables.statistics.interval`: what the runs of the table share of their training rows."""
+        return 0.0 if self.folds is None else 1 / (self.folds - 1)
 
     @property
     def reported(self) -> list[StudyRun]:

@@ -173,3 +173,42 @@ def test_a_precision_of_auto_is_that_of_earlier_studies_and_one_that_is_named_is
     other = Course(recipe("mrpc", "engine.precision=mixed_bfloat16")).plan()[0].runs[0]
     jax = Course(recipe("mrpc", "engine.backend=jax")).plan()[0].runs[0]
     assert len({auto.name, other.name, jax.name}) == 3
+
+
+def folds_of(planned: RecipeResult) -> list[tuple[Any, int, int | None]]:
+    return [(run.setting.get(RATE), run.seed, run.fold) for run in planned.runs]
+
+
+def test_each_seed_of_a_setting_is_run_on_each_fold_and_the_mean_over_them_chooses() -> None:
+    course = Course(recipe(grid=GRID), folds=3, fold_group="sentence1")
+    (planned,) = course.plan()
+    assert folds_of(planned) == [(rate, seed, fold) for rate in GRID[RATE] for seed in (1, 2) for fold in (1, 2, 3)]
+    assert len({run.name for run in planned.runs}) == 12 and "-seed1-fold2-" in planned.runs[1].name
+    assert (planned.primary_split, planned.splits, planned.on) == ("held_out", ("held_out",), "held_out")
+    assert planned.folds == 3 and planned.published == ()
+    of_run = course.planner.recipe_of(course.planner.recipes["mrpc"], {}, 1, "search", 2)
+    assert of_run.data.fold is not None
+    assert of_run.data.fold.model_dump() == {"number": 2, "of": 3, "group": "sentence1"}
+    (planned,) = course.end({(2e-5, 1): 0.7, (2e-5, 2): 0.7, (5e-5, 1): 0.6, (5e-5, 2): 0.9})
+    assert planned.chosen == {RATE: 5e-5} and len(planned.reported) == 6
+    assert planned.reason == "the best mean score on held-out rows of 2 settings: 0.7500 over 3 folds and 2 seeds"
+
+
+def test_folds_may_choose_a_setting_that_is_then_run_on_all_rows() -> None:
+    course = Course(recipe(grid=GRID), seeds=(1,), folds=2, choose="held_out")
+    (planned,) = course.plan()
+    assert len(planned.runs) == 4 and (planned.on, planned.primary_split, planned.folds) == (
+        "held_out",
+        "validation",
+        None,
+    )
+    (planned,) = course.end({(2e-5, 1): 0.7, (5e-5, 1): 0.6})
+    assert [(run.stage, run.fold) for run in planned.reported] == [("final", None)]
+    assert not course.planner.recipe_of(course.planner.recipes["mrpc"], {}, 1, "final").data.holds_out
+
+
+def test_with_one_setting_the_table_has_its_folds_and_a_collapsed_one_is_run_again_on_its_own() -> None:
+    course = Course(recipe(), seeds=(1,), folds=2, retry_collapsed=True)
+    assert [(run.stage, run.fold) for run in course.plan()[0].runs] == [("final", 1), ("final", 2)]
+    (planned,) = course.end({(None, 1): 0.5}, collapsed=True)
+    assert folds_of(planned)[2:] == [(None, 2, 1), (None, 3, 2)]

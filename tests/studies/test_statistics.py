@@ -160,3 +160,15 @@ def test_an_order_of_equally_good_runs_is_seldom_claimed(n: int, most: float) ->
         first, other = random.normal(0, 1, (2, n)).tolist()
         claimed += almost_stochastic_order(first, other, resamples=300) < ORDER
     assert claimed / 600 <= most + 3 * math.sqrt(most * (1 - most) / 600)
+
+
+def test_runs_of_folds_have_a_wider_interval() -> None:
+    scores = [0.7, 0.75, 0.8, 0.72, 0.78]
+    low, high = interval(scores) or (0, 0)
+    wide = interval(scores, overlap=1 / 4) or (0, 0)
+    # Nadeau and Bengio 2003: 1 / n + 1 / (k - 1) in place of 1 / n.
+    assert (wide[1] - wide[0]) / (high - low) == pytest.approx(math.sqrt((1 / 5 + 1 / 4) / (1 / 5)))
+    assert summary(scores, 1 / 4).interval == wide and summary(scores).interval == (low, high)
+    _, of_mean = mean_of_means([scores, scores], overlaps=[1 / 4, 1 / 4])
+    _, narrow = mean_of_means([scores, scores])
+    assert of_mean is not None and narrow is not None and of_mean[1] > narrow[1]

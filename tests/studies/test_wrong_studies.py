@@ -23,6 +23,43 @@ ACCEPTED = "Accepted: plugin, initial_learning_rate, warmup_steps, warmup_ratio,
 
 # What; the file; the place; the message; what the fix holds.
 CASES = [
+    # folds
+    (
+        "folds and rows",
+        '[study]\nrecipes = ["mrpc"]\nfolds = 5\nchoose = "held_out"\nheld_out = 0.2\n[study.grid]\n'
+        '"training.epochs" = [1, 2]\n',
+        "study.held_out (line 5)",
+        "the folds are the rows that are held out",
+        "remove held_out",
+    ),
+    (
+        "folds of nothing to choose",
+        '[study]\nrecipes = ["mrpc"]\nfolds = 5\nchoose = "held_out"\n',
+        "study.folds (line 3)",
+        "the folds choose the setting, and there is nothing to choose",
+        "add a grid",
+    ),
+    (
+        "a group without folds",
+        '[study]\nrecipes = ["mrpc"]\nfold_group = "sentence1"\n',
+        "study.fold_group (line 3)",
+        "fold_group is for folds, and there are none",
+        "add folds = 5",
+    ),
+    (
+        "folds of a recipe that holds rows out",
+        '[study]\nrecipes = ["mrpc"]\nfolds = 5\n[study.set]\n"data.held_out" = 0.1\n',
+        "study.set.data.held_out (line 5)",
+        "the study holds rows out itself, as its folds say",
+        "remove it, or the study's folds",
+    ),
+    (
+        "one fold",
+        '[study]\nrecipes = ["mrpc"]\nfolds = 1\n',
+        "study.folds (line 3)",
+        "from 2 to 1000",
+        "5",
+    ),
     # recipes
     ("none", "[study]\nseeds = 3\n", "study.recipes (line 1)", "missing; [study] needs a list", "add recipes = ["),
     ("no recipe", "[study]\nrecipes = []\n", "study.recipes (line 2)", "a study needs a recipe", "name one or more"),

@@ -68,6 +68,11 @@ class _Pair:
     def title(self) -> str:
         return title_of(self.recipes[0])
 
+    @property
+    def overlaps(self) -> tuple[float, float]:
+        """What the runs of each side share of their training rows; see `interval`."""
+        return self.recipes[0].overlap, self.recipes[1].overlap
+
 
 def compare_studies(
     first: str | os.PathLike[str],
@@ -144,6 +149,10 @@ def _compare(pair: _Pair, resamples: int, seed: int) -> None:
         if [*one] != [*two]:
             pair.reason = f"they have different {what}: {', '.join(one)} in A, {', '.join(two)} in B"
             return
+    if first.folds != other.folds:
+        told = [f"{recipe.folds or 'no'} folds in {name}" for name, recipe in zip(NAMES, pair.recipes, strict=True)]
+        pair.reason = f"their runs hold other rows out: {', '.join(told)}"
+        return
     names = [*first.metrics]
     whole = [
         [run for run in recipe.reported if all(_score(run, split, names) is not None for split in first.splits)]
@@ -156,7 +165,7 @@ def _compare(pair: _Pair, resamples: int, seed: int) -> None:
         return
     drawn: dict[str, dict[str, NDArray[np.float64]]] = {}
     try:
-        for split in first.splits:
+        for split in () if first.folds else first.splits:
             drawn[split] = _drawn([*pair.runs[0], *pair.runs[1]], split, names, resamples, seed)
     except ComparisonError as error:
         pair.reason = error.in_one_line
@@ -164,8 +173,11 @@ def _compare(pair: _Pair, resamples: int, seed: int) -> None:
     except (GlueftError, OSError) as error:
         pair.without_rows = error.message if isinstance(error, GlueftError) else str(error)
         drawn = {}
+    if first.folds:
+        pair.without_rows = "each run is scored on the rows of its fold"
     pair.scores = (_means(pair, 0), _means(pair, 1))
-    pair.difference = difference_of(*pair.scores, [_split(pair, drawn, split, pair.metrics) for split in drawn])
+    by_split = [_split(pair, drawn, split, pair.metrics) for split in drawn]
+    pair.difference = difference_of(*pair.scores, by_split, pair.overlaps)
     pair.lines = [*_lines(pair, drawn)]
 
 
@@ -220,7 +232,8 @@ def _lines(pair: _Pair, drawn: Mapping[str, Mapping[str, NDArray[np.float64]]]) 
     for split in pair.recipes[0].splits:
         for name, parts in [*names, *((name, [name]) for name in metrics)]:
             scores = (_means(pair, 0, split, parts), _means(pair, 1, split, parts))
-            found = difference_of(*scores, [_split(pair, drawn, split, parts)] if drawn else [])
+            by_split = [_split(pair, drawn, split, parts)] if drawn else []
+            found = difference_of(*scores, by_split, pair.overlaps)
             labels = pair.recipes[0].metric_labels
             yield {
                 "split": split,
@@ -229,7 +242,9 @@ def _lines(pair: _Pair, drawn: Mapping[str, Mapping[str, NDArray[np.float64]]]) 
                 "lower_is_better": pair.is_lower_better(parts[0]),
                 "means": [*map(fmean, scores)],
                 **_numbers(found),
-                "almost_stochastic_order": order(*scores, lower=pair.is_lower_better(parts[0])),
+                "almost_stochastic_order": None
+                if any(pair.overlaps)
+                else order(*scores, lower=pair.is_lower_better(parts[0])),
             }
 
 
@@ -263,12 +278,17 @@ def _told(pair: _Pair, comparisons: int) -> dict[str, Any]:
         told |= {
             "means": [*map(fmean, pair.scores)],
             **_numbers(pair.difference),
-            "almost_stochastic_order": order(*pair.scores, lower=pair.lower_is_better),
+            # It is for independent runs.
+            "almost_stochastic_order": None if any(pair.overlaps) else order(*pair.scores, lower=pair.lower_is_better),
             "with_rows": pair.difference.rows is not None,
         }
         doubt = _collapse_doubt([pair])
         word, sentence = verdict(
-            pair.difference, pair.scores, doubt=doubt, comparisons=comparisons, lower=pair.lower_is_better
+            pair.difference,
+            None if any(pair.overlaps) else pair.scores,
+            doubt=doubt,
+            comparisons=comparisons,
+            lower=pair.lower_is_better,
         )
     return told | {"verdict": word, "sentence": f"{pair.title}: {sentence}"}
 
@@ -303,7 +323,9 @@ def _average(pairs: Sequence[_Pair], studies: tuple[StudyResult, StudyResult]) -
 
 
 def _by_seed(pairs: Sequence[_Pair], study: int) -> list[float]:
-    """The average of the runs of one seed, for each seed that every task has once."""
+    """The average of the runs of one seed, for each seed that every task has once; [] for runs of folds."""
+    if any(any(pair.overlaps) for pair in pairs):
+        return []
     scores = [dict(zip([run.seed for run in pair.runs[study]], pair.scores[study], strict=True)) for pair in pairs]
     seeds = [seed for seed in scores[0] if all(seed in each for each in scores)]
     return [fmean(each[seed] for each in scores) for seed in seeds]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from glueft.studies.tables.statistics import LEVEL, Interval, satterthwaite, t_quantile
+from glueft.studies.tables.statistics import LEVEL, Interval, satterthwaite, t_quantile, variance_of_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,12 @@ class Difference:
         return self.difference - half, self.difference + half
 
 
-def difference_of(first: Sequence[float], other: Sequence[float], resamples: Resamples = ()) -> Difference:
+def difference_of(
+    first: Sequence[float],
+    other: Sequence[float],
+    resamples: Resamples = (),
+    overlaps: tuple[float, float] = (0.0, 0.0),
+) -> Difference:
     """Return the difference of two sets of runs.
 
     The mean over other seeds has the variance of the runs over their number; how each run by itself meets these rows is
@@ -68,11 +73,12 @@ def difference_of(first: Sequence[float], other: Sequence[float], resamples: Res
     Args:
         first, other: the score of each run: where there are several splits, its mean over them.
         resamples: see `Resamples`; () if the rows are not known.
+        overlaps: of `interval`, for the runs of each side: those of folds are not independent.
     """
     means = [statistics.fmean(scores) for scores in (first, other)]
     seeds = [
-        (statistics.variance(scores) / len(scores) if len(scores) > 1 else 0.0, len(scores) - 1)
-        for scores in (first, other)
+        (variance_of_mean(scores, overlap) or 0.0, len(scores) - 1)
+        for scores, overlap in zip((first, other), overlaps, strict=True)
     ]
     rows = sum(map(_common, resamples)) / len(resamples) ** 2 if resamples else None
     return Difference(means[1] - means[0], seeds, rows)

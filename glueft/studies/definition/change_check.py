@@ -30,7 +30,9 @@ RESERVED = {
 # The same of keys that may be set once: they say on which rows settings are compared.
 _ROWS = ("settings are compared on the same rows", "set it once, in [study.set]")
 ROWS_FROM = ("data.source", "data.folder", "data.revision")
-COMPARED = dict.fromkeys((*ROWS_FROM, "data.held_out", "data.held_out_seed", "data.limit_validation"), _ROWS)
+COMPARED = dict.fromkeys(
+    (*ROWS_FROM, "data.held_out", "data.held_out_seed", "data.fold", "data.limit_validation"), _ROWS
+)
 
 
 class ChangeCheck(TableCheck):

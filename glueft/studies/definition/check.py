@@ -100,6 +100,8 @@ class StudyCheck(ChangeCheck):
             final_seeds=final_seeds,
             choose=options.choose,
             held_out=options.held_out,
+            folds=options.folds,
+            fold_group=options.fold_group,
             metric=options.metric,
             start_from=starts,
             keep_models=options.keep_models,
@@ -128,7 +130,9 @@ class StudyCheck(ChangeCheck):
             "seeds": [*study.seeds],
             "final_seeds": None if study.final_seeds is None else [*study.final_seeds],
             "choose": study.choose,
-            "held_out": study.held_out if study.choose == "held_out" else None,
+            "held_out": study.held_out if study.choose == "held_out" and study.folds is None else None,
+            "folds": study.folds,
+            "fold_group": study.fold_group,
             "metric": study.metric,
             "keep_models": study.keep_models,
             "retries": study.retries,
@@ -406,11 +410,30 @@ class StudyCheck(ChangeCheck):
             message = "held_out is how many rows choose, and the validation rows choose here"
             told = {"expected": 'choose = "held_out"', "received": f"choose = {quoted(options.choose)}"}
             self.add(("study", "held_out"), message, fix=fix, **told)
+        one_setting = not drawn and all(len(recipe.settings()) == 1 for recipe in recipes)
+        self._folds(options, given, one_setting=one_setting)
         if options.final_seeds is not None and not drawn and all(len(recipe.settings()) == 1 for recipe in recipes):
             told = {"expected": "[study.grid] or [study.ranges]", "received": "one setting for each recipe"}
             fix = "add a grid, or put the seeds into seeds"
             message = "final_seeds are for the setting that is chosen, and there is nothing to choose"
             self.add(("study", "final_seeds"), message, fix=fix, **told)
+
+    def _folds(self, options: Any, given: Collection[str], *, one_setting: bool) -> None:
+        """Report keys that contradict folds."""
+        if options.folds is None:
+            if "fold_group" in given:
+                told = {"expected": "folds beside it", "received": "none", "fix": "add folds = 5, or remove fold_group"}
+                self.add(("study", "fold_group"), "fold_group is for folds, and there are none", **told)
+            return
+        if "held_out" in given and not self.locations.argument(("study", "choose")):
+            told = {"expected": "one of the two", "received": f"folds = {options.folds}", "fix": "remove held_out"}
+            self.add(("study", "held_out"), "the folds are the rows that are held out", **told)
+        if options.choose == "held_out" and one_setting:
+            told = {"expected": "[study.grid] or [study.ranges]", "received": "one setting for each recipe"}
+            fix = 'add a grid, or remove choose = "held_out": the table then has the folds'
+            self.add(
+                ("study", "folds"), "the folds choose the setting, and there is nothing to choose", fix=fix, **told
+            )
 
 
 def _changes_for(draft: RecipeDraft, drafts: Sequence[RecipeDraft], changes: Sequence[Change]) -> list[Change]:

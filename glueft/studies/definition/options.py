@@ -79,6 +79,20 @@ class StudyOptions(Options):
     held_out: Annotated[int, Field(ge=1, le=10**9)] | Annotated[float, Field(gt=0, lt=1)] = Field(
         0.1, description='The part of the training rows that choose = "held_out" takes, or how many.'
     )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=1000,
+        description="Cross-validation: each seed of a setting is run once for each of so many folds of the training "
+        "rows, which it holds out and is scored on. The validation rows are not looked at, but by the chosen setting "
+        'of choose = "held_out".',
+        examples=[5],
+    )
+    fold_group: Text | None = Field(
+        None,
+        description="A column of the rows: those with equal values stay in one fold. By default the texts.",
+        examples=["question"],
+    )
     metric: Text | None = Field(
         None, description='Choose by this metric of the tasks, or "loss"; by default by the mean of a task\'s metrics.'
     )

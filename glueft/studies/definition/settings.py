@@ -56,7 +56,7 @@ class SettingsCheck:
         if base is None or self.problems:
             return None
         self._same_runs(tried)
-        self._held_out()
+        self._held_out(base)
         self._of_base(base)
         grid = {key: tuple(change.value) for key, change in self.grid.items()}
         ranges = {key: self._range(change) for key, change in self.ranges.items()}
@@ -175,9 +175,16 @@ class SettingsCheck:
             if recipe is not None:
                 self.checked[json.dumps(setting, default=str)] = recipe
 
-    def _held_out(self) -> None:
-        """Check the recipe as it is run to choose by held-out rows."""
-        if self.options.choose == "held_out":
+    def _held_out(self, base: Recipe) -> None:
+        """Check the recipe as it is run to choose by held-out rows, or on a fold."""
+        if base.data.holds_out:
+            return  # `_of_base` tells of it.
+        if self.options.folds is not None:
+            group = {} if self.options.fold_group is None else {"group": self.options.fold_group}
+            fold = {"number": 1, "of": self.options.folds} | group
+            change = Change("data.fold", fold, ("study", "folds"), "set")
+            self.problems += self.draft.check([*self.fixed, *self._firsts(), change])[1]
+        elif self.options.choose == "held_out":
             at: Path = ("study", "held_out")
             held_out = Change("data.held_out", self.options.held_out, at, "set")
             self.problems += self.draft.check([*self.fixed, *self._firsts(), held_out])[1]
@@ -187,14 +194,18 @@ class SettingsCheck:
         locations = self.draft.locations(self.fixed)
         if base.hub.push is not None:
             self.problems.append(push_problem(locations, base.hub.push, 'write unset = ["hub"] in [study]'))
-        if base.data.held_out is not None and self.options.choose == "held_out":
+        if base.data.holds_out and (self.options.choose == "held_out" or self.options.folds is not None):
+            key, fold = ("held_out" if base.data.fold is None else "fold"), base.data.fold
+            by = 'choose = "held_out" says' if self.options.folds is None else "its folds say"
             self.problems.append(
                 locations.problem(
-                    ("data", "held_out"),
-                    'the study holds rows out itself, as choose = "held_out" says',
+                    ("data", key),
+                    f"the study holds rows out itself, as {by}",
                     expected="one that holds rows out",
-                    received=received(base.data.held_out),
-                    fix="remove it, or give the study's own held_out",
+                    received=received(base.data.held_out if fold is None else fold.model_dump(exclude_none=True)),
+                    fix="remove it, or give the study's own held_out"
+                    if self.options.folds is None
+                    else "remove it, or the study's folds",
                 )
             )
         if self.options.prune is not None and self.ranges and self._most_epochs(base) == 1:

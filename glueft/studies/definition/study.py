@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from glueft.plugin.executor import Executor
 from glueft.recipe import Recipe
+from glueft.recipe.sections import Fold
+from glueft.studies.result import Stage
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class StudyRecipe:
         setting: Mapping[str, Any],
         seed: int,
         *,
-        held_out: int | float | None = None,
+        held_out: int | float | Fold | None = None,
         checkpoint: str | None = None,
     ) -> Recipe:
         """The recipe of one run, checked.
@@ -90,7 +92,8 @@ class StudyRecipe:
         Args:
             setting: recipe keys with their values.
             seed: of the training.
-            held_out: evaluate on this part of the training rows, or so many of them, in place of the validation rows.
+            held_out: evaluate on this part of the training rows, or so many of them, or this fold, in place of the
+                validation rows.
             checkpoint: begin with this one: that of the chosen run of `starts_from`.
 
         Raises:
@@ -103,7 +106,9 @@ class StudyRecipe:
                 self._checked[known] = self.check(setting)
             recipe = self._checked[known]
         changed: dict[str, Any] = {"training": recipe.training.model_copy(update={"seed": seed})}
-        if held_out is not None:
+        if isinstance(held_out, Fold):
+            changed["data"] = recipe.data.model_copy(update={"fold": held_out})
+        elif held_out is not None:
             changed["data"] = recipe.data.model_copy(update={"held_out": held_out})
         if checkpoint is not None:
             changed["model"] = recipe.model.model_copy(update={"checkpoint": checkpoint, "revision": None})
@@ -122,6 +127,8 @@ class Study:
         final_seeds: of the runs of the chosen setting; None for none beside those that chose it.
         choose: by which rows: the task's own validation rows, or a part of the training rows.
         held_out: that part, or how many rows.
+        folds: of the training rows; each is held out once, for each seed of a setting. None for no cross-validation.
+        fold_group: the column whose rows stay in one fold where they are equal; None for the texts.
         metric: by which settings are chosen; None for the mean of the task's metrics.
         start_from: by recipe, the recipe whose chosen run it begins with.
         keep_models: which runs keep their `model/`.
@@ -141,6 +148,8 @@ class Study:
     final_seeds: tuple[int, ...] | None = None
     choose: Literal["validation", "held_out"] = "validation"
     held_out: int | float = 0.1
+    folds: int | None = None
+    fold_group: str | None = None
     metric: str | None = None
     start_from: Mapping[str, str] = field(default_factory=dict)
     keep_models: Literal["chosen", "all", "none"] = "chosen"
@@ -154,6 +163,22 @@ class Study:
     def recipe(self, name: str) -> StudyRecipe:
         """The recipe of this name."""
         return next(recipe for recipe in self.recipes if recipe.name == name)
+
+    def in_folds(self, stage: Stage) -> bool:
+        """Whether the runs of a stage hold out a fold each."""
+        return self.folds is not None and (stage == "search" or self.choose == "validation")
+
+    def repeats(self, stage: Stage) -> list[tuple[int, int | None]]:
+        """The runs of a setting: the seed and the fold of each, None without folds."""
+        seeds = (self.final_seeds or self.seeds) if stage == "final" else self.seeds
+        folds = range(1, (self.folds or 0) + 1) if self.in_folds(stage) else (None,)
+        return [(seed, fold) for seed in seeds for fold in folds]
+
+    def held_out_by(self, stage: Stage, fold: int | None) -> int | float | Fold | None:
+        """What a run holds out of the training rows; None if it is evaluated on the validation rows."""
+        if fold is not None and self.folds is not None:
+            return Fold(number=fold, of=self.folds, group=self.fold_group)
+        return self.held_out if stage == "search" and self.choose == "held_out" else None
 
     def tables(self) -> dict[str, Any]:
         """The complete study as plain values."""

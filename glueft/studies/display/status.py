@@ -50,6 +50,7 @@ class Status:
                     "setting": dict(run.setting),
                     "seed": run.seed,
                     "trial": run.trial,
+                    **({} if run.fold is None else {"fold": run.fold}),
                     "state": run.state,
                     "attempts": run.attempts,
                     "collapsed": run.collapsed,

@@ -46,11 +46,18 @@ def choose(runs: Sequence[StudyRun], recipe: RecipeResult) -> Choice | None:
     found = [run for run in best if run.score is not None]
     reason = (
         f"the best mean {recipe.chooses} on {rows_text(recipe.on)} of {counted(len(settings), 'setting')}: "
-        f"{score_text(mean_score(best))} over {counted(len(found), 'seed')}"
+        f"{score_text(mean_score(best))} over {_repeats(found)}"
     )
     if len(whole) < len(settings):
         reason += f"; {counted(len(settings) - len(whole), 'setting')} with failed or pruned runs came after all others"
     return Choice(best[0].setting, reason, best[0].trial)
+
+
+def _repeats(runs: Sequence[StudyRun]) -> str:
+    seeds, folds = ({run.seed for run in runs}, {run.fold for run in runs} - {None})
+    if not folds:
+        return counted(len(runs), "seed")
+    return f"{counted(len(folds), 'fold')}" + (f" and {len(seeds)} seeds" if len(seeds) > 1 else "")
 
 
 def mean_score(runs: Sequence[StudyRun]) -> float:

@@ -243,7 +243,8 @@ class Driver:
             recipe = self.planner.recipes[plan.name]
             waiting = {str(run.setting): run for run in plan.runs if self.known[run.name].state == "waiting"}
             for run in waiting.values():
-                yield self.planner.recipe_of(recipe, run.setting, run.seed, run.stage), plan.starts_from is not None
+                asked = self.planner.recipe_of(recipe, run.setting, run.seed, run.stage, run.fold)
+                yield asked, plan.starts_from is not None
 
     def _all_jobs(self) -> int:
         """Count the runs of the study, done or not, drawn and chosen or not.
@@ -255,9 +256,9 @@ class Driver:
             recipe = study.recipe(plan.name)
             jobs += len(plan.runs)
             if recipe.ranges:
-                jobs += (number_of_trials(recipe, study.trials) - len(plan.settings)) * len(study.seeds)
+                jobs += (number_of_trials(recipe, study.trials) - len(plan.settings)) * len(study.repeats("search"))
             if plan.chosen is None and (study.choose == "held_out" or study.final_seeds is not None):
-                jobs += len(study.final_seeds or study.seeds)
+                jobs += len(study.repeats("final"))
         return jobs
 
     def _free(self) -> int:
@@ -465,7 +466,7 @@ class Driver:
         """Write the recipe of a run, and return the command that runs it, or goes on with what is there of it."""
         recipe_file, place = self.folder.recipe(run.name), self.folder.of_run(run.name)
         recipe = self.planner.recipe_of(
-            self.planner.recipes[plan.name], run.setting, run.seed, run.stage, checkpoint=checkpoint
+            self.planner.recipes[plan.name], run.setting, run.seed, run.stage, run.fold, checkpoint
         )
         recipe_file.parent.mkdir(exist_ok=True)
         write_text(recipe_file, recipe.to_toml())

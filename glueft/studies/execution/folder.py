@@ -141,7 +141,7 @@ class StudyFolder:
         attempts = self.attempts(run.name)
         notes = self.notes(run.name)
         blank = replace(
-            StudyRun(run.name, run.recipe, run.task, run.stage, run.setting, run.seed, run.trial),
+            StudyRun(run.name, run.recipe, run.task, run.stage, run.setting, run.seed, run.trial, fold=run.fold),
             attempts=len(attempts),
             asked_precision=run.asked_precision,
         )

@@ -37,8 +37,8 @@ class Planner:
         self.study = study
         self.search = search
         self.recipes = {recipe.name: recipe for recipe in parents_first(study.recipes)}
-        self._settings: dict[tuple[str, str, bool], tuple[dict[str, Any], str | None]] = {}
-        self._names: dict[tuple[str, str, bool, int], str] = {}
+        self._settings: dict[tuple[str, str, bool, int | None], tuple[dict[str, Any], str | None]] = {}
+        self._names: dict[tuple[str, str, bool, int | None, int], str] = {}
         # By name of a run, the precision that its recipe names; None for "auto".
         self._precisions: dict[str, str | None] = {}
 
@@ -58,12 +58,13 @@ class Planner:
             before = [run for run in known.values() if run.recipe == recipe.name and run.stage == "search"]
             drawn = self.search.draw(recipe, before, facts, free)
             settings = [setting for _, setting in drawn.trials]
-            searched = [*self._runs(recipe, "search", drawn.trials, study.seeds, known)]
+            searched = [*self._runs(recipe, "search", drawn.trials, study.repeats("search"), known)]
             is_open = not drawn.complete
         else:
             settings, is_open = recipe.settings(), False
         if recipe.is_choice and not recipe.ranges:
-            searched = [*self._runs(recipe, "search", [(None, each) for each in settings], study.seeds, known)]
+            tried = [(None, each) for each in settings]
+            searched = [*self._runs(recipe, "search", tried, study.repeats("search"), known)]
         choice: Choice | None = None
         if not recipe.is_choice:
             choice = Choice(settings[0], "there is one setting")
@@ -71,8 +72,8 @@ class Planner:
             choice = choose(searched, facts)
         final: list[StudyRun] = []
         if choice is not None and (not recipe.is_choice or study.choose == "held_out" or study.final_seeds is not None):
-            seeds = study.final_seeds or study.seeds
-            final = [*self._runs(recipe, "final", [(choice.trial, choice.setting)], seeds, known)]
+            chosen = [(choice.trial, choice.setting)]
+            final = [*self._runs(recipe, "final", chosen, study.repeats("final"), known)]
         planned = replace(
             facts,
             settings=settings,
@@ -89,15 +90,15 @@ class Planner:
         recipe: StudyRecipe,
         stage: Stage,
         settings: Iterable[tuple[int | None, Mapping[str, Any]]],
-        seeds: Sequence[int],
+        repeats: Sequence[tuple[int, int | None]],
         known: Mapping[str, StudyRun],
     ) -> Iterator[StudyRun]:
         for trial, setting in settings:
-            for seed in seeds:
-                name = self._name(recipe, stage, setting, seed)
+            for seed, fold in repeats:
+                name = self._name(recipe, stage, setting, seed, fold)
                 run = known.get(name) or StudyRun(name, recipe.name, recipe.base.task.name, stage, setting, seed)
                 asked = self._precisions[name]
-                yield replace(run, stage=stage, setting=setting, trial=trial, asked_precision=asked)
+                yield replace(run, stage=stage, setting=setting, trial=trial, asked_precision=asked, fold=fold)
 
     def _again(self, recipe: StudyRecipe, planned: RecipeResult, known: Mapping[str, StudyRun]) -> Iterator[StudyRun]:
         """A run on a fresh seed for each of the table's that has collapsed."""
@@ -105,16 +106,17 @@ class Planner:
         fresh = (seed for seed in range(_LARGEST_SEED) if seed not in seeds and seed > min(seeds))
         for run in planned.reported:
             if run.collapsed:
-                yield from self._runs(recipe, run.stage, [(run.trial, run.setting)], [next(fresh)], known)
+                again = [(next(fresh), run.fold)]
+                yield from self._runs(recipe, run.stage, [(run.trial, run.setting)], again, known)
 
-    def _name(self, recipe: StudyRecipe, stage: Stage, setting: Mapping[str, Any], seed: int) -> str:
+    def _name(self, recipe: StudyRecipe, stage: Stage, setting: Mapping[str, Any], seed: int, fold: int | None) -> str:
         """Return the name of a run: the same for the same recipe, rows and checkpoint, as the recipe names them."""
         held_out = stage == "search" and self.study.choose == "held_out"
-        key = recipe.name, json.dumps(setting, sort_keys=True, default=str), held_out
+        key = recipe.name, json.dumps(setting, sort_keys=True, default=str), held_out, fold
         if (*key, seed) in self._names:
             return self._names[*key, seed]
         if key not in self._settings:
-            tables = self.recipe_of(recipe, setting, seed, stage).tables()
+            tables = self.recipe_of(recipe, setting, seed, stage, fold).tables()
             precision = tables["engine"]["precision"]
             known = run_identity(tables)
             if recipe.starts_from is not None:
@@ -123,15 +125,22 @@ class Planner:
         known, precision = self._settings[key]
         known["settings"]["training"]["seed"] = seed
         digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
-        name = self._names[*key, seed] = f"{recipe.name}-seed{seed}-{digest[:8]}"
+        of_fold = "" if fold is None else f"-fold{fold}"
+        name = self._names[*key, seed] = f"{recipe.name}-seed{seed}{of_fold}-{digest[:8]}"
         self._precisions[name] = precision
         return name
 
     def recipe_of(
-        self, recipe: StudyRecipe, setting: Mapping[str, Any], seed: int, stage: Stage, checkpoint: str | None = None
+        self,
+        recipe: StudyRecipe,
+        setting: Mapping[str, Any],
+        seed: int,
+        stage: Stage,
+        fold: int | None = None,
+        checkpoint: str | None = None,
     ) -> Recipe:
         """Return the complete recipe of a run; `checkpoint` is that of the run that it begins with, if it does."""
-        held_out = self.study.held_out if stage == "search" and self.study.choose == "held_out" else None
+        held_out = self.study.held_out_by(stage, fold)
         return recipe.recipe(setting, seed, held_out=held_out, checkpoint=checkpoint)
 
 
@@ -148,7 +157,8 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
     """What is known of a recipe before anything has run."""
     task, data = recipe.base.task, recipe.base.data
     # A recipe that holds rows out itself never looks at the validation rows.
-    splits = task.validation_splits if data.held_out is None else ("held_out",)
+    held_out = data.holds_out or study.in_folds("final")
+    splits = ("held_out",) if held_out else task.validation_splits
     return RecipeResult(
         name=recipe.name,
         task=task.name,
@@ -167,7 +177,8 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
         starts_from=recipe.starts_from,
         metric_facts=metric_facts(task.metrics),
         keeps_best=recipe.base.training.keep == "best",
-        published=() if data.source == "sample" or data.held_out is not None else task.published,
+        published=() if data.source == "sample" or held_out else task.published,
+        folds=study.folds if study.in_folds("final") else None,
     )
 
 

@@ -131,7 +131,7 @@ class TPESearch:
 
     def draw(self, recipe: StudyRecipe, runs: Sequence[StudyRun], facts: RecipeResult, free: int = 1) -> Drawn:
         wanted = number_of_trials(recipe, self._study.trials)
-        seeds = len(self._study.seeds)
+        runs_of_a_trial = len(self._study.repeats("search"))
         with self._writing():
             opened = self._open(recipe, facts)
             drawn = self._drawn(opened)
@@ -139,11 +139,11 @@ class TPESearch:
             for number, (_, finished) in drawn.items():
                 own = [run for run in runs if run.trial == number and run.stage == "search"]
                 if not finished and not _tell(opened, number, own):
-                    waiting += sum(run.state == "waiting" for run in own) if own else seeds
+                    waiting += sum(run.state == "waiting" for run in own) if own else runs_of_a_trial
             while len(drawn) < wanted and waiting < free:
                 _add(opened, recipe, self._next(opened, recipe, [setting for setting, _ in drawn.values()]))
                 drawn = self._drawn(opened)
-                waiting += seeds
+                waiting += runs_of_a_trial
         trials = [(number, setting) for number, (setting, _) in drawn.items()][:wanted]
         return Drawn(trials, complete=len(trials) == wanted)
 
@@ -180,7 +180,7 @@ class TPESearch:
                     self._storage = optuna.storages.JournalStorage(JournalFileBackend(str(self._path)))
                 self._opened[recipe.name] = optuna.create_study(
                     storage=self._storage,
-                    study_name=f"{recipe.name}-{_digest(recipe, facts, self._study.held_out)}",
+                    study_name=f"{recipe.name}-{_digest(recipe, facts, self._study)}",
                     direction="minimize" if facts.lower_is_better else "maximize",
                     load_if_exists=True,
                 )
@@ -299,7 +299,7 @@ def _value(range_: Range, param: Any) -> Any:
     return in_range(range_, param)
 
 
-def _digest(recipe: StudyRecipe, facts: RecipeResult, held_out: float) -> str:
+def _digest(recipe: StudyRecipe, facts: RecipeResult, study: Study) -> str:
     """A hash of what makes scores comparable: the ranges, the recipe in all but its seed, and what the score is."""
     tables = recipe.base.tables()
     settings = settings_to_hash(tables)
@@ -310,8 +310,10 @@ def _digest(recipe: StudyRecipe, facts: RecipeResult, held_out: float) -> str:
         "rows": tables["data"],
         "model": tables["model"],
         "starts_from": recipe.starts_from,
-        "score": [facts.chooses, facts.on, held_out if facts.on == "held_out" else None],
+        "score": [facts.chooses, facts.on, study.held_out if facts.on == "held_out" else None],
     }
+    if study.folds is not None:
+        told["folds"] = [study.folds, study.fold_group]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 

@@ -149,7 +149,8 @@ def collect(result: StudyResult, page: Path) -> Content:
 def _summary(result: StudyResult) -> str:
     seeds = len({run.seed for run in result.runs})
     settings = max((len(recipe.settings) for recipe in result.recipes), default=0)
-    parts = [counted(len(result.recipes), "recipe"), counted(seeds, "seed")]
+    folds = max((run.fold or 0 for run in result.runs), default=0)
+    parts = [counted(len(result.recipes), "recipe"), counted(seeds, "seed"), *([f"{folds} folds"] if folds else [])]
     parts += [f"up to {settings:,} settings of a recipe"] if settings > 1 else []
     return f"{', '.join(parts)}. {counts_text(Counter(run.state for run in result.runs))}."
 
@@ -377,7 +378,7 @@ def _run_row(run: StudyRun, page: Path) -> RunRow:
             setting_text(run.setting, rounded=True) if run.setting else "",
             run.stage,
             f"{state}{attempts}{reason}",
-            str(run.seed),
+            str(run.seed) + ("" if run.fold is None else f", fold {run.fold}"),
             "" if run.score is None else score_text(run.score),
             "" if run.seconds is None else duration(run.seconds),
         ),

@@ -79,7 +79,12 @@ def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
             f"every run begins with the encoder of one run of {recipe.starts_from}{run}, the best by validation; what "
             "another one would change is in no interval"
         )
-    if recipe.primary_split == "held_out":
+    if recipe.folds is not None:
+        yield (
+            f"cross-validation: each run holds out one of {recipe.folds} folds of the training rows and is scored on "
+            "it; the validation rows are not looked at"
+        )
+    elif recipe.primary_split == "held_out":
         yield "the scores are of training rows that were held out, not of the validation rows (data.held_out)"
     kinds = Counter((run.precision, run.backend) for run in runs if run.precision and run.backend)
     if len(kinds) > 1:
@@ -163,6 +168,11 @@ def _in_general(shown: Sequence[Line], result: StudyResult) -> Iterator[str]:
         yield (
             "95 % interval: of the mean over seeds, by Student's t, cut where no score can be; sd: of a run, with n - "
             "1. They tell what other seeds would change, and not what other rows would"
+        )
+    if any(recipe.folds for recipe in result.recipes):
+        yield (
+            "runs of folds share most of their training rows, so their 95 % intervals are wider than those of "
+            "independent runs: Nadeau and Bengio 2003"
         )
     lower = dict.fromkeys(line.metric_title for line in shown if line.lower_is_better)
     if lower:

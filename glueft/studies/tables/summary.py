@@ -138,7 +138,7 @@ def _line(recipe: RecipeResult, split: str, name: str) -> Line:
         failed=sum(run.state == "failed" for run in asked),
         collapsed=sum(run.collapsed for run in recipe.reported if run.name in scores),
         scores=scores,
-        summary=summary([*scores.values()]) if scores else None,
+        summary=summary([*scores.values()], recipe.overlap) if scores else None,
         baseline=metric_mean(recipe.baseline, parts) if split == recipe.primary_split else None,
         published=dict(reversed(published.items())),
     )
@@ -182,7 +182,7 @@ def average(result: StudyResult) -> Average | None:
     tasks = [recipe.task for recipe in counted]
     if len(counted) < 2 or len(set(tasks)) < len(tasks) or not all(scores.values()):
         return None
-    mean, interval = mean_of_means([*scores.values()])
+    mean, interval = mean_of_means([*scores.values()], overlaps=[recipe.overlap for recipe in counted])
     return Average(average_name(counted), [title_of(recipe) for recipe in counted], mean, interval, left_out, scores)
 
 
