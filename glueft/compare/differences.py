@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.plugin.origin import in_words, recorded_origins
 from glueft.recipe.flatten import flatten
-from glueft.recipe.sections import Engine, Training
+from glueft.recipe.sections import SECTIONS
 
 if TYPE_CHECKING:
     from glueft.runs.record import Data, Part, Record
@@ -39,8 +39,8 @@ def ingredients(run: Run) -> Ingredients:
     record, settings = run.record, run.recipe_settings()
     # A key that was not there yet when the recipe was written stands for its default.
     later = {
-        name: section.model_validate({}).model_dump(exclude_none=True) | settings[name]
-        for name, section in (("training", Training), ("engine", Engine))
+        name: SECTIONS[name].model_construct().model_dump(exclude_none=True) | settings[name]
+        for name in ("model", "data", "training", "engine")
     }
     return {
         "recipe": flatten(settings | later),

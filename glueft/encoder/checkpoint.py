@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
 from glueft.encoder.labels import head_rows
+from glueft.encoder.new_parts import reinitialised
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.encoder.tensor_files import read_headers, without_wrappers
 from glueft.encoder.tensors import name_in_file, output_tensor
@@ -63,7 +64,13 @@ class Loaded:
 
 
 def load_classifier(
-    checkpoint: Checkpoint, *, labels: tuple[str, ...], regression: bool = False, seed: int, new_head: bool = False
+    checkpoint: Checkpoint,
+    *,
+    labels: tuple[str, ...],
+    regression: bool = False,
+    seed: int,
+    new_head: bool = False,
+    reinit_layers: int = 0,
 ) -> Loaded:
     """Build the classifier of a checkpoint and set its weights.
 
@@ -77,6 +84,7 @@ def load_classifier(
         regression: whether there are no labels.
         seed: of a new head and of the dropout masks.
         new_head: start a new head whatever the checkpoint has.
+        reinit_layers: how many of the last layers start anew, with the pooler.
 
     Raises:
         CheckpointError: tensors are missing or have other shapes; the head is incomplete or has other labels.
@@ -95,9 +103,10 @@ def load_classifier(
     names = {name: name_in_file(slot.tensor, there, family.prefix) for name, slot in table.items()}
     found = {name: source for name, source in names.items() if source is not None}
     order = None
+    new = reinitialised((slot.tensor for slot in table.values()), reinit_layers, len(model.encoder.blocks))
     in_head = {name for name, slot in table.items() if slot.tensor.role in ("head", "output")}
     if new_head or in_head.isdisjoint(found):
-        found = {name: source for name, source in found.items() if name not in in_head}
+        found = {name: source for name, source in found.items() if name not in in_head | new}
     else:
         missing = [name for name in table if name not in found]
         if missing:

@@ -232,6 +232,8 @@ class Encoder(Plugin):
         defaults: the keys of config.json that the family reads, and their values where a file leaves them out.
         aliases: other spellings of those keys.
         adapted: the dense layers of a block that LoRA adapts, by attribute.
+        poolings: how transformers' class with the head can read the states: "first" (of the first token), "mean" or
+            "max", each with the keys of config.json that say so. A new head may have any of them.
         float16_fault: why its layers cannot compute in float16; None where they can.
     """
 
@@ -241,6 +243,7 @@ class Encoder(Plugin):
     defaults: ClassVar[Mapping[str, Any]]
     aliases: ClassVar[Mapping[str, str]] = {}
     adapted: ClassVar[tuple[str, ...]] = ()
+    poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     float16_fault: ClassVar[str | None] = None
 
     def read_config(self, values: ConfigReader) -> EncoderConfig:

@@ -39,7 +39,7 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
     if isinstance(hub := parts.get("hub"), Hub):
         problems += _push(hub, locations)
     if isinstance(model, Model):
-        problems += _revision(model, locations) + _frozen_twice(model, locations)
+        problems += _revision(model, locations) + _frozen_twice(model, locations) + _new_and_kept(model, locations)
     return problems
 
 
@@ -300,6 +300,20 @@ def _frozen_twice(model: Model, locations: Locations) -> list[Problem]:
             expected="no freeze with lora_rank",
             received=f"lora_rank = {model.lora_rank}, and freeze = {as_toml(model.freeze.model_dump())}",
             fix="remove freeze, or remove lora_rank to train the rest of the encoder's own weights",
+        )
+    ]
+
+
+def _new_and_kept(model: Model, locations: Locations) -> list[Problem]:
+    if model.lora_rank is None or not model.reinit_layers:
+        return []
+    return [
+        locations.problem(
+            ("model", "reinit_layers"),
+            "lora_rank keeps all the encoder's own weights, and new layers would stay as they start",
+            expected="no reinit_layers with lora_rank",
+            received=f"lora_rank = {model.lora_rank}, and reinit_layers = {model.reinit_layers}",
+            fix="remove reinit_layers, or remove lora_rank to train the encoder's own weights",
         )
     ]
 

@@ -61,6 +61,17 @@ class Model(Options):
         None, description="Branch, tag, commit or pull request (refs/pr/2) of a checkpoint on the hub."
     )
     new_head: bool = Field(False, description="Start a new head where the checkpoint's own has other labels.")
+    pooling: Literal["first", "mean", "max"] | None = Field(
+        None,
+        description="How a new head reads the tokens' states: that of the first token, their mean or their maximum, "
+        "where transformers' class of the family can; by default as the checkpoint says.",
+    )
+    reinit_layers: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Start so many of the last layers anew, and pooler and head above them (Zhang et al. 2021).",
+    )
     freeze: Freeze = Field(
         default_factory=Freeze,
         description="The parts of the encoder that are not trained: embeddings, and a number of first layers.",

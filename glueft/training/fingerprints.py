@@ -71,7 +71,11 @@ _IDLE = {
 _IDLE_TABLES = ("hub", "plugins")
 # A setting that says nothing, and came after the first runs; what that of an engine has come to is compared as a part
 # of the engine.
-_LEFT_OPEN = {"engine": {"backend": "auto", "devices": "auto"}, "training": {"sampler": "random"}}
+_LEFT_OPEN: Mapping[str, Mapping[str, Any]] = {
+    "model": {"reinit_layers": 0},
+    "training": {"sampler": "random"},
+    "engine": {"backend": "auto", "devices": "auto"},
+}
 LOCAL_PATH = "(local path)"
 _BACKENDS = ("tensorflow", "jax", "torch")
 

@@ -27,6 +27,7 @@ def load_model(
     jit_compile: JitDecision,
     seed: int = 0,
     new_head: bool = False,
+    reinit_layers: int = 0,
 ) -> Loaded:
     """Import Keras, seed it, and load a classifier; see `glueft.encoder.checkpoint.load_classifier`."""
     import_backend()
@@ -35,7 +36,14 @@ def load_model(
 
     seed_backend(seed, jit_compile=jit_compile.compiled)
     with dtype_policy(precision):
-        return load_classifier(checkpoint, labels=labels, regression=not labels, seed=seed, new_head=new_head)
+        return load_classifier(
+            checkpoint,
+            labels=labels,
+            regression=not labels,
+            seed=seed,
+            new_head=new_head,
+            reinit_layers=reinit_layers,
+        )
 
 
 def refuse_precision(checkpoint: Checkpoint, precision: str) -> None:

@@ -213,6 +213,7 @@ class Session:
             jit_compile=self.jit_compile,
             seed=training.seed,
             new_head=starts_new_head(recipe, self.parent),
+            reinit_layers=recipe.model.reinit_layers,
         )
         check()
         from glueft.encoder.freezing import freeze
@@ -336,12 +337,16 @@ def read_session(
     from glueft.data.sources import make_source
     from glueft.data.token_cache import TokenCache
     from glueft.encoder.checkpoint import check_max_length, has_head, load_tokenizer
+    from glueft.encoder.new_parts import check_reinit, with_pooling
 
     data, task = recipe.data, recipe.task
     use_registry(*recipe.plugin_files)
     with progress.phase(f"checkpoint {recipe.model.checkpoint}"):
         checkpoint, parent = find_start(recipe.model, recipe.registry)
         check_max_length(data.max_length, checkpoint)
+        new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)
+        check_reinit(checkpoint, recipe.model.reinit_layers, recipe.model.freeze.layers)
+        checkpoint = with_pooling(checkpoint, recipe.model.pooling, new_head=new_head)
         tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
     check()
     source = make_source(data, task)
@@ -350,7 +355,6 @@ def read_session(
         predicted = predicted_splits(task, data.predict, rows)
         choose_loss(recipe)
         refuse_balance(recipe)
-        new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)
         for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)
         if parent is not None and HELD_OUT in rows and parent.may_have_seen(task, rows[HELD_OUT]):
@@ -401,7 +405,11 @@ def refuse_balance(recipe: Recipe) -> None:
 
 def starts_new_head(recipe: Recipe, parent: Parent | None) -> bool:
     """Whether the head of the checkpoint is left, if it has one."""
-    return recipe.model.new_head or (parent is not None and not parent.gives_head(recipe.task))
+    return (
+        recipe.model.new_head
+        or recipe.model.reinit_layers > 0
+        or (parent is not None and not parent.gives_head(recipe.task))
+    )
 
 
 def _described(task: Task, rows: dict[str, Rows], notes: list[str]) -> Iterator[str]:

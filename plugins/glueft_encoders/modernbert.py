@@ -23,6 +23,10 @@ class ModernBert(Rotary):
     name = "modernbert"
     architecture = "ModernBertForSequenceClassification"
     prefix = "model."
+    poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "first": {"classifier_pooling": "cls"},
+        "mean": {"classifier_pooling": "mean"},
+    }
     defaults: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 50368,
         "hidden_size": 768,

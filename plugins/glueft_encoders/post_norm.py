@@ -107,6 +107,7 @@ class PostNorm(glueft.Encoder):
 
     defaults: ClassVar[Mapping[str, Any]] = BERT_DEFAULTS
     adapted: ClassVar[tuple[str, ...]] = ("query_key_value", "projection", "intermediate", "output_dense")
+    poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"first": {}}
     keys: ClassVar[Mapping[str, str]] = {}
     modules: ClassVar[Mapping[str, str]] = BERT_MODULES
     head_dense: ClassVar[str]

@@ -67,6 +67,7 @@ def test_the_course_s_recipe_to_the_letter() -> None:
         "model": {
             "checkpoint": "google-bert/bert-base-uncased",
             "new_head": False,
+            "reinit_layers": 0,
             "freeze": {"embeddings": False, "layers": 0},
         },
         "data": {"source": "hub", "max_length": 128, "predict": ["validation"]},
