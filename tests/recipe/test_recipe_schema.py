@@ -150,7 +150,7 @@ def test_good_recipes_fit_the_schema_and_bad_ones_do_not(name: str) -> None:
 
 def test_nested_tables_in_the_schema(smooth: str) -> None:
     schema = recipe_schema(load_registry())
-    assert set(schema["$defs"]) == {"schedule.smooth.Window", "model.Freeze"}
+    assert set(schema["$defs"]) == {"schedule.smooth.Window", "model.Freeze", "data.Fold", "data.Windows"}
     assert schema["properties"]["model"]["properties"]["freeze"]["$ref"] == "#/$defs/model.Freeze"
     table = next(table for table in schema["properties"]["schedule"]["oneOf"] if table["title"] == "smooth")
     assert table["properties"]["window"]["$ref"] == "#/$defs/schedule.smooth.Window"
