@@ -27,6 +27,8 @@ FAMILIES = [
     "modernbert",
     "deberta-v2",
     "mpnet",
+    "eurobert",
+    "nomic_bert",
 ]
 # The others are RoBERTa in all that they compute: test_exactness.py sees that they declare no more than names.
 OWN_LAYERS = [family for family in FAMILIES if family not in ("xlm-roberta", "camembert")]

@@ -178,6 +178,8 @@ def saved_config(model: Classifier) -> dict[str, Any]:
     config["problem_type"] = "single_label_classification" if model.labels else "regression"
     # transformers counts id2label; the old head's number could contradict it.
     config.pop("num_labels", None)
+    # Code that is not in the folder, and that transformers does without.
+    config.pop("auto_map", None)
     # transformers loads the weights in the type that is named here.
     config.pop("torch_dtype", None)
     config["dtype"] = "float32"

@@ -40,9 +40,7 @@ def read_config(config: Mapping[str, Any], where: str = "config.json", family: E
     raw = ConfigReader(config, where)
     for key, expected in _NEVER.items():
         raw.refuse(key, config.get(key), expected)
-    code = config.get("auto_map")
-    own_code = isinstance(code, dict) and any(key.startswith("AutoModel") for key in code)
-    raw.refuse("auto_map", own_code, "an architecture of transformers' own")
+    raw.refuse("auto_map", _foreign_code(config.get("auto_map"), family), "an architecture of transformers' own")
     given = {family.aliases.get(key, key): value for key, value in config.items()}
     values = {key: given.get(key, default) for key, default in family.defaults.items()}
     with attributed(family, "read_config"):
@@ -50,6 +48,17 @@ def read_config(config: Mapping[str, Any], where: str = "config.json", family: E
     if not isinstance(found, EncoderConfig):
         raise broken_family(family, "`read_config` does not return a glueft.EncoderConfig", short_repr(found))
     return found
+
+
+def _foreign_code(auto_map: Any, family: Encoder) -> bool:
+    """Whether a checkpoint's model is code that comes with it, and that transformers has not taken over.
+
+    The code's name is "module.Class", or "owner/name--module.Class" in another repository of the hub.
+    """
+    if not isinstance(auto_map, dict):
+        return False
+    models = [str(code) for key, code in auto_map.items() if key.startswith("AutoModel")]
+    return any(code.rpartition("--")[2].partition(".")[0] not in family.own_code for code in models)
 
 
 def broken_family(family: Encoder, message: str, received: str) -> PluginError:

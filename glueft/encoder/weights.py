@@ -59,9 +59,10 @@ def check_table(model: Classifier, table: Mapping[str, Slot]) -> None:
     if missing:
         raise broken_family(model.family, "`tensors` leaves out weights, which would not be saved", ", ".join(missing))
     for variable, slots in by_variable(table):
-        shapes = {slot.tensor.shape[::-1] if slot.tensor.transposed else slot.tensor.shape for slot in slots.values()}
-        first, *others = shapes
-        if others or not first or (*first[:-1], first[-1] * len(slots)) != tuple(variable.shape):
+        shapes = [slot.tensor.shape[::-1] if slot.tensor.transposed else slot.tensor.shape for slot in slots.values()]
+        before = {shape[:-1] for shape in shapes}
+        widths = sum(shape[-1] if shape else 0 for shape in shapes)
+        if len(before) > 1 or (*before.pop(), widths) != tuple(variable.shape):
             told = ", ".join(f"{name} {list(slot.tensor.shape)}" for name, slot in slots.items())
             message = f"`tensors` gives other shapes than the weight {variable.path} has"
             raise broken_family(model.family, message, f"{told} for a weight of shape {list(variable.shape)}")

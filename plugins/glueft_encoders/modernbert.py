@@ -71,6 +71,7 @@ class ModernBert(Rotary):
             max_positions=values.whole("max_position_embeddings"),
             initializer_range=values.positive("initializer_range"),
             num_heads=values.whole("num_attention_heads"),
+            num_key_value_heads=values.whole("num_attention_heads"),
             head_size=self.head_size(values),
             intermediate_size=values.whole("intermediate_size"),
             activation=values.choice("hidden_activation", ACTIVATIONS, "activation"),
@@ -86,6 +87,7 @@ class ModernBert(Rotary):
             pooling=POOLING[values.choice("classifier_pooling", POOLING, "pooling of the head")],
             head_activation=values.choice("classifier_activation", ACTIVATIONS, "activation of the head"),
             head_bias=values.flag("classifier_bias"),
+            head_norm=True,
             head_dropout=values.rate("classifier_dropout"),
             initializer_cutoff=self._cutoff(values),
         )
@@ -115,7 +117,7 @@ class ModernBert(Rotary):
         values.refuse("rope_scaling", values["rope_scaling"], "rotary positions as they are, without scaling (null)")
         of_kind = glueft.ConfigReader(values.table("rope_parameters"), f"{values.where}: rope_parameters")
         settings = of_kind.table(kind) if kind in of_kind else {}
-        return read_theta(values, settings, f"rope_parameters.{kind}", values[THETA_KEYS[kind]])
+        return read_theta(values, values[THETA_KEYS[kind]], settings, f"rope_parameters.{kind}")
 
     def tensors(self, config: RotaryConfig, outputs: int) -> Iterator[CheckpointTensor]:
         dense, norm = CheckpointTensor.dense, partial(CheckpointTensor.norm, bias=config.norm_bias)

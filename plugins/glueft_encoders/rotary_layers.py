@@ -19,7 +19,25 @@ if TYPE_CHECKING:
     from glueft_encoders.rotary import RotaryConfig, Sight
 
 
-def norm_layer(config: RotaryConfig, name: str) -> LayerNorm:
+class RMSNorm(keras.layers.Layer):  # type: ignore[misc]
+    """Divides states by the root of their mean square over the last axis, in float32, and scales them."""
+
+    def __init__(self, size: int, epsilon: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.size, self.epsilon = size, epsilon
+
+    def build(self, input_shape: Any = None) -> None:
+        self.gamma = self.add_weight(shape=(self.size,), initializer="ones", name="gamma")
+
+    def call(self, states: Any) -> Any:
+        wide = ops.cast(states, "float32")
+        mean = ops.mean(ops.square(wide), axis=-1, keepdims=True)
+        return ops.cast(wide * ops.rsqrt(mean + self.epsilon), states.dtype) * ops.cast(self.gamma, states.dtype)
+
+
+def norm_layer(config: RotaryConfig, name: str) -> keras.layers.Layer:
+    if config.rms_norm:
+        return RMSNorm(config.hidden_size, config.norm_eps, name=name)
     return LayerNorm(epsilon=config.norm_eps, center=config.norm_bias, name=name)
 
 
@@ -57,57 +75,75 @@ class View:
 
 
 class Embeddings(keras.layers.Layer):  # type: ignore[misc]
-    """Word embeddings, normalised."""
+    """Word embeddings, and those of token types where there are any."""
 
     def __init__(self, config: RotaryConfig, dropouts: Callable[[float], Any], **options: Any) -> None:
         super().__init__(**options)
         self.hidden_size = config.hidden_size
-        self.word_embeddings = WordEmbeddings(
-            config.vocab_size, config.hidden_size, embeddings_initializer="zeros", name="word_embeddings"
-        )
-        self.embeddings_norm = norm_layer(config, "norm")
+
+        def table(rows: int, name: str, kind: type[keras.layers.Embedding] = keras.layers.Embedding) -> Any:
+            return kind(rows, config.hidden_size, embeddings_initializer="zeros", name=name)
+
+        self.word_embeddings = table(config.vocab_size, "word_embeddings", WordEmbeddings)
+        self.token_type_embeddings = None
+        if config.type_vocab_size:
+            self.token_type_embeddings = table(config.type_vocab_size, "token_type_embeddings")
+        self.embeddings_norm = norm_layer(config, "norm") if config.embeddings_norm else None
         self.dropout = dropouts(config.embedding_dropout)
 
     def build(self, input_shape: Any = None) -> None:
-        self.word_embeddings.build((None, None))
-        self.embeddings_norm.build((None, None, self.hidden_size))
+        for layer in (self.word_embeddings, self.token_type_embeddings):
+            if layer is not None:
+                layer.build((None, None))
+        if self.embeddings_norm is not None:
+            self.embeddings_norm.build((None, None, self.hidden_size))
 
-    def call(self, input_ids: Any, training: bool = False) -> Any:
+    def call(self, input_ids: Any, token_type_ids: Any, training: bool = False) -> Any:
         """Map ids (batch, length) to states (batch, length, hidden_size)."""
-        states = self.embeddings_norm(self.word_embeddings(input_ids))
+        states = self.word_embeddings(input_ids)
+        if self.token_type_embeddings is not None:
+            states = states + self.token_type_embeddings(token_type_ids)
+        if self.embeddings_norm is not None:
+            states = self.embeddings_norm(states)
         return states if self.dropout is None else self.dropout(states, training=training)
 
 
 class Block(keras.layers.Layer):  # type: ignore[misc]
-    """Self-attention and a gated feed-forward layer, each of normalised states and added to the states.
+    """Self-attention and a gated feed-forward layer, each added to the states, with a norm before it or after the sum.
 
     Args:
-        first: the embeddings below are normalised already: there is no norm before the attention.
+        first: the first of the blocks.
     """
 
     def __init__(self, config: RotaryConfig, dropouts: Callable[[float], Any], *, first: bool, **options: Any) -> None:
         super().__init__(**options)
-        size = config.hidden_size
-        self.hidden_size = size
-        self.intermediate_size = config.intermediate_size
-        self.num_heads, self.head_size = config.num_heads, config.head_size
-        self.attention_norm = None if first else norm_layer(config, "attention_norm")
-        self.query_key_value = dense_layer(3 * size, "query_key_value", use_bias=config.attention_bias)
+        self.hidden_size, self.intermediate_size = config.hidden_size, config.intermediate_size
+        self.pre_norm = config.pre_norm
+        self.num_heads, self.num_key_value_heads = config.num_heads, config.num_key_value_heads
+        self.head_size = config.head_size
+        # The embeddings below are normalised already.
+        normed = first and config.pre_norm and config.embeddings_norm
+        self.attention_norm = None if normed else norm_layer(config, "attention_norm")
+        # One product for query, key and value, side by side in the columns.
+        columns = (config.num_heads + 2 * config.num_key_value_heads) * config.head_size
+        self.query_key_value = dense_layer(columns, "query_key_value", use_bias=config.attention_bias)
         self.attention_dropout = dropouts(config.attention_dropout)
-        self.projection = dense_layer(size, "projection", use_bias=config.attention_bias)
+        self.projection = dense_layer(config.hidden_size, "projection", use_bias=config.attention_bias)
         self.projection_dropout = dropouts(config.projection_dropout)
         self.feed_forward_norm = norm_layer(config, "feed_forward_norm")
         # What goes through the activation, and what it is multiplied by, side by side in the columns.
         self.gates = dense_layer(2 * config.intermediate_size, "gates", use_bias=config.feed_forward_bias)
         self.activation = ACTIVATIONS[config.activation]
         self.gate_dropout = dropouts(config.gate_dropout)
-        self.output_dense = dense_layer(size, "output", use_bias=config.feed_forward_bias)
+        self.output_dense = dense_layer(config.hidden_size, "output", use_bias=config.feed_forward_bias)
+        self.output_dropout = dropouts(config.output_dropout)
 
     def build(self, input_shape: Any = None) -> None:
         states = (None, self.hidden_size)
-        for layer in (self.attention_norm, self.query_key_value, self.projection, self.feed_forward_norm, self.gates):
+        for layer in (self.attention_norm, self.query_key_value, self.feed_forward_norm, self.gates):
             if layer is not None:
                 layer.build(states)
+        self.projection.build((None, self.num_heads * self.head_size))
         self.output_dense.build((None, self.intermediate_size))
 
     def call(self, states: Any, view: View, training: bool = False, first_token: bool = False) -> Any:
@@ -122,24 +158,36 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
         Returns:
             The same shape, or (batch, hidden) with `first_token`.
         """
-        normed = states if self.attention_norm is None else self.attention_norm(states)
+        normed = self._before(self.attention_norm, states)
         attended = self.projection(self._attend(normed, view, training, first_token))
         if self.projection_dropout is not None:
             attended = self.projection_dropout(attended, training=training)
         if first_token:
             states = ops.reshape(states, (*ops.shape(view.attention_mask), self.hidden_size))[:, 0]
-        states = states + attended
-        up, gate = ops.split(self.gates(self.feed_forward_norm(states)), 2, axis=-1)
+        states = self._after(self.attention_norm, states + attended)
+        up, gate = ops.split(self.gates(self._before(self.feed_forward_norm, states)), 2, axis=-1)
         inner = self.activation(up) * gate
         if self.gate_dropout is not None:
             inner = self.gate_dropout(inner, training=training)
-        return states + self.output_dense(inner)
+        output = self.output_dense(inner)
+        if self.output_dropout is not None:
+            output = self.output_dropout(output, training=training)
+        return self._after(self.feed_forward_norm, states + output)
+
+    def _before(self, norm: Any, states: Any) -> Any:
+        return norm(states) if self.pre_norm and norm is not None else states
+
+    def _after(self, norm: Any, states: Any) -> Any:
+        return states if self.pre_norm else norm(states)
 
     def _attend(self, states: Any, view: View, training: bool, first_token: bool) -> Any:
         batch, length = ops.shape(view.attention_mask)
-        parts = ops.reshape(self.query_key_value(states), (batch, length, 3 * self.num_heads, self.head_size))
-        turned, value = ops.split(ops.transpose(parts, (0, 2, 1, 3)), [2 * self.num_heads], axis=1)
-        query, key = ops.split(view.rotations(turned), 2, axis=1)
+        shared = self.num_key_value_heads
+        parts = ops.reshape(self.query_key_value(states), (batch, length, self.num_heads + 2 * shared, self.head_size))
+        turned, value = ops.split(ops.transpose(parts, (0, 2, 1, 3)), [self.num_heads + shared], axis=1)
+        query, key = ops.split(view.rotations(turned), [self.num_heads], axis=1)
+        if shared != self.num_heads:
+            key, value = (ops.repeat(part, self.num_heads // shared, axis=1) for part in (key, value))
         query = query * self.head_size**-0.5
         options = {"dropout": self.attention_dropout, "training": training}
         if first_token:
@@ -153,11 +201,11 @@ class Block(keras.layers.Layer):  # type: ignore[misc]
             attended = local_attention(
                 query, key, value, view.attention_mask, view.hidden, window=view.window, **options
             )
-        return ops.reshape(ops.transpose(attended, (0, 2, 1, 3)), (-1, self.hidden_size))
+        return ops.reshape(ops.transpose(attended, (0, 2, 1, 3)), (-1, self.num_heads * self.head_size))
 
 
 class RotaryEncoder(keras.layers.Layer):  # type: ignore[misc]
-    """Embeddings, blocks and a last norm."""
+    """Embeddings, blocks and, where these normalise before their layers, a last norm."""
 
     def __init__(self, config: RotaryConfig, dropouts: Callable[[float], Any], **options: Any) -> None:
         super().__init__(**options)
@@ -166,13 +214,14 @@ class RotaryEncoder(keras.layers.Layer):  # type: ignore[misc]
         self.blocks = [
             Block(config, dropouts, first=index == 0, name=f"block_{index}") for index in range(config.num_layers)
         ]
-        self.final_norm = norm_layer(config, "final_norm")
+        self.final_norm = norm_layer(config, "final_norm") if config.pre_norm else None
 
     def build(self, input_shape: Any = None) -> None:
         self.embeddings.build()
         for block in self.blocks:
             block.build()
-        self.final_norm.build((None, None, self.hidden_size))
+        if self.final_norm is not None:
+            self.final_norm.build((None, self.hidden_size))
 
     def call(
         self,
@@ -186,7 +235,7 @@ class RotaryEncoder(keras.layers.Layer):  # type: ignore[misc]
 
         With `first_token`, the last block leaves out what only the other tokens' states need.
         """
-        states = self.embeddings(input_ids, training=training)
+        states = self.embeddings(input_ids, token_type_ids, training=training)
         views = self._views(attention_mask, states.dtype)
         batch = ops.shape(input_ids)[0]
         states = ops.reshape(states, (-1, self.hidden_size))
@@ -195,7 +244,9 @@ class RotaryEncoder(keras.layers.Layer):  # type: ignore[misc]
             states = block(states, view=views[sight], training=training)
         block, sight = last
         states = block(states, view=views[sight], training=training, first_token=first_token)
-        return ops.reshape(self.final_norm(states), (batch, -1, self.hidden_size))
+        if self.final_norm is not None:
+            states = self.final_norm(states)
+        return ops.reshape(states, (batch, -1, self.hidden_size))
 
     def _views(self, attention_mask: Any, dtype: Any) -> dict[Sight, View]:
         length = ops.shape(attention_mask)[1]
@@ -211,34 +262,45 @@ class RotaryEncoder(keras.layers.Layer):  # type: ignore[misc]
 
 
 class Head(keras.layers.Layer):  # type: ignore[misc]
-    """First token or mean of the tokens, dense, activation, norm, dropout, one float32 logit a label."""
+    """Dense, activation, norm where the family has it, dropout, one float32 logit a label.
+
+    Of the first token's state, of the mean of all, or of each, and then the mean of the logits.
+    """
 
     def __init__(self, config: RotaryConfig, outputs: int, dropouts: Callable[[float], Any], **options: Any) -> None:
         super().__init__(**options)
-        self.hidden_size = config.hidden_size
+        self.hidden_size, self.pooling = config.hidden_size, config.pooling
         self.first_token = config.pooling == "first"
         self.dense = dense_layer(
             config.hidden_size, "dense", activation=ACTIVATIONS[config.head_activation], use_bias=config.head_bias
         )
-        self.norm = norm_layer(config, "norm")
+        self.norm = norm_layer(config, "norm") if config.head_norm else None
         self.dropout = dropouts(config.head_dropout)
         self.output_dense = dense_layer(outputs, "output", dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:
         for layer in (self.dense, self.norm, self.output_dense):
-            layer.build((None, self.hidden_size))
+            if layer is not None:
+                layer.build((None, self.hidden_size))
 
     def call(self, states: Any, attention_mask: Any, training: bool = False) -> Any:
         """Map hidden states (batch, length, hidden) to logits (batch, outputs)."""
-        state = states[:, 0, :] if self.first_token else mean_state(states, attention_mask)
-        state = self.norm(self.dense(state))
+        if self.pooling == "each":
+            return mean_of_tokens(self._logits(states, training), attention_mask)
+        state = states[:, 0, :] if self.first_token else mean_of_tokens(states, attention_mask)
+        return self._logits(state, training)
+
+    def _logits(self, states: Any, training: bool) -> Any:
+        states = self.dense(states)
+        if self.norm is not None:
+            states = self.norm(states)
         if self.dropout is not None:
-            state = self.dropout(state, training=training)
-        return self.output_dense(state)
+            states = self.dropout(states, training=training)
+        return self.output_dense(states)
 
 
-def mean_state(states: Any, attention_mask: Any) -> Any:
-    """The mean of the tokens' states, (batch, hidden), summed in float32; zeros for a row without tokens."""
+def mean_of_tokens(values: Any, attention_mask: Any) -> Any:
+    """The mean of the tokens' values, (batch, size), summed in float32; zeros for a row without tokens."""
     mask = ops.cast(attention_mask, "float32")[:, :, None]
-    total = ops.sum(ops.cast(states, "float32") * mask, axis=1)
-    return ops.cast(total / ops.maximum(ops.sum(mask, axis=1), 1.0), states.dtype)
+    total = ops.sum(ops.cast(values, "float32") * mask, axis=1)
+    return ops.cast(total / ops.maximum(ops.sum(mask, axis=1), 1.0), values.dtype)

@@ -11,6 +11,7 @@ from onnx import TensorProto
 
 from glueft.encoder.layers import MASKED
 from glueft_encoders.rotary import frequencies
+from glueft_encoders.rotary_layers import RMSNorm
 
 if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
@@ -37,48 +38,80 @@ class _View:
 
 def write_classifier(graph: Graph, model: Classifier) -> None:
     config, encoder = model.config, model.encoder
-    input_ids, attention_mask, _ = graph.inputs
     padding = graph.attention_mask_bias()
-    length = graph("Gather", graph("Shape", input_ids), graph.whole(1, scalar=True))
+    length = graph("Gather", graph("Shape", graph.inputs[0]), graph.whole(1, scalar=True))
     positions = graph("Range", graph.whole(0, scalar=True), length, graph.whole(1, scalar=True))
     views = {sight: _View(graph, sight, config.head_size, positions, padding) for sight in dict.fromkeys(config.sights)}
     graph.scope = "embeddings"
-    states = graph.lookup(encoder.embeddings.word_embeddings, input_ids)
-    states = graph.norm(encoder.embeddings.embeddings_norm, states)
+    states = _embeddings(graph, encoder.embeddings)
     for index, (block, sight) in enumerate(zip(encoder.blocks, config.sights, strict=True)):
         graph.scope = f"layer_{index}"
         last = index == config.num_layers - 1
         states = _block(graph, block, config, states, views[sight], first_token=last and model.head.first_token)
     graph.scope = "head"
-    states = graph.norm(encoder.final_norm, states)
-    state = graph("Squeeze", states, graph.whole(1)) if model.head.first_token else _mean(graph, states, attention_mask)
-    state = graph.activation(config.head_activation, graph.dense(model.head.dense, state))
-    graph.dense(model.head.output_dense, graph.norm(model.head.norm, state), output="logits")
+    if encoder.final_norm is not None:
+        states = _norm(graph, encoder.final_norm, states)
+    if config.pooling == "first":
+        states = graph("Squeeze", states, graph.whole(1))
+    elif config.pooling == "mean":
+        states = _mean(graph, states)
+    states = graph.activation(config.head_activation, graph.dense(model.head.dense, states))
+    if model.head.norm is not None:
+        states = _norm(graph, model.head.norm, states)
+    if config.pooling == "each":
+        _mean(graph, graph.dense(model.head.output_dense, states), output="logits")
+    else:
+        graph.dense(model.head.output_dense, states, output="logits")
+
+
+def _embeddings(graph: Graph, layers: Any) -> str:
+    input_ids, _, token_type_ids = graph.inputs
+    states = graph.lookup(layers.word_embeddings, input_ids)
+    if layers.token_type_embeddings is not None:
+        states = graph("Add", states, graph.lookup(layers.token_type_embeddings, token_type_ids))
+    return states if layers.embeddings_norm is None else _norm(graph, layers.embeddings_norm, states)
+
+
+def _norm(graph: Graph, layer: Any, states: str) -> str:
+    if not isinstance(layer, RMSNorm):
+        return graph.norm(layer, states)
+    mean = graph("ReduceMean", graph("Mul", states, states), axes=[-1], keepdims=1)
+    root = graph("Sqrt", graph("Add", mean, graph.number(layer.epsilon)))
+    return graph("Mul", graph("Div", states, root), graph.weight(layer.gamma.path, layer.gamma))
 
 
 def _block(graph: Graph, block: Any, config: Any, states: str, view: _View, *, first_token: bool) -> str:
     """Map states (batch, length, hidden) to new ones, or with `first_token` to (batch, 1, hidden)."""
-    normed = states if block.attention_norm is None else graph.norm(block.attention_norm, states)
+    pre, norms = config.pre_norm, (block.attention_norm, block.feed_forward_norm)
+    normed = _norm(graph, norms[0], states) if pre and norms[0] is not None else states
     attended = graph.dense(block.projection, _attention(graph, block, normed, view, first_token))
     if first_token:
         states = graph.first_token(states)
     states = graph("Add", states, attended)
-    gates = graph.dense(block.gates, graph.norm(block.feed_forward_norm, states))
+    if not pre:
+        states = _norm(graph, norms[0], states)
+    gates = graph.dense(block.gates, _norm(graph, norms[1], states) if pre else states)
     up, gate = _halves(graph, gates, config.intermediate_size, axis=2)
     inner = graph("Mul", graph.activation(config.activation, up), gate)
-    return graph("Add", states, graph.dense(block.output_dense, inner))
+    states = graph("Add", states, graph.dense(block.output_dense, inner))
+    return states if pre else _norm(graph, norms[1], states)
 
 
 def _attention(graph: Graph, block: Any, states: str, view: _View, first_token: bool) -> str:
-    heads, size = block.num_heads, block.head_size
-    parts = graph("Reshape", graph.dense(block.query_key_value, states), graph.whole(0, 0, 3 * heads, size))
+    heads, shared, size = block.num_heads, block.num_key_value_heads, block.head_size
+    parts = graph("Reshape", graph.dense(block.query_key_value, states), graph.whole(0, 0, heads + 2 * shared, size))
     parts = graph("Transpose", parts, perm=(0, 2, 1, 3))
-    query, key, value = (_slice(graph, parts, part * heads, (part + 1) * heads, axis=1) for part in range(3))
+    ends = (0, heads, heads + shared, heads + 2 * shared)
+    query, key, value = (_slice(graph, parts, *ends[part : part + 2], axis=1) for part in range(3))
     query = graph("Mul", _rotated(graph, query, size, view), graph.number(size**-0.5))
     bias = view.bias
     if first_token:
         query, bias = (_slice(graph, name, 0, 1, axis=2) for name in (query, bias))
-    key = graph("Transpose", _rotated(graph, key, size, view), perm=(0, 1, 3, 2))
+    key = _rotated(graph, key, size, view)
+    if shared != heads:
+        indices = graph.whole(*(head * shared // heads for head in range(heads)))
+        key, value = (graph("Gather", part, indices, axis=1) for part in (key, value))
+    key = graph("Transpose", key, perm=(0, 1, 3, 2))
     weights = graph("Softmax", graph("Add", graph("MatMul", query, key), bias), axis=-1)
     attended = graph("Transpose", graph("MatMul", weights, value), perm=(0, 2, 1, 3))
     return graph("Reshape", attended, graph.whole(0, 0, heads * size))
@@ -93,11 +126,11 @@ def _rotated(graph: Graph, states: str, size: int, view: _View) -> str:
     return graph("Concat", *turned, axis=-1)
 
 
-def _mean(graph: Graph, states: str, attention_mask: str) -> str:
-    mask = graph("Unsqueeze", graph("Cast", attention_mask, to=TensorProto.FLOAT), graph.whole(2))
+def _mean(graph: Graph, states: str, output: str | None = None) -> str:
+    mask = graph("Unsqueeze", graph("Cast", graph.inputs[1], to=TensorProto.FLOAT), graph.whole(2))
     total = graph("ReduceSum", graph("Mul", states, mask), graph.whole(1), keepdims=0)
     count = graph("Max", graph("ReduceSum", mask, graph.whole(1), keepdims=0), graph.number(1.0))
-    return graph("Div", total, count)
+    return graph("Div", total, count, output=output)
 
 
 def _halves(graph: Graph, states: str, half: int, *, axis: int) -> tuple[str, str]:

@@ -37,6 +37,8 @@ HEADS = {
     "bert": ("classifier.weight", "classifier.bias"),
     "albert": ("classifier.weight", "classifier.bias"),
     "modernbert": ("classifier.weight", "classifier.bias"),
+    "eurobert": ("dense.weight", "dense.bias", "classifier.weight", "classifier.bias"),
+    "nomic_bert": ("classifier.weight", "classifier.bias"),
     "distilbert": ("pre_classifier.weight", "pre_classifier.bias", "classifier.weight", "classifier.bias"),
     "deberta-v2": ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias"),
     **dict.fromkeys(
@@ -47,13 +49,14 @@ HEADS = {
 POOLERS = {
     "bert": ("bert.pooler.dense.weight", "bert.pooler.dense.bias"),
     "albert": ("albert.pooler.weight", "albert.pooler.bias"),
+    "nomic_bert": ("nomic_bert.pooler.dense.weight", "nomic_bert.pooler.dense.bias"),
 }
 # Under a new classifier, what a language model's head shares with that of a classifier is new too if it is not there.
 NEW = {**HEADS, "modernbert": ("head.dense.weight", "head.norm.weight", *HEADS["modernbert"])}
 PREFIXES = {family: f"{family}." for family in FAMILIES} | {"xlm-roberta": "roberta.", "camembert": "roberta."}
-PREFIXES |= {"modernbert": "model.", "deberta-v2": "deberta."}
-# Their files are of before 2019, or named as if they were.
-OLD_NAMES = [family for family in FAMILIES if family != "modernbert"]
+PREFIXES |= {"modernbert": "model.", "eurobert": "model.", "deberta-v2": "deberta."}
+# Their norms are named as in files of before 2019.
+OLD_NAMES = [family for family in FAMILIES if family not in ("modernbert", "eurobert", "nomic_bert")]
 
 
 def load(folder: Path, labels: tuple[str, ...] | None = None, seed: int = 0, new_head: bool = False) -> Loaded:
@@ -289,7 +292,7 @@ def test_labels_and_regression_exclude_each_other() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_missing_tensor_of_the_encoder_is_named(family: str, tmp_path: Path) -> None:
-    names = [name for name in read_tensors(REFERENCE / family) if "embeddings" in name]
+    names = [name for name in read_tensors(REFERENCE / family) if "embed" in name]
     error = refused(copy_checkpoint(family, tmp_path / family, without(tuple(names))))
     assert "tensors of the encoder are missing" in error.message
     assert set(error.received.removeprefix("no ").split(", ")) == set(names)

@@ -13,6 +13,7 @@ from glueft.plugin.registry import load_registry
 from reference_checkpoints import CASES, FAMILIES, REFERENCE
 from reference_checkpoints import read_config as read_json
 
+ROTARY = ("modernbert", "eurobert", "nomic_bert")
 TINY = read_json(REFERENCE / "bert")
 
 
@@ -34,16 +35,27 @@ def test_keys_left_out_have_the_defaults_of_transformers(family: str) -> None:
     assert ours.initializer_range == theirs.initializer_range
     assert getattr(ours, "embedding_size", ours.hidden_size) == getattr(theirs, "embedding_size", theirs.hidden_size)
     assert ours.type_vocab_size == getattr(theirs, "type_vocab_size", 0)
+    if family in ROTARY:
+        assert ours.intermediate_size == theirs.intermediate_size
+        kinds = getattr(theirs, "layer_types", None) or [None] * theirs.num_hidden_layers
+        for sight, kind in zip(ours.sights, kinds, strict=True):
+            rotations = theirs.rope_parameters
+            assert sight.theta == (rotations[kind] if kind else rotations)["rope_theta"]
+            assert sight.window == (theirs.local_attention // 2 if kind == "sliding_attention" else None)
     if family == "modernbert":
-        assert (ours.intermediate_size, ours.activation) == (theirs.intermediate_size, theirs.hidden_activation)
+        assert ours.activation == theirs.hidden_activation
         assert (ours.norm_eps, ours.norm_bias) == (theirs.norm_eps, theirs.norm_bias)
         assert (ours.attention_bias, ours.feed_forward_bias) == (theirs.attention_bias, theirs.mlp_bias)
         assert (ours.head_bias, ours.head_activation) == (theirs.classifier_bias, theirs.classifier_activation)
         assert (ours.pooling, theirs.classifier_pooling) == ("first", "cls")
-        rotations = theirs.rope_parameters
-        for sight, kind in zip(ours.sights, theirs.layer_types, strict=True):
-            assert sight.theta == rotations[kind]["rope_theta"]
-            assert sight.window == (theirs.local_attention // 2 if kind == "sliding_attention" else None)
+    elif family == "eurobert":
+        assert (ours.activation, ours.norm_eps) == (theirs.hidden_act, theirs.rms_norm_eps)
+        assert (ours.head_size, ours.num_key_value_heads) == (theirs.head_dim, theirs.num_key_value_heads)
+        assert (ours.attention_bias, ours.feed_forward_bias) == (theirs.attention_bias, theirs.mlp_bias)
+        assert (ours.pooling, theirs.classifier_pooling) == ("each", "late")
+    elif family == "nomic_bert":
+        assert (ours.activation, ours.norm_eps) == (theirs.hidden_act, theirs.layer_norm_eps)
+        assert (ours.head_size, ours.head_dropout) == (theirs.head_dim, theirs.hidden_dropout_prob)
     elif family == "distilbert":
         assert (ours.intermediate_size, ours.activation) == (theirs.hidden_dim, theirs.activation)
         assert (ours.hidden_dropout, ours.attention_dropout) == (theirs.dropout, theirs.attention_dropout)
@@ -57,7 +69,7 @@ def test_keys_left_out_have_the_defaults_of_transformers(family: str) -> None:
         assert ours.padding_index == theirs.pad_token_id
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("modernbert")])
+@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith(ROTARY)])
 def test_dropouts_are_where_each_class_has_them(case: str) -> None:
     rates: dict[str, Any] = {"hidden_dropout_prob": 0.11, "attention_probs_dropout_prob": 0.22}
     rates |= {"dropout": 0.11, "attention_dropout": 0.22, "seq_classif_dropout": 0.33}
@@ -114,6 +126,7 @@ def test_an_unsupported_model_type_lists_the_supported(model_type: Any) -> None:
         ("pruned_heads", {"0": [1]}),
         ("quantization_config", {"bits": 4}),
         ("auto_map", {"AutoModel": "modeling.CustomBert"}),
+        ("auto_map", {"AutoModel": "modeling_eurobert.EuroBertModel"}),
     ],
 )
 def test_another_architecture_is_refused(key: str, value: Any) -> None:
@@ -125,6 +138,15 @@ def test_another_architecture_is_refused(key: str, value: Any) -> None:
 def test_harmless_keys_are_no_obstacle() -> None:
     harmless = {"chunk_size_feed_forward": 4, "position_embedding_type": "absolute", "pruned_heads": {}, "new": 1}
     assert read_config({**TINY, **harmless, "auto_map": {"AutoTokenizer": "x"}}) == read_config(TINY)
+
+
+def test_code_that_transformers_has_taken_over_is_no_obstacle() -> None:
+    tiny = read_json(REFERENCE / "eurobert")
+    for code in ("modeling_eurobert.EuroBertModel", "EuroBERT/EuroBERT-210m--modeling_eurobert.EuroBertModel"):
+        found = read_config({**tiny, "auto_map": {"AutoConfig": "other.Config", "AutoModel": code}})
+        assert found == read_config(tiny)
+    with pytest.raises(CheckpointError, match="auto_map asks for an architecture"):
+        read_config({**tiny, "auto_map": {"AutoModel": "someone/else--modeling.EuroBertModel"}})
 
 
 def test_an_unknown_activation_lists_the_known() -> None:

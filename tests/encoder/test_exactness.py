@@ -26,7 +26,24 @@ from reference_checkpoints import (
     reference,
 )
 
-GRAPHS = ("bert", "roberta", "distilbert", "albert-groups", "electra", "deberta-v2", "mpnet")
+# Families without dropout unless config.json says so, and the keys that do.
+NO_DROPOUT = {
+    "modernbert": ("attention_dropout", "mlp_dropout", "embedding_dropout", "classifier_dropout"),
+    "eurobert": ("attention_dropout",),
+    "nomic_bert": ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"),
+}
+GRAPHS = (
+    "bert",
+    "roberta",
+    "distilbert",
+    "albert-groups",
+    "electra",
+    "deberta-v2",
+    "mpnet",
+    "modernbert",
+    "eurobert",
+    "nomic_bert",
+)
 
 
 def load(folder: Path, seed: int = 0) -> Classifier:
@@ -44,7 +61,7 @@ def close(actual: object, expected: numpy.ndarray, tolerance: float = 1e-5) -> b
 
 def test_every_family_has_a_reference() -> None:
     assert set(FAMILIES) <= set(CASES)
-    assert len(CASES) == 21
+    assert len(CASES) == 26
 
 
 @pytest.mark.parametrize("family", sorted({*FAMILIES} - {*OWN_LAYERS}))
@@ -155,9 +172,9 @@ def test_every_weight_gets_a_gradient(case: str) -> None:
 def test_dropout_is_for_training_and_follows_the_seed(case: str, tmp_path: Path) -> None:
     inputs, _, logits = reference(case)
     folder = REFERENCE / case
-    if case == "modernbert":  # without dropout of its own
+    if case in NO_DROPOUT:
         folder = copy_checkpoint(case, tmp_path / case)
-        edit_config(folder, attention_dropout=0.1, mlp_dropout=0.1, embedding_dropout=0.1, classifier_dropout=0.1)
+        edit_config(folder, **dict.fromkeys(NO_DROPOUT[case], 0.1))
     first, again, other = (load(folder, seed=seed) for seed in (1, 1, 2))
     steps = [numpy_of(first(inputs, training=True)) for _ in range(2)]
     assert not close(steps[0], logits, 1e-3)

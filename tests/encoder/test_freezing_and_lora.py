@@ -109,7 +109,7 @@ def test_lora_starts_from_the_checkpoint_adapts_the_kernels_alone_and_is_merged_
     adapted = {
         name
         for name, slot in tensor_table(model).items()
-        if slot.tensor.role == "encoder" and slot.tensor.transposed and "embedding" not in name
+        if slot.tensor.role == "encoder" and slot.tensor.transposed and "embed" not in name
     }
     assert moved(model, case) == head | adapted
 

@@ -13,13 +13,14 @@ keep the files small, and rounded to it before anything is computed, so that not
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
 import transformers
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 FOLDER = Path(__file__).parent
 SIZES = {
@@ -48,6 +49,7 @@ DEBERTA = {
     "norm_rel_ebd": "layer_norm",
     "position_biased_input": False,
 }
+EUROBERT = {**SIZES, "pad_token_id": 3, "bos_token_id": 1, "eos_token_id": 2, "mask_token_id": 0}
 TWO = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
 THREE = {"id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
 
@@ -63,6 +65,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "modernbert": ("modernbert", {**MODERNBERT, **TWO}),
     "deberta-v2": ("deberta-v2", {**DEBERTA, **TWO}),
     "mpnet": ("mpnet", {**SIZES, "layer_norm_eps": 1e-5, **TWO}),
+    "eurobert": ("eurobert", {**EUROBERT, **TWO}),
+    "nomic_bert": ("nomic_bert", {**SIZES, **TWO}),
     "bert-relu-eps": ("bert", {**SIZES, "hidden_act": "relu", "layer_norm_eps": 1e-2, "type_vocab_size": 3, **THREE}),
     "bert-regression": ("bert", {**SIZES, "hidden_act": "gelu_new", "num_labels": 1, "problem_type": "regression"}),
     "roberta-padding-3": ("roberta", {**ROBERTA, "hidden_act": "silu", "pad_token_id": 3, "type_vocab_size": 2, **TWO}),
@@ -127,6 +131,26 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "deberta-v2",
         {**DEBERTA, "position_buckets": 6, "max_relative_positions": 5, "pos_att_type": ["p2c"], **TWO},
     ),
+    "eurobert-shared-heads": (
+        "eurobert",
+        {
+            **EUROBERT,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 10,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "hidden_act": "gelu",
+            "classifier_pooling": "mean",
+            "rope_parameters": {"rope_type": "default", "rope_theta": 250.0},
+            **THREE,
+        },
+    ),
+    "eurobert-first-token": ("eurobert", {**EUROBERT, "classifier_pooling": "bos", "num_labels": 1}),
+    "nomic_bert-heads": (
+        "nomic_bert",
+        {**SIZES, "head_dim": 6, "hidden_act": "gelu", "type_vocab_size": 3, "layer_norm_eps": 1e-3, **THREE},
+    ),
 }
 
 
@@ -171,7 +195,9 @@ def make_case(name: str, model_type: str, options: dict[str, Any]) -> None:
     folder.mkdir(exist_ok=True)
     content = {**config.to_dict(), "architectures": [type(model).__name__]}
     (folder / "config.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    tensors = {key: value.to(torch.bfloat16).contiguous() for key, value in model.state_dict().items()}
+    with tempfile.TemporaryDirectory() as saved:  # a file may have other names than the modules
+        model.save_pretrained(saved)
+        tensors = {key: value.to(torch.bfloat16) for key, value in load_file(f"{saved}/model.safetensors").items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     numpy.savez_compressed(
         folder / "reference.npz",

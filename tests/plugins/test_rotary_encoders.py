@@ -1,4 +1,4 @@
-"""ModernBERT beyond what all families are tested for: its config.json, old and new, and rows that are long."""
+"""Families with rotary positions beyond what all are tested for: config.json, old and new, and rows that are long."""
 
 from __future__ import annotations
 
@@ -54,6 +54,31 @@ def test_what_is_not_computed_is_refused(changes: dict[str, Any], message: str, 
     with pytest.raises(CheckpointError, match=message) as caught:
         read_config({**TINY, **changes})
     assert received in caught.value.received and caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "message", "received"),
+    [
+        ("eurobert", {"num_key_value_heads": 2}, "share their keys and values", "3 heads, 2 for keys and values"),
+        ("eurobert", {"head_dim": 7}, "cannot be shared among", "hidden size 24, 3 heads of size 7"),
+        ("eurobert", {"classifier_pooling": "max"}, "pooling of the head is not supported", "'max'"),
+        ("eurobert", {"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters: rope_type asks", "yarn"),
+        ("eurobert", {"rope_scaling": {"type": "linear", "factor": 2}}, "rope_parameters: rope_type asks", "linear"),
+        ("nomic_bert", {"rope_parameters": {"rope_type": "dynamic"}}, "rope_parameters: rope_type asks", "dynamic"),
+        ("nomic_bert", {"type_vocab_size": 0}, "type_vocab_size has a value", "0"),
+        ("nomic_bert", {"num_attention_heads": 8, "head_dim": None}, "cannot be shared among", "24, 8 heads"),
+    ],
+)
+def test_what_the_others_do_not_compute(family: str, changes: dict[str, Any], message: str, received: str) -> None:
+    with pytest.raises(CheckpointError, match=message) as caught:
+        read_config({**read_json(REFERENCE / family), **changes})
+    assert received in caught.value.received and caught.value.fix
+
+
+def test_files_of_eurobert_of_before_transformers_5() -> None:
+    old = {**read_json(REFERENCE / "eurobert"), "rope_theta": 250_000, "rope_scaling": None}
+    del old["rope_parameters"]
+    assert set(read_config(old).sights) == {Sight(250_000.0)}
 
 
 def attend(inputs: dict[str, Any], window: int | None) -> Any:
