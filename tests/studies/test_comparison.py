@@ -16,6 +16,7 @@ from glueft.metrics import compute_metrics
 from glueft.studies.comparison.comparison import compare_studies
 from glueft.studies.result import RecipeResult, StudyRun
 from glueft.studies.result_file import read_result, write_result
+from glueft.studies.tables.notes import notes
 from glueft.studies.tables.summary import lines
 from run_folders import TASKS, make_run
 from study_results import recipe_result, study_result, study_run
@@ -290,3 +291,34 @@ def test_the_command_shows_table_sentences_and_notes(
     assert "is not the folder of a study" in capsys.readouterr().err
     assert command_line(["compare", *map(str, pair)]) == 2
     assert "compare two studies with `glueft study compare A B`" in capsys.readouterr().err
+
+
+def fold_study(folder: Path, scores: Sequence[float], folds: int = 5, seed: int = 1) -> Path:
+    """A study of CoLA whose runs are scored on a fold each, of these scores."""
+    (folder / "runs").mkdir(parents=True)
+    runs = []
+    for fold, score in enumerate(scores, 1):
+        place = make_run(folder / "runs" / f"{fold}", [fold % 2, 1, 0, 1], [0, 1, 1, 1], task="cola", split="held_out")
+        metrics = {"held_out": {"matthews_correlation": score}}
+        runs.append(study_run("cola", seed, score, name=f"cola-fold{fold}", folder=place, fold=fold, metrics=metrics))
+    told = {"primary_split": "held_out", "splits": ("held_out",), "on": "held_out", "folds": folds}
+    return study(folder, recipe_result("cola", runs, **told))
+
+
+def test_runs_of_folds_are_compared_fold_by_fold(tmp_path: Path) -> None:
+    scores = [0.30, 0.42, 0.35, 0.55, 0.40]
+    better = [0.36, 0.47, 0.42, 0.60, 0.47]
+    first, other = fold_study(tmp_path / "a", scores), fold_study(tmp_path / "b", better)
+    compared = compare_studies(first, other)
+    (task,) = compared["tasks"]
+    apart = np.subtract(better, scores)
+    half = 2.7764451 * np.sqrt(apart.var(ddof=1) * (1 / 5 + 1 / 4))  # Student's t with 4 degrees of freedom
+    assert task["verdict"] == "better" and task["almost_stochastic_order"] is None and not task["with_rows"]
+    assert [task["low"], task["high"]] == pytest.approx([apart.mean() - half, apart.mean() + half])
+    assert any("of the differences on the same folds" in note for note in compared["notes"])
+    # Of other seeds the folds tell how far the runs are apart, and not that each is better.
+    (task,) = compare_studies(first, fold_study(tmp_path / "c", better, seed=2))["tasks"]
+    assert task["verdict"] == "no_difference"
+    (task,) = compare_studies(first, fold_study(tmp_path / "d", better, folds=10))["tasks"]
+    assert task["sentence"].endswith("not compared: their runs hold other rows out: 5 folds in A, 10 folds in B")
+    assert "cross-validation" in " ".join(notes(read_result(first)))

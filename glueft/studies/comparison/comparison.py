@@ -13,7 +13,7 @@ from glueft.compare.rows import read_rows
 from glueft.errors import ComparisonError, GlueftError
 from glueft.metrics import lower_is_better, metric_title
 from glueft.runs.run import Run
-from glueft.studies.comparison.difference import Difference, difference_of, mean_difference
+from glueft.studies.comparison.difference import Difference, difference_of, mean_difference, paired_difference
 from glueft.studies.comparison.verdict import order, verdict
 from glueft.studies.result import RecipeResult, StudyResult, StudyRun
 from glueft.studies.result_file import read_result
@@ -37,6 +37,7 @@ class _Pair:
         recipes: in A and in B.
         runs: those of the tables that have every metric.
         reason: why they are not compared; "" if they are.
+        paired: whether the runs of both sides are of the same folds, seed by seed, in the same order.
         without_rows: why other rows could not be drawn; "" if they were.
         difference: of the task's score.
         scores: of the runs of each.
@@ -46,6 +47,7 @@ class _Pair:
     recipes: tuple[RecipeResult, RecipeResult]
     runs: tuple[Sequence[StudyRun], Sequence[StudyRun]] = ((), ())
     reason: str = ""
+    paired: bool = False
     without_rows: str = ""
     difference: Difference | None = None
     scores: tuple[Sequence[float], Sequence[float]] = ((), ())
@@ -174,11 +176,44 @@ def _compare(pair: _Pair, resamples: int, seed: int) -> None:
         pair.without_rows = error.message if isinstance(error, GlueftError) else str(error)
         drawn = {}
     if first.folds:
-        pair.without_rows = "each run is scored on the rows of its fold"
+        _pair_folds(pair)
     pair.scores = (_means(pair, 0), _means(pair, 1))
     by_split = [_split(pair, drawn, split, pair.metrics) for split in drawn]
-    pair.difference = difference_of(*pair.scores, by_split, pair.overlaps)
+    pair.difference = _difference(pair, pair.scores, by_split)
     pair.lines = [*_lines(pair, drawn)]
+
+
+def _pair_folds(pair: _Pair) -> None:
+    """Order the runs by seed and fold; they are paired where both sides have the same, of the same rows."""
+    first, other = ([*sorted(runs, key=lambda run: (run.seed, run.fold or 0))] for runs in pair.runs)
+    pair.runs = (first, other)
+    same = [(run.seed, run.fold) for run in first] == [(run.seed, run.fold) for run in other]
+    try:
+        pair.paired = same and all(_rows_of(one) == _rows_of(two) for one, two in zip(first, other, strict=True))
+    except (GlueftError, OSError):
+        pair.paired = False
+    pair.without_rows = (
+        "the interval is of the differences on the same folds"
+        if pair.paired
+        else "A and B have not the same folds and seeds, which would tell more"
+    )
+
+
+def _rows_of(run: StudyRun) -> str | None:
+    """The SHA-256 of the rows that a run is scored on."""
+    record = _opened(run).record
+    split = record.data.splits.get(record.primary_split)
+    return None if split is None else split.sha256
+
+
+def _difference(
+    pair: _Pair,
+    scores: tuple[Sequence[float], Sequence[float]],
+    by_split: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> Difference:
+    if pair.paired:
+        return paired_difference(*scores, pair.overlaps[0])
+    return difference_of(*scores, by_split, pair.overlaps)
 
 
 def _drawn(
@@ -233,7 +268,7 @@ def _lines(pair: _Pair, drawn: Mapping[str, Mapping[str, NDArray[np.float64]]]) 
         for name, parts in [*names, *((name, [name]) for name in metrics)]:
             scores = (_means(pair, 0, split, parts), _means(pair, 1, split, parts))
             by_split = [_split(pair, drawn, split, parts)] if drawn else []
-            found = difference_of(*scores, by_split, pair.overlaps)
+            found = _difference(pair, scores, by_split)
             labels = pair.recipes[0].metric_labels
             yield {
                 "split": split,
@@ -390,7 +425,9 @@ def _notes_of(pair: _Pair) -> Iterator[str]:
         collapsed = sum(run.collapsed for run in runs)
         if collapsed:
             yield f"{collapsed} of {counted(len(runs), 'run')} of {name} collapsed and {is_or_are(collapsed)} counted"
-    if pair.without_rows:
+    if pair.without_rows and any(pair.overlaps):
+        yield f"runs of folds share most of their training rows (Nadeau and Bengio 2003); {pair.without_rows}"
+    elif pair.without_rows:
         yield f"the interval is of other seeds alone, not of other rows: {pair.without_rows}"
     if pair.difference is not None and not pair.difference.knows_seeds:
         yield "the interval is without what other seeds would change where a side has one run"

@@ -84,6 +84,17 @@ def difference_of(
     return Difference(means[1] - means[0], seeds, rows)
 
 
+def paired_difference(first: Sequence[float], other: Sequence[float], overlap: float) -> Difference:
+    """Return the difference of runs that are paired by the fold that they are scored on.
+
+    Args:
+        first, other: the score of each run, in the same order.
+        overlap: of `interval`. Its correction is of such differences: Nadeau and Bengio 2003.
+    """
+    apart = [two - one for one, two in zip(first, other, strict=True)]
+    return Difference(statistics.fmean(apart), [(variance_of_mean(apart, overlap) or 0.0, len(apart) - 1)], None)
+
+
 def mean_difference(differences: Sequence[Difference]) -> Difference:
     """Return the mean of the differences of independent tasks."""
     count = len(differences)
