@@ -119,8 +119,9 @@ def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, in
             drawn = f"{which}, {by}" if rows.stratified else f"the first {which}"
             notes.append(f"{name} is limited to {drawn}")
         if rows.dropped:
-            told = [str(split.leaks) for split in splits.values() if split.leaks]
-            notes.append(f"{counted(rows.dropped, f'{name} row')} dropped (data.leaks): {'; '.join(told)}")
+            told = "; ".join(str(split.leaks) for split in splits.values() if split.leaks)
+            dropped = f"{counted(rows.dropped, f'{name} row')} dropped (data.leaks)"
+            notes.append(f"{dropped}: {told}" if told else dropped)
         if rows.drawn_from is not None:
             each = len(rows) // len(rows.label_names)
             notes.append(f"{name} is {counted(each, 'row')} of each label, drawn from {rows.drawn_from:,}")

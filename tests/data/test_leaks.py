@@ -82,6 +82,7 @@ def test_they_are_dropped_from_the_training_rows_and_from_no_others() -> None:
         'the only train row has the label "a": there is nothing to learn'
     ]
     assert size_notes(Notes(), loaded, {}) == [f"5 train rows dropped (data.leaks): {VALIDATION}; {TEST}"]
+    assert size_notes(Notes(), {"train": loaded["train"]}, {}) == ["5 train rows dropped (data.leaks)"]
     described = describe_split(Notes(), loaded["train"], None)
     assert (described["rows"], described["dropped"]) == (1, 5)
     # One split that is read alone, as by `glueft evaluate`.
