@@ -68,7 +68,18 @@ def metrics_breach(task: type[Task] | Task, classes: Callable[[str], Mapping[str
         check_metric_names(task.name, task.metrics, classes("metric"), labels=len(task.labels))
     except PluginError as error:
         return f"{error.message}: {error.received}; expected {error.expected}; {error.fix}"
-    return None
+    return None if isinstance(task, type) else _default_loss_breach(task, classes("loss"))
+
+
+def _default_loss_breach(task: Task, known: Mapping[str, type[Any]]) -> str | None:
+    """How the loss that a task chooses itself breaks the contract."""
+    if type(task).default_loss is Task.default_loss:
+        return None
+    name, suits = task.default_loss(), "labels" if task.labels else "scores"
+    suiting = [other for other, loss in known.items() if loss.suits == suits]
+    if name in suiting:
+        return None
+    return f"the `default_loss` of class {type(task).__name__} must be one of {', '.join(suiting)}, and is {name!r}"
 
 
 def _is_range(value: Any) -> bool:

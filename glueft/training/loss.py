@@ -145,9 +145,16 @@ class TrainingLoss:
         import numpy as np
 
         with attributed(self.plugin, "values"):
-            values = self.plugin.values(self.task, logits, labels)
-            weights = self.label_weights
-            return float(np.mean(values) if weights is None else np.average(values, weights=weights[labels]))
+            values = np.asarray(self.plugin.values(self.task, logits, labels))
+        if values.shape != labels.shape:
+            raise PluginError(
+                f"{named(self.plugin)} does not give one number for each row that is validated",
+                expected=f"({len(labels)},) from its `values`",
+                received=f"an array of {values.shape}",
+                fix="fix the plugin, or tell its authors; `glueft plugin check` says more",
+            )
+        weights = self.label_weights
+        return float(np.mean(values) if weights is None else np.average(values, weights=weights[labels]))
 
     def as_record(self) -> dict[str, Any]:
         """Return `loss_function` of run.json."""

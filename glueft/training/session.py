@@ -21,6 +21,7 @@ from glueft.plugin.registry import use_registry
 from glueft.plugin.task_description import describe_task
 from glueft.runs.inputs import option_files
 from glueft.runs.parent import Parent, find_start
+from glueft.runs.record import LossFunction
 from glueft.system.interruption import check
 from glueft.text import counted
 from glueft.training.backend import (
@@ -388,8 +389,21 @@ def read_session(
         parent,
         run,
     )
+    for line in _weighing(session):
+        progress.say(line)
     progress.warn(*session.warnings)
     return session
+
+
+def _weighing(session: Session) -> Iterator[str]:
+    """What of loss and sampler is not as in a recipe that says nothing of them."""
+    if session.recipe.loss is not None:
+        yield f"loss: {LossFunction(**session.loss.as_record()).text()}"
+    if session.recipe.training.sampler == "balanced":
+        present = sum(count > 0 for count in session.task.label_counts)
+        rows = len(session.encoded["train"])
+        what = "row" if session.encoded["train"].windows is None else "window"
+        yield f"sampler: an epoch has {counted(rows // present, what)} of each label"
 
 
 def refuse_balance(recipe: Recipe) -> None:

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 def test_importing_the_plugins_imports_nothing_heavy() -> None:
     code = (
-        "import sys, glueft_tasks, glueft_optimizers, glueft_schedules, glueft_executors, glueft.recipe\n"
+        "import sys, glueft_tasks, glueft_optimizers, glueft_schedules, glueft_losses, glueft_executors\n"
+        "import glueft.recipe\n"
         "import glueft.plugin.registry\n"
         "heavy = {'keras', 'tensorflow', 'jax', 'torch', 'datasets', 'transformers', 'evaluate', 'numpy'}\n"
         "heavy |= {'ray', 'submitit', 'optuna'}\n"
@@ -23,7 +24,7 @@ def test_importing_the_plugins_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("name", ["glueft_tasks", "glueft_optimizers", "glueft_schedules"])
+@pytest.mark.parametrize("name", ["glueft_tasks", "glueft_optimizers", "glueft_schedules", "glueft_losses"])
 def test_first_party_plugins_use_only_the_public_door(name: str) -> None:
     files = sorted((ROOT / "plugins" / name).glob("*.py"))
     assert files

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 from keras import ops
 from test_conformance import broken, run
@@ -14,6 +15,7 @@ from glueft import testing
 from glueft.plugin import attribution
 from glueft.plugin.origin import Point
 from glueft.plugin.registry import load_registry
+from glueft.plugin.task_contract import metrics_breach
 from glueft.training.loss import TrainingLoss, try_foreign_loss
 
 
@@ -146,6 +148,28 @@ def test_a_run_tries_a_foreign_loss_first(loss: type[glueft.Loss], told: str, mo
     with pytest.raises(glueft.PluginError, match="does not give one number for each row") as caught:
         try_foreign_loss(trained)
     assert told in caught.value.received
+
+
+def test_a_validation_has_a_number_for_each_row() -> None:
+    class One(Scores):
+        def values(self, task: glueft.Task, logits: Any, labels: Any) -> Any:
+            return 1.0
+
+    predicted = np.zeros((3, 1), np.float32)
+    with pytest.raises(glueft.PluginError, match="does not give one number for each row that is validated"):
+        TrainingLoss(One(), glueft.Task()).mean(predicted, np.zeros(3, np.float32))
+    assert TrainingLoss(Scores(), glueft.Task()).mean(predicted, np.ones(3, np.float32)) == 1
+
+
+@pytest.mark.parametrize(("name", "fits"), [("focal", True), ("huber", False), ("none_such", False)])
+def test_a_task_chooses_a_loss_that_suits_it(name: str, fits: bool) -> None:
+    task = glueft.Task()
+    task.name, task.labels, task.metrics = "trial", ("a", "b"), ("accuracy",)  # type: ignore[misc]
+    assert metrics_breach(task, load_registry().classes) is None
+    chosen = type("Choosing", (glueft.Task,), {"default_loss": lambda self: name})()
+    chosen.name, chosen.labels, chosen.metrics = "trial", ("a", "b"), ("accuracy",)
+    told = f"the `default_loss` of class Choosing must be one of cross_entropy, focal, and is {name!r}"
+    assert metrics_breach(chosen, load_registry().classes) == (None if fits else told)
 
 
 def test_a_run_refuses_weights_that_do_not_fit_the_labels() -> None:
