@@ -163,6 +163,26 @@ def test_a_plugin_of_another_name_takes_only_the_options_that_it_has() -> None:
     assert study.recipes[0].base.optimizer.options.momentum == 0.9
 
 
+def test_losses_are_compared_like_any_other_plugin() -> None:
+    """mrpc's recipe has no [loss]."""
+    choices = '[{plugin = "cross_entropy", label_smoothing = 0.1}, {plugin = "focal", class_weights = "balanced"}]'
+    study = study_from(
+        f'[study]\nrecipes = ["mrpc"]\n[study.grid]\nloss = {choices}\ntraining.sampler = ["random", "balanced"]\n'
+    )
+    (mrpc,) = study.recipes
+    recipes = [mrpc.recipe(setting, 1) for setting in mrpc.settings()]
+    found = [(recipe.loss and recipe.loss.name, recipe.training.sampler) for recipe in recipes]
+    names, samplers = ("cross_entropy", "focal"), ("random", "balanced")
+    assert found == [(name, sampler) for name in names for sampler in samplers]
+    study = study_from(
+        '[study]\nrecipes = ["mrpc"]\n[study.set]\nloss.plugin = "cross_entropy"\n'
+        "[study.grid]\nloss.label_smoothing = [0.0, 0.1]\n"
+    )
+    assert [setting["loss.label_smoothing"] for setting in study.recipes[0].settings()] == [0.0, 0.1]
+    with pytest.raises(RecipeError, match='"huber" is a loss for scores'):
+        study_from('[study]\nrecipes = ["mrpc"]\n[study.grid]\nloss.plugin = ["focal", "huber"]\n')
+
+
 def test_the_command_line_holds_for_every_run() -> None:
     text = (
         '[study]\nrecipes = ["rte", "mnli"]\nseeds = 2\n[study.set.rte]\n"training.epochs" = 4\n'

@@ -14,6 +14,7 @@ from glueft import launch
 from glueft.errors import DataError, TrainingError
 from glueft.recipe import RecipeError, load_recipe
 from glueft.training.loss import choose_loss
+from glueft.training.observers import RunProgress
 from tiny_checkpoint import make_tiny_bert
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -98,10 +99,20 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_bert(folder, texts=texts, vocab_size=2000, layers=1, dropout=0.0)
 
 
-def trained(checkpoint: Path, folder: Path, *changes: str) -> launch.Result:
+class Said(RunProgress):
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def trained(checkpoint: Path, folder: Path, *changes: str, progress: Said | None = None) -> launch.Result:
     sets = ["schedule.initial_learning_rate=2e-3", "training.epochs=2", "optimizer={plugin='adam'}", *changes]
     recipe = load_recipe(RECIPES / "imbalanced.toml", sets, checkpoint=str(checkpoint), unset=["schedule.warmup_ratio"])
-    return launch.run_recipe(recipe, output_dir=folder)
+    return launch.run_recipe(recipe, output_dir=folder, progress=progress)
 
 
 def predictions(folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +133,11 @@ def test_a_balanced_sampler_raises_macro_f1(entries: Path, tmp_path: Path) -> No
 
 def test_the_validation_loss_is_that_of_the_training(entries: Path, tmp_path: Path) -> None:
     loss = 'loss={plugin="cross_entropy", class_weights="balanced", label_smoothing=0.2}'
-    result = trained(entries, tmp_path, loss, "training.gradient_accumulation_steps=2", "training.epochs=1")
+    said = Said()
+    changes = [loss, "training.gradient_accumulation_steps=2", "training.epochs=1"]
+    result = trained(entries, tmp_path, *changes, progress=said)
+    assert "loss: cross_entropy; rows weigh by label: alarm 10.5, remark 0.525" in said.lines
+    assert "sampler: an epoch has 126 rows of each label" in said.lines
     labels, probabilities = predictions(result.folder)
     weights = np.array([252 / (2 * 12), 252 / (2 * 240)])
     record = result.record
