@@ -7,16 +7,29 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 
+import glueft
 from glueft.data.folds import folds_of
 from glueft.data.rows import Rows, load_rows, load_split
-from glueft.data.sources import make_source
+from glueft.data.sources import HubSource, make_source
 from glueft.data.splits import describe_split, evaluated_splits, size_notes
 from glueft.errors import DataError
+from glueft.hub.datasets import Loaded
 from glueft.recipe import load_recipe
 from glueft.recipe.problems import RecipeError
+from glueft.recipe.sections import Data, Fold
+
+
+class Sites(glueft.Task):
+    """Texts of several sites, on the hub."""
+
+    name = "sites"
+    inputs = ("text",)
+    labels = ("no", "yes")
+    hub = glueft.HubDataset("org/sites")
 
 
 def table(folder: Path, fold: str, *more: str) -> tuple[Any, Any]:
@@ -105,6 +118,20 @@ def test_a_column_that_the_task_does_not_load() -> None:
     assert evaluated_splits(recipe.task, recipe.data) == ("held_out",)
     loaded = load_rows(recipe.task, make_source(recipe.data, recipe.task), recipe.data.selection)
     assert {*loaded["train"].texts[0]}.isdisjoint(loaded["held_out"].texts[0])
+
+
+def test_a_column_of_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {"text": ["a", "b", "c", "d"], "site": ["x", "x", "y", "y"], "other": [1, 2, 3, 4]}
+    features = {"text": datasets.Value("string"), "site": datasets.Value("string"), "other": datasets.Value("int64")}
+    made = datasets.Dataset.from_dict(
+        columns | {"label": [0, 1, 0, 1]},
+        features=datasets.Features(features | {"label": datasets.ClassLabel(names=["no", "yes"])}),
+    )
+    found = Loaded(datasets.DatasetDict(train=made, validation=made), "c0ffee", "cache")
+    monkeypatch.setattr("glueft.hub.datasets.load_hub_dataset", lambda *_, **__: found)
+    selection = Data(fold=Fold(number=1, of=2, group="site")).selection
+    loaded = load_rows(Sites(), HubSource(), selection)
+    assert {loaded["held_out"].groups, loaded["train"].groups} == {("x", "x"), ("y", "y")}
 
 
 @pytest.mark.parametrize(
