@@ -75,6 +75,18 @@ def test_fresh_seeds_on_the_same_rows_are_a_little_better() -> None:
     assert "on the same rows, which inflates them a little" in note_on("of other seeds", searched(final=True))
 
 
+def test_a_draw_of_rows_that_was_chosen_is_said_to_be_the_best_one() -> None:
+    settings = [{"data.draw": 1}, {"data.draw": 2}]
+    runs = [
+        study_run("rte", seed, score, setting=setting, stage="search")
+        for setting, scores in zip(settings, [(0.5, 0.6), (0.6, 0.7)], strict=True)
+        for seed, score in enumerate(scores, 1)
+    ]
+    recipe = recipe_result("rte", runs, settings=settings, chosen=settings[1], reason="the best")
+    said = note_on("data.draw is a part", recipe)
+    assert said.endswith("Over all 4 runs of the search the accuracy is 0.6000 ± 0.0816")
+
+
 def test_held_out_rows_inflate_nothing() -> None:
     assert "so that the scores are not inflated" in note_on("held out", searched(final=True, on="held_out"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 from glueft.studies.result import RecipeResult, StudyResult, StudyRun
@@ -133,6 +134,12 @@ def _of_choice(recipe: RecipeResult) -> Iterator[str]:
     if rest:
         told += f" (of {counted(len(searched), 'run')} of the search {', '.join(rest)})"
     yield told
+    scores = [run.score for run in searched if run.score is not None]
+    if any("data.draw" in setting for setting in recipe.settings) and len(scores) > 1:
+        yield (
+            f"data.draw is a part of the setting: the best draw of rows was chosen. Over all {len(scores)} runs of the "
+            f"search the {recipe.chooses} is {score_text(fmean(scores))} ± {score_text(stdev(scores))}"
+        )
     if recipe.on == "held_out" and recipe.primary_split != recipe.on:
         yield "the setting was chosen on training rows that were held out, so that the scores are not inflated by it"
     elif any(run.stage == "final" for run in recipe.reported):
