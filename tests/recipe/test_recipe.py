@@ -17,7 +17,21 @@ from glueft.recipe.file import packaged_recipes, packaged_studies
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "recipes" / f"{name}.toml" for name in packaged_recipes()]
-RECIPES = ["ax", "cola", "imbalanced", "mnli", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "table", "wnli"]
+RECIPES = [
+    "ax",
+    "cola",
+    "imbalanced",
+    "mnli",
+    "mrpc",
+    "mrpc-deberta",
+    "qnli",
+    "qqp",
+    "rte",
+    "sst2",
+    "stsb",
+    "table",
+    "wnli",
+]
 STUDIES = ["glue", "mrpc-study", "small-data"]
 
 
