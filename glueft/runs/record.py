@@ -415,7 +415,7 @@ class Plugins(Part):
     task: str | None = None
     optimizer: str | None = None
     schedule: str | None = None
-    loss: str | None = Field(default=None, description="null where the task decides")
+    loss: str | None = Field(default=None, description="absent where the task decides")
     callbacks: list[str] = []
     packages: Packages = Field(default_factory=Packages)
     files: list[PluginFile] = []

@@ -115,7 +115,6 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
         "checkpoint": session.checkpoint.name,
         "data": session.describe_rows()["data"],
         "warnings": list(session.warnings),
-        "loss_function": session.loss.as_record(),
         "resume": {"exact": not reasons, "reasons": reasons},
         "disk": disk_of_plan(session, output_dir),
         "epochs": training.epochs,

@@ -85,7 +85,7 @@ def test_list(capsys: Captured) -> None:
     assert command_line(["list", "taks"]) == 2
     assert capsys.readouterr().err == (
         'there is no kind of plugin called "taks"\n'
-        "  expected: one of task, optimizer, schedule, callback, metric, encoder, executor\n"
+        "  expected: one of task, optimizer, schedule, loss, callback, metric, encoder, executor\n"
         '  received: "taks"\n'
         '  to fix:   did you mean "task"?\n'
     )
