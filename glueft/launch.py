@@ -28,6 +28,7 @@ from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.training.collapse import CollapseWatch, judge_result
+from glueft.training.decision_fit import decision_warnings, describe_decision
 from glueft.training.disk_space import no_room_for_states, refuse_full_disk
 from glueft.training.fingerprints import kept_fingerprints, logits_fingerprint
 from glueft.training.observers import RunProgress, Training
@@ -338,14 +339,17 @@ def _conclude(run: Run, training: Training, progress: RunProgress, team: Team) -
         if len(metrics) > 1:
             run.record.update(metrics_by_split=metrics, other_metrics_by_split=others)
         judge_result(run, training, logits[primary], metrics[primary])
+        if (decision := describe_decision(session, logits[primary], outcome.plain)) is not None:
+            run.record.decision = decision
+            run.record.warnings += decision_warnings(session, logits[primary])
         run.record.fingerprints.logits = {split: logits_fingerprint(values) for split, values in logits.items()}
         for split in session.predicted:
             path = run.folder / "predictions" / f"{split}.tsv"
-            write_predictions(path, session.encoded[split].labels, logits[split], session.labels)
+            write_predictions(path, session.encoded[split].labels, logits[split], session.labels, session.rule)
     if not team.leads:
         return
     with progress.phase("model folder"):
-        save_classifier(session.model, run.model_folder, session.tokenizer)
+        save_classifier(session.model, run.model_folder, session.tokenizer, session.rule)
         if saved_steps(run.folder):  # They are about to go: after a power cut there must be the model, or a state.
             with writing_in_run(run.model_folder):
                 sync(run.model_folder)

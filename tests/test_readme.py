@@ -201,7 +201,7 @@ def test_the_key_table_names_every_key_with_its_default() -> None:
     documented = {key for keys, _ in rows for key in re.findall(r"`([\w.]+)`", keys) if "." in key}
     recipe = load_recipe("mrpc")
     keys = {"task.plugin", "task.metrics", "optimizer.plugin", "schedule.plugin", "loss.plugin"}
-    for section in ("model", "data", "training", "engine", "hub", "plugins"):
+    for section in ("model", "data", "training", "decision", "engine", "hub", "plugins"):
         keys |= {f"{section}.{name}" for name in type(getattr(recipe, section)).model_fields}
     assert documented == keys
     defaults = {key: default.strip("` ") for cells, default in rows for key in re.findall(r"`([\w.]+)`", cells)}

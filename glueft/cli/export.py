@@ -88,6 +88,9 @@ def _tell(written: dict[str, Any], folder: str) -> None:
     )
     if written["windows"] is not None:
         say("the run reads longer texts in windows (data.windows); what calls the export cuts them off")
+    if written["decision"] is not None:
+        decision = written["decision"]["text"]
+        say(f"how labels are decided: {decision}; what calls the export has to do so, as in its README.md")
     say("labels: " + (", ".join(written["labels"]) or "none (a score)"))
     say(
         f"read back by {check['consumer']} {check['version']}: the same logits on {check['rows']} rows "

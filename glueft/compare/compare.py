@@ -17,6 +17,7 @@ from glueft.compare.notes import (
     general_notes,
     of_other_labels,
     other_labels,
+    tuned,
     unlike_the_record,
     without_intervals,
 )
@@ -107,6 +108,7 @@ def compare_runs(
             for note in of_other_labels(name, labels, rows.metric_labels)
         ),
         *(note for name, run in zip(names, runs, strict=True) for note in collapsed(name, run.record.collapse)),
+        *(note for name, run in zip(names, runs, strict=True) for note in tuned(name, run.record.decision, rows.split)),
         *without_intervals(uncomputed, runs[0].record.metric_facts),
         *general_notes(compared),
     ]

@@ -39,8 +39,8 @@ def ingredients(run: Run) -> Ingredients:
     record, settings = run.record, run.recipe_settings()
     # A key that was not there yet when the recipe was written stands for its default.
     later = {
-        name: SECTIONS[name].model_construct().model_dump(exclude_none=True) | settings[name]
-        for name in ("model", "data", "training", "engine")
+        name: SECTIONS[name].model_construct().model_dump(exclude_none=True) | settings.get(name, {})
+        for name in ("model", "data", "training", "decision", "engine")
     }
     return {
         "recipe": flatten(settings | later),

@@ -10,7 +10,7 @@ from glueft.text import counted, score_text
 
 if TYPE_CHECKING:
     from glueft.plugin.metric import Metric
-    from glueft.runs.record import Collapse, MetricFacts
+    from glueft.runs.record import Collapse, Decision, MetricFacts
 
 # Earlier versions stored scores with six digits after the point: where such a run predicts nearly the same for all
 # rows, metrics of them that know no unit (correlations) are off by some 1e-5. Labels are stored as they are.
@@ -118,6 +118,14 @@ def of_other_labels(name: str, of_run: Mapping[str, str], compared: Mapping[str,
 def collapsed(name: str, collapse: Collapse | None) -> list[str]:
     """Return a sentence if a run's model has collapsed, and was saved so."""
     return [f"{name}: {collapse.sign}; a run that has collapsed is no result"] if collapse and collapse.result else []
+
+
+def tuned(name: str, decision: Decision | None, split: str) -> list[str]:
+    """Return a sentence if the decision of a run was tuned on the rows that are compared."""
+    if decision is None or decision.split != split:
+        return []
+    what = " and its ".join(decision.tuned)
+    return [f"{name}: its {what} was tuned on these very rows, so that its scores look better than they are"]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
+from glueft.encoder.decision_file import write_decision
 from glueft.encoder.labels import head_rows
 from glueft.encoder.new_parts import reinitialised
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
@@ -19,6 +20,7 @@ from glueft.encoder.tokenizer import load_tokenizer, save_tokenizer
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.files import whole_folder, writing
 from glueft.hub.checkpoint_files import CONFIG, WEIGHTS
+from glueft.metrics.decision import PLAIN, DecisionRule
 
 if TYPE_CHECKING:
     from glueft.encoder.classifier import Classifier
@@ -127,7 +129,7 @@ def load_classifier(
     return Loaded(model, report)
 
 
-def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
+def save_classifier(model: Classifier, folder: Path, tokenizer: Any, rule: DecisionRule = PLAIN) -> None:
     """Write a classifier as a checkpoint folder that transformers' AutoModelForSequenceClassification opens.
 
     config.json keeps the other keys of the checkpoint that it came from. The weights are float32. The folder appears
@@ -137,6 +139,7 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
         model: from `load_classifier`.
         folder: must not exist, or be empty.
         tokenizer: the one that the classifier was trained with.
+        rule: how labels are decided from its logits.
 
     Raises:
         CheckpointError: there is something in the folder's place.
@@ -159,6 +162,7 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any) -> None:
     with writing(folder, RunFolderError, needed=needed), whole_folder(folder) as unfinished:
         write_tensors(unfinished / WEIGHTS, shapes, exported_weights(table))
         save_config_and_tokenizer(model, unfinished, tokenizer)
+        write_decision(unfinished, rule, model.labels)
 
 
 def save_config_and_tokenizer(model: Classifier, folder: Path, tokenizer: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.checkpoint_finder import refuse_leaving_links
+from glueft.encoder.decision_file import write_decision
 from glueft.export.check import check_export
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.place import DESCRIPTION, export_folder, refuse_taken
@@ -47,6 +48,7 @@ def export(saved: SavedModel, folder: Path, form: Format, *, force: bool = False
     model = plain_copy(saved.classifier)
     with export_folder(folder) as unfinished:
         form.write(model, saved.tokenizer, unfinished)
+        write_decision(unfinished, saved.rule, saved.labels)
         interruption.check()
         call = TokenizerCall.to(
             saved.tokenizer,
@@ -83,6 +85,7 @@ def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
         "checkpoint": record.checkpoint.name if record else None,
         "labels": list(saved.labels),
         "max_length": saved.max_length,
+        "decision": None if saved.rule.is_plain else asdict(saved.rule) | {"text": saved.rule.text(saved.labels)},
         "windows": None if saved.windowing is None else asdict(saved.windowing),
         "inputs": list(INPUT_NAMES),
         "outputs": ["logits"],

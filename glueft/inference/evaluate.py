@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from glueft.data.splits import describe_split, evaluated_splits, is_labelled, si
 from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
-from glueft.metrics import metric_labels, predictions_of
+from glueft.metrics import metric_labels
+from glueft.metrics.decision import PLAIN, Fit
 from glueft.plugin.registry import use_registry
 from glueft.runs.clock import Clock
 from glueft.runs.environment import describe_host, installed_versions
@@ -82,6 +83,7 @@ def evaluate_run(
         GlueftError: the rows cannot be read or have no labels, or the model cannot be loaded.
     """
     progress, clock = _begin(progress, begin, verbose)
+    _refuse_decision(overrides)
     from glueft.inference.predictor import check_model_folder, check_task_labels, load_run_model
 
     with clock.phase("setup", clock.begin):
@@ -105,7 +107,8 @@ def evaluate_run(
         for name, split in rows.splits.items()
         if split.label_names
     }
-    result |= {"run_dir": str(run.folder), "comparison": compare_with_run(run, parts, result, own, logits, references)}
+    comparison = compare_with_run(run, parts, result, own, logits, references, saved.rule)
+    result |= {"run_dir": str(run.folder), "comparison": comparison}
     return result | {"seconds": clock.readings()}
 
 
@@ -235,17 +238,21 @@ def measure(
 
     task = copy.copy(task)
     task.labels = saved.labels  # In the order of the logits.
-    by_split, others, described, logits = {}, {}, {}, {}
+    by_split, others, plain, described, logits = {}, {}, {}, {}, {}
+    warnings = [*rows.warnings]
     with clock.phase("evaluate"):
         for name, split in rows.splits.items():
             labels = saved.label_indices(split)
             with progress.phase(f"{counted(len(split), name + ' row')}"):
                 encoded = saved.encode(split)
                 logits[name] = engine.predict(saved.classifier, saved.batches(encoded))
-            predictions = predictions_of(logits[name], task.labels)
+            predictions = saved.rule.predictions(logits[name], task.labels)
             by_split[name] = task_metrics(task, predictions, labels)
             others[name] = metrics_beside(task, predictions, labels)
             described[name] = describe_split(task, split, encoded)
+            if not saved.rule.is_plain:
+                plain[name] = task_metrics(task, PLAIN.predictions(logits[name], task.labels), labels)
+            warnings += _fitted_to(saved.rule.fit, split)
     primary = next(iter(by_split))
     windows = {} if saved.windowing is None else {"windows": asdict(saved.windowing)}
     result = {
@@ -256,13 +263,14 @@ def measure(
         "metric_labels": metric_labels(task.metrics, task.labels, task.positive_index),
         "other_metrics_by_split": others,
         "labels": list(saved.labels),
+        "decision": None if saved.rule.is_plain else asdict(saved.rule) | {"plain_metrics_by_split": plain},
         "checkpoint": {
             "name": saved.checkpoint.name,
             "revision": saved.checkpoint.revision,
             "sha256": saved.checkpoint.fingerprints,
         },
         "data": rows.provenance | windows | {"max_length": saved.max_length, "splits": described, "notes": rows.notes},
-        "warnings": rows.warnings,
+        "warnings": warnings,
         "published": [
             asdict(score) for score in task.published if (score.split or task.validation_splits[0]) in by_split
         ],
@@ -271,6 +279,28 @@ def measure(
         "versions": installed_versions(),
     }
     return result, logits
+
+
+def _fitted_to(fit: Fit | None, rows: Rows) -> Iterator[str]:
+    """Warn if a split is the rows that the decision rule of a model was fitted to."""
+    if fit is not None and fit.sha256 == rows.sha256:
+        yield (
+            f"the {' and the '.join(fit.tuned)} of this model: tuned on these very {rows.name} rows, so that its "
+            "scores look better than they are"
+        )
+
+
+def _refuse_decision(overrides: Sequence[str]) -> None:
+    """Raise DataError if a recipe's [decision] is to be changed: a saved model has its own."""
+    asked = [override for override in overrides if override.partition("=")[0].split(".")[0].strip() == "decision"]
+    if asked:
+        raise DataError(
+            "a saved model decides labels as it was saved, and an evaluation does not change that",
+            expected="no --set of [decision]",
+            received=f"--set {asked[0]}",
+            fix="leave it out; the metrics at the plain decision are shown beside those of the model, and another "
+            "decision is that of another run",
+        )
 
 
 def refuse_other_labels(checkpoint: Any, task: Task) -> None:

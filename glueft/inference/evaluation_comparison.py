@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from glueft.metrics import softmax
+from glueft.metrics.decision import PLAIN, DecisionRule
 from glueft.plugin.origin import in_words, origin_of, recorded_origins
 from glueft.text import counted
 
@@ -54,6 +54,7 @@ def compare_with_run(
     own: Mapping[str, Predictions],
     logits: Mapping[str, NDArray[np.float32]],
     references: Mapping[str, Sequence[str]],
+    rule: DecisionRule,
 ) -> dict[str, Any]:
     """Compare the metrics of now with those of the run. A metric that is of another label than then is not compared.
 
@@ -64,6 +65,7 @@ def compare_with_run(
         own: the run's predictions of each split that it predicted.
         logits: of now, (rows, labels) or (rows, 1).
         references: the labels of now by name; none in regression.
+        rule: how the labels of now were decided.
 
     Returns:
         `splits`: for each the rows, the fingerprints and the metrics of both, the number of predicted labels that
@@ -89,7 +91,7 @@ def compare_with_run(
         same = sha256 == now["sha256"] if then else None
         others, apart = None, None
         if same and name in own:
-            others, apart = compare_predictions(own[name], logits[name], result["labels"])
+            others, apart = compare_predictions(own[name], logits[name], result["labels"], rule)
         splits[name] = {
             "rows": {"run": rows, "now": now["rows"]},
             "sha256": {"run": sha256, "now": now["sha256"]},
@@ -111,7 +113,9 @@ def compare_with_run(
     }
 
 
-def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: list[str]) -> tuple[int, float]:
+def compare_predictions(
+    own: Predictions, logits: NDArray[np.float32], labels: list[str], rule: DecisionRule = PLAIN
+) -> tuple[int, float]:
     """Return how many predicted labels changed, and the largest difference of a probability, or of a score.
 
     The files of earlier versions have six decimals: a number that is rounded to the run's counts as equal.
@@ -119,8 +123,9 @@ def compare_predictions(own: Predictions, logits: NDArray[np.float32], labels: l
     import numpy as np
 
     if labels:
-        others = sum(labels[index] != text for index, text in zip(logits.argmax(axis=1), own.predictions, strict=True))
-        now, then = softmax(logits), own.probabilities
+        decided = rule.decide(logits)
+        others = sum(labels[index] != text for index, text in zip(decided.labels, own.predictions, strict=True))
+        now, then = decided.probabilities, own.probabilities
         apart = np.abs(now - then)
     else:
         others = 0

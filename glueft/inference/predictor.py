@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.windows import Windowing
+from glueft.encoder.decision_file import read_decision
 from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
 from glueft.plugin.file import read_plugin_file
@@ -202,6 +203,7 @@ def load_as_set(
         labels=labels,
         max_length=settings.data.max_length,
         windowing=settings.data.windowing,
+        rule=read_decision(checkpoint.folder, head_labels(checkpoint), labels),
         evaluation_batch_size=settings.training.evaluation_batch_size,
         pair=pair,
         run=run,
@@ -266,6 +268,7 @@ def load_classification_checkpoint(
         tokenizer=tokenizer,
         labels=labels,
         max_length=_longest_row(checkpoint, tokenizer),
+        rule=read_decision(checkpoint.folder, labels, labels),
         evaluation_batch_size=BATCH_SIZE,
         pair=None,
         run=None,

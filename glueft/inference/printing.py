@@ -22,15 +22,25 @@ LABELS_SHOWN = 10
 
 
 def answer_lines(answers: Answers, labels: tuple[str, ...], row: int = 0) -> list[str]:
-    """Return the labels of a row with their probabilities, the highest first; in regression its score."""
+    """Return the labels of a row with their probabilities: its own first, then by probability; in regression its score.
+
+    A threshold may give a label that is not the most probable one, and then a word says so.
+    """
     numbers = answers.probabilities[row].tolist()
     if not labels:
         return [f"score {number_text(numbers[0])}"]
     # A label with control characters could move a terminal's cursor.
     names = [label if label.isprintable() else shown(label)[1:-1] for label in labels]
     ranked = sorted(zip(numbers, names, strict=True), key=lambda pair: -pair[0])
+    place = labels.index(answers.labels[row])
+    own = numbers[place], names[place]
+    by_threshold = own[0] < ranked[0][0]
+    if by_threshold:
+        ranked.remove(own)
+        ranked.insert(0, own)
     width = max(len(name) for _, name in ranked[:LABELS_SHOWN])
     lines = [f"{name:{width}}  {number:.4f}" for number, name in ranked[:LABELS_SHOWN]]
+    lines[0] += "  (given by the threshold)" if by_threshold else ""
     return lines + ([f"... and {len(ranked) - LABELS_SHOWN} more"] if len(ranked) > LABELS_SHOWN else [])
 
 

@@ -45,7 +45,7 @@ def predict_split(saved: SavedModel, rows: Rows) -> None:
     labels = saved.label_indices(rows) if rows.label_names else rows.labels
     path = saved.run.predictions_file(rows.name)
     try:
-        write_predictions(path, labels, saved.logits(rows), saved.labels)
+        write_predictions(path, labels, saved.logits(rows), saved.labels, saved.rule)
     except RunFolderError as error:  # its words are for a run that trains
         raise RunFolderError(
             f"{path}: the predictions cannot be written",

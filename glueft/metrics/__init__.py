@@ -10,6 +10,7 @@ import pydantic
 from pydantic_core import PydanticKnownError
 
 from glueft.errors import PluginError
+from glueft.metrics.decision import Decided, softmax
 from glueft.plugin.attribution import attributed, named
 from glueft.plugin.metric import Metric, check_metric_names
 from glueft.plugin.origin import origin_of
@@ -17,7 +18,6 @@ from glueft.plugin.registry import known_classes
 from glueft.text import short_repr
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "metric_labels",
     "metric_title",
     "other_metrics",
-    "predictions_of",
     "softmax",
     "titled",
 ]
@@ -61,7 +60,8 @@ def compute_metrics(
     Args:
         names: metrics that suit the task.
         predictions: the predicted label of each row by index, or its score in regression, (rows,); or the probability
-            of each label, (rows, labels). Labels alone count as certain: a probability of 1.
+            of each label, (rows, labels), of which the largest is that of the predicted one; or both, `Decided`. Labels
+            alone count as certain: a probability of 1.
         references: the right label of each row by index, or its score, (rows,).
         labels: the task's labels by name, in index order; () in regression, and where no metric needs to know them.
         positive_label: the index of the positive label.
@@ -108,6 +108,8 @@ def rows_of(metric: Metric, predictions: Any, references: Any) -> tuple[NDArray[
     """
     import numpy as np
 
+    if isinstance(predictions, Decided):
+        predictions = predictions.probabilities if metric.takes_probabilities else predictions.labels
     predictions = np.asarray(predictions)
     if metric.suits == "scores":
         # float32, as the model predicts them and the predictions file holds them.
@@ -119,29 +121,6 @@ def rows_of(metric: Metric, predictions: Any, references: Any) -> tuple[NDArray[
     elif predictions.ndim == 2 and not metric.takes_probabilities:
         predictions = predictions.argmax(axis=1)
     return predictions.astype(np.float64 if metric.takes_probabilities else np.int64), references
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the probability of each label, (rows, labels); the largest is that of the largest logit."""
-    import numpy as np
-
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    predicted = logits.argmax(axis=1)
-    # Logits that are closer than float64 can tell apart after the exponential have the same share.
-    tied = np.flatnonzero(shares.argmax(axis=1) != predicted)
-    shares[tied, predicted[tied]] = np.nextafter(shares[tied].max(axis=1), 2)
-    return shares
-
-
-def predictions_of(logits: NDArray[np.float32], labels: Sequence[str]) -> NDArray[Any]:
-    """Return what `compute_metrics` takes: the probability of each label, or in regression the scores.
-
-    Args:
-        logits: (rows, labels), or (rows, 1) in regression.
-        labels: the task's; () in regression.
-    """
-    return softmax(logits) if labels else logits[:, 0]
 
 
 def metric_labels(names: Sequence[str], labels: Sequence[str], positive_label: int) -> dict[str, str]:

@@ -81,7 +81,7 @@ class Metric(Plugin):
     def resampled(
         self, predictions: NDArray[Any], references: NDArray[Any], counts: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the metric of each of many resamples of the same rows, for the intervals of `glueft compare`.
+        """Return the metric of each of many resamples of the same rows, for `glueft compare` and to tune a threshold.
 
         If not overridden, `value` is computed on the rows of each resample. That is slow where `value` is: 10,000
         resamples are usual. Many metrics have sums over the rows that give all resamples at once, by `counts @ ...`.

@@ -129,7 +129,7 @@ class BackgroundPush(Observer):
 
         folder = hidden_name(self.run.folder / "push")
         folder.mkdir()
-        save_classifier(self.training.model, folder / "model", self.tokenizer)
+        save_classifier(self.training.model, folder / "model", self.tokenizer, self.training.session.rule)
         return self._source(folder / "model", epoch, metrics)
 
     def _source(

@@ -78,6 +78,7 @@ def body(source: CardSource) -> str:
         "data": data,
         "checkpoint": checkpoint,
         "family": checkpoint.family,
+        "decision": record.decision,
         "opens_in_transformers": opens_in_transformers(record),
         "checkpoint_is_local": is_local(str(checkpoint.name)),
         "weights_sha256": checkpoint.sha256.get(WEIGHTS),

@@ -21,7 +21,7 @@ from glueft.plugin.task import Task
 from glueft.recipe.draft import Draft
 from glueft.recipe.file import lies_in_run_folder, origins_beside, parse_text
 from glueft.recipe.problems import Locations
-from glueft.recipe.sections import ORDER, RUN, Data, Engine, Hub, Model, Plugins, Training
+from glueft.recipe.sections import ORDER, RUN, Data, Decision, Engine, Hub, Model, Plugins, Training
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Recipe:
         path: its file, or the name of a packaged recipe.
         task, optimizer, schedule, loss, callbacks: the plugins, made with their checked options. Without a loss the
             task decides.
-        model, data, training, engine, plugins, hub: the sections. Folders and files are absolute.
+        model, data, training, decision, engine, plugins, hub: the sections. Folders and files are absolute.
         plugin_files: the files of [plugins], as they were read.
     """
 
@@ -45,6 +45,7 @@ class Recipe:
     training: Training
     engine: Engine
     loss: Loss | None = None
+    decision: Decision = field(default_factory=Decision)
     callbacks: tuple[Callback, ...] = ()
     plugins: Plugins = field(default_factory=lambda: Plugins(files=()))
     plugin_files: tuple[PluginFile, ...] = ()
@@ -66,7 +67,7 @@ class Recipe:
                 continue
             elif name == "plugins":
                 tables |= {name: plain_values(part.model_dump())} if part.files else {}
-            elif name == "hub" and part.push is None:
+            elif (name == "hub" and part.push is None) or (name == "decision" and part == Decision()):
                 continue
             elif name != "callbacks":
                 unread = {"source"} if name == "data" and self.task.reads_own_files else set()

@@ -11,8 +11,9 @@ from glueft.metrics import known_metrics
 from glueft.plugin.loss import Loss
 from glueft.plugin.registry import known_classes
 from glueft.plugin.task import Task
+from glueft.recipe.decision_check import misfits
 from glueft.recipe.problems import Locations, Problem
-from glueft.recipe.sections import RUN, Data, Freeze, Hub, Model, Training
+from glueft.recipe.sections import RUN, Data, Decision, Freeze, Hub, Model, Training
 from glueft.recipe.values import as_toml, received
 from glueft.suggest import did_you_mean, nearest
 
@@ -36,6 +37,8 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
         problems += _suited(loss, task, locations)
     if isinstance(training := parts.get("training"), Training) and isinstance(task, Task):
         problems += _balanced(training, task, locations)
+    if isinstance(decision := parts.get("decision"), Decision) and isinstance(task, Task):
+        problems += _decision(decision, task, locations)
     if isinstance(hub := parts.get("hub"), Hub):
         problems += _push(hub, locations)
     if isinstance(model, Model):
@@ -171,6 +174,20 @@ def _balanced(training: Training, task: Task, locations: Locations) -> list[Prob
             received=received(training.sampler),
             fix="remove sampler",
         )
+    ]
+
+
+def _decision(decision: Decision, task: Task, locations: Locations) -> list[Problem]:
+    """Thresholds are between two labels, and tuned for a metric of labels; scores have neither."""
+    return [
+        locations.problem(
+            ("decision", found.key),
+            found.message,
+            expected=found.expected,
+            received=received(getattr(decision, found.key)),
+            fix=found.fix,
+        )
+        for found in misfits(decision, task, scores=labels_or_scores(task) == "scores")
     ]
 
 

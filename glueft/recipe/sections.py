@@ -12,6 +12,7 @@ from glueft.data.limited_draw import FewShotDraw
 from glueft.data.selection import OnLeaks, Selection
 from glueft.data.windows import Pool, Windowing
 from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
+from glueft.metrics import MetricName
 from glueft.plugin.options import LocalPath, Options
 
 
@@ -262,6 +263,31 @@ class Training(Options):
     )
 
 
+class Decision(Options):
+    """How labels are decided from logits. What is "tuned" is fitted after the training, on the rows of the metrics."""
+
+    threshold: Literal["tuned"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.5,
+        description="The probability from which on a row of a two-label task gets its positive label: a number, or "
+        '"tuned" for the one at which the metric is best.',
+        examples=["tuned"],
+    )
+    metric: MetricName | None = Field(
+        default=None, description="What the threshold is tuned for; by default the task's primary metric."
+    )
+    temperature: Literal["tuned"] | Annotated[float, Field(gt=0, le=1_000_000)] = Field(
+        default=1.0,
+        description='What logits are divided by before they become probabilities: a number, or "tuned" for the one at '
+        "which the right labels are most likely (Guo et al. 2017). The most probable label stays the same.",
+        examples=["tuned"],
+    )
+
+    @property
+    def tuned(self) -> tuple[str, ...]:
+        """What is fitted after the training."""
+        return tuple(key for key in ("threshold", "temperature") if getattr(self, key) == "tuned")
+
+
 class Engine(Options):
     """How the numbers are computed."""
 
@@ -321,6 +347,7 @@ SECTIONS: dict[str, type[Options]] = {
     "model": Model,
     "data": Data,
     "training": Training,
+    "decision": Decision,
     "engine": Engine,
     "plugins": Plugins,
     "hub": Hub,
@@ -330,4 +357,17 @@ PLUGIN_TABLES = ("task", "optimizer", "schedule", "loss")
 OPTIONAL_TABLES = ("loss",)
 
 # The order in which a completed recipe is written.
-ORDER = ("plugins", "task", "model", "data", "optimizer", "schedule", "loss", "training", "engine", "hub", "callbacks")
+ORDER = (
+    "plugins",
+    "task",
+    "model",
+    "data",
+    "optimizer",
+    "schedule",
+    "loss",
+    "training",
+    "decision",
+    "engine",
+    "hub",
+    "callbacks",
+)

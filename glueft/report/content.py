@@ -15,7 +15,7 @@ from glueft.report import prediction_plots, training_plots
 from glueft.report.mistakes import Mistakes, mistakes_of
 from glueft.report.plot import DataTable, Plot, style
 from glueft.report.results import Result, results, shown_labels
-from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, classified, regressed
+from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, at_temperature_1, classified, regressed
 from glueft.report.texts import read_texts
 from glueft.report.training import Curves, curves
 from glueft.report.words import label_text, visible
@@ -210,7 +210,9 @@ def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
         known = int(scores.labelled.sum())
         plots = [prediction_plots.confusion_plot(key, found)] if known else []
         plots.append(prediction_plots.confidence_plot(key, found))
-        plots += [prediction_plots.calibration_plot(key, found)] if known else []
+        temperature = run.record.decision.temperature if run.record.decision else 1.0
+        unscaled = None if temperature == 1 else at_temperature_1(found, predictions, temperature)
+        plots += [prediction_plots.calibration_plot(key, found, unscaled)] if known else []
     else:
         scores = regressed(predictions)
         known = int(scores.labelled.sum())

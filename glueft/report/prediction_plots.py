@@ -83,7 +83,8 @@ def confidence_plot(key: str, scores: Classified) -> Plot:
         color=SERIES[: len(groups)],
         label=[f"{name} ({len(values):,})" for name, values in groups.items()],
     )
-    axes.set_xlim(np.floor(CONFIDENCE_BINS / size) / CONFIDENCE_BINS, 1)
+    lowest = min(1 / size, float(scores.confidence.min(initial=1)))
+    axes.set_xlim(np.floor(CONFIDENCE_BINS * lowest) / CONFIDENCE_BINS, 1)
     axes.set_xlabel("confidence: probability of the predicted label")
     axes.set_ylabel("rows")
     legend_above(axes)
@@ -101,10 +102,16 @@ def confidence_plot(key: str, scores: Classified) -> Plot:
     return Plot.of(figure, name, title, shape, caption, DataTable(("confidence", *counted), rows))
 
 
-def calibration_plot(key: str, scores: Classified) -> Plot:
-    """Draw the share of right predictions over their confidence, with the expected calibration error."""
+def calibration_plot(key: str, scores: Classified, unscaled: Classified | None = None) -> Plot:
+    """Draw the share of right predictions over their confidence, with the expected calibration error.
+
+    Args:
+        key: of the split.
+        scores: what is drawn.
+        unscaled: the same with the probabilities at temperature 1, where they are of another one.
+    """
     known = scores.labelled
-    bins, error = calibration(scores.confidence[known], ~scores.wrong[known])
+    bins, error = calibration(scores.confidence[known], right_of(scores))
     filled = [item for item in bins if item.rows]
     figure, axes = new_figure(height=270)
     axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1, label="perfect")
@@ -122,7 +129,23 @@ def calibration_plot(key: str, scores: Classified) -> Plot:
         capsize=2.5,
         label="this model, 95 % interval",
     )
-    start = np.floor(10 / len(scores.labels)) / 10
+    before, error_before = (
+        ([], 0.0) if unscaled is None else calibration(unscaled.confidence[known], right_of(unscaled))
+    )
+    before = [item for item in before if item.rows]
+    if before:
+        axes.plot(
+            [item.confidence for item in before],
+            [item.accuracy for item in before],
+            color=SERIES[1],
+            marker="s",
+            markersize=4,
+            linewidth=1,
+            linestyle=":",
+            label="before the temperature",
+        )
+    # By a threshold a label may be given that is less than probable.
+    start = np.floor(10 * min([1 / len(scores.labels), *places, *(item.confidence for item in before)])) / 10
     axes.set(xlim=(start, 1.02), ylim=(min(start, float(low.min())) - 0.02, 1.02))
     axes.set_xlabel("mean confidence of a bin's rows")
     axes.set_ylabel("share that is right")
@@ -130,25 +153,33 @@ def calibration_plot(key: str, scores: Classified) -> Plot:
     name, title = f"{key}-calibration", "Calibration"
     shape = "Line chart with error bars. Horizontal: mean confidence of a bin's rows. Vertical: share of them that is "
     shape += "right. On the dashed diagonal both are the same."
+    shape += " A dotted line shows the same before the temperature." if before else ""
     mean, right = float(scores.confidence[known].mean()), float((~scores.wrong[known]).mean())
     leaning = "more" if mean > right else "less"
-    caption = f"Expected calibration error {error:.3f}. On average the model is {percent(mean)} sure and "
+    told = f", {error_before:.3f} before the temperature" if before else ""
+    caption = f"Expected calibration error {error:.3f}{told}. On average the model is {percent(mean)} sure and "
     caption += f"{percent(right)} right: "
     caption += (
         f"it is {leaning} sure than it should be." if abs(mean - right) >= 0.005 else "about as sure as it should be."
     )
     rows = [
         (
-            f"{item.low:.1f} to {item.high:.1f}",
+            f"{item.low:.1f} to {item.high:.1f}{'' if item in filled else ', before the temperature'}",
             f"{item.rows:,}",
             f"{item.confidence:.3f}",
             f"{item.accuracy:.3f}",
             f"{item.interval[0]:.2f} to {item.interval[1]:.2f}",
         )
-        for item in filled
+        for item in [*filled, *before]
     ]
     table = DataTable(("confidence", "rows", "mean confidence", "share right", "95 % interval"), rows)
     return Plot.of(figure, name, title, shape, caption, table)
+
+
+def right_of(scores: Classified) -> NDArray[np.bool_]:
+    """Return which of the labelled rows are predicted right."""
+    right: NDArray[np.bool_] = ~scores.wrong[scores.labelled]
+    return right
 
 
 def scatter_plot(key: str, scores: Regressed) -> Plot:

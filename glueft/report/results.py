@@ -58,6 +58,7 @@ def results(record: Record) -> Result:
         sources = dict.fromkeys(f"{score.model} in {score.source}" for score in published)
         notes = [f"Published: {'; '.join(sources)}."]
     notes += [f"Kept: {record.kept.text(labels)}."] if record.kept is not None else []
+    notes += [f"Decision: {record.decision.text()}."] if record.decision is not None else []
     notes += [f"Rows: {'; '.join(record.data.notes)}."] if record.data.notes else []
     return Result(tiles, _table(record, published), notes)
 
@@ -71,7 +72,7 @@ def _table(record: Record, published: Sequence[Published]) -> DataTable:
     primary, labels = record.primary_split, shown_labels(record)
     models = list(dict.fromkeys(score.model for score in published))
     rows = []
-    by_split = record.shown_metrics()
+    by_split, plain = record.shown_metrics(), record.decision.plain_metrics if record.decision else {}
     for split, metrics in by_split.items():
         for name, value in metrics.items():
             # The first score of each model for this metric and split.
@@ -82,5 +83,7 @@ def _table(record: Record, published: Sequence[Published]) -> DataTable:
             }
             constant = score_text(record.baseline[name]) if split == primary and name in record.baseline else ""
             title = metric_title(name, labels) + (f" ({split})" if len(by_split) > 1 else "")
-            rows.append((title, score_text(value), constant, *(scores.get(model, "") for model in models)))
-    return DataTable(("metric", "this run", "always the same answer", *models), rows)
+            at_plain = (score_text(plain[split][name]) if name in plain.get(split, {}) else "",) if plain else ()
+            rows.append((title, score_text(value), *at_plain, constant, *(scores.get(model, "") for model in models)))
+    own = ("this run", "its most probable labels") if plain else ("this run",)
+    return DataTable(("metric", *own, "always the same answer", *models), rows)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from glueft.metrics.decision import unscaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +58,12 @@ def classified(predictions: Predictions, labels: Sequence[str]) -> Classified:
         predicted,
         predictions.probabilities[np.arange(len(predicted)), predicted],
     )
+
+
+def at_temperature_1(scores: Classified, predictions: Predictions, temperature: float) -> Classified:
+    """Return the same labels with their probabilities at temperature 1, where those of `predictions` are of another."""
+    shares = unscaled(predictions.probabilities, temperature)
+    return replace(scores, confidence=shares[np.arange(len(shares)), scores.predicted])
 
 
 def confusion(scores: Classified) -> NDArray[np.int64]:

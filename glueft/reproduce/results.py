@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glueft.hub.checkpoint_files import SHARD, WEIGHTS
+from glueft.metrics.decision import PLAIN, DecisionRule
 from glueft.reproduce.original import Original
 from glueft.reproduce.stages import Comparison, Unequal, unequal_numbers
 from glueft.text import counted
@@ -48,11 +49,11 @@ def compare_results(
     session = training.session
     with progress.phase("predictions"):
         outcome = outcome_of(training)
-    compare_logits(comparison, original, predictions, outcome.logits, session.labels)
+    compare_logits(comparison, original, predictions, outcome.logits, session.labels, session.rule)
     shown = {split: metrics | outcome.others[split] for split, metrics in outcome.metrics.items()}
     compare_metrics(comparison, original, shown)
     with progress.phase("model files"):
-        save_classifier(session.model, folder / "model", session.tokenizer)
+        save_classifier(session.model, folder / "model", session.tokenizer, session.rule)
         files = fingerprints(folder / "model")
     compare_model(comparison, original, files)
 
@@ -63,6 +64,7 @@ def compare_logits(
     predictions: Mapping[str, Predictions | None],
     logits: Mapping[str, NDArray[np.float32]],
     labels: Sequence[str],
+    rule: DecisionRule = PLAIN,
 ) -> None:
     """Compare with the fingerprints and the predictions of the run, which have all digits."""
     from glueft.inference.evaluation_comparison import compare_predictions
@@ -75,7 +77,7 @@ def compare_logits(
         compared.append(split)
         changed, apart, note = 0, None, ""
         if own is not None:
-            changed, apart = compare_predictions(own, values, list(labels))
+            changed, apart = compare_predictions(own, values, list(labels), rule)
             note = f"probabilities up to {apart:.2g} apart, {counted(changed, 'row')} with another label"
             note = note if labels else f"scores up to {apart:.2g} apart"
         if run not in (None, now) or (run is None and apart):

@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glueft.metrics import softmax
+from glueft.metrics.decision import PLAIN, DecisionRule
 from glueft.text import shortest
 
 if TYPE_CHECKING:
@@ -29,11 +29,14 @@ class Answers:
     truncated: int
 
     @classmethod
-    def of(cls, logits: NDArray[np.float32], labels: Sequence[str], truncated: int) -> Answers:
+    def of(
+        cls, logits: NDArray[np.float32], labels: Sequence[str], truncated: int, rule: DecisionRule = PLAIN
+    ) -> Answers:
         """Return the predictions of logits (rows, labels), or (rows, 1) in regression, where `labels` is empty."""
         if not labels:
             return cls([], shortest(logits[:, 0])[:, None], truncated)
-        return cls([labels[index] for index in logits.argmax(axis=1)], softmax(logits), truncated)
+        decided = rule.decide(logits)
+        return cls([labels[index] for index in decided.labels], decided.probabilities, truncated)
 
     def columns(self) -> list[list[Any]]:
         """Return the cells of each result column, in the order of `result_names`."""

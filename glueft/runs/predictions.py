@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from glueft.encoder.labels import listed
 from glueft.errors import RunFolderError
 from glueft.files import write_text
-from glueft.metrics import softmax
+from glueft.metrics.decision import PLAIN, DecisionRule
 from glueft.runs.folder import writing_in_run
 from glueft.system.plain_file import refuse_irregular
 from glueft.text import number_text, shortest
@@ -42,26 +42,33 @@ class Predictions:
 
 
 def write_predictions(
-    path: Path, labels: NDArray[Any], logits: NDArray[np.float32], label_names: Sequence[str]
+    path: Path,
+    labels: NDArray[Any],
+    logits: NDArray[np.float32],
+    label_names: Sequence[str],
+    rule: DecisionRule = PLAIN,
 ) -> None:
     """Write one split's predictions as TSV: id, label, prediction, and a `probability_<label>` column a label.
 
     Numbers have all their digits: scores read back to the same float32, probabilities to the same float64. So the
-    metrics of the file are those of the run, and the largest probability of a row is that of its prediction.
+    metrics of the file are those of the run, and by the plain rule the largest probability of a row is that of its
+    prediction.
 
     Args:
         path: the file; its folder is made if it is missing.
         labels: (rows,), label indices with -1 for an unlabelled row, or scores with NaN for one.
         logits: (rows, labels), or (rows, 1) in regression.
         label_names: the labels in index order; empty in regression.
+        rule: how labels are decided.
     """
     from glueft.tables.delimited import raw_tsv
 
     if label_names:
         header = [*COLUMNS, *(PREFIX + name for name in label_names)]
         references = [label_names[label] if label >= 0 else "" for label in labels]
-        predicted = [label_names[label] for label in logits.argmax(axis=1)]
-        probabilities = [[number_text(value) for value in row] for row in softmax(logits).tolist()]
+        decided = rule.decide(logits)
+        predicted = [label_names[label] for label in decided.labels]
+        probabilities = [[number_text(value) for value in row] for row in decided.probabilities.tolist()]
     else:
         header = [*COLUMNS]
         references = ["" if label != label else number_text(label) for label in shortest(labels)]

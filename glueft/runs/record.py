@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from glueft.data.windows import Pool
 from glueft.errors import PluginError, RunFolderError
 from glueft.metrics import metric_title
+from glueft.metrics.decision import DecisionRule, Fit
 from glueft.plugin.attribution import who
 from glueft.plugin.contract import NAME
 from glueft.plugin.json_values import json_values
@@ -247,6 +248,34 @@ class KeptEvaluation(Part):
         score = f"{metric_title(self.metric, labels)} {score_text(self.value)}"
         count = counted(self.evaluations, "evaluation")
         return f"epoch {epoch_text(self.epoch)}, step {self.step:,} ({score}), the best of {count}"
+
+
+class Decision(Part):
+    """How labels were decided from logits, where it was not by the largest one alone ([decision] of the recipe)."""
+
+    temperature: Number = Field(description="what logits were divided by before they became probabilities")
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="the probability from which on a row got `label`; null: the most probable label"
+    )
+    label: str | None = Field(default=None, description="the positive label; null where there are not two")
+    tuned: list[str] = Field(default=[], description="what was fitted: threshold, temperature")
+    split: str | None = Field(
+        default=None, description="the rows that it was fitted to: their scores look better than they are"
+    )
+    rows: Count | None = Field(default=None, description="how many they are")
+    metric: str | None = Field(default=None, description="that the threshold was tuned for")
+    value: Metric | None = Field(default=None, description="of that metric on these rows")
+    plain_value: Metric | None = Field(default=None, description="what it would be at the plain decision")
+    plain_metrics: dict[str, Metrics] = Field(
+        default={}, description="by labelled split, the metrics of the task at the plain decision"
+    )
+    log_loss: Number | None = Field(default=None, description="of the primary split, at the temperature")
+    plain_log_loss: Number | None = Field(default=None, description="of the primary split, at temperature 1")
+
+    def text(self) -> str:
+        """Return `"alarm" from a probability of 0.31 on (tuned for f1); tuned on the 168 held_out rows`."""
+        fit = Fit(tuple(self.tuned), self.metric, self.split, self.rows or 0, "") if self.split else None
+        return DecisionRule(self.temperature, self.threshold, 0, fit).text([self.label or ""])
 
 
 class Collapse(Part):
@@ -526,6 +555,9 @@ class Record(Part, MutableMapping[str, Any]):
     mid_epochs: list[MidEpoch] = Field(default=[], description="evaluations within epochs")
     kept: KeptEvaluation | None = Field(
         default=None, description='the evaluation that was kept (training.keep = "best"); null: the last weights'
+    )
+    decision: Decision | None = Field(
+        default=None, description="how labels were decided; absent where it was by the largest logit"
     )
     collapse: Collapse | None = Field(
         default=None, description="evaluations at which the model told nothing apart; absent if there were none"

@@ -104,6 +104,7 @@ class RecipeResult:
         metric_labels: for each metric of one label that label, of the record of a run that is done.
         metric_facts: of each metric its direction, bounds and so on, as in run.json: for readers without its plugin.
         keeps_best: whether each run keeps the weights of its best evaluation on the rows of the table.
+        tunes: what each run fits to the rows of the table after its training: "threshold", "temperature".
         row_notes: how the rows differ from the official ones, of the record of a run that is done.
         folds: of the training rows, one of which each run of the table holds out; None without folds.
     """
@@ -128,6 +129,7 @@ class RecipeResult:
     metric_labels: Mapping[str, str] = field(default_factory=dict)
     metric_facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     keeps_best: bool = False
+    tunes: Sequence[str] = ()
     row_notes: Sequence[str] = ()
     folds: int | None = None
 

@@ -7,7 +7,7 @@ from typing import Any
 from glueft.metrics import metric_title
 from glueft.runs.record import Published
 from glueft.system.console import Table
-from glueft.terminal.tables import add_published, named_values, number_columns
+from glueft.terminal.tables import add_published, named_values, number_columns, scores_text
 from glueft.text import score_text
 
 
@@ -45,6 +45,9 @@ def _facts(result: dict[str, Any]) -> Table:
         table.add_row("rows", f"{split['rows']:,} {name} rows{_whose(comparison, name)}")
     for note in data["notes"]:
         table.add_row("rows", note)
+    if result["decision"] is not None:
+        for split, metrics in result["decision"]["plain_metrics_by_split"].items():
+            table.add_row("plain decision", f"{split}: {scores_text(metrics, result['metric_labels'])}")
     for text in result["warnings"]:
         table.add_row("warning", text)
     for difference in comparison["differences"] if comparison else ():

@@ -30,6 +30,11 @@ def result_table(record: Record) -> Table:
     for split, metrics in record.shown_metrics().items():
         if split != primary:
             table.add_row(split, scores_text(metrics, labels))
+    if record.decision is not None:
+        table.add_row("decision", record.decision.text())
+        for split, metrics in record.decision.plain_metrics.items():
+            of = "" if split == primary else f"{split}: "
+            table.add_row("plain decision", f"{of}{scores_text(metrics, labels)} (the most probable label)")
     table.add_row("baseline", f"{scores_text(record.baseline, labels)} (always the same answer)")
     if record.data.source != "sample":  # Other rows than those that published scores are about.
         add_published(table, record.published, labels)

@@ -61,7 +61,8 @@ class ModelInTraining:
     def validation_answers(self, logits: NDArray[np.float32]) -> Answers:
         """Return the predictions for logits of the primary split."""
         session = self.session
-        return Answers.of(logits, session.labels, session.encoded[session.primary_split].truncated)
+        truncated = session.encoded[session.primary_split].truncated
+        return Answers.of(logits, session.labels, truncated, session.rule)
 
     @cached_property
     def _text_model(self) -> TextModel:
@@ -83,6 +84,7 @@ class ModelInTraining:
         if not columns[0]:
             return Answers.of(np.empty((0, len(labels) or 1), np.float32), labels, 0)
         synced(self.session.model)
+        self._text_model.rule = self.session.rule
         return self._text_model.answer(columns)
 
 

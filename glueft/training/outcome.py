@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from glueft.data.splits import is_labelled
 from glueft.encoder.lora import merge_lora
+from glueft.metrics.decision import PLAIN
 from glueft.training import engine
+from glueft.training.decision_fit import fit_rule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,15 +26,20 @@ class Outcome:
         logits: of every split but "train", (rows, labels) or in regression (rows, 1), in the order of the split.
         metrics: of the task, by labelled split, the primary one first.
         others: those that are shown beside them.
+        plain: those of the task with the most probable label of each row; empty where the rule is no other.
     """
 
     logits: dict[str, NDArray[np.float32]]
     metrics: dict[str, dict[str, float]]
     others: dict[str, dict[str, float]]
+    plain: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def outcome_of(training: Training) -> Outcome:
-    """Predict and score every split but "train" with the model as it is saved: LoRA is merged into it."""
+    """Predict and score every split but "train" with the model as it is saved: LoRA is merged into it.
+
+    The session's rule for labels is fitted, where its recipe says so.
+    """
     session, primary = training.session, training.session.primary_split
     logits = {}
     # Merged before anything is predicted: the numbers of the record are those of the model that is saved.
@@ -45,9 +52,11 @@ def outcome_of(training: Training) -> Outcome:
     for split, batches in session.evaluation.items():
         if split not in logits:
             logits[split] = engine.predict(session.model, batches, training.times, of_run=True)
+    session.rule = fit_rule(session, logits[primary])
     labelled = [split for split in session.evaluation if is_labelled(session.encoded[split].labels)]
     return Outcome(
         logits,
         {split: session.score(split, logits[split]) for split in labelled},
         {split: session.other_scores(split, logits[split]) for split in labelled},
+        {} if session.rule.is_plain else {split: session.score(split, logits[split], PLAIN) for split in labelled},
     )

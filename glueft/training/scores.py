@@ -10,21 +10,22 @@ from glueft.plugin.attribution import is_foreign
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from glueft.metrics.decision import Decided
     from glueft.plugin.task import Task
 
 
-def task_metrics(task: Task, predictions: NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
+def task_metrics(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
     """Return the task's own metrics by name; arguments as for `compute_metrics`."""
     return _computed(task, task.metrics, predictions, references)
 
 
-def metrics_beside(task: Task, predictions: NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
+def metrics_beside(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
     """Return the metrics that are shown beside them."""
     return _computed(task, other_metrics(task.metrics, len(task.labels)), predictions, references)
 
 
 def _computed(
-    task: Task, names: tuple[str, ...], predictions: NDArray[Any], references: NDArray[Any]
+    task: Task, names: tuple[str, ...], predictions: Decided | NDArray[Any], references: NDArray[Any]
 ) -> dict[str, float]:
     positive = task.positive_index
     return compute_metrics(names, predictions, references, labels=task.labels, positive_label=positive)

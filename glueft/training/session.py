@@ -13,7 +13,8 @@ from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU, SHAPE_TOKEN
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import describe_leaks, describe_split, evaluated_splits, predicted_splits, size_notes
 from glueft.errors import TrainingError
-from glueft.metrics import metric_facts, metric_labels, other_metrics, predictions_of
+from glueft.metrics import metric_facts, metric_labels, other_metrics
+from glueft.metrics.decision import DecisionRule
 from glueft.plugin.attribution import attributed, attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.origin import origin_of
@@ -35,6 +36,7 @@ from glueft.training.backend import (
     use_precision,
     uses_gpu,
 )
+from glueft.training.decisions import chosen_rule, refuse_decision
 from glueft.training.devices import Devices, choose_devices, distributed, make_distribution, refuse_devices
 from glueft.training.engine_choice import Choice, RunEngine
 from glueft.training.evaluation_steps import evaluated_steps
@@ -88,6 +90,7 @@ class Session:
         precision: of the model; as it is expected to be until `load`.
         jit_compile: whether XLA compiles the steps, and why.
         loss: of the recipe, or of the task.
+        rule: how labels are decided; what of it is tuned is plain until the end of the training.
         devices: what the model computes on; set by `load`.
         model: the compiled classifier; set by `load`, as is `load_report`.
         load_report: how the tensors of the checkpoint were used.
@@ -112,6 +115,7 @@ class Session:
     precision: Choice = field(init=False)
     jit_compile: JitDecision = field(init=False)
     loss: TrainingLoss = field(init=False)
+    rule: DecisionRule = field(init=False)
     devices: Devices | None = field(init=False, default=None)
     model: Classifier = field(init=False)
     load_report: LoadReport = field(init=False)
@@ -122,6 +126,7 @@ class Session:
         self.jit_compile = decide_jit_compile(self.recipe.engine.jit_compile)
         self.precision = self._use_precision()
         self.loss = TrainingLoss(choose_loss(self.recipe), self.task)
+        self.rule = chosen_rule(self.recipe)
         self.batches = TrainingBatches(
             train,
             batch_size=training.batch_size * training.gradient_accumulation_steps,
@@ -244,17 +249,21 @@ class Session:
         with attributed(recipe.schedule, "__call__"):
             self.warnings += rate_warnings(partial(learning_rate, self.model), recipe, self.batches.num_train_steps)
 
-    def score(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
-        """Return the task's metrics of a labelled split by name; logits (rows, labels), or (rows, 1) in regression."""
-        return task_metrics(self.task, predictions_of(logits, self.labels), self.encoded[split].labels)
+    def score(self, split: str, logits: NDArray[np.float32], rule: DecisionRule | None = None) -> dict[str, float]:
+        """Return the task's metrics of a labelled split by name; logits (rows, labels), or (rows, 1) in regression.
+
+        `rule` decides the labels in place of the session's own.
+        """
+        predictions = (rule or self.rule).predictions(logits, self.labels)
+        return task_metrics(self.task, predictions, self.encoded[split].labels)
 
     def other_scores(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
         """Return the metrics that are shown beside them."""
-        return metrics_beside(self.task, predictions_of(logits, self.labels), self.encoded[split].labels)
+        return metrics_beside(self.task, self.rule.predictions(logits, self.labels), self.encoded[split].labels)
 
     def predictions(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Return the predicted label indices, or in regression the scores, (rows,)."""
-        return logits.argmax(axis=1) if self.labels else logits[:, 0]
+        return self.rule.decide(logits).labels if self.labels else logits[:, 0]
 
     def describe_rows(self) -> dict[str, Any]:
         """Return what run.json says of the task and its rows."""
@@ -356,6 +365,7 @@ def read_session(
         predicted = predicted_splits(task, data.predict, rows)
         choose_loss(recipe)
         refuse_balance(recipe)
+        refuse_decision(recipe)
         for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)
         if parent is not None and HELD_OUT in rows and parent.may_have_seen(task, rows[HELD_OUT]):

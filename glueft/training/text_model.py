@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from glueft.metrics.decision import PLAIN, DecisionRule
 from glueft.runs.answers import Answers
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class TextModel:
         evaluation_batch_size: rows a step.
         widths: the padded lengths of the run's batches, in rising order; None for each batch's own.
         windowing: how long rows are cut into windows; None to truncate them.
+        rule: how labels are decided from logits.
         on_rows: called after each step of `answer` with the number of its rows.
     """
 
@@ -41,6 +43,7 @@ class TextModel:
     evaluation_batch_size: int
     widths: tuple[int, ...] | None = None
     windowing: Windowing | None = None
+    rule: DecisionRule = PLAIN
     on_rows: Callable[[int], None] | None = None
     _padded_lengths: NDArray[np.int64] | None = field(default=None, init=False)
 
@@ -77,7 +80,7 @@ class TextModel:
         if self.classifier.jit_compile:
             self._pad(batches, rows_in_all or count)
         logits = engine.predict(self.classifier, batches, on_rows=self.on_rows)
-        return Answers.of(logits, self.labels, encoded.truncated)
+        return Answers.of(logits, self.labels, encoded.truncated, self.rule)
 
     def _pad(self, batches: EvaluationBatches, rows_in_all: int) -> None:
         """Pad to the lengths of the run, else to some that suit the first rows; longer rows to `max_length`.

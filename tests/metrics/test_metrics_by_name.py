@@ -13,11 +13,11 @@ from glueft.metrics import (
     known_metrics,
     metric_labels,
     other_metrics,
-    predictions_of,
     rows_of,
     titled,
     value_of,
 )
+from glueft.metrics.decision import PLAIN
 from glueft.plugin.metric import Metric
 
 
@@ -74,12 +74,12 @@ def test_an_error_that_is_not_a_number_is_never_the_best() -> None:
 
 def test_each_metric_gets_predictions_in_its_own_form() -> None:
     logits = np.array([[0.0, 1.0], [2.0, 0.0]], np.float32)
-    shares = predictions_of(logits, ("no", "yes"))
+    shares = PLAIN.decide(logits).probabilities
     assert shares.sum(axis=1) == pytest.approx(1)
     known = known_metrics()
     assert rows_of(known["accuracy"](), shares, [1, 1])[0].tolist() == [1, 0]
     assert rows_of(known["roc_auc"](), shares, [1, 1])[0].tolist() == shares.tolist()
     assert rows_of(known["roc_auc"](("no", "yes")), [1, 0], [1, 1])[0].tolist() == [[0, 1], [1, 0]]
-    scores = predictions_of(np.array([[0.1], [2.0]], np.float32), ())
+    scores = PLAIN.predictions(np.array([[0.1], [2.0]], np.float32), ())
     found = rows_of(known["mae"](), scores, [0.1, 2.0])
     assert [column.dtype for column in found] == [np.float64] * 2 and (found[0] == found[1]).all()

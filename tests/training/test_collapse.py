@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from glueft.launch import run_recipe
+from glueft.metrics.decision import PLAIN
 from glueft.recipe import load_recipe
 from glueft.report.write import write_report
 from glueft.runs.run_list import list_runs
@@ -44,6 +45,7 @@ def found(
     changes = [] if metric is None else [f'task.metrics=["{metric}"]']
     plugin = load_recipe(task, changes, sample=True).task
     session: Any = SimpleNamespace(task=plugin, labels=plugin.labels, primary_split="validation", metric_labels={})
+    session.rule = PLAIN
     session.encoded = {"validation": SimpleNamespace(labels=np.asarray(references))}
     session.predictions = lambda logits: Session.predictions(session, logits)
     name = plugin.metrics[0]

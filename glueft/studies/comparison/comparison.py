@@ -440,6 +440,9 @@ def _notes_of(pair: _Pair) -> Iterator[str]:
     keeps = [name for name, recipe in zip(NAMES, pair.recipes, strict=True) if recipe.keeps_best]
     if len(keeps) == 1:
         yield f"the runs of {keeps[0]} alone keep their best evaluation on these rows, which looks better than it is"
+    tunes = [name for name, recipe in zip(NAMES, pair.recipes, strict=True) if recipe.tunes]
+    if len(tunes) == 1:
+        yield f"the runs of {tunes[0]} alone tune their decision on these rows, which makes scores look better"
     started = [recipe.starts_from for recipe in pair.recipes]
     if any(started):
         told = " and ".join(f"{name} with one run of {of}" for name, of in zip(NAMES, started, strict=True) if of)

@@ -177,6 +177,7 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
         starts_from=recipe.starts_from,
         metric_facts=metric_facts(task.metrics),
         keeps_best=recipe.base.training.keep == "best",
+        tunes=recipe.base.decision.tuned,
         published=() if data.source == "sample" or held_out else task.published,
         folds=study.folds if study.in_folds("final") else None,
     )

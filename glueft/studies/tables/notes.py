@@ -73,6 +73,9 @@ def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
     yield from _of_choice(recipe)
     if recipe.keeps_best and runs:
         yield 'each run keeps its best evaluation on these rows (training.keep = "best"), which looks better than it is'
+    if recipe.tunes and runs:
+        tuned = " and its ".join(recipe.tunes)
+        yield f"each run tunes its {tuned} on these rows ([decision]), so that its scores look better than they are"
     if recipe.starts_from is not None:
         parent = next((other for other in result.recipes if other.name == recipe.starts_from), None)
         run = f" ({parent.chosen_run})" if parent and parent.chosen_run else ""

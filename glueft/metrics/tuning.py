@@ -1,0 +1,133 @@
+"""Fits a decision rule to rows that the model was not trained on: a temperature, and a threshold for a metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from glueft.plugin.attribution import attributed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.plugin.metric import Metric
+
+# Values of a metric that are closer are the same number, up to the rounding of its formula.
+_SAME = 1e-12
+# The threshold of the plain decision between two labels.
+PLAIN_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class TunedThreshold:
+    """A threshold and the value of the metric at it; None stands for the plain decision."""
+
+    threshold: float | None
+    value: float
+
+
+def log_loss(logits: NDArray[np.float32], references: NDArray[np.int64], temperature: float = 1.0) -> float:
+    """Return the mean negative log-likelihood of the right labels.
+
+    Args:
+        logits: (rows, labels).
+        references: the index of the right label, (rows,).
+        temperature: what the logits are divided by.
+    """
+    import numpy as np
+
+    margins = _below_right(logits, references) / temperature
+    largest = margins.max(axis=1, keepdims=True)
+    sums = largest[:, 0] + np.log(np.exp(margins - largest).sum(axis=1))
+    return float(sums.mean())
+
+
+def tune_temperature(logits: NDArray[np.float32], references: NDArray[np.int64]) -> float | None:
+    """Return the temperature at which the negative log-likelihood of the right labels is least.
+
+    Guo, Pleiss, Sun and Weinberger, 2017, "On Calibration of Modern Neural Networks". The likelihood is convex in the
+    inverse of the temperature, so that the zero of its derivative is found by bisection, to the last bit.
+
+    Args:
+        logits: (rows, labels).
+        references: the index of the right label, (rows,).
+
+    Returns:
+        None where there is no such temperature: the logits say all rows right, and the lower the better, or they say
+        less than equal logits would, and the higher the better.
+    """
+    import numpy as np
+
+    margins = _below_right(logits, references)
+
+    def derivative(inverse: float) -> float:
+        scaled = margins * inverse
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return float(((powers * margins).sum(axis=1) / powers.sum(axis=1)).mean())
+
+    if margins.max() <= 0 or derivative(0.0) >= 0:
+        return None
+    low = high = 1.0
+    while derivative(low) > 0:
+        low /= 2
+    while derivative(high) < 0:
+        high *= 2
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if derivative(middle) < 0 else (low, middle)
+    return 1 / high
+
+
+def tune_threshold(probabilities: NDArray[np.float64], references: NDArray[np.int64], metric: Metric) -> TunedThreshold:
+    """Return the threshold at which a metric is best, of all that give these rows other labels.
+
+    From a threshold on, a row has the metric's positive label. Of equally good ones it is the nearest to 0.5, which is
+    the plain decision. It lies in the middle between two probabilities, so that the last digit of one decides nothing.
+
+    Args:
+        probabilities: of the positive label, (rows,).
+        references: the index of the right label, (rows,).
+        metric: of the labels of a two-label task.
+
+    Raises:
+        PluginError: the metric fails.
+    """
+    import numpy as np
+
+    positive = metric.positive_label
+    right = references == positive
+    distinct, place = np.unique(probabilities, return_inverse=True)
+    # Rows of the positive label and of the other one at each distinct probability, and from there up.
+    counts = np.stack([np.bincount(place, weights=part, minlength=len(distinct)) for part in (~right, right)], axis=1)
+    called = np.cumsum(counts[::-1], axis=0)[::-1]
+    below = np.concatenate([[0.0], distinct[:-1]])
+    if distinct[-1] < 1:  # No row has the positive label.
+        called = np.concatenate([called, np.zeros((1, 2))])
+        below, distinct = np.append(below, distinct[-1]), np.append(distinct, 1.0)
+    others = counts.sum(axis=0) - called
+    with attributed(metric, "resampled"):
+        values = metric.resampled(
+            np.array([1 - positive, 1 - positive, positive, positive]),
+            np.array([1 - positive, positive, 1 - positive, positive]),
+            np.concatenate([others, called], axis=1),
+        )
+    values = np.asarray(values, np.float64).reshape(len(distinct))
+    if metric.higher_is_better:
+        values = np.nan_to_num(values, nan=0.0)  # As `compute_metrics` has it.
+        good = np.flatnonzero(values >= values.max() - _SAME)
+    else:
+        good = np.flatnonzero(values <= values.min() + _SAME)
+    thresholds = below[good] + (distinct[good] - below[good]) / 2
+    thresholds = np.where(thresholds > below[good], thresholds, distinct[good])
+    plain = (below[good] < PLAIN_THRESHOLD) & (distinct[good] > PLAIN_THRESHOLD)
+    thresholds[plain] = PLAIN_THRESHOLD
+    nearest = int(np.abs(thresholds - PLAIN_THRESHOLD).argmin())
+    threshold = None if plain[nearest] else float(thresholds[nearest])
+    return TunedThreshold(threshold, float(values[good[nearest]]))
+
+
+def _below_right(logits: NDArray[np.float32], references: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each logit minus that of the right label, (rows, labels)."""
+    exact = logits.astype("float64")
+    margins: NDArray[np.float64] = exact - exact[range(len(exact)), references][:, None]
+    return margins
