@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from glueft.encoder.checkpoint import Checkpoint, find_checkpoint, load_classifier
+from glueft.encoder.checkpoint import Checkpoint, find_checkpoint, load_classifier, saved_config
 from glueft.encoder.new_parts import check_reinit, with_pooling
 from glueft.encoder.weights import export_weights, tensor_table
 from glueft.errors import CheckpointError
@@ -91,14 +90,19 @@ def test_lora_does_not_train_new_layers() -> None:
     assert problem.path == "model.reinit_layers" and "new layers would stay as they start" in problem.message
 
 
-def test_a_new_head_reads_the_states_as_the_saved_config_says(tmp_path: Path) -> None:
-    checkpoint = find_checkpoint(str(REFERENCE / "modernbert"))
-    for pooling, key in (("first", "cls"), ("mean", "mean")):
-        chosen = with_pooling(checkpoint, pooling, new_head=True)
-        model = load_classifier(chosen, labels=labels_of(REFERENCE / "modernbert"), seed=1, new_head=True).model
-        assert model.config.pooling == pooling and model.checkpoint_config["classifier_pooling"] == key
-        assert model.head.first_token == (pooling == "first")
-    assert with_pooling(checkpoint, None, new_head=True) is checkpoint
+@pytest.mark.parametrize(
+    ("family", "pooling", "key"),
+    [("modernbert", "first", "cls"), ("modernbert", "mean", "mean"), ("eurobert", "first", "bos")],
+)
+def test_a_new_head_reads_the_states_as_the_saved_config_says(family: str, pooling: str, key: str) -> None:
+    chosen = with_pooling(find_checkpoint(str(REFERENCE / family)), pooling, new_head=True)
+    model = load_classifier(chosen, labels=labels_of(REFERENCE / family), seed=1, new_head=True).model
+    assert model.config.pooling == pooling and model.head.first_token == (pooling == "first")
+    assert saved_config(model)["classifier_pooling"] == key
+
+
+def test_without_a_pooling_the_checkpoint_stays_as_it_is(bert: Checkpoint) -> None:
+    assert with_pooling(bert, None, new_head=True) is bert
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max"])
