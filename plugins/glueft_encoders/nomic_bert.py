@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import glueft
 from glueft import CheckpointTensor
 from glueft.encoder.activations import ACTIVATIONS
 from glueft_encoders.rotary import Rotary, RotaryConfig, Sight, read_theta
+
+# Keys of nomic's own code that transformers does not read, and its keys for the same.
+OWN_KEYS = {
+    "n_embd": "hidden_size",
+    "n_head": "num_attention_heads",
+    "n_layer": "num_hidden_layers",
+    "n_inner": "intermediate_size",
+    "layer_norm_epsilon": "layer_norm_eps",
+    "rotary_emb_base": "rope_theta",
+}
+# Keys for what transformers' class has in one way alone.
+OWN_SWITCHES = {
+    "num_experts": 0,
+    "activation_function": "swiglu",
+    "qkv_proj_bias": False,
+    "mlp_fc1_bias": False,
+    "mlp_fc2_bias": False,
+    "use_rms_norm": False,
+    "prenorm": False,
+    "parallel_block": False,
+    "causal": False,
+    "rotary_emb_fraction": 1.0,
+    "rotary_emb_interleaved": False,
+    "rotary_emb_scale_base": None,
+}
 
 
 class NomicBert(Rotary):
@@ -38,10 +64,13 @@ class NomicBert(Rotary):
         "rope_parameters": None,
         "rope_scaling": None,
         "rope_theta": 1000.0,
+        **dict.fromkeys((*OWN_KEYS, *OWN_SWITCHES)),
     }
 
     def read_config(self, values: glueft.ConfigReader) -> RotaryConfig:
         heads, layers = values.whole("num_attention_heads"), values.whole("num_hidden_layers")
+        theta = read_theta(values, values["rope_theta"])
+        _check_own_keys(values, theta)
         dropout = values.rate("hidden_dropout_prob")
         return RotaryConfig(
             vocab_size=values.whole("vocab_size"),
@@ -58,7 +87,7 @@ class NomicBert(Rotary):
             norm_eps=values.positive("layer_norm_eps"),
             norm_bias=True,
             pre_norm=False,
-            sights=(Sight(read_theta(values, values["rope_theta"])),) * layers,
+            sights=(Sight(theta),) * layers,
             embedding_dropout=dropout,
             attention_dropout=values.rate("attention_probs_dropout_prob"),
             projection_dropout=dropout,
@@ -69,7 +98,15 @@ class NomicBert(Rotary):
         )
 
     def tensors(self, config: RotaryConfig, outputs: int) -> Iterator[CheckpointTensor]:
-        """transformers reads and writes files with the names of nomic's own code, and has others for its modules."""
+        """transformers reads and writes files with the names of nomic's own code, and has others for its modules.
+
+        In nomic-bert-2048, which is nomic's language model, the encoder is called bert.
+        """
+        for tensor in self._tensors(config, outputs):
+            inner = tensor.name.removeprefix(self.prefix)
+            yield tensor if inner == tensor.name else replace(tensor, old_name=f"bert.{inner}")
+
+    def _tensors(self, config: RotaryConfig, outputs: int) -> Iterator[CheckpointTensor]:
         norm, hidden, inner = CheckpointTensor.norm, config.hidden_size, config.intermediate_size
         dense, rows = CheckpointTensor.dense, config.num_heads * config.head_size
         tables = {"word_embeddings": config.vocab_size, "token_type_embeddings": config.type_vocab_size}
@@ -89,3 +126,25 @@ class NomicBert(Rotary):
             yield from norm(f"{name}.norm2", f"{block}.feed_forward_norm", hidden)
         yield from dense("nomic_bert.pooler.dense", "head.dense", hidden, hidden, role="pooler")
         yield from dense("classifier", "head.output_dense", outputs, hidden, role="output")
+
+
+def _check_own_keys(values: glueft.ConfigReader, theta: float) -> None:
+    """Refuse a config.json of nomic's own code that says something else than transformers makes of it.
+
+    transformers reads none of its keys, and has its own defaults, which are those of nomic's checkpoints.
+
+    Raises:
+        CheckpointError: a key contradicts transformers' own, or asks for what transformers' class does not compute.
+    """
+    for own, value in OWN_SWITCHES.items():
+        refused = values[own] is not None and values[own] != value
+        values.refuse(own, refused, f"{own} = {value!r}, as transformers' NomicBertModel computes it")
+    for own, key in OWN_KEYS.items():
+        value = theta if key == "rope_theta" else values[key]
+        if values[own] not in (None, value):
+            raise glueft.CheckpointError(
+                f"{values.where}: {own} is a key of nomic's own code, and transformers reads {key} in its place",
+                expected=f"one value for both: {own} = {value!r}",
+                received=f"{own} = {values[own]!r}",
+                fix=f"set {key} in config.json to what the weights were trained with",
+            )

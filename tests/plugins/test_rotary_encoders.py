@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,11 +11,12 @@ import pytest
 from keras import ops
 
 import glueft_encoders.long_rows as long_rows
+from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.config import read_config
 from glueft.encoder.fused_ops import tracing
 from glueft.errors import CheckpointError
 from glueft_encoders.rotary import Sight
-from reference_checkpoints import REFERENCE
+from reference_checkpoints import REFERENCE, copy_checkpoint, reference
 from reference_checkpoints import read_config as read_json
 
 TINY = read_json(REFERENCE / "modernbert")
@@ -67,6 +69,12 @@ def test_what_is_not_computed_is_refused(changes: dict[str, Any], message: str, 
         ("nomic_bert", {"rope_parameters": {"rope_type": "dynamic"}}, "rope_parameters: rope_type asks", "dynamic"),
         ("nomic_bert", {"type_vocab_size": 0}, "type_vocab_size has a value", "0"),
         ("nomic_bert", {"num_attention_heads": 8, "head_dim": None}, "cannot be shared among", "24, 8 heads"),
+        ("nomic_bert", {"n_head": 4}, "transformers reads num_attention_heads in its place", "n_head = 4"),
+        ("nomic_bert", {"rotary_emb_base": 10_000}, "transformers reads rope_theta in its place", "= 10000"),
+        ("nomic_bert", {"num_experts": 8, "n_head": 4}, "num_experts asks for an architecture", "num_experts = 8"),
+        ("nomic_bert", {"activation_function": "geglu"}, "activation_function asks for an arch", "geglu"),
+        ("nomic_bert", {"rotary_emb_interleaved": True}, "rotary_emb_interleaved asks for an arch", "True"),
+        ("nomic_bert", {"rotary_emb_fraction": 0.5}, "rotary_emb_fraction asks for an arch", "0.5"),
     ],
 )
 def test_what_the_others_do_not_compute(family: str, changes: dict[str, Any], message: str, received: str) -> None:
@@ -79,6 +87,49 @@ def test_files_of_eurobert_of_before_transformers_5() -> None:
     old = {**read_json(REFERENCE / "eurobert"), "rope_theta": 250_000, "rope_scaling": None}
     del old["rope_parameters"]
     assert set(read_config(old).sights) == {Sight(250_000.0)}
+
+
+# As nomic's own code writes them: no key is transformers' own.
+NOMIC_2048 = {
+    "model_type": "nomic_bert",
+    "architectures": ["NomicBertForPreTraining"],
+    "auto_map": {"AutoModelForMaskedLM": "modeling_hf_nomic_bert.NomicBertForPreTraining"},
+    "n_embd": 768,
+    "n_head": 12,
+    "n_layer": 12,
+    "n_inner": 3072,
+    "n_positions": 2048,
+    "layer_norm_epsilon": 1e-12,
+    "activation_function": "swiglu",
+    "rotary_emb_base": 1000,
+    "rotary_emb_fraction": 1.0,
+    **dict.fromkeys(("qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias", "prenorm", "parallel_block", "causal"), False),
+    "rotary_emb_interleaved": False,
+    "rotary_emb_scale_base": None,
+    "use_rms_norm": False,
+    "vocab_size": 30528,
+}
+
+
+def test_files_of_nomics_own_code_are_read_where_they_say_what_transformers_computes() -> None:
+    assert read_config(NOMIC_2048) == read_config({"model_type": "nomic_bert"})
+    wider = {**NOMIC_2048, "n_embd": 1024, "n_head": 16}
+    with pytest.raises(CheckpointError, match="n_embd is a key of nomic's own code") as caught:
+        read_config(wider)
+    assert caught.value.expected == "one value for both: n_embd = 768" and "hidden_size" in caught.value.fix
+    assert read_config({**wider, "hidden_size": 1024, "num_attention_heads": 16}).hidden_size == 1024
+
+
+@pytest.mark.parametrize("prefix", ["bert.", ""])
+def test_nomics_own_files_have_other_names(prefix: str, tmp_path: Path) -> None:
+    def rename(file: Any) -> dict[str, Any]:
+        return {name.replace("nomic_bert.", prefix): file[name] for name in file}
+
+    folder = copy_checkpoint("nomic_bert", tmp_path / "nomic", rename)
+    loaded = load_classifier(find_checkpoint(str(folder)), labels=("no", "yes"), seed=0)
+    inputs, _, logits = reference("nomic_bert")
+    assert not loaded.report.new and not loaded.report.left_over
+    np.testing.assert_allclose(ops.convert_to_numpy(loaded.model(inputs)), logits, atol=1e-5)
 
 
 def attend(inputs: dict[str, Any], window: int | None) -> Any:
