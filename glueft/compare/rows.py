@@ -141,7 +141,7 @@ def _refuse_other_rows(runs: Sequence[Run], predictions: Sequence[Predictions], 
                 f"{_rows(predictions[0], one)}, as in {first.folder.name}",
                 f"{_rows(other_rows, other)} in {run.folder.name}",
                 "compare runs on the same data: the same files, and the same data.limit_validation"
-                + (", data.held_out and data.held_out_seed" if split == HELD_OUT else ""),
+                + (", data.held_out or data.fold, and data.held_out_seed" if split == HELD_OUT else ""),
             )
         # Scores that are the same may be written with fewer digits, as earlier versions did; see `_digits`.
         same_scores = bool(one) and one == other and not run.labels

@@ -268,12 +268,13 @@ def _divide_in_folds(train: Rows, draw: FoldDraw) -> tuple[Rows, Rows]:
     keys = train.keys if train.groups is None else train.groups
     groups = len(set(keys))
     if groups < draw.of:
-        what = "different texts" if draw.group is None else f"different values of {shown(draw.group)}"
+        apart = "different texts" if draw.group is None else "groups"
+        what = apart if draw.group is None else f"different values of {shown(draw.group)}"
         raise DataError(
-            f"there are fewer train rows than data.fold.of = {draw.of:,} folds",
+            f"there are fewer {apart} of train rows than data.fold.of = {draw.of:,} folds",
             expected=f"{draw.of:,} or more that may stand apart",
             received=f"{groups:,} {what} in {counted(len(train), 'train row')}",
-            fix="make fewer folds, or add rows",
+            fix="make fewer folds, or add rows" + (" of other groups" if draw.group else ""),
         )
     there = folds_of(train.labels, keys, draw.of, draw.seed) == draw.number - 1
     kept, held = np.flatnonzero(~there), np.flatnonzero(there)

@@ -212,7 +212,8 @@ class Explanation:
             if example is not None:
                 return f"for example: {self._assigned(at, example)}", None
         key = at[: max(place for place, part in enumerate(at, 1) if isinstance(part, str))]
-        return f"give {expected(schema)}, or leave {dotted(key)} out", None
+        needed = key[-1] in self._schema(key[:-1]).get("required", [])
+        return f"give {expected(schema)}" + ("" if needed else f", or leave {dotted(key)} out"), None
 
     def _assigned(self, at: Path, value: object) -> str:
         """`batch_size = 8`, or the whole argument where it comes from one."""

@@ -57,7 +57,7 @@ def check_columns(path: Path, wanted: Sequence[str], names: Sequence[str]) -> No
         if column not in names:
             raise DataError(
                 f"{path} has no column {shown(column)}",
-                expected=f"a column {shown(column)}, as [task] says",
+                expected=f"a column {shown(column)}, as the recipe says",
                 received=f"the columns {listed(names)}" if names else "no columns",
                 fix=_other_column(column, names),
             )
@@ -93,4 +93,4 @@ def _other_column(column: str, names: Sequence[str]) -> str:
     near = nearest(column, names)
     if near:
         return f"did you mean {shown(near)}?"
-    return "name one of those columns in [task]; the first line of a CSV or TSV file must name its columns"
+    return "name one of those columns in the recipe; the first line of a CSV or TSV file must name its columns"

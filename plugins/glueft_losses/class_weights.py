@@ -30,11 +30,12 @@ class ClassWeightedLoss(glueft.Loss):
             return
         unknown = [label for label in named if label not in task.labels]
         if unknown:
+            labels, received = (", ".join(f'"{label}"' for label in names) for names in (task.labels, unknown))
             raise glueft.DataError(
-                f'class_weights names a label that task "{task.name}" does not have',
-                expected=", ".join(f'"{label}"' for label in task.labels),
-                received=", ".join(f'"{label}"' for label in unknown),
-                fix="correct class_weights below [loss]; its labels are those of the task, by name",
+                f'class_weights names a label that task "{task.name}" does not have: {received}',
+                expected=labels,
+                received=received,
+                fix=f"correct class_weights below [loss]; the labels of the task are {labels}",
             )
 
     def label_weights(self, task: glueft.Task) -> Sequence[float] | None:

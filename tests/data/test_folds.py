@@ -91,8 +91,16 @@ def test_the_seed_draws_the_folds_and_a_limit_evaluates_a_part_of_one(tmp_path: 
     ("fold", "message", "received"),
     [
         ('{number=1, of=4, group="patients"}', "patients", '"patients"'),
-        ('{number=1, of=30, group="patient"}', "fewer train rows than data.fold.of = 30", "20 different values of"),
-        ("{number=1, of=61}", "fewer train rows than data.fold.of = 61", "60 different texts in 60 train rows"),
+        (
+            '{number=1, of=30, group="patient"}',
+            "fewer groups of train rows than data.fold.of = 30",
+            "20 different values of",
+        ),
+        (
+            "{number=1, of=61}",
+            "fewer different texts of train rows than data.fold.of = 61",
+            "60 different texts in 60 train rows",
+        ),
     ],
 )
 def test_folds_that_cannot_be_made(tmp_path: Path, fold: str, message: str, received: str) -> None:
@@ -174,3 +182,9 @@ def test_many_rows_take_a_second_or_two() -> None:
     begin = time.process_time()
     folds = folds_of(labels, range(100_000), 10, seed=3)
     assert time.process_time() - begin < 2 and np.ptp(np.bincount(folds)) <= 1
+
+
+def test_a_column_that_the_files_lack_is_not_said_to_be_the_task_s(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, '{number=1, of=4, group="patients"}')
+    assert caught.value.expected == 'a column "patients", as the recipe says'

@@ -526,6 +526,13 @@ def test_a_section_that_is_no_table(tmp_path: Path, value: str) -> None:
     assert problem.fix == "write [training] on a line of its own, and its keys below it"
 
 
+def test_a_key_that_its_table_needs_is_not_to_be_left_out(tmp_path: Path) -> None:
+    text = changed(("[data]", "[data]\nfold = { number = 0, of = 3 }"), ("= 5e-5", "= -1"))
+    fixes = {problem.path: problem.fix for problem in problems(tmp_path, text)}
+    assert fixes["data.fold.number"] == "give a whole number from 1 to 1000"
+    assert " out" not in fixes["schedule.initial_learning_rate"]
+
+
 def test_other_problems_of_a_table_whose_plugin_is_misspelt(tmp_path: Path) -> None:
     found = problems(tmp_path, changed(('"adam"', '"adm"\nbeta_one = 0.9\nepsilon = -1')))
     assert [(problem.path, problem.line) for problem in found] == [

@@ -311,6 +311,27 @@ CASES = [
         "settings are compared on the same rows",
         "set it once",
     ),
+    (
+        "another fold",
+        THREE + "[study.set]\ndata.fold = { number = 1, of = 3 }\n[study.ranges]\ndata.fold.seed = { choices = [1] }\n",
+        "study.ranges.data.fold.seed (line 6)",
+        "settings are compared on the same rows",
+        "set it once",
+    ),
+    (
+        "rows that folds divide",
+        THREE + "folds = 3\n[study.grid]\ndata.limit_train = [100, 200]\n",
+        "study.grid.data.limit_train (line 5)",
+        "settings are compared on the same rows, and rows are held out of those that it leaves",
+        "data.per_label",
+    ),
+    (
+        "validation rows",
+        THREE + '[study.set]\ndata.limit_validation = 9\n[study.grid]\ndata.limit_draw = ["first", "stratified"]\n',
+        "study.grid.data.limit_draw (line 6)",
+        "settings are compared on the same rows",
+        "set it once",
+    ),
     # start_from
     (
         "circle",

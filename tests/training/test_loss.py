@@ -49,7 +49,8 @@ def problems(recipe: str, *overrides: str) -> list[tuple[str, str]]:
             "mrpc",
             'loss={plugin="focal", class_weights={equal=2.0}}',
             "loss",
-            'class_weights names a label that task "mrpc" does not have correct class_weights',
+            'class_weights names a label that task "mrpc" does not have: "equal" correct class_weights below '
+            '[loss]; the labels of the task are "not_equivalent", "equivalent"',
         ),
     ],
 )

@@ -92,9 +92,10 @@ class ChangeCheck(TableCheck):
     def _is_free(self, change: Change) -> bool:
         """Whether a study may change this key; report it if not."""
         reserved = RESERVED if change.section == "set" else RESERVED | COMPARED
-        if change.key not in reserved:
+        key = next((key for key in reserved if f"{change.key}.".startswith(f"{key}.")), None)
+        if key is None:
             return True
-        message, fix = reserved[change.key]
+        message, fix = reserved[key]
         got = received(change.value)
         self.add(change.at, message, expected="another key", received=got, fix=f"remove it; {fix}")
         return False

@@ -208,6 +208,7 @@ class SettingsCheck:
                     else "remove it, or the study's folds",
                 )
             )
+        self._limits(base)
         if self.options.prune is not None and self.ranges and self._most_epochs(base) == 1:
             self.problems.append(
                 self.draft.study.problem(
@@ -218,6 +219,28 @@ class SettingsCheck:
                     fix="remove prune, or train longer: --set training.epochs=3",
                 )
             )
+
+    def _limits(self, base: Recipe) -> None:
+        """Refuse limits among the settings that change the rows by which these are compared."""
+        data = base.data
+        held_out = data.holds_out or self.options.choose == "held_out" or self.options.folds is not None
+        keys = ["data.limit_train"] if held_out else []
+        if (data.limit_train if held_out else data.limit_validation) is not None:
+            keys += ["data.limit_draw", "data.limit_seed"]
+        for key in keys:
+            change = self.grid.get(key) or self.ranges.get(key)
+            if change is not None:
+                left = ", and rows are held out of those that it leaves" if held_out else ""
+                drawn = ", or draw training rows after that with data.per_label" if held_out else ""
+                self.problems.append(
+                    self.draft.study.problem(
+                        change.at,
+                        f"settings are compared on the same rows{left}",
+                        expected="another key",
+                        received=received(change.value),
+                        fix=f"remove it; set it once, in [study.set]{drawn}",
+                    )
+                )
 
     def _most_epochs(self, base: Recipe) -> int:
         change = self.grid.get("training.epochs") or self.ranges.get("training.epochs")
