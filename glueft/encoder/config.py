@@ -78,6 +78,18 @@ def in_transformers(model_type: str) -> bool:
     return model_type in CONFIG_MAPPING
 
 
+def _nearest_family(model_type: str, registry: Registry) -> str | None:
+    """The family that calls a model_type a relative of its own."""
+
+    def spelled(name: str) -> str:
+        return name.replace("_", "-").lower()
+
+    for name, family in registry.classes("encoder").items():
+        if spelled(model_type) in map(spelled, family.relatives):
+            return name
+    return None
+
+
 def find_family(config: Mapping[str, Any], where: str = "config.json", registry: Registry | None = None) -> Encoder:
     """Return the family that a config.json's model_type names.
 
@@ -108,7 +120,8 @@ def find_family(config: Mapping[str, Any], where: str = "config.json", registry:
         "another family: install its package, or name its file with --plugin"
     )
     if isinstance(model_type, str):
-        fix = did_you_mean(model_type, names) + fix
+        relative = _nearest_family(model_type, registry)
+        fix = (f"the nearest family that is: {relative}; " if relative else did_you_mean(model_type, names)) + fix
     if not names:  # an editable installation that was made before the code brought families as plugins
         fix = "install glueft again, so that its own families are found: pip install --editable . in its checkout"
     # A package that could not be used might have brought the family.

@@ -235,6 +235,7 @@ class Encoder(Plugin):
         poolings: how transformers' class with the head can read the states: "first" (of the first token), "mean" or
             "max", each with the keys of config.json that say so. A new head may have any of them.
         float16_fault: why its layers cannot compute in float16; None where they can.
+        relatives: model_types of other encoders to which this is the nearest: an error about one of them names it.
         own_code: modules of code that checkpoints of the family name in `auto_map`, if transformers has taken it over:
             what they compute is what the family does. The code itself is never run.
     """
@@ -247,6 +248,7 @@ class Encoder(Plugin):
     adapted: ClassVar[tuple[str, ...]] = ()
     poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     float16_fault: ClassVar[str | None] = None
+    relatives: ClassVar[tuple[str, ...]] = ()
     own_code: ClassVar[tuple[str, ...]] = ()
 
     def read_config(self, values: ConfigReader) -> EncoderConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from glueft_encoders.post_norm import PostNorm
 
 
@@ -10,6 +12,24 @@ class Bert(PostNorm):
 
     name = "bert"
     architecture = "BertForSequenceClassification"
+    relatives: ClassVar[tuple[str, ...]] = (
+        "big-bird",
+        "bert-generation",
+        "convbert",
+        "ernie",
+        "fnet",
+        "funnel",
+        "layoutlm",
+        "megatron-bert",
+        "mobilebert",
+        "mra",
+        "nystromformer",
+        "rembert",
+        "roc-bert",
+        "splinter",
+        "squeezebert",
+        "yoso",
+    )
     prefix = "bert."
     head_dense = "bert.pooler.dense"
     head_output = "classifier"

@@ -14,4 +14,5 @@ class Camembert(Roberta):
 
     name = "camembert"
     architecture = "CamembertForSequenceClassification"
+    relatives: ClassVar[tuple[str, ...]] = ("flaubert",)
     defaults: ClassVar[Mapping[str, Any]] = {**BERT_DEFAULTS, "pad_token_id": 1}

@@ -93,6 +93,7 @@ class DebertaV2(PostNorm):
 
     name = "deberta-v2"
     architecture = "DebertaV2ForSequenceClassification"
+    relatives: ClassVar[tuple[str, ...]] = ("deberta",)
     prefix = "deberta."
     float16_fault = "its checkpoints' products are larger than float16's largest number, 65,504, and the loss is NaN"
     defaults: ClassVar[Mapping[str, Any]] = {

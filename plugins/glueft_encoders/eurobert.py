@@ -19,6 +19,10 @@ class EuroBert(Rotary):
     name = "eurobert"
     architecture = "EuroBertForSequenceClassification"
     prefix = "model."
+    poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "first": {"classifier_pooling": "bos"},
+        "mean": {"classifier_pooling": "mean"},
+    }
     # What EuroBERT's own checkpoints name as their code; transformers has taken it over.
     own_code: ClassVar[tuple[str, ...]] = ("modeling_eurobert",)
     poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -22,6 +22,7 @@ class ModernBert(Rotary):
 
     name = "modernbert"
     architecture = "ModernBertForSequenceClassification"
+    relatives: ClassVar[tuple[str, ...]] = ("modernbert-decoder",)
     prefix = "model."
     poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "first": {"classifier_pooling": "cls"},
@@ -120,8 +121,11 @@ class ModernBert(Rotary):
         return read_theta(values, values[THETA_KEYS[kind]], settings, f"rope_parameters.{kind}")
 
     def tensors(self, config: RotaryConfig, outputs: int) -> Iterator[CheckpointTensor]:
-        dense, norm = CheckpointTensor.dense, partial(CheckpointTensor.norm, bias=config.norm_bias)
+        dense = partial(CheckpointTensor.dense, cutoff=config.initializer_cutoff)
+        norm = partial(CheckpointTensor.norm, bias=config.norm_bias)
         hidden, inner, words = config.hidden_size, config.intermediate_size, "embeddings.word_embeddings"
+        # What is added to the states, and the head's dense layer, begin the smaller the more layers there are.
+        small = partial(dense, deviation=config.initializer_range / (2 * config.num_layers) ** 0.5)
         yield from CheckpointTensor.embedding(
             "model.embeddings.tok_embeddings", f"encoder.{words}", config.vocab_size, hidden
         )
@@ -132,30 +136,13 @@ class ModernBert(Rotary):
                 yield from norm(f"{name}.attn_norm", f"{block}.attention_norm", hidden)
             biased = config.attention_bias
             yield from dense(f"{name}.attn.Wqkv", f"{block}.query_key_value", 3 * hidden, hidden, bias=biased)
-            yield from dense(f"{name}.attn.Wo", f"{block}.projection", hidden, hidden, bias=biased)
+            yield from small(f"{name}.attn.Wo", f"{block}.projection", hidden, hidden, bias=biased)
             yield from norm(f"{name}.mlp_norm", f"{block}.feed_forward_norm", hidden)
             biased = config.feed_forward_bias
             yield from dense(f"{name}.mlp.Wi", f"{block}.gates", 2 * inner, hidden, bias=biased)
-            yield from dense(f"{name}.mlp.Wo", f"{block}.output_dense", hidden, inner, bias=biased)
+            yield from small(f"{name}.mlp.Wo", f"{block}.output_dense", hidden, inner, bias=biased)
         yield from norm("model.final_norm", "encoder.final_norm", hidden)
         # A language model has these two under the same names, and transformers keeps them under a new classifier.
-        yield from dense(
-            "head.dense",
-            "head.dense",
-            hidden,
-            hidden,
-            bias=config.head_bias,
-            role="pooler",
-            deviation=config.initializer_range / (2 * config.num_layers) ** 0.5,
-            cutoff=config.initializer_cutoff,
-        )
+        yield from small("head.dense", "head.dense", hidden, hidden, bias=config.head_bias, role="pooler")
         yield from norm("head.norm", "head.norm", hidden, role="pooler")
-        yield from dense(
-            "classifier",
-            "head.output_dense",
-            outputs,
-            hidden,
-            role="output",
-            deviation=hidden**-0.5,
-            cutoff=config.initializer_cutoff,
-        )
+        yield from dense("classifier", "head.output_dense", outputs, hidden, role="output", deviation=hidden**-0.5)

@@ -42,7 +42,9 @@ class NomicBert(Rotary):
 
     name = "nomic_bert"
     architecture = "NomicBertForSequenceClassification"
+    relatives: ClassVar[tuple[str, ...]] = ("gte", "new")
     prefix = "nomic_bert."
+    poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"first": {}}
     # What nomic's own checkpoints name as their code; transformers has taken it over.
     own_code: ClassVar[tuple[str, ...]] = ("modeling_hf_nomic_bert",)
     poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"first": {}}

@@ -13,6 +13,7 @@ class Roberta(PostNorm):
 
     name = "roberta"
     architecture = "RobertaForSequenceClassification"
+    relatives: ClassVar[tuple[str, ...]] = ("data2vec-text", "ibert", "longformer", "luke", "roberta-prelayernorm")
     prefix = "roberta."
     defaults: ClassVar[Mapping[str, Any]] = {**BERT_DEFAULTS, "vocab_size": 50265, "pad_token_id": 1}
     head_dense = "classifier.dense"

@@ -14,4 +14,5 @@ class XLMRoberta(Roberta):
 
     name = "xlm-roberta"
     architecture = "XLMRobertaForSequenceClassification"
+    relatives: ClassVar[tuple[str, ...]] = ("xlm", "xlm-roberta-xl", "xmod")
     defaults: ClassVar[Mapping[str, Any]] = {**BERT_DEFAULTS, "pad_token_id": 1}

@@ -118,6 +118,23 @@ def test_an_unsupported_model_type_lists_the_supported(model_type: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model_type", "nearest"),
+    [
+        ("deberta", "the nearest family that is: deberta-v2; "),
+        ("xlm_roberta_xl", "the nearest family that is: xlm-roberta; "),
+        ("roc_bert", "the nearest family that is: bert; "),
+        ("deberta-v3", 'did you mean "deberta-v2"? '),
+        ("modern-bert", 'did you mean "modernbert"? '),
+        ("llama", "choose an encoder of one of these families"),
+    ],
+)
+def test_an_unsupported_model_type_names_the_nearest(model_type: str, nearest: str) -> None:
+    with pytest.raises(CheckpointError, match="model_type is not supported") as caught:
+        read_config({"model_type": model_type})
+    assert caught.value.fix.startswith(nearest)
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("position_embedding_type", "relative_key_query"),
