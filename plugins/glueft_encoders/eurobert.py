@@ -25,10 +25,6 @@ class EuroBert(Rotary):
     }
     # What EuroBERT's own checkpoints name as their code; transformers has taken it over.
     own_code: ClassVar[tuple[str, ...]] = ("modeling_eurobert",)
-    poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "first": {"classifier_pooling": "bos"},
-        "mean": {"classifier_pooling": "mean"},
-    }
     defaults: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 128256,
         "hidden_size": 768,

@@ -47,7 +47,6 @@ class NomicBert(Rotary):
     poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"first": {}}
     # What nomic's own checkpoints name as their code; transformers has taken it over.
     own_code: ClassVar[tuple[str, ...]] = ("modeling_hf_nomic_bert",)
-    poolings: ClassVar[Mapping[str, Mapping[str, Any]]] = {"first": {}}
     defaults: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 30528,
         "hidden_size": 768,
