@@ -9,11 +9,14 @@ import keras
 import numpy
 import pytest
 
+import glueft
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.classifier import Classifier
 from glueft.encoder.config import read_config
 from glueft.encoder.layers import diagonals
 from glueft.errors import CheckpointError, TrainingError
+from glueft.inference.predictor import load_saved_model
+from glueft.recipe import load_recipe
 from glueft.training.model import refuse_precision
 from reference_checkpoints import REFERENCE, copy_checkpoint, labels_of, reference
 from reference_checkpoints import read_config as read_json
@@ -120,3 +123,14 @@ def test_float16_is_refused_with_the_reason(precision: str, tmp_path: Path) -> N
         refuse_precision(checkpoint, precision)
     assert "65,504" in caught.value.received
     refuse_precision(find_checkpoint(str(REFERENCE / "bert")), precision)
+
+
+def test_neither_a_run_nor_a_prediction_begins_in_float16(tmp_path: Path) -> None:
+    checkpoint = copy_checkpoint("deberta-v2", tmp_path / "tiny")
+    changes = ["engine.precision=mixed_float16", "data.max_length=20"]
+    recipe = load_recipe("mrpc", changes, sample=True, checkpoint=str(checkpoint))
+    with pytest.raises(TrainingError, match="cannot compute in mixed_float16"):
+        glueft.run(recipe, output_dir=tmp_path / "runs")
+    assert not [*tmp_path.glob("runs/*/model")]
+    with pytest.raises(TrainingError, match="cannot compute in mixed_float16"):
+        load_saved_model(checkpoint, precision="mixed_float16")
