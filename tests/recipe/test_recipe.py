@@ -24,6 +24,7 @@ RECIPES = [
     "mnli",
     "mrpc",
     "mrpc-deberta",
+    "mrpc-modernbert",
     "qnli",
     "qqp",
     "rte",
