@@ -259,7 +259,7 @@ def _few_shot(data: Data, task: Task | None, locations: Locations) -> list[Probl
                         "add per_label = 16 to [data], or remove draw")  # fmt: skip
         return [] if data.draw is None else [alone]
     problems = []
-    if task is not None and not task.labels and not task.reads_own_files:
+    if task is not None and labels_or_scores(task) == "scores":
         fix = 'remove it, and take some of the rows with limit_train and limit_draw = "stratified"'
         problems.append(problem("per_label", f'task "{task.name}" has scores, not labels', "a task with labels", fix))
     if data.limit_train is not None:

@@ -117,3 +117,9 @@ def test_settings_that_contradict_each_other(task: str, settings: list[str], pat
 def test_settings_that_go_together() -> None:
     for settings in (["limit_draw=stratified", "limit_validation=40"], ["held_out=0.1"], ["leaks=drop"], ["draw=0"]):
         load_recipe("mrpc", ["data.per_label=16", *(f"data.{setting}" for setting in settings)])
+
+
+def test_scores_of_own_files_are_told_of_with_all_else() -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("table", ["task.regression=true", "data.per_label=4", "training.sampler=balanced"])
+    assert [problem.path for problem in caught.value.problems] == ["data.per_label", "training.sampler"]
