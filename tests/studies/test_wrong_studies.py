@@ -319,6 +319,13 @@ CASES = [
         "set it once",
     ),
     (
+        "losses by the loss",
+        THREE + 'metric = "loss"\n[study.grid]\nloss = [{ plugin = "focal" }, { plugin = "cross_entropy" }]\n',
+        "study.grid.loss (line 5)",
+        "settings are compared by the loss (study.metric), and each would have another one",
+        "choose by a metric of the task",
+    ),
+    (
         "rows that folds divide",
         THREE + "folds = 3\n[study.grid]\ndata.limit_train = [100, 200]\n",
         "study.grid.data.limit_train (line 5)",

@@ -209,6 +209,7 @@ class SettingsCheck:
                 )
             )
         self._limits(base)
+        self._losses()
         if self.options.prune is not None and self.ranges and self._most_epochs(base) == 1:
             self.problems.append(
                 self.draft.study.problem(
@@ -239,6 +240,22 @@ class SettingsCheck:
                         expected="another key",
                         received=received(change.value),
                         fix=f"remove it; set it once, in [study.set]{drawn}",
+                    )
+                )
+
+    def _losses(self) -> None:
+        """Refuse settings of the loss where they are compared by it: each would be measured in its own."""
+        if self.options.metric != "loss":
+            return
+        for key, change in {**self.grid, **self.ranges}.items():
+            if key.partition(".")[0] == "loss":
+                self.problems.append(
+                    self.draft.study.problem(
+                        change.at,
+                        "settings are compared by the loss (study.metric), and each would have another one",
+                        expected="another key, or another metric",
+                        received=received(change.value),
+                        fix="choose by a metric of the task, or set the loss once, in [study.set]",
                     )
                 )
 
