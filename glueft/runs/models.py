@@ -7,6 +7,7 @@ from pathlib import Path
 
 from glueft.errors import RunFolderError
 from glueft.files import remove_folder
+from glueft.hub.checkpoint_files import DECISION
 from glueft.runs.clock import now
 from glueft.runs.record import REPEAT
 from glueft.runs.run import Run
@@ -26,8 +27,18 @@ def remove_model(folder: Path) -> None:
 
 
 def refuse_without_model(run: Run) -> None:
-    """Raise RunFolderError if a finished run has no model folder, and say if it was removed on purpose."""
+    """Raise RunFolderError if a finished run has no model folder, and say if it was removed on purpose.
+
+    So it is where the model has lost the file that says how its labels are decided: it would give other ones.
+    """
     if run.model_folder.is_dir():
+        if DECISION in run.record.model.sha256 and not (run.model_folder / DECISION).exists():
+            raise RunFolderError(
+                f"{run.model_folder}: {DECISION} is missing, and without it the model would give other labels",
+                expected="the files of the model that run.json names",
+                received=f"{', '.join(sorted(entry.name for entry in run.model_folder.iterdir()))}",
+                fix=REPEAT,
+            )
         return
     removed = run.record.model.removed
     there = ", ".join(sorted(entry.name for entry in run.folder.iterdir()))
