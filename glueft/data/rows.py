@@ -53,6 +53,7 @@ class Rows:
     leaks: Leaks | None = None  # the rows that are training rows too; None where it was not looked for any
     dropped: int = 0  # the train rows that were dropped as they stand in another split
     groups: tuple[Any, ...] | None = None  # of each row, what tells which rows stay together; None for its texts
+    fold: FoldDraw | None = None  # which one these are; None where they are not a fold
     drawn_from: int | None = None  # the train rows, after all else, that as many of each label were drawn from
 
     def __len__(self) -> int:
@@ -281,7 +282,7 @@ def _divide_in_folds(train: Rows, draw: FoldDraw) -> tuple[Rows, Rows]:
     if draw.at_most is not None:
         held = held[stratified_draw(train.labels[held], draw.at_most, draw.seed)]
     held_rows = replace(train.at(held), name=HELD_OUT, limited_from=None, stratified=True, part_of=len(train))
-    return replace(train.at(kept), part_of=len(train)), held_rows
+    return replace(train.at(kept), part_of=len(train)), replace(held_rows, fold=draw)
 
 
 def _few_shot(train: Rows, draw: FewShotDraw | None) -> Rows:

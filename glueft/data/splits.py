@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.held_out import HELD_OUT
 from glueft.errors import DataError
-from glueft.text import counted
+from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,12 +103,17 @@ def length_histogram(lengths: NDArray[Any]) -> dict[str, Any]:
 def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, int]) -> list[str]:
     """Return a line for each split that has not all rows of the official one; `left_out` counts its broken lines."""
     notes = []
-    by = f"drawn by {'label' if task.labels else 'score'}"
+    label = "label" if task.labels else "score"
+    by = f"drawn by {label}"
     for name, rows in splits.items():
         used = rows.part_of or (rows.drawn_from or len(rows)) + rows.dropped
         whole = rows.limited_from or used
         official = task.sizes.get(name, whole)
         if name == HELD_OUT:
+            if (fold := rows.fold) is not None:
+                by = f"fold {fold.number} of {fold.of} by {label}" + (
+                    f" and {quoted(fold.group)}" if fold.group else ""
+                )
             drawn = f"{len(rows):,} of the {counted(whole, 'train row')}, {by}"
             notes.append(f"{name} is {drawn}; the validation rows are not looked at")
             continue

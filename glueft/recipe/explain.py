@@ -149,12 +149,10 @@ class Explanation:
         examples = schema.get("examples") or []
         key = quoted_key(str(at[-1]))
         added = f"add {key} = {as_toml(examples[0])}" if examples else f"add {key} = ..."
+        table = f"[{dotted((*self.of.path, *at[:-1]))}]"
+        owner = self.of.owner if len(at) == 1 else table
         self._add(
-            at,
-            f"missing; {self.of.owner} needs {expected(schema)}",
-            expected(schema),
-            "nothing",
-            f"{added} below [{dotted((*self.of.path, *at[:-1]))}]",
+            at, f"missing; {owner} needs {expected(schema)}", expected(schema), "nothing", f"{added} below {table}"
         )
 
     def _own_words(self, at: Path, words: str, value: object) -> None:

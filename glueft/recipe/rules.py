@@ -231,9 +231,8 @@ def _windows(data: Data, task: Task | None, locations: Locations) -> list[Proble
                 fix=f"remove windows: the longer text of a pair is cut to max_length = {data.max_length}",
             )
         )
-    if (
-        windows.stride >= data.max_length - 2
-    ):  # There are special tokens beside the text; what is exact is the encoder's.
+    # There are special tokens beside the text; what is exact is the encoder's.
+    if windows.stride >= data.max_length - 2:
         problems.append(
             locations.problem(
                 ("data", "windows", "stride"),

@@ -59,7 +59,7 @@ def test_each_row_is_held_out_once(tmp_path: Path) -> None:
         seen.update(held.texts[0])
     assert len(seen) == 60 and set(seen.values()) == {1}
     assert size_notes(task, loaded, {}) == [
-        "held_out is 12 of the 60 train rows, drawn by label; the validation rows are not looked at"
+        "held_out is 12 of the 60 train rows, fold 5 of 5 by label; the validation rows are not looked at"
     ]
 
 
@@ -76,6 +76,8 @@ def test_rows_of_a_group_stay_together(tmp_path: Path) -> None:
     for name, rows in loaded.items():
         alone = load_split(task, make_source(data, task), name, data.selection)
         assert alone.sha256 == rows.sha256
+    (note,) = size_notes(task, loaded, {})
+    assert note.startswith('held_out is 15 of the 60 train rows, fold 4 of 4 by label and "patient"; ')
     assert load(tmp_path, '{number=1, of=4, group="text"}')["held_out"].groups is not None  # an input of the task
 
 

@@ -527,8 +527,10 @@ def test_a_section_that_is_no_table(tmp_path: Path, value: str) -> None:
 
 
 def test_a_key_that_its_table_needs_is_not_to_be_left_out(tmp_path: Path) -> None:
-    text = changed(("[data]", "[data]\nfold = { number = 0, of = 3 }"), ("= 5e-5", "= -1"))
-    fixes = {problem.path: problem.fix for problem in problems(tmp_path, text)}
+    text = changed(("[data]", "[data]\nwindows = {}\nfold = { number = 0, of = 3 }"), ("= 5e-5", "= -1"))
+    found = problems(tmp_path, text)
+    assert "missing; [data.windows] needs a whole number from 0 to 1000000" in [problem.message for problem in found]
+    fixes = {problem.path: problem.fix for problem in found}
     assert fixes["data.fold.number"] == "give a whole number from 1 to 1000"
     assert " out" not in fixes["schedule.initial_learning_rate"]
 
