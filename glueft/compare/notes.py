@@ -124,8 +124,8 @@ def tuned(name: str, decision: Decision | None, split: str) -> list[str]:
     """Return a sentence if the decision of a run was tuned on the rows that are compared."""
     if decision is None or decision.split != split:
         return []
-    what = " and its ".join(decision.tuned)
-    return [f"{name}: its {what} was tuned on these very rows, so that its scores look better than they are"]
+    what = " and ".join(decision.tuned)
+    return [f"{name}: {what} tuned on these very rows, so that its scores look better than they are"]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -230,7 +230,7 @@ def test_what_makes_a_comparison_unfair_is_said(tmp_path: Path) -> None:
 def test_rows_that_did_not_choose_make_nothing_unfair(tmp_path: Path) -> None:
     settings = [{"training.epochs": number} for number in (1, 2, 3)]
     for place, tried, changes in (
-        (tmp_path / "a", settings[:1], {"keeps_best": True}),
+        (tmp_path / "a", settings[:1], {"keeps_best": True, "tunes": ("threshold",)}),
         (tmp_path / "b", settings, {"on": "held_out"}),
     ):
         runs = [study_run("rte", seed, 0.6, setting=settings[0], folder=None) for seed in (1, 2)]
@@ -238,6 +238,7 @@ def test_rows_that_did_not_choose_make_nothing_unfair(tmp_path: Path) -> None:
     notes = compare_studies(tmp_path / "a", tmp_path / "b")["notes"]
     assert not any("chose among" in note for note in notes)
     assert any(note.startswith("RTE: the runs of A alone keep their best evaluation") for note in notes)
+    assert any(note.startswith("RTE: the runs of A alone tune their decision on these rows") for note in notes)
 
 
 def test_an_average_says_of_what_its_interval_is_and_why_there_is_none(tmp_path: Path, pair: tuple[Path, Path]) -> None:

@@ -106,6 +106,13 @@ def test_runs_that_keep_their_best_evaluation_are_said_to_look_better() -> None:
     assert said.startswith("RTE: each run keeps its best evaluation on these rows") and "than it is" in said
 
 
+def test_runs_that_tune_their_decision_are_said_to_look_better() -> None:
+    tuned = recipe_result("rte", [study_run("rte", 1, 0.6)], tunes=("threshold", "temperature"))
+    assert note_on("[decision]", tuned).startswith(
+        "RTE: each run tunes its threshold and its temperature on these rows"
+    )
+
+
 def test_what_went_wrong_in_the_search_is_counted() -> None:
     runs = [
         study_run("rte", 1, 0.6, setting=SETTINGS[1], stage="search"),

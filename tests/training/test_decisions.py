@@ -142,7 +142,7 @@ def test_the_report_shows_both_decisions_and_both_calibrations(run: Path) -> Non
 def test_a_comparison_says_that_it_was_tuned_on_the_rows(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "copy", ignore=shutil.ignore_patterns("model.safetensors"))
     notes = compare_runs([run, tmp_path / "copy"], resamples=10)["notes"]
-    assert sum("its threshold and its temperature was tuned on these very rows" in note for note in notes) == 2
+    assert sum("threshold and temperature tuned on these very rows" in note for note in notes) == 2
 
 
 def test_a_model_that_has_lost_its_decision_gives_no_other_labels(run: Path, tmp_path: Path) -> None:
