@@ -16,6 +16,7 @@ from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
 from glueft.processes.team import ALONE, Team
+from glueft.runs.checkpoints import FOLDER as CHECKPOINTS
 from glueft.runs.checkpoints import checkpoint_folder, remove_states, saved_steps
 from glueft.runs.clock import Clock
 from glueft.runs.folder import writing_in_run
@@ -36,6 +37,7 @@ from glueft.training.out_of_memory import no_memory_in, out_of_training
 from glueft.training.recorder import Recorder
 from glueft.training.resumption import Resumption
 from glueft.training.session import Session, read_session
+from glueft.training.teacher import refuse_itself
 from glueft.training.warnings import inexact_reasons, resume_notes
 
 if TYPE_CHECKING:
@@ -278,7 +280,9 @@ def _set_up(
     for note in resume_notes(run.recipe):
         progress.say(note)
     begun = None if resumption is None else resumption.engine
-    session = read_session(run.recipe, progress, None if token_cache is None else Path(token_cache), begun)
+    cache = None if token_cache is None else Path(token_cache)
+    refuse_itself(run.recipe, run.folder)
+    session = read_session(run.recipe, progress, cache, begun)
     reasons = inexact_reasons(run.recipe)
     run.record["resume"] = {"exact": not reasons, "reasons": reasons}
     if team.leads:
@@ -287,7 +291,9 @@ def _set_up(
         if without_states is not None:
             progress.say(f"warning: {without_states}")
     run.record.update(session.describe_rows())
-    run.record.inputs = describe_inputs(session.data_files, session.checkpoint)
+    run.record.inputs = describe_inputs(
+        session.data_files, session.checkpoint, None if session.teacher is None else session.teacher.checkpoint
+    )
     told = len(session.warnings)
     if team.together is not None:
         from glueft.training import in_processes
@@ -298,6 +304,7 @@ def _set_up(
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
         if team.together is not None:
             in_processes.start_backend(team.together)
+        session.ask_teacher(cache or run.folder / CHECKPOINTS, progress)
         session.load()  # imports Keras; what its backend prints is suppressed
 
         from glueft.training.attributed_callback import AttributedCallback

@@ -72,4 +72,5 @@ def _good(name: str, overrides: Sequence[str], **options: Any) -> list[str]:
         return [f"good (a study of {counted(len(study.recipes), 'recipe')}: {names})"]
     parts = f"task {recipe.task.name}, optimizer {recipe.optimizer.name}, schedule {recipe.schedule.name}"
     parts += "" if recipe.loss is None else f", loss {recipe.loss.name}"
+    parts += "" if recipe.distill is None else f", teacher {recipe.distill.teacher}"
     return [f"good ({parts})", *resume_notes(recipe)]

@@ -167,7 +167,12 @@ class TrainingBatches(Batches):
         balanced: whether each label has the same number of rows in an epoch.
         label_weights: how much a row of each label weighs in the mean loss of its batch, (labels,); None for all the
             same.
+
+    Attributes:
+        teacher: a teacher's logits of each row, (rows, labels), or in regression (rows, 1); None without a teacher.
     """
+
+    teacher: NDArray[np.float32] | None = None
 
     def __init__(
         self,
@@ -196,13 +201,17 @@ class TrainingBatches(Batches):
     def __iter__(self) -> Iterator[tuple[Inputs, NDArray[Any]] | tuple[Inputs, NDArray[Any], NDArray[np.float32]]]:
         """Yield inputs, labels and, where batches are filled up or rows differ in weight, the weights of the rows.
 
-        Their mean is 1 over the rows that do not fill the batch up, which weigh 0.
+        Their mean is 1 over the rows that do not fill the batch up, which weigh 0. With a teacher, in place of the
+        labels come the `targets` of a distillation, and the weights are of filling alone.
         """
         for rows in self.plan:
             taken, weights = (rows, None) if self.filling is None else self.filling.fill(rows)
-            labels = self.encoded.labels_of(taken)
+            labels, own = self.encoded.labels_of(taken), None
             if self.label_weights is not None:
                 own = self.label_weights[labels] / self.label_weights[self.encoded.labels_of(rows)].mean()
+            if self.teacher is not None:
+                labels = targets(labels, own, self.teacher[self.encoded.rows_of(taken)])
+            elif own is not None:
                 weights = (own if weights is None else own * weights).astype(np.float32)
             batch = collate(self.encoded, taken, self.buckets), labels
             yield batch if weights is None else (*batch, weights)
@@ -210,7 +219,7 @@ class TrainingBatches(Batches):
     @property
     def weighted(self) -> bool:
         """Whether weights of the rows come with each batch."""
-        return self.filling is not None or self.label_weights is not None
+        return self.filling is not None or (self.label_weights is not None and self.teacher is None)
 
     def sizes(self) -> NDArray[np.int64]:
         """Return the rows in each batch, (num_train_steps,)."""
@@ -221,6 +230,23 @@ class TrainingBatches(Batches):
         real = int(self.measures()[:steps, 2].sum())
         with_padding = int(self.shapes()[:steps].prod(axis=1).sum())
         return real, with_padding - real
+
+
+def targets(
+    labels: NDArray[Any], weights: NDArray[np.float64] | None, teacher: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return what the loss of a distillation reads of each row: its label, the weight of its own loss, the teacher's.
+
+    Args:
+        labels: label indices or scores, (rows,).
+        weights: (rows,); None for all the same.
+        teacher: its logits, (rows, labels).
+
+    Returns:
+        float32, (rows, 2 + labels).
+    """
+    weights = np.ones(len(labels)) if weights is None else weights
+    return np.column_stack([labels, weights, teacher]).astype(np.float32)
 
 
 class EvaluationBatches(Batches):

@@ -51,9 +51,13 @@ class Encoded:
         """Tokens in each row or window, special tokens counted, (rows,) or (windows,)."""
         return np.diff(self.offsets)
 
+    def rows_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows that some rows or windows are of."""
+        return places if self.windows is None else self.windows.rows_of(places)
+
     def labels_of(self, places: NDArray[np.int64]) -> NDArray[Any]:
         """Return the labels of some rows or windows; a window has that of its row."""
-        return self.labels[places if self.windows is None else self.windows.rows_of(places)]
+        return self.labels[self.rows_of(places)]
 
 
 def encode(rows: Rows, tokenizer: Any, max_length: int, windowing: Windowing | None = None) -> Encoded:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -14,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glueft.data.array_files import key_of, read_arrays, write_arrays
 from glueft.data.encoding import Encoded, encode
 from glueft.data.windows import Windowing, WindowsOfRows
-from glueft.files import WholeFile
 from glueft.hub.checkpoint_files import TOKENIZER_FILES
-from glueft.system.plain_file import why_irregular
 from glueft.version import __version__
 
 if TYPE_CHECKING:
@@ -26,16 +22,11 @@ if TYPE_CHECKING:
 
     from glueft.data.rows import Rows
 
-# The disk must have room for so many files of the size: the run needs the rest.
-_ROOM = 10
 _PACKAGES = ("transformers", "tokenizers", "sentencepiece")
 
 
 class TokenCache:
     """A folder with the tokens of splits, a file each. It only grows, and may be removed at any time.
-
-    Several processes may use it at once: a file appears whole, and those of one name are equal. What cannot be read is
-    made anew; what cannot be written is left out, and that is said.
 
     Args:
         folder: made when there is something to keep.
@@ -71,39 +62,27 @@ class TokenCache:
         }
         if windowing is not None:
             parts["stride"] = windowing.stride
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return key_of(parts)
 
     def _write(self, path: Path, encoded: Encoded) -> None:
         arrays = {"ids": encoded.ids, "token_types": encoded.token_types, "offsets": encoded.offsets}
+        arrays["truncated"] = np.array(encoded.truncated, np.int64)
         if encoded.windows is not None:
             arrays["first_windows"] = encoded.windows.first
-        size = sum(array.nbytes for array in arrays.values())
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(self.folder).free < _ROOM * size:
-                self.say(f"the tokens are not kept in {self.folder}: there is little room on the disk")
-                return
-            with WholeFile(path) as whole:
-                np.savez(whole.file, **arrays, truncated=np.int64(encoded.truncated), key=np.array(path.stem))  # type: ignore[arg-type]
-                whole.finish()
-        except OSError as error:
-            self.say(f"the tokens are not kept in {self.folder}: {error.strerror or error}")
+        write_arrays(path, arrays, "the tokens", self.say)
 
 
 def _read(path: Path, rows: Rows, pad_id: int, windowing: Windowing | None) -> Encoded | None:
     """Return the tokens of rows from a file; None where there is none, or one that is damaged or another's."""
+    stored: dict[str, Any] = {**read_arrays(path)}
     try:
-        if why_irregular(path):
-            return None
-        with np.load(path, allow_pickle=False) as stored:  # checks each array's CRC
-            ids, types, offsets = (stored[name] for name in ("ids", "token_types", "offsets"))
-            truncated, key = int(stored["truncated"]), str(stored["key"])
-            first = None if windowing is None else stored["first_windows"]
-    except Exception:  # whatever NumPy and zipfile make of a damaged file
+        ids, types, offsets = (stored[name] for name in ("ids", "token_types", "offsets"))
+        truncated = int(stored["truncated"])
+        first = None if windowing is None else stored["first_windows"]
+    except (KeyError, TypeError):
         return None
     fits = (
-        key == path.stem
-        and (ids.dtype, types.dtype, offsets.dtype) in ((np.uint16, np.uint8, np.int64), (np.int32, np.uint8, np.int64))
+        (ids.dtype, types.dtype, offsets.dtype) in ((np.uint16, np.uint8, np.int64), (np.int32, np.uint8, np.int64))
         and (offsets.shape == (len(rows) + 1,) if first is None else _are_first(first, len(rows), len(offsets) - 1))
         and ids.shape == types.shape == (int(offsets[-1]),)
         and not offsets[0]

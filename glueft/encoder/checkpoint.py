@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint
+from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint, longest_row
 from glueft.encoder.decision_file import write_decision
 from glueft.encoder.labels import head_rows
 from glueft.encoder.new_parts import reinitialised
@@ -36,6 +36,7 @@ __all__ = [
     "has_head",
     "load_classifier",
     "load_tokenizer",
+    "longest_row",
     "refuse_headless",
     "save_classifier",
     "save_config_and_tokenizer",

@@ -123,6 +123,15 @@ def refuse_leaving_links(folder: Path) -> None:
         )
 
 
+def longest_row(checkpoint: Checkpoint, tokenizer: Any) -> int:
+    """Return the number of the encoder's positions, or the tokenizer's maximum if that is lower."""
+    positions, maximum = checkpoint.encoder_config.max_positions, tokenizer.model_max_length
+    special = tokenizer.num_special_tokens_to_add(pair=True)
+    # A maximum that leaves no room for two texts is a mistake.
+    lower = isinstance(maximum, int | float) and special + 2 <= maximum < positions
+    return int(maximum) if lower else positions
+
+
 def check_max_length(max_length: int, checkpoint: Checkpoint) -> None:
     """Raise CheckpointError if rows of `max_length` tokens are longer than the checkpoint's encoder can read."""
     most = checkpoint.encoder_config.max_positions

@@ -13,7 +13,9 @@ _UNNAMED = re.compile(r"LABEL_\d+")
 _NEW_HEAD = "set new_head = true in [model] to start a new head on this encoder, or choose another checkpoint"
 
 
-def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], family: Encoder) -> list[int]:
+def head_rows(
+    config: Mapping[str, Any], rows: int, labels: Sequence[str], family: Encoder, instead: str = _NEW_HEAD
+) -> list[int]:
     """For each label of the task, the row of the checkpoint's head that scores it.
 
     Labels are matched by exact name, not by index: two data sets may number the same labels in different orders. So
@@ -24,16 +26,17 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
         rows: the number of outputs of its head.
         labels: the task's label names in order; empty for regression.
         family: of the checkpoint.
+        instead: what the user can do.
 
     Raises:
         CheckpointError: the head has other labels (both lists are shown) or is for another kind of task.
     """
-    names = label_names(config, rows)
-    refuse_one_class(config, rows)
+    names = label_names(config, rows, instead)
+    refuse_one_class(config, rows, instead)
     kind = config.get("problem_type")
     architectures = config.get("architectures") or [family.architecture]
     received = f"the checkpoint's head: {listed(names)}"
-    fix = _NEW_HEAD
+    fix = instead
     if family.architecture not in architectures:
         raise _misfit(labels, f"{received} of {', '.join(map(str, architectures))}", fix)
     if not labels:
@@ -46,7 +49,7 @@ def head_rows(config: Mapping[str, Any], rows: int, labels: Sequence[str], famil
         if names == [f"LABEL_{index}" for index in range(rows)]:
             fix = (
                 "these names do not say which output is which: if you know, write the names into id2label in the "
-                f"checkpoint's config.json; or {_NEW_HEAD}"
+                f"checkpoint's config.json; or {instead}"
             )
         raise _misfit(labels, received, fix)
     return [names.index(label) for label in labels]

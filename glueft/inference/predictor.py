@@ -255,7 +255,7 @@ def load_classification_checkpoint(
         CheckpointError: it cannot be found or read, or is no classifier of one label a row.
         HubError: the hub is out of reach and its local cache does not hold the checkpoint.
     """
-    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
+    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer, longest_row
 
     checkpoint = find_checkpoint(name, revision, load_registry(*map(read_plugin_file, plugins)))
     labels = head_labels(checkpoint)
@@ -267,7 +267,7 @@ def load_classification_checkpoint(
         classifier=classifier,
         tokenizer=tokenizer,
         labels=labels,
-        max_length=_longest_row(checkpoint, tokenizer),
+        max_length=longest_row(checkpoint, tokenizer),
         rule=read_decision(checkpoint.folder, labels, labels),
         evaluation_batch_size=BATCH_SIZE,
         pair=None,
@@ -275,15 +275,6 @@ def load_classification_checkpoint(
         checkpoint=checkpoint,
         engine=engine,
     )
-
-
-def _longest_row(checkpoint: Checkpoint, tokenizer: Any) -> int:
-    """Return the number of the encoder's positions, or the tokenizer's maximum if that is lower."""
-    positions, maximum = checkpoint.encoder_config.max_positions, tokenizer.model_max_length
-    special = tokenizer.num_special_tokens_to_add(pair=True)
-    # A maximum that leaves no room for two texts is a mistake.
-    lower = isinstance(maximum, int | float) and special + 2 <= maximum < positions
-    return int(maximum) if lower else positions
 
 
 def load_for_prediction(

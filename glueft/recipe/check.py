@@ -66,7 +66,7 @@ class RecipeCheck(TableCheck):
             elif name in PLUGIN_TABLES:
                 if name not in (*self.optional, *OPTIONAL_TABLES):
                     self._missing_plugin_table(name)
-            else:
+            elif name not in OPTIONAL_TABLES:
                 # Empty, so that its required keys are reported as missing.
                 self.parts[name] = self._table(name, (name,), {})
         self._check_loss()

@@ -21,7 +21,7 @@ from glueft.plugin.task import Task
 from glueft.recipe.draft import Draft
 from glueft.recipe.file import lies_in_run_folder, origins_beside, parse_text
 from glueft.recipe.problems import Locations
-from glueft.recipe.sections import ORDER, RUN, Data, Decision, Engine, Hub, Model, Plugins, Training
+from glueft.recipe.sections import ORDER, RUN, Data, Decision, Distill, Engine, Hub, Model, Plugins, Training
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,7 @@ class Recipe:
         task, optimizer, schedule, loss, callbacks: the plugins, made with their checked options. Without a loss the
             task decides.
         model, data, training, decision, engine, plugins, hub: the sections. Folders and files are absolute.
+        distill: the teacher, if there is one.
         plugin_files: the files of [plugins], as they were read.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     training: Training
     engine: Engine
     loss: Loss | None = None
+    distill: Distill | None = None
     decision: Decision = field(default_factory=Decision)
     callbacks: tuple[Callback, ...] = ()
     plugins: Plugins = field(default_factory=lambda: Plugins(files=()))
@@ -168,18 +170,23 @@ def load_recipe_text(
 
 
 def made_recipe(path: str, parts: dict[str, Any], files: tuple[PluginFile, ...], locations: Locations) -> Recipe:
-    """Make the recipe, with the checkpoint's folder absolute so that it is valid in any working folder."""
-    model = parts.pop("model")
-    checkpoint, begin = model.checkpoint, locations.folder_of(("model", "checkpoint"))
+    """Make the recipe, with the folders of checkpoints absolute so that it is valid in any working folder."""
+    for table, key in (("model", "checkpoint"), ("distill", "teacher")):
+        if (part := parts.get(table)) is not None:
+            found = _anywhere(getattr(part, key), locations.folder_of((table, key)))
+            parts[table] = part.model_copy(update={key: found})
+    return Recipe(path=path, plugin_files=files, **parts)
+
+
+def _anywhere(checkpoint: str, begin: Path) -> str:
+    """The name of a checkpoint in any working folder; `begin` is where relative ones begin."""
     if checkpoint.startswith(RUN):
-        model = model.model_copy(
-            update={"checkpoint": RUN + _run_folder(absolute(checkpoint.removeprefix(RUN), begin))}
-        )
-    elif not checkpoint.startswith("package:") and (
+        return RUN + _run_folder(absolute(checkpoint.removeprefix(RUN), begin))
+    if not checkpoint.startswith("package:") and (
         checkpoint.startswith(("./", "../", "~")) or (begin / checkpoint).is_dir()
     ):
-        model = model.model_copy(update={"checkpoint": absolute(checkpoint, begin)})
-    return Recipe(path=path, model=model, plugin_files=files, **parts)
+        return absolute(checkpoint, begin)
+    return checkpoint
 
 
 def _run_folder(path: str) -> str:

@@ -13,7 +13,7 @@ from glueft.plugin.registry import known_classes
 from glueft.plugin.task import Task
 from glueft.recipe.decision_check import misfits
 from glueft.recipe.problems import Locations, Problem
-from glueft.recipe.sections import RUN, Data, Decision, Freeze, Hub, Model, Training
+from glueft.recipe.sections import RUN, Data, Decision, Distill, Freeze, Hub, Model, Training
 from glueft.recipe.values import as_toml, received
 from glueft.suggest import did_you_mean, nearest
 
@@ -39,10 +39,13 @@ def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Probl
         problems += _balanced(training, task, locations)
     if isinstance(decision := parts.get("decision"), Decision) and isinstance(task, Task):
         problems += _decision(decision, task, locations)
+    if isinstance(distill := parts.get("distill"), Distill):
+        problems += _distill(distill, task if isinstance(task, Task) else None, locations)
     if isinstance(hub := parts.get("hub"), Hub):
         problems += _push(hub, locations)
     if isinstance(model, Model):
-        problems += _revision(model, locations) + _frozen_twice(model, locations) + _new_and_kept(model, locations)
+        problems += _revision(("model", model.checkpoint, model.revision), locations)
+        problems += _frozen_twice(model, locations) + _new_and_kept(model, locations)
     return problems
 
 
@@ -292,18 +295,36 @@ def _source(data: Data, task: Task, locations: Locations) -> list[Problem]:
     ]
 
 
-def _revision(model: Model, locations: Locations) -> list[Problem]:
-    if model.revision is None or not is_local(model.checkpoint):
+def _revision(asked: tuple[str, str, str | None], locations: Locations) -> list[Problem]:
+    """Only the hub has revisions; asked are the table, the checkpoint that it names, and its revision."""
+    table, checkpoint, revision = asked
+    if revision is None or not is_local(checkpoint):
         return []
     return [
         locations.problem(
-            ("model", "revision"),
+            (table, "revision"),
             "only checkpoints on the hub have revisions",
             expected="no revision with a checkpoint from a folder, a package or a run",
-            received=received(model.revision),
+            received=received(revision),
             fix="remove revision, or give the checkpoint's name on the hub",
         )
     ]
+
+
+def _distill(distill: Distill, task: Task | None, locations: Locations) -> list[Problem]:
+    """A temperature softens labels, and there are none in a regression."""
+    problems = _revision(("distill", distill.teacher, distill.revision), locations)
+    if task is not None and distill.temperature is not None and labels_or_scores(task) == "scores":
+        problems.append(
+            locations.problem(
+                ("distill", "temperature"),
+                f'softens the probabilities of labels, and task "{task.name}" has scores',
+                expected="no temperature with a regression",
+                received=received(distill.temperature),
+                fix="remove temperature: the student trains on the squared error to the teacher's score",
+            )
+        )
+    return problems
 
 
 def _frozen_twice(model: Model, locations: Locations) -> list[Problem]:

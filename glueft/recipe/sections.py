@@ -311,6 +311,37 @@ class Engine(Options):
     )
 
 
+class Distill(Options):
+    """A teacher whose answers the model learns beside the labels (knowledge distillation)."""
+
+    teacher: Annotated[Text, AfterValidator(_named_run)] = Field(
+        description="A finished classifier of the task's labels: run:FOLDER for the model of a run, a name on the hub, "
+        "a folder, or package:module/path.",
+        examples=["run:runs/mrpc-20260131-120000-a1b2c3"],
+    )
+    revision: Text | None = Field(None, description="Branch, tag, commit or pull request of a teacher on the hub.")
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        description="What the logits of both are divided by, by default 2.0: the higher, the more the labels count "
+        "that the teacher thinks less likely. A regression has none.",
+        examples=[2.0],
+    )
+    weight: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Of the teacher's part in the training loss: weight * temperature^2 * KL(teacher || student) + "
+        "(1 - weight) * the recipe's own loss; with scores the squared error to the teacher's, without temperature.",
+    )
+
+    @property
+    def softening(self) -> float:
+        """The temperature in use, where there are labels."""
+        return 2.0 if self.temperature is None else self.temperature
+
+
 class Plugins(Options):
     """Plugins of the user's own, beside those of the installed packages."""
 
@@ -346,6 +377,7 @@ class Hub(Options):
 SECTIONS: dict[str, type[Options]] = {
     "model": Model,
     "data": Data,
+    "distill": Distill,
     "training": Training,
     "decision": Decision,
     "engine": Engine,
@@ -354,7 +386,7 @@ SECTIONS: dict[str, type[Options]] = {
 }
 PLUGIN_TABLES = ("task", "optimizer", "schedule", "loss")
 # Those that a recipe may leave out.
-OPTIONAL_TABLES = ("loss",)
+OPTIONAL_TABLES = ("loss", "distill")
 
 # The order in which a completed recipe is written.
 ORDER = (
@@ -365,6 +397,7 @@ ORDER = (
     "optimizer",
     "schedule",
     "loss",
+    "distill",
     "training",
     "decision",
     "engine",

@@ -19,7 +19,7 @@ from glueft.recipe.recipe import plugin_table
 from glueft.recipe.sections import PLUGIN_TABLES, Data, Engine, Model, Training
 
 # Tables of a run that only its training needs: their plugins may be missing.
-_TRAINING_ALONE = ("optimizer", "schedule", "loss", "decision", "callbacks", "hub")
+_TRAINING_ALONE = ("optimizer", "schedule", "loss", "distill", "decision", "callbacks", "hub")
 
 
 @dataclass(frozen=True)

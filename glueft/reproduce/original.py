@@ -110,6 +110,9 @@ class Original:
         revision = self.record.checkpoint.revision
         if revision and checkpoint is None and not named & {"model.checkpoint", "model.revision"}:
             yield f"model.revision={json.dumps(revision)}"
+        teacher = self.record.distillation
+        if teacher is not None and teacher.revision and not named & {"distill.teacher", "distill.revision"}:
+            yield f"distill.revision={json.dumps(teacher.revision)}"
 
     def predictions(self, split: str, labels: Sequence[str]) -> Predictions | None:
         """Return the predictions of a split; None where there are none, as in a receipt.

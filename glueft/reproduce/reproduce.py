@@ -56,7 +56,7 @@ _PARTS = {
     "machine": ("engine", "machine"),
     "rows": ("rows",),
     "tokens": ("tokens",),
-    "checkpoint": ("checkpoint",),
+    "checkpoint": ("checkpoint", "teacher"),
     "batches": ("batches",),
 }
 
@@ -174,14 +174,18 @@ def _refuse_missing_places(recipe: Recipe) -> None:
                 received=f"nothing at {', '.join(gone)}",
                 fix=f"name the file where it is now: --set {key}=FILE",
             )
-    place = Path(checkpoint.removeprefix(RUN))
-    if place.is_absolute() and not place.exists():
-        raise CheckpointError(
-            "the checkpoint of the run is gone",
-            expected="the folder that the run has begun with",
-            received=f"nothing at {place}",
-            fix=f"name the folder where it is now: --checkpoint {RUN * checkpoint.startswith(RUN)}DIR",
-        )
+    named = [("checkpoint", "that the run has begun with", checkpoint, "--checkpoint ")]
+    if recipe.distill is not None:
+        named.append(("teacher", "of the teacher", recipe.distill.teacher, "--set distill.teacher="))
+    for what, which, name, option in named:
+        place = Path(name.removeprefix(RUN))
+        if place.is_absolute() and not place.exists():
+            raise CheckpointError(
+                f"the {what} of the run is gone",
+                expected=f"the folder {which}",
+                received=f"nothing at {place}",
+                fix=f"name the folder where it is now: {option}{RUN * name.startswith(RUN)}DIR",
+            )
 
 
 def _compare_recipe(
@@ -247,7 +251,12 @@ def _compare_inputs(comparison: Comparison, record: Record, before: Mapping[str,
 
 
 def _compare_devices(comparison: Comparison, record: Record, session: Session) -> None:
-    """Tell where another number of devices shares out the batches: other last digits. The session is loaded."""
+    """Tell where another number of devices shares out the batches, or the teacher's logits are others: last digits.
+
+    The session is loaded.
+    """
+    for difference in differing(recorded_fingerprints(record), fingerprints(session), ["teacher_logits"]):
+        comparison.extend("machine", Unequal.of(difference))
     before = None if record.engine.devices is None else record.engine.devices.count
     now = None if session.devices is None else session.devices.count
     if None not in (before, now) and before != now:
@@ -281,6 +290,7 @@ def _train(
     run = Run.of(session.recipe, folder, progress.say)
     run.record.update(session.describe_rows())
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
+        session.ask_teacher(None, progress)
         session.load()
 
         from glueft.training import engine
@@ -324,7 +334,11 @@ def _explanations(original: Original, comparison: Comparison, session: Session |
         yield _places("the rows", _source(original.record.data.as_dict()), _source(session.provenance))
     elif first == "checkpoint" and session is not None:
         then, now = original.record.checkpoint, session.checkpoint
-        yield _places("the checkpoint", _source(then.as_dict()), _source({"name": now.name, "revision": now.revision}))
+        what, before = "the checkpoint", then.as_dict()
+        taught = original.record.distillation
+        if then.sha256 == now.fingerprints and taught is not None and session.teacher is not None:
+            what, before, now = "the teacher", {**taught.as_dict(), "name": taught.teacher}, session.teacher.checkpoint
+        yield _places(what, _source(before), _source({"name": now.name, "revision": now.revision}))
     else:
         known = [] if comparison.first is None else [each.why for each in comparison.first.differences if each.why]
         found = [*known, *comparison.explanations(), *(_changes_midway(original.record) if first is not None else ())]

@@ -17,6 +17,9 @@ FOLDER = "checkpoints"
 ARRAYS = "state.safetensors"
 STATE = "state.json"
 
+# The logits of a run's teacher, where no folder for the runs of a study keeps them: a run that goes on needs them too.
+TEACHER_FILES = "teacher-*.npz"
+
 _NAME = re.compile(r"step-(0|[1-9]\d{0,17})")
 
 
@@ -40,10 +43,15 @@ def newest_step(run: Path) -> int | None:
 
 
 def remove_states(run: Path, kept: Container[int | None] = ()) -> bool:
-    """Remove the saved states of a run, but those after some steps; return whether there was one to remove."""
+    """Remove the saved states of a run, but those after some steps; return whether there was one to remove.
+
+    If none is kept, the logits of its teacher go too.
+    """
     surplus = [step for step in saved_steps(run) if step not in kept]
     for step in surplus:
         remove_folder(checkpoint_folder(run, step))
     with suppress(OSError):  # It is not empty.
+        for file in (run / FOLDER).glob(TEACHER_FILES) if kept == () else ():
+            file.unlink()
         (run / FOLDER).rmdir()
     return bool(surplus)

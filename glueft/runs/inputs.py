@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 _known: dict[tuple[str, int, int], str] = {}
 
 
-def describe_inputs(data_files: Iterable[Path], checkpoint: Checkpoint) -> list[InputFile]:
+def describe_inputs(
+    data_files: Iterable[Path], checkpoint: Checkpoint, teacher: Checkpoint | None = None
+) -> list[InputFile]:
     """Return `inputs` of run.json. The files of a checkpoint on the hub are left out: its commit says all of them."""
     described = [_described("data", path) for path in data_files if path.is_file()]
+    described += _files_of("checkpoint", checkpoint)
+    return described if teacher is None else [*described, *_files_of("teacher", teacher)]
+
+
+def _files_of(kind: str, checkpoint: Checkpoint) -> Iterator[InputFile]:
     if checkpoint.revision is None:
         # By the name that the recipe has: a link may lead elsewhere tomorrow.
         named = expanded(checkpoint.name)
         folder = named.absolute() if named.is_dir() else checkpoint.folder
-        described += [
-            _described("checkpoint", folder / name, sha256) for name, sha256 in checkpoint.fingerprints.items()
-        ]
-    return described
+        for name, sha256 in checkpoint.fingerprints.items():
+            yield _described(kind, folder / name, sha256)
 
 
 def option_files(options: Any) -> Iterator[Path]:

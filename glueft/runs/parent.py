@@ -64,13 +64,21 @@ def find_start(model: Model, registry: Registry | None = None) -> tuple[Checkpoi
     """
     if not model.checkpoint.startswith(RUN):
         return find_checkpoint(model.checkpoint, model.revision, registry), None
-    place = expanded(model.checkpoint.removeprefix(RUN))
+    checkpoint, run = find_model(model.checkpoint, registry)
+    held_out = run.record.data.splits.get(HELD_OUT)
+    sha256 = None if held_out is None else held_out.sha256
+    return checkpoint, Parent(run.folder, run.record.task, run.labels, record_of(run, checkpoint), sha256)
+
+
+def find_model(name: str, registry: Registry | None = None) -> tuple[Checkpoint, Run]:
+    """Find the model of a run, whose name begins with "run:". The errors are those of `find_start`."""
+    place = expanded(name.removeprefix(RUN))
     try:
         run = Run.open(place)
         refuse_without_model(run)
     except RunFolderError as error:
         raise RunFolderError(
-            f"the checkpoint {model.checkpoint} cannot be used: {error.message}",
+            f"the checkpoint {name} cannot be used: {error.message}",
             expected=error.expected,
             received=error.received,
             fix="leave run: out: it is a checkpoint of its own"
@@ -82,17 +90,19 @@ def find_start(model: Model, registry: Registry | None = None) -> tuple[Checkpoi
     changed = sorted(name for name, sha256 in recorded.items() if found.fingerprints.get(name) != sha256)
     if changed:
         raise CheckpointError(
-            f"the checkpoint {model.checkpoint} is not the model that the run has saved",
+            f"the checkpoint {name} is not the model that the run has saved",
             expected="the files whose SHA-256 run.json has",
             received=f"{', '.join(changed)} changed since the run",
             fix=f"restore them, or name the folder as it is: {run.model_folder}",
         )
-    record = ParentRun(
+    return replace(found, name=name), run
+
+
+def record_of(run: Run, model: Checkpoint) -> ParentRun:
+    """Return what run.json says of a run whose model is used."""
+    return ParentRun(
         folder=str(run.folder),
         task=run.record.task,
         checkpoint=run.record.checkpoint.name,
-        sha256=recorded or found.fingerprints,
+        sha256=run.record.model.sha256 or model.fingerprints,
     )
-    held_out = run.record.data.splits.get(HELD_OUT)
-    parent = Parent(run.folder, run.record.task, run.labels, record, None if held_out is None else held_out.sha256)
-    return replace(found, name=model.checkpoint), parent

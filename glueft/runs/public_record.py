@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from glueft.runs.record import (
     Checkpoint,
     Data,
+    Distillation,
     Host,
     Origin,
     ParentRun,
@@ -34,8 +35,9 @@ LEFT_OUT = "(left out)"
 _KEYS: dict[type[Part], tuple[str, ...]] = {
     Record: (
         "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "metric_facts",
-        "loss_function", "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline", "published",
-        "warnings", "epochs", "mid_epochs", "kept", "decision", "collapse", "seconds", "versions", "parameters",
+        "loss_function", "distillation", "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline",
+        "published", "warnings", "epochs", "mid_epochs", "kept", "decision", "collapse", "seconds", "versions",
+        "parameters",
         "trainable_parameters", "num_train_steps", "examples_per_second", "tokens_per_second", "padding_waste",
         "peak_memory_bytes", "peak_device_memory_bytes", "engine", "data", "checkpoint", "host", "plugins", "parts",
     ),
@@ -48,6 +50,9 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
         "tokens", "truncated_rows", "windows",
     ),
     Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family", "run"),
+    Distillation: (
+        "teacher", "revision", "sha256", "run", "max_length", "windows", "precision", "temperature", "weight", "logits",
+    ),
     ParentRun: ("task", "checkpoint", "sha256"),
     Host: ("system", "cpus", "python"),
     RunPart: ("status", "started", "finished", "from_step", "to_step", "seconds", "host", "versions"),

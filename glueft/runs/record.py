@@ -333,6 +333,26 @@ class Checkpoint(Part):
     run: ParentRun | None = Field(default=None, description="the run whose model it is; null if it is no run's")
 
 
+class Distillation(Part):
+    """The teacher whose logits of the training rows the model was trained on, beside their labels."""
+
+    teacher: str = Field(description="as the recipe names it")
+    revision: str | None = Field(default=None, description="its commit on the hub")
+    sha256: dict[str, str] = Field(default={}, description="fingerprint of each of its files")
+    run: ParentRun | None = Field(default=None, description="the run whose model it is; null if it is no run's")
+    max_length: Length = Field(description="its longest row in tokens")
+    windows: Windows | None = Field(default=None, description="how it cut longer rows; null: cut off")
+    precision: str = Field(description="in which its logits were computed")
+    temperature: Number | None = Field(default=None, description="that softens both distributions; null in regression")
+    weight: Number = Field(description="of the teacher's part in the training loss; the validation loss has none")
+    logits: str = Field(description="fingerprint of its logits of the training rows")
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the logits depend on beside the files, plain JSON."""
+        windows = None if self.windows is None else self.windows.as_dict()
+        return {"max_length": self.max_length, "windows": windows, "precision": self.precision}
+
+
 class MetricFacts(Part):
     """What is known of a metric without the plugin that computes it."""
 
@@ -347,7 +367,7 @@ class MetricFacts(Part):
 class InputFile(Part):
     """A local file that the run was made from."""
 
-    kind: str = Field(description="data, checkpoint or plugin")
+    kind: str = Field(description="data, checkpoint, teacher or plugin")
     path: str = Field(description="absolute")
     size: Count | None = Field(default=None, description="bytes")
     modified_ns: int | None = Field(default=None, description="when it was last changed, nanoseconds since 1970")
@@ -568,6 +588,7 @@ class Record(Part, MutableMapping[str, Any]):
     )
     data: Data = Field(default_factory=Data)
     loss_function: LossFunction | None = Field(default=None, description="what was made small; absent in earlier runs")
+    distillation: Distillation | None = Field(default=None, description="the teacher; absent without one")
     metric_labels: dict[str, str] = Field(default={}, description="the label of each metric that is of one label")
     metric_facts: dict[str, MetricFacts] = Field(
         default={}, description="what is known of each metric of the run; absent in earlier runs"

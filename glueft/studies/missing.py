@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glueft.data.sources import task_folder
-from glueft.encoder.checkpoint_finder import is_on_hub
+from glueft.encoder.checkpoint_finder import find_checkpoint, is_on_hub
 from glueft.errors import GlueftError, StudyError
-from glueft.recipe.sections import RUN, Model
-from glueft.runs.parent import find_start
+from glueft.recipe.sections import RUN, Distill, Model
+from glueft.runs.parent import find_model, find_start
 from glueft.training.engine_choice import choose_backend, facts_here
 from glueft.training.engine_choice import refuse_missing as refuse_missing_backend
 
@@ -25,7 +25,7 @@ MOST = 4
 
 
 def refuse_missing(recipes: Iterable[tuple[Recipe, bool]]) -> None:
-    """Look for the backends, checkpoints and folders of rows that recipes need. Nothing is asked of the hub.
+    """Look for the backends, checkpoints, teachers and folders of rows that recipes need. Nothing is asked of the hub.
 
     Args:
         recipes: each checked, and whether it begins with another run in place of its checkpoint.
@@ -39,6 +39,8 @@ def refuse_missing(recipes: Iterable[tuple[Recipe, bool]]) -> None:
         looks["backend", backend] = partial(_find_backend, backend)
         if not has_parent:
             looks["checkpoint", model.checkpoint, model.revision] = partial(_find, model, recipe.registry)
+        if (distill := recipe.distill) is not None:
+            looks["teacher", distill.teacher, distill.revision] = partial(_find_teacher, distill, recipe.registry)
         if data.folder is not None and task.tsv is not None:
             looks["rows", str(data.folder), task.name] = partial(task_folder, Path(data.folder), task.tsv)
     errors: list[GlueftError] = []
@@ -67,3 +69,14 @@ def _find_backend(setting: str) -> None:
 def _find(model: Model, registry: Registry) -> None:
     if model.checkpoint.startswith(RUN) or not is_on_hub(model.checkpoint):
         find_start(model, registry)
+
+
+def _find_teacher(distill: Distill, registry: Registry) -> None:
+    try:
+        if distill.teacher.startswith(RUN):
+            find_model(distill.teacher, registry)
+        elif not is_on_hub(distill.teacher):
+            find_checkpoint(distill.teacher, registry=registry)
+    except GlueftError as error:
+        error.message = f"distill.teacher: {error.message}"
+        raise

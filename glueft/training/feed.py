@@ -106,8 +106,11 @@ def _dataset(batches: TrainingBatches | EvaluationBatches) -> Any:
     matrix = tf.TensorSpec((None, None), tf.int32)
     inputs: Any = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), matrix)
     if isinstance(batches, TrainingBatches):
-        rows = [tf.TensorSpec((None,), tf.as_dtype(batches.encoded.labels.dtype))]
-        signature = (inputs, *rows, *([tf.TensorSpec((None,), tf.float32)] if batches.weighted else []))
+        if batches.teacher is None:
+            labels = tf.TensorSpec((None,), tf.as_dtype(batches.encoded.labels.dtype))
+        else:
+            labels = tf.TensorSpec((None, 2 + batches.teacher.shape[1]), tf.float32)
+        signature = (inputs, labels, *([tf.TensorSpec((None,), tf.float32)] if batches.weighted else []))
     else:
         signature = inputs
     dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)

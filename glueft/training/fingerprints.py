@@ -41,6 +41,8 @@ KINDS: dict[str, Kind] = {
     "rows": "content",
     "tokens": "content",
     "checkpoint": "content",
+    "teacher": "content",
+    "teacher_logits": "machine",
     "batches": "content",
 }
 # In these, what only one of the two knows is no difference, but for a switch that is set: a later glueft records more,
@@ -57,6 +59,8 @@ _NAMES = {
     "rows": "rows of {}",
     "tokens": "tokens of {}",
     "checkpoint": "the checkpoint's {}",
+    "teacher": "the teacher's {}",
+    "teacher_logits": "the teacher's logits of {}",
     "batches": "batches of {}",
 }
 
@@ -66,6 +70,7 @@ _ENGINE = ("backend", "precision", "jit_compile", "widths")
 _IDLE = {
     "data": ("source", "folder", "revision"),
     "model": ("checkpoint", "revision"),
+    "distill": ("teacher", "revision"),
     "training": ("checkpoint_minutes", "keep_checkpoints"),
 }
 _IDLE_TABLES = ("hub", "plugins")
@@ -115,12 +120,15 @@ def fingerprints(session: Session) -> dict[str, Any]:
     recipe, backend = session.recipe, keras_backend()
     loss = () if recipe.loss is None else (recipe.loss,)
     plugins = [recipe.task, recipe.optimizer, recipe.schedule, *loss, *recipe.callbacks, session.checkpoint.family]
+    teacher, logits = session.teacher, session.batches.teacher
     return kept_fingerprints(session) | {
         "engine": {key: session.describe_engine()[key] for key in _ENGINE},
         "versions": _used(installed_versions() | {"python": platform.python_version()}, backend),
         "plugins": _origins({(plugin.kind, plugin.name): origin_of(plugin) for plugin in plugins}),
         "rows": {name: _rows(len(session.rows[name]), session.rows[name].sha256) for name in session.encoded},
         "checkpoint": dict(session.checkpoint.fingerprints),
+        "teacher": {} if teacher is None else teacher.checkpoint.fingerprints | teacher.facts(),
+        **({} if logits is None else {"teacher_logits": {"train": logits_fingerprint(logits)}}),
     }
 
 
@@ -142,6 +150,7 @@ def recorded_fingerprints(record: Record) -> dict[str, Any]:
     family = record.checkpoint.family
     origins = recorded_origins(record) | ({("encoder", family.get("name", "")): family} if family else {})
     splits = record.data.splits
+    teacher = record.distillation
     used = [name for name, split in splits.items() if split.tokens is not None] or ["train", record.primary_split]
     return {
         "recipe": kept.get("recipe", {}),
@@ -152,6 +161,8 @@ def recorded_fingerprints(record: Record) -> dict[str, Any]:
         "rows": {name: _rows(splits[name].rows, splits[name].sha256) for name in used if name in splits},
         "tokens": kept.get("tokens", {}),
         "checkpoint": dict(record.checkpoint.sha256),
+        "teacher": {} if teacher is None else teacher.sha256 | teacher.facts(),
+        "teacher_logits": {} if teacher is None else {"train": teacher.logits},
         "batches": kept.get("batches", {}),
     }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glueft.recipe import Recipe
+    from glueft.recipe.sections import Distill
 
 
 def choose_loss(recipe: Recipe) -> Loss:
@@ -101,10 +102,12 @@ class TrainingLoss:
     Attributes:
         plugin: gives a number for each row.
         task: its labels are known.
+        distill: how much a teacher's part weighs beside it, in the training alone.
     """
 
     plugin: Loss
     task: Task
+    distill: Distill | None = None
 
     @cached_property
     def label_weights(self) -> NDArray[np.float64] | None:
@@ -132,11 +135,15 @@ class TrainingLoss:
     def build(self) -> keras.losses.Loss:
         """Return it for `Model.compile`: the mean over the rows, whose weights come with each batch."""
         built = build(self.plugin, self.task)
+        if self.distill is not None:
+            from glueft.training.distilled_loss import DistilledLoss
+
+            built = DistilledLoss(built, self.distill.weight, self.distill.softening if self.task.labels else None)
         built.reduction = "sum_over_batch_size"
         return built
 
     def mean(self, logits: NDArray[np.float32], labels: NDArray[Any]) -> float:
-        """Return the mean over rows, weighted by label where the loss is.
+        """Return the mean over rows, weighted by label where the loss is; without a teacher's part.
 
         Args:
             logits: (rows, labels), or (rows, 1) in regression.

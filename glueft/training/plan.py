@@ -57,6 +57,8 @@ def plan_recipe(
       at most while the training goes on, if it takes longer than `training.checkpoint_minutes`.
     - `batches`: of the training. `shapes`: the number of different shapes (rows, padded length); `widths`: a list of
       ranges of padded lengths, each with `from`, `to` (inclusive) and `batches`.
+    - `distillation`: the teacher, as in run.json without its logits; None without one. The time for these is
+      `teacher` in the `seconds` of the estimate, a part of `setup`.
     - `estimate`: `seconds`, with the keys `setup`, `first_step`, `compile`, `train`, `evaluate` and `total` of run.json
       and `steps` and `validation` as parts of `train`; `peak_memory_bytes`, of this process after the probe (a run
       needs somewhat more), None if the system does not tell; `device`, None on a CPU but on JAX, with its `name` (None
@@ -90,8 +92,9 @@ def plan_recipe(
         return describe(session, Path(output_dir)) | {"engine": session.describe_engine()}
     told = len(session.warnings)
     with progress.phase("model"), nullcontext() if verbose else captured_stderr():
+        teaching, probed = probe_teacher(session)
         session.load()
-        setup = time.perf_counter() - begin
+        setup = time.perf_counter() - begin - probed + teaching
         plan = describe(session, Path(output_dir))
         model = session.describe_model()
         plan |= {key: model[key] for key in ("engine", "parameters", "trainable_parameters")}
@@ -99,6 +102,8 @@ def plan_recipe(
     progress.warn(*session.warnings[told:])
     with progress.phase("probe of a few steps"), nullcontext() if verbose else captured_stderr():
         plan["estimate"] = estimate(session, setup)
+        if session.teacher is not None:
+            plan["estimate"]["seconds"]["teacher"] = round(teaching, 3)
     return plan
 
 
@@ -115,6 +120,7 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
         "checkpoint": session.checkpoint.name,
         "data": session.describe_rows()["data"],
         "warnings": list(session.warnings),
+        "distillation": None if session.teacher is None else session.teacher.as_record(recipe.task),
         "resume": {"exact": not reasons, "reasons": reasons},
         "disk": disk_of_plan(session, output_dir),
         "epochs": training.epochs,
@@ -163,6 +169,23 @@ def learning_rates(recipe: Recipe, steps: int, warmup_steps: int) -> dict[str, A
     rates = {step: float(f"{float(keras.ops.convert_to_numpy(schedule(step))):.6g}") for step in sorted(looked_up)}
     peak = max(rates, key=rates.__getitem__)
     return {"first": rates[0], "peak": rates[peak], "peak_step": peak + 1, "last": rates[steps - 1]}
+
+
+def probe_teacher(session: Session) -> tuple[float, float]:
+    """Have zeros in the place of a teacher's logits; return the seconds that these would take, and the probe took."""
+    if session.teacher is None:
+        return 0.0, 0.0
+    import numpy as np
+
+    from glueft.training.probe import probe_evaluation
+
+    rows, task = session.rows["train"], session.task
+    session.batches.teacher = np.zeros((len(rows), len(task.labels) or 1), np.float32)
+    with session.teacher.loaded(task, session.jit_compile) as models:
+        batches = session.teacher.batches(rows, models[0])
+        begin = time.perf_counter()
+        cost = probe_evaluation(models[0], batches)
+        return cost.seconds + cost.compile_seconds, time.perf_counter() - begin
 
 
 def estimate(session: Session, setup: float) -> dict[str, Any]:

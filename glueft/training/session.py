@@ -40,6 +40,7 @@ from glueft.training.decisions import chosen_rule, refuse_decision
 from glueft.training.devices import Devices, choose_devices, distributed, make_distribution, refuse_devices
 from glueft.training.engine_choice import Choice, RunEngine
 from glueft.training.evaluation_steps import evaluated_steps
+from glueft.training.fingerprints import logits_fingerprint
 from glueft.training.loss import TrainingLoss, choose_loss, try_foreign_loss
 from glueft.training.model import (
     all_parameters,
@@ -51,6 +52,7 @@ from glueft.training.model import (
 )
 from glueft.training.progress import Progress
 from glueft.training.scores import majority_accuracy, metrics_beside, task_metrics, try_foreign_metrics
+from glueft.training.teacher import find_teacher, refuse_same
 from glueft.training.warnings import balance_warnings, cut_warnings, evaluation_warnings, rate_warnings, step_warnings
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from glueft.plugin.base import Plugin
     from glueft.plugin.task import Task
     from glueft.recipe import Recipe
+    from glueft.training.teacher import Teacher
 
 
 @dataclass
@@ -83,6 +86,7 @@ class Session:
         warnings: for the user; `load` may add some.
         parent: the run that the checkpoint is of.
         run: how the run was computed that goes on, or is done again; None for a new one.
+        teacher: of a distillation, if it is one.
         batches: all batches of the training.
         evaluation: the batches of each split of `encoded` but "train".
         evaluated: whether the primary split is evaluated after each step, (steps,).
@@ -108,6 +112,7 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     parent: Parent | None = None
     run: RunEngine | None = None
+    teacher: Teacher | None = None
     batches: TrainingBatches = field(init=False)
     evaluation: dict[str, EvaluationBatches] = field(init=False)
     evaluated: NDArray[np.bool_] = field(init=False)
@@ -125,7 +130,7 @@ class Session:
         self.backend = use_backend(self.recipe.engine.backend, self.run)
         self.jit_compile = decide_jit_compile(self.recipe.engine.jit_compile)
         self.precision = self._use_precision()
-        self.loss = TrainingLoss(choose_loss(self.recipe), self.task)
+        self.loss = TrainingLoss(choose_loss(self.recipe), self.task, self.recipe.distill)
         self.rule = chosen_rule(self.recipe)
         self.batches = TrainingBatches(
             train,
@@ -188,6 +193,19 @@ class Session:
     def metric_labels(self) -> dict[str, str]:
         """For each metric of one label, the name of that label."""
         return metric_labels(self.task.metrics, self.labels, self.task.positive_index)
+
+    def ask_teacher(self, folder: Path | None, progress: Progress) -> None:
+        """Have the teacher's logits of the training rows, if there is one; before `load`. Imports Keras.
+
+        Args:
+            folder: where they are kept, and read if they are there; None for nowhere.
+            progress: shows the phase.
+        """
+        if self.teacher is None:
+            return
+        rows = self.rows["train"]
+        with progress.phase(f"logits of the teacher for {counted(len(rows), 'row')}"):
+            self.batches.teacher = self.teacher.logits(rows, self.task, self.jit_compile, folder, progress.say)
 
     def load(self) -> None:
         """Load, prepare and compile the classifier. Imports Keras and its backend."""
@@ -304,7 +322,11 @@ class Session:
 
     def describe_model(self) -> dict[str, Any]:
         """Return what run.json says of the checkpoint and the loaded model."""
-        return {
+        distillation = {}
+        if self.teacher is not None and self.batches.teacher is not None:
+            logits = logits_fingerprint(self.batches.teacher)
+            distillation = {"distillation": self.teacher.as_record(self.task) | {"logits": logits}}
+        return distillation | {
             "checkpoint": {
                 "name": self.checkpoint.name,
                 "revision": self.checkpoint.revision,
@@ -359,6 +381,10 @@ def read_session(
         checkpoint = with_pooling(checkpoint, recipe.model.pooling, new_head=new_head)
         tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
     check()
+    teacher = None
+    if recipe.distill is not None:
+        with progress.phase(f"teacher {recipe.distill.teacher}"):
+            teacher = find_teacher(recipe, decide_jit_compile(recipe.engine.jit_compile))
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
         rows = load_rows(task, source, data.selection)
@@ -366,6 +392,10 @@ def read_session(
         choose_loss(recipe)
         refuse_balance(recipe)
         refuse_decision(recipe)
+        if teacher is not None:
+            teacher.refuse_unsuited(task)
+            if not new_head:
+                refuse_same(teacher, checkpoint)
         for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)
         if parent is not None and HELD_OUT in rows and parent.may_have_seen(task, rows[HELD_OUT]):
@@ -398,6 +428,7 @@ def read_session(
         list(source.warnings),
         parent,
         run,
+        teacher,
     )
     for line in _weighing(session):
         progress.say(line)

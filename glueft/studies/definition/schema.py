@@ -47,7 +47,7 @@ def _recipe_keys(registry: Registry, definitions: dict[str, Any]) -> dict[str, A
         if kind != "task":  # a recipe keeps its task
             keys[f"{kind}.plugin"] = {"enum": registry.names(kind)}
     for name, section in SECTIONS.items():
-        if name in ("model", "data", "training", "engine"):
+        if name in ("model", "data", "distill", "training", "engine"):
             schema = options_schema(section, name, definitions)
             keys |= {f"{name}.{key}": value for key, value in schema["properties"].items()}
     return keys

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from glueft.studies.definition.study import Study, StudyRecipe
     from glueft.studies.execution.search import Search
 
-# What tells two runs of a recipe apart beside the settings that change numbers: where rows and checkpoint come from.
-_PLACES = {"data": ("source", "folder", "revision"), "model": ("checkpoint", "revision")}
+# What tells two runs of a recipe apart beside the settings that change numbers: where rows, checkpoint and teacher come
+# from.
+_PLACES = {
+    "data": ("source", "folder", "revision"),
+    "model": ("checkpoint", "revision"),
+    "distill": ("teacher", "revision"),
+}
 # Of a seed that stands in for those of runs that have collapsed.
 _LARGEST_SEED = 2**32 - 1
 
@@ -145,11 +150,11 @@ class Planner:
 
 
 def run_identity(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what tells two runs of a complete recipe apart: the settings that change numbers, rows, checkpoint.
+    """Return what tells two runs of a complete recipe apart: settings that change numbers, rows, checkpoint, teacher.
 
     A recipe that names a precision does not take a run of its name that came to another: see `StudyFolder.look`.
     """
-    places = {name: {place: tables.get(name, {}).get(place) for place in keys} for name, keys in _PLACES.items()}
+    places = {name: {place: tables[name].get(place) for place in _PLACES[name]} for name in _PLACES if name in tables}
     return {"settings": settings_to_hash(tables), "places": places}
 
 

@@ -310,6 +310,7 @@ def _digest(recipe: StudyRecipe, facts: RecipeResult, study: Study) -> str:
         "rows": tables["data"],
         "model": tables["model"],
         "starts_from": recipe.starts_from,
+        **({"teacher": tables["distill"]} if "distill" in tables else {}),
         "score": [facts.chooses, facts.on, study.held_out if facts.on == "held_out" else None],
     }
     if study.folds is not None:

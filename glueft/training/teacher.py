@@ -1,0 +1,238 @@
+"""The teacher of a distillation: found and checked before anything is trained, and its logits of the training rows.
+
+Importing this module imports neither Keras nor a backend.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.data.array_files import key_of, read_arrays, write_arrays
+from glueft.data.windows import Windowing
+from glueft.encoder.labels import head_rows
+from glueft.errors import GlueftError, TrainingError
+from glueft.recipe.sections import RUN
+from glueft.runs.environment import installed_versions
+from glueft.runs.parent import find_model, record_of
+from glueft.training.backend import JitDecision, import_backend, keras_backend, use_precision
+from glueft.training.engine_choice import RunEngine
+from glueft.training.model import compile_for_prediction, load_model, refuse_precision
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glueft.data.batches import EvaluationBatches
+    from glueft.data.rows import Rows
+    from glueft.encoder.checkpoint import Checkpoint
+    from glueft.encoder.classifier import Classifier
+    from glueft.plugin.task import Task
+    from glueft.recipe import Recipe
+    from glueft.recipe.sections import Distill
+    from glueft.runs.record import ParentRun
+
+# Rows a step for a checkpoint without a recipe: the default of recipes.
+BATCH_SIZE = 64
+_ANOTHER = "name a teacher that was fine-tuned on this task: distill.teacher = run:FOLDER of a run"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A classifier of the task's labels, which reads the rows as it was trained to: a run's as its own recipe says.
+
+    Attributes:
+        settings: [distill] of the recipe.
+        checkpoint: its model.
+        tokenizer: its own.
+        run: the run whose model it is; None for another checkpoint.
+        max_length: its longest row, in tokens.
+        windowing: how it cuts longer rows into windows; None to cut them off.
+        batch_size: rows a step.
+        precision: what it computes in.
+    """
+
+    settings: Distill
+    checkpoint: Checkpoint
+    tokenizer: Any
+    run: ParentRun | None
+    max_length: int
+    windowing: Windowing | None
+    batch_size: int
+    precision: str
+
+    def refuse_unsuited(self, task: Task) -> None:
+        """Raise CheckpointError unless its head has the task's labels, by name and in any order. The rows are read."""
+        from glueft.encoder.checkpoint import refuse_headless
+
+        with _as_teacher():
+            rows = refuse_headless(self.checkpoint)
+            head_rows(self.checkpoint.config, rows, task.labels, self.checkpoint.family, _ANOTHER)
+
+    def logits(
+        self,
+        rows: Rows,
+        task: Task,
+        jit_compile: JitDecision,
+        folder: Path | None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> NDArray[np.float32]:
+        """Return its logits of rows, (rows, labels) in the order of the task's labels, or in regression (rows, 1).
+
+        Those of windows are pooled. They are computed on one device; the model is gone afterwards.
+
+        Args:
+            rows: of the training.
+            task: its labels are known.
+            jit_compile: whether XLA compiles the steps.
+            folder: where logits are kept for other runs on the same rows, and read if they are there; None for nowhere.
+            say: is told where they cannot be kept.
+
+        Raises:
+            TrainingError: a logit is not a finite number.
+        """
+        from glueft.training import engine
+
+        path = None if folder is None else folder / f"teacher-{self._key(rows, task, jit_compile)}.npz"
+        kept = {} if path is None else read_arrays(path)
+        if "logits" in kept:
+            return kept["logits"]
+        with self.loaded(task, jit_compile) as models, _as_teacher():
+            logits = engine.predict(models[0], self.batches(rows, models[0]))
+        if path is not None:
+            write_arrays(path, {"logits": logits}, "the logits of the teacher", say)
+        return logits
+
+    @contextmanager
+    def loaded(self, task: Task, jit_compile: JitDecision) -> Iterator[list[Classifier]]:
+        """Load its model, ready to predict, for the block alone, in a list: its memory is the student's afterwards."""
+        import_backend()
+        labels = tuple(task.labels)
+        models = [load_model(self.checkpoint, labels, precision=self.precision, jit_compile=jit_compile).model]
+        compile_for_prediction(models[0], jit_compile=jit_compile.compiled)
+        try:
+            yield models
+        finally:
+            models[0].forget_programs()
+            models.clear()
+            gc.collect()  # A model is a cycle of objects, and the collector may be paused.
+
+    def batches(self, rows: Rows, model: Classifier) -> EvaluationBatches:
+        """Return the batches in which its model predicts rows."""
+        from glueft.data.batches import EvaluationBatches, keep_buckets
+        from glueft.data.encoding import encode
+
+        encoded = encode(rows, self.tokenizer, self.max_length, self.windowing)
+        batches = EvaluationBatches(encoded, batch_size=self.batch_size)
+        if model.jit_compile:
+            keep_buckets(batches, None)
+        return batches
+
+    def facts(self) -> dict[str, Any]:
+        """Return what its logits depend on beside its files, plain JSON."""
+        windows = self.windowing and {"stride": self.windowing.stride, "pool": self.windowing.pool}
+        return {"max_length": self.max_length, "windows": windows or None, "precision": self.precision}
+
+    def as_record(self, task: Task) -> dict[str, Any]:
+        """Return `distillation` of run.json, but for the logits."""
+        return {
+            "teacher": self.checkpoint.name,
+            "revision": self.checkpoint.revision,
+            "sha256": self.checkpoint.fingerprints,
+            "run": None if self.run is None else self.run.as_dict(),
+            **self.facts(),
+            "temperature": self.settings.softening if task.labels else None,
+            "weight": self.settings.weight,
+        }
+
+    def _key(self, rows: Rows, task: Task, jit_compile: JitDecision) -> str:
+        """The SHA-256 of all that its logits depend on, but for the machine."""
+        return key_of(
+            {
+                "rows": rows.sha256,
+                "texts": len(rows.texts),
+                "files": self.checkpoint.fingerprints,
+                "labels": list(task.labels),
+                "batch_size": self.batch_size,
+                "backend": keras_backend(),
+                "jit_compile": jit_compile.compiled,
+                "versions": installed_versions(),
+                **self.facts(),
+            }
+        )
+
+
+def find_teacher(recipe: Recipe, jit_compile: JitDecision) -> Teacher | None:
+    """Find the teacher of a recipe; None where it has none. The backend is chosen.
+
+    Raises:
+        GlueftError: it cannot be found or read, is no classifier, or cannot compute in its precision here.
+    """
+    settings, pair = recipe.distill, len(recipe.task.inputs) == 2
+    if settings is None:
+        return None
+    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer, longest_row, refuse_headless
+
+    with _as_teacher():
+        if not settings.teacher.startswith(RUN):
+            checkpoint = find_checkpoint(settings.teacher, settings.revision, recipe.registry)
+            refuse_headless(checkpoint)
+            tokenizer = load_tokenizer(checkpoint, pair=pair)
+            longest = longest_row(checkpoint, tokenizer)
+            # Without a recipe in float32, which is as exact as the checkpoint.
+            return Teacher(settings, checkpoint, tokenizer, None, longest, None, BATCH_SIZE, "float32")
+        checkpoint, run = find_model(settings.teacher, recipe.registry)
+        refuse_headless(checkpoint)
+        data, engine = run.sections.data, run.record.engine
+        computed = RunEngine(engine.backend, engine.precision)
+        precision = use_precision(run.sections.engine.precision, computed, jit_compile=jit_compile.compiled).value
+        refuse_precision(checkpoint, precision)
+        return Teacher(
+            settings,
+            checkpoint,
+            load_tokenizer(checkpoint, pair=pair),
+            record_of(run, checkpoint),
+            data.max_length,
+            data.windowing,
+            run.sections.training.evaluation_batch_size,
+            precision,
+        )
+
+
+def refuse_itself(recipe: Recipe, folder: Path) -> None:
+    """Raise TrainingError if the teacher of a run is to be the run itself, whose folder this is."""
+    teacher = None if recipe.distill is None else recipe.distill.teacher
+    if teacher is None or not teacher.startswith(RUN) or Path(teacher.removeprefix(RUN)) != folder.absolute():
+        return
+    raise TrainingError(
+        "distill.teacher: the teacher is the run itself",
+        expected="a run that is done, or a classification checkpoint",
+        received=teacher,
+        fix="name the run of another model as the teacher, or remove [distill]",
+    )
+
+
+def refuse_same(teacher: Teacher, student: Checkpoint) -> None:
+    """Raise TrainingError if the student, which begins with its checkpoint's head, begins as its own teacher."""
+    if teacher.checkpoint.fingerprints == student.fingerprints:
+        raise TrainingError(
+            "distill.teacher: the teacher is the model that the run begins with",
+            expected="another model than model.checkpoint",
+            received=f"{teacher.checkpoint.name} for both",
+            fix="begin with another checkpoint, such as a smaller encoder, or remove [distill]; with "
+            "model.new_head = true the encoder learns from its own head",
+        )
+
+
+@contextmanager
+def _as_teacher() -> Iterator[None]:
+    """Have errors say that they are about the teacher."""
+    try:
+        yield
+    except GlueftError as error:
+        error.message = f"distill.teacher: {error.message}"
+        raise
