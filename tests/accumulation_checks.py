@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from glueft.data.encoding import Encoded
 from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 from glueft.encoder.weights import export_weights, tensor_table
 from glueft.plugin.registry import load_registry
+from glueft.recipe.sections import Distill
 from glueft.training.backend import decide_jit_compile, seed_backend
 from glueft.training.feed import feed
 from glueft.training.loss import TrainingLoss, loss_of
@@ -52,6 +54,7 @@ def updated(
     *,
     regression: bool = False,
     weighted: bool = False,
+    taught: bool = False,
     jit_compile: bool | str = "auto",
 ) -> tuple[dict[str, Any], list[float]]:
     """Train two epochs of 21 rows, 8 an update; return the weights by name and the loss of each epoch.
@@ -67,8 +70,13 @@ def updated(
     model.rows_at_once = rows_at_once or (8 if on_jax else None)
     before = export_weights(tensor_table(model))
     loss = weighted_loss() if weighted else loss_of(labels)
+    if taught:
+        loss = replace(loss, distill=Distill(teacher="none", weight=0.3))
     data = rows(21, regression=regression)
     batches = TrainingBatches(data, batch_size=8, epochs=2, seed=1, label_weights=loss.label_weights)
+    if taught:
+        random = numpy.random.default_rng(2)
+        batches.teacher = random.normal(size=(21, len(labels) or 1)).astype(numpy.float32)
     batches.buckets = numpy.array([16])
     if on_jax:
         size = model.rows_at_once
@@ -113,7 +121,7 @@ def check_own_batches(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    for weighted in (False, True):
-        compare(Path(sys.argv[1]), (3,), weighted=weighted)
+    for weighted, taught in ((False, False), (True, False), (True, True)):
+        compare(Path(sys.argv[1]), (3,), weighted=weighted, taught=taught)
     check_own_batches(Path(sys.argv[1]))
     print(keras.backend.backend())

@@ -18,6 +18,7 @@ from documents import CHECKOUT, commands_in
 from glueft.cli import main
 from glueft.cli.main import command_line
 from glueft.recipe import load_recipe
+from glueft.recipe.sections import SECTIONS
 from glueft.studies.definition.file import load_study
 from glueft.studies.definition.options import StudyOptions
 from glueft.studies.execution import driver
@@ -201,8 +202,8 @@ def test_the_key_table_names_every_key_with_its_default() -> None:
     documented = {key for keys, _ in rows for key in re.findall(r"`([\w.]+)`", keys) if "." in key}
     recipe = load_recipe("mrpc")
     keys = {"task.plugin", "task.metrics", "optimizer.plugin", "schedule.plugin", "loss.plugin"}
-    for section in ("model", "data", "training", "decision", "engine", "hub", "plugins"):
-        keys |= {f"{section}.{name}" for name in type(getattr(recipe, section)).model_fields}
+    for section, options in SECTIONS.items():
+        keys |= {f"{section}.{name}" for name in options.model_fields}
     assert documented == keys
     defaults = {key: default.strip("` ") for cells, default in rows for key in re.findall(r"`([\w.]+)`", cells)}
     assert defaults["training.evaluation_batch_size"] == str(recipe.training.evaluation_batch_size)

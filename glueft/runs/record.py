@@ -352,6 +352,12 @@ class Distillation(Part):
         windows = None if self.windows is None else self.windows.as_dict()
         return {"max_length": self.max_length, "windows": windows, "precision": self.precision}
 
+    def text(self) -> str:
+        """Return `run:runs/mrpc-... (mrpc), weight 0.5, temperature 2.0`."""
+        task = "" if self.run is None else f" ({self.run.task})"
+        temperature = "" if self.temperature is None else f", temperature {self.temperature}"
+        return f"{self.teacher}{task}, weight {self.weight}{temperature}"
+
 
 class MetricFacts(Part):
     """What is known of a metric without the plugin that computes it."""

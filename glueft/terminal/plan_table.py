@@ -6,7 +6,7 @@ from typing import Any
 
 from glueft.files import size
 from glueft.system.console import Table
-from glueft.terminal.tables import named_values, number_columns
+from glueft.terminal.tables import named_values, number_columns, short_checkpoint
 from glueft.text import counted, duration
 
 
@@ -62,6 +62,9 @@ def step_table(plan: dict[str, Any]) -> Table:
     table.add_row("shapes", f"{plan['batches']['shapes']:,} pairs of rows and padded length")
     if plan["parameters"] is not None:
         table.add_row("parameters", f"{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained")
+    if (taught := plan["distillation"]) is not None:
+        heat = "" if taught["temperature"] is None else f", temperature {taught['temperature']}"
+        table.add_row("teacher", f"{short_checkpoint(taught['teacher'])}, weight {taught['weight']}{heat}")
     engine = plan["engine"]
     table.add_row("backend", f"{engine['backend']}: {engine['backend_reason']}")
     table.add_row("precision", f"{engine['precision']}: {engine['precision_reason']}")
@@ -100,6 +103,8 @@ def width_table(plan: dict[str, Any]) -> Table:
 def estimate_table(estimate: dict[str, Any]) -> Table:
     seconds = estimate["seconds"]
     table = named_values("estimate of a run on this machine")
+    if "teacher" in seconds:
+        table.add_row("teacher", f"{spell(seconds['teacher'])} for its logits, once for all runs of a study")
     table.add_row("first step", f"{seconds['first_step']:.1f} s after the start")
     parts = ", ".join(f"{name} {spell(seconds[name])}" for name in ("steps", "validation"))
     table.add_row("training", f"{spell(seconds['train'])}: {parts}, compiling {spell(seconds['compile'])}")

@@ -36,6 +36,10 @@ def test_it_holds_where_rows_weigh_by_label(no_dropout: Path) -> None:
     compare(no_dropout, (3,), weighted=True)
 
 
+def test_it_holds_with_a_teacher_whose_part_is_not_weighted_by_label(no_dropout: Path) -> None:
+    compare(no_dropout, (3,), weighted=True, taught=True)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others are compared in their own way")
 def test_it_holds_under_xla(no_dropout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

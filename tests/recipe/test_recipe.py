@@ -20,6 +20,7 @@ FILES = [ROOT / "recipes" / f"{name}.toml" for name in packaged_recipes()]
 RECIPES = [
     "ax",
     "cola",
+    "distil-sst2",
     "imbalanced",
     "mnli",
     "mrpc",
