@@ -28,6 +28,7 @@ from glueft.runs.run import Run
 from glueft.system.gc_pause import gc_paused
 from glueft.system.interruption import held, listening, meant, take
 from glueft.system.quiet import captured_stderr, hush_libraries
+from glueft.training.backend import import_backend
 from glueft.training.collapse import CollapseWatch, judge_result
 from glueft.training.decision_fit import decision_warnings, describe_decision
 from glueft.training.disk_space import no_room_for_states, refuse_full_disk
@@ -304,7 +305,11 @@ def _set_up(
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
         if team.together is not None:
             in_processes.start_backend(team.together)
-        session.ask_teacher(cache or run.folder / CHECKPOINTS, progress)
+        if session.teacher is not None:
+            import_backend()
+            from glueft.training.teacher_logits import ask_teacher
+
+            ask_teacher(session, cache or run.folder / CHECKPOINTS, progress)
         session.load()  # imports Keras; what its backend prints is suppressed
 
         from glueft.training.attributed_callback import AttributedCallback

@@ -30,6 +30,15 @@ def key_of(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def arrays_sha256(*arrays: NDArray[Any]) -> str:
+    """Return the SHA-256 of arrays: of type, shape and bytes of each."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.name}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], what: str, say: Callable[[str], None]) -> None:
     """Keep arrays in a file, whose folder is made; `what` they are is said where they cannot be kept."""
     size = sum(array.nbytes for array in arrays.values())

@@ -290,10 +290,11 @@ def _train(
     run = Run.of(session.recipe, folder, progress.say)
     run.record.update(session.describe_rows())
     with progress.phase("model"), captured_stderr() if quiet else nullcontext():
-        session.ask_teacher(None, progress)
-        session.load()
-
         from glueft.training import engine
+        from glueft.training.teacher_logits import ask_teacher
+
+        ask_teacher(session, None, progress)
+        session.load()
         from glueft.training.attributed_callback import AttributedCallback
         from glueft.training.model_in_training import ModelInTraining
 

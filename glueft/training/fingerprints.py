@@ -6,7 +6,6 @@ Importing this module imports neither Keras nor a backend.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from glueft.data.array_files import arrays_sha256
 from glueft.plugin.origin import Origin, in_words, origin_of, recorded_origins
 from glueft.recipe.flatten import flatten
 from glueft.runs.environment import installed_versions
@@ -219,7 +219,7 @@ def _counts(table: str, key: str, value: Any) -> bool:
 
 def logits_fingerprint(logits: NDArray[np.float32]) -> str:
     """Return the SHA-256 of the logits of a split, (rows, labels), float32 in the order of the split."""
-    return _sha256(logits)
+    return arrays_sha256(logits)
 
 
 def value_text(value: Any) -> str:
@@ -262,23 +262,13 @@ def _rows(rows: int, sha256: str | None) -> str:
 
 def _tokens(encoded: Encoded) -> str:
     windows = [] if encoded.windows is None else [encoded.windows.first]
-    return _sha256(encoded.ids, encoded.token_types, encoded.offsets, encoded.labels, *windows)
+    return arrays_sha256(encoded.ids, encoded.token_types, encoded.offsets, encoded.labels, *windows)
 
 
 def _batches(batches: Batches) -> str:
     import numpy as np
 
-    return _sha256(np.concatenate(batches.plan), np.array([len(rows) for rows in batches.plan]))
-
-
-def _sha256(*arrays: NDArray[Any]) -> str:
-    import numpy as np
-
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype.name}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return arrays_sha256(np.concatenate(batches.plan), np.array([len(rows) for rows in batches.plan]))
 
 
 def _backend(made_of: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.data.array_files import arrays_sha256
 from glueft.data.batches import EvaluationBatches, Filling, TrainingBatches, share_buckets
 from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU, SHAPE_TOKENS_UNCOMPILED
 from glueft.data.held_out import HELD_OUT
@@ -40,7 +41,6 @@ from glueft.training.decisions import chosen_rule, refuse_decision
 from glueft.training.devices import Devices, choose_devices, distributed, make_distribution, refuse_devices
 from glueft.training.engine_choice import Choice, RunEngine
 from glueft.training.evaluation_steps import evaluated_steps
-from glueft.training.fingerprints import logits_fingerprint
 from glueft.training.loss import TrainingLoss, choose_loss, try_foreign_loss
 from glueft.training.model import (
     all_parameters,
@@ -194,19 +194,6 @@ class Session:
         """For each metric of one label, the name of that label."""
         return metric_labels(self.task.metrics, self.labels, self.task.positive_index)
 
-    def ask_teacher(self, folder: Path | None, progress: Progress) -> None:
-        """Have the teacher's logits of the training rows, if there is one; before `load`. Imports Keras.
-
-        Args:
-            folder: where they are kept, and read if they are there; None for nowhere.
-            progress: shows the phase.
-        """
-        if self.teacher is None:
-            return
-        rows = self.rows["train"]
-        with progress.phase(f"logits of the teacher for {counted(len(rows), 'row')}"):
-            self.batches.teacher = self.teacher.logits(rows, self.task, self.jit_compile, folder, progress.say)
-
     def load(self) -> None:
         """Load, prepare and compile the classifier. Imports Keras and its backend."""
         recipe, training = self.recipe, self.recipe.training
@@ -324,7 +311,7 @@ class Session:
         """Return what run.json says of the checkpoint and the loaded model."""
         distillation = {}
         if self.teacher is not None and self.batches.teacher is not None:
-            logits = logits_fingerprint(self.batches.teacher)
+            logits = arrays_sha256(self.batches.teacher)
             distillation = {"distillation": self.teacher.as_record(self.task) | {"logits": logits}}
         return distillation | {
             "checkpoint": {

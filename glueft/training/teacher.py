@@ -1,4 +1,4 @@
-"""The teacher of a distillation: found and checked before anything is trained, and its logits of the training rows.
+"""The teacher of a distillation: found and checked before anything is trained.
 
 Importing this module imports neither Keras nor a backend.
 """
@@ -6,13 +6,13 @@ Importing this module imports neither Keras nor a backend.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.array_files import key_of, read_arrays, write_arrays
+from glueft.data.array_files import key_of
 from glueft.data.windows import Windowing
 from glueft.encoder.labels import head_rows
 from glueft.errors import GlueftError, TrainingError
@@ -24,9 +24,6 @@ from glueft.training.engine_choice import RunEngine
 from glueft.training.model import compile_for_prediction, load_model, refuse_precision
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from glueft.data.batches import EvaluationBatches
     from glueft.data.rows import Rows
     from glueft.encoder.checkpoint import Checkpoint
@@ -69,43 +66,9 @@ class Teacher:
         """Raise CheckpointError unless its head has the task's labels, by name and in any order. The rows are read."""
         from glueft.encoder.checkpoint import refuse_headless
 
-        with _as_teacher():
+        with as_teacher():
             rows = refuse_headless(self.checkpoint)
             head_rows(self.checkpoint.config, rows, task.labels, self.checkpoint.family, _ANOTHER)
-
-    def logits(
-        self,
-        rows: Rows,
-        task: Task,
-        jit_compile: JitDecision,
-        folder: Path | None,
-        say: Callable[[str], None] = lambda line: None,
-    ) -> NDArray[np.float32]:
-        """Return its logits of rows, (rows, labels) in the order of the task's labels, or in regression (rows, 1).
-
-        Those of windows are pooled. They are computed on one device; the model is gone afterwards.
-
-        Args:
-            rows: of the training.
-            task: its labels are known.
-            jit_compile: whether XLA compiles the steps.
-            folder: where logits are kept for other runs on the same rows, and read if they are there; None for nowhere.
-            say: is told where they cannot be kept.
-
-        Raises:
-            TrainingError: a logit is not a finite number.
-        """
-        from glueft.training import engine
-
-        path = None if folder is None else folder / f"teacher-{self._key(rows, task, jit_compile)}.npz"
-        kept = {} if path is None else read_arrays(path)
-        if "logits" in kept:
-            return kept["logits"]
-        with self.loaded(task, jit_compile) as models, _as_teacher():
-            logits = engine.predict(models[0], self.batches(rows, models[0]))
-        if path is not None:
-            write_arrays(path, {"logits": logits}, "the logits of the teacher", say)
-        return logits
 
     @contextmanager
     def loaded(self, task: Task, jit_compile: JitDecision) -> Iterator[list[Classifier]]:
@@ -149,7 +112,7 @@ class Teacher:
             "weight": self.settings.weight,
         }
 
-    def _key(self, rows: Rows, task: Task, jit_compile: JitDecision) -> str:
+    def key(self, rows: Rows, task: Task, jit_compile: JitDecision) -> str:
         """The SHA-256 of all that its logits depend on, but for the machine."""
         return key_of(
             {
@@ -177,7 +140,7 @@ def find_teacher(recipe: Recipe, jit_compile: JitDecision) -> Teacher | None:
         return None
     from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer, longest_row, refuse_headless
 
-    with _as_teacher():
+    with as_teacher():
         if not settings.teacher.startswith(RUN):
             checkpoint = find_checkpoint(settings.teacher, settings.revision, recipe.registry)
             refuse_headless(checkpoint)
@@ -229,7 +192,7 @@ def refuse_same(teacher: Teacher, student: Checkpoint) -> None:
 
 
 @contextmanager
-def _as_teacher() -> Iterator[None]:
+def as_teacher() -> Iterator[None]:
     """Have errors say that they are about the teacher."""
     try:
         yield

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glueft.data import token_cache
+from glueft.data import array_files, token_cache
 from glueft.data.encoding import Encoded, encode
 from glueft.data.rows import Rows
 from glueft.data.token_cache import TokenCache
@@ -140,7 +140,7 @@ def test_a_folder_that_cannot_be_written_and_a_disk_with_little_room(
     for length in (8, 9):
         assert_same(cache.encode(ROWS, tokenizer, length), encode(ROWS, tokenizer, length))
     usage = namedtuple("usage", ["total", "used", "free"])(1000, 1000, 0)
-    monkeypatch.setattr(token_cache.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(array_files.shutil, "disk_usage", lambda folder: usage)
     TokenCache(tmp_path / "full", FILES, said.append).encode(ROWS, tokenizer, 8)
     assert said == [
         f"the tokens are not kept in {tmp_path / 'file'}: File exists",
