@@ -47,7 +47,7 @@ class EuroBert(Rotary):
     }
 
     def read_config(self, values: glueft.ConfigReader) -> RotaryConfig:
-        heads, layers = values.whole("num_attention_heads"), values.whole("num_hidden_layers")
+        heads, layers = values.whole("num_attention_heads"), self.num_layers(values)
         shared = heads if values["num_key_value_heads"] is None else values.whole("num_key_value_heads")
         if heads % shared:
             raise values.inconsistent(

@@ -59,7 +59,7 @@ class ModernBert(Rotary):
     }
 
     def read_config(self, values: glueft.ConfigReader) -> RotaryConfig:
-        layers = values.whole("num_hidden_layers")
+        layers = self.num_layers(values)
         sights = {
             FULL: Sight(self._theta(values, FULL)),
             SLIDING: Sight(self._theta(values, SLIDING), values.whole("local_attention") // 2),

@@ -69,7 +69,7 @@ class NomicBert(Rotary):
     }
 
     def read_config(self, values: glueft.ConfigReader) -> RotaryConfig:
-        heads, layers = values.whole("num_attention_heads"), values.whole("num_hidden_layers")
+        heads, layers = values.whole("num_attention_heads"), self.num_layers(values)
         theta = read_theta(values, values["rope_theta"])
         _check_own_keys(values, theta)
         dropout = values.rate("hidden_dropout_prob")

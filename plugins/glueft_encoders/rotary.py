@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import glueft
+from glueft.encoder.tensors import MOST_LAYERS
 
 if TYPE_CHECKING:
     import keras
@@ -118,6 +119,13 @@ class Rotary(glueft.Encoder):
     """A family with rotary positions."""
 
     adapted: ClassVar[tuple[str, ...]] = ("query_key_value", "projection", "gates", "output_dense")
+
+    def num_layers(self, values: glueft.ConfigReader) -> int:
+        layers = values.whole("num_hidden_layers")
+        if layers > MOST_LAYERS:  # each has a sight in the config, before the weights say how many there are
+            expected = f"at most {MOST_LAYERS:,} layers"
+            raise values.inconsistent("num_hidden_layers is larger than any encoder's", expected, f"{layers:,}")
+        return layers
 
     def head_size(self, values: glueft.ConfigReader) -> int:
         hidden, heads = values.whole("hidden_size"), values.whole("num_attention_heads")

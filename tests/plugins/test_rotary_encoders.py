@@ -20,6 +20,7 @@ from reference_checkpoints import REFERENCE, copy_checkpoint, reference
 from reference_checkpoints import read_config as read_json
 
 TINY = read_json(REFERENCE / "modernbert")
+ALL = ("modernbert", "eurobert", "nomic_bert")
 FULL, SLIDING = "full_attention", "sliding_attention"
 HEADS, SIZE, LENGTH = 3, 8, 300
 
@@ -69,6 +70,10 @@ def test_what_is_not_computed_is_refused(changes: dict[str, Any], message: str, 
         ("nomic_bert", {"rope_parameters": {"rope_type": "dynamic"}}, "rope_parameters: rope_type asks", "dynamic"),
         ("nomic_bert", {"type_vocab_size": 0}, "type_vocab_size has a value", "0"),
         ("nomic_bert", {"num_attention_heads": 8, "head_dim": None}, "cannot be shared among", "24, 8 heads"),
+        *(
+            (family, {"num_hidden_layers": 10**12}, "num_hidden_layers is larger", "1,000,000,000,000")
+            for family in ALL
+        ),
         ("nomic_bert", {"n_head": 4}, "transformers reads num_attention_heads in its place", "n_head = 4"),
         ("nomic_bert", {"rotary_emb_base": 10_000}, "transformers reads rope_theta in its place", "= 10000"),
         ("nomic_bert", {"num_experts": 8, "n_head": 4}, "num_experts asks for an architecture", "num_experts = 8"),
