@@ -247,16 +247,15 @@ def _score_terms(values: glueft.ConfigReader) -> frozenset[str]:
 
 def _relative_range(values: glueft.ConfigReader, max_positions: int) -> tuple[int, int]:
     """Read the distance of the last bucket, and the number of buckets on each side."""
-    if max_positions > MOST_POSITIONS:
-        raise values.inconsistent(
-            "max_position_embeddings is larger than any encoder's",
-            f"at most {MOST_POSITIONS:,}",
-            f"{max_positions:,}",
-        )
+    buckets = max(0, values.whole("position_buckets", least=-1))
+    for key, positions in (("max_position_embeddings", max_positions), ("position_buckets", buckets)):
+        if positions > MOST_POSITIONS:
+            raise values.inconsistent(
+                f"{key} is larger than any encoder's", f"at most {MOST_POSITIONS:,}", f"{positions:,}"
+            )
     furthest = values.whole("max_relative_positions", least=-1)
     if furthest < 1:
         furthest = max_positions
-    buckets = max(0, values.whole("position_buckets", least=-1))
     middle = buckets // 2
     # Further apart than the middle, a distance's bucket is a logarithm over that of (furthest - 1) / middle.
     if buckets == 1 or (max_positions > middle >= furthest - 1 and buckets):

@@ -60,9 +60,11 @@ class ModernBert(Rotary):
 
     def read_config(self, values: glueft.ConfigReader) -> RotaryConfig:
         layers = self.num_layers(values)
+        # A window as wide as the row, or any number beyond it, is the whole row.
+        window = min(values.whole("local_attention") // 2, values.whole("max_position_embeddings"))
         sights = {
             FULL: Sight(self._theta(values, FULL)),
-            SLIDING: Sight(self._theta(values, SLIDING), values.whole("local_attention") // 2),
+            SLIDING: Sight(self._theta(values, SLIDING), window),
         }
         attention_dropout = values.rate("attention_dropout")
         return RotaryConfig(

@@ -51,6 +51,7 @@ def logits(model: Classifier, inputs: dict[str, Any]) -> numpy.ndarray:
             "8 buckets, relative positions up to 5",
         ),
         ({"max_position_embeddings": 1 << 40}, "larger than any encoder's", "1,099,511,627,776"),
+        ({"position_buckets": 1 << 40}, "position_buckets is larger than any encoder's", "1,099,511,627,776"),
     ],
 )
 def test_what_the_layers_do_not_compute_is_refused(changes: dict[str, Any], message: str, received: str) -> None:

@@ -30,6 +30,7 @@ def test_files_of_before_transformers_5_say_the_same() -> None:
     assert read_config(old) == read_config(TINY)
     old |= {"global_attn_every_n_layers": 2, "global_rope_theta": 5e3, "local_rope_theta": 70, "local_attention": 9}
     assert read_config(old).sights == (Sight(5e3), Sight(70, 4), Sight(5e3), Sight(70, 4))
+    assert read_config({**old, "local_attention": 10**30}).sights[1].window == old["max_position_embeddings"]
     assert read_config({**old, "rope_parameters": {FULL: {"rope_theta": 9.0}}}).sights[:2] == (Sight(9), Sight(70, 4))
 
 
