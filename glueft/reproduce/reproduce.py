@@ -105,7 +105,7 @@ def reproduce(
         return _result(original, comparison, None)
     _refuse_missing_places(recipe)
     computed = original.record.engine
-    engine = RunEngine(computed.backend, computed.precision, computed.widths)
+    engine = RunEngine(computed.backend, computed.precision, computed.widths, computed.training_widths)
     use_backend(recipe.engine.backend, engine)
     with nullcontext() if verbose else captured_stderr():
         import_backend()

@@ -408,7 +408,10 @@ class Engine(Part):
     jit_compile: bool | None = Field(default=None, description="whether XLA compiled the steps")
     jit_compile_reason: str | None = Field(default=None, description="why")
     widths: list[Annotated[int, Field(ge=1, le=10**6)]] | None = Field(
-        default=None, description="padded lengths of the batches; null: each batch has its own"
+        default=None, description="padded lengths of all batches; null: evaluated ones have their own"
+    )
+    training_widths: list[Annotated[int, Field(ge=1, le=10**6)]] | None = Field(
+        default=None, description="padded lengths of the training's batches alone; null: widths, or their own"
     )
     devices: Devices | None = None
 

@@ -56,13 +56,15 @@ class RunEngine:
 
     Attributes:
         backend, precision: as run.json has them; None if it does not.
-        padded_lengths: of its batches; None if each had its own.
+        padded_lengths: of all its batches; None if evaluated ones had their own.
+        training_lengths: of the batches of the training, where they are not those; None if each had its own.
         goes_on: whether the run itself goes on: then no other backend will do.
     """
 
     backend: str | None = None
     precision: str | None = None
     padded_lengths: Sequence[int] | None = None
+    training_lengths: Sequence[int] | None = None
     goes_on: bool = False
 
 

@@ -64,8 +64,8 @@ _NAMES = {
     "batches": "batches of {}",
 }
 
-# How numbers are computed; other padded lengths ("widths") of the same batches change a last digit at most.
-_ENGINE = ("backend", "precision", "jit_compile", "widths")
+# How numbers are computed; other padded lengths (the "widths") of the same batches change a last digit at most.
+_ENGINE = ("backend", "precision", "jit_compile", "widths", "training_widths")
 # Settings that change no number: places, and what is done with the result or meanwhile.
 _IDLE = {
     "data": ("source", "folder", "revision"),

@@ -67,7 +67,8 @@ class ModelInTraining:
     @cached_property
     def _text_model(self) -> TextModel:
         """One for all calls, so that its compiled programs are reused."""
-        session, buckets = self.session, self.session.batches.buckets
+        session = self.session
+        buckets = session.evaluation[session.primary_split].buckets
         return TextModel(
             session.model,
             session.tokenizer,

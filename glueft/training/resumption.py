@@ -71,7 +71,7 @@ class Resumption:
     def engine(self) -> RunEngine:
         """What the run was computed with so far."""
         before = (self.record or self.found).engine
-        return RunEngine(before.backend, before.precision, before.widths, goes_on=True)
+        return RunEngine(before.backend, before.precision, before.widths, before.training_widths, goes_on=True)
 
     @property
     def step(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.array_files import arrays_sha256
 from glueft.data.batches import EvaluationBatches, Filling, TrainingBatches, share_buckets
-from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU, SHAPE_TOKENS_UNCOMPILED
+from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU, SHAPE_TOKENS_UNCOMPILED, choose_buckets
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import describe_leaks, describe_split, evaluated_splits, predicted_splits, size_notes
 from glueft.errors import TrainingError
@@ -155,14 +155,22 @@ class Session:
         )
 
     def _choose_padded_lengths(self) -> None:
-        lengths = None if self.run is None else self.run.padded_lengths
+        """Choose them for all batches where each is compiled, else for the training alone.
+
+        So predictions have the same last digits wherever they are made, if the model is not compiled.
+        """
+        run, batches = self.run, self.batches
         if self.jit_compile.compiled:
             price = SHAPE_TOKENS_ON_GPU if uses_gpu() else SHAPE_TOKENS
-        elif self.run is not None and lengths is None:  # Each batch had its own.
-            return
-        else:
-            price = SHAPE_TOKENS_UNCOMPILED
-        share_buckets(self.batches, list(self.evaluation.values()), lengths, price)
+            lengths = None if run is None else run.padded_lengths
+            share_buckets(batches, list(self.evaluation.values()), lengths, price)
+        elif run is None:
+            rows, longest, _ = batches.measures().T
+            batches.buckets = choose_buckets(longest, rows, SHAPE_TOKENS_UNCOMPILED)
+        elif run.training_lengths is not None:
+            import numpy as np
+
+            batches.buckets = np.array(run.training_lengths, np.int64)
 
     @property
     def task(self) -> Task:
@@ -292,11 +300,12 @@ class Session:
 
     def describe_engine(self) -> dict[str, Any]:
         """Return `engine` of run.json."""
-        widths = self.batches.buckets
+        widths, training_widths = self.evaluation[self.primary_split].buckets, self.batches.buckets
         described = describe_backend(self.backend, self.precision, jit_compile=self.jit_compile.compiled)
         return described | {
             "jit_compile_reason": self.jit_compile.reason,
             "widths": None if widths is None else widths.tolist(),
+            "training_widths": None if training_widths is None or widths is not None else training_widths.tolist(),
             "devices": None if self.devices is None else self.devices.as_record(),
         }
 

@@ -52,19 +52,22 @@ def test_a_gpu_gets_fewer_padded_lengths(tiny_bert: Path, monkeypatch: pytest.Mo
 
 
 def test_padded_lengths_without_a_compiler(tiny_bert: Path) -> None:
-    """Some batches share one, so that oneDNN has less to prepare; a run from before that keeps each batch's own."""
+    """Some training batches share one, so that oneDNN has less to prepare; a run from before that keeps its own."""
     recipe = load_recipe("mrpc", ["engine.jit_compile=false"], sample=True, checkpoint=str(tiny_bert))
     session = read_session(recipe, Progress())
+    described = session.describe_engine()
+    assert described["widths"] is None and described["training_widths"] == session.batches.buckets.tolist()
+    assert all(batches.buckets is None for batches in session.evaluation.values())
+
     own = read_session(recipe, Progress(), run=RunEngine(keras_backend(), "float32", goes_on=True))
-    again = read_session(
-        recipe, Progress(), run=RunEngine(keras_backend(), "float32", session.describe_engine()["widths"])
-    )
-    assert own.batches.buckets is None and own.describe_engine()["widths"] is None
-    every = np.unique(own.batches.shapes()[:, 1])
-    assert session.describe_engine()["widths"] == again.describe_engine()["widths"] and 1 < len(
-        session.batches.buckets
-    ) < len(every)
-    assert all(batches.buckets is session.batches.buckets for batches in session.evaluation.values())
+    assert own.batches.buckets is None and own.describe_engine()["training_widths"] is None
+    assert 1 < len(described["training_widths"]) < len(np.unique(own.batches.shapes()[:, 1]))
+    begun = RunEngine(keras_backend(), "float32", None, described["training_widths"], goes_on=True)
+    again = read_session(recipe, Progress(), run=begun).describe_engine()
+    assert {name: again[name] for name in ("widths", "training_widths")} == {
+        "widths": None,
+        "training_widths": described["training_widths"],
+    }
 
 
 @pytest.mark.filterwarnings("ignore:Model doesn't support `jit_compile=True`")

@@ -55,7 +55,7 @@ def test_tokens_that_were_kept_are_the_same_training(
 
 def test_a_run_goes_on_with_what_auto_came_to_and_says_so(finished_run: Path, now: dict[str, Any]) -> None:
     recipe = load_recipe(finished_run / "recipe.toml", ["engine.precision=auto"])
-    begun = RunEngine("tensorflow", "mixed_bfloat16", now["engine"]["widths"], goes_on=True)
+    begun = RunEngine("tensorflow", "mixed_bfloat16", None, now["engine"]["training_widths"], goes_on=True)
     session = read_session(recipe, Progress(), run=begun)
     assert session.engine_text() == (
         "on tensorflow (the run was begun with it), in mixed_bfloat16 (the run was computed in it)"
@@ -141,7 +141,7 @@ def test_other_tokens_and_another_order_of_rows(session: Session, now: dict[str,
     other = fingerprints(read_session(recipe, Progress()))
     assert [each.name for each in differing(now, other)] == [
         "training.batch_size",
-        "widths",
+        "training_widths",
         "batches of train",
     ]
 
