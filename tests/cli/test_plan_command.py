@@ -30,7 +30,7 @@ def test_json_is_one_object_on_stdout_and_progress_goes_to_stderr(
         "task", "recipe", "seed", "checkpoint", "data", "epochs", "batch_size", "gradient_accumulation_steps",
         "steps_per_epoch", "num_train_steps", "evaluations", "warmup_steps", "learning_rate", "batches",
         "train_tokens", "padding_waste", "engine", "parameters", "trainable_parameters", "estimate", "warnings", "disk",
-        "resume",
+        "resume", "distillation",
     }  # fmt: skip
     assert plan["num_train_steps"] == 4
     assert plan["resume"] == {"exact": True, "reasons": []}
