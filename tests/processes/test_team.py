@@ -46,11 +46,13 @@ def members(how: str) -> Iterator[list[subprocess.Popen[str]]]:
     finally:
         for process in both:
             process.kill()
+        for process in both:
             process.communicate()
         left = list(temporary.iterdir())
         shutil.rmtree(temporary)
+    # One that is killed may have been at the end of its own clearing up: the other one was killed before it.
     killed = [number for number, process in enumerate(both) if process.returncode == -signal.SIGKILL]
-    assert len(left) == len(killed), (left, "the others remove what they wrote")
+    assert len(left) <= len(killed), (left, "the others remove what they wrote")
 
 
 def ends(processes: list[Any]) -> list[tuple[int, str]]:
