@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from glueft.compare.rows import ComparedRows
+from glueft.comparison.rows import ComparedRows
 from glueft.metrics import known_metrics
 
 

@@ -36,7 +36,7 @@ def compare(
     """
     import sys
 
-    from glueft.compare.compare import compare_runs
+    from glueft.comparison.compare import compare_runs
     from glueft.errors import ComparisonError
     from glueft.studies.result_file import is_study_folder
 

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 import glueft
 from glue_files import FILES, write_file
-from glueft.compare.compare import compare_runs
+from glueft.comparison.compare import compare_runs
 from glueft.errors import CheckpointError, DataError, RunFolderError
 from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evaluate_run
 from glueft.inference.predictor import load_run_model

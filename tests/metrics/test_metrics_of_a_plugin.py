@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import glueft
-from glueft.compare.compare import compare_runs
+from glueft.comparison.compare import compare_runs
 from glueft.inference.evaluate import evaluate_run
 from glueft.metrics import compute_metrics
 from glueft.push.content import content_of, source_of
@@ -145,7 +145,7 @@ def test_the_card_and_the_list_name_it(run: Path) -> None:
 
 WITHOUT_PLUGIN = """
 import json, sys
-from glueft.compare.compare import compare_runs
+from glueft.comparison.compare import compare_runs
 from glueft.report.write import write_report
 compared = compare_runs([sys.argv[1]] * 2, resamples=10)
 write_report(sys.argv[1], sys.argv[2])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from glueft.compare.compare import compare_runs
+from glueft.comparison.compare import compare_runs
 from glueft.encoder.checkpoint_finder import find_checkpoint
 from glueft.errors import GlueftError
 from glueft.push.content import content_of, source_of

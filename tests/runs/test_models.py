@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from glueft.cli.main import command_line
-from glueft.compare.compare import compare_runs
+from glueft.comparison.compare import compare_runs
 from glueft.errors import RunFolderError
 from glueft.inference.evaluate import evaluate_run
 from glueft.inference.predictor import load_saved_model

@@ -12,7 +12,7 @@ import pytest
 
 import glueft
 from glueft.cli.main import command_line
-from glueft.compare.compare import compare_runs
+from glueft.comparison.compare import compare_runs
 from glueft.data.rows import Rows
 from glueft.errors import DataError, RunFolderError, TrainingError
 from glueft.hub.checkpoint_files import DECISION

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from glueft.compare.bootstrap import resampled
-from glueft.compare.rows import read_rows
+from glueft.comparison.bootstrap import resampled
+from glueft.comparison.rows import read_rows
 from glueft.errors import ComparisonError, GlueftError
 from glueft.metrics import lower_is_better, metric_title
 from glueft.runs.run import Run

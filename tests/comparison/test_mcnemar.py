@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from glueft.compare.mcnemar import mcnemar
+from glueft.comparison.mcnemar import mcnemar
 
 
 def rows_of(both: int, only_first: int, only_other: int, neither: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from glueft.compare.rows import ComparedRows
+    from glueft.comparison.rows import ComparedRows
     from glueft.plugin.metric import Metric
 
 RESAMPLES = 10_000

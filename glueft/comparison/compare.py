@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glueft.compare.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
-from glueft.compare.differences import differences, ingredients, same_in_fact
-from glueft.compare.mcnemar import mcnemar
-from glueft.compare.notes import (
+from glueft.comparison.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
+from glueft.comparison.differences import differences, ingredients, same_in_fact
+from glueft.comparison.mcnemar import mcnemar
+from glueft.comparison.notes import (
     answer_sentences,
     collapsed,
     general_notes,
@@ -21,9 +21,9 @@ from glueft.compare.notes import (
     unlike_the_record,
     without_intervals,
 )
-from glueft.compare.rows import ComparedRows, read_rows
-from glueft.compare.seeds import seed_groups, spreads
-from glueft.compare.significance import Pair, verdict
+from glueft.comparison.rows import ComparedRows, read_rows
+from glueft.comparison.seeds import seed_groups, spreads
+from glueft.comparison.significance import Pair, verdict
 from glueft.errors import ComparisonError
 from glueft.metrics import metric_title
 from glueft.runs.run import Run

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glueft.compare.differences import Ingredients, differences, same_but_for_the_seed
+from glueft.comparison.differences import Ingredients, differences, same_but_for_the_seed
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from glueft.compare.differences import differences, ingredients, same_but_for_the_seed, same_in_fact
-from glueft.compare.seeds import seed_groups, spreads
+from glueft.comparison.differences import differences, ingredients, same_but_for_the_seed, same_in_fact
+from glueft.comparison.seeds import seed_groups, spreads
 from glueft.recipe.flatten import flatten
 from glueft.runs.run import Run
 from run_folders import make_run

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from compared_rows import label_rows, rows_of
-from glueft.compare import significance
-from glueft.compare.bootstrap import Difference, paired_bootstrap
-from glueft.compare.mcnemar import McNemar, mcnemar
-from glueft.compare.significance import Pair, Verdict, significant
+from glueft.comparison import significance
+from glueft.comparison.bootstrap import Difference, paired_bootstrap
+from glueft.comparison.mcnemar import McNemar, mcnemar
+from glueft.comparison.significance import Pair, Verdict, significant
 from glueft.metrics import known_metrics
 
 

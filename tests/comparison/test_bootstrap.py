@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from compared_rows import label_rows, rows_of, score_rows
-from glueft.compare import bootstrap
-from glueft.compare.bootstrap import metrics_of, paired_bootstrap
+from glueft.comparison import bootstrap
+from glueft.comparison.bootstrap import metrics_of, paired_bootstrap
 from glueft.metrics import compute_metrics
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from glueft.compare.significance import significant
+from glueft.comparison.significance import significant
 from glueft.text import counted, score_text
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from glueft.compare.bootstrap import LEVEL, Difference
-from glueft.compare.mcnemar import McNemar
+from glueft.comparison.bootstrap import LEVEL, Difference
+from glueft.comparison.mcnemar import McNemar
 from glueft.text import counted, score_text
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from compared_rows import label_rows, score_rows
-from glueft.compare.compare import compare_runs, name_of
+from glueft.comparison.compare import compare_runs, name_of
 from glueft.errors import ComparisonError, GlueftError, RunFolderError
 from glueft.metrics import compute_metrics
 from glueft.plugin.registry import load_registry
