@@ -33,6 +33,7 @@ bench: .venv/installed-dev
 
 tables: .venv/installed-dev
 	$(BIN)/python tests/plugin_tables.py
+	$(BIN)/python tests/hook_reference.py
 
 picture: .venv/installed-dev
 	$(BIN)/python tests/terminal_picture.py

@@ -1,6 +1,6 @@
-"""Writes the hook reference of CONTRIBUTING.md from the docstrings of `glueft.plugin.hookspecs`; examples stay.
+"""Writes the hook reference of docs/plugins.md from the docstrings of `glueft.plugin.hookspecs`; examples stay.
 
-python tests/hook_reference.py
+python tests/hook_reference.py          (make tables)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from documents import CHECKOUT
 from glueft.plugin import hookspecs
 
-DOCUMENT = CHECKOUT / "CONTRIBUTING.md"
+DOCUMENT = CHECKOUT / "docs" / "plugins.md"
 BEGIN = "<!-- hooks: written by `python tests/hook_reference.py` from glueft/plugin/hookspecs.py -->"
 END = "<!-- end of hooks -->"
 
@@ -36,7 +36,7 @@ def parts(hook: str) -> dict[str, str]:
 
 
 def example(hook: str) -> str:
-    """The module below the heading of a hook in CONTRIBUTING.md, which is written by hand."""
+    """The module below the heading of a hook in docs/plugins.md, which is written by hand."""
     section = DOCUMENT.read_text(encoding="utf-8").partition(f"\n### `{hook}(")[2].partition("\n### ")[0]
     found = re.search(r"^```python\n(.*?)\n```$", section, re.MULTILINE | re.DOTALL)
     return found[1] if found else ""
@@ -68,7 +68,7 @@ def one_line(text: str) -> str:
 
 
 def main() -> None:
-    """Put the reference in its place in CONTRIBUTING.md."""
+    """Put the reference in its place in docs/plugins.md."""
     text = DOCUMENT.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     DOCUMENT.write_text(before + reference() + rest.split(END)[1], encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Writes the tables of plugins in README.md, and of their checks in CONTRIBUTING.md, from what is installed.
+"""Writes the tables of docs/plugin-list.md, and those of docs/plugins.md, from what is installed.
 
 python tests/plugin_tables.py          (make tables)
 """
@@ -22,7 +22,7 @@ from glueft.plugin.task import Task
 from glueft.testing import checks
 from hook_reference import described, one_line
 
-README_MARKS = ("<!-- plugins: written by `make tables` -->", "<!-- end of plugins -->")
+LIST_MARKS = ("<!-- plugins: written by `make tables` -->", "<!-- end of plugins -->")
 CHECKS_MARKS = ("<!-- checks: written by `make tables` from glueft/testing -->", "<!-- end of checks -->")
 
 RUN_MARKS = ("<!-- run: written by `make tables` from glueft/plugin/run.py -->", "<!-- end of run -->")
@@ -41,12 +41,13 @@ ALSO = {
 
 
 def plugin_tables() -> str:
-    """A table for each kind of glueft's own plugins, and below it the options that all of them have."""
+    """A heading and a table for each kind of glueft's own plugins, and below it the options that all of them have."""
     parts = []
     for kind in KINDS:
         shared = [] if kind == "task" else shared_options(kind)
         rows = [(f"`{plugin.name}`", plugin.cls.description(), also(plugin, shared)) for plugin in own(kind)]
         what = "what it does" if ALSO[kind] == "options" else "what it is"
+        parts.append(f"## {'Losses' if kind == 'loss' else f'{kind.capitalize()}s'}")
         parts.append(table((kind, what, ALSO[kind]), rows))
         if shared:
             parts.append(f"Every {kind} has the option{'s' if len(shared) > 1 else ''} {listed(shared)} as well.")
@@ -140,9 +141,9 @@ def placed(text: str, marks: tuple[str, str], content: str) -> str:
 
 
 DOCUMENTS = (
-    ("README.md", README_MARKS, plugin_tables),
-    ("CONTRIBUTING.md", CHECKS_MARKS, check_table),
-    ("CONTRIBUTING.md", RUN_MARKS, run_list),
+    ("docs/plugin-list.md", LIST_MARKS, plugin_tables),
+    ("docs/plugins.md", CHECKS_MARKS, check_table),
+    ("docs/plugins.md", RUN_MARKS, run_list),
 )
 
 

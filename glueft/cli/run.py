@@ -38,7 +38,7 @@ Examples:
   glueft run mrpc --sample --json > result.json
   glueft run recipes/mrpc.toml --seeds 5       five runs and their table, see glueft study
   glueft run recipes/mrpc.toml --resume        on machines that may be taken away
-  srun glueft run mrpc --backend jax           one run on several machines, see README, "On a cluster"
+  srun glueft run mrpc --backend jax           one run on several machines, see docs/devices.md
   glueft run mrpc --plugin my_task.py --set task.plugin=my_task --data-dir DATA
 """
 

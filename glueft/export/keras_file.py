@@ -36,7 +36,7 @@ class KerasFile(Format):
                 f"the encoder's family {model.family.name} comes from a plugin file, where Keras would not find it",
                 expected="a family from an installed package",
                 received=in_words(origin),
-                fix="make a package of the file (CONTRIBUTING.md shows how), or export another format, such as onnx",
+                fix="make a package of the file (docs/plugins.md shows how), or export another format, such as onnx",
             )
         model.save(folder / self.model_file)
         save_config_and_tokenizer(model, folder, tokenizer)

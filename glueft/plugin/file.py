@@ -74,7 +74,7 @@ def read_plugin_file(path: str | Path) -> PluginFile:
         PluginError: there is no such file, or it is not a Python file.
     """
     place = Path(path)
-    fix = "name a Python file that defines a plugin; CONTRIBUTING shows one"
+    fix = "name a Python file that defines a plugin; docs/plugins.md shows one"
     if place.is_dir():
         raise _unusable(path, "this is a folder", "a folder", fix)
     if place.suffix != ".py":

@@ -1,6 +1,6 @@
 """The hooks. A plugin package implements any of them in the module that its entry point (group `glueft`) names.
 
-CONTRIBUTING has an example of each. An implementation may leave out arguments that it does not use.
+docs/plugins.md has an example of each. An implementation may leave out arguments that it does not use.
 """
 
 from __future__ import annotations

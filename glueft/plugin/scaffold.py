@@ -44,7 +44,7 @@ def make_package(name: str, kind: str, directory: Path, registry: Registry) -> l
             f"there is no template for {KINDS[kind].with_article}",
             expected=f"one of {', '.join(kinds_with_template())}",
             received=f'"{kind}"',
-            fix="start from one of glueft's own in plugins/, or from the example of its hook in CONTRIBUTING",
+            fix="start from one of glueft's own in plugins/, or from the example of its hook in docs/plugins.md",
         )
     check_name(name, kind, registry)
     package = f"glueft-{name.replace('_', '-')}"

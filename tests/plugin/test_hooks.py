@@ -244,7 +244,7 @@ def test_every_hook_says_what_it_does_what_it_gets_and_what_it_returns(hook: str
     assert re.search(rf"@glueft\.hookimpl\ndef {hook}\({', '.join(arguments(hook))}\):\n", said["Example"])
 
 
-def test_contributing_has_the_hook_reference() -> None:
+def test_the_page_has_the_hook_reference() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     written = BEGIN + text.split(BEGIN)[1].split(END)[0] + END
     assert written == reference(), "run: python tests/hook_reference.py"

@@ -1,4 +1,4 @@
-"""The tables in README and CONTRIBUTING are those of what is installed: `make tables` writes them."""
+"""The tables of plugins in docs/ are those of what is installed: `make tables` writes them."""
 
 from __future__ import annotations
 

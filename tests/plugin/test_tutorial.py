@@ -1,4 +1,4 @@
-"""The tutorial of CONTRIBUTING: every block of it is written to its file, or run, in the order of the text."""
+"""The tutorial of docs/plugins.md: every block of it is written to its file, or run, in the order of the text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from glueft.plugin.file import read_plugin_file
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
 
-TEXT = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TEXT = (CHECKOUT / "docs" / "plugins.md").read_text(encoding="utf-8")
 TUTORIAL = TEXT[TEXT.index("## Add a task") : TEXT.index("## The hooks")]
 BLOCK = re.compile(r"(?:<!-- file: (\S+) -->\n)?```(\w+)\n(.*?)```", flags=re.DOTALL)
 BLOCKS = BLOCK.findall(TUTORIAL)
@@ -28,7 +28,7 @@ FILES = {name: content for name, _, content in BLOCKS if name}
 SCRIPTS = [content for name, language, content in BLOCKS if language == "sh"]
 
 
-def test_contributing_opens_with_it() -> None:
+def test_the_page_opens_with_it() -> None:
     assert re.findall(r"^## (.*)$", TEXT, flags=re.MULTILINE)[0] == "Add a task"
 
 

@@ -1,4 +1,4 @@
-"""Every command and every block of the README is run, or checked as far as a machine without the hub allows."""
+"""Every command and every block of README and docs/ is run, or checked as far as a machine without the hub allows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import study_worker
-from documents import CHECKOUT, commands_in
+from documents import CHECKOUT, DOCUMENTS, PAGES, anchors_in, commands_in, links_in
 from glueft.cli import main
 from glueft.cli.main import command_line
 from glueft.recipe import load_recipe
@@ -29,8 +29,9 @@ from hub_uploads import Account
 from study_results import recipe_result, study_result, study_run
 from submission_runs import make_run
 
-README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted({command for command in commands_in("README.md") if command.startswith("glueft ")})
+TEXTS = {page: (CHECKOUT / page).read_text(encoding="utf-8") for page in PAGES}
+TEXT = "\n".join(TEXTS.values())
+COMMANDS = sorted({command for command in commands_in(TEXT) if command.startswith("glueft ")})
 # What each leaves behind, if it does.
 AFTER_A_RUN = {
     "predict": ["predictions.csv"],
@@ -61,6 +62,19 @@ QUICK = ["training.epochs=1", "data.limit_train=16", "data.limit_validation=8"]
 def test_there_are_commands_to_test() -> None:
     assert len(COMMANDS) >= 8 and FIRST_RUN in RUNS
     assert {command.split()[1] for command in COMMANDS} == {"study", *(name for name, _, _ in main.COMMANDS)}
+
+
+def test_the_readme_is_short_and_names_every_page() -> None:
+    assert len(TEXTS["README.md"].splitlines()) <= 200
+    index = {target for target, _ in links_in("docs/README.md")}
+    assert index == {f"docs/{page.name}" for page in (CHECKOUT / "docs").glob("*.md") if page.name != "README.md"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_to_a_file_and_a_heading(document: str) -> None:
+    for target, anchor in links_in(document):
+        assert (CHECKOUT / target).exists(), target
+        assert not anchor or anchor in anchors_in(target), f"{target}#{anchor}"
 
 
 # A plan times steps of the real encoder.
@@ -182,23 +196,23 @@ def test_the_push(finished_run: Path, tmp_path: Path) -> None:
 
 def test_make_commands_are_targets() -> None:
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-    targets = {command.split()[1] for command in commands_in("README.md") if command.startswith("make ")}
+    targets = {command.split()[1] for command in commands_in(TEXT) if command.startswith("make ")}
     assert targets == {"demo"}
-    for target in targets | set(re.findall(r"`make ([\w-]+)`", README)):
+    for target in targets | set(re.findall(r"`make ([\w-]+)`", TEXT)):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
     planned = subprocess.run(["make", "-n", "demo"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
     assert "glueft run recipes/mrpc.toml --sample" in planned
 
 
 def test_the_recipe_shown_is_the_packaged_one(tmp_path: Path) -> None:
-    (shown,) = re.findall(r"<!-- recipe -->\n```toml\n(.*?)```", README, flags=re.DOTALL)
+    (shown,) = re.findall(r"<!-- recipe -->\n```toml\n(.*?)```", TEXT, flags=re.DOTALL)
     path = tmp_path / "mrpc.toml"
     path.write_text(shown)
     assert load_recipe(str(path)).to_toml() == load_recipe("mrpc").to_toml()
 
 
 def test_the_key_table_names_every_key_with_its_default() -> None:
-    rows = re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", README, flags=re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", TEXTS["docs/recipes.md"], flags=re.MULTILINE)
     documented = {key for keys, _ in rows for key in re.findall(r"`([\w.]+)`", keys) if "." in key}
     recipe = load_recipe("mrpc")
     keys = {"task.plugin", "task.metrics", "optimizer.plugin", "schedule.plugin", "loss.plugin"}
@@ -211,7 +225,7 @@ def test_the_key_table_names_every_key_with_its_default() -> None:
 
 
 def test_the_python_block_runs(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    block, _ = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (block,) = re.findall(r"```python\n(.*?)```", TEXTS["README.md"], flags=re.DOTALL)
     changes = ["data.source=sample", f'model.checkpoint="{tiny_bert}"', *QUICK]
     assert '["training.epochs=1"]' in block
     monkeypatch.chdir(tmp_path)
@@ -222,7 +236,7 @@ def test_the_python_block_runs(tiny_bert: Path, tmp_path: Path, monkeypatch: pyt
 
 def test_the_python_block_about_studies_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With runs that leave a folder and train nothing."""
-    _, block = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (block,) = re.findall(r"```python\n(.*?)```", TEXTS["docs/studies.md"], flags=re.DOTALL)
     changes = ["study.seeds=1", "study.final_seeds=1", "study.grid={training.epochs=[1, 2]}", "data.source=sample"]
     assert '["study.seeds=2"]' in block
     monkeypatch.setattr(driver, "PROGRAM", (sys.executable, study_worker.__file__))
@@ -234,7 +248,7 @@ def test_the_python_block_about_studies_runs(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_studies_shown_are_good(tmp_path: Path) -> None:
-    shown = [block for block in re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL) if "[study]" in block]
+    shown = [block for block in re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL) if "[study]" in block]
     assert len(shown) == 4
     for block in shown:
         (tmp_path / "mine.toml").write_text(block)
@@ -242,7 +256,7 @@ def test_the_studies_shown_are_good(tmp_path: Path) -> None:
 
 
 def test_the_table_of_study_keys_names_every_key_with_its_default() -> None:
-    table = README.partition("| key of `[study]` |")[2].partition("\n\n")[0]
+    table = TEXTS["docs/studies.md"].partition("| key of `[study]` |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| (`[^|]+`) \|([^|]*)\|", table, flags=re.MULTILINE)
     keys = [(name, cell) for names, cell in rows for name in re.findall(r"`(\w+)`", names)]
     assert sorted(name for name, _ in keys) == sorted(StudyOptions.model_fields)
@@ -253,7 +267,7 @@ def test_the_table_of_study_keys_names_every_key_with_its_default() -> None:
 
 
 def test_the_broken_recipe_gives_the_message_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (shown,) = re.findall(r"<!-- broken -->\n```text\n(.*?)```", README, flags=re.DOTALL)
+    (shown,) = re.findall(r"<!-- broken -->\n```text\n(.*?)```", TEXT, flags=re.DOTALL)
     command, message = shown.split("\n", 1)
     assert command.startswith("$ glueft ")
     assert command_line(shlex.split(command)[2:]) == 2
