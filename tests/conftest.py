@@ -64,7 +64,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without what takes most of their time, the drawings; for tests of what a page says."""
-    monkeypatch.setattr("glueft.report.plot.to_svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr("glueft.page.parts.to_svg", lambda *_: "<svg></svg>")
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ FLOORS = (
     ("recipe",),
     ("runs",),
     ("training",),
-    ("inference",),
+    ("inference", "page"),
     ("comparison", "environment", "export", "push", "report", "reproduce", "submit", "terminal", "testing"),
     ("launch", "studies"),
     ("cli",),

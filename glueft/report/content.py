@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from glueft.errors import GlueftError
 from glueft.metrics import metric_title
+from glueft.page.curves import Curves, curves
+from glueft.page.parts import DataTable, Plot
+from glueft.page.plot import style
+from glueft.page.texts import read_texts
+from glueft.page.words import label_text, visible
 from glueft.recipe.sections import RUN
 from glueft.report import prediction_plots, training_plots
 from glueft.report.mistakes import Mistakes, mistakes_of
-from glueft.report.plot import DataTable, Plot, style
 from glueft.report.results import Result, results, shown_labels
 from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, at_temperature_1, classified, regressed
-from glueft.report.texts import read_texts
-from glueft.report.training import Curves, curves
-from glueft.report.words import label_text, visible
 from glueft.runs.how_far import HowFar
 from glueft.runs.record import Record
 from glueft.text import counted, epoch_text, score_text

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from glueft.page.words import label_text, row_text
 from glueft.report.scores import Classified, Regressed, worst
-from glueft.report.words import label_text, row_text
 from glueft.text import counted
 
 if TYPE_CHECKING:
-    from glueft.report.texts import SplitTexts
+    from glueft.page.texts import SplitTexts
 
 # More would make the page heavy.
 MOST = 200

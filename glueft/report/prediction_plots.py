@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glueft.report.plot import INK, MUTED, SERIES, DataTable, Plot, legend_above, new_figure
+from glueft.page.parts import DataTable, Plot
+from glueft.page.plot import INK, MUTED, SERIES, legend_above, new_figure
+from glueft.page.words import percent
 from glueft.report.scores import Classified, Regressed, calibration, confusion
 from glueft.report.training_plots import share
-from glueft.report.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.patches import Rectangle

@@ -6,20 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from glueft.metrics import known_metrics, metric_title
-from glueft.report.plot import DataTable
+from glueft.page.parts import DataTable, Tile
+from glueft.page.words import label_text
 from glueft.report.scores import wilson
-from glueft.report.words import label_text
 from glueft.runs.record import Published, Record
 from glueft.text import score_text
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One metric of the primary split: its name, its value and notes on it."""
-
-    name: str
-    value: str
-    notes: list[str]
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import lower_is_better, metric_title
-from glueft.report.plot import (
-    DASHES,
-    INK,
-    MARKERS,
-    MUTED,
-    SERIES,
-    DataTable,
-    Plot,
-    legend_above,
-    new_figure,
-)
+from glueft.page.parts import DataTable, Plot
+from glueft.page.plot import DASHES, INK, MARKERS, MUTED, SERIES, legend_above, new_figure
 from glueft.text import counted, epoch_text, score_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from glueft.report.training import Curves
+    from glueft.page.curves import Curves
     from glueft.runs.record import Histogram, Record, Split
 
 # Points of the loss that its strong line averages.

@@ -58,13 +58,17 @@ def write_report(
     opened = Run.open(run, finished=False, plugins=plugins, trust=trust)
     path = (opened.folder / FILE_NAME) if output is None else Path(output).absolute()
     check_place(path, RunFolderError, force=force, example=FILE_NAME)
+    from glueft.page.html import render_page
     from glueft.report.content import collect
-    from glueft.report.html import render
+    from glueft.training.collapse import ADVICE
 
     content = collect(opened, None if data_dir is None else Path(data_dir))
     fix = "make room, or name another file with --output; nothing was left behind"
+    page = render_page(
+        "glueft.report", {"content": content, "record": opened.record, "advice": ADVICE}, lists_rows=True
+    )
     with writing(path, RunFolderError, fix=fix):
-        write_text(path, render(opened.record, content))
+        write_text(path, page)
     listed = [split for split in content.splits if split.mistakes is not None and split.mistakes.rows]
     notes = list(content.notes)
     reasons = {split.mistakes.missing: None for split in listed if split.mistakes and split.mistakes.missing}

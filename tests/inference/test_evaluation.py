@@ -19,9 +19,9 @@ from glueft.comparison.compare import compare_runs
 from glueft.errors import CheckpointError, DataError, RunFolderError
 from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evaluate_run
 from glueft.inference.predictor import load_run_model
+from glueft.page.texts import read_texts
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.task_parts import load_task_parts
-from glueft.report.texts import read_texts
 from glueft.runs.inputs import changed_inputs
 from glueft.runs.run import Run
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from glueft.page.curves import curves
 from glueft.report.scores import calibration, classified, confusion, regressed, wilson, worst
-from glueft.report.training import curves
 from glueft.runs.predictions import Predictions
 
 THREE = Predictions(

@@ -1,4 +1,4 @@
-"""A study as one page of HTML, in the manner of a run's report (`glueft.report`), which draws and fills in for it.
+"""A study as one page of HTML, in the manner of a run's report , of the parts of `glueft.page`.
 
 write.py     a study -> report.html
 content.py   what the page says

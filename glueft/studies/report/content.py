@@ -12,9 +12,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from glueft.metrics import metric_title
-from glueft.report.plot import DataTable, Plot, style
-from glueft.report.results import Tile
-from glueft.report.words import duration, label_text, visible
+from glueft.page.parts import DataTable, Plot, Tile
+from glueft.page.plot import style
+from glueft.page.words import duration, label_text, visible
 from glueft.report.write import FILE_NAME
 from glueft.studies.report.plots import MOST_ROWS, curves_plot, setting_plot, strip_plot
 from glueft.studies.result import RecipeResult, StudyResult, StudyRun

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from glueft.report.plot import MUTED, SERIES, WIDTH, DataTable, Plot, legend_above, new_figure
-from glueft.report.words import label_text
+from glueft.page.parts import DataTable, Plot
+from glueft.page.plot import MUTED, SERIES, WIDTH, legend_above, new_figure
+from glueft.page.words import label_text
 from glueft.studies.result import StudyRun
 from glueft.studies.words import value_text
 from glueft.text import counted, score_text

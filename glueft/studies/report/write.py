@@ -33,11 +33,11 @@ def write_study_report(result: StudyResult, place: Path | None = None) -> Path:
     Raises:
         StudyError: it cannot be written.
     """
-    from glueft.report.html import render_page
+    from glueft.page.html import render_page
     from glueft.studies.report.content import collect
 
     path = result.folder / FILE_NAME if place is None else place
-    page = render_page(("glueft.studies.report", "glueft.report"), "page.html", {"content": collect(result, path)})
+    page = render_page("glueft.studies.report", {"content": collect(result, path)})
     with writing(path, StudyError, fix="make room, or name another file with --output; nothing was left behind"):
         write_text(path, page)
     return path

@@ -1,4 +1,7 @@
-"""A matplotlib figure -> an SVG inside the page: with text as text, the page's colours, and ids of its own."""
+"""A matplotlib figure -> an SVG inside the page: with text as text, the page's colours, and ids of its own.
+
+matplotlib is imported inside functions that draw.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ import io
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,44 +33,6 @@ MARKERS = ("o", "s", "^", "D")
 
 WIDTH, HEIGHT = 330, 235  # in the SVG's units, about CSS pixels on a phone
 FONT_SIZE = 10
-
-
-@dataclass(frozen=True)
-class DataTable:
-    """The numbers behind a plot, as text; the first column heads its row."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One plot of the page.
-
-    Attributes:
-        name: its ids begin with it; unique in the page.
-        title: above it.
-        shape: the text alternative: the kind of plot and its axes.
-        caption: what it shows, in a sentence or two.
-        svg: the drawing; "" for none.
-        table: its numbers.
-        wide: whether it scrolls on a phone, where others shrink.
-    """
-
-    name: str
-    title: str
-    shape: str
-    caption: str
-    svg: str
-    table: DataTable
-    wide: bool = False
-
-    @classmethod
-    def of(
-        cls, figure: Figure, name: str, title: str, shape: str, caption: str, table: DataTable, *, wide: bool = False
-    ) -> Plot:
-        """Return a figure that was drawn within `style()` as a plot."""
-        return cls(name, title, shape, caption, to_svg(figure, name, title, shape), table, wide)
 
 
 @contextmanager
@@ -126,7 +90,7 @@ def legend_above(axes: Axes, columns: int = 2) -> None:
 
 
 def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
-    """Return a figure as SVG that is part of a page of HTML; the other arguments are those of `Plot`."""
+    """Return a figure as SVG that is part of a page of HTML; the other arguments are those of `parts.Plot`."""
     with io.BytesIO() as content:
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(content, format="svg", metadata=nothing)
