@@ -255,6 +255,9 @@ def measure(
             warnings += _fitted_to(saved.rule.fit, split)
     primary = next(iter(by_split))
     windows = {} if saved.windowing is None else {"windows": asdict(saved.windowing)}
+    rule, decision = saved.rule, None
+    if not rule.is_plain:
+        decision = asdict(rule) | {"text": rule.text(saved.labels), "plain_metrics_by_split": plain}
     result = {
         "task": task.name,
         "split": primary,
@@ -263,7 +266,7 @@ def measure(
         "metric_labels": metric_labels(task.metrics, task.labels, task.positive_index),
         "other_metrics_by_split": others,
         "labels": list(saved.labels),
-        "decision": None if saved.rule.is_plain else asdict(saved.rule) | {"plain_metrics_by_split": plain},
+        "decision": decision,
         "checkpoint": {
             "name": saved.checkpoint.name,
             "revision": saved.checkpoint.revision,

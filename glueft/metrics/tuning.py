@@ -111,11 +111,12 @@ def tune_threshold(probabilities: NDArray[np.float64], references: NDArray[np.in
             np.array([1 - positive, positive, 1 - positive, positive]),
             np.concatenate([others, called], axis=1),
         )
-    values = np.asarray(values, np.float64).reshape(len(distinct))
+        values = np.asarray(values, np.float64).reshape(len(distinct))
     if metric.higher_is_better:
         values = np.nan_to_num(values, nan=0.0)  # As `compute_metrics` has it.
         good = np.flatnonzero(values >= values.max() - _SAME)
     else:
+        values = np.where(np.isnan(values), np.inf, values)
         good = np.flatnonzero(values <= values.min() + _SAME)
     thresholds = below[good] + (distinct[good] - below[good]) / 2
     thresholds = np.where(thresholds > below[good], thresholds, distinct[good])

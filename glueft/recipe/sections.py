@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -286,6 +287,10 @@ class Decision(Options):
     def tuned(self) -> tuple[str, ...]:
         """What is fitted after the training."""
         return tuple(key for key in ("threshold", "temperature") if getattr(self, key) == "tuned")
+
+    def tuned_for(self, metrics: Sequence[str]) -> str | None:
+        """Return the metric that the threshold is tuned for; None if it is not. `metrics` are those of the task."""
+        return (self.metric or metrics[0]) if self.threshold == "tuned" else None
 
 
 class Engine(Options):

@@ -46,6 +46,7 @@ def _facts(result: dict[str, Any]) -> Table:
     for note in data["notes"]:
         table.add_row("rows", note)
     if result["decision"] is not None:
+        table.add_row("decision", result["decision"]["text"])
         for split, metrics in result["decision"]["plain_metrics_by_split"].items():
             table.add_row("plain decision", f"{split}: {scores_text(metrics, result['metric_labels'])}")
     for text in result["warnings"]:

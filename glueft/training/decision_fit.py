@@ -32,11 +32,10 @@ def fit_rule(session: Session, logits: NDArray[np.float32]) -> DecisionRule:
     if not decision.tuned:
         return rule
     references = _references(session)
-    metric = None
+    metric = decision.tuned_for(session.task.metrics)
     if decision.temperature == "tuned":
         rule = replace(rule, temperature=tune_temperature(logits, references) or 1.0)
-    if decision.threshold == "tuned":
-        metric = decision.metric or session.task.metrics[0]
+    if metric is not None:
         tuned = known_metrics()[metric](session.labels, rule.positive)
         probabilities = rule.decide(logits).probabilities[:, rule.positive]
         rule = replace(rule, threshold=tune_threshold(probabilities, references, tuned).threshold)

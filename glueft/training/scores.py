@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import compute_metrics, known_metrics, other_metrics
+from glueft.metrics.tuning import PLAIN_THRESHOLD, tune_threshold
 from glueft.plugin.attribution import is_foreign
 
 if TYPE_CHECKING:
@@ -50,11 +51,23 @@ def baseline(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> dict[
     return task_metrics(task, predictions, validation) | metrics_beside(task, predictions, validation)
 
 
-def try_foreign_metrics(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> None:
-    """Compute the baseline if a metric is not glueft's own: one that fails is to do so before the training."""
+def try_foreign_metrics(
+    task: Task, train: NDArray[Any], validation: NDArray[Any], tuned_for: str | None = None
+) -> None:
+    """Compute the baseline if a metric is not glueft's own: one that fails is to do so before the training.
+
+    Args:
+        task, train, validation: as for `baseline`.
+        tuned_for: the metric that a threshold is to be tuned for; None for none.
+    """
+    import numpy as np
+
     known = known_metrics()
     if any(is_foreign(known[name]) for name in (*task.metrics, *other_metrics(task.metrics, len(task.labels)))):
         baseline(task, train, validation)
+    if tuned_for is not None and is_foreign(known[tuned_for]):
+        undecided = np.full(len(validation), PLAIN_THRESHOLD)
+        tune_threshold(undecided, validation, known[tuned_for](task.labels, task.positive_index))
 
 
 def majority_accuracy(task: Task, validation: NDArray[Any]) -> float | None:

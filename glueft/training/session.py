@@ -205,7 +205,8 @@ class Session:
     def load(self) -> None:
         """Load, prepare and compile the classifier. Imports Keras and its backend."""
         recipe, training = self.recipe, self.recipe.training
-        try_foreign_metrics(self.task, self.encoded["train"].labels, self.encoded[self.primary_split].labels)
+        labels, validation = self.encoded["train"].labels, self.encoded[self.primary_split].labels
+        try_foreign_metrics(self.task, labels, validation, recipe.decision.tuned_for(self.task.metrics))
         check()
         import_backend()
         try_foreign_loss(self.loss)
@@ -372,9 +373,7 @@ def read_session(
     with progress.phase(f"checkpoint {recipe.model.checkpoint}"):
         checkpoint, parent = find_start(recipe.model, recipe.registry)
         check_max_length(data.max_length, checkpoint)
-        new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)
         check_reinit(checkpoint, recipe.model.reinit_layers, recipe.model.freeze.layers)
-        checkpoint = with_pooling(checkpoint, recipe.model.pooling, new_head=new_head)
         tokenizer = load_tokenizer(checkpoint, pair=len(task.inputs) == 2)
     check()
     teacher = None
@@ -384,6 +383,9 @@ def read_session(
     source = make_source(data, task)
     with progress.phase(f"rows of {task.name} ({source.kind})"):
         rows = load_rows(task, source, data.selection)
+        # Only the rows may have told the labels, and with them whether the head of a run is the task's.
+        new_head = starts_new_head(recipe, parent) or not has_head(checkpoint)
+        checkpoint = with_pooling(checkpoint, recipe.model.pooling, new_head=new_head)
         predicted = predicted_splits(task, data.predict, rows)
         choose_loss(recipe)
         refuse_balance(recipe)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glueft.metrics import compute_metrics, known_metrics, rows_of, softmax
 from glueft.metrics.decision import PLAIN, DecisionRule, Fit, unscaled
-from glueft.metrics.tuning import log_loss, tune_temperature, tune_threshold
+from glueft.metrics.tuning import TunedThreshold, log_loss, tune_temperature, tune_threshold
 from glueft.plugin.metric import Metric
 
 LABELS = ("no", "yes")
@@ -138,6 +138,21 @@ def test_a_metric_of_a_plugin_that_is_better_the_lower_it_is_is_tuned_for_too() 
     costs = [Costs(LABELS).value(np.where(shares >= each, 1, 0), references) for each in [*shares, 2.0]]
     assert tuned.value == min(costs) < Costs(LABELS).value(logits.argmax(axis=1), references)
     assert tuned.threshold is not None and tuned.threshold < 0.5
+
+
+class PerAlarm(Costs):
+    """What wrong labels cost for each alarm: without one it is not defined."""
+
+    name = "costs_per_alarm"
+
+    def value(self, predictions: NDArray[Any], references: NDArray[Any]) -> float:
+        alarms = (predictions == self.positive_label).sum()
+        return super().value(predictions, references) / alarms if alarms else float("nan")
+
+
+def test_a_threshold_at_which_the_metric_is_not_defined_is_not_the_best() -> None:
+    tuned = tune_threshold(np.array([0.1, 0.4]), np.array([0, 1]), PerAlarm(LABELS))
+    assert tuned == TunedThreshold(pytest.approx(0.25), 0.0)
 
 
 @pytest.mark.parametrize("labels", [2, 3])

@@ -211,10 +211,15 @@ def test_a_value_that_is_no_number_is_refused(name: str, received: str, plugin: 
     assert references.tolist() == [1, 1]  # although "nothing" changes its arguments
 
 
-def test_a_metric_that_fails_does_so_before_the_training(plugin: Path, tiny_bert: Path, tmp_path: Path) -> None:
-    changes = ['task.metrics=["broken"]']
-    recipe = load_recipe("mrpc", changes, sample=True, checkpoint=str(tiny_bert), plugins=[str(plugin)])
-    with pytest.raises(glueft.PluginError, match=r"failed in its `value`"):
+@pytest.mark.parametrize(
+    ("change", "method"),
+    [('task.metrics=["broken"]', "value"), ('decision={threshold="tuned", metric="broken"}', "resampled")],
+)
+def test_a_metric_that_fails_does_so_before_the_training(
+    change: str, method: str, plugin: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe("mrpc", [change], sample=True, checkpoint=str(tiny_bert), plugins=[str(plugin)])
+    with pytest.raises(glueft.PluginError, match=f"failed in its `{method}`"):
         glueft.run(recipe, output_dir=tmp_path)
     assert not [*tmp_path.iterdir()]
 

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -24,7 +25,10 @@ from glueft.push.content import content_of, source_of
 from glueft.recipe import load_recipe
 from glueft.report.write import write_report
 from glueft.runs.run import Run
+from glueft.terminal.evaluation_table import evaluation_tables
 from glueft.training.decisions import chosen_rule
+from glueft.training.progress import Progress
+from glueft.training.session import read_session
 
 WORDS = ("company", "said", "market", "shares", "year", "police")
 TEXTS = [" ".join([*(WORDS[(row * step) % 6] for step in (1, 2, 5)), f"{row}"]) for row in range(48)]
@@ -102,6 +106,8 @@ def test_an_evaluation_is_equal_and_says_that_it_is_too_good(run: Path) -> None:
     decision = Run.open(run).record.decision
     assert decision is not None and result["decision"]["plain_metrics_by_split"] == decision.plain_metrics
     assert any("tuned on these very validation rows" in text for text in result["warnings"])
+    rows = [str(cell) for column in evaluation_tables(result)[1].columns for cell in column.cells]
+    assert "decision" in rows and decision.text() in rows
     with pytest.raises(DataError, match="decides labels as it was saved"):
         evaluate_run(Run.open(run), overrides=["decision.threshold=0.4"])
 
@@ -143,6 +149,21 @@ def test_a_comparison_says_that_it_was_tuned_on_the_rows(run: Path, tmp_path: Pa
     shutil.copytree(run, tmp_path / "copy", ignore=shutil.ignore_patterns("model.safetensors"))
     notes = compare_runs([run, tmp_path / "copy"], resamples=10)["notes"]
     assert sum("threshold and temperature tuned on these very rows" in note for note in notes) == 2
+
+
+def test_a_head_whose_labels_only_the_rows_tell_comes_with_its_run(run: Path, tmp_path: Path) -> None:
+    class Said(Progress):
+        lines: ClassVar[list[str]] = []
+
+        def say(self, text: str) -> None:
+            self.lines.append(text)
+
+    unnamed = [change.replace('labels=["rare", "common"], ', "") for change in changes_of(tmp_path)]
+    read_session(load_recipe("table", unnamed, checkpoint=f"run:{run}"), Said())
+    assert f"the encoder and the head of {run.name} (table)" in Said.lines
+    taught = load_recipe("table", [*unnamed, f'distill={{teacher="run:{run}"}}'], checkpoint=f"run:{run}")
+    with pytest.raises(TrainingError, match="the teacher is the model that the run begins with"):
+        read_session(taught, Progress())
 
 
 def test_a_model_that_has_lost_its_decision_gives_no_other_labels(run: Path, tmp_path: Path) -> None:
