@@ -202,3 +202,12 @@ def _visible(character: str) -> str:
     if character.isprintable():
         return character
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def setting_text(key: str, value: object) -> str:
+    """Return the value of a recipe's or a record's key as a recipe writes it, a SHA-256 by its first digits."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value[:12]}…" if "sha256" in key and isinstance(value, str) else str(value)

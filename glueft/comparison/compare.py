@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from glueft.comparison.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
-from glueft.comparison.differences import differences, ingredients, same_in_fact
+from glueft.comparison.differences import differences, ingredients, material, same_in_fact
 from glueft.comparison.mcnemar import mcnemar
 from glueft.comparison.notes import (
     answer_sentences,
@@ -48,9 +48,9 @@ def compare_runs(
 
     Returns:
         What `glueft compare --json` prints. `runs` are named A, B, ... in their order; `differences` has the dotted
-        keys that differ, with a value per run; `comparisons` compares each run with the first; `seeds` has mean and
-        standard error of runs that differ only in the seed; `sentences` are the conclusions, `notes` what to know to
-        read them.
+        keys that differ, with a value per run, `material` those of them that can change a result; `comparisons`
+        compares each run with the first; `seeds` has mean and standard error of runs that differ only in the seed;
+        `sentences` are the conclusions, `notes` what to know to read them.
 
     Raises:
         ComparisonError: there is one run only, or they are of different tasks, labels, splits or rows.
@@ -83,6 +83,7 @@ def compare_runs(
         "metric_labels": dict(rows.metric_labels),
         "runs": [_described(run, name, scores) for run, name, scores in zip(runs, names, metrics, strict=True)],
         "differences": found,
+        "material": material(found),
         "same_in_fact": same_in_fact(found),
         "bootstrap": {"method": "paired, percentile", "resamples": resamples, "seed": seed, "level": LEVEL},
         "comparisons": [_compared(rows, names, number, resamples, seed) for number in range(1, len(runs))],

@@ -1,4 +1,4 @@
-"""What differs between runs: recipe, versions, files, rows, host."""
+"""What differs between runs: recipe, versions, files, rows, callbacks that only watch, host."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.plugin.origin import in_words, recorded_origins
+from glueft.plugin.registry import known_classes
 from glueft.recipe.flatten import flatten
 from glueft.recipe.sections import SECTIONS
 
@@ -26,7 +27,8 @@ _DATA_KEYS = ("data.source", "data.folder", "data.revision")
 _ENGINE_KEYS = ("engine.backend", "engine.precision", "engine.jit_compile")
 # Recipe keys for what is done with the result, and to be able to resume.
 _AFTERWARDS = ("data.predict", "hub.", "training.checkpoint_minutes", "training.keep_checkpoints")
-# Parts that can change a number, beside the recipe. The host is shown, and counts as no difference.
+# Parts that can change a number, beside the recipe. Callbacks that only watch and the host are shown, and count as no
+# difference.
 _MATERIAL = ("versions", "checkpoint", "data", "plugins", "engine")
 
 
@@ -42,13 +44,16 @@ def ingredients(run: Run) -> Ingredients:
         name: SECTIONS[name].model_construct().model_dump(exclude_none=True) | settings.get(name, {})
         for name in ("model", "data", "training", "decision", "engine")
     }
+    callbacks, watching = _callbacks(settings)
+    origins = _origins(record)
     return {
-        "recipe": flatten(settings | later),
+        "recipe": flatten(settings | later | callbacks),
         "versions": record.versions | _kept(record.host, "python"),
         "checkpoint": flatten(_kept(record.checkpoint, "revision", "sha256", "head")),
         "data": _rows_used(record.data),
-        "plugins": _plugin_files(record) | _packages(record),
+        "plugins": _plugin_files(record) | {key: told for key, told in origins.items() if key not in _watchers()},
         "engine": _kept(record.engine, "backend", "precision", "jit_compile", "onednn"),
+        "callbacks": flatten(watching) | {key: told for key, told in origins.items() if key in _watchers()},
         "host": _kept(record.host, "name", "system", "cpus")
         | flatten(record.fingerprints.machine.as_dict())
         | {"devices": (record.engine.devices and record.engine.devices.count) or 1},
@@ -79,10 +84,17 @@ def same_in_fact(found: Differences) -> dict[str, str]:
     return same
 
 
+def material(found: Differences) -> Differences:
+    """Return what of the differences can have changed a result, by part."""
+    same = same_in_fact(found)
+    recipe = {key: values for key, values in found["recipe"].items() if key not in same}
+    return {"recipe": recipe} | {part: found[part] for part in _MATERIAL}
+
+
 def same_but_for_the_seed(found: Differences) -> bool:
     """Whether nothing but the seed can have made a difference, but for the host; the seed may be the same, too."""
-    recipe = set(found["recipe"]) - set(same_in_fact(found))
-    return recipe <= {SEED} and not any(found[part] for part in _MATERIAL)
+    recipe, *others = material(found).values()
+    return set(recipe) <= {SEED} and not any(others)
 
 
 def _differing(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -101,7 +113,25 @@ def _plugin_files(record: Record) -> dict[str, Any]:
     return {f"files.{number}.sha256": file.sha256 for number, file in enumerate(record.plugins.files)}
 
 
-def _packages(record: Record) -> dict[str, Any]:
+def _callbacks(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tables of callbacks that can change the training, and of those that only watch: each under its number."""
+    tables = settings.get("callbacks", [])
+    if not isinstance(tables, list):
+        return {}, {}
+    watching = [f"callback.{table.get('plugin')}" in _watchers() for table in tables if isinstance(table, dict)]
+    if len(watching) != len(tables):
+        return {}, {}
+    kept = [table for table, watches in zip(tables, watching, strict=True) if not watches]
+    rest = [table for table, watches in zip(tables, watching, strict=True) if watches]
+    return {"callbacks": kept}, {str(number): table for number, table in enumerate(rest)}
+
+
+def _watchers() -> set[str]:
+    """The installed callbacks that change nothing of a training, as keys of `_origins`."""
+    return {f"callback.{name}" for name, callback in known_classes("callback").items() if callback.only_watches}
+
+
+def _origins(record: Record) -> dict[str, Any]:
     """The package that brought each plugin; glueft's own version is among the versions."""
     return {
         f"{kind}.{name}": in_words(origin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from glueft.comparison.differences import material
 from glueft.comparison.significance import significant
 from glueft.text import counted, score_text
 
@@ -47,7 +48,8 @@ def general_notes(compared: Mapping[str, Any]) -> list[str]:
             "seed's luck, not a better recipe"
         )
     different = [pair for pair in compared["comparisons"] if not pair["same_predictions"]]
-    if different and not any(compared["differences"].values()):
+    found = compared["differences"]
+    if different and not any(material(found).values()) and not found["host"]:
         notes.append(
             "nothing that is recorded differs, and yet the predictions do: a training is not repeated exactly here"
         )

@@ -9,16 +9,13 @@ from typing import Any
 from glueft.metrics import metric_title
 from glueft.system.console import Table
 from glueft.terminal.tables import number_columns, short_checkpoint
-from glueft.text import counted, duration, score_text
-
-_SHA256_SHOWN = 12
+from glueft.text import counted, duration, score_text, setting_text
 
 
 def tables(compared: Mapping[str, Any]) -> list[Table]:
     """Return the tables of runs, settings that differ, differences of metrics, and means over seeds, if not empty."""
     shown = [run_table(compared)]
-    if any(compared["differences"].values()):
-        shown.append(difference_table(compared))
+    shown += difference_tables(compared)
     if any(map(differing_metrics, compared["comparisons"])):
         shown.append(metric_table(compared))
     if compared["seeds"]:
@@ -44,13 +41,24 @@ def run_table(compared: Mapping[str, Any]) -> Table:
     return table
 
 
-def difference_table(compared: Mapping[str, Any]) -> Table:
-    table = _table("what differs", "key", *(run["name"] for run in compared["runs"]))
-    for part, keys in compared["differences"].items():
-        for key, values in keys.items():
-            named = key if part == "recipe" else f"{part}: {key}"
-            table.add_row(named, *(shown(key, value) for value in values))
-    return table
+def difference_tables(compared: Mapping[str, Any]) -> list[Table]:
+    """Return what differs and can have changed the result, and what differs beside it; neither where it is empty."""
+    runs = [run["name"] for run in compared["runs"]]
+    found, material = compared["differences"], compared["material"]
+    rest = {
+        part: {key: values for key, values in keys.items() if key not in material.get(part, {})}
+        for part, keys in found.items()
+    }
+    titled = {"what differs": material, "differs too, and changes no result": rest}
+    tables = []
+    for title, parts in titled.items():
+        table = _table(title, "key", *runs)
+        for part, keys in parts.items():
+            for key, values in keys.items():
+                named = key if part == "recipe" else f"{part}: {key}"
+                table.add_row(named, *(setting_text(key, value) for value in values))
+        tables += [table] if table.row_count else []
+    return tables
 
 
 def metric_table(compared: Mapping[str, Any]) -> Table:
@@ -81,17 +89,6 @@ def seed_table(compared: Mapping[str, Any]) -> Table:
             shown_name = metric_title(name, compared["metric_labels"])
             table.add_row(", ".join(group["runs"]), shown_name, *map(score_text, numbers))
     return table
-
-
-def shown(key: str, value: Any) -> str:
-    """Return a value as a recipe writes it, a SHA-256 by its first digits."""
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if "sha256" in key and isinstance(value, str):
-        return f"{value[:_SHA256_SHOWN]}…"
-    return str(value)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from glueft.comparison.differences import differences, ingredients, same_but_for_the_seed, same_in_fact
+from glueft.comparison.differences import differences, ingredients, material, same_but_for_the_seed, same_in_fact
 from glueft.comparison.seeds import seed_groups, spreads
 from glueft.recipe.flatten import flatten
 from glueft.runs.run import Run
 from run_folders import make_run
 
-PARTS = ("versions", "checkpoint", "data", "plugins", "engine", "host")
+PARTS = ("versions", "checkpoint", "data", "plugins", "engine", "callbacks", "host")
 GIVEN, SAID = [1, 0, 1], [1, 1, 1]
 
 
@@ -35,16 +35,29 @@ def test_dotted_keys() -> None:
 
 
 def test_recipe_keys_that_differ_or_are_missing(tmp_path: Path) -> None:
-    linear = ["schedule.plugin=linear", "schedule.warmup_ratio=0.1", "training.epochs=1", 'callbacks=[{plugin="csv"}]']
+    linear = ["schedule.plugin=linear", "schedule.warmup_ratio=0.1", "training.epochs=1"]
     found = between(tmp_path, {}, {"overrides": [*linear, "schedule.end_learning_rate=0.0"]})
     recipe = found["recipe"]
     assert recipe["schedule.plugin"] == ["polynomial_decay", "linear"]
     assert recipe["schedule.power"] == [1.0, None]
     assert recipe["schedule.warmup_ratio"] == [None, 0.1]
     assert recipe["training.epochs"] == [3, 1]
-    assert recipe["callbacks.0.plugin"] == [None, "csv"]
     assert "training.seed" not in recipe and "task.plugin" not in recipe
     assert not any(found[part] for part in found if part != "recipe")
+
+
+def test_callbacks_that_only_watch_are_told_apart_from_those_that_change_the_training(tmp_path: Path) -> None:
+    stops, writes = '{plugin="early_stopping", patience=4}', '{plugin="csv"}'
+    found = between(tmp_path / "1", {"seed": 7}, {"overrides": [f"callbacks=[{writes}]"]})
+    assert found["callbacks"]["0.plugin"] == [None, "csv"] and "callbacks.0.plugin" not in found["recipe"]
+    assert material(found)["recipe"] == {"training.seed": [7, 42]} and same_but_for_the_seed(found)
+    found = between(
+        tmp_path / "2", {"overrides": [f"callbacks=[{stops}]"]}, {"overrides": [f"callbacks=[{writes}, {stops}]"]}
+    )
+    assert found["callbacks"]["0.plugin"] == [None, "csv"] and not any(material(found).values())
+    found = between(tmp_path / "3", {}, {"overrides": [f"callbacks=[{writes}, {stops}]"]})
+    assert material(found)["recipe"]["callbacks.0.plugin"] == [None, "early_stopping"]
+    assert not same_but_for_the_seed(found)
 
 
 def test_a_key_that_came_later_stands_for_its_default(tmp_path: Path) -> None:
