@@ -26,7 +26,8 @@ class Structure(HTMLParser):
             if name == "id":
                 self.ids.append(value or "")
             elif name in ("href", "xlink:href") and (value or "").startswith("#"):
-                self.references.append((value or "")[1:])
+                # What follows is what a list of rows is to show.
+                self.references.append((value or "")[1:].partition("&")[0])
             elif name in ("aria-labelledby", "aria-describedby"):
                 self.references += (value or "").split()
             else:

@@ -13,12 +13,13 @@ from glueft.metrics import metric_title
 from glueft.page.curves import Curves, curves
 from glueft.page.parts import DataTable, Plot
 from glueft.page.plot import style
+from glueft.page.row_list import RowList
 from glueft.page.texts import read_texts
 from glueft.page.words import label_text, visible
 from glueft.recipe.sections import RUN
 from glueft.report import prediction_plots, training_plots
-from glueft.report.mistakes import Mistakes, mistakes_of
 from glueft.report.results import Result, results, shown_labels
+from glueft.report.rows import row_list
 from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, at_temperature_1, classified, regressed
 from glueft.runs.how_far import HowFar
 from glueft.runs.record import Record
@@ -40,7 +41,7 @@ class Split:
         summary: how many rows.
         plots: of its predictions.
         calibration_bins: the bins of the calibration error; 0 where there is none.
-        mistakes: None where its rows have no labels.
+        rows: those that are listed; None where its rows have no labels.
     """
 
     key: str
@@ -48,7 +49,7 @@ class Split:
     summary: str
     plots: list[Plot]
     calibration_bins: int
-    mistakes: Mistakes | None
+    rows: RowList | None
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,8 @@ def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
         plots = [prediction_plots.scatter_plot(key, scores)] if known else []
         plots.append(prediction_plots.score_plot(key, scores))
     rows = len(predictions.ids)
+    leaks = run.record.data.leaks.get(name)
+    leaked = frozenset(leaks.first if leaks else ())
     summary = f", {f'{known:,} of them with' if known else 'without'} labels" if known < rows else ""
     return Split(
         key=key,
@@ -227,5 +230,5 @@ def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
         summary=f"{counted(rows, 'row')}{summary}.",
         plots=plots,
         calibration_bins=CALIBRATION_BINS if run.labels and known else 0,
-        mistakes=mistakes_of(scores, read_texts(run, name, data_dir)) if known else None,
+        rows=row_list(key, scores, read_texts(run, name, data_dir), leaked) if known else None,
     )

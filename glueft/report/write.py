@@ -22,7 +22,7 @@ class Written:
         path: where it is, absolute.
         run: the run folder.
         status: the run's.
-        texts: for each split whose mistakes are listed, whether with their texts.
+        texts: for each split whose rows are listed, whether with their texts.
         notes: what could not be shown, and why.
     """
 
@@ -69,9 +69,9 @@ def write_report(
     )
     with writing(path, RunFolderError, fix=fix):
         write_text(path, page)
-    listed = [split for split in content.splits if split.mistakes is not None and split.mistakes.rows]
+    listed = {split.name: split.rows for split in content.splits if split.rows is not None and split.rows.rows}
     notes = list(content.notes)
-    reasons = {split.mistakes.missing: None for split in listed if split.mistakes and split.mistakes.missing}
-    notes += [f"the mistakes are shown without their texts: {reason}" for reason in reasons]
-    texts = {split.name: bool(split.mistakes and not split.mistakes.missing) for split in listed}
+    reasons = dict.fromkeys(rows.missing for rows in listed.values() if rows.missing)
+    notes += [f"the rows are shown without their texts: {reason}" for reason in reasons]
+    texts = {split: not rows.missing for split, rows in listed.items()}
     return Written(path, opened.folder, opened.record.status, texts, notes)

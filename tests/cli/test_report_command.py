@@ -36,7 +36,7 @@ def test_it_says_where_the_report_is(
     (tmp_path / "rows.csv").unlink()
     assert command_line(["report", "run/model", "--force"]) == 0
     assert capsys.readouterr().err.startswith(
-        "note: the mistakes are shown without their texts: the rows cannot be read"
+        "note: the rows are shown without their texts: the rows cannot be read"
     )
 
 

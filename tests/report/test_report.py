@@ -63,7 +63,7 @@ def test_a_regression(finished_regression_run: Path) -> None:
     page = written.path.read_text("utf-8")
     written.path.unlink()
     assert "Predicted against true score</h3>" in page and "Confusion" not in page
-    assert "Farthest from the true score" in page and "too low" in page
+    assert "Rows, the farthest from the true score first" in page and "too low" in page
 
 
 def test_several_splits_and_a_table_of_many_labels(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_rows_without_labels(tmp_path: Path) -> None:
     page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 1, 0, 0], unlabelled=True))
     assert "4 rows, without labels." in page and "Confidence</h3>" in page
     assert (
-        "Confusion" not in page and "calibration error" not in page and "data-mistakes" not in page.split("<script>")[0]
+        "Confusion" not in page and "calibration error" not in page and "data-rows" not in page.split("<script>")[0]
     )
 
 

@@ -1,0 +1,116 @@
+"""The rows of a split that the page lists: the worst predictions, and some that are right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glueft.page.row_list import MOST_ROWS, Answer, Filter, ListedRow, RowList
+from glueft.page.words import row_text
+from glueft.report.scores import Classified, Regressed, worst
+from glueft.text import counted
+
+if TYPE_CHECKING:
+    from glueft.page.texts import SplitTexts
+
+MOST_RIGHT = 100
+# Of each cell of the confusion matrix, whose link leads to them, while the cells are few.
+OF_A_CELL = 5
+MOST_OF_CELLS = 400
+REMEDY = "glueft report RUN --force --data-dir DIR"
+
+
+def row_list(key: str, scores: Classified | Regressed, texts: SplitTexts, leaked: Collection[int] = ()) -> RowList:
+    """Return the rows that are listed of a split.
+
+    Args:
+        key: of the split.
+        scores: its predictions.
+        texts: of its rows.
+        leaked: the numbers of the rows that stand in train too, as far as they are known.
+    """
+    heading, summary, filters, rows = _classified(scores) if isinstance(scores, Classified) else _regressed(scores)
+    if any(row.number in leaked for row in rows):
+        filters = [*filters, Filter("train", "Stands in train too", ("yes", "no"))]
+        rows = [replace(row, groups=(*row.groups, "yes" if row.number in leaked else "no")) for row in rows]
+    rows = [replace(row, texts=[row_text(column[row.number]) for column in texts.texts]) for row in rows]
+    return RowList(rows_key(key), heading, summary, texts.missing, REMEDY, texts.columns, filters, rows)
+
+
+def rows_key(key: str) -> str:
+    """Return the id of the list of a split's rows."""
+    return f"{key}-rows"
+
+
+# Heading, summary, filters and rows.
+_Listed = tuple[str, str, list[Filter], list[ListedRow]]
+
+
+def _classified(scores: Classified) -> _Listed:
+    wrong, mistakes = worst(scores, MOST_ROWS)
+    hits = np.flatnonzero(scores.labelled & ~scores.wrong)
+    right = hits[np.argsort(scores.confidence[hits], kind="stable")][:MOST_RIGHT].tolist()
+    extra = [row for row in _of_cells(scores) if row not in {*wrong, *right}]
+    numbers = sorted([*wrong, *right, *extra], key=lambda row: not scores.wrong[row])
+    rows = [_labelled_row(scores, row) for row in numbers]
+    used = [{row.groups[place] for row in rows} for place in range(3)]
+    asked = (
+        ("answer", "Prediction is", ("wrong", "right")),
+        ("true", "True label", scores.labels),
+        ("predicted", "Predicted label", scores.labels),
+    )
+    filters = [
+        Filter(key, question, [name for name in names if name in there])
+        for (key, question, names), there in zip(asked, used, strict=True)
+    ]
+    labelled = counted(int(scores.labelled.sum()), "row")
+    summary = f"{mistakes:,} of {labelled} {'is' if mistakes == 1 else 'are'} wrong. Listed are "
+    summary += f"{_part(len(wrong), mistakes)} wrong, the surest first, and {_part(len(right), len(hits))} right, the "
+    summary += f"least sure first{f', with up to {OF_A_CELL} of each cell of the confusion matrix' if extra else ''}."
+    return "Rows, the surest mistakes first", summary, filters, rows
+
+
+def _labelled_row(scores: Classified, row: int) -> ListedRow:
+    true, guess = scores.labels[scores.true[row]], scores.labels[scores.predicted[row]]
+    is_right = not scores.wrong[row]
+    answers = (Answer("is", true), Answer("predicted", guess, is_right))
+    groups = ("right" if is_right else "wrong", true, guess)
+    return ListedRow(row, answers, f"{100 * scores.confidence[row]:.1f} % sure", groups)
+
+
+def _of_cells(scores: Classified) -> list[int]:
+    """The first rows of each cell of the confusion matrix, while the cells are few."""
+    size = len(scores.labels)
+    known = np.flatnonzero(scores.labelled)
+    cells = scores.true[known] * size + scores.predicted[known]
+    if len(np.unique(cells)) * OF_A_CELL > MOST_OF_CELLS:
+        return []
+    return [int(row) for cell in np.unique(cells) for row in known[cells == cell][:OF_A_CELL]]
+
+
+def _regressed(scores: Regressed) -> _Listed:
+    by_error, of = worst(scores, int(scores.labelled.sum()))
+    numbers = by_error if of <= MOST_ROWS + MOST_RIGHT else [*by_error[:MOST_ROWS], *by_error[-MOST_RIGHT:]]
+    mean = float(np.abs(scores.error[scores.labelled]).mean())
+    rows = []
+    for row in numbers:
+        error = scores.error[row]
+        leaning = "too high" if error > 0 else "too low"
+        answers = (Answer("is", f"{scores.true[row]:.2f}"), Answer("predicted", f"{scores.predicted[row]:.2f}"))
+        groups = ("above the mean" if abs(error) > mean else "up to the mean", leaning)
+        rows.append(ListedRow(row, answers, f"{abs(error):.2f} {leaning}", groups))
+    filters = [
+        Filter("error", "Absolute error", ("above the mean", "up to the mean")),
+        Filter("answer", "Prediction", ("too high", "too low")),
+    ]
+    summary = f"{counted(of, 'row')}, the largest error first; the mean absolute error is {mean:.3f}."
+    if len(numbers) < of:
+        summary += f" Listed are the {MOST_ROWS} with the largest errors, and the {MOST_RIGHT} with the smallest."
+    return "Rows, the farthest from the true score first", summary, filters, rows
+
+
+def _part(some: int, of: int) -> str:
+    return f"the {of:,}" if some == of else f"{some:,} of {of:,}"
