@@ -350,6 +350,12 @@ def _conclude(run: Run, training: Training, progress: RunProgress, team: Team) -
         run.record.update(metrics=metrics[primary], other_metrics=others[primary])
         if len(metrics) > 1:
             run.record.update(metrics_by_split=metrics, other_metrics_by_split=others)
+        if team.leads:
+            for split in metrics:
+                found = session.intervals(split, logits[split])
+                run.record.intervals[split] = found.found
+                for note in found.notes(split):
+                    progress.say(note)
         judge_result(run, training, logits[primary], metrics[primary])
         if (decision := describe_decision(session, logits[primary], outcome.plain)) is not None:
             run.record.decision = decision

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from glueft.plugin.attribution import attributed
+from glueft.metrics import bootstrap
+from glueft.metrics.bootstrap import LEVEL, RESAMPLES, SEED, Resampled, percentiles
+from glueft.metrics.decision import Decided
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from glueft.comparison.rows import ComparedRows
-    from glueft.plugin.metric import Metric
-
-RESAMPLES = 10_000
-SEED = 0
-LEVEL = 0.95
-# Numbers in the largest array: 32 MB.
-_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -37,25 +32,8 @@ class Difference:
     undefined: int
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Return the percentile interval: Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 13.3."""
-        import numpy as np
-
-        tail = (1 - level) / 2
-        low, high = np.quantile(self.differences, [tail, 1 - tail])
-        return float(low), float(high)
-
-
-@dataclass(frozen=True)
-class Resampled:
-    """One metric of some runs; NaN where it is not defined.
-
-    Attributes:
-        whole: on the rows themselves, (runs,).
-        drawn: on resamples of them, the same for all runs, (runs, resamples).
-    """
-
-    whole: NDArray[np.float64]
-    drawn: NDArray[np.float64]
+        """Return the percentile interval."""
+        return percentiles(self.differences, level)
 
 
 def metrics_of(rows: ComparedRows, run: int) -> dict[str, float]:
@@ -68,26 +46,12 @@ def metrics_of(rows: ComparedRows, run: int) -> dict[str, float]:
 def resampled(
     rows: ComparedRows, runs: Sequence[int], *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> dict[str, Resampled]:
-    """Return each metric of some runs, by their numbers, on the rows and on resamples of them.
-
-    Args:
-        rows: with the predictions of all runs.
-        runs: their numbers.
-        resamples: how many; 0 for none.
-        seed: of the draws.
-    """
-    import numpy as np
-
-    found: dict[str, Resampled] = {}
-    for metrics, sample in _samples(rows, runs):
-        parts: dict[str, list[NDArray[np.float64]]] = {metric.name: [np.empty((len(runs), 0))] for metric in metrics}
-        for counts in sample.resamples(resamples, np.random.default_rng(seed)):
-            for metric in metrics:
-                parts[metric.name].append(_values(metric, sample, counts))
-        for metric in metrics:
-            whole = _values(metric, sample, sample.counts[None, :])[:, 0]
-            found[metric.name] = Resampled(whole, np.concatenate(parts[metric.name], axis=1))
-    return {metric.name: found[metric.name] for metric in rows.metrics}
+    """Return each metric of some runs, by their numbers, on the rows and on resamples of them."""
+    predictions = [
+        Decided(rows.predictions[run], rows.probabilities[run]) if rows.labels else rows.predictions[run]
+        for run in runs
+    ]
+    return bootstrap.resampled(rows.metrics, predictions, rows.references, resamples=resamples, seed=seed)
 
 
 def paired_bootstrap(
@@ -113,66 +77,3 @@ def paired_bootstrap(
         undefined = int(np.isnan(values.drawn).any(axis=0).sum())
         found[name] = Difference(float(whole[1] - whole[0]), np.sort(drawn[1] - drawn[0]), undefined)
     return found
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """The rows of which some metrics are computed, those that are the same to them as one entry.
-
-    Attributes:
-        counts: how many rows each entry stands for, (entries,).
-        references: of each entry, (entries,).
-        predictions: of each run for each entry, (entries,) or (entries, labels).
-        grouped: whether an entry stands for all rows that are the same, not for a single row.
-    """
-
-    counts: NDArray[np.float64]
-    references: NDArray[Any]
-    predictions: tuple[NDArray[Any], ...]
-    grouped: bool
-
-    def resamples(self, number: int, random: np.random.Generator) -> Iterator[NDArray[np.float64]]:
-        """Draw resamples, in parts that fit into memory: how often each holds each entry, (resamples, entries).
-
-        To draw how many rows of each entry there are is to draw the rows.
-        """
-        import numpy as np
-
-        rows, entries = int(self.counts.sum()), len(self.counts)
-        at_once = max(1, _CHUNK // max(entries, 1))
-        for begin in range(0, number, at_once):
-            size = min(at_once, number - begin)
-            if self.grouped:
-                drawn = random.multinomial(rows, self.counts / rows, size=size)
-            else:
-                picks = random.integers(0, rows, (size, rows)) + rows * np.arange(size)[:, None]
-                drawn = np.bincount(picks.ravel(), minlength=size * rows).reshape(size, rows)
-            yield drawn.astype(np.float64)
-
-
-def _samples(rows: ComparedRows, runs: Sequence[int]) -> Iterator[tuple[list[Metric], _Sample]]:
-    """Yield the metrics of labels with the different combinations of labels, and the other metrics with the rows."""
-    import numpy as np
-
-    of_labels = [metric for metric in rows.metrics if rows.labels and not metric.takes_probabilities]
-    others = [metric for metric in rows.metrics if metric not in of_labels]
-    if of_labels:
-        columns = np.stack([rows.references, *(rows.predictions[run] for run in runs)])
-        combinations, counts = np.unique(columns, axis=1, return_counts=True)
-        yield of_labels, _Sample(counts.astype(np.float64), combinations[0], tuple(combinations[1:]), True)
-    if others:
-        columns_of = rows.probabilities if rows.labels else rows.predictions
-        each = np.ones(len(rows.references))
-        yield others, _Sample(each, rows.references, tuple(columns_of[run] for run in runs), False)
-
-
-def _values(metric: Metric, sample: _Sample, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a metric of each run on resamples, (runs, resamples); NaN where it is not defined."""
-    import numpy as np
-
-    with attributed(metric, "resampled"):
-        values = [
-            np.asarray(metric.resampled(predictions, sample.references, counts), np.float64)
-            for predictions in sample.predictions
-        ]
-        return np.stack([value.reshape(len(counts)) for value in values])

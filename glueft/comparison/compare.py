@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from glueft.comparison.bootstrap import LEVEL, RESAMPLES, SEED, metrics_of, paired_bootstrap
+from glueft.comparison.bootstrap import metrics_of, paired_bootstrap
 from glueft.comparison.differences import differences, ingredients, material, same_in_fact
 from glueft.comparison.mcnemar import mcnemar
 from glueft.comparison.notes import (
@@ -26,6 +26,7 @@ from glueft.comparison.seeds import seed_groups, spreads
 from glueft.comparison.significance import Pair, verdict
 from glueft.errors import ComparisonError
 from glueft.metrics import metric_title
+from glueft.metrics.bootstrap import LEVEL, RESAMPLES, SEED
 from glueft.runs.run import Run
 
 __all__ = ["compare_runs"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from glueft.comparison.bootstrap import LEVEL, Difference
+from glueft.comparison.bootstrap import Difference
 from glueft.comparison.mcnemar import McNemar
+from glueft.metrics.bootstrap import LEVEL
 from glueft.text import counted, score_text
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from glueft.system.quiet import hush_libraries
 from glueft.text import counted
 from glueft.training.engine_choice import AUTO
 from glueft.training.progress import Progress
-from glueft.training.scores import metrics_beside, task_metrics
+from glueft.training.scores import metrics_beside, score_intervals, task_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,7 +238,7 @@ def measure(
 
     task = copy.copy(task)
     task.labels = saved.labels  # In the order of the logits.
-    by_split, others, plain, described, logits = {}, {}, {}, {}, {}
+    by_split, others, plain, intervals, described, logits = {}, {}, {}, {}, {}, {}
     warnings = [*rows.warnings]
     with clock.phase("evaluate"):
         for name, split in rows.splits.items():
@@ -249,6 +249,10 @@ def measure(
             predictions = saved.rule.predictions(logits[name], task.labels)
             by_split[name] = task_metrics(task, predictions, labels)
             others[name] = metrics_beside(task, predictions, labels)
+            measured = score_intervals(task, predictions, labels)
+            intervals[name] = measured.found
+            for note in measured.notes(name):
+                progress.say(note)
             described[name] = describe_split(task, split, encoded)
             if not saved.rule.is_plain:
                 plain[name] = task_metrics(task, PLAIN.predictions(logits[name], task.labels), labels)
@@ -265,6 +269,7 @@ def measure(
         "metrics_by_split": by_split,
         "metric_labels": metric_labels(task.metrics, task.labels, task.positive_index),
         "other_metrics_by_split": others,
+        "intervals": intervals,
         "labels": list(saved.labels),
         "decision": decision,
         "checkpoint": {

@@ -35,9 +35,9 @@ LEFT_OUT = "(left out)"
 _KEYS: dict[type[Part], tuple[str, ...]] = {
     Record: (
         "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "metric_facts",
-        "loss_function", "distillation", "other_metrics", "other_metrics_by_split", "majority_accuracy", "baseline",
-        "published", "warnings", "epochs", "mid_epochs", "kept", "decision", "collapse", "seconds", "versions",
-        "parameters",
+        "loss_function", "distillation", "other_metrics", "other_metrics_by_split", "intervals", "majority_accuracy",
+        "baseline", "published", "warnings", "epochs", "mid_epochs", "kept", "decision", "collapse", "seconds",
+        "versions", "parameters",
         "trainable_parameters", "num_train_steps", "examples_per_second", "tokens_per_second", "padding_waste",
         "peak_memory_bytes", "peak_device_memory_bytes", "engine", "data", "checkpoint", "host", "plugins", "parts",
     ),

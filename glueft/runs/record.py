@@ -30,6 +30,7 @@ Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e12)]
 Length: TypeAlias = Annotated[int, Field(ge=1, le=10**9)]
 Metric: TypeAlias = Annotated[float, Field(allow_inf_nan=True)]
 Metrics: TypeAlias = dict[str, Metric]
+Interval: TypeAlias = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
 class Part(BaseModel):
@@ -622,6 +623,11 @@ class Record(Part, MutableMapping[str, Any]):
     other_metrics: Metrics = Field(default={}, description="metrics shown beside those of the task")
     metrics_by_split: dict[str, Metrics] = Field(default={}, description="by labelled split, where there are several")
     other_metrics_by_split: dict[str, Metrics] = {}
+    intervals: dict[str, dict[str, Interval]] = Field(
+        default={},
+        description="by labelled split, the 95 % interval of each metric, low and high, by a bootstrap of the rows "
+        "(percentiles); a metric that is too slow has none; absent in earlier runs",
+    )
     model: Model = Field(default_factory=Model)
     fingerprints: Fingerprints = Field(default_factory=Fingerprints)
     error: str | None = Field(default=None, description="why the run failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import compute_metrics, known_metrics, other_metrics
+from glueft.metrics.bootstrap import Intervals, intervals
 from glueft.metrics.tuning import PLAIN_THRESHOLD, tune_threshold
 from glueft.plugin.attribution import is_foreign
 
@@ -23,6 +24,13 @@ def task_metrics(task: Task, predictions: Decided | NDArray[Any], references: ND
 def metrics_beside(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
     """Return the metrics that are shown beside them."""
     return _computed(task, other_metrics(task.metrics, len(task.labels)), predictions, references)
+
+
+def score_intervals(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> Intervals:
+    """Return the 95 % interval of each of both; arguments as for `glueft.metrics.bootstrap.intervals`."""
+    known, positive = known_metrics(), task.positive_index
+    names = (*task.metrics, *other_metrics(task.metrics, len(task.labels)))
+    return intervals([known[name](task.labels, positive) for name in names], predictions, references)
 
 
 def _computed(

@@ -51,7 +51,13 @@ from glueft.training.model import (
     trainable_parameters,
 )
 from glueft.training.progress import Progress
-from glueft.training.scores import majority_accuracy, metrics_beside, task_metrics, try_foreign_metrics
+from glueft.training.scores import (
+    majority_accuracy,
+    metrics_beside,
+    score_intervals,
+    task_metrics,
+    try_foreign_metrics,
+)
 from glueft.training.teacher import find_teacher, refuse_same
 from glueft.training.warnings import balance_warnings, cut_warnings, evaluation_warnings, rate_warnings, step_warnings
 
@@ -63,6 +69,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.encoder.checkpoint import Checkpoint, LoadReport
     from glueft.encoder.classifier import Classifier
+    from glueft.metrics.bootstrap import Intervals
     from glueft.plugin.base import Plugin
     from glueft.plugin.task import Task
     from glueft.recipe import Recipe
@@ -274,6 +281,11 @@ class Session:
     def other_scores(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
         """Return the metrics that are shown beside them."""
         return metrics_beside(self.task, self.rule.predictions(logits, self.labels), self.encoded[split].labels)
+
+    def intervals(self, split: str, logits: NDArray[np.float32]) -> Intervals:
+        """Return the 95 % intervals of all these metrics."""
+        predictions = self.rule.predictions(logits, self.labels)
+        return score_intervals(self.task, predictions, self.encoded[split].labels)
 
     def predictions(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Return the predicted label indices, or in regression the scores, (rows,)."""

@@ -9,9 +9,8 @@ import pytest
 from scipy import stats
 
 from compared_rows import label_rows, rows_of, score_rows
-from glueft.comparison import bootstrap
 from glueft.comparison.bootstrap import metrics_of, paired_bootstrap
-from glueft.metrics import compute_metrics
+from glueft.metrics import bootstrap, compute_metrics
 
 
 def scipy_interval(rows: list[Any], metric: Any, seed: int, resamples: int) -> tuple[float, float]:

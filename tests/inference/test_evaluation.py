@@ -66,6 +66,10 @@ def assert_equal(folder: Path, **options: Any) -> dict[str, Any]:
     run = Run.open(folder)
     result = evaluate_run(run, **options)
     assert result["metrics"] == run.record["metrics"]
+    assert result["intervals"] == run.record["intervals"]
+    for split, metrics in run.record.shown_metrics().items():
+        assert [*result["intervals"][split]] == [*metrics]
+        assert all(low <= metrics[name] <= high for name, (low, high) in result["intervals"][split].items())
     comparison = result["comparison"]
     assert comparison["equal"] is True and comparison["differences"] == []
     assert all(split["other_labels"] == split["furthest_apart"] == 0 for split in comparison["splits"].values())

@@ -1,0 +1,165 @@
+"""The 95 % intervals of metrics: against exact distributions and scipy, and in bounded time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import glueft
+from compared_rows import label_rows, score_rows
+from glueft.metrics import bootstrap, known_metrics
+from glueft.metrics.bootstrap import intervals
+from glueft.metrics.decision import Decided
+
+
+def of_labels(predicted: Any, labels: int = 2) -> Decided:
+    return Decided(np.asarray(predicted), np.eye(labels)[predicted])
+
+
+def metrics(*names: str, labels: int = 2) -> list[glueft.Metric]:
+    return [known_metrics()[name](tuple("abcdefgh"[:labels])) for name in names]
+
+
+class Slow(glueft.Metric):
+    """A metric of a plugin without a `resampled` of its own."""
+
+    name = "slow"
+
+    def value(self, predictions: Any, references: Any) -> float:
+        end = time.thread_time() + 0.01
+        while time.thread_time() < end:
+            pass
+        return 0.5
+
+
+class Waiting(glueft.Metric):
+    """A metric that waits for something elsewhere."""
+
+    name = "waiting"
+
+    def value(self, predictions: Any, references: Any) -> float:
+        time.sleep(0.06)
+        return 0.5
+
+
+class Broken(glueft.Metric):
+    """A metric that fails on resamples."""
+
+    name = "broken"
+
+    def value(self, predictions: Any, references: Any) -> float:
+        raise ValueError("no such rows")
+
+
+class Undefined(glueft.Metric):
+    """A metric that is not defined on all rows, and of which lower is better."""
+
+    name = "undefined"
+    higher_is_better = False
+
+    def resampled(self, predictions: Any, references: Any, counts: Any) -> Any:
+        return np.full(len(counts), np.nan)
+
+
+def test_accuracy_has_the_quantiles_of_the_binomial_distribution() -> None:
+    references, predicted, _ = label_rows(408, seed=1)
+    share = float((references == predicted).mean())
+    found = intervals(metrics("accuracy"), of_labels(predicted), references).found["accuracy"]
+    assert found == pytest.approx(stats.binom.ppf([0.025, 0.975], 408, share) / 408, abs=1.5 / 408)
+
+
+def test_a_correlation_has_the_interval_of_scipy_but_for_the_luck_of_the_draw() -> None:
+    references, scores, _ = (column.astype(np.float32) for column in score_rows(200, seed=3))
+    found = intervals(metrics("pearson", "rmse", labels=0), scores, references).found
+    expected = stats.bootstrap(
+        (references, scores), lambda one, other: stats.pearsonr(one, other)[0], paired=True, vectorized=False,
+        n_resamples=1000, method="percentile", rng=np.random.default_rng(0),
+    ).confidence_interval  # fmt: skip
+    low, high = found["pearson"]
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.3 * (high - low) / 4)
+    assert found["rmse"][0] < float(np.sqrt(((references - scores) ** 2).mean())) < found["rmse"][1]
+
+
+def test_the_same_rows_have_the_same_intervals_in_the_order_of_the_metrics() -> None:
+    references, predicted, _ = label_rows(90, seed=5)
+    names = ("roc_auc", "f1", "accuracy")
+    first, again = (intervals(metrics(*names), of_labels(predicted), references).found for _ in range(2))
+    assert first == again
+    assert [*first] == [*names]
+    assert all(0 < low < high < 1 for low, high in first.values())
+
+
+def test_where_a_metric_is_not_defined_it_counts_as_0_as_it_does_in_the_metrics() -> None:
+    one_label = of_labels(np.zeros(40, int))
+    assert intervals(metrics("matthews_correlation"), one_label, np.array([0, 1] * 20)).found == {
+        "matthews_correlation": [0.0, 0.0]
+    }
+
+
+def test_many_rows_get_fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    class Counting(glueft.Metric):
+        """Counts its resamples."""
+
+        name = "counting"
+        takes_probabilities = True
+
+        def resampled(self, predictions: Any, references: Any, counts: Any) -> Any:
+            assert (counts.sum(axis=1) == len(references)).all()
+            seen.append(len(counts))
+            return np.ones(len(counts))
+
+    for rows, resamples in ((1000, 2000), (40_000, 200)):
+        seen.clear()
+        intervals([Counting(("a", "b"))], of_labels(np.zeros(rows, int)), np.zeros(rows, int))
+        assert sum(seen) == resamples
+        assert max(seen) * rows <= bootstrap._CHUNK
+
+
+def test_of_a_multi_label_task_whole_rows_are_drawn() -> None:
+    random = np.random.default_rng(0)
+
+    class Exact(glueft.Metric):
+        """The share of rows with exactly their labels."""
+
+        name = "exact"
+
+        def resampled(self, predictions: Any, references: Any, counts: Any) -> Any:
+            assert predictions.shape == references.shape == (counts.shape[1], 3)
+            return counts @ (predictions == references).all(axis=1) / counts.sum(axis=1)
+
+    for rows in (10, 400):  # of few rows each is an entry of its own, of many those that are the same are one
+        references = random.integers(0, 2, (rows, 3))
+        predictions = np.where(random.random((rows, 3)) < 0.9, references, 1 - references)
+        share = (predictions == references).all(axis=1).mean()
+        found = intervals([Exact(tuple("abc"))], Decided(predictions, predictions.astype(float)), references)
+        assert found.found["exact"] == pytest.approx(
+            stats.binom.ppf([0.025, 0.975], rows, share) / rows, abs=1.5 / rows
+        )
+
+
+def test_a_metric_that_is_slow_or_fails_has_no_interval_and_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glueft.plugin.attribution.is_foreign", lambda plugin: True)
+    references, predicted, _ = label_rows(50, seed=2)
+    labels = ("a", "b")
+    begin = time.thread_time()
+    found = intervals(
+        [Slow(labels), Broken(labels), Undefined(labels), *metrics("accuracy")],
+        of_labels(predicted),
+        references,
+        seconds=0.5,
+    )
+    assert time.thread_time() - begin < 0.5
+    assert [*found.found] == ["accuracy"]
+    assert found.missing["slow"] == "200 resamples would take longer than 0.5 s"
+    assert found.missing["broken"].endswith("failed in its `resampled`: ValueError: no such rows")
+    assert found.missing["undefined"] == "it is not defined on every resample of the rows"
+    assert [*intervals([Waiting(labels)], of_labels(predicted), references, seconds=0.01).missing] == ["waiting"]
+    assert found.notes("dev")[0] == (
+        "note: there is no 95 % interval of slow on the dev rows: 200 resamples would take longer than 0.5 s"
+    )
