@@ -94,5 +94,9 @@ class ComparisonError(GlueftError):
     """Runs cannot be compared: they are of different tasks, or predicted different rows."""
 
 
+class ServeError(GlueftError):
+    """The HTTP service cannot begin at this address, or lacks a package."""
+
+
 class StudyError(GlueftError):
     """A study file is wrong, or a folder is not that of a study."""

@@ -142,6 +142,17 @@ def workspace(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("glueft serve")])
+def test_a_serve_command_has_a_model_at_an_address(
+    command: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Any] = []
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr("glueft.serve.serve.serve", lambda bound, model, *_, **__: served.append(model.labels))
+    assert command_line([*shlex.split(command)[1:], "--port", "0"]) == 0
+    assert served == [("not_equivalent", "equivalent")]
+
+
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.split()[1] in AFTER_A_RUN])
 def test_a_command_after_a_run(
     command: str, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -29,7 +29,7 @@ FLOORS = (
     ("runs",),
     ("training",),
     ("inference", "page"),
-    ("comparison", "environment", "export", "push", "report", "reproduce", "submit", "terminal", "testing"),
+    ("comparison", "environment", "export", "push", "report", "reproduce", "serve", "submit", "terminal", "testing"),
     ("launch", "studies"),
     ("cli",),
     ("glueft",),

@@ -78,6 +78,13 @@ class OpenedModel:
             )
         return choice
 
+    def any_choice(self) -> TextChoice:
+        """Return the same where each row says by itself how many texts it has: of a bare classifier the most, two."""
+        if self.run is not None:
+            return self.choice(None)
+        layout = TableLayout({"text": USUAL_NAMES, "text_pair": ("text_pair",)})
+        return TextChoice(("text", "text_pair"), layout, **self.columns)
+
     def model(self) -> SavedModel:
         with self.progress.phase("model"):
             if self.run is None:

@@ -44,7 +44,8 @@ def answer_lines(answers: Answers, labels: tuple[str, ...], row: int = 0) -> lis
     return lines + ([f"... and {len(ranked) - LABELS_SHOWN} more"] if len(ranked) > LABELS_SHOWN else [])
 
 
-def _answer_object(answers: Answers, labels: tuple[str, ...], texts: tuple[str, ...], row: int) -> dict[str, Any]:
+def answer_object(answers: Answers, labels: tuple[str, ...], texts: tuple[str, ...], row: int) -> dict[str, Any]:
+    """Return the answer to a row as JSON has it, here and in `glueft serve`."""
     numbers = answers.probabilities[row].tolist()
     if not labels:
         return {"texts": list(texts), "score": numbers[0]}
@@ -96,7 +97,7 @@ def print_texts(model: SavedModel, source: RowSource, *, as_json: bool) -> None:
         answers = model.answer(chunk.texts)
         rows = list(zip(*chunk.texts, strict=True))
         if as_json:
-            found += [_answer_object(answers, labels, texts, row) for row, texts in enumerate(rows)]
+            found += [answer_object(answers, labels, texts, row) for row, texts in enumerate(rows)]
             continue
         for row, texts in enumerate(rows):
             if len(rows) > 1:

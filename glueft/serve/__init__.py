@@ -1,0 +1,1 @@
+"""`glueft serve`: a model behind a small HTTP service."""

@@ -1,0 +1,55 @@
+"""Connections with time limits: uvicorn has one for idle connections alone.
+
+A client that sends its headers byte by byte, or does not read its answer, would else be kept for ever, and its
+connection with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from glueft.serve.limits import HEADER_SECONDS, SEND_SECONDS
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection, which is closed if a request's headers or a reader of answers do not come on."""
+
+    _headers: asyncio.TimerHandle | None = None
+    _reader: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # so that `pause_writing` tells of all that is not read
+        self._headers = self._end_after(HEADER_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            _stop(self._headers)
+            self._headers = None
+        elif self._headers is None:
+            self._headers = self._end_after(HEADER_SECONDS)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reader = self._end_after(SEND_SECONDS)
+
+    def resume_writing(self) -> None:
+        _stop(self._reader)
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        _stop(self._headers)
+        _stop(self._reader)
+
+    def _end_after(self, seconds: float) -> asyncio.TimerHandle:
+        return self.loop.call_later(seconds, self.transport.abort)
+
+
+def _stop(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()

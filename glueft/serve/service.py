@@ -1,0 +1,155 @@
+"""The HTTP service: what each address answers. It reads and checks requests, and lets their rows wait for the model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from glueft.errors import GlueftError
+from glueft.inference.text_columns import TextChoice
+from glueft.serve.limits import BODY_SECONDS, LARGEST_BODY, LONGEST_READ, Limits
+from glueft.serve.metrics import CONTENT_TYPE, Metrics
+from glueft.serve.refusals import RefusedError, as_object
+from glueft.serve.request import read_rows
+from glueft.serve.waiting import Question, Waiting
+
+ADDRESSES = "POST /predict, GET /health, GET /metrics"
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the addresses answer from.
+
+    Attributes:
+        facts: what `/health` says of the model.
+        choice, pairs, limits: of `read_rows`.
+        waiting: gets the rows.
+        metrics: counts.
+        is_ending: whether the service is about to end.
+    """
+
+    facts: Mapping[str, Any]
+    choice: TextChoice
+    pairs: bool | None
+    limits: Limits
+    waiting: Waiting
+    metrics: Metrics
+    is_ending: Callable[[], bool]
+
+    def app(self) -> Starlette:
+        """Return the ASGI application."""
+        routes = [
+            Route("/predict", self._counted(self._predict), methods=["POST"]),
+            Route("/health", self._counted(self._health)),
+            Route("/metrics", self._counted(self._metrics)),
+        ]
+        return Starlette(routes=routes, exception_handlers={HTTPException: self._no_such_thing})
+
+    def _counted(self, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
+        """Have errors answered too, and all counted."""
+
+        async def counted(request: Request) -> Response:
+            begin = time.perf_counter()
+            try:
+                response: Response = await answer(request)
+            except RefusedError as error:
+                response = _refusal(error.status, error)
+            except GlueftError as error:
+                response = _refusal(500, error)
+            except ClientDisconnect:
+                response = Response(status_code=499)  # nobody reads it; nginx counts such ones under this number
+            self.metrics.add("glueft_requests_total", labels=f'{{status="{response.status_code}"}}')
+            self.metrics.observe("glueft_request_seconds", time.perf_counter() - begin)
+            return response
+
+        return counted
+
+    async def _predict(self, request: Request) -> Response:
+        rows = read_rows(await _body(request), self.choice, self.limits, pairs=self.pairs)
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        question = Question(rows, lambda: loop.call_soon_threadsafe(ended.set))
+        self.waiting.put(question)
+        tasks = [asyncio.ensure_future(ended.wait()), asyncio.ensure_future(_gone(request))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            question.given_up = not ended.is_set()
+            for task in tasks:
+                task.cancel()
+        if question.given_up:
+            raise ClientDisconnect
+        if question.error is not None:
+            raise question.error
+        return JSONResponse({"precision": self.facts["precision"], "predictions": question.answers})
+
+    async def _health(self, request: Request) -> Response:
+        ending = self.is_ending()
+        status = {"status": "ending" if ending else "ok", "waiting_rows": self.waiting.rows}
+        return JSONResponse(status | dict(self.facts), 503 if ending else 200)
+
+    async def _metrics(self, request: Request) -> Response:
+        return Response(self.metrics.text(waiting_rows=self.waiting.rows), headers={"content-type": CONTENT_TYPE})
+
+    async def _no_such_thing(self, request: Request, error: Exception) -> Response:
+        """Answer to another address, or another method."""
+        assert isinstance(error, HTTPException)
+        self.metrics.add("glueft_requests_total", labels=f'{{status="{error.status_code}"}}')
+        received = f"{request.method} {request.url.path}"
+        refused = GlueftError("nothing here answers that", expected=ADDRESSES, received=received)
+        return _refusal(error.status_code, refused, error.headers)
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body.
+
+    Raises:
+        RefusedError: it is too large, or too slow.
+    """
+    body, size = bytearray(), 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                # What is too large is read on, for most clients look at no answer before they have sent all.
+                if size <= LARGEST_BODY:
+                    body += chunk
+                elif size > LONGEST_READ:
+                    break
+    except TimeoutError:
+        raise RefusedError(
+            408,
+            "the body of the request did not arrive",
+            expected=f"all of it within {BODY_SECONDS:g} s",
+            received=f"{size:,} bytes",
+            fix="send it again",
+        ) from None
+    if size > LARGEST_BODY:
+        raise RefusedError(
+            413,
+            "the body of the request is too large",
+            expected=f"at most {LARGEST_BODY:,} bytes",
+            received=f"{size:,} bytes" if size <= LONGEST_READ else f"more than {LONGEST_READ:,} bytes",
+            fix="share the texts out among several requests",
+        )
+    return bytes(body)
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refusal(status: int, error: GlueftError, headers: Mapping[str, str] | None = None) -> Response:
+    more = {"connection": "close"} if status in (408, 413) else {"retry-after": "1"} if status == 503 else {}
+    return JSONResponse(as_object(error), status, {**more, **(headers or {})})
