@@ -8,11 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import glueft
 import study_worker
 from documents import CHECKOUT, DOCUMENTS, PAGES, anchors_in, commands_in, links_in
 from glueft.cli import main
@@ -75,6 +77,13 @@ def test_every_link_leads_to_a_file_and_a_heading(document: str) -> None:
     for target, anchor in links_in(document):
         assert (CHECKOUT / target).exists(), target
         assert not anchor or anchor in anchors_in(target), f"{target}#{anchor}"
+
+
+def test_the_citation_is_of_this_version_and_this_repository() -> None:
+    cited = (CHECKOUT / "CITATION.cff").read_text(encoding="utf-8")
+    urls = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    assert f"\nversion: {glueft.__version__}\n" in cited
+    assert f"\nrepository-code: {urls['Source']}\n" in cited
 
 
 # A plan times steps of the real encoder.

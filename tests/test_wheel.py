@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from documents import CHECKOUT
+from documents import CHECKOUT, links_in
 
 ARGUMENTS = ["run", "mrpc", "--sample", "--json", "--set", "training.epochs=1", "--set", "data.limit_train=64"]
 
@@ -37,6 +40,18 @@ def test_it_holds_code_plugins_recipes_and_samples_and_nothing_else(wheel: Path)
         f"glueft/{path}" for path in tree if path.startswith("recipes/") and path.endswith((".toml", ".py", ".csv"))
     }
     assert held == expected
+
+
+def test_its_description_leads_to_the_files_that_readme_leads_to(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("/METADATA"))
+        description = email.message_from_bytes(archive.read(name)).get_payload()
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    source = re.escape(project["urls"]["Source"])
+    assert isinstance(description, str)
+    links = re.findall(r"\]\((.*?)\)", description)
+    targets = [re.fullmatch(rf"{source}/(?:blob|raw)/main/([^#]+)(?:#(.+))?", link) for link in links]
+    assert [(target[1], target[2] or "") if target else None for target in targets] == links_in("README.md")
 
 
 @pytest.mark.slow

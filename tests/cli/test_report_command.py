@@ -35,9 +35,7 @@ def test_it_says_where_the_report_is(
     assert "run/report.html exists already" in capsys.readouterr().err
     (tmp_path / "rows.csv").unlink()
     assert command_line(["report", "run/model", "--force"]) == 0
-    assert capsys.readouterr().err.startswith(
-        "note: the rows are shown without their texts: the rows cannot be read"
-    )
+    assert capsys.readouterr().err.startswith("note: the rows are shown without their texts: the rows cannot be read")
 
 
 def test_json_is_one_object(run: Path, tmp_path: Path, capsys: Captured) -> None:

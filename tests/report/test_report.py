@@ -92,9 +92,7 @@ def test_several_splits_and_a_table_of_many_labels(tmp_path: Path) -> None:
 def test_rows_without_labels(tmp_path: Path) -> None:
     page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 1, 0, 0], unlabelled=True))
     assert "4 rows, without labels." in page and "Confidence</h3>" in page
-    assert (
-        "Confusion" not in page and "calibration error" not in page and "data-rows" not in page.split("<script>")[0]
-    )
+    assert "Confusion" not in page and "calibration error" not in page and "data-rows" not in page.split("<script>")[0]
 
 
 @pytest.mark.usefixtures("undrawn")
