@@ -21,7 +21,20 @@ from plugin_packages import glueft, install
 Captured = pytest.CaptureFixture[str]
 BAD = GOOD.replace('"mrpc"', '"mrcp"').replace("initial_", "").replace("learning_rate = 5e", "lerning_rate = 5e")
 BAD = BAD.replace("batch_size = 8", 'batch_size = "8"')
-LONG = ["run", "resume", "plan", "evaluate", "predict", "report", "compare", "reproduce", "export", "push", "submit"]
+LONG = [
+    "run",
+    "resume",
+    "plan",
+    "evaluate",
+    "predict",
+    "report",
+    "compare",
+    "reproduce",
+    "export",
+    "push",
+    "serve",
+    "submit",
+]
 COMMANDS = [*LONG, "validate", "show", "list-runs", "receipt", "list", "describe", "schema", "env"]
 
 
