@@ -65,9 +65,7 @@ def find_start(model: Model, registry: Registry | None = None) -> tuple[Checkpoi
     if not model.checkpoint.startswith(RUN):
         return find_checkpoint(model.checkpoint, model.revision, registry), None
     checkpoint, run = find_model(model.checkpoint, registry)
-    held_out = run.record.data.splits.get(HELD_OUT)
-    sha256 = None if held_out is None else held_out.sha256
-    return checkpoint, Parent(run.folder, run.record.task, run.labels, record_of(run, checkpoint), sha256)
+    return checkpoint, parent_of(run, checkpoint)
 
 
 def find_model(name: str, registry: Registry | None = None) -> tuple[Checkpoint, Run]:
@@ -98,11 +96,13 @@ def find_model(name: str, registry: Registry | None = None) -> tuple[Checkpoint,
     return replace(found, name=name), run
 
 
-def record_of(run: Run, model: Checkpoint) -> ParentRun:
-    """Return what run.json says of a run whose model is used."""
-    return ParentRun(
+def parent_of(run: Run, model: Checkpoint) -> Parent:
+    """Return what there is to know of a run whose model is used."""
+    record = ParentRun(
         folder=str(run.folder),
         task=run.record.task,
         checkpoint=run.record.checkpoint.name,
         sha256=run.record.model.sha256 or model.fingerprints,
     )
+    held_out = run.record.data.splits.get(HELD_OUT)
+    return Parent(run.folder, run.record.task, run.labels, record, None if held_out is None else held_out.sha256)

@@ -406,6 +406,8 @@ def read_session(
             teacher.refuse_unsuited(task)
             if not new_head:
                 refuse_same(teacher, checkpoint)
+            for text in teacher.warnings(task, rows.get(HELD_OUT)):
+                source.warn(text)
         for text in row_warnings(task, rows, new_head=new_head):
             source.warn(text)
         if parent is not None and HELD_OUT in rows and parent.may_have_seen(task, rows[HELD_OUT]):

@@ -18,7 +18,7 @@ from glueft.encoder.labels import head_rows
 from glueft.errors import GlueftError, TrainingError
 from glueft.recipe.sections import RUN
 from glueft.runs.environment import installed_versions
-from glueft.runs.parent import find_model, record_of
+from glueft.runs.parent import find_model, parent_of
 from glueft.training.backend import JitDecision, import_backend, keras_backend, use_precision
 from glueft.training.engine_choice import RunEngine
 from glueft.training.model import compile_for_prediction, load_model, refuse_precision
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from glueft.plugin.task import Task
     from glueft.recipe import Recipe
     from glueft.recipe.sections import Distill
-    from glueft.runs.record import ParentRun
+    from glueft.runs.parent import Parent
 
 # Rows a step for a checkpoint without a recipe: the default of recipes.
 BATCH_SIZE = 64
@@ -56,7 +56,7 @@ class Teacher:
     settings: Distill
     checkpoint: Checkpoint
     tokenizer: Any
-    run: ParentRun | None
+    run: Parent | None
     max_length: int
     windowing: Windowing | None
     batch_size: int
@@ -69,6 +69,21 @@ class Teacher:
         with as_teacher():
             rows = refuse_headless(self.checkpoint)
             head_rows(self.checkpoint.config, rows, task.labels, self.checkpoint.family, _ANOTHER)
+
+    def warnings(self, task: Task, held_out: Rows | None) -> Iterator[str]:
+        """Warn of what its run was trained on; `held_out` are the rows that the student is evaluated on, if any are."""
+        if self.run is None:
+            return
+        if self.run.task != task.name:
+            yield (
+                f"the teacher was trained on {self.run.task}, and its labels have the names of those of {task.name}: "
+                "see that they mean the same"
+            )
+        elif held_out is not None and self.run.may_have_seen(task, held_out):
+            yield (
+                f"the teacher was trained on {task.name} too, and may have seen the held_out rows: what it tells the "
+                "student of other rows may carry them on, and make its scores look better than they are"
+            )
 
     @contextmanager
     def loaded(self, task: Task, jit_compile: JitDecision) -> Iterator[list[Classifier]]:
@@ -106,7 +121,7 @@ class Teacher:
             "teacher": self.checkpoint.name,
             "revision": self.checkpoint.revision,
             "sha256": self.checkpoint.fingerprints,
-            "run": None if self.run is None else self.run.as_dict(),
+            "run": None if self.run is None else self.run.record.as_dict(),
             **self.facts(),
             "temperature": self.settings.softening if task.labels else None,
             "weight": self.settings.weight,
@@ -158,7 +173,7 @@ def find_teacher(recipe: Recipe, jit_compile: JitDecision) -> Teacher | None:
             settings,
             checkpoint,
             load_tokenizer(checkpoint, pair=pair),
-            record_of(run, checkpoint),
+            parent_of(run, checkpoint),
             data.max_length,
             data.windowing,
             run.sections.training.evaluation_batch_size,

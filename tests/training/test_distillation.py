@@ -31,6 +31,7 @@ from glueft.training.progress import Progress
 from glueft.training.session import Session, read_session
 from glueft.training.teacher import Teacher, refuse_itself
 from glueft.training.teacher_logits import ask_teacher
+from run_folders import change_record
 from tiny_checkpoint import make_tiny_bert
 
 STUDENT = [[0.3, -1.2, 2.0], [1.5, 0.1, -0.7], [-2.5, 0.0, 0.4], [0.2, 0.2, 0.2]]
@@ -340,6 +341,22 @@ def test_a_teacher_that_does_not_fit_is_refused_before_anything_is_trained(
     assert "nothing" in of(f"run:{tmp_path}/gone").received or "gone" in of(f"run:{tmp_path}/gone").message
     same = refused(recipe_of(f"run:{teacher}", model, stumble))
     assert "the model that the run begins with" in same.message
+
+
+def test_what_the_teacher_was_trained_on_is_told(teacher: Path, tiny_bert: Path, stumble: Path, tmp_path: Path) -> None:
+    def warned(run: Path, *changes: str) -> list[str]:
+        warnings = session_of(recipe_of(f"run:{run}", tiny_bert, stumble, *changes)).warnings
+        return [text for text in warnings if text.startswith("the teacher was trained on")]
+
+    assert not warned(teacher)
+    (held_out,) = warned(teacher, "data.held_out=4")
+    assert "on mrpc too, and may have seen the held_out rows" in held_out
+    shutil.copytree(teacher, tmp_path / "run")
+    change_record(tmp_path / "run", task="qqp")
+    recipe = tmp_path / "run" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('plugin = "mrpc"', 'plugin = "qqp"'))
+    (other,) = warned(tmp_path / "run")
+    assert "trained on qqp, and its labels have the names of those of mrpc" in other
 
 
 def test_a_run_is_not_its_own_teacher(recipe: Recipe, teacher: Path) -> None:
