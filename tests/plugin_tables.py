@@ -18,6 +18,7 @@ from glueft.plugin.kinds import KINDS
 from glueft.plugin.metric import Metric
 from glueft.plugin.registry import Registered, load_registry
 from glueft.plugin.run import Run
+from glueft.plugin.suits import kinds_of
 from glueft.plugin.task import Task
 from glueft.testing import checks
 from hook_reference import described, one_line
@@ -74,7 +75,7 @@ def also(plugin: Registered, shared: list[str]) -> str:
     """A task's labels and metrics, what a metric is of, a family's class, or another plugin's options."""
     cls = plugin.cls
     if issubclass(cls, Metric):
-        return "two labels" if cls.of_positive_label else cls.suits
+        return "two labels" if cls.of_positive_label else ", ".join(kinds_of(cls.suits)).replace("_", "-")
     if issubclass(cls, Encoder):
         return f"`{cls.architecture}`"
     if not issubclass(cls, Task):

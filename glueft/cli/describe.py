@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from glueft.plugin.encoder import Encoder
     from glueft.plugin.metric import Metric
     from glueft.plugin.registry import Registered
-    from glueft.plugin.task import Task
+    from glueft.plugin.suits import kinds_of
+from glueft.plugin.task import Task
 
 EPILOG = """\b
 Examples:
@@ -67,7 +68,9 @@ def _encoder(family: type[Encoder]) -> dict[str, Any]:
 
 def _metric(metric: type[Metric]) -> dict[str, Any]:
     return {
-        "suits": metric.suits,
+        "suits": "scores" if metric.suits == "scores" else "labels",
+        "one_label_a_row": "labels" in kinds_of(metric.suits),
+        "multi_label": "multi_label" in kinds_of(metric.suits),
         "most_labels": 2 if metric.of_positive_label else metric.most_labels,
         "of_positive_label": metric.of_positive_label,
         "takes_probabilities": metric.takes_probabilities,
@@ -83,20 +86,25 @@ def _task(task: type[Task]) -> dict[str, Any]:
     return {
         "inputs": list(task.inputs),
         "labels": list(task.labels),
+        "multi_label": task.multi_label,
         "positive_label": task.positive_label,
         "metrics": list(task.metrics),
         "metric_descriptions": {name: known_metrics()[name].description() for name in task.metrics},
         "validation_splits": list(task.validation_splits),
         "test_splits": list(task.test_splits),
         "sizes": dict(task.sizes),
-        "baseline": "the commonest label of the training rows"
-        if task.labels
-        else "the mean score of the training rows",
+        "baseline": _BASELINES["multi_label" if task.multi_label else "labels" if task.labels else "scores"],
         "published": [dataclasses.asdict(score) | {"metrics": dict(score.metrics)} for score in task.published],
         "submission": _submission(task),
         "data": _data(task),
     }
 
+
+_BASELINES = {
+    "labels": "the commonest label of the training rows",
+    "multi_label": "the commonest set of labels of the training rows",
+    "scores": "the mean score of the training rows",
+}
 
 # What `--json` tells of a kind beside its description and options.
 _FACTS: dict[str, Callable[[Any], dict[str, Any]]] = {"task": _task, "metric": _metric, "encoder": _encoder}
@@ -205,6 +213,8 @@ def _show_metric(metric: dict[str, Any]) -> None:
         if metric["suits"] == "scores"
         else f"tasks of {f'up to {most}' if most else 'any number of'} labels"
     )
+    if metric["multi_label"]:
+        suits = f"{suits}, and multi-label tasks" if metric["one_label_a_row"] else "multi-label tasks"
     _line("suits", suits + ("; it is about the positive label" if metric["of_positive_label"] else ""))
     _line("from", "the probability of each label" if metric["takes_probabilities"] else f"predicted {metric['suits']}")
     least, greatest = ("no bound" if bound is None else f"{bound:g}" for bound in metric["bounds"])

@@ -39,8 +39,9 @@ class Rows:
     """The rows of one split.
 
     Attributes:
-        labels: (rows,) label indices, int32, -1 where a row has none; in regression the scores, float32, NaN where a
-            row has none.
+        labels: (rows,) label indices, int32, -1 where a row has none; of a multi-label task 0 and 1 for each label,
+            int32 (rows, labels), -1 throughout where a row has no reference; in regression the scores, float32, NaN
+            where a row has none.
     """
 
     name: str
@@ -69,9 +70,9 @@ class Rows:
     def sha256(self) -> str:
         """The SHA-256 of the rows in their order, the same wherever they were read from.
 
-        Each row counts as one JSON array in UTF-8 with its texts and then its label by name (a number in regression,
-        null without a label), no space after commas, letters beyond ASCII as they are, and a line feed at the end:
-        `["A first text.","A second one.","equivalent"]`.
+        Each row counts as one JSON array in UTF-8 with its texts and then its label by name (a number in regression, in
+        a multi-label task the array of its labels in index order, null without a reference), no space after commas,
+        letters beyond ASCII as they are, and a line feed at the end: `["A first text.","A second one.","equivalent"]`.
         """
         digest = hashlib.sha256()
         encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -85,11 +86,25 @@ class Rows:
         plain = [[" ".join(text.split()).casefold() for text in column] for column in self.texts]
         return [hash(texts) for texts in zip(*plain, strict=True)]
 
-    def _labels_by_name(self) -> list[str | float | None]:
+    def _labels_by_name(self) -> list[str | float | list[str] | None]:
+        if self.labels.ndim == 2:
+            return [names_of(row, self.label_names) for row in self.labels]
         if self.label_names:
             names: list[str | None] = [*self.label_names, None]  # index -1 is the None at the end
             return [names[index] for index in self.labels.tolist()]
         return [None if score != score else score for score in self.labels.tolist()]
+
+
+def names_of(row: npt.NDArray[Any], names: Sequence[str]) -> list[str] | None:
+    """Return the names of the labels of a row of a multi-label task in index order; None if it has no reference.
+
+    Args:
+        row: 0 and 1 for each label, or -1 throughout, (labels,).
+        names: the labels in index order.
+    """
+    import numpy as np
+
+    return None if row[0] < 0 else [names[label] for label in np.flatnonzero(row).tolist()]
 
 
 def load_rows(task: Task, source: Source, selection: Selection = ALL_ROWS) -> dict[str, Rows]:
@@ -132,11 +147,19 @@ def load_rows(task: Task, source: Source, selection: Selection = ALL_ROWS) -> di
     rows = checked_for_leaks(rows, selection.leaks)
     if drop:
         rows["train"] = _few_shot(rows["train"], few_shot)
+    task.train_rows = len(rows["train"])
     if task.labels:
-        import numpy as np
-
-        task.label_counts = tuple(np.bincount(rows["train"].labels, minlength=len(task.labels)).tolist())
+        task.label_counts = label_counts(rows["train"].labels, len(task.labels))
     return rows
+
+
+def label_counts(labels: npt.NDArray[Any], count: int) -> tuple[int, ...]:
+    """Return how many rows have each of `count` labels; those without a reference do not count."""
+    import numpy as np
+
+    if labels.ndim == 2:
+        return tuple((labels > 0).sum(axis=0).tolist())
+    return tuple(np.bincount(labels[labels >= 0], minlength=count).tolist())
 
 
 def load_split(task: Task, source: Source, split: str, selection: Selection = ALL_ROWS) -> Rows:
@@ -356,12 +379,22 @@ def _check_label_type(where: str, task: Task, feature: Any) -> None:
                 fix="cast the column in the plugin's `load`, or give the task its `labels`",
             )
         return
-    if not isinstance(feature, datasets.ClassLabel):
+    of_list = isinstance(feature, (datasets.List, datasets.LargeList))
+    if task.multi_label and of_list:
+        feature = feature.feature
+    if not isinstance(feature, datasets.ClassLabel) or task.multi_label != of_list:
+        wanted, made = "a datasets.ClassLabel", "datasets.ClassLabel(names=[...])"
+        if task.multi_label:
+            wanted, made = "a datasets.List of a datasets.ClassLabel", f"datasets.List({made})"
         raise DataError(
-            f"the labels of {where} have no names",
-            expected=f"a datasets.ClassLabel with the names {listed(task.labels)}",
+            f"the labels of {where} are no lists: multi_label is set"
+            if task.multi_label and not of_list
+            else f"the labels of {where} are lists, and the task does not set multi_label"
+            if of_list and not task.multi_label
+            else f"the labels of {where} have no names",
+            expected=f"{wanted} with the names {listed(task.labels)}",
             received=f"{feature}",
-            fix='in the plugin\'s `load`: dataset.cast_column("label", datasets.ClassLabel(names=[...]))',
+            fix=f'in the plugin\'s `load`: dataset.cast_column("label", {made})',
         )
     if tuple(feature.names) != tuple(task.labels):
         same = sorted(feature.names) == sorted(task.labels)
@@ -398,6 +431,8 @@ def _labels(
 ) -> npt.NDArray[np.int32] | npt.NDArray[np.float32]:
     import numpy as np
 
+    if task.multi_label:
+        return _label_sets(where, task, labels, hidden=hidden)
     if hidden and all(label is None or label == -1 or label != label for label in labels):
         return np.full(len(labels), -1, np.int32) if task.labels else np.full(len(labels), np.nan, np.float32)
     if task.labels:
@@ -423,6 +458,34 @@ def _labels(
             else "correct such scores, or leave their rows out in the plugin's `load` on purpose",
         )
     return np.asarray(labels, np.int32) if task.labels else np.asarray(labels, np.float32)
+
+
+def _label_sets(where: str, task: Task, labels: list[list[int] | None], *, hidden: bool) -> npt.NDArray[np.int32]:
+    """Return 0 and 1 for each label of each row, (rows, labels); -1 throughout for a row without a reference."""
+    import numpy as np
+
+    count = len(task.labels)
+    bad = [
+        row
+        for row, indices in enumerate(labels)
+        if (indices is None and not hidden)
+        or (indices is not None and not all(index is not None and 0 <= index < count for index in indices))
+    ]
+    if bad:
+        unlabelled = all(labels[row] is None for row in bad)
+        raise DataError(
+            f"{where} has rows without labels" if unlabelled else f"labels of {where} are out of range",
+            expected=f"lists of 0 to {count - 1} ({listed(task.labels)}); [] for a row with none of them",
+            received=_row_list(bad, labels),
+            fix="rows for training and validation need a list each: check the plugin's `load` and the data set",
+        )
+    found = np.zeros((len(labels), count), np.int32)
+    for row, indices in enumerate(labels):
+        if indices is None:
+            found[row] = -1
+        else:
+            found[row, indices] = 1
+    return found
 
 
 def _type(thing: object) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint, longest_row
 from glueft.encoder.decision_file import write_decision
-from glueft.encoder.labels import head_rows
+from glueft.encoder.labels import head_rows, problem_type
 from glueft.encoder.new_parts import reinitialised
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.encoder.tensor_files import read_headers, without_wrappers
@@ -71,13 +71,15 @@ def load_classifier(
     *,
     labels: tuple[str, ...],
     regression: bool = False,
+    multi_label: bool = False,
     seed: int,
     new_head: bool = False,
     reinit_layers: int = 0,
 ) -> Loaded:
     """Build the classifier of a checkpoint and set its weights.
 
-    A head in the checkpoint is used if its labels are the task's, by name and in any order. Without one, or with
+    A head in the checkpoint is used if its labels are the task's, by name and in any order, and it is of the same kind
+    of task. Without one, or with
     `new_head`, the head is new: kernels normal(0, initializer_range), biases zero. A pooler (BERT, ALBERT) belongs to
     the encoder and is kept; it is new only where the checkpoint has none.
 
@@ -85,6 +87,7 @@ def load_classifier(
         checkpoint: from `find_checkpoint`.
         labels: the task's label names, in its order; empty for regression.
         regression: whether there are no labels.
+        multi_label: whether a row has any number of the labels.
         seed: of a new head and of the dropout masks.
         new_head: start a new head whatever the checkpoint has.
         reinit_layers: how many of the last layers start anew, with the pooler.
@@ -98,7 +101,7 @@ def load_classifier(
     if regression == bool(labels):
         raise ValueError("labels are needed for classification, and only there")
     family = checkpoint.family
-    model = Classifier(checkpoint.config, labels, seed=seed, family=family)
+    model = Classifier(checkpoint.config, labels, multi_label=multi_label, seed=seed, family=family)
     table = tensor_table(model)
     check_table(model, table)
     stored = read_headers(checkpoint.folder)
@@ -120,7 +123,7 @@ def load_classifier(
                 fix="set new_head = true in [model] to start a new head on this encoder",
             )
         rows = stored[found[output_tensor(family, model.config).name]].shape[0]
-        order = head_rows(checkpoint.config, rows, labels, family)
+        order = head_rows(checkpoint.config, rows, labels, family, multi_label=multi_label)
     read_weights(table, stored, found, order=order, seed=seed, initializer_range=model.config.initializer_range)
     report = LoadReport(
         head="new" if order is None else "checkpoint",
@@ -180,7 +183,7 @@ def saved_config(model: Classifier) -> dict[str, Any]:
     names = model.labels or ("LABEL_0",)
     config["id2label"] = {str(index): name for index, name in enumerate(names)}
     config["label2id"] = {name: index for index, name in enumerate(names)}
-    config["problem_type"] = "single_label_classification" if model.labels else "regression"
+    config["problem_type"] = problem_type(model.labels, multi_label=model.multi_label)
     # transformers counts id2label; the old head's number could contradict it.
     config.pop("num_labels", None)
     # Code that is not in the folder, and that transformers does without.

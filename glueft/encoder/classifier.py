@@ -26,6 +26,7 @@ class Classifier(AnyWords, Steps, keras.Model):  # type: ignore[misc]
     Args:
         config: the checkpoint's config.json, parsed.
         labels: the label names, in the order of the logits; empty for regression, which has one output.
+        multi_label: whether a row has any number of the labels.
         seed: of the dropout masks.
         family: the family of config.json's model_type; by default that of an installed package.
 
@@ -39,13 +40,20 @@ class Classifier(AnyWords, Steps, keras.Model):  # type: ignore[misc]
     """
 
     def __init__(
-        self, config: Mapping[str, Any], labels: tuple[str, ...], *, seed: int = 0, family: Encoder | None = None
+        self,
+        config: Mapping[str, Any],
+        labels: tuple[str, ...],
+        *,
+        multi_label: bool = False,
+        seed: int = 0,
+        family: Encoder | None = None,
     ) -> None:
         super().__init__(name="classifier")
         self.checkpoint_config = dict(config)
         self.family = family or find_family(config)
         self.config: Any = read_config(config, family=self.family)
         self.labels = tuple(labels)
+        self.multi_label = multi_label
         self.seed = seed
         self.max_positions = self.config.max_positions
         dropouts = Dropouts(seed)
@@ -85,12 +93,18 @@ class Classifier(AnyWords, Steps, keras.Model):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for a .keras file."""
-        return {"config": self.checkpoint_config, "labels": list(self.labels), "seed": self.seed}
+        arguments = {"config": self.checkpoint_config, "labels": list(self.labels), "seed": self.seed}
+        return arguments | ({"multi_label": True} if self.multi_label else {})
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Classifier:
         """Build the classifier that `get_config` describes; its weights are zeros."""
-        return cls(config["config"], tuple(config["labels"]), seed=config["seed"])
+        return cls(
+            config["config"],
+            tuple(config["labels"]),
+            multi_label=config.get("multi_label", False),
+            seed=config["seed"],
+        )
 
     def call(self, inputs: Mapping[str, Any], training: bool = False) -> Any:
         """Map a batch to logits.

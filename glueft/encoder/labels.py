@@ -9,12 +9,27 @@ from typing import Any
 from glueft.errors import CheckpointError
 from glueft.plugin.encoder import Encoder
 
+# config.json's problem_type of a head that gives a row any number of labels.
+MULTI_LABEL = "multi_label_classification"
 _UNNAMED = re.compile(r"LABEL_\d+")
 _NEW_HEAD = "set new_head = true in [model] to start a new head on this encoder, or choose another checkpoint"
 
 
+def problem_type(labels: Sequence[str], *, multi_label: bool) -> str:
+    """What config.json calls a task with these labels; none is a regression."""
+    if multi_label:
+        return MULTI_LABEL
+    return "single_label_classification" if labels else "regression"
+
+
 def head_rows(
-    config: Mapping[str, Any], rows: int, labels: Sequence[str], family: Encoder, instead: str = _NEW_HEAD
+    config: Mapping[str, Any],
+    rows: int,
+    labels: Sequence[str],
+    family: Encoder,
+    instead: str = _NEW_HEAD,
+    *,
+    multi_label: bool = False,
 ) -> list[int]:
     """For each label of the task, the row of the checkpoint's head that scores it.
 
@@ -27,6 +42,7 @@ def head_rows(
         labels: the task's label names in order; empty for regression.
         family: of the checkpoint.
         instead: what the user can do.
+        multi_label: whether a row of the task has any number of the labels.
 
     Raises:
         CheckpointError: the head has other labels (both lists are shown) or is for another kind of task.
@@ -43,15 +59,18 @@ def head_rows(
         if rows != 1 or kind not in (None, "regression"):
             raise _misfit(labels, received, fix)
         return [0]
-    if kind not in (None, "single_label_classification"):
-        raise _misfit(labels, f"{received} with problem_type {kind}", fix)
+    # Without one, transformers trains and serves a head as that of one label a row.
+    if kind != MULTI_LABEL if multi_label else kind not in (None, "single_label_classification"):
+        raise _misfit(
+            labels, f"{received} with {f'problem_type {kind}' if kind else 'no problem_type'}", fix, multi_label
+        )
     if set(names) != set(labels) or len(names) != len(labels):
         if names == [f"LABEL_{index}" for index in range(rows)]:
             fix = (
                 "these names do not say which output is which: if you know, write the names into id2label in the "
                 f"checkpoint's config.json; or {instead}"
             )
-        raise _misfit(labels, received, fix)
+        raise _misfit(labels, received, fix, multi_label)
     return [names.index(label) for label in labels]
 
 
@@ -137,10 +156,11 @@ def refuse_one_class(config: Mapping[str, Any], rows: int, instead: str = _NEW_H
         )
 
 
-def _misfit(labels: Sequence[str], received: str, fix: str) -> CheckpointError:
+def _misfit(labels: Sequence[str], received: str, fix: str, multi_label: bool = False) -> CheckpointError:
+    wanted = f"the task's labels: {listed(labels)}" if labels else "regression: one output and no labels"
     return CheckpointError(
         "the checkpoint's classification head does not fit the task",
-        expected=f"the task's labels: {listed(labels)}" if labels else "regression: one output and no labels",
+        expected=wanted + (f" with problem_type {MULTI_LABEL}" if multi_label else ""),
         received=received,
         fix=fix,
     )

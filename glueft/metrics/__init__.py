@@ -10,11 +10,12 @@ import pydantic
 from pydantic_core import PydanticKnownError
 
 from glueft.errors import PluginError
-from glueft.metrics.decision import Decided, softmax
+from glueft.metrics.decision import PLAIN_THRESHOLD, Decided, softmax
 from glueft.plugin.attribution import attributed, named
 from glueft.plugin.metric import Metric, check_metric_names
 from glueft.plugin.origin import origin_of
 from glueft.plugin.registry import known_classes
+from glueft.plugin.suits import kinds_of
 from glueft.text import short_repr
 
 if TYPE_CHECKING:
@@ -42,9 +43,16 @@ def known_metrics() -> dict[str, type[Metric]]:
     return known_classes("metric")
 
 
-def check_metrics(task_name: str, names: Sequence[str], *, labels: int) -> None:
-    """Raise PluginError if a task names a metric that does not exist or that its labels (0: regression) cannot have."""
-    check_metric_names(task_name, names, known_metrics(), labels=labels)
+def check_metrics(task_name: str, names: Sequence[str], *, labels: int, multi_label: bool = False) -> None:
+    """Raise PluginError if a task names a metric that does not exist or that its labels cannot have.
+
+    Args:
+        task_name: for the message.
+        names: of the metrics.
+        labels: how many labels the task has; 0 for a regression, and for a multi-label task that has yet to learn them.
+        multi_label: whether a row may have any number of them.
+    """
+    check_metric_names(task_name, names, known_metrics(), labels=labels, multi_label=multi_label)
 
 
 def compute_metrics(
@@ -61,8 +69,10 @@ def compute_metrics(
         names: metrics that suit the task.
         predictions: the predicted label of each row by index, or its score in regression, (rows,); or the probability
             of each label, (rows, labels), of which the largest is that of the predicted one; or both, `Decided`. Labels
-            alone count as certain: a probability of 1.
-        references: the right label of each row by index, or its score, (rows,).
+            alone count as certain: a probability of 1. Of a multi-label task: 0 and 1 for each label, integers (rows,
+            labels); or its probability, floats, of which those from 0.5 on are 1; or both, `Decided`.
+        references: the right label of each row by index, or its score, (rows,); of a multi-label task 0 and 1 for each
+            label, (rows, labels).
         labels: the task's labels by name, in index order; () in regression, and where no metric needs to know them.
         positive_label: the index of the positive label.
 
@@ -111,11 +121,14 @@ def rows_of(metric: Metric, predictions: Any, references: Any) -> tuple[NDArray[
     if isinstance(predictions, Decided):
         predictions = predictions.probabilities if metric.takes_probabilities else predictions.labels
     predictions = np.asarray(predictions)
-    if metric.suits == "scores":
+    if kinds_of(metric.suits) == ("scores",):
         # float32, as the model predicts them and the predictions file holds them.
         return tuple(np.asarray(column, np.float32).astype(np.float64) for column in (predictions, references))  # type: ignore[return-value]
     references = np.array(references, np.int64)
-    if predictions.ndim == 1 and metric.takes_probabilities:
+    if references.ndim == 2:
+        if predictions.dtype.kind == "f" and not metric.takes_probabilities:
+            predictions = predictions >= PLAIN_THRESHOLD
+    elif predictions.ndim == 1 and metric.takes_probabilities:
         labels = max(len(metric.labels), int(predictions.max()) + 1, int(references.max()) + 1)
         predictions = np.eye(labels)[predictions]
     elif predictions.ndim == 2 and not metric.takes_probabilities:
@@ -195,17 +208,18 @@ def _facts(name: str, recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return metric_facts([name]).get(name, {})
 
 
-def other_metrics(names: Sequence[str], labels: int) -> tuple[str, ...]:
+def other_metrics(names: Sequence[str], labels: int, multi_label: bool = False) -> tuple[str, ...]:
     """Return the metrics that are shown beside those that a task names, such as the errors of a regression.
 
     Args:
         names: the task's metrics.
         labels: how many labels it has; 0 for a regression.
+        multi_label: whether a row may have any number of them.
     """
     return tuple(
         name
         for name, metric in known_metrics().items()
-        if metric.always_shown and metric.fits(labels) and name not in names
+        if metric.always_shown and metric.fits(labels, multi_label) and name not in names
     )
 
 

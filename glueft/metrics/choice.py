@@ -68,4 +68,4 @@ def choose_metrics(task: Task) -> None:
     """
     task.metrics = chosen_metrics(task) or task.metrics
     if task.labels or not task.reads_own_files:
-        check_metrics(task.name, task.metrics, labels=len(task.labels))
+        check_metrics(task.name, task.metrics, labels=len(task.labels), multi_label=task.multi_label)

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# The probability from which on a row has a label in the plain decision, of two labels or of a multi-label task.
+PLAIN_THRESHOLD = 0.5
+
+
 @dataclass(frozen=True)
 class Decided:
     """What was decided of rows.
 
     Attributes:
-        labels: the index of the predicted label, (rows,).
+        labels: the index of the predicted label, (rows,); of a multi-label task 0 and 1 for each label, (rows, labels).
         probabilities: of each label, (rows, labels).
     """
 

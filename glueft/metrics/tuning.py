@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from glueft.metrics.decision import PLAIN_THRESHOLD
 from glueft.plugin.attribution import attributed
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 # Values of a metric that are closer are the same number, up to the rounding of its formula.
 _SAME = 1e-12
-# The threshold of the plain decision between two labels.
-PLAIN_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from glueft.plugin.base import Plugin
+from glueft.plugin.suits import Suits, suits_breach
 
 if TYPE_CHECKING:
     import keras
@@ -19,11 +20,12 @@ class Loss(Plugin):
     """What a training makes small: a number for each row, whose mean over the rows of a batch glueft takes.
 
     Attributes:
-        suits: "labels" for tasks with labels, "scores" for regression.
+        suits: "labels" for tasks with one label a row, "multi_label" for those with any number, "scores" for
+            regression; or a tuple of them.
     """
 
     kind = "loss"
-    suits: ClassVar[Literal["labels", "scores"]] = "labels"
+    suits: ClassVar[Suits] = "labels"
 
     def check(self, task: Task) -> None:
         """Refuse a task that does not fit the options.
@@ -38,13 +40,13 @@ class Loss(Plugin):
     def build(self, task: Task) -> keras.losses.Loss:
         """Return the loss of each row, as its `call(y_true, y_pred)`.
 
-        `y_true` is float32, (rows,): the indices of the labels, or in regression the scores. `y_pred` are the logits,
-        float32 (rows, labels), or in regression the predicted scores, (rows, 1). `call` returns one number a row,
-        (rows,), which depends on no other row; the `reduction` is not used. Batches may hold rows that fill them up;
-        they weigh nothing.
+        `y_true` is float32, (rows,): the indices of the labels, or in regression the scores; of a multi-label task 0
+        and 1 for each label, (rows, labels). `y_pred` are the logits, float32 (rows, labels), or in regression the
+        predicted scores, (rows, 1). `call` returns one number a row, (rows,), which depends on no other row; the
+        `reduction` is not used. Batches may hold rows that fill them up; they weigh nothing.
 
         Args:
-            task: its rows are read: `labels` and `label_counts` are known.
+            task: its rows are read: `labels`, `label_counts` and `train_rows` are known.
         """
         raise NotImplementedError
 
@@ -52,7 +54,7 @@ class Loss(Plugin):
         """Return how much a row of each label weighs, above 0, in the order of `task.labels`; None for all the same.
 
         The loss of a batch is then the weighted mean: the sum of weight times loss, divided by the sum of the weights,
-        as PyTorch takes it.
+        as PyTorch takes it. None in a multi-label task, whose rows have no label of their own.
         """
         return None
 
@@ -64,7 +66,7 @@ class Loss(Plugin):
         Args:
             task: as for `build`.
             logits: (rows, labels), or in regression (rows, 1).
-            labels: int32 (rows,), or in regression float32.
+            labels: int32 (rows,), of a multi-label task (rows, labels); or in regression float32.
         """
         from keras import ops
 
@@ -75,7 +77,5 @@ class Loss(Plugin):
 
 def loss_breach(loss: type[Loss] | Loss) -> str | None:
     """How a loss's class breaks the contract beyond that of every plugin; None if it keeps it."""
-    if loss.suits in ("labels", "scores"):
-        return None
     cls = loss if isinstance(loss, type) else type(loss)
-    return f'class {cls.__name__} needs `suits`, "labels" or "scores", and has {loss.suits!r}'
+    return suits_breach(f"class {cls.__name__}", loss.suits)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from glueft.errors import PluginError
 from glueft.plugin.base import Plugin
+from glueft.plugin.suits import Suits, kinds_of, suits_breach
 from glueft.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Metric(Plugin):
     Most metrics set some of the attributes below and define `value`. A metric has no options: recipes only name it.
 
     Attributes:
-        suits: "labels" for tasks with labels, "scores" for regression.
+        suits: "labels" for tasks with one label a row, "multi_label" for those with any number, "scores" for
+            regression; or a tuple of them.
         most_labels: the most labels that a task may have; 2 for a metric of two-label tasks, None for no limit.
         of_positive_label: whether it is about the positive label of a two-label task. It is then shown with that label:
             "f1 of alarm".
@@ -31,13 +33,14 @@ class Metric(Plugin):
         bounds: the least and the greatest value; None where there is no bound.
         hub_name: its name in the metadata of model cards; None for `name`.
         always_shown: whether it is shown for every task that it suits, beside the task's own metrics.
-        share_right: whether it is the share of rows whose label is predicted right. McNemar's test then applies to it.
+        share_right: whether it is the share of rows whose label, or set of labels, is predicted right; "labels" or
+            "multi_label" where only in such tasks. McNemar's test then applies to it.
         labels: the names of the task's labels in index order; () in regression.
         positive_label: the index of the task's positive label.
     """
 
     kind = "metric"
-    suits: ClassVar[Literal["labels", "scores"]] = "labels"
+    suits: ClassVar[Suits] = "labels"
     most_labels: ClassVar[int | None] = None
     of_positive_label: ClassVar[bool] = False
     takes_probabilities: ClassVar[bool] = False
@@ -45,7 +48,7 @@ class Metric(Plugin):
     bounds: ClassVar[tuple[float | None, float | None]] = (0.0, 1.0)
     hub_name: ClassVar[str | None] = None
     always_shown: ClassVar[bool] = False
-    share_right: ClassVar[bool] = False
+    share_right: ClassVar[bool | Literal["labels", "multi_label"]] = False
 
     def __init__(self, labels: Sequence[str] = (), positive_label: int = 1) -> None:
         super().__init__()
@@ -53,12 +56,24 @@ class Metric(Plugin):
         self.positive_label = positive_label
 
     @classmethod
-    def fits(cls, labels: int) -> bool:
-        """Whether a task with so many labels can have it; 0 for a regression."""
-        if cls.suits == "scores":
-            return labels == 0
+    def fits(cls, labels: int, multi_label: bool = False) -> bool:
+        """Whether a task can have it.
+
+        Args:
+            labels: how many it has; 0 for a regression, and for a multi-label task that has yet to learn its labels.
+            multi_label: whether a row may have any number of them.
+        """
+        kinds = kinds_of(cls.suits)
+        if not (labels or multi_label):
+            return "scores" in kinds
         most = 2 if cls.of_positive_label else cls.most_labels
-        return labels > 0 and (most is None or labels <= most)
+        return ("multi_label" if multi_label else "labels") in kinds and (most is None or labels <= most)
+
+    @classmethod
+    def is_share_right(cls, *, multi_label: bool) -> bool:
+        """Whether it is the share of rows that are predicted right, in a multi-label task or in another one."""
+        kind = "multi_label" if multi_label else "labels"
+        return kind in kinds_of(cls.suits) and cls.share_right in (True, kind)
 
     @classmethod
     def best(cls) -> float | None:
@@ -69,9 +84,11 @@ class Metric(Plugin):
         """Return the metric of some rows, at least one.
 
         Args:
-            predictions: the index of the predicted label, int64 (rows,); with `takes_probabilities` the probability of
-                each label, float64 (rows, labels); in regression the score, float64 (rows,).
-            references: the index of the right label, int64 (rows,); in regression the score, float64 (rows,).
+            predictions: the index of the predicted label, int64 (rows,); of a multi-label task 0 and 1 for each label,
+                int64 (rows, labels); with `takes_probabilities` the probability of each label, float64 (rows, labels);
+                in regression the score, float64 (rows,).
+            references: the index of the right label, int64 (rows,); of a multi-label task 0 and 1 for each label,
+                int64 (rows, labels); in regression the score, float64 (rows,).
 
         Returns:
             A number; NaN where the metric is not defined, which counts as 0.
@@ -103,14 +120,16 @@ class Metric(Plugin):
         return values
 
 
-def check_metric_names(task_name: str, names: Sequence[str], known: Mapping[str, type[Metric]], *, labels: int) -> None:
+def check_metric_names(
+    task_name: str, names: Sequence[str], known: Mapping[str, type[Metric]], *, labels: int, multi_label: bool = False
+) -> None:
     """Check the metrics that a task names.
 
     Args:
         task_name: for the message.
         names: metrics.
         known: the metrics that there are, by name.
-        labels: how many labels the task has; 0 for a regression.
+        labels, multi_label: as in `Metric.fits`.
 
     Raises:
         PluginError: there is no such metric, or it does not suit the task.
@@ -123,9 +142,10 @@ def check_metric_names(task_name: str, names: Sequence[str], known: Mapping[str,
                 received=repr(name),
                 fix=did_you_mean(name, known).strip() or "correct the task's `metrics`",
             )
-        if not known[name].fits(labels):
+        if not known[name].fits(labels, multi_label):
             kind = f"a task with {labels} labels" if labels else "a regression task"
-            suiting = [other for other, metric in known.items() if metric.fits(labels)]
+            kind = "a multi-label task" if multi_label else kind
+            suiting = [other for other, metric in known.items() if metric.fits(labels, multi_label)]
             raise PluginError(
                 f'the metric "{name}" of task "{task_name}" does not suit {kind}',
                 expected=f"one of {', '.join(suiting)}",
@@ -146,15 +166,21 @@ def metric_breach(metric: type[Metric] | Metric) -> str | None:
         return f"the `__init__` of {where} must take `labels` and `positive_label`, as that of glueft.Metric does"
     if metric.Options.model_fields:
         return f"{where} has options, and a recipe only names metrics: write a class for each setting"
-    if metric.suits not in ("labels", "scores"):
-        return f'{where} needs `suits`, "labels" or "scores", and has {metric.suits!r}'
+    reason = suits_breach(where, metric.suits)
+    if reason:
+        return reason
+    kinds = kinds_of(metric.suits)
     of_labels = [key for key in ("of_positive_label", "takes_probabilities", "share_right") if getattr(metric, key)]
-    if metric.suits == "scores" and of_labels:
+    if "scores" in kinds and of_labels:
         return f"{where} sets `{of_labels[0]}`, which is for metrics of labels, and it suits scores"
-    flags = ("of_positive_label", "takes_probabilities", "share_right", "higher_is_better", "always_shown")
+    if metric.share_right not in (True, False, *kinds):
+        return f"{where} needs as `share_right` True, False or one kind that it suits, and has {metric.share_right!r}"
+    flags = ("of_positive_label", "takes_probabilities", "higher_is_better", "always_shown")
     for key in flags:
         if not isinstance(getattr(metric, key), bool):
             return f"{where} needs as `{key}` True or False, and has {getattr(metric, key)!r}"
+    if metric.of_positive_label and "multi_label" in kinds:
+        return f"{where} sets `of_positive_label`, and a multi-label task has no positive label"
     hub_name = "accuracy" if metric.hub_name is None else metric.hub_name
     if not (isinstance(hub_name, str) and hub_name.strip() and hub_name.isprintable()):
         return f"{where} needs as `hub_name` a name on one line, or None, and has {metric.hub_name!r}"

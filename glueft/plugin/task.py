@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from glueft.errors import PluginError
 from glueft.plugin.base import Plugin
+from glueft.plugin.suits import Predicts
 
 if TYPE_CHECKING:
     import datasets
@@ -187,6 +188,13 @@ class Source(Protocol):
         """
 
 
+_DEFAULT_LOSSES: dict[Predicts, str] = {
+    "labels": "cross_entropy",
+    "scores": "mean_squared_error",
+    "multi_label": "binary_cross_entropy",
+}
+
+
 class Task(Plugin):
     """A data set, its labels by name, and its metrics.
 
@@ -196,6 +204,7 @@ class Task(Plugin):
     Attributes:
         inputs: the one or two text columns, in the order in which the encoder reads them.
         labels: the label names in index order; empty for regression.
+        multi_label: whether each row has any number of the labels, none included, and not one of them.
         metrics: names of metrics (`glueft list metric`); the first is the primary one.
         positive_label: the name of the label that F1 and the like are about; None for the second one, as in GLUE.
         reads_own_files: whether the task's options name its files; [data] then does not say where the rows are. `load`
@@ -212,11 +221,13 @@ class Task(Plugin):
         empty_text: whether a row may have an empty text, as a few rows of the official data do.
         label_counts: how many training rows have each label, in the order of `labels`; set once the rows are read, ()
             before and in regression.
+        train_rows: how many training rows there are; set once they are read.
     """
 
     kind = "task"
     inputs: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    multi_label: bool = False
     metrics: tuple[str, ...] = ("accuracy",)
     positive_label: str | None = None
     reads_own_files: ClassVar[bool] = False
@@ -231,6 +242,14 @@ class Task(Plugin):
     score_range: tuple[float, float] | None = None
     empty_text: ClassVar[bool] = False
     label_counts: tuple[int, ...] = ()
+    train_rows: int = 0
+
+    @property
+    def predicts(self) -> Predicts:
+        """What a row's prediction is: one of the labels, any number of them, or in regression a score."""
+        if self.multi_label:
+            return "multi_label"
+        return "labels" if self.labels else "scores"
 
     @property
     def positive_index(self) -> int:
@@ -254,7 +273,7 @@ class Task(Plugin):
 
     def default_loss(self) -> str:
         """Return the name of the loss that a recipe without [loss] trains with; called once the rows are read."""
-        return "cross_entropy" if self.labels else "mean_squared_error"
+        return _DEFAULT_LOSSES[self.predicts]
 
     def load(self, source: Source) -> datasets.DatasetDict:
         """Read the rows of every split.
@@ -264,8 +283,9 @@ class Task(Plugin):
 
         Returns:
             A `datasets.DatasetDict` with `train`, all of `validation_splits` and those of `test_splits` that exist.
-            Each has the columns of `inputs` (text) and `label`: a `ClassLabel` with the names of `labels`, or a float
-            in regression; -1 for an unlabelled test row.
+            Each has the columns of `inputs` (text) and `label`: a `ClassLabel` with the names of `labels`, of a
+            multi-label task a list of it (`datasets.List(ClassLabel(...))`), or a float in regression. An unlabelled
+            test row has -1, of a multi-label task None: an empty list is a row with none of the labels.
 
         Raises:
             DataError: a file or row is missing or malformed.

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from glueft.errors import PluginError
 from glueft.plugin.metric import check_metric_names
+from glueft.plugin.suits import kinds_of
 from glueft.plugin.task import Submission, Task
 
 # A file in the top folder of a submission: no path, no character that a system would refuse.
@@ -16,7 +17,9 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tsv")
 UNWRITABLE = re.compile(r"[\t\r\n]")
 
 # What a task may set on itself in `__init__`, depending on its options; evaluate and predict set some of it again.
-_MAY_DEPEND = ("hub", "inputs", "labels", "metrics", "positive_label", "score_range", "sizes", "submission", "tsv")
+_MAY_DEPEND = (
+    "hub", "inputs", "labels", "metrics", "multi_label", "positive_label", "score_range", "sizes", "submission", "tsv",
+)  # fmt: skip
 _SET_IT = "def __init__(self, options=None): super().__init__(options); self.labels = ..."
 
 
@@ -36,6 +39,9 @@ def task_breach(task: type[Task] | Task) -> str | None:
         return f"{where} needs `labels`, a tuple of two or more different names, or () for regression"
     if not _names(task.metrics) or not (task.metrics or task.reads_own_files):
         return f'{where} needs `metrics`, a tuple of names such as ("accuracy",)'
+    reason = _multi_label_breach(where, task)
+    if reason:
+        return reason
     if task.positive_label is not None and task.labels and task.positive_label not in task.labels:
         return f"the `positive_label` of {where}, {task.positive_label!r}, is none of its `labels`"
     if task.score_range is not None and (task.labels or not _is_range(task.score_range)):
@@ -54,6 +60,24 @@ def task_breach(task: type[Task] | Task) -> str | None:
     return _submission_breach(f"the `submission` of {where}", task)
 
 
+def _multi_label_breach(where: str, task: type[Task] | Task) -> str | None:
+    """What `multi_label` does not go with."""
+    if not isinstance(task.multi_label, bool):
+        return f"{where} needs as `multi_label` True or False, and has {task.multi_label!r}"
+    if not task.multi_label:
+        return None
+    if not (task.labels or task.reads_own_files or isinstance(task, type)):
+        return f"{where} sets `multi_label` and needs `labels`, a tuple of two or more different names"
+    for key, why in (
+        ("positive_label", "no label is the positive one where a row may have any number of them"),
+        ("submission", "a benchmark's files have one label a row"),
+        ("tsv", "a benchmark's own files have one label a row: it needs a `hub` data set, or its own `load`"),
+    ):
+        if getattr(task, key) is not None:
+            return f"{where} sets `multi_label` and `{key}`: {why}"
+    return None
+
+
 def metrics_breach(task: type[Task] | Task, classes: Callable[[str], Mapping[str, type[Any]]]) -> str | None:
     """How a task's metrics break the contract: one does not exist, or does not suit the labels.
 
@@ -65,7 +89,9 @@ def metrics_breach(task: type[Task] | Task, classes: Callable[[str], Mapping[str
     if not isinstance(task, type) and task.reads_own_files and not task.labels:
         return None
     try:
-        check_metric_names(task.name, task.metrics, classes("metric"), labels=len(task.labels))
+        check_metric_names(
+            task.name, task.metrics, classes("metric"), labels=len(task.labels), multi_label=task.multi_label
+        )
     except PluginError as error:
         return f"{error.message}: {error.received}; expected {error.expected}; {error.fix}"
     return None if isinstance(task, type) else _default_loss_breach(task, classes("loss"))
@@ -75,8 +101,8 @@ def _default_loss_breach(task: Task, known: Mapping[str, type[Any]]) -> str | No
     """How the loss that a task chooses itself breaks the contract."""
     if type(task).default_loss is Task.default_loss:
         return None
-    name, suits = task.default_loss(), "labels" if task.labels else "scores"
-    suiting = [other for other, loss in known.items() if loss.suits == suits]
+    name = task.default_loss()
+    suiting = [other for other, loss in known.items() if task.predicts in kinds_of(loss.suits)]
     if name in suiting:
         return None
     return f"the `default_loss` of class {type(task).__name__} must be one of {', '.join(suiting)}, and is {name!r}"

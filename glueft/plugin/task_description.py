@@ -22,6 +22,7 @@ class TaskDescription:
         inputs, labels, metrics: of the task in the run, also where it learned them from its rows.
         validation_splits, test_splits, reads_own_files, empty_text, hub, tsv: as in `Task`.
         table_layout: from the task's `table_layout`.
+        multi_label: as in `Task`; absent in the records of runs from before there was such a task.
     """
 
     description: str
@@ -35,10 +36,13 @@ class TaskDescription:
     hub: HubDataset | None
     tsv: TSVLayout | None
     table_layout: TableLayout
+    multi_label: bool = False
 
     def as_record(self) -> dict[str, Any]:
         """Return it as run.json has it."""
         recorded: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        if not self.multi_label:
+            del recorded["multi_label"]
         return recorded
 
 
@@ -62,6 +66,7 @@ def describe_task(task: Task) -> TaskDescription:
         hub=task.hub,
         tsv=task.tsv,
         table_layout=layout,
+        multi_label=task.multi_label,
     )
 
 

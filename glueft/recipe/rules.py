@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import evaluated_splits
 from glueft.metrics import known_metrics
 from glueft.plugin.loss import Loss
 from glueft.plugin.registry import known_classes
+from glueft.plugin.suits import KIND_WORDS, Predicts, kinds_of
 from glueft.plugin.task import Task
 from glueft.recipe.decision_check import misfits
 from glueft.recipe.problems import Locations, Problem
@@ -149,25 +150,26 @@ def _held_out(data: Data, task: Task, locations: Locations) -> list[Problem]:
 
 def _suited(loss: Loss, task: Task, locations: Locations) -> list[Problem]:
     """A loss of labels is for a task with labels, and one of scores for a regression."""
-    has = labels_or_scores(task)
-    if has in (loss.suits, None):
+    has, suited = predicted_kind(task), kinds_of(loss.suits)
+    if has is None or has in suited:
         return []
     known = known_classes("loss")
-    suiting = [name for name, other in known.items() if other.suits == has]
+    suiting = [name for name, other in known.items() if has in kinds_of(other.suits)]
+    of_loss = " or ".join(KIND_WORDS[kind] for kind in suited)
     return [
         locations.problem(
             ("loss", "plugin"),
-            f'"{loss.name}" is a loss for {loss.suits}, and task "{task.name}" has {has}',
+            f'"{loss.name}" is a loss for {of_loss}, and task "{task.name}" has {KIND_WORDS[has]}',
             expected=f"one of {', '.join(map(as_toml, suiting))}",
             received=received(loss.name),
-            fix=f"losses for {has} are {', '.join(suiting)}; without [loss] the task chooses",
+            fix=f"losses for {KIND_WORDS[has]} are {', '.join(suiting)}; without [loss] the task chooses",
         )
     ]
 
 
 def _balanced(training: Training, task: Task, locations: Locations) -> list[Problem]:
     """Labels can be made equally frequent, and scores cannot."""
-    if training.sampler != "balanced" or labels_or_scores(task) != "scores":
+    if training.sampler != "balanced" or predicted_kind(task) != "scores":
         return []
     return [
         locations.problem(
@@ -190,17 +192,17 @@ def _decision(decision: Decision, task: Task, locations: Locations) -> list[Prob
             received=received(getattr(decision, found.key)),
             fix=found.fix,
         )
-        for found in misfits(decision, task, scores=labels_or_scores(task) == "scores")
+        for found in misfits(decision, task, scores=predicted_kind(task) == "scores")
     ]
 
 
-def labels_or_scores(task: Task) -> Literal["labels", "scores"] | None:
+def predicted_kind(task: Task) -> Predicts | None:
     """Return what a task predicts, as far as can be told before its rows are read: they may tell its labels."""
-    if task.labels:
-        return "labels"
+    if task.labels or task.multi_label:
+        return task.predicts
     known = known_metrics()
     suits = {known[name].suits for name in task.metrics if name in known}
-    return suits.pop() if len(suits) == 1 else None
+    return "scores" if suits == {"scores"} else "labels" if suits and "scores" not in suits else None
 
 
 def _fold(data: Data, locations: Locations) -> list[Problem]:
@@ -261,7 +263,7 @@ def _few_shot(data: Data, task: Task | None, locations: Locations) -> list[Probl
                         "add per_label = 16 to [data], or remove draw")  # fmt: skip
         return [] if data.draw is None else [alone]
     problems = []
-    if task is not None and labels_or_scores(task) == "scores":
+    if task is not None and predicted_kind(task) == "scores":
         fix = 'remove it, and take some of the rows with limit_train and limit_draw = "stratified"'
         problems.append(problem("per_label", f'task "{task.name}" has scores, not labels', "a task with labels", fix))
     if data.limit_train is not None:
@@ -314,7 +316,7 @@ def _revision(asked: tuple[str, str, str | None], locations: Locations) -> list[
 def _distill(distill: Distill, task: Task | None, locations: Locations) -> list[Problem]:
     """A temperature softens labels, and there are none in a regression."""
     problems = _revision(("distill", distill.teacher, distill.revision), locations)
-    if task is not None and distill.temperature is not None and labels_or_scores(task) == "scores":
+    if task is not None and distill.temperature is not None and predicted_kind(task) == "scores":
         problems.append(
             locations.problem(
                 ("distill", "temperature"),

@@ -23,6 +23,9 @@ from glueft.recipe.values import received
 from glueft.suggest import nearest
 from glueft.text import quoted
 
+# What a table without `plugin` probably means, where it is not the first name.
+_USUAL = {"loss": "cross_entropy"}
+
 
 class TableCheck:
     """The check of tables, and the problems that it finds.
@@ -136,7 +139,7 @@ class TableCheck:
             f"the table does not say which {kind}",
             expected=f"the name of a {kind} plugin",
             received="nothing",
-            fix=f'add plugin = "{names[0]}".  Installed: {", ".join(names)}'
+            fix=f'add plugin = "{_USUAL.get(kind, names[0])}".  Installed: {", ".join(names)}'
             if names
             else f"remove the table: no {kind} plugin is installed",
         )

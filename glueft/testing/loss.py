@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import GlueftError
+from glueft.plugin.suits import kinds_of
 from glueft.plugin.task import Task
 from glueft.testing.built import require_built
 from glueft.testing.check import Check, ContractBrokenError, NotCheckedError, Subject
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ROWS = 12
 STEPS = 30
+_METRICS = {"labels": ("accuracy",), "multi_label": ("micro_f1",), "scores": ("pearson",)}
 
 
 def checks(subject: Subject) -> list[Check]:
@@ -41,8 +43,9 @@ def label_weights(subject: Subject) -> str:
         weights = subject.plugin.label_weights(task)
         if weights is None:
             continue
-        if not task.labels:
-            raise ContractBrokenError("it weighs labels, and scores have none: `label_weights` must return None")
+        if task.predicts != "labels":
+            of = "scores have none" if not task.labels else "the rows of a multi-label task have any number of them"
+            raise ContractBrokenError(f"it weighs rows by their label, and {of}: `label_weights` must return None")
         if len(weights) != len(task.labels) or not all(math.isfinite(weight) and weight > 0 for weight in weights):
             raise ContractBrokenError(
                 f"`label_weights` must return a number above 0 for each of {len(task.labels)} labels, and returned "
@@ -65,7 +68,8 @@ def row_by_row(subject: Subject) -> str:
         if not np.allclose(values, alone, rtol=1e-4, atol=1e-6):
             raise ContractBrokenError(
                 "the loss of a row changes with the other rows of its batch. Labels are (rows,) and predictions "
-                "(rows, labels), in regression (rows, 1): a difference of the two has a number for each pair of rows"
+                "(rows, labels), in regression (rows, 1): a difference of the two has a number for each pair of rows. "
+                "In multi-label tasks both are (rows, labels)"
             )
         right, wrong = (_values(subject, task, good, labels) for good in _right_and_wrong(task, labels))
         if not right.mean() < wrong.mean():
@@ -117,12 +121,14 @@ def _tasks(subject: Subject) -> Iterator[Task]:
     Raises:
         NotCheckedError: the loss, made with options for the labels of another task, refuses them.
     """
-    suits_labels = subject.plugin.suits == "labels"
-    for labels in (("no", "yes"), ("low", "middle", "high")) if suits_labels else ((),):
+    two_and_three = (("no", "yes"), ("low", "middle", "high"))
+    tried = [(kind, labels) for kind in kinds_of(subject.plugin.suits) for labels in two_and_three]
+    for kind, labels in tried if "scores" not in kinds_of(subject.plugin.suits) else [("scores", ())]:
         task = Task()
         task.name, task.labels, task.inputs = "trial", labels, ("text",)  # type: ignore[misc]
+        task.multi_label, task.train_rows = kind == "multi_label", 2 * ROWS
         task.label_counts = tuple(range(ROWS, ROWS - 2 * len(labels), -2))
-        task.metrics = ("accuracy",) if labels else ("pearson",)
+        task.metrics = _METRICS[kind]
         try:
             subject.plugin.check(task)
         except GlueftError as error:
@@ -146,7 +152,7 @@ def _values(subject: Subject, task: Task, logits: NDArray[Any], labels: NDArray[
 
     tensors = (ops.convert_to_tensor(array, "float32") for array in (labels, logits))
     values: NDArray[np.float32] = ops.convert_to_numpy(_built(subject, task).call(*tensors))
-    if values.shape != labels.shape:
+    if values.shape != (len(labels),):
         raise ContractBrokenError(
             f"`call` of the Keras loss must return one number a row, ({len(labels)},), and returned {values.shape}; "
             "glueft takes the mean over rows itself"
@@ -160,6 +166,8 @@ def _predictions(task: Task) -> tuple[NDArray[np.float32], NDArray[Any]]:
 
     draws = np.random.default_rng(1)
     logits = draws.normal(size=(ROWS, len(task.labels) or 1)).astype(np.float32)
+    if task.multi_label:
+        return logits, (draws.random(logits.shape) < 0.4).astype(np.int32)
     if task.labels:
         return logits, np.arange(ROWS, dtype=np.int32) % len(task.labels)
     return logits, draws.normal(size=ROWS).astype(np.float32)
@@ -171,5 +179,6 @@ def _right_and_wrong(task: Task, labels: NDArray[Any]) -> tuple[NDArray[np.float
 
     if not task.labels:
         return labels[:, None], labels[:, None] + np.float32(3)
-    right = np.where(np.arange(len(task.labels)) == labels[:, None], np.float32(4), np.float32(-4))
+    has = labels == 1 if task.multi_label else np.arange(len(task.labels)) == labels[:, None]
+    right = np.where(has, np.float32(4), np.float32(-4))
     return right, -right

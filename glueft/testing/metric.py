@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from glueft.plugin.suits import Predicts, kinds_of
 from glueft.testing.check import Check, ContractBrokenError, Subject
 
 if TYPE_CHECKING:
@@ -29,75 +31,88 @@ def checks(subject: Subject) -> list[Check]:
 
 def value(subject: Subject) -> str:
     """The value of made-up predictions is a number within the metric's bounds."""
-    metric = _metric(subject)
-    low, high = metric.bounds
-    values = [_value(metric, *made_up(metric, seed)) for seed in range(5)]
-    for found in values:
-        if (low is not None and found < low - 1e-9) or (high is not None and found > high + 1e-9):
-            raise ContractBrokenError(f"a value of {found:g} is outside of its `bounds` {metric.bounds}")
-    return ", ".join(f"{found:.3f}" for found in values)
+    said = []
+    for metric, kind in _metrics(subject):
+        low, high = metric.bounds
+        values = [_value(metric, *made_up(metric, kind, seed)) for seed in range(5)]
+        for found in values:
+            if (low is not None and found < low - 1e-9) or (high is not None and found > high + 1e-9):
+                raise ContractBrokenError(f"a value of {found:g} is outside of its `bounds` {metric.bounds}")
+        said.append(", ".join(f"{found:.3f}" for found in values))
+    return "; ".join(said)
 
 
 def best_value(subject: Subject) -> str:
     """No predictions are better than the right ones; their value is the best bound, if there is one."""
-    metric = _metric(subject)
-    predictions, references = made_up(metric, 0)
-    best = _value(metric, right(metric, references), references)
-    other = _value(metric, predictions, references)
-    if best < other if metric.higher_is_better else best > other:
-        raise ContractBrokenError(
-            f"right predictions have the value {best:g} and partly wrong ones {other:g}: is `higher_is_better` right?"
-        )
-    bound = metric.best()
-    if bound is not None and abs(best - bound) > 1e-6:
-        raise ContractBrokenError(f"right predictions have the value {best:g}, and its best value is {bound:g}")
-    return f"{best:g} for right predictions, {other:.3f} for partly wrong ones"
+    said = []
+    for metric, kind in _metrics(subject):
+        predictions, references = made_up(metric, kind, 0)
+        best = _value(metric, right(metric, references), references)
+        other = _value(metric, predictions, references)
+        if best < other if metric.higher_is_better else best > other:
+            raise ContractBrokenError(
+                f"right predictions have the value {best:g} and partly wrong ones {other:g}: is `higher_is_better` "
+                "right?"
+            )
+        bound = metric.best()
+        if bound is not None and abs(best - bound) > 1e-6:
+            raise ContractBrokenError(f"right predictions have the value {best:g}, and its best value is {bound:g}")
+        said.append(f"{best:g} for right predictions, {other:.3f} for partly wrong ones")
+    return "; ".join(said)
 
 
 def row_order(subject: Subject) -> str:
     """The order of the rows does not change the value."""
     import numpy as np
 
-    metric = _metric(subject)
-    predictions, references = made_up(metric, 0)
-    first = _value(metric, predictions, references)
-    order = np.random.default_rng(1).permutation(ROWS)
-    second = _value(metric, predictions[order], references[order])
-    if not math.isclose(first, second, rel_tol=1e-9, abs_tol=1e-9):
-        raise ContractBrokenError(f"the value is {first:g}, and {second:g} for the same rows in another order")
-    return f"{first:.3f} in any order"
+    said = []
+    for metric, kind in _metrics(subject):
+        predictions, references = made_up(metric, kind, 0)
+        first = _value(metric, predictions, references)
+        order = np.random.default_rng(1).permutation(ROWS)
+        second = _value(metric, predictions[order], references[order])
+        if not math.isclose(first, second, rel_tol=1e-9, abs_tol=1e-9):
+            raise ContractBrokenError(f"the value is {first:g}, and {second:g} for the same rows in another order")
+        said.append(f"{first:.3f} in any order")
+    return "; ".join(said)
 
 
 def resampled(subject: Subject) -> str:
     """`resampled` has the values of `value` on the rows of each resample."""
     import numpy as np
 
-    metric = _metric(subject)
-    predictions, references = made_up(metric, 0)
-    draws = np.random.default_rng(2)
-    counts = np.stack([np.bincount(draws.integers(ROWS, size=ROWS), minlength=ROWS) for _ in range(RESAMPLES)])
-    found = metric.resampled(predictions, references, counts.astype(np.float64))
-    if np.shape(found) != (RESAMPLES,):
-        raise ContractBrokenError(f"`resampled` must return one value per resample, and its shape is {np.shape(found)}")
-    for one, drawn in zip(found, counts, strict=True):
-        rows = np.repeat(np.arange(ROWS), drawn)
-        wanted = _value(metric, predictions[rows], references[rows])
-        if not math.isclose(float(np.nan_to_num(one)), wanted, rel_tol=1e-6, abs_tol=1e-6):
-            raise ContractBrokenError(f"`resampled` gives {one:g} where `value` gives {wanted:g} for the same rows")
+    for metric, kind in _metrics(subject):
+        predictions, references = made_up(metric, kind, 0)
+        draws = np.random.default_rng(2)
+        counts = np.stack([np.bincount(draws.integers(ROWS, size=ROWS), minlength=ROWS) for _ in range(RESAMPLES)])
+        found = metric.resampled(predictions, references, counts.astype(np.float64))
+        if np.shape(found) != (RESAMPLES,):
+            shape = np.shape(found)
+            raise ContractBrokenError(f"`resampled` must return one value per resample, and its shape is {shape}")
+        for one, drawn in zip(found, counts, strict=True):
+            rows = np.repeat(np.arange(ROWS), drawn)
+            wanted = _value(metric, predictions[rows], references[rows])
+            if not math.isclose(float(np.nan_to_num(one)), wanted, rel_tol=1e-6, abs_tol=1e-6):
+                raise ContractBrokenError(f"`resampled` gives {one:g} where `value` gives {wanted:g} for the same rows")
     return f"{RESAMPLES} resamples"
 
 
-def made_up(metric: Metric, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def made_up(metric: Metric, kind: Predicts, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return predictions, two thirds of them right, and references, in the form that the metric takes."""
     import numpy as np
 
     draws = np.random.default_rng(seed)
-    if metric.suits == "scores":
+    if kind == "scores":
         references = draws.normal(size=ROWS).astype(np.float32).astype(np.float64)
         return references + draws.normal(size=ROWS).astype(np.float32) / 2, references
+    size = (ROWS, len(metric.labels))
+    if kind == "multi_label":
+        sets = (draws.random(size) < 0.4).astype(np.int64)
+        chances = 1 / (1 + np.exp(-draws.normal(size=size) - 1.5 * (2 * sets - 1)))
+        return (chances if metric.takes_probabilities else (chances >= 0.5).astype(np.int64)), sets
     indices = np.arange(ROWS) % len(metric.labels)
     draws.shuffle(indices)
-    logits = draws.normal(size=(ROWS, len(metric.labels))) + 1.5 * right_shares(metric, indices)
+    logits = draws.normal(size=size) + 1.5 * right_shares(metric, indices)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return (shares if metric.takes_probabilities else shares.argmax(axis=1)), indices
 
@@ -108,18 +123,21 @@ def right(metric: Metric, references: NDArray[Any]) -> NDArray[Any]:
 
 
 def right_shares(metric: Metric, references: NDArray[Any]) -> NDArray[np.float64]:
-    """Return a probability of 1 for the right label of each row, (rows, labels)."""
+    """Return a probability of 1 for the right labels of each row, (rows, labels)."""
     import numpy as np
 
+    if references.ndim == 2:
+        return references.astype(np.float64)
     shares: NDArray[np.float64] = np.eye(len(metric.labels))[references]
     return shares
 
 
-def _metric(subject: Subject) -> Metric:
-    """The metric for a task that it suits: of a regression, of two labels, or of three where it can."""
+def _metrics(subject: Subject) -> Iterator[tuple[Metric, Predicts]]:
+    """The metric for each kind of task that it suits, with three labels where it can have them, else two."""
     cls: type[Metric] = subject.cls  # type: ignore[assignment]
-    labels = next(labels for labels in (3, 2, 0) if cls.fits(labels))
-    return cls([f"label {number}" for number in range(labels)])
+    for kind in kinds_of(cls.suits):
+        labels = next(labels for labels in (3, 2, 0) if cls.fits(labels, kind == "multi_label"))
+        yield cls([f"label {number}" for number in range(labels)]), kind
 
 
 def _value(metric: Metric, predictions: Any, references: Any) -> float:

@@ -11,6 +11,7 @@ from glueft.plugin.attribution import attributed, is_foreign, named
 from glueft.plugin.build import build
 from glueft.plugin.loss import Loss
 from glueft.plugin.registry import known_classes
+from glueft.plugin.suits import KIND_WORDS, kinds_of
 from glueft.plugin.task import Task
 from glueft.text import short_repr
 
@@ -39,14 +40,16 @@ def choose_loss(recipe: Recipe) -> Loss:
 
 
 def refuse_unsuited(loss: Loss, task: Task) -> None:
-    """Raise TrainingError if a loss is of labels and the task, whose labels are known, a regression, or vice versa."""
-    if (loss.suits == "labels") == bool(task.labels):
+    """Raise TrainingError if a loss is of labels and the task, whose labels are known, a regression, or the like."""
+    if task.predicts in kinds_of(loss.suits):
         return
     what = f"{len(task.labels)} labels" if task.labels else "scores to predict"
+    if task.multi_label:
+        what += ", of which a row has any number"
     raise TrainingError(
         f"{named(loss)} does not suit the task {task.name!r}",
-        expected=f"a loss for {'labels' if task.labels else 'scores'}, as {task.name} has {what}",
-        received=f'"{loss.name}", a loss for {loss.suits}',
+        expected=f"a loss for {KIND_WORDS[task.predicts]}, as {task.name} has {what}",
+        received=f'"{loss.name}", a loss for {" or ".join(KIND_WORDS[kind] for kind in kinds_of(loss.suits))}',
         fix=f'set loss.plugin = "{task.default_loss()}", or remove [loss]',
     )
 
@@ -69,7 +72,7 @@ def try_foreign_loss(loss: TrainingLoss) -> None:
     import numpy as np
 
     count = len(loss.task.labels)
-    labels = np.arange(3) % (count or 3)
+    labels = np.eye(3, count) if loss.task.multi_label else np.arange(3) % (count or 3)
     logits = np.linspace(-1, 1, 3 * (count or 1)).reshape(3, -1).astype(np.float32)
     together = _row_losses(loss, logits, labels)
     alone = [_row_losses(loss, logits[[row]], labels[[row]]) for row in range(3)]
@@ -123,10 +126,16 @@ class TrainingLoss:
             weights = None if given is None else np.array(given, np.float64)
         if weights is None:
             return None
-        if weights.shape != (len(self.task.labels),) or not (np.isfinite(weights).all() and (weights > 0).all()):
+        if (
+            self.task.multi_label
+            or weights.shape != (len(self.task.labels),)
+            or not (np.isfinite(weights).all() and (weights > 0).all())
+        ):
             raise PluginError(
                 f"{named(self.plugin)} does not weigh the labels of {self.task.name}",
-                expected=f"{len(self.task.labels)} numbers above 0 from its `label_weights`, or None",
+                expected="None from its `label_weights`: a row of a multi-label task has no label of its own"
+                if self.task.multi_label
+                else f"{len(self.task.labels)} numbers above 0 from its `label_weights`, or None",
                 received=short_repr(given),
                 fix="fix the plugin, or tell its authors",
             )
@@ -147,13 +156,13 @@ class TrainingLoss:
 
         Args:
             logits: (rows, labels), or (rows, 1) in regression.
-            labels: (rows,).
+            labels: (rows,), of a multi-label task (rows, labels).
         """
         import numpy as np
 
         with attributed(self.plugin, "values"):
             values = np.asarray(self.plugin.values(self.task, logits, labels))
-        if values.shape != labels.shape:
+        if values.shape != (len(labels),):
             raise PluginError(
                 f"{named(self.plugin)} does not give one number for each row that is validated",
                 expected=f"({len(labels)},) from its `values`",

@@ -10,6 +10,7 @@ from glueft.metrics.tuning import PLAIN_THRESHOLD, tune_threshold
 from glueft.plugin.attribution import is_foreign
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from glueft.metrics.decision import Decided
@@ -23,7 +24,7 @@ def task_metrics(task: Task, predictions: Decided | NDArray[Any], references: ND
 
 def metrics_beside(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
     """Return the metrics that are shown beside them."""
-    return _computed(task, other_metrics(task.metrics, len(task.labels)), predictions, references)
+    return _computed(task, other_metrics(task.metrics, len(task.labels), task.multi_label), predictions, references)
 
 
 def score_intervals(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> Intervals:
@@ -43,20 +44,35 @@ def _computed(
 def baseline(task: Task, train: NDArray[Any], validation: NDArray[Any]) -> dict[str, float]:
     """Return all these metrics of the prediction that is the same for every validation row.
 
-    It is the most frequent label of the training rows (the first of several), or in regression the mean of their
-    scores. A correlation with a constant is not defined and counts as 0, as GLUE defines it for Matthews.
+    It is the most frequent label of the training rows (the first of several), of a multi-label task their most frequent
+    set of labels, or in regression the mean of their scores. A correlation with a constant is not defined and counts as
+    0, as GLUE defines it for Matthews.
 
     Args:
         task: its labels and metrics.
-        train: the labels of the training rows, (rows,).
-        validation: of the primary split, (rows,).
+        train: the labels of the training rows, (rows,), or (rows, labels) of a multi-label task.
+        validation: of the primary split.
     """
     import numpy as np
 
-    # float64: the sum of many float32 labels is not exact.
-    constant = np.bincount(train).argmax() if task.labels else train.mean(dtype=np.float64)
-    predictions = np.full(len(validation), constant, train.dtype)
+    predictions = np.full(validation.shape, constant_answer(train), train.dtype)
     return task_metrics(task, predictions, validation) | metrics_beside(task, predictions, validation)
+
+
+def constant_answer(train: NDArray[Any]) -> NDArray[Any] | np.generic:
+    """Return the answer of the baseline; see there."""
+    import numpy as np
+
+    if train.ndim == 2:
+        sets, counts = np.unique(train, axis=0, return_counts=True)
+        most: NDArray[Any] = sets[counts.argmax()]
+        return most
+    if train.dtype.kind == "f":
+        # float64: the sum of many float32 labels is not exact.
+        mean: np.generic = train.mean(dtype=np.float64)
+        return mean
+    label: np.generic = np.bincount(train).argmax()
+    return label
 
 
 def try_foreign_metrics(
@@ -71,7 +87,10 @@ def try_foreign_metrics(
     import numpy as np
 
     known = known_metrics()
-    if any(is_foreign(known[name]) for name in (*task.metrics, *other_metrics(task.metrics, len(task.labels)))):
+    if any(
+        is_foreign(known[name])
+        for name in (*task.metrics, *other_metrics(task.metrics, len(task.labels), task.multi_label))
+    ):
         baseline(task, train, validation)
     if tuned_for is not None and is_foreign(known[tuned_for]):
         undecided = np.full(len(validation), PLAIN_THRESHOLD)
@@ -79,7 +98,10 @@ def try_foreign_metrics(
 
 
 def majority_accuracy(task: Task, validation: NDArray[Any]) -> float | None:
-    """Return the accuracy of the most frequent label of the validation rows; None in regression."""
+    """Return the accuracy of the most frequent label, or set of labels, of the validation rows; None in regression."""
     import numpy as np
 
-    return float(np.bincount(validation).max() / len(validation)) if task.labels else None
+    if not task.labels:
+        return None
+    _, counts = np.unique(validation, axis=0, return_counts=True)
+    return float(counts.max() / len(validation))

@@ -238,6 +238,7 @@ class Session:
             self.labels,
             precision=self.precision.value,
             jit_compile=self.jit_compile,
+            multi_label=self.task.multi_label,
             seed=training.seed,
             new_head=starts_new_head(recipe, self.parent),
             reinit_layers=recipe.model.reinit_layers,
@@ -304,7 +305,9 @@ class Session:
             "warnings": list(self.warnings),
             "loss_function": self.loss.as_record(),
             "metric_labels": self.metric_labels,
-            "metric_facts": metric_facts([*task.metrics, *other_metrics(task.metrics, len(self.labels))]),
+            "metric_facts": metric_facts(
+                [*task.metrics, *other_metrics(task.metrics, len(self.labels), task.multi_label)]
+            ),
             "task_description": describe_task(task).as_record(),
             "majority_accuracy": majority_accuracy(task, self.encoded[self.primary_split].labels),
             # They are of the validation rows.

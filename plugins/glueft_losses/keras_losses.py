@@ -46,3 +46,22 @@ class FocalCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
         # The power of 0 has no gradient where gamma is below 1.
         missing = ops.maximum(-ops.expm1(log_probability), 1e-7)
         return -ops.power(missing, self.gamma) * log_probability
+
+
+class WeightedBinaryCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
+    """The mean over labels of `-(w * t * log p + (1 - t) * log(1 - p))`, as PyTorch's `BCEWithLogitsLoss` has it.
+
+    Args:
+        weights: w of each label, its `pos_weight`.
+        smoothing: e: the targets t are e / 2 and 1 - e / 2.
+    """
+
+    def __init__(self, weights: Sequence[float], smoothing: float) -> None:
+        super().__init__()
+        self.weights, self.smoothing = [*weights], smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        targets = y_true * (1 - self.smoothing) + self.smoothing / 2
+        weights = ops.convert_to_tensor(self.weights, y_pred.dtype)
+        of_one = ops.softplus(-y_pred)
+        return ops.mean(targets * weights * of_one + (1 - targets) * (y_pred + of_one), axis=-1)

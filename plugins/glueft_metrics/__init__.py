@@ -7,8 +7,9 @@ from glueft_metrics.accuracy import Accuracy, MatthewsCorrelation
 from glueft_metrics.correlations import Pearson, Spearman
 from glueft_metrics.errors import MAE, RMSE, MeanAbsoluteError, MeanSquaredError
 from glueft_metrics.f1 import F1, F1Macro, MacroF1, MicroF1, WeightedF1
-from glueft_metrics.precision_recall import Precision, Recall
-from glueft_metrics.ranking import AveragePrecision, RocAUC
+from glueft_metrics.label_sets import HammingLoss, SubsetAccuracy
+from glueft_metrics.precision_recall import MicroPrecision, MicroRecall, Precision, Recall
+from glueft_metrics.ranking import AveragePrecision, LabelRankingAveragePrecision, MacroAveragePrecision, RocAUC
 
 
 @glueft.hookimpl
@@ -32,4 +33,10 @@ def glueft_metrics() -> list[type[glueft.Metric]]:
         AveragePrecision,
         MeanAbsoluteError,
         MeanSquaredError,
+        SubsetAccuracy,
+        HammingLoss,
+        MicroPrecision,
+        MicroRecall,
+        MacroAveragePrecision,
+        LabelRankingAveragePrecision,
     ]

@@ -18,7 +18,7 @@ class Accuracy(GlueValue, TallyMetric):
     share_right = True
 
     def of_tally(self, tally: Tally) -> Floats:
-        return ratio(tally.right.sum(axis=1), tally.rows)
+        return ratio(tally.right.sum(axis=1), tally.references)
 
 
 class MatthewsCorrelation(GlueValue, TallyMetric):
@@ -35,7 +35,7 @@ class MatthewsCorrelation(GlueValue, TallyMetric):
         """
         import numpy as np
 
-        rows = tally.rows
+        rows = tally.references
         together = tally.right.sum(axis=1) * rows - (tally.actual * tally.predicted).sum(axis=1)
         actual, predicted = (rows**2 - (count**2).sum(axis=1) for count in (tally.actual, tally.predicted))
         return ratio(together, np.sqrt(actual * predicted))

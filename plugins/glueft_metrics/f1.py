@@ -11,7 +11,7 @@ from glueft_metrics.glue import GlueValue
 from glueft_metrics.tally import Tally, TallyMetric, ratio
 
 if TYPE_CHECKING:
-    from glueft_metrics.tally import Floats
+    from glueft_metrics.tally import Floats, Ints
 
 
 class F1(GlueValue, TallyMetric):
@@ -22,23 +22,32 @@ class F1(GlueValue, TallyMetric):
 
     def of_tally(self, tally: Tally) -> Floats:
         """Return F1 of each resample; not defined where the label is neither predicted nor in the references."""
-        right, predicted, actual = (count[:, self.positive_label] for count in tally)
+        right, predicted, actual = (count[:, self.positive_label] for count in tally[:3])
         return ratio(2 * right, actual + predicted)
 
 
 class F1Macro(GlueValue, TallyMetric):
-    """Mean of the F1 of each label that is predicted or in the references."""
+    """Mean of the F1 of each label that is predicted or in the references; in multi-label tasks of each label."""
 
     name = "f1_macro"
+    suits = ("labels", "multi_label")
     hub_name = "f1"
 
+    def value(self, predictions: Ints, references: Ints) -> float:
+        # GLUE's own takes one label a row.
+        return (GlueValue if references.ndim == 1 else TallyMetric).value(self, predictions, references)
+
     def of_tally(self, tally: Tally) -> Floats:
-        there = (tally.actual + tally.predicted) > 0
+        """Return the mean of each resample. The F1 of a multi-label task's label that is nowhere counts as 0.
+
+        Both are as scikit-learn has them, which sees the labels of a multi-label task in the columns.
+        """
+        there = (tally.actual + tally.predicted > 0) | tally.multi_label
         return ratio(f1_of_labels(tally).sum(axis=1), there.sum(axis=1).astype(float))
 
 
 class MacroF1(F1Macro):
-    """Mean of the F1 of each label that is predicted or in the references; the same as f1_macro."""
+    """The same as f1_macro: the mean of the F1 of each label."""
 
     name = "macro_f1"
     glue_name = "f1_macro"
@@ -48,22 +57,24 @@ class MicroF1(TallyMetric):
     """F1 of the counts of all labels together; where each row has one label, the same as accuracy."""
 
     name = "micro_f1"
+    suits = ("labels", "multi_label")
     hub_name = "f1"
-    share_right = True
+    share_right = "labels"
 
     def of_tally(self, tally: Tally) -> Floats:
-        """Return the F1 of each resample: each wrong row is one false positive and one false negative."""
-        return ratio(tally.right.sum(axis=1), tally.rows)
+        """Return the F1 of each resample; not defined where no label is predicted or in the references."""
+        return ratio(2 * tally.right.sum(axis=1), tally.references + tally.predicted.sum(axis=1))
 
 
 class WeightedF1(TallyMetric):
     """Mean of the F1 of each label, weighted by its share of the references."""
 
     name = "weighted_f1"
+    suits = ("labels", "multi_label")
     hub_name = "f1"
 
     def of_tally(self, tally: Tally) -> Floats:
-        return ratio((f1_of_labels(tally) * tally.actual).sum(axis=1), tally.rows)
+        return ratio((f1_of_labels(tally) * tally.actual).sum(axis=1), tally.references)
 
 
 def f1_of_labels(tally: Tally) -> Floats:

@@ -1,4 +1,4 @@
-"""Precision and recall of the positive label of a two-label task."""
+"""Precision and recall: of the positive label of a two-label task, and of all labels of a multi-label task."""
 
 from __future__ import annotations
 
@@ -30,3 +30,27 @@ class Recall(TallyMetric):
     def of_tally(self, tally: Tally) -> Floats:
         """Return the recall of each resample; not defined where no row has the label."""
         return ratio(tally.right[:, self.positive_label], tally.actual[:, self.positive_label])
+
+
+class MicroPrecision(TallyMetric):
+    """Share of the predicted labels of all rows that are right, in a multi-label task."""
+
+    name = "micro_precision"
+    suits = "multi_label"
+    hub_name = "precision"
+
+    def of_tally(self, tally: Tally) -> Floats:
+        """Return the precision of each resample; not defined where no label is predicted."""
+        return ratio(tally.right.sum(axis=1), tally.predicted.sum(axis=1))
+
+
+class MicroRecall(TallyMetric):
+    """Share of the labels of all rows that are predicted, in a multi-label task."""
+
+    name = "micro_recall"
+    suits = "multi_label"
+    hub_name = "recall"
+
+    def of_tally(self, tally: Tally) -> Floats:
+        """Return the recall of each resample; not defined where no row has a label."""
+        return ratio(tally.right.sum(axis=1), tally.references)

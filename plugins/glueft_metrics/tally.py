@@ -19,19 +19,21 @@ class Tally(NamedTuple):
 
     Attributes:
         right: rows of the label that are predicted right.
-        predicted: rows predicted as the label.
-        actual: rows whose reference is the label.
+        predicted: rows predicted as the label, of a multi-label task with the label.
+        actual: rows whose reference is the label, or has it.
+        multi_label: whether a row has any number of labels.
     """
 
     right: Floats
     predicted: Floats
     actual: Floats
+    multi_label: bool = False
 
     @property
-    def rows(self) -> Floats:
-        """The rows of each resample, (resamples,)."""
-        rows: Floats = self.actual.sum(axis=1)
-        return rows
+    def references(self) -> Floats:
+        """The labels in the references of each resample, (resamples,): its rows, where each row has one label."""
+        references: Floats = self.actual.sum(axis=1)
+        return references
 
 
 class TallyMetric(glueft.Metric):
@@ -50,6 +52,9 @@ class TallyMetric(glueft.Metric):
         """Return the metric of each resample, exactly: the counts are sums over the rows."""
         import numpy as np
 
+        if references.ndim == 2:
+            both = predictions & references
+            return self.of_tally(Tally(counts @ both, counts @ predictions, counts @ references, multi_label=True))
         labels = np.arange(max(len(self.labels), predictions.max() + 1, references.max() + 1))
         predicted, actual = (column[:, None] == labels for column in (predictions, references))
         return self.of_tally(Tally(counts @ (predicted & actual), counts @ predicted, counts @ actual))

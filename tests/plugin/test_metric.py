@@ -29,7 +29,11 @@ class Setting(glueft.Options):
     [
         ({"value": Metric.value}, "class Score needs a `value` method"),
         ({"Options": Setting}, "class Score has options, and a recipe only names metrics: write a class for each"),
-        ({"suits": "regression"}, 'class Score needs `suits`, "labels" or "scores", and has \'regression\''),
+        (
+            {"suits": "regression"},
+            'class Score needs `suits`, "labels", "scores", "multi_label" or ("labels", "multi_label"), and has '
+            "'regression'",
+        ),
         ({"suits": "scores", "share_right": True}, "class Score sets `share_right`, which is for metrics of labels"),
         (
             {"suits": "scores", "takes_probabilities": True},

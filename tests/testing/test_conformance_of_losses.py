@@ -121,7 +121,12 @@ class Misfit(Scores):
         (Otherwise, "validation", "the validation loss would be another one"),
         (Weighing, "label weights", "scores have none"),
         (Halves, "label weights", "a number above 0 for each of 2 labels, and returned [0.5]"),
-        (Misfit, "declaration", 'class Misfit needs `suits`, "labels" or "scores", and has \'everything\''),
+        (
+            Misfit,
+            "declaration",
+            'class Misfit needs `suits`, "labels", "scores", "multi_label" or ("labels", "multi_label"), and has '
+            "'everything'",
+        ),
     ],
 )
 def test_a_wrong_loss(loss: type[glueft.Loss], check: str, told: str) -> None:
