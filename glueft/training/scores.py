@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import compute_metrics, known_metrics, other_metrics
 from glueft.metrics.bootstrap import Intervals, intervals
-from glueft.metrics.tuning import PLAIN_THRESHOLD, tune_threshold
+from glueft.metrics.decision import PLAIN_THRESHOLD
+from glueft.metrics.tuning import tune_threshold
 from glueft.plugin.attribution import is_foreign
 
 if TYPE_CHECKING:
