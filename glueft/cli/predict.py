@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glueft.cli.explain import given_rows, show_explanations
 from glueft.cli.options import AsJson, PluginFiles, Precision, Trust, Verbose
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ Examples:
   glueft predict RUN --input rows.csv --output predictions.csv --skip-bad
   cut -f 4 reviews.tsv | glueft predict RUN --input - > predictions.tsv
   glueft predict RUN --interactive
+  glueft predict RUN "A text." --explain
 """
 
 
@@ -47,6 +49,9 @@ def predict(
             metavar="FILE", help="Write CSV, TSV, JSON Lines or Parquet, by the suffix; by default, standard output."
         ),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="With TEXT: also show how much each word adds; see `glueft explain`.")
+    ] = False,
     interactive: Annotated[bool, typer.Option("--interactive", help="Ask for texts on the terminal.")] = (False),
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the text.")] = None,
     text_pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the second text.")] = None,
@@ -95,6 +100,10 @@ def predict(
         {"TEXT": bool(texts), "--input": input_file is not None, "--interactive": interactive},
         {"--output": output is not None, "--skipped": skipped is not None, "--json": as_json, "--skip-bad": skip_bad},
     )
+    if explain:
+        beside = {"--output": output, "--skip-bad": skip_bad, "--skipped": skipped, "--precision": precision}
+        _check_explain(texts, [name for name, value in beside.items() if value])
+        precision = "float32"
     if str(output) == "-":
         output = None
     read = None if input_file in (None, "-") else Path(str(input_file))
@@ -111,6 +120,9 @@ def predict(
         choice, model = opened.choice(None), opened.model()
         progress.say(HELP)
         converse(model, choice)
+        return
+    if explain:
+        show_explanations(opened, given_rows(opened, texts or []), as_json=as_json, key="predictions")
         return
     source = rows_asked_for(texts, read, opened.choice(texts))
     count = None
@@ -185,6 +197,20 @@ def _check_files(output: Path | None, side: Path | None, *, force: bool, read: P
             received=f"--skipped {side}",
             fix="name another file, or leave --skipped out",
         )
+
+
+def _check_explain(texts: list[str] | None, beside: list[str]) -> None:
+    """Refuse --explain for other rows than texts, or with options that do not go with it."""
+    from glueft.errors import DataError
+
+    if texts and not beside:
+        return
+    raise DataError(
+        "--explain is for texts of the command line, which it shows in float32",
+        expected='--explain with TEXT, and --json or not: glueft predict RUN "A text." --explain',
+        received=f"--explain with {' and '.join(beside)}" if beside else "--explain without a text",
+        fix="leave out " + (" and ".join(beside) if beside else "--explain"),
+    )
 
 
 def _check_usage(asked: dict[str, bool], beside: dict[str, bool]) -> None:

@@ -32,10 +32,12 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
         rows: the ids in the variable, in rising order.
         places: the row of each id in the variable, (vocabulary,); the number of rows for an id that was left out.
         only_known: whether all ids are in the variable.
+        given: embeddings (batch, length, size) that are handed on in place of those of the ids; see `embedded`.
     """
 
     whole: NDArray[np.float32] | None = None
     only_known = False
+    given: Any = None
     _embeddings: keras.Variable
     _unchanged: Any = None
 
@@ -82,6 +84,8 @@ class WordEmbeddings(keras.layers.Embedding):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Map ids (batch, length) to embeddings (batch, length, size)."""
+        if self.given is not None:
+            return self.given
         if self.whole is None:
             return super().call(inputs)
         places = ops.take(ops.convert_to_tensor(self.places), inputs, axis=0)
@@ -144,6 +148,17 @@ def known_words(model: keras.Model) -> Iterator[None]:
         yield
     finally:
         layer.only_known = before
+
+
+@contextmanager
+def embedded(model: keras.Model, words: Any) -> Iterator[None]:
+    """Run a model on these word embeddings, (batch, length, size), whatever its ids are."""
+    layer = model.encoder.embeddings.word_embeddings
+    layer.given = words
+    try:
+        yield
+    finally:
+        layer.given = None
 
 
 def narrow_vocabulary(model: keras.Model, *token_ids: Iterable[NDArray[Any] | int]) -> int:

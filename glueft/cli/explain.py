@@ -1,0 +1,194 @@
+"""`glueft explain`: how much each word of a row adds to its prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glueft.cli.options import AsJson, PluginFiles, Trust, Verbose, print_json
+from glueft.errors import DataError, RunFolderError
+from glueft.suggest import did_you_mean
+from glueft.text import quoted, say
+
+if TYPE_CHECKING:
+    from glueft.inference.opening import OpenedModel
+
+EPILOG = """\b
+Examples:
+  glueft explain runs/mrpc-20261122-154647-e0c87d --row 12
+  glueft explain RUN --row 12 --row 40 --split validation_mismatched
+  glueft explain RUN "A first sentence." "A second one."
+  glueft explain RUN "A text." --label negative --json > explanation.json
+"""
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, its model/, or a classifier's folder.")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="TEXT", help="Texts; for a task on pairs, the two of one pair.")
+    ] = None,
+    rows: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--row",
+            metavar="N",
+            min=0,
+            help="A row of the run, by the number in its report and predictions. Repeatable.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="SPLIT", help="The split of the rows; by default the primary one.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The label whose logit is explained; by default the predicted one."),
+    ] = None,
+    data_dir: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Read the rows from this folder, if the run's own source is gone."),
+    ] = None,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show how much each word adds to a prediction, by integrated gradients.
+
+    The words of the row are compared with blanks: the scores of all words sum up to the difference of the logits. A
+    word with a positive score speaks for the label. The model computes in float32.
+    """
+    from glueft.inference.opening import OpenedModel
+    from glueft.inference.progress import PredictionProgress
+    from glueft.system.quiet import hush_libraries
+
+    _check_usage(texts, rows, split, data_dir)
+    if not verbose:
+        hush_libraries()
+    columns: dict[str, Any] = {"text": None, "text_pair": None, "delimiter": None, "quotes": None}
+    opened = OpenedModel(run, PredictionProgress(), plugins=plugins or [], trust=trust, precision="float32", **columns)
+    asked = rows_of_run(opened, rows, split, data_dir) if rows else given_rows(opened, texts or [])
+    show_explanations(opened, asked, label, as_json=as_json, key="explanations")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A row to explain; `told` is what is known of a run's row: its number, split, reference and prediction."""
+
+    texts: Sequence[str]
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+def given_rows(opened: OpenedModel, texts: Sequence[str]) -> list[Asked]:
+    """Return rows of texts of the command line; see `rows_asked_for`."""
+    from glueft.inference.opening import rows_asked_for
+
+    source = rows_asked_for(texts, None, opened.choice(texts))
+    return [Asked(row) for chunk in source.chunks() for row in zip(*chunk.texts, strict=True)]
+
+
+def rows_of_run(opened: OpenedModel, numbers: Sequence[int], split: str | None, data_dir: str | None) -> list[Asked]:
+    """Return rows of a split that a run has predicted, read again from where they came from.
+
+    Raises:
+        RunFolderError: it is no run, it has not predicted the split, or its rows are not to be had.
+        DataError: the split has no such row.
+    """
+    from glueft.page.texts import read_texts
+
+    run = opened.run
+    if run is None:
+        raise RunFolderError(
+            f"{opened.path} is no run, and has no rows",
+            expected="with --row a run folder",
+            received="the folder of a classifier",
+            fix='give the texts: glueft explain FOLDER "A text."',
+        )
+    splits = run.splits()
+    split = split or next(iter(splits), "")
+    if split not in splits:
+        raise RunFolderError(
+            f"{run.folder} has no predictions of the split {quoted(split)}",
+            expected=f"one of {', '.join(splits)}" if splits else "a run that is done",
+            received=quoted(split),
+            fix=did_you_mean(split, splits).strip() or "name one of them with --split",
+        )
+    written = run.predictions(split)
+    wrong = [number for number in numbers if number >= len(written.ids)]
+    if wrong:
+        raise DataError(
+            f"{split} has no row {wrong[0]:,}",
+            expected=f"a number from 0 to {len(written.ids) - 1:,}, as in the report and in predictions/{split}.tsv",
+            received=f"--row {wrong[0]}",
+            fix="correct the number",
+        )
+    found = read_texts(run, split, data_dir)
+    if found.missing:
+        raise RunFolderError(
+            f"the texts of {split} are not to be had",
+            expected="the rows that the run has predicted",
+            received=found.missing,
+            fix="name the folder that has them with --data-dir, or give the texts themselves",
+        )
+    return [
+        Asked(
+            [column[number] for column in found.texts],
+            {
+                "row": number,
+                "split": split,
+                "reference": written.labels[number] or None,
+                "prediction": written.predictions[number],
+            },
+        )
+        for number in numbers
+    ]
+
+
+def show_explanations(
+    opened: OpenedModel, asked: Sequence[Asked], label: str | None = None, *, as_json: bool, key: str
+) -> None:
+    """Explain rows and print them; with `as_json` one object, in which they are the list `key`."""
+    from glueft.inference.explanation import explain as explain_row
+    from glueft.inference.printing import answer_lines, answer_object
+    from glueft.terminal.explanation import print_explanation
+
+    model, inputs = opened.model(), opened.choice(asked[0].texts).inputs
+    objects = []
+    for number, row in enumerate(asked):
+        answers, found = explain_row(model, row.texts, label)
+        if as_json:
+            answer = answer_object(answers, model.labels, tuple(row.texts), 0)
+            objects.append(row.told | answer | {"explanation": found.as_record()})
+            continue
+        if number:
+            say("")
+        if row.told:
+            reference = "" if row.told["reference"] is None else f", reference {row.told['reference']}"
+            say(f"row {row.told['row']} of {row.told['split']}{reference}")
+        say(*answer_lines(answers, model.labels))
+        print_explanation(found, inputs)
+    if as_json:
+        print_json({"precision": model.precision, key: objects})
+
+
+def _check_usage(texts: list[str] | None, rows: list[int] | None, split: str | None, data_dir: str | None) -> None:
+    if bool(texts) == bool(rows):
+        raise DataError(
+            "texts and --row contradict each other" if texts else "there is nothing to explain",
+            expected="texts, or --row with the number of one of the run's rows",
+            received="both" if texts else "neither",
+            fix="leave one out"
+            if texts
+            else 'for example: glueft explain RUN --row 0, or glueft explain RUN "A text."',
+        )
+    beside = [name for name, value in (("--split", split), ("--data-dir", data_dir)) if value is not None]
+    if texts and beside:
+        raise DataError(
+            f"{beside[0]} says where the rows of a run are, and the texts are given",
+            expected=f"{beside[0]} with --row",
+            received=f"{beside[0]} with {len(texts)} texts" if len(texts) > 1 else f"{beside[0]} with a text",
+            fix="leave it out",
+        )

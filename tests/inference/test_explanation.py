@@ -1,0 +1,95 @@
+"""What each word adds to a prediction: the words of the row, in sums that are those of the logits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glueft.data.rows import Rows
+from glueft.data.windows import Windowing
+from glueft.errors import DataError
+from glueft.inference.explanation import Explanation, _special_tokens, explain
+from glueft.inference.predictor import SavedModel, load_saved_model
+
+TEXTS = ("The town has unwelcomed birds.", "Birds, the town said, are few.")
+
+
+@pytest.fixture(scope="module")
+def saved(finished_run: Path) -> SavedModel:
+    return load_saved_model(finished_run)
+
+
+def logits_of(saved: SavedModel, texts: tuple[str, ...]) -> np.ndarray:
+    rows = Rows("input", tuple([text] for text in texts), np.full(1, -1, np.int32), saved.labels)
+    return saved.logits(rows)[0]
+
+
+def sums_up(found: Explanation) -> bool:
+    change = found.logit - found.baseline
+    words = sum(word.score for word in found.words or [])
+    tokens = sum(token.score for token in found.tokens)
+    assert words == pytest.approx(tokens, abs=1e-9) and found.error == pytest.approx(tokens - change, abs=1e-9)
+    return abs(words - change) <= 0.01 * max(abs(change), 0.01)
+
+
+def test_the_words_of_a_pair_and_their_scores(saved: SavedModel) -> None:
+    answers, found = explain(saved, TEXTS)
+    assert found.words is not None
+    words = [[word.text for word in found.words if word.input == number] for number in (0, 1)]
+    assert words == [
+        ["The", "town", "has", "unwelcomed", "birds", "."],
+        ["Birds", ",", "the", "town", "said", ",", "are", "few", "."],
+    ]
+    assert all(TEXTS[word.input][word.start : word.end] == word.text for word in found.words)
+    assert sum(token.token.startswith("##") for token in found.tokens) > 0  # of which words were made again
+    assert found.label == answers.labels[0] and not found.truncated
+    assert found.logit == pytest.approx(logits_of(saved, TEXTS)[saved.labels.index(found.label)], abs=1e-5)
+    assert sums_up(found)
+    other = next(label for label in saved.labels if label != found.label)
+    _, of_other = explain(saved, TEXTS, other)
+    assert of_other.label == other and of_other.logit < found.logit
+
+
+def test_a_label_that_the_model_does_not_have(saved: SavedModel) -> None:
+    with pytest.raises(DataError, match='no label called "equivalnt"') as caught:
+        explain(saved, TEXTS, "equivalnt")
+    assert 'did you mean "equivalent"' in caught.value.fix.lower()
+    with pytest.raises(DataError, match="predicts a score, and has no labels"):
+        explain(replace(saved, labels=()), TEXTS, "equivalent")
+
+
+def test_a_score_is_explained(finished_regression_run: Path) -> None:
+    saved = load_saved_model(finished_regression_run)
+    answers, found = explain(saved, TEXTS)
+    assert found.label is None and sums_up(found)
+    assert found.logit == pytest.approx(float(answers.probabilities[0, 0]), abs=1e-5)
+
+
+def test_what_is_cut_off_adds_nothing(saved: SavedModel) -> None:
+    _, found = explain(replace(saved, max_length=8), ("the town " * 20, "birds"))
+    assert found.truncated and len(found.tokens) == 8 and sums_up(found)
+
+
+@pytest.mark.parametrize("pool", ["mean", "max", "first"])
+def test_windows_are_pooled_as_their_logits_are(saved: SavedModel, pool: str) -> None:
+    windowed = replace(saved, max_length=8, windowing=Windowing(2, pool))  # type: ignore[arg-type]
+    text = "the town said birds are few and the town has many birds that year"
+    _, found = explain(windowed, (text,))
+    assert len({token.window for token in found.tokens}) > 2
+    assert found.label is not None and sums_up(found)
+    assert found.logit == pytest.approx(logits_of(windowed, (text,))[saved.labels.index(found.label)], abs=1e-5)
+    scored = {token.window for token in found.tokens if token.score}
+    assert (len(scored) > 1) == (pool == "mean") and (pool != "first" or scored == {0})
+
+
+def test_special_tokens_without_an_encoding_of_the_tokenizers_library(saved: SavedModel) -> None:
+    rows = Rows("input", tuple([text] for text in TEXTS), np.full(1, -1, np.int32), saved.labels)
+    encoded = saved.encode(rows)
+    (kept,) = _special_tokens(saved.tokenizer, encoded, None)
+    assert (
+        np.flatnonzero(kept).tolist()
+        == np.flatnonzero(np.isin(encoded.ids, saved.tokenizer.convert_tokens_to_ids(["[CLS]", "[SEP]"]))).tolist()
+    )
