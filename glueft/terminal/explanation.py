@@ -37,17 +37,18 @@ def _parts(found: Explanation, inputs: Sequence[str]) -> Iterator[RenderableType
         strongest = max((abs(word.score) for word in found.words), default=0.0)
         for number, (name, text) in enumerate(zip(inputs, found.texts, strict=True)):
             words = [word for word in found.words if word.input == number]
-            yield Text(f"{printable_line(name)}: ", style="bold") + _coloured(text, words, strongest)
+            yield Text.assemble((f"{printable_line(name)}: ", "bold")) + _coloured(text, words, strongest)
     yield Text(_sums(found))
     if found.truncated:
         yield Text("the row is longer than the model reads: what was cut off adds nothing")
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("word", overflow="fold")
-    table.add_column("text", no_wrap=True)
+    if len(inputs) > 1:
+        table.add_column("text", no_wrap=True)
     shown = _strongest(found, inputs)
     for score, word, name in shown[:WORDS_SHOWN]:
-        table.add_row(f"{score:+.4f}", word, name if len(inputs) > 1 else "")
+        table.add_row(f"{score:+.4f}", word, *([name] if len(inputs) > 1 else []))
     yield table
     if len(shown) > WORDS_SHOWN:
         rest = sum(score for score, *_ in shown[WORDS_SHOWN:])
