@@ -27,6 +27,7 @@ LONG = [
     "plan",
     "evaluate",
     "predict",
+    "explain",
     "report",
     "compare",
     "reproduce",
