@@ -14,7 +14,7 @@ from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
 from glueft.metrics import metric_labels
-from glueft.metrics.decision import PLAIN, Fit
+from glueft.metrics.decision import PLAIN, Fit, effect_of_fit
 from glueft.plugin.registry import use_registry
 from glueft.runs.clock import Clock
 from glueft.runs.environment import describe_host, installed_versions
@@ -293,8 +293,8 @@ def _fitted_to(fit: Fit | None, rows: Rows) -> Iterator[str]:
     """Warn if a split is the rows that the decision rule of a model was fitted to."""
     if fit is not None and fit.sha256 == rows.sha256:
         yield (
-            f"the {' and the '.join(fit.tuned)} of this model: tuned on these very {rows.name} rows, so that its "
-            "scores look better than they are"
+            f"the {' and the '.join(fit.tuned)} of this model: tuned on these very {rows.name} rows, "
+            f"{effect_of_fit(fit.tuned)}"
         )
 
 

@@ -109,6 +109,13 @@ class DecisionRule:
 PLAIN = DecisionRule()
 
 
+def effect_of_fit(tuned: Sequence[str]) -> str:
+    """Return what a fit of `tuned` does to what is seen of its rows. A temperature alone changes no label."""
+    if "threshold" in tuned:
+        return "so that its scores look better than they are"
+    return "so that its probabilities fit these rows better than others"
+
+
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
     """Return the probability of each label, (rows, labels); the largest is that of the largest logit.
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from glueft.metrics import compute_metrics, known_metrics, rows_of, softmax
-from glueft.metrics.decision import PLAIN, DecisionRule, Fit, unscaled
+from glueft.metrics.decision import PLAIN, DecisionRule, Fit, effect_of_fit, unscaled
 from glueft.metrics.tuning import TunedThreshold, log_loss, tune_temperature, tune_threshold
 from glueft.plugin.metric import Metric
 
@@ -198,3 +198,8 @@ def test_a_rule_is_told_in_words() -> None:
     assert DecisionRule(2.0, 0.2, 0).text(LABELS) == (
         '"no" from a probability of 0.2 on; logits divided by a temperature of 2'
     )
+
+
+def test_a_temperature_alone_makes_no_score_of_labels_look_better() -> None:
+    assert effect_of_fit(["threshold", "temperature"]) == "so that its scores look better than they are"
+    assert effect_of_fit(["temperature"]) == "so that its probabilities fit these rows better than others"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from glueft.metrics.decision import effect_of_fit
 from glueft.studies.result import RecipeResult, StudyResult, StudyRun
 from glueft.studies.tables.statistics import t_quantile
 from glueft.studies.tables.summary import (
@@ -75,7 +76,7 @@ def _of_recipe(recipe: RecipeResult, result: StudyResult) -> Iterator[str]:
         yield 'each run keeps its best evaluation on these rows (training.keep = "best"), which looks better than it is'
     if recipe.tunes and runs:
         tuned = " and its ".join(recipe.tunes)
-        yield f"each run tunes its {tuned} on these rows ([decision]), so that its scores look better than they are"
+        yield f"each run tunes its {tuned} on these rows ([decision]), {effect_of_fit(recipe.tunes)}"
     if recipe.starts_from is not None:
         parent = next((other for other in result.recipes if other.name == recipe.starts_from), None)
         run = f" ({parent.chosen_run})" if parent and parent.chosen_run else ""
