@@ -126,6 +126,9 @@ def test_a_recipe_that_holds_rows_out_is_told_by_them() -> None:
     assert not planned.keeps_best and Course(recipe("mrpc", "training.keep=best")).plan()[0].keeps_best
     tuned = Course(recipe("mrpc", "decision.threshold=tuned")).plan()[0]
     assert not planned.tunes and tuple(tuned.tunes) == ("threshold",)
+    settings = Course(recipe("mrpc", grid={"decision.threshold": ["tuned"], "training.keep": ["best"]}))
+    (planned,) = settings.plan()
+    assert planned.keeps_best and tuple(planned.tunes) == ("threshold",)
     (planned,) = Course(recipe("mnli", grid=GRID), choose="held_out", held_out=0.1).plan()
     assert (planned.primary_split, planned.on) == ("validation_matched", "held_out")
 

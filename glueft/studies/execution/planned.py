@@ -76,9 +76,11 @@ class Planner:
         elif not is_open and all(run.state in ("done", "pruned", "failed") for run in searched):
             choice = choose(searched, facts)
         final: list[StudyRun] = []
-        if choice is not None and (not recipe.is_choice or study.choose == "held_out" or study.final_seeds is not None):
-            chosen = [(choice.trial, choice.setting)]
-            final = [*self._runs(recipe, "final", chosen, study.repeats("final"), known)]
+        if choice is not None:
+            facts = replace(facts, **_fitted_to_the_table(recipe.recipe(choice.setting, study.seeds[0])))
+            if not recipe.is_choice or study.choose == "held_out" or study.final_seeds is not None:
+                chosen = [(choice.trial, choice.setting)]
+                final = [*self._runs(recipe, "final", chosen, study.repeats("final"), known)]
         planned = replace(
             facts,
             settings=settings,
@@ -181,11 +183,15 @@ def _facts(recipe: StudyRecipe, study: Study) -> RecipeResult:
         runs=[],
         starts_from=recipe.starts_from,
         metric_facts=metric_facts(task.metrics),
-        keeps_best=recipe.base.training.keep == "best",
-        tunes=recipe.base.decision.tuned,
+        **_fitted_to_the_table(recipe.base),
         published=() if data.source == "sample" or held_out else task.published,
         folds=study.folds if study.in_folds("final") else None,
     )
+
+
+def _fitted_to_the_table(recipe: Recipe) -> dict[str, Any]:
+    """What of the runs of a recipe is chosen by the rows of the table: a setting of a grid may say so."""
+    return {"keeps_best": recipe.training.keep == "best", "tunes": recipe.decision.tuned}
 
 
 def _title(task: Task) -> str:
