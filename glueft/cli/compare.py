@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from glueft.cli.options import AsJsonAlone, print_json
+from glueft.cli.options import AsJsonAlone, PluginFiles, Trust, print_json
+from glueft.text import say
 
 EPILOG = """\b
 Examples:
@@ -14,6 +16,7 @@ Examples:
   glueft compare runs/mrpc-*                              all against the first
   glueft compare runs/mnli-* --split validation_mismatched
   glueft compare runs/mrpc-* --json > comparison.json
+  glueft compare runs/mrpc-* --html comparison.html       curves, differences and rows as a page
 """
 
 
@@ -26,17 +29,27 @@ def compare(
         str | None,
         typer.Option(metavar="NAME", help="Compare on this split; by default on the primary split."),
     ] = None,
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the comparison as one HTML page, too.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the page if it exists.")] = False,
+    data_dir: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Read the texts of the page's rows from here, if the runs' source is gone."),
+    ] = None,
+    plugins: PluginFiles = None,
+    trust: Trust = False,
     as_json: AsJsonAlone = False,
 ) -> None:
     """Compare finished runs of a task on the same rows.
 
     It shows what differs in recipe, versions, checkpoint and data; the metrics and their differences to the first run,
     with 95 % intervals by paired bootstrap over the stored predictions; McNemar's exact test; mean and standard error
-    over seeds; and in sentences which differences are significant.
+    over seeds; and in sentences which differences are significant. With --html a page shows the same, learning curves
+    over each other, and the rows on which the runs disagree.
     """
-    import sys
-
-    from glueft.comparison.compare import compare_runs
+    from glueft.comparison import compare as comparisons
+    from glueft.comparison.report.write import page_place, write_page
     from glueft.errors import ComparisonError
     from glueft.studies.result_file import is_study_folder
 
@@ -48,9 +61,19 @@ def compare(
             received=f"{len(studies)} of {len(runs)} are studies",
             fix="compare two studies with `glueft study compare A B`, or name runs in their folders runs/",
         )
-    compared = compare_runs(runs, split=split)
+    if html is None and (force or data_dir or plugins or trust):
+        raise ComparisonError(
+            "--force, --data-dir, --plugin and --trust are for the page",
+            expected="with them --html FILE",
+            received="no --html",
+            fix="add --html comparison.html, or leave them out",
+        )
+    place = None if html is None else page_place(html, force=force)
+    comparison = comparisons.compare(runs, split=split, plugins=plugins or (), trust=trust)
+    compared = comparison.found
+    notes = [] if place is None else write_page(comparison, place, data_dir)
     if as_json:
-        print_json(compared)
+        print_json(compared if place is None else {**compared, "html": str(place)})
         return
     from glueft.terminal.comparison_tables import tables
     from glueft.terminal.progress import make_progress
@@ -64,3 +87,7 @@ def compare(
     progress.say("")
     for note in compared["notes"]:
         progress.say(f"- {note}")
+    for note in notes:
+        say(f"note: {note}", stream=sys.stderr)
+    if place is not None:
+        say(f"page written: {html} ({place.stat().st_size / 1024:,.0f} KiB)")

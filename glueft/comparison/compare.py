@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from glueft.comparison.bootstrap import metrics_of, paired_bootstrap
@@ -29,7 +29,22 @@ from glueft.metrics import metric_title
 from glueft.metrics.bootstrap import LEVEL, RESAMPLES, SEED
 from glueft.runs.run import Run
 
-__all__ = ["compare_runs"]
+__all__ = ["Comparison", "compare", "compare_runs"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Some runs, compared.
+
+    Attributes:
+        runs: in their order.
+        rows: those that all of them have predicted.
+        found: what `compare_runs` returns.
+    """
+
+    runs: Sequence[Run]
+    rows: ComparedRows
+    found: dict[str, Any]
 
 
 def compare_runs(
@@ -57,6 +72,19 @@ def compare_runs(
         ComparisonError: there is one run only, or they are of different tasks, labels, splits or rows.
         RunFolderError: a path is no finished run, or a file of it is missing or broken.
     """
+    return compare(paths, split=split, resamples=resamples, seed=seed).found
+
+
+def compare(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    split: str | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
+) -> Comparison:
+    """Compare runs as `compare_runs` does; `plugins` and `trust` are those of `Run.open`, for readers of their rows."""
     if len(paths) < 2:
         raise ComparisonError(
             "there is nothing to compare with",
@@ -64,7 +92,7 @@ def compare_runs(
             received=f"{len(paths)}",
             fix="name another run; `glueft list-runs` shows them",
         )
-    runs = [Run.open(path, tolerant=True) for path in paths]
+    runs = [Run.open(path, tolerant=True, plugins=plugins, trust=trust) for path in paths]
     rows = read_rows(runs, split)
     made_of = [ingredients(run) for run in runs]
     found = differences(made_of)
@@ -114,7 +142,7 @@ def compare_runs(
         *without_intervals(uncomputed, runs[0].record.metric_facts),
         *general_notes(compared),
     ]
-    return compared
+    return Comparison(runs, rows, compared)
 
 
 def name_of(number: int) -> str:

@@ -44,16 +44,16 @@ def ingredients(run: Run) -> Ingredients:
         name: SECTIONS[name].model_construct().model_dump(exclude_none=True) | settings.get(name, {})
         for name in ("model", "data", "training", "decision", "engine")
     }
-    callbacks, watching = _callbacks(settings)
-    origins = _origins(record)
+    changing, watching = _callbacks(settings)
+    watchers, origins = _watchers(), _origins(record)
     return {
-        "recipe": flatten(settings | later | callbacks),
+        "recipe": flatten(settings | later | {"callbacks": changing}),
         "versions": record.versions | _kept(record.host, "python"),
         "checkpoint": flatten(_kept(record.checkpoint, "revision", "sha256", "head")),
         "data": _rows_used(record.data),
-        "plugins": _plugin_files(record) | {key: told for key, told in origins.items() if key not in _watchers()},
+        "plugins": _plugin_files(record) | {key: told for key, told in origins.items() if key not in watchers},
         "engine": _kept(record.engine, "backend", "precision", "jit_compile", "onednn"),
-        "callbacks": flatten(watching) | {key: told for key, told in origins.items() if key in _watchers()},
+        "callbacks": flatten(watching) | {key: told for key, told in origins.items() if key in watchers},
         "host": _kept(record.host, "name", "system", "cpus")
         | flatten(record.fingerprints.machine.as_dict())
         | {"devices": (record.engine.devices and record.engine.devices.count) or 1},
@@ -114,16 +114,19 @@ def _plugin_files(record: Record) -> dict[str, Any]:
 
 
 def _callbacks(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tables of callbacks that can change the training, and of those that only watch: each under its number."""
+    """The tables of callbacks that can change the training, and of those that only watch, each under its number."""
     tables = settings.get("callbacks", [])
-    if not isinstance(tables, list):
-        return {}, {}
-    watching = [f"callback.{table.get('plugin')}" in _watchers() for table in tables if isinstance(table, dict)]
-    if len(watching) != len(tables):
-        return {}, {}
-    kept = [table for table, watches in zip(tables, watching, strict=True) if not watches]
-    rest = [table for table, watches in zip(tables, watching, strict=True) if watches]
-    return {"callbacks": kept}, {str(number): table for number, table in enumerate(rest)}
+    watching = [
+        table
+        for table in (tables if isinstance(tables, list) else [])
+        if isinstance(table, dict) and f"callback.{table.get('plugin')}" in _watchers()
+    ]
+    changing = [table for table in tables if table not in watching]
+    return _numbered(changing), _numbered(watching)
+
+
+def _numbered(values: Sequence[Any]) -> dict[str, Any]:
+    return {str(number): value for number, value in enumerate(values)}
 
 
 def _watchers() -> set[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+# Points of the loss that its strong line averages.
+SMOOTHED = 10
 
 
 @dataclass
@@ -59,3 +62,9 @@ def curves(history: Iterable[Mapping[str, Any]]) -> Curves:
             found.epochs.append(entry)
             begin, total = step, 0.0
     return found
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Return the mean of each value and those before it, `SMOOTHED` in all."""
+    parts = [values[max(0, end - SMOOTHED) : end] for end in range(1, len(values) + 1)]
+    return [sum(part) / len(part) for part in parts]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.resources
+import os
+import urllib.parse
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from glueft.files import size
@@ -13,6 +16,9 @@ from glueft.page.words import duration, listed, percent, row_text, shown
 from glueft.system.templates import fill
 from glueft.text import counted, without_secrets
 from glueft.version import __version__
+
+# Of the page of a run or a study, in its folder.
+FILE_NAME = "report.html"
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "capital": lambda text: text[:1].upper() + text[1:],
@@ -48,6 +54,15 @@ def render_page(package: str, values: Mapping[str, Any], *, lists_rows: bool = F
     packages = (package, "glueft.page")
     text = fill(packages, "page.html", {**shared, **values}, FILTERS, autoescape=True, finalize=shown)
     return without_secrets(text.strip() + "\n")
+
+
+def relative_link(target: Path, page: Path) -> str:
+    """Return the address of a file or folder as seen from a page, so that both can be moved together."""
+    try:
+        path = Path(os.path.relpath(target, page.parent)).as_posix()
+    except ValueError:  # another drive
+        return target.as_uri()
+    return urllib.parse.quote(path) if ":" not in path.split("/")[0] else "./" + urllib.parse.quote(path)
 
 
 def _file(name: str) -> str:

@@ -6,6 +6,7 @@ matplotlib is imported inside functions that draw.
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
@@ -33,6 +34,8 @@ MARKERS = ("o", "s", "^", "D")
 
 WIDTH, HEIGHT = 330, 235  # in the SVG's units, about CSS pixels on a phone
 FONT_SIZE = 10
+# The least span of an axis of scores: on a smaller one rounding errors show as curves.
+LEAST_SPAN = 0.02
 
 
 @contextmanager
@@ -87,6 +90,15 @@ def new_figure(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Ax
 def legend_above(axes: Axes, columns: int = 2) -> None:
     """Put the legend above the drawing, where it hides nothing."""
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handlelength=2.2)
+
+
+def least_span(axes: Axes, side: str = "y") -> None:
+    """Widen the axis of a score, "x" or "y", on which all is the same but for its last digits."""
+    axes.ticklabel_format(axis="x" if side == "x" else "y", useOffset=False)
+    low, high = axes.get_xlim() if side == "x" else axes.get_ylim()
+    if math.isfinite(low + high) and abs(high - low) < LEAST_SPAN:
+        middle = (low + high) / 2
+        (axes.set_xlim if side == "x" else axes.set_ylim)(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)
 
 
 def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:

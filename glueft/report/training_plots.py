@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import lower_is_better, metric_title
+from glueft.page.curves import SMOOTHED, smoothed
 from glueft.page.parts import DataTable, Plot
-from glueft.page.plot import DASHES, INK, MARKERS, MUTED, SERIES, legend_above, new_figure
+from glueft.page.plot import DASHES, INK, MARKERS, MUTED, SERIES, least_span, legend_above, new_figure
 from glueft.text import counted, epoch_text, score_text
 
 if TYPE_CHECKING:
@@ -16,18 +17,13 @@ if TYPE_CHECKING:
     from glueft.page.curves import Curves
     from glueft.runs.record import Histogram, Record, Split
 
-# Points of the loss that its strong line averages.
-SMOOTHED = 10
-# The least span of the metrics' axis; on a smaller one rounding errors show as curves.
-LEAST_SPAN = 0.02
-
 
 def loss_plot(curves: Curves) -> Plot:
     """Draw the training loss over the steps, and the validation loss of each evaluation."""
     figure, axes = new_figure()
     steps, losses = zip(*curves.loss, strict=True)
     axes.plot(steps, losses, color=SERIES[0], linewidth=1, alpha=0.35)
-    axes.plot(steps, _smoothed(losses), color=SERIES[0], label="training")
+    axes.plot(steps, smoothed(losses), color=SERIES[0], label="training")
     ends = [entry["step"] for entry in curves.evaluations]
     validation = [entry["validation_loss"] for entry in curves.evaluations]
     if ends:
@@ -80,10 +76,7 @@ def metrics_plot(curves: Curves, record: Record, labels: Mapping[str, str]) -> P
         axes.set_xticks(epochs, [*map(epoch_text, epochs)])
     axes.set_xlim(0.5 if epochs[0] == 1 else 0, epochs[-1] + 0.5)
     axes.margins(y=0.15)
-    low, high = axes.get_ylim()
-    if high - low < LEAST_SPAN:  # Matplotlib would go down to 1e-17.
-        middle = (low + high) / 2
-        axes.set_ylim(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)
+    least_span(axes)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation metric")
     legend_above(axes)
@@ -189,12 +182,6 @@ def share(part: float, whole: float) -> str:
     """Return `12 %`, with a decimal below 10."""
     value = 100 * part / whole if whole else 0.0
     return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
-
-
-def _smoothed(values: Sequence[float]) -> list[float]:
-    """The mean of each value and those before it, `SMOOTHED` in all."""
-    parts = [values[max(0, end - SMOOTHED) : end] for end in range(1, len(values) + 1)]
-    return [sum(part) / len(part) for part in parts]
 
 
 def _best(name: str, wanted: str, entries: Sequence[Mapping[str, Any]], values: Sequence[float], digits: str) -> str:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from glueft.errors import RunFolderError
 from glueft.files import check_place, write_text, writing
+from glueft.page.html import FILE_NAME, render_page
 from glueft.runs.run import Run
-
-FILE_NAME = "report.html"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ def write_report(
     opened = Run.open(run, finished=False, plugins=plugins, trust=trust)
     path = (opened.folder / FILE_NAME) if output is None else Path(output).absolute()
     check_place(path, RunFolderError, force=force, example=FILE_NAME)
-    from glueft.page.html import render_page
     from glueft.report.content import collect
     from glueft.training.collapse import ADVICE
 

@@ -170,6 +170,22 @@ def test_compare_as_json_gives_the_same_numbers_each_time(runs: Path, capsys: Ca
     assert capsys.readouterr().out == told.out
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_compare_writes_a_page(runs: Path, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["compare", str(runs / "mrpc-1"), str(runs / "mrpc-2"), "--html", "page.html"]
+    assert command_line(arguments) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1].startswith("page written: page.html (")
+    assert told.err.startswith("note: the rows are shown without their texts: the rows that are there now are not")
+    assert command_line(arguments) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert command_line([*arguments, "--force", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["html"] == str(tmp_path / "page.html")
+    assert command_line([*arguments[:3], "--force"]) == 2
+    assert "add --html comparison.html" in capsys.readouterr().err
+
+
 def test_compare_a_run_with_itself(runs: Path, capsys: Captured) -> None:
     assert command_line(["compare", *[str(runs / "mrpc-1")] * 2]) == 0
     lines = capsys.readouterr().out.splitlines()

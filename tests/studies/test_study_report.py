@@ -15,8 +15,9 @@ import pytest
 
 from glueft.cli.main import command_line
 from glueft.errors import StudyError
+from glueft.page.html import relative_link
 from glueft.studies.report import content
-from glueft.studies.report.content import collect, relative_link
+from glueft.studies.report.content import collect
 from glueft.studies.report.write import report_place, write_run_reports, write_study_report
 from glueft.studies.result import RecipeResult, StudyResult, StudyRun
 from glueft.studies.result_file import read_result, write_result

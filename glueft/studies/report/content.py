@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import urllib.parse
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +10,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from glueft.metrics import metric_title
+from glueft.page.html import FILE_NAME, relative_link
 from glueft.page.parts import DataTable, Plot, Tile
 from glueft.page.plot import style
 from glueft.page.words import duration, label_text, visible
-from glueft.report.write import FILE_NAME
 from glueft.studies.report.plots import MOST_ROWS, curves_plot, setting_plot, strip_plot
 from glueft.studies.result import RecipeResult, StudyResult, StudyRun
 from glueft.studies.tables.notes import cut, notes
@@ -383,15 +381,6 @@ def _run_row(run: StudyRun, page: Path) -> RunRow:
             "" if run.seconds is None else duration(run.seconds),
         ),
     )
-
-
-def relative_link(target: Path, page: Path) -> str:
-    """Return the address of a file or folder as seen from a page, so that both can be moved together."""
-    try:
-        path = Path(os.path.relpath(target, page.parent)).as_posix()
-    except ValueError:  # another drive
-        return target.as_uri()
-    return urllib.parse.quote(path) if ":" not in path.split("/")[0] else "./" + urllib.parse.quote(path)
 
 
 def _time(result: StudyResult) -> DataTable | None:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from glueft.page.parts import DataTable, Plot
-from glueft.page.plot import MUTED, SERIES, WIDTH, legend_above, new_figure
+from glueft.page.plot import MUTED, SERIES, WIDTH, least_span, legend_above, new_figure
 from glueft.page.words import label_text
 from glueft.studies.result import StudyRun
 from glueft.studies.words import value_text
@@ -27,8 +27,6 @@ LONGEST_NAME = 16
 ROW_HEIGHT = 24
 # A scale with less between its ends is no better by its logarithm.
 LEAST_RATIO = 4
-# The least span of an axis of scores: on a smaller one rounding errors show.
-LEAST_SPAN = 0.01
 
 
 def strip_plot(
@@ -76,7 +74,7 @@ def strip_plot(
     axes.grid(False, axis="y")
     axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel(what)
-    _least_span(axes, "x")
+    least_span(axes, "x")
     shape = f"Dot chart, a row a line: {', '.join(short(row) for row in rows)}. Horizontal: {what}. "
     shape += "A point is a run, the upright line the mean of its row."
     table = DataTable(
@@ -120,7 +118,7 @@ def curves_plot(name: str, runs: Sequence[StudyRun], what: str) -> Plot | None:
         axes.set_xticks(epochs)
     axes.set_xlabel("epoch")
     axes.set_ylabel(what)
-    _least_span(axes, "y")
+    least_span(axes, "y")
     title = "Learning curves"
     shape = f"Line chart. Horizontal: epoch, {epochs[0]:g} to {epochs[-1]:g}. Vertical: {what}."
     last = by_epoch[epochs[-1]]
@@ -180,7 +178,7 @@ def setting_plot(
         if sum(len(short(value_text(value, rounded=True))) for value in shown) > 40:
             axes.tick_params(axis="x", rotation=35)
     axes.margins(x=0.12, y=0.12)
-    _least_span(axes, "y")
+    least_span(axes, "y")
     axes.set_xlabel(short(key, 40))
     axes.set_ylabel(what)
     legend_above(axes, 3)
@@ -235,11 +233,3 @@ def _logarithmic(axes: Axes, ratio: float) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 40 else (1,), numticks=6))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
     axes.minorticks_off()
-
-
-def _least_span(axes: Axes, side: str) -> None:
-    axes.ticklabel_format(axis="x" if side == "x" else "y", useOffset=False)
-    low, high = axes.get_xlim() if side == "x" else axes.get_ylim()
-    if math.isfinite(low + high) and abs(high - low) < LEAST_SPAN:
-        middle = (low + high) / 2
-        (axes.set_xlim if side == "x" else axes.set_ylim)(middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2)

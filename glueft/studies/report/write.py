@@ -8,7 +8,8 @@ from typing import Any
 
 from glueft.errors import GlueftError, StudyError
 from glueft.files import check_place, write_text, writing
-from glueft.report.write import FILE_NAME, write_report
+from glueft.page.html import FILE_NAME, render_page
+from glueft.report.write import write_report
 from glueft.studies.result import StudyResult
 
 
@@ -33,7 +34,6 @@ def write_study_report(result: StudyResult, place: Path | None = None) -> Path:
     Raises:
         StudyError: it cannot be written.
     """
-    from glueft.page.html import render_page
     from glueft.studies.report.content import collect
 
     path = result.folder / FILE_NAME if place is None else place

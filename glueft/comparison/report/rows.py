@@ -1,0 +1,108 @@
+"""The rows on which the runs of a comparison disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glueft.page.parts import DataTable
+from glueft.page.row_list import MOST_ROWS, Answer, Filter, ListedRow, RowList
+from glueft.page.words import label_text, listed, row_text
+from glueft.text import counted
+
+if TYPE_CHECKING:
+    from glueft.comparison.rows import ComparedRows
+    from glueft.page.texts import SplitTexts
+
+KEY = "rows"
+# Runs whose predictions have a filter each.
+MOST_FILTERS = 4
+REMEDY = "glueft compare RUN RUN --html FILE --force --data-dir DIR"
+
+
+def disagreements(names: Sequence[str], rows: ComparedRows, texts: SplitTexts) -> RowList:
+    """Return the rows that not all runs predict alike, those first on which they are the farthest apart.
+
+    Args:
+        names: of the runs.
+        rows: with their predictions.
+        texts: of the rows.
+    """
+    heading, summary, filters, found = _labels(names, rows) if rows.labels else _scores(names, rows)
+    listed_rows = [replace(row, texts=[row_text(column[row.number]) for column in texts.texts]) for row in found]
+    return RowList(KEY, heading, summary, texts.missing, REMEDY, texts.columns, filters, listed_rows)
+
+
+_Found = tuple[str, str, list[Filter], list[ListedRow]]
+
+
+def _labels(names: Sequence[str], rows: ComparedRows) -> _Found:
+    labels = [label_text(label) for label in rows.labels]
+    predictions = np.stack(rows.predictions)
+    apart = np.flatnonzero((predictions != predictions[0]).any(axis=0))
+    probabilities = np.stack(rows.probabilities)[:, apart]
+    distance = (probabilities.max(axis=0) - probabilities.min(axis=0)).max(axis=1)
+    chosen = apart[np.argsort(-distance, kind="stable")][:MOST_ROWS]
+    found = []
+    for row in chosen.tolist():
+        true = rows.references[row]
+        right = [name for name, said in zip(names, predictions[:, row], strict=True) if said == true]
+        answers = [
+            Answer(name, f"{labels[said]} {100 * shares[row, said]:.0f} %", bool(said == true))
+            for name, said, shares in zip(names, predictions[:, row], rows.probabilities, strict=True)
+        ]
+        told = tuple(labels[said] for said in predictions[:MOST_FILTERS, row])
+        who = listed(right) or "none"
+        found.append(
+            ListedRow(row, [Answer("is", labels[true]), *answers], f"right: {who}", (who, labels[true], *told))
+        )
+    choices = [sorted({str(row.groups[0]) for row in found}, key=lambda who: (who == "none", who))]
+    choices += [
+        [label for label in labels if any(row.groups[place] == label for row in found)]
+        for place in range(1, 2 + min(len(names), MOST_FILTERS))
+    ]
+    asked = [("right", "Right"), ("true", "True label"), *((name, f"{name} predicts") for name in names[:MOST_FILTERS])]
+    filters = [Filter(key, question, choice) for (key, question), choice in zip(asked, choices, strict=True)]
+    summary = f"The runs disagree on {len(apart):,} of {counted(len(rows.references), 'row')}"
+    cut = f"; here are the {len(chosen):,} with the most different probabilities"
+    summary += f"{cut if len(chosen) < len(apart) else ''}."
+    return "Rows on which they disagree", summary, filters, found
+
+
+def _scores(names: Sequence[str], rows: ComparedRows) -> _Found:
+    predictions = np.stack(rows.predictions)
+    spread = predictions.max(axis=0) - predictions.min(axis=0)
+    errors = np.abs(predictions - rows.references)
+    chosen = np.argsort(-spread, kind="stable")[:MOST_ROWS]
+    chosen = chosen[spread[chosen] > 0]
+    found = []
+    for row in chosen.tolist():
+        nearest = names[int(errors[:, row].argmin())]
+        answers = [Answer(name, f"{said:.2f}") for name, said in zip(names, predictions[:, row], strict=True)]
+        reference = Answer("is", f"{rows.references[row]:.2f}")
+        measure = f"{spread[row]:.2f} apart, {nearest} is nearest"
+        found.append(ListedRow(row, [reference, *answers], measure, (nearest,)))
+    there = [name for name in names if any(name in row.groups for row in found)]
+    filters = [Filter("nearest", "Nearest to the true score", there)]
+    summary = f"{len(found):,} of {counted(len(rows.references), 'row')}, "
+    summary += "those first on which the scores are the farthest apart."
+    return "Rows on which they differ most", summary, filters, found
+
+
+def agreement(names: Sequence[str], rows: ComparedRows) -> DataTable | None:
+    """Return how often each run and the first are right on the same rows; None in regression."""
+    if not rows.labels:
+        return None
+    first = rows.predictions[0] == rows.references
+    table = []
+    for name, said in zip(names[1:], rows.predictions[1:], strict=True):
+        other = said == rows.references
+        same_mistake = int((~first & (said == rows.predictions[0])).sum())
+        counts = (first & other, first & ~other, ~first & other, ~first & ~other)
+        table.append((name, *(f"{int(each.sum()):,}" for each in counts), f"{same_mistake:,}"))
+    a = names[0]
+    columns = ("run", f"both right (with {a})", f"only {a} right", "only it right", "both wrong", "with the same label")
+    return DataTable(columns, table)
