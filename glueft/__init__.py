@@ -4,12 +4,12 @@ What a plugin author needs is here, and so is what a notebook needs:
 
     import glueft
 
-    recipe = glueft.load_recipe("recipes/mrpc.toml", ["training.epochs=1"])
-    result = glueft.run(recipe)
-    result.record["metrics"], result.model
+    run = glueft.run("mrpc", {"training.epochs": 1})
+    run.metrics, run.history, run.predictions(), run.model
+    run.predict(["A first sentence."], ["A second one."])
+    run = glueft.load_run("runs/mrpc-20260131-120000-a1b2c3")
 
-    study = glueft.load_study("recipes/mrpc-study.toml", ["study.seeds=2"])
-    found = glueft.study(study)
+    found = glueft.study("mrpc-study", {"study.seeds": 2})
     found.table(), found.runs()
 """
 
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pydantic import Field
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
         SubmissionError,
         TrainingError,
     )
-    from glueft.launch import Result
     from glueft.metrics import MetricName, check_metrics, lower_is_better
     from glueft.plugin.callback import Callback
     from glueft.plugin.encoder import CheckpointTensor, ConfigReader, Encoder, EncoderConfig
@@ -52,10 +51,15 @@ if TYPE_CHECKING:
     from glueft.plugin.schedule import Schedule
     from glueft.plugin.task import HubDataset, PublishedScore, Source, Submission, TableLayout, Task, TSVFile, TSVLayout
     from glueft.recipe import Recipe
+    from glueft.recipe.overrides import Overrides
+    from glueft.result import Result
     from glueft.studies.definition.study import Study
+    from glueft.studies.display.progress import StudyProgress
     from glueft.studies.findings import Findings
-    from glueft.tables.read_tables import Tables
+    from glueft.tables.read_tables import read_tables
     from glueft.tables.suffixes import TablePath
+    from glueft.terminal.notebook import Content
+    from glueft.training.observers import RunProgress
 
 __all__ = [
     "Callback",
@@ -81,6 +85,7 @@ __all__ = [
     "PluginError",
     "Pool",
     "PublishedScore",
+    "Result",
     "Run",
     "RunFolderError",
     "RunningJob",
@@ -97,10 +102,13 @@ __all__ = [
     "TrainingError",
     "__version__",
     "check_metrics",
+    "compare",
     "hookimpl",
     "load_recipe",
+    "load_run",
     "load_study",
     "lower_is_better",
+    "plan",
     "read_study",
     "read_tables",
     "resume",
@@ -126,6 +134,8 @@ _HOMES = {
     "glueft.plugin.run": "Run",
     "glueft.plugin.schedule": "Schedule",
     "glueft.plugin.task": "HubDataset PublishedScore Source Submission TSVFile TSVLayout TableLayout Task",
+    "glueft.result": "Result",
+    "glueft.tables.read_tables": "read_tables",
     "glueft.tables.suffixes": "TablePath",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -146,50 +156,112 @@ def __dir__() -> list[str]:
 
 
 def load_recipe(
-    path: str,
-    overrides: list[str] | None = None,
-    plugins: list[str] | None = None,
-    unset: list[str] | None = None,
+    path: str | Path,
+    overrides: Overrides = (),
+    plugins: Sequence[str | Path] = (),
+    unset: Sequence[str] = (),
     *,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    sample: bool = False,
     trust: bool = False,
 ) -> Recipe:
     """Read a recipe file, or a packaged recipe by its name, and check all of it.
 
     Args:
         path: a TOML file, or the name of a packaged recipe ("mrpc").
-        overrides: `KEY=VALUE` texts as `glueft run --set` takes them; values are TOML.
+        overrides: changes by dotted key, {"training.epochs": 1}, or texts as `glueft run --set` takes them.
         plugins: plugin files, as `glueft run --plugin` takes them.
         unset: keys to take out of the recipe first, as `glueft run --unset` takes them.
+        data_dir: read the rows from this folder, in the benchmark's own layout.
+        checkpoint: start from this checkpoint.
+        sample: read the rows that ship with the task, and start from the small encoder of `glueft run --sample`.
         trust: run the plugin files that the recipe of a run folder names, whoever wrote it, as `glueft run --trust`.
 
     Raises:
         glueft.recipe.RecipeError: with every problem of the recipe at once.
     """
     from glueft.recipe import load_recipe
+    from glueft.recipe.overrides import as_texts
 
-    return load_recipe(path, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust)
+    return load_recipe(
+        path,
+        as_texts(overrides),
+        plugins=_several(plugins),
+        unset=_several(unset),
+        data_dir=data_dir,
+        checkpoint=checkpoint,
+        sample=sample,
+        trust=trust,
+    )
 
 
 def load_study(
-    path: str,
-    overrides: list[str] | None = None,
-    plugins: list[str] | None = None,
-    unset: list[str] | None = None,
+    path: str | Path,
+    overrides: Overrides = (),
+    plugins: Sequence[str | Path] = (),
+    unset: Sequence[str] = (),
     *,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    sample: bool = False,
     trust: bool = False,
-    **options: Any,
 ) -> Study:
     """Read a study file, or a packaged study by its name, and check it with every recipe that it would run.
 
-    Arguments are those of `load_recipe`; an override "study.KEY=VALUE" changes the study, any other all of its runs.
-    `options` are those of `glueft.studies.definition.file.load_study`: data_dir, checkpoint and sample.
+    Arguments are those of `load_recipe`; an override of "study.KEY" changes the study, any other all of its runs. What
+    a study has found is read by `read_study`.
 
     Raises:
         glueft.recipe.RecipeError: with every problem at once.
     """
+    from glueft.recipe.overrides import as_texts
     from glueft.studies.definition.file import load_study
 
-    return load_study(path, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust, **options)
+    return load_study(
+        path,
+        as_texts(overrides),
+        plugins=_several(plugins),
+        unset=_several(unset),
+        data_dir=data_dir,
+        checkpoint=checkpoint,
+        sample=sample,
+        trust=trust,
+    )
+
+
+def load_run(
+    folder: str | Path,
+    *,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
+    backend: str = "auto",
+    precision: str | None = None,
+) -> Result:
+    """Open the folder of a finished run: its numbers, its predictions, its model.
+
+    Args:
+        folder: such as "runs/mrpc-20260131-120000-a1b2c3".
+        plugins: plugin files; one of the name of a file of the run takes its place.
+        trust: run the plugin files that the run's recipe names, even if no run of yours has.
+        backend, precision: what its model computes with, as `engine` of a recipe; as the run did by default.
+
+    Raises:
+        RunFolderError: this is no run folder, or the run is not done.
+    """
+    from glueft.result import Result
+    from glueft.studies.result_file import is_study_folder
+
+    if is_study_folder(folder):
+        from glueft.errors import RunFolderError
+
+        raise RunFolderError(
+            f"{folder}: this is not a run folder",
+            expected="the folder of a run",
+            received="the folder of a study",
+            fix=f"read it with glueft.read_study({str(folder)!r}), whose `runs()` names the folders of its runs",
+        )
+    return Result.open(folder, plugins=_several(plugins), trust=trust, backend=backend, precision=precision)
 
 
 def read_study(folder: str | Path) -> Findings:
@@ -203,32 +275,236 @@ def read_study(folder: str | Path) -> Findings:
     return read_findings(folder)
 
 
-def read_tables(files: Mapping[str, str | Path], **options: Any) -> Tables:
-    """Read CSV, TSV, JSON Lines or Parquet files into splits, for a task's `load`.
+def run(
+    recipe: Recipe | str | Path,
+    overrides: Overrides = (),
+    *,
+    output_dir: str | Path = "runs",
+    progress: RunProgress | bool | None = None,
+    verbose: bool = False,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    sample: bool = False,
+    plugins: Sequence[str | Path] = (),
+    unset: Sequence[str] = (),
+    trust: bool = False,
+    token_cache: str | Path | None = None,
+    begin: float | None = None,
+) -> Result:
+    """Train and evaluate as a recipe says, and leave a run folder.
 
-    Options and errors are those of `glueft.tables.read_tables.read_tables`: `texts` and `label` name the columns.
+    Args:
+        recipe: from `load_recipe`, or what that takes: a TOML file, or the name of a packaged recipe.
+        overrides: changes of it, {"training.epochs": 1}, or texts as `glueft run --set` takes them.
+        output_dir: where the run folder is made.
+        progress: whether to show the run: in a notebook by default, in one output of its cell.
+        verbose: show the log lines of libraries.
+        data_dir, checkpoint, sample, plugins, unset, trust: further changes, as for `load_recipe`.
+        token_cache: a folder where tokens are kept for other runs on the same rows, and read if they are there.
+        begin: `time.perf_counter()` at which the clock of the run starts; now if None.
+
+    Raises:
+        GlueftError: the recipe, the data or the checkpoint cannot be used, or the training cannot go on. An error in
+            the set-up leaves no run folder behind; once the training has begun, run.json says what went wrong.
+        KeyboardInterrupt: the run was interrupted; `resume` goes on with it.
     """
-    from glueft.tables.read_tables import read_tables
-
-    return read_tables(files, **options)
-
-
-def run(recipe: Recipe, **options: Any) -> Result:
-    """Train and evaluate as a recipe says. Options and errors are those of `glueft.launch.run_recipe`."""
     from glueft.launch import run_recipe
+    from glueft.terminal.notebook import progress_of
 
-    return run_recipe(recipe, **options)
+    changes = {"data_dir": data_dir, "checkpoint": checkpoint, "sample": sample, "plugins": plugins, "unset": unset}
+    return run_recipe(
+        _recipe_of(recipe, overrides, trust=trust, **changes),
+        output_dir=output_dir,
+        token_cache=token_cache,
+        progress=progress_of(progress),
+        verbose=verbose,
+        begin=begin,
+    )
 
 
-def resume(run: str | Path, **options: Any) -> Result | None:
-    """Go on with a run that is not done. Options and errors are those of `glueft.launch.resume_run`."""
+def resume(
+    run: str | Path,
+    *,
+    anyway: bool = False,
+    plugins: Sequence[str] = (),
+    trust: bool = False,
+    token_cache: str | Path | None = None,
+    progress: RunProgress | bool | None = None,
+    verbose: bool = False,
+) -> Result | None:
+    """Go on with a run that was interrupted, has failed or was killed; it ends as if nothing had happened.
+
+    Args:
+        run: the run folder.
+        anyway: go on with other versions of packages or on another machine, which can change last digits.
+        plugins, trust: as for `load_run`.
+        token_cache, progress, verbose: as for `run`.
+
+    Returns:
+        None if the run is done; then `load_run` opens it.
+
+    Raises:
+        RunFolderError: this is no run folder, its run is still going on, or recipe, rows, checkpoint, versions or
+            machine are not those that it began with. Nothing is changed then.
+        GlueftError, KeyboardInterrupt: as for `run`.
+    """
     from glueft.launch import resume_run
+    from glueft.terminal.notebook import progress_of
 
-    return resume_run(run, **options)
+    return resume_run(
+        run,
+        anyway=anyway,
+        plugins=_several(plugins),
+        trust=trust,
+        token_cache=token_cache,
+        progress=progress_of(progress),
+        verbose=verbose,
+    )
 
 
-def study(study: Study | str, **options: Any) -> Findings:
-    """Run a study, or go on with it. Options and errors are those of `glueft.studies.findings.find`."""
+def plan(
+    recipe: Recipe | Study | str | Path,
+    overrides: Overrides = (),
+    *,
+    output_dir: str | Path | None = None,
+    probe: bool = True,
+    progress: RunProgress | bool | None = None,
+    verbose: bool = False,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    sample: bool = False,
+    plugins: Sequence[str | Path] = (),
+    unset: Sequence[str] = (),
+    trust: bool = False,
+) -> Content:
+    """Tell what a run or a study would do, without training: rows, steps, batches, time and memory.
+
+    Args:
+        recipe: a recipe or a study, or the file or name of one.
+        probe: time a few real steps to estimate time and memory.
+        overrides, progress, verbose: as for `run`; so are all others.
+        output_dir: where the folder would be made.
+
+    Returns:
+        What `glueft plan --json` prints, a dict; a notebook and `print` show it as the command does.
+
+    Raises:
+        GlueftError: the recipe, the data or the checkpoint cannot be used, or the batches do not fit into memory.
+    """
+    from glueft.recipe import Recipe, StudyGivenError
+    from glueft.studies.definition.study import Study
+    from glueft.terminal.notebook import Content, progress_of
+
+    changes = {"data_dir": data_dir, "checkpoint": checkpoint, "sample": sample, "plugins": plugins, "unset": unset}
+    try:
+        asked = recipe if isinstance(recipe, Study) else _recipe_of(recipe, overrides, trust=trust, **changes)
+    except StudyGivenError:
+        assert not isinstance(recipe, Recipe | Study)
+        asked = load_study(recipe, overrides, trust=trust, **changes)  # type: ignore[arg-type]
+    shown = progress_of(progress)
+    if isinstance(asked, Study):
+        from glueft.studies.display.plan_table import study_plan_tables
+        from glueft.studies.plan import plan_study
+
+        planned = plan_study(asked, output_dir=output_dir or "studies", probe=probe, progress=shown)
+        return Content(planned, f"plan of the study {asked.name}", study_plan_tables)
+    from glueft.terminal.plan_table import plan_tables
+    from glueft.training.plan import plan_recipe
+
+    planned = plan_recipe(asked, output_dir=output_dir or "runs", probe=probe, progress=shown, verbose=verbose)
+    rows, steps = planned["data"]["splits"]["train"]["rows"], planned["num_train_steps"]
+    return Content(planned, f"plan of {planned['task']}: {rows:,} train rows, {steps:,} steps", plan_tables)
+
+
+def compare(*runs: Result | str | Path, split: str | None = None) -> Content:
+    """Compare finished runs of a task on the same rows, as `glueft compare` does; each is compared with the first.
+
+    Args:
+        runs: two or more, from `run` or `load_run`, or their folders.
+        split: the rows to compare them on; the primary split of the runs if None.
+
+    Returns:
+        What `glueft compare --json` prints, a dict; a notebook and `print` show it as the command does.
+
+    Raises:
+        ComparisonError: there is one run only, or they are of different tasks, labels, splits or rows.
+        RunFolderError: one is no finished run, or a file of it is missing or broken.
+    """
+    from glueft.comparison.compare import compare_runs
+    from glueft.result import Result
+    from glueft.terminal.comparison_tables import tables
+    from glueft.terminal.notebook import Content
+
+    folders = [run.folder if isinstance(run, Result) else run for run in _several(runs[0] if len(runs) == 1 else runs)]
+    compared = compare_runs(folders, split=split)
+    title = f"comparison of {len(folders)} runs of {compared['task']} on {compared['rows']:,} {compared['split']} rows"
+    return Content(
+        compared, title, lambda told: [*tables(told), *told["sentences"], *(f"- {note}" for note in told["notes"])]
+    )
+
+
+def study(
+    study: Study | str | Path,
+    overrides: Overrides = (),
+    *,
+    output_dir: str | Path = "studies",
+    progress: StudyProgress | bool | None = None,
+    retry_failed: bool = False,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    sample: bool = False,
+    plugins: Sequence[str | Path] = (),
+    unset: Sequence[str] = (),
+    trust: bool = False,
+) -> Findings:
+    """Run what a study asks for and is not done yet, and write its tables and its report.
+
+    Args:
+        study: from `load_study`, or what that takes: a TOML file, or the name of a packaged study.
+        output_dir: the study's folder is made in this one.
+        progress: whether to show the runs: in a notebook by default.
+        retry_failed: begin runs again that have failed for good before.
+        overrides, data_dir, checkpoint, sample, plugins, unset, trust: as for `load_study`, of a file or name.
+
+    Raises:
+        glueft.recipe.RecipeError: the study cannot be used; nothing was run.
+        GlueftError: the runs cannot be run. One that fails stands in the table as failed.
+        KeyboardInterrupt: the runs have saved their states: calling this again goes on.
+    """
+    from glueft.studies.definition.study import Study
+    from glueft.studies.display.notebook import study_progress_of
     from glueft.studies.findings import find
 
-    return find(study, **options)
+    changes = {"data_dir": data_dir, "checkpoint": checkpoint, "sample": sample, "plugins": plugins, "unset": unset}
+    if not isinstance(study, Study):
+        study = load_study(study, overrides, trust=trust, **changes)  # type: ignore[arg-type]
+    elif overrides or any(changes.values()):
+        from glueft.errors import StudyError
+
+        raise StudyError(
+            f"the study {study.name} is read and checked, and is not changed any more",
+            expected="changes of a study that is given by its file or name",
+            received="a study from glueft.load_study, and changes",
+            fix="give the changes to glueft.load_study",
+        )
+    return find(study, output_dir=output_dir, progress=study_progress_of(progress), retry_failed=retry_failed)
+
+
+def _recipe_of(recipe: Recipe | str | Path, overrides: Overrides, *, trust: bool, **changes: Any) -> Recipe:
+    """Return a recipe that is given, with changes."""
+    from glueft.recipe import Recipe
+
+    if not isinstance(recipe, Recipe):
+        return load_recipe(recipe, overrides, trust=trust, **changes)
+    if not overrides and not any(changes.values()):
+        return recipe
+    from glueft.recipe.overrides import as_texts
+    from glueft.recipe.recipe import changed_recipe
+
+    changes |= {name: _several(changes[name]) for name in ("plugins", "unset")}
+    return changed_recipe(recipe, as_texts(overrides), **changes)
+
+
+def _several(given: Any) -> list[Any]:
+    """A list of what is given; of a single text or path one."""
+    return [given] if isinstance(given, str) or hasattr(given, "__fspath__") else [*given]

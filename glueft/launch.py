@@ -6,9 +6,8 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from glueft.errors import GlueftError, RunFolderError, TrainingError
 from glueft.files import disk_fault, sync, to_write_again
@@ -16,6 +15,7 @@ from glueft.plugin.attribution import attributed_built
 from glueft.plugin.build import build
 from glueft.plugin.file import remember_trusted
 from glueft.processes.team import ALONE, Team
+from glueft.result import Result
 from glueft.runs.checkpoints import FOLDER as CHECKPOINTS
 from glueft.runs.checkpoints import checkpoint_folder, remove_states, saved_steps
 from glueft.runs.clock import Clock
@@ -50,21 +50,6 @@ if TYPE_CHECKING:
 
 # What the other processes of a run that is resumed get of its folder, beside the state.
 _REOPENED = ("recipe.toml", "run.json", HISTORY)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run returns.
-
-    Attributes:
-        record: the content of run.json.
-        model: the fine-tuned Keras classifier.
-        folder: the run folder.
-    """
-
-    record: dict[str, Any]
-    model: keras.Model
-    folder: Path
 
 
 def run_recipe(
@@ -242,7 +227,16 @@ def _run(
     if team.together is not None:
         _predict_no_more(run, session)
     _call_run_finished(run, progress, team)
-    return Result(run.record.as_dict(), session.model, run.folder)
+    return _result(run, None if team.together is not None else session)
+
+
+def _result(run: Run, session: Session | None) -> Result:
+    """What there is of a run that is done: its folder, and the model of a session, which is let go otherwise."""
+    from glueft.training.model_in_training import ModelInTraining
+
+    model = None if session is None else ModelInTraining(session).text_model()
+    # Its plugin files have just been run.
+    return Result(Run(run.folder.absolute(), run.record, trust=True), model, trust=True)
 
 
 def _predict_no_more(run: Run, session: Session) -> None:

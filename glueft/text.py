@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import re
@@ -43,6 +44,11 @@ def printable(text: object) -> str:
 def printable_line(text: object) -> str:
     """Return the same on one line, for a name, a path or a table cell: a line feed becomes `\\n`, a tab `\\t`."""
     return _CONTROL_OR_BREAK.sub(_written_out, without_secrets(str(text)))
+
+
+def preformatted(text: object) -> str:
+    """Return a text as HTML that shows it as it is, for a notebook; see `printable`."""
+    return f"<pre>{html.escape(printable(text))}</pre>"
 
 
 def say(*lines: object, stream: IO[str] | None = None) -> None:

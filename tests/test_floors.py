@@ -30,6 +30,7 @@ FLOORS = (
     ("training",),
     ("inference", "page"),
     ("comparison", "environment", "export", "push", "report", "reproduce", "serve", "submit", "terminal", "testing"),
+    ("result",),
     ("launch", "studies"),
     ("cli",),
     ("glueft",),

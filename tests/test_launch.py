@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 import glueft
-from glueft import launch
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
 from glueft.training.observers import RunProgress
@@ -37,12 +36,12 @@ def folders(output_dir: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def result(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> launch.Result:
+def result(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> glueft.Result:
     recipe = tiny_recipe(tiny_bert)
     return glueft.run(recipe, output_dir=tmp_path_factory.mktemp("runs"), begin=time.perf_counter() - 1000)
 
 
-def test_the_record_holds_the_promised_fields(result: launch.Result) -> None:
+def test_the_record_holds_the_promised_fields(result: glueft.Result) -> None:
     record = json.loads((result.folder / "run.json").read_text())
     assert record == json.loads(json.dumps(result.record)), "a dict, as JSON has it"
     assert record["format"] == 1
@@ -70,7 +69,7 @@ def test_the_record_holds_the_promised_fields(result: launch.Result) -> None:
     assert 0 < seconds["compile"] < seconds["train"] < 1000
 
 
-def test_the_folder_holds_what_was_promised(result: launch.Result) -> None:
+def test_the_folder_holds_what_was_promised(result: glueft.Result) -> None:
     files = {str(path.relative_to(result.folder)) for path in result.folder.rglob("*") if path.is_file()}
     assert files >= {
         "recipe.toml",
@@ -84,7 +83,7 @@ def test_the_folder_holds_what_was_promised(result: launch.Result) -> None:
     assert not [name for name in files if "/." in f"/{name}"], "temporary files were left behind"
 
 
-def test_the_history_has_a_line_a_step_and_an_epoch(result: launch.Result) -> None:
+def test_the_history_has_a_line_a_step_and_an_epoch(result: glueft.Result) -> None:
     lines = [json.loads(line) for line in (result.folder / "history.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if line["kind"] == "step"] == [1, 2, 3, 4, 5, 6]
     assert [line["learning_rate"] for line in lines if line["kind"] == "step"] == pytest.approx(
@@ -95,7 +94,7 @@ def test_the_history_has_a_line_a_step_and_an_epoch(result: launch.Result) -> No
     assert epochs[-1]["metrics"] == result.record["metrics"]
 
 
-def test_the_predictions_give_the_metrics(result: launch.Result) -> None:
+def test_the_predictions_give_the_metrics(result: glueft.Result) -> None:
     lines = (result.folder / "predictions" / "validation.tsv").read_text().splitlines()
     assert lines[0].split("\t") == [
         "id", "label", "prediction", "probability_not_equivalent", "probability_equivalent",
@@ -109,7 +108,7 @@ def test_the_predictions_give_the_metrics(result: launch.Result) -> None:
         assert row[2] == ("not_equivalent", "equivalent")[int(np.argmax(probabilities))]
 
 
-def test_the_saved_recipe_runs_again_and_gives_the_same_numbers(result: launch.Result, tmp_path: Path) -> None:
+def test_the_saved_recipe_runs_again_and_gives_the_same_numbers(result: glueft.Result, tmp_path: Path) -> None:
     saved = result.folder / "recipe.toml"
     assert tomllib.loads(saved.read_text())["training"]["evaluation_batch_size"] > 0
     again = glueft.run(glueft.load_recipe(str(saved)), output_dir=tmp_path)
@@ -119,7 +118,7 @@ def test_the_saved_recipe_runs_again_and_gives_the_same_numbers(result: launch.R
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_the_saved_model_gives_the_same_logits(result: launch.Result) -> None:
+def test_the_saved_model_gives_the_same_logits(result: glueft.Result) -> None:
     from glueft.encoder.checkpoint import find_checkpoint, load_classifier
 
     labels = ("not_equivalent", "equivalent")
@@ -385,7 +384,7 @@ def asking(tmp_path: Path) -> str:
 
 
 def test_a_callback_that_predicts_changes_nothing(
-    result: launch.Result, tiny_bert: Path, tmp_path: Path, asking: str
+    result: glueft.Result, tiny_bert: Path, tmp_path: Path, asking: str
 ) -> None:
     recipe = tiny_recipe(tiny_bert, "callbacks=[{plugin='asking'}]", plugins=[asking])
     asked = glueft.run(recipe, output_dir=tmp_path / "runs")
@@ -421,7 +420,7 @@ def test_a_callback_that_goes_wrong_is_named_in_the_record(tiny_bert: Path, tmp_
 
 @pytest.mark.slow
 def test_accumulation_makes_the_steps_of_the_large_batch(
-    result: launch.Result, tiny_bert: Path, tmp_path: Path
+    result: glueft.Result, tiny_bert: Path, tmp_path: Path
 ) -> None:
     recipe = tiny_recipe(tiny_bert, "training.batch_size=4", "training.gradient_accumulation_steps=4")
     parts = glueft.run(recipe, output_dir=tmp_path)

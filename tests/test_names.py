@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -32,3 +35,28 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         assert not hasattr(glueft, name)
     with pytest.raises(ImportError, match="no_such_name"):
         from glueft import no_such_name  # type: ignore[attr-defined]  # noqa: F401
+
+
+@pytest.mark.parametrize("name", [name for name in glueft.__all__ if name != "__version__"])
+def test_every_name_is_documented(name: str) -> None:
+    public = getattr(glueft, name)
+    assert pydoc.render_doc(public, renderer=pydoc.plaintext)
+    if not (inspect.isclass(public) or inspect.isfunction(public)) or not public.__module__.startswith("glueft"):
+        return  # a type for annotations, such as `LocalPath`, or one of pydantic's or pluggy's
+    assert inspect.getdoc(public), "no docstring"
+    own = {name: public} if inspect.isfunction(public) else methods_of(public)
+    for called, function in own.items():
+        assert inspect.getdoc(function), f"{called} has no docstring"
+        if called == "__init__":
+            continue
+        signature = inspect.signature(function)
+        untyped = [each.name for each in signature.parameters.values() if each.annotation is each.empty]
+        assert [each for each in untyped if each not in ("self", "cls")] == [], called
+        assert signature.return_annotation is not signature.empty, called
+
+
+def methods_of(cls: type) -> dict[str, Any]:
+    """The public methods and properties of a class of glueft's own."""
+    found = {name: member for name, member in vars(cls).items() if not name.startswith("_")}
+    members = {name: getattr(member, "__func__", getattr(member, "fget", member)) for name, member in found.items()}
+    return {name: member for name, member in members.items() if inspect.isfunction(member)}

@@ -300,9 +300,9 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     done: list[str] = []
 
     def noted(what: str) -> Callable[..., Any]:
-        def start(first: Any, **options: Any) -> launch.Result:
+        def start(first: Any, **options: Any) -> glueft.Result:
             done.append(f"{what} {getattr(first, 'name', '')}".strip())
-            return launch.Result({}, None, Path())  # type: ignore[arg-type]
+            return glueft.Result({}, None, Path())  # type: ignore[arg-type]
 
         return start
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from glueft.inference.rows import Row, RowSource
 from glueft.inference.text_columns import TextChoice
@@ -44,13 +44,12 @@ class TextStream(RowSource):
 class GivenTexts(RowSource):
     """Rows of texts that are there already."""
 
-    name = "the command line"
     unit = "text"
 
-    def __init__(self, texts: Sequence[Sequence[str]], choice: TextChoice) -> None:
+    def __init__(self, texts: Sequence[Sequence[Any]], choice: TextChoice, name: str = "the command line") -> None:
         super().__init__(choice)
-        self.texts, self.columns = texts, choice.inputs
+        self.texts, self.columns, self.name = texts, choice.inputs, name
 
     def rows(self) -> Iterator[Row]:
         for number, texts in enumerate(self.texts, start=1):
-            yield Row(number, dict(zip(self.columns, texts, strict=True)), sum(map(len, texts)))
+            yield Row(number, dict(zip(self.columns, texts, strict=True)), sum(len(str(text)) for text in texts))

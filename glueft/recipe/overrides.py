@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from glueft.errors import GlueftError
 from glueft.recipe.problems import Problem, dotted
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
 from glueft.system.plain_file import is_deep
-from glueft.text import quoted
+from glueft.text import quoted, short_repr
+
+# From Python: the arguments of `--set`, or their keys and values.
+Overrides = Mapping[str, Any] | Iterable[str]
 
 NOT_UNICODE = ("it is not UTF-8 text", "write it in UTF-8; a folder of such a name needs another name")
 
@@ -67,7 +73,73 @@ def _section(table: str, where: str, **values: str | None) -> list[Override]:
     return [Override((table, key), value, where) for key, value in values.items()]
 
 
-def parse(arguments: Sequence[str]) -> tuple[list[Override], list[Problem]]:
+def as_texts(overrides: Overrides) -> list[str]:
+    """Return overrides from Python as the arguments of `--set`.
+
+    Args:
+        overrides: texts, "training.epochs=1"; or values by dotted key, {"training.epochs": 1}. A table under a key
+            without a dot changes its keys alone: {"training": {"epochs": 1}} is the same.
+
+    Raises:
+        GlueftError: a value has no form in TOML, or it is neither.
+    """
+    if isinstance(overrides, Mapping):
+        return [
+            f"{key}={_as_toml(key, value)}"
+            for name, whole in overrides.items()
+            for key, value in (
+                ((f"{name}.{part}", inner) for part, inner in whole.items())
+                if isinstance(whole, Mapping) and "." not in str(name)
+                else ((name, whole),)
+            )
+        ]
+    texts = [overrides] if isinstance(overrides, str) else list(overrides)
+    if not all(isinstance(text, str) for text in texts):
+        raise _no_override(next(text for text in texts if not isinstance(text, str)))
+    return texts
+
+
+def _no_override(received: object) -> GlueftError:
+    return GlueftError(
+        "these are no overrides of a recipe",
+        expected='{"training.epochs": 1}, or texts as --set takes them: ["training.epochs=1"]',
+        received=short_repr(received),
+        fix="give a dict of keys and values, or a list of texts",
+    )
+
+
+def _as_toml(key: object, value: object) -> str:
+    """A value of Python as TOML; one of NumPy too."""
+    if not isinstance(key, str) or "=" in key:
+        raise _no_override({key: value})
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()
+    elif hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str | os.PathLike):
+        return _quoted(str(value))
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_as_toml(key, element) for element in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_quoted(str(name))} = {_as_toml(key, inner)}' for name, inner in value.items())}}}"
+    raise GlueftError(
+        f"the override of {key} has no form in a recipe",
+        expected="a text, a number, True or False, a list of such, or a dict",
+        received=short_repr(value),
+        fix=f'to take the key out of the recipe: unset=["{key}"]' if value is None else "give a plain value",
+    )
+
+
+def _quoted(text: str) -> str:
+    """A text in TOML's quotes, whose escapes are those of JSON, and one more."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def parse(arguments: Iterable[str]) -> tuple[list[Override], list[Problem]]:
     """Parse the arguments of `--set`: a dotted key, `=`, and a TOML value; a bare word is text."""
     overrides: list[Override] = []
     problems: list[Problem] = []
@@ -152,7 +224,7 @@ def _value(text: str) -> Any:
     return document["value"] if len(document) == 1 else text
 
 
-def apply(tables: dict[str, Any], overrides: Sequence[Override]) -> tuple[dict[Path, str], list[Problem]]:
+def apply(tables: dict[str, Any], overrides: Iterable[Override]) -> tuple[dict[Path, str], list[Problem]]:
     """Apply the overrides to the recipe's tables.
 
     Returns:

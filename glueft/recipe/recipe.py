@@ -22,9 +22,10 @@ from glueft.recipe.draft import Draft
 from glueft.recipe.file import lies_in_run_folder, origins_beside, parse_text
 from glueft.recipe.problems import Locations
 from glueft.recipe.sections import ORDER, RUN, Data, Decision, Distill, Engine, Hub, Model, Plugins, Training
+from glueft.text import preformatted
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recipe:
     """A valid recipe with every default filled in. Recipes with the same values are equal.
 
@@ -84,6 +85,13 @@ class Recipe:
 
         return tomlkit.dumps(self.tables())
 
+    def __repr__(self) -> str:
+        return f"Recipe({self.path}: {self.task.name}, {self.model.checkpoint})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the complete recipe."""
+        return preformatted(self.to_toml())
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recipe) and self.tables() == other.tables()
 
@@ -132,6 +140,29 @@ def load_recipe(
     if not watchers:
         draft.leave_out_watchers(registry)
     parts = draft.check(registry, unusable, brought=brought)
+    return made_recipe(draft.name, parts, files, draft.locations)
+
+
+def changed_recipe(
+    recipe: Recipe,
+    overrides: Sequence[str] = (),
+    *,
+    data_dir: str | None = None,
+    checkpoint: str | None = None,
+    sample: bool = False,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+    unset: Sequence[str] = (),
+) -> Recipe:
+    """Return a recipe that has been read, changed and checked as a whole again; arguments as for `load_recipe`.
+
+    Raises:
+        RecipeError: it cannot be used so; it holds every problem.
+    """
+    draft = Draft(recipe.path, recipe.tables())
+    draft.take_back(unset)
+    draft.change(overrides, data_dir=data_dir, checkpoint=checkpoint, sample=sample)
+    files, unusable = draft.plugin_files([os.fspath(file) for file in plugins])
+    parts = draft.check(use_registry(*files), unusable)
     return made_recipe(draft.name, parts, files, draft.locations)
 
 

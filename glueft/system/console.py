@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import IO, Any
 
 from rich.console import Console, RenderableType
@@ -14,6 +15,11 @@ from glueft.text import printable, printable_line
 # Plain output reports a step about this often: enough to see life, few enough lines for a log file.
 PLAIN_SECONDS = 10.0
 
+# Characters in a line of a notebook, whose outputs scroll sideways.
+NOTEBOOK_WIDTH = 110
+_NOTEBOOK_HTML = """<pre style="white-space:pre;overflow-x:auto;line-height:normal;\
+font-family:Menlo,'DejaVu Sans Mono',Consolas,'Courier New',monospace">{code}</pre>"""
+
 
 class PlainConsole(Console):
     """A console that gives `[red]`, `:smile:` and ESC no meaning, wherever a text is handed to it.
@@ -22,7 +28,9 @@ class PlainConsole(Console):
     """
 
     def __init__(self, stream: IO[str], **options: Any) -> None:
-        super().__init__(file=stream, markup=False, emoji=False, highlight=False, **options)
+        # In a notebook too it writes to its stream, and displays nothing by itself.
+        settings = {"markup": False, "emoji": False, "highlight": False, "force_jupyter": False}
+        super().__init__(file=stream, **settings, **options)  # type: ignore[arg-type]
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a text to be rendered, a title and a cell too, as it is."""
@@ -42,6 +50,16 @@ class Table(RichTable):
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
         """Add a row."""
         super().add_row(*map(cell, cells), **options)
+
+
+def for_notebook(*parts: RenderableType) -> dict[str, str]:
+    """Return texts, tables and bars as a notebook takes them, by MIME type: HTML in which all is text, and text."""
+    console = PlainConsole(io.StringIO(), record=True, width=NOTEBOOK_WIDTH, force_terminal=False)
+    console.print(*parts, sep="\n", end="")
+    return {
+        "text/html": console.export_html(inline_styles=True, code_format=_NOTEBOOK_HTML, clear=False),
+        "text/plain": console.export_text(),
+    }
 
 
 def cell(content: RenderableType | None) -> Any:

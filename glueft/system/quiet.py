@@ -30,6 +30,8 @@ def hush_libraries() -> None:
     logging.getLogger("absl").setLevel(logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|datasets|evaluate|jax)(\..*)?$")
+    # Of tqdm, which these libraries import: in a notebook it looks for widgets, though none of its bars is shown.
+    warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 @contextmanager

@@ -79,14 +79,18 @@ class ModelInTraining:
             session.recipe.data.windowing,
         )
 
+    def text_model(self) -> TextModel:
+        """Return what predicts texts with the weights as they are now."""
+        synced(self.session.model)
+        self._text_model.rule = self.session.rule
+        return self._text_model
+
     def predict(self, texts: Sequence[str] | Sequence[Sequence[str]]) -> Answers:
         """Predict texts, or pairs of texts; see `Run.predict`."""
         columns, labels = columns_of(texts, self.session.task.inputs), self.session.labels
         if not columns[0]:
             return Answers.of(np.empty((0, len(labels) or 1), np.float32), labels, 0)
-        synced(self.session.model)
-        self._text_model.rule = self.session.rule
-        return self._text_model.answer(columns)
+        return self.text_model().answer(columns)
 
 
 class ModelOfEnded(ModelInTraining):

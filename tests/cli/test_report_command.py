@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import glueft
 from glueft import launch
 from glueft.cli.main import command_line
-from glueft.runs.record import read_record
 from report_runs import make_table_run
 
 Captured = pytest.CaptureFixture[str]
@@ -85,8 +85,7 @@ def test_a_run_writes_its_report_and_survives_a_failing_one(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("no luck")
 
-    record = read_record(run / "run.json")
-    done = launch.Result(dict(record), None, run)  # type: ignore[arg-type]  # the model is not looked at
+    done = glueft.load_run(run)
     monkeypatch.setattr(launch, "run_recipe", lambda *_, **__: done)
     said = "warning: the report could not be written, the run is done all the same: "
     assert command_line(line) == 0

@@ -14,7 +14,6 @@ import pytest
 
 import glueft
 import glueft_callbacks
-from glueft import launch
 from glueft.metrics import compute_metrics, known_metrics
 from glueft.recipe import RecipeError, load_recipe
 from glueft.runs.run import Run
@@ -54,7 +53,7 @@ def shown() -> Listening:
 
 
 @pytest.fixture(scope="module")
-def stopped(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory, shown: Listening) -> launch.Result:
+def stopped(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory, shown: Listening) -> glueft.Result:
     recipe = load_recipe("mrpc", [*WILD, CALLBACKS], checkpoint=str(tiny_bert), sample=True)
     return glueft.run(recipe, output_dir=tmp_path_factory.mktemp("runs"), progress=shown)
 
@@ -70,7 +69,7 @@ def columns(path: Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 
-def test_early_stopping_says_which_epoch_was_kept(stopped: launch.Result, shown: Listening) -> None:
+def test_early_stopping_says_which_epoch_was_kept(stopped: glueft.Result, shown: Listening) -> None:
     losses = [epoch["validation_loss"] for epoch in history(stopped.folder, "epoch")]
     best = int(np.argmin(losses))
     assert len(losses) == best + 3 < 12  # patience 2
@@ -87,7 +86,7 @@ def test_early_stopping_says_which_epoch_was_kept(stopped: launch.Result, shown:
     assert f"{line}kept epoch {best + 1} (validation loss {losses[best]:.4f})" in shown.lines
 
 
-def test_a_run_with_these_callbacks_can_be_resumed_exactly(stopped: launch.Result, shown: Listening) -> None:
+def test_a_run_with_these_callbacks_can_be_resumed_exactly(stopped: glueft.Result, shown: Listening) -> None:
     assert stopped.record["resume"] == {"exact": True, "reasons": []}
     assert not [line for line in shown.lines if "resumed" in line]
 
@@ -104,7 +103,7 @@ def test_early_stopping_says_of_which_label_f1_is() -> None:
     assert lines == ["early stopping: the one epoch was run; kept epoch 1 (f1 of equivalent 0.0000)"]
 
 
-def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
+def test_what_is_saved_is_what_was_best(stopped: glueft.Result) -> None:
     """The saved model by itself gives the best epoch's numbers over the validation rows; so do the predictions."""
     from glueft.data.encoding import encode
     from glueft.data.rows import load_rows
@@ -136,7 +135,7 @@ def test_what_is_saved_is_what_was_best(stopped: launch.Result) -> None:
     assert predicted == logits.argmax(axis=1).tolist()
 
 
-def test_csv_has_a_line_an_epoch(stopped: launch.Result) -> None:
+def test_csv_has_a_line_an_epoch(stopped: glueft.Result) -> None:
     table, epochs = columns(stopped.folder / "metrics.csv"), history(stopped.folder, "epoch")
     assert list(table) == ["epoch", "step", "loss", "validation_loss", "accuracy", "f1", "learning_rate"]
     for name in ("epoch", "step", "loss", "validation_loss"):
@@ -146,7 +145,7 @@ def test_csv_has_a_line_an_epoch(stopped: launch.Result) -> None:
     assert table["learning_rate"] == pytest.approx([0.02] * len(epochs))
 
 
-def test_csv_has_a_line_a_step(stopped: launch.Result) -> None:
+def test_csv_has_a_line_a_step(stopped: glueft.Result) -> None:
     table, steps = columns(stopped.folder / "steps.csv"), history(stopped.folder, "step")
     assert list(table) == ["step", "epoch", "loss", "learning_rate"]
     for name in ("step", "loss", "learning_rate"):
@@ -168,7 +167,7 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def test_tensorboard_has_curves_by_step_and_epoch(stopped: launch.Result) -> None:
+def test_tensorboard_has_curves_by_step_and_epoch(stopped: glueft.Result) -> None:
     train, validation = (curves(stopped.folder / "tensorboard" / name) for name in ("train", "validation"))
     steps = [step for step in history(stopped.folder, "step") if step["step"] % 2 == 0]
     assert train["batch_loss"] == [(step["step"], pytest.approx(step["loss"])) for step in steps]

@@ -12,7 +12,6 @@ import pytest
 import glueft
 from glueft.data.rows import load_rows
 from glueft.data.sources import OwnFiles, make_source
-from glueft.launch import Result
 from glueft.metrics import known_metrics
 from glueft.metrics.choice import choose_metrics, options_of
 from glueft.plugin.registry import load_registry
@@ -223,7 +222,7 @@ def write_rows(folder: Path, count: int, name: str = "train.csv") -> Path:
 
 
 @pytest.fixture(scope="module")
-def classified(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def classified(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, glueft.Result]:
     """A run on three labels, with validation rows taken from the training rows and test rows without labels."""
     folder = tmp_path_factory.mktemp("own")
     write_rows(folder, 60, "data/train.csv")
@@ -233,7 +232,7 @@ def classified(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return folder, glueft.run(recipe, output_dir=folder / "runs")
 
 
-def test_a_run_says_which_files_and_labels_it_had(classified: tuple[Path, Result]) -> None:
+def test_a_run_says_which_files_and_labels_it_had(classified: tuple[Path, glueft.Result]) -> None:
     folder, result = classified
     data = result.record["data"]
     digest = hashlib.sha256((folder / "data" / "train.csv").read_bytes()).hexdigest()
@@ -247,7 +246,7 @@ def test_a_run_says_which_files_and_labels_it_had(classified: tuple[Path, Result
     assert result.record["majority_accuracy"] == pytest.approx(1 / 3)
 
 
-def test_the_labels_that_were_found_name_the_head_and_the_predictions(classified: tuple[Path, Result]) -> None:
+def test_the_labels_that_were_found_name_the_head_and_the_predictions(classified: tuple[Path, glueft.Result]) -> None:
     _, result = classified
     config = json.loads((result.folder / "model" / "config.json").read_text())
     assert config["id2label"] == {str(index): name for index, name in enumerate(sorted(LABELS))}
@@ -259,7 +258,7 @@ def test_the_labels_that_were_found_name_the_head_and_the_predictions(classified
 
 
 def test_the_saved_recipe_reads_the_same_rows_from_any_folder(
-    classified: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch
+    classified: tuple[Path, glueft.Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, result = classified
     monkeypatch.chdir("/")

@@ -212,7 +212,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def student(recipe: Recipe, tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> launch.Result:
+def student(recipe: Recipe, tokens: Path, tmp_path_factory: pytest.TempPathFactory) -> glueft.Result:
     return launch.run_recipe(recipe, output_dir=tmp_path_factory.mktemp("student"), token_cache=tokens)
 
 
@@ -221,7 +221,7 @@ def session_of(recipe: Recipe) -> Session:
 
 
 def test_the_student_learns_what_the_teacher_says_of_its_own_tokens(
-    student: launch.Result, tokens: Path, teacher: Path, recipe: Recipe
+    student: glueft.Result, tokens: Path, teacher: Path, recipe: Recipe
 ) -> None:
     session = session_of(recipe)
     ask_teacher(session, tokens, Progress())
@@ -236,7 +236,7 @@ def test_the_student_learns_what_the_teacher_says_of_its_own_tokens(
     assert kinds == {"data", "checkpoint", "teacher"}
 
 
-def test_the_validation_loss_is_the_recipes_own(student: launch.Result) -> None:
+def test_the_validation_loss_is_the_recipes_own(student: glueft.Result) -> None:
     lines = (student.folder / "predictions" / "validation.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in lines[1:]]
     right = [float(row[3 + ["not_equivalent", "equivalent"].index(row[1])]) for row in rows]
@@ -245,7 +245,7 @@ def test_the_validation_loss_is_the_recipes_own(student: launch.Result) -> None:
 
 
 def test_runs_that_share_their_tokens_share_the_teachers_logits(
-    student: launch.Result, recipe: Recipe, tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    student: glueft.Result, recipe: Recipe, tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And one that finds them there ends as the one that has computed them."""
     assert len([*tokens.glob("teacher-*.npz")]) == 1
@@ -256,7 +256,7 @@ def test_runs_that_share_their_tokens_share_the_teachers_logits(
 
 
 def test_a_run_goes_on_with_the_logits_that_it_had_and_refuses_another_teacher(
-    student: launch.Result,
+    student: glueft.Result,
     stumble: Path,
     teacher: Path,
     tiny_bert: Path,
@@ -292,7 +292,7 @@ def test_a_run_goes_on_with_the_logits_that_it_had_and_refuses_another_teacher(
 
 
 def test_reports_cards_and_plans_name_the_teacher(
-    student: launch.Result, teacher: Path, recipe: Recipe, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    student: glueft.Result, teacher: Path, recipe: Recipe, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     page = write_report(student.folder, tmp_path / "report.html").path.read_text("utf-8")
     assert f"{teacher.name} (mrpc)" in page and "[distill]" in page

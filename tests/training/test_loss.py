@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import glueft
 from glueft import launch
 from glueft.errors import DataError, TrainingError
 from glueft.recipe import RecipeError, load_recipe
@@ -110,7 +111,7 @@ class Said(RunProgress):
         self.lines.append(text)
 
 
-def trained(checkpoint: Path, folder: Path, *changes: str, progress: Said | None = None) -> launch.Result:
+def trained(checkpoint: Path, folder: Path, *changes: str, progress: Said | None = None) -> glueft.Result:
     sets = ["schedule.initial_learning_rate=2e-3", "training.epochs=2", "optimizer={plugin='adam'}", *changes]
     recipe = load_recipe(RECIPES / "imbalanced.toml", sets, checkpoint=str(checkpoint), unset=["schedule.warmup_ratio"])
     return launch.run_recipe(recipe, output_dir=folder, progress=progress)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import glueft
-from glueft import launch as runner
 from glueft.recipe import load_recipe
 from glueft.terminal.plan_table import plan_tables
 from glueft.terminal.progress import PlainProgress
@@ -47,12 +46,12 @@ def recipe(tiny_bert: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def result(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> runner.Result:
+def result(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> glueft.Result:
     return glueft.run(recipe, output_dir=tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
-def plan(recipe: Any, result: runner.Result, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def plan(recipe: Any, result: glueft.Result, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A plan made in an empty folder, after a run in the same process; it must leave folder and checkpoint alone."""
     empty, before = tmp_path_factory.mktemp("empty"), digests(tiny_bert)
     with pytest.MonkeyPatch.context() as patch:
@@ -63,7 +62,7 @@ def plan(recipe: Any, result: runner.Result, tiny_bert: Path, tmp_path_factory: 
     return made
 
 
-def test_a_plan_says_what_the_run_does(plan: Any, result: runner.Result) -> None:
+def test_a_plan_says_what_the_run_does(plan: Any, result: glueft.Result) -> None:
     record = json.loads((result.folder / "run.json").read_text())
     shared = (
         "task",
@@ -90,7 +89,7 @@ def test_a_plan_says_what_the_run_does(plan: Any, result: runner.Result) -> None
     assert plan["batches"]["widths"][-1]["to"] >= 40 >= plan["batches"]["widths"][-1]["from"]
 
 
-def test_the_learning_rates_are_those_of_the_run(plan: Any, result: runner.Result) -> None:
+def test_the_learning_rates_are_those_of_the_run(plan: Any, result: glueft.Result) -> None:
     lines = [json.loads(line) for line in (result.folder / "history.jsonl").read_text().splitlines()]
     rates = [line["learning_rate"] for line in lines if line["kind"] == "step"]
     assert len(rates) == plan["num_train_steps"]
@@ -122,7 +121,7 @@ def test_the_estimate_has_parts_that_add_up(plan: Any) -> None:
 
 
 def test_a_run_after_a_plan_is_the_run_without_it(
-    plan: Any, recipe: Any, result: runner.Result, tmp_path: Path
+    plan: Any, recipe: Any, result: glueft.Result, tmp_path: Path
 ) -> None:
     again = glueft.run(recipe, output_dir=tmp_path)
     assert again.record["metrics"] == result.record["metrics"]

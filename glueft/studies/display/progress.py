@@ -180,8 +180,7 @@ class LiveStudyProgress(_Shown):
     def begin(self, result: StudyResult) -> None:
         super().begin(result)
         self._drawn = 0.0
-        self._live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
-        self._live.start()
+        self._live = self._opened()
         at_the_end(self._stop)  # It gives the terminal its cursor back.
         self._draw()
 
@@ -195,6 +194,11 @@ class LiveStudyProgress(_Shown):
         self._draw()
         forget(self._stop)
         self._stop()
+
+    def _opened(self) -> Any:
+        live = Live(console=self.console, auto_refresh=False, vertical_overflow="crop")
+        live.start()
+        return live
 
     def _stop(self) -> None:
         live, self._live = self._live, None

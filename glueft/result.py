@@ -1,0 +1,388 @@
+"""A finished run, for Python and notebooks: its numbers as data frames, its model, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Container, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glueft.errors import DataError
+from glueft.recipe.overrides import Overrides, as_texts
+from glueft.runs.answers import result_names
+from glueft.runs.run import Run
+from glueft.suggest import did_you_mean
+from glueft.system.console import for_notebook
+from glueft.system.quiet import captured_stderr, hush_libraries
+from glueft.text import score_text
+from glueft.training.engine_choice import AUTO
+
+if TYPE_CHECKING:
+    import keras
+    import pandas
+
+    from glueft.inference.text_columns import TextChoice
+    from glueft.inference.texts import Texts
+    from glueft.push.push import Pushed
+    from glueft.report.write import Written
+    from glueft.terminal.notebook import Content
+    from glueft.training.observers import RunProgress
+    from glueft.training.text_model import TextModel
+
+
+class Result:
+    """A finished run: what `glueft.run` and `glueft.load_run` return.
+
+    Its files are read when they are asked for, its model when it is first needed; the model then stays loaded. Each
+    method raises a GlueftError where what it needs is missing or broken.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        text_model: TextModel | None = None,
+        *,
+        plugins: Sequence[str] = (),
+        trust: bool = False,
+        backend: str = AUTO,
+        precision: str | None = None,
+    ) -> None:
+        self._run = run
+        self._plugins: dict[str, Any] = {"plugins": plugins, "trust": trust}
+        self._computed: dict[str, Any] = {"backend": backend, "precision": precision}
+        if text_model is not None:
+            self.__dict__["_text_model"] = text_model  # Where `cached_property` keeps it.
+
+    @classmethod
+    def open(
+        cls, folder: str | Path, *, plugins: Sequence[str] = (), trust: bool = False, **computed: str | None
+    ) -> Result:
+        """Open the folder of a finished run; `computed` are `backend` and `precision` of `load_saved_model`.
+
+        Raises:
+            RunFolderError: this is no run folder, or the run is not done.
+        """
+        run = Run.open(folder, plugins=plugins, trust=trust)
+        return cls(run, plugins=plugins, trust=trust, **computed)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        record = self._run.record
+        scores = [f"{name} {score_text(value)}" for name, value in record.metrics.items()]
+        return f"Result({self.folder.name}: {', '.join(scores)})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the metrics, what the run warned of, and its folder."""
+        from glueft.terminal.result_tables import score_table
+
+        record = self._run.record
+        return for_notebook(score_table(record), *record.warnings, str(self.folder))["text/html"]
+
+    # What the run has left.
+
+    @property
+    def folder(self) -> Path:
+        """The run folder, absolute."""
+        return self._run.folder
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """A copy of run.json."""
+        return self._run.record.as_dict()
+
+    @property
+    def model(self) -> keras.Model:
+        """The fine-tuned Keras classifier."""
+        return self._text_model.classifier
+
+    @property
+    def metrics(self) -> pandas.DataFrame:
+        """The metrics, a row for each split and metric: `run.metrics.loc[("validation", "accuracy"), "value"]`.
+
+        The columns are `value` and `baseline`, what always the same answer gets on the rows of the primary split.
+        """
+        import pandas
+
+        record = self._run.record
+        rows = {
+            (split, name): {"value": value, "baseline": record.baseline.get(name) if split == primary else None}
+            for primary in [record.primary_split]
+            for split, metrics in record.shown_metrics().items()
+            for name, value in metrics.items()
+        }
+        index = pandas.MultiIndex.from_tuples([*rows], names=["split", "metric"])
+        return pandas.DataFrame([*rows.values()], index=index, columns=["value", "baseline"], dtype=float)
+
+    @property
+    def history(self) -> pandas.DataFrame:
+        """The evaluations while the model trained, a row each.
+
+        The columns are epoch, step, loss, validation_loss, the metrics and seconds. A metric that is called as another
+        column has the name `metric_...`.
+        """
+        import pandas
+
+        lines = [line for line in self._run.history() if line["kind"] in ("epoch", "mid_epoch")]
+        first, last = ["epoch", "step", "loss", "validation_loss"], ["seconds"]
+        names = {name: _free(name, {*first, *last}, "metric_") for name in (lines[0]["metrics"] if lines else ())}
+        rows = [
+            {key: line[key] for key in (*first, *last)}
+            | {column: line["metrics"][name] for name, column in names.items()}
+            for line in sorted(lines, key=lambda line: int(line["step"]))
+        ]
+        return pandas.DataFrame(rows, columns=[*first, *names.values(), *last])
+
+    @property
+    def steps(self) -> pandas.DataFrame:
+        """The training, a row for each step that was logged: step, loss, learning_rate."""
+        import pandas
+
+        columns = ["step", "loss", "learning_rate"]
+        lines = [{key: line[key] for key in columns} for line in self._run.history() if line["kind"] == "step"]
+        return pandas.DataFrame(lines, columns=columns)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that the run has left predictions of."""
+        return self._run.splits()
+
+    def predictions(self, split: str | None = None, *, texts: bool = False) -> pandas.DataFrame:
+        """Return the predictions that the run has left of a split, a row each, in the order of its rows.
+
+        The columns are `id`, `label`, the reference, None for an unlabelled row, `prediction`, and
+        `probability_<label>` for each label; in regression label and prediction are numbers, and there are no
+        probabilities. In a multi-label task label and prediction are lists of labels.
+
+        Args:
+            split: its name; the primary split if None.
+            texts: put the texts of the rows beside them, in columns of the names of the task's inputs. They are read
+                from where the run had them.
+
+        Raises:
+            DataError: the run has left no predictions of this split, or the texts cannot be read.
+            RunFolderError: the file is missing or broken.
+        """
+        import pandas
+
+        record = self._run.record
+        split = record.primary_split if split is None else split
+        if split not in self.splits:
+            near = did_you_mean(str(split), self.splits).strip()
+            raise DataError(
+                f"{self.folder.name} has left no predictions of {split!r}",
+                expected=f"one of its splits: {', '.join(self.splits) or 'it has left none'}",
+                received=repr(split),
+                fix=near or f"name one of them; rows that the run did not predict: run.evaluate({split!r})",
+            )
+        found = self._run.predictions(split)
+        labels, predictions = self._values(found.labels), self._values(found.predictions)
+        columns: dict[str, Any] = {"id": [*map(int, found.ids)], "label": labels, "prediction": predictions}
+        for place, name in enumerate(self._run.labels):
+            columns[f"probability_{name}"] = found.probabilities[:, place]
+        if texts:
+            columns = self._texts(split, columns) | columns
+        frame = pandas.DataFrame(columns)
+        return frame[["id", *(name for name in frame if name != "id")]]
+
+    def _values(self, cells: list[str]) -> list[Any]:
+        """The cells of a predictions file as values."""
+        if not self._run.labels:
+            return [float(cell) if cell else None for cell in cells]
+        if self._run.record.as_dict().get("multi_label"):
+            return [json.loads(cell) if cell else None for cell in cells]
+        return [cell or None for cell in cells]
+
+    def _texts(self, split: str, taken: Container[str]) -> dict[str, list[str]]:
+        """The texts of a split by the names of their columns."""
+        from glueft.page.texts import read_texts
+
+        found = read_texts(self._run, split)
+        if found.missing:
+            raise DataError(
+                f"{self.folder.name}: {found.missing}",
+                expected=f"the {split} rows of the run, where it read them",
+                received="other rows, or none",
+                fix="leave texts=True out, or put the rows back",
+            )
+        return {_free(name, taken, "text_"): column for name, column in zip(found.columns, found.texts, strict=True)}
+
+    # What its model says of other rows.
+
+    @cached_property
+    def _text_model(self) -> TextModel:
+        hush_libraries()
+        from glueft.inference.predictor import load_run_model
+
+        return load_run_model(self._run, **self._computed)
+
+    @cached_property
+    def _choice(self) -> TextChoice:
+        from glueft.inference.text_columns import TextChoice
+
+        task = self._run.task_description
+        return TextChoice(task.inputs, task.table_layout, task)
+
+    def predict(self, texts: Texts, pairs: str | Iterable[str] | None = None) -> pandas.DataFrame:
+        """Predict texts, a row each, as `glueft predict` does. The model stays loaded: the next call is quick.
+
+        Args:
+            texts: a list of texts, or one text; where the task has pairs, the first text of each row, or without
+                `pairs` both of each row.
+            pairs: the second text of each row.
+
+        Returns:
+            The texts, `label` and `probability_<label>` for each label, or in regression `score`. In a multi-label
+            task `label` is a list.
+
+        Raises:
+            DataError: a text is missing or is none; nothing is predicted.
+            TrainingError: a logit is not a finite number.
+        """
+        import pandas
+
+        from glueft.inference.texts import answer_all, checked, rows_of
+
+        rows = rows_of(texts, pairs, self._choice)
+        chunks = checked(rows)
+        model = self._text_model
+        answers = answer_all(model, chunks)
+        if answers.truncated:
+            warnings.warn(
+                f"{answers.truncated:,} of {len(rows.texts):,} texts cut to the first {model.max_length} tokens, "
+                "all that this model reads",
+                stacklevel=2,
+            )
+        names = result_names(model.labels, rows.columns)
+        cells = [answers.labels] * bool(model.labels) + [*answers.probabilities.T]
+        read = [[row[place] for row in rows.texts] for place in range(len(rows.columns))]
+        return pandas.DataFrame(dict(zip([*rows.columns, *names], [*read, *cells], strict=True)))
+
+    def evaluate(
+        self,
+        splits: str | Iterable[str] = (),
+        overrides: Overrides = (),
+        *,
+        data_dir: str | None = None,
+        sample: bool = False,
+        progress: RunProgress | bool | None = None,
+        verbose: bool = False,
+    ) -> Content:
+        """Evaluate the model again, as `glueft evaluate` does. Nothing is written.
+
+        Args:
+            splits: "validation", "test", "train" or the name of one; those of the run if empty.
+            overrides: changes of the run's recipe, as for `glueft.run`: {"task.test": "holdout.csv"}.
+            data_dir: read the rows from this folder, in the benchmark's own layout.
+            sample: read the rows that ship with the task.
+            progress: whether to show the phases; in a notebook by default.
+            verbose: show the log lines of libraries.
+
+        Returns:
+            What `glueft evaluate --json` prints: `metrics_by_split` and more.
+
+        Raises:
+            GlueftError: the rows cannot be read or have no labels.
+        """
+        from glueft.inference.evaluate import evaluate_run
+        from glueft.terminal.evaluation_table import evaluation_tables
+        from glueft.terminal.notebook import Content, progress_of
+
+        found = evaluate_run(
+            self._run,
+            [splits] if isinstance(splits, str) else [*splits],
+            as_texts(overrides),
+            data_dir=data_dir,
+            sample=sample,
+            progress=progress_of(progress),
+            verbose=verbose,
+            **self._plugins,
+        )
+        scores = ", ".join(f"{name} {score_text(value)}" for name, value in found["metrics"].items())
+        return Content(found, f"evaluation of {self.folder.name}, {found['split']}: {scores}", evaluation_tables)
+
+    # What is made of it.
+
+    def report(
+        self, output: str | Path | None = None, *, force: bool = False, data_dir: str | Path | None = None
+    ) -> Written:
+        """Write the report, one HTML page, as `glueft report` does.
+
+        Args:
+            output: the file; report.html in the run folder if None, which is written anew.
+            force: overwrite another file that exists.
+            data_dir: where the rows are, if not where the run had them.
+
+        Returns:
+            An object with the `path` of the page.
+
+        Raises:
+            RunFolderError: the file exists already, or cannot be written.
+        """
+        from glueft.report.write import write_report
+
+        return write_report(self.folder, output, data_dir=data_dir, force=force or output is None, **self._plugins)
+
+    def export(self, folder: str | Path, format: str = "transformers", *, force: bool = False) -> dict[str, Any]:  # noqa: A002
+        """Write the model in the format of another program, as `glueft export` does.
+
+        Args:
+            folder: where to; it must not exist yet.
+            format: "transformers", "keras", "saved_model" or "onnx".
+            force: replace an earlier export.
+
+        Returns:
+            What `glueft export --json` prints.
+
+        Raises:
+            ExportError: the format cannot be written here, or there is something in the place.
+        """
+        from glueft.export.formats import find_format
+        from glueft.export.place import refuse_taken
+        from glueft.files import expanded
+
+        form = find_format(format)
+        form.refuse_if_unwritable()
+        place = expanded(folder).resolve()
+        refuse_taken(place, force=force, source=self.folder)
+        hush_libraries()
+        from glueft.inference.predictor import load_saved_model
+
+        saved = load_saved_model(self.folder, backend=form.backend, **self._plugins)
+        with captured_stderr():
+            from glueft.export.exporter import export
+
+            return export(saved, place, form, force=force)
+
+    def push(
+        self, repository: str, *, private: bool = False, revision: str | None = None, force: bool = False
+    ) -> Pushed:
+        """Push the model, its card, the recipe and the numbers to the hub, as `glueft push` does.
+
+        Args:
+            repository: USER/NAME; made if it does not exist.
+            private: make a new repository private, and refuse one that is public.
+            revision: the branch; the main one if None.
+            force: replace a model and card that glueft has not pushed.
+
+        Returns:
+            An object with `url` and `commit`.
+
+        Raises:
+            HubError: the hub cannot be asked, or refuses.
+        """
+        from glueft.push.push import Target, push_run
+        from glueft.push.record import note_push
+
+        target = Target(repository, private=private, revision=revision, force=force)
+        hush_libraries()
+        run = Run.open(self.folder, **self._plugins)  # run.json as it is now: the push is added to it
+        pushed = push_run(run, target)
+        note_push(run, pushed, lambda line: warnings.warn(line, stacklevel=2))
+        self._run = run
+        return pushed
+
+
+def _free(name: str, taken: Container[str], prefix: str) -> str:
+    """A name for a column, with a prefix if it is taken."""
+    return prefix + name if name in taken else name
