@@ -100,19 +100,24 @@ class Result:
     def metrics(self) -> pandas.DataFrame:
         """The metrics, a row for each split and metric: `run.metrics.loc[("validation", "accuracy"), "value"]`.
 
-        The columns are `value` and `baseline`, what always the same answer gets on the rows of the primary split.
+        The columns are `value`; `low` and `high`, its 95 % interval; and `baseline`, what always the same answer gets
+        on the rows of the primary split. What the run has not recorded is NaN.
         """
         import pandas
 
         record = self._run.record
         rows = {
-            (split, name): {"value": value, "baseline": record.baseline.get(name) if split == primary else None}
-            for primary in [record.primary_split]
+            (split, name): (
+                value,
+                *record.intervals.get(split, {}).get(name, (None, None)),
+                record.baseline.get(name) if split == record.primary_split else None,
+            )
             for split, metrics in record.shown_metrics().items()
             for name, value in metrics.items()
         }
         index = pandas.MultiIndex.from_tuples([*rows], names=["split", "metric"])
-        return pandas.DataFrame([*rows.values()], index=index, columns=["value", "baseline"], dtype=float)
+        columns = ["value", "low", "high", "baseline"]
+        return pandas.DataFrame([*rows.values()], index=index, columns=columns, dtype=float)
 
     @property
     def history(self) -> pandas.DataFrame:

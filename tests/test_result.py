@@ -23,6 +23,7 @@ def test_metrics_history_and_predictions_are_those_of_the_folder(finished_run: P
     accuracy = run.metrics.loc[("validation", "accuracy")]
     assert accuracy["value"] == record["metrics"]["accuracy"]
     assert accuracy["baseline"] == record["baseline"]["accuracy"]
+    assert [*accuracy[["low", "high"]]] == record["intervals"]["validation"]["accuracy"]
     (epoch,) = run.history.to_dict("records")
     assert epoch == {key: value for key, value in record["epochs"][0].items() if key != "metrics"} | record["metrics"]
     assert len(run.steps) == record["num_train_steps"]

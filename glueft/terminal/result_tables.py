@@ -31,11 +31,12 @@ def score_table(record: Record) -> Table:
     table = Table(title=f"{record.task}: {rows}", title_justify="left")
     table.add_column("split")
     table.add_column("metric")
-    number_columns(table, "value", "baseline")
+    number_columns(table, "value", "95 % interval", "baseline")
     for split, metrics in record.shown_metrics().items():
         for name, value in metrics.items():
+            between = " to ".join(map(score_text, record.intervals.get(split, {}).get(name, ())))
             baseline = score_text(record.baseline[name]) if split == primary and name in record.baseline else ""
-            table.add_row(split, metric_title(name, record.metric_labels), score_text(value), baseline)
+            table.add_row(split, metric_title(name, record.metric_labels), score_text(value), between, baseline)
     return table
 
 
