@@ -74,7 +74,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """In a notebook: the metrics, what the run warned of, and its folder."""
-        from glueft.terminal.result_tables import score_table
+        from glueft.terminal.notebook import score_table
 
         record = self._run.record
         return for_notebook(score_table(record), *record.warnings, str(self.folder))["text/html"]

@@ -13,10 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from glueft.metrics import metric_title, titled
+from glueft.runs.record import Record
 from glueft.system.console import Table, cell, for_notebook
-from glueft.terminal.progress import Shown, make_progress
-from glueft.terminal.result_tables import epoch_table
-from glueft.text import printable_line
+from glueft.terminal.progress import _Shown, make_progress
+from glueft.terminal.tables import number_columns
+from glueft.text import counted, epoch_text, printable_line, score_text
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
 
 # Seconds between two drawings.
@@ -84,7 +86,7 @@ class _Display:
             self._handle.update(content, raw=True)
 
 
-class NotebookProgress(Shown):
+class NotebookProgress(_Shown):
     """Lines, the evaluations so far, a bar while the model trains, and tables at the end: all in one output."""
 
     def __init__(self, output: NotebookOutput) -> None:
@@ -122,18 +124,49 @@ class NotebookProgress(Shown):
     def end(self, error: BaseException | None) -> None:
         self.output.show()
 
+    def finished(self, record: Record) -> None:
+        self.output.print(_epoch_table(self._training), score_table(record), *record.warnings, record.run_dir)
+
     def tables(self, *tables: Table) -> None:
         self.output.print(*tables)
 
     def _draw(self) -> None:
         training = self._training
-        evaluations = [epoch_table(done, self.metric_labels)] if (done := training.evaluations) else []
+        evaluations = [_epoch_table(training)] if training.evaluations else []
         line = Grid.grid(padding=(0, 1))
         bar = ProgressBar(max(1, self.num_train_steps), training.step, width=30)
         steps = f"{training.step:,}/{self.num_train_steps:,}"
         epoch = f"epoch {min(len(training.epochs) + 1, self.epochs)}/{self.epochs}"
         line.add_row(epoch, bar, steps, cell(self._state))
         self.output.show(*evaluations, line)
+
+
+def _epoch_table(training: Training) -> Table:
+    """Return a row for each evaluation, of which there is one at least."""
+    table = Table()
+    evaluations = training.evaluations
+    metrics = titled(evaluations[0].metrics, training.session.metric_labels)
+    number_columns(table, "epoch", "loss", "validation loss", *metrics, "seconds")
+    for epoch in evaluations:
+        values = [epoch.loss, epoch.validation_loss, *epoch.metrics.values()]
+        table.add_row(epoch_text(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
+    return table
+
+
+def score_table(record: Record) -> Table:
+    """Return the metrics of a finished run, a row each."""
+    primary = record.primary_split
+    rows = counted(record.data.splits[primary].rows, f"{primary} row")
+    table = Table(title=f"{record.task}: {rows}", title_justify="left")
+    table.add_column("split")
+    table.add_column("metric")
+    number_columns(table, "value", "95 % interval", "baseline")
+    for split, metrics in record.shown_metrics().items():
+        for name, value in metrics.items():
+            between = " to ".join(map(score_text, record.intervals.get(split, {}).get(name, ())))
+            baseline = score_text(record.baseline[name]) if split == primary and name in record.baseline else ""
+            table.add_row(split, metric_title(name, record.metric_labels), score_text(value), between, baseline)
+    return table
 
 
 class Content(dict[str, Any]):

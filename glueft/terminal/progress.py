@@ -31,8 +31,8 @@ def make_progress(stream: IO[str]) -> RunProgress:
     return RichProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(stream)
 
 
-class Shown(RunProgress):
-    """What all ways of showing a run know of its training.
+class _Shown(RunProgress):
+    """What both ways of showing a run know of its training.
 
     Attributes:
         epochs: how many there are to be.
@@ -75,10 +75,10 @@ class Shown(RunProgress):
         )
 
     def finished(self, record: Record) -> None:
-        self.tables(epoch_table(record.evaluations(), record.metric_labels), result_table(record))
+        self.tables(epoch_table(record), result_table(record))
 
 
-class RichProgress(Shown):
+class RichProgress(_Shown):
     """Phases with a spinner, a bar while training, tables at the end."""
 
     def __init__(self, console: PlainConsole) -> None:
@@ -136,7 +136,7 @@ class RichProgress(Shown):
             self.console.print(table)
 
 
-class PlainProgress(Shown):
+class PlainProgress(_Shown):
     """One line an event, without control codes."""
 
     def __init__(self, stream: IO[str]) -> None:

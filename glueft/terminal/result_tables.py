@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from glueft.files import size
-from glueft.metrics import metric_title, titled
-from glueft.runs.record import MidEpoch, Record
+from glueft.metrics import titled
+from glueft.runs.record import Record
 from glueft.system.console import Table
 from glueft.terminal.tables import add_published, named_values, number_columns, scores_text
 from glueft.text import counted, epoch_text, score_text
-from glueft.training.observers import MidEpochReport
 
 
-def epoch_table(evaluations: Sequence[MidEpoch | MidEpochReport], labels: Mapping[str, str]) -> Table:
-    """Return the table of validation metrics, a row an evaluation, of which there is one at least."""
+def epoch_table(record: Record) -> Table:
+    """Return the table of validation metrics, a row an evaluation."""
     table = Table(title="validation by epoch", title_justify="left")
-    metrics = titled(evaluations[0].metrics, labels)
+    metrics = titled(record.metrics, record.metric_labels)
     number_columns(table, "epoch", "loss", "validation loss", *metrics, "seconds")
-    for epoch in evaluations:
+    for epoch in record.evaluations():
         values = [epoch.loss, epoch.validation_loss, *epoch.metrics.values()]
         table.add_row(epoch_text(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
-    return table
-
-
-def score_table(record: Record) -> Table:
-    """Return the metrics of a finished run, a row each."""
-    primary = record.primary_split
-    rows = counted(record.data.splits[primary].rows, f"{primary} row")
-    table = Table(title=f"{record.task}: {rows}", title_justify="left")
-    table.add_column("split")
-    table.add_column("metric")
-    number_columns(table, "value", "95 % interval", "baseline")
-    for split, metrics in record.shown_metrics().items():
-        for name, value in metrics.items():
-            between = " to ".join(map(score_text, record.intervals.get(split, {}).get(name, ())))
-            baseline = score_text(record.baseline[name]) if split == primary and name in record.baseline else ""
-            table.add_row(split, metric_title(name, record.metric_labels), score_text(value), between, baseline)
     return table
 
 
