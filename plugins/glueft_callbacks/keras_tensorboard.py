@@ -86,6 +86,23 @@ class Curves(keras.callbacks.TensorBoard):  # type: ignore[misc]
             self._pop_writer()
         self._close_writers()
 
+    def write_hparams(self, values: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """Write one line of TensorBoard's table of hyperparameters, into `folder` itself."""
+        import tensorflow as tf
+        from tensorboard.plugins.hparams import api, api_pb2, summary
+
+        begin, end = (
+            api.hparams_pb(values, trial_id=self.run.folder.name),
+            summary.session_end_pb(api_pb2.STATUS_SUCCESS),
+        )
+        writer = tf.summary.create_file_writer(str(self.folder))
+        with writer.as_default(self.step):
+            tf.summary.experimental.write_raw_pb(begin.SerializeToString())
+            for name, value in metrics.items():
+                tf.summary.scalar(f"final/{name}", value)
+            tf.summary.experimental.write_raw_pb(end.SerializeToString())
+        writer.close()
+
 
 def _restart(writer: Any, step: int) -> None:
     """Write that the points from a step on come again: a second start of the session says so to TensorBoard."""

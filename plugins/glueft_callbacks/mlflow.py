@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import glueft
 from glueft_callbacks.extras import require
+from glueft_callbacks.flat import flatten
 from glueft_callbacks.watch import Watch
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class MLflow(glueft.Callback):
         Raises:
             PluginError: the tracking store is a database, and what MLflow needs for one is not installed.
         """
-        from glueft_callbacks.mlflow_run import TrackedRun, flatten, tracking_uri
+        from glueft_callbacks.mlflow_run import TrackedRun, tracking_uri
 
         self.tracked = tracked = TrackedRun(
             tracking_uri(self.options.tracking_uri),

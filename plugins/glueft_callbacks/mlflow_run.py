@@ -59,19 +59,6 @@ def tracking_uri(wanted: str | None) -> str:
     return uri
 
 
-def flatten(tables: Mapping[str, Any]) -> dict[str, str]:
-    """Return nested tables and lists as dotted names and texts; lists of plain values stay in one piece."""
-    flat: dict[str, str] = {}
-    for key, value in tables.items():
-        if isinstance(value, list) and any(isinstance(element, dict) for element in value):
-            value = {str(index): element for index, element in enumerate(value)}
-        if isinstance(value, Mapping):
-            flat |= {f"{key}.{name}": text for name, text in flatten(value).items()}
-        else:
-            flat[key] = str(value)
-    return flat
-
-
 class TrackedRun:
     """One MLflow run. Nothing here raises, and only `close` waits.
 
@@ -79,7 +66,7 @@ class TrackedRun:
         uri: of the tracking store.
         experiment: its name; made if need be.
         name: of the run.
-        params: by name.
+        params: by name; sent as texts.
         tags: by name.
         say: shows a line to the user; called from the thread that sends.
     """
@@ -90,14 +77,14 @@ class TrackedRun:
         *,
         experiment: str,
         name: str,
-        params: Mapping[str, str],
+        params: Mapping[str, Any],
         tags: Mapping[str, str],
         say: Callable[[str], None],
     ) -> None:
         self.uri = uri
         self.experiment = experiment
         self.name = name
-        self.params = [Param(re.sub(r"[^\w./ -]", "_", key), value) for key, value in params.items()]
+        self.params = [Param(re.sub(r"[^\w./ -]", "_", key), str(value)) for key, value in params.items()]
         self.tags = dict(tags)
         self.say = say
         self.last_step = 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import glueft
 from glueft_callbacks.extras import require
+from glueft_callbacks.flat import flatten
 
 if TYPE_CHECKING:
     import keras
@@ -25,6 +26,9 @@ class TensorBoard(glueft.Callback):
     The curves are in the run folder: `tensorboard --logdir runs` shows all runs side by side. A run that is resumed
     continues them; points of steps that come again are taken back first.
 
+    With `hparams = true`, the finished run also stands in TensorBoard's table HPARAMS: the recipe, flattened
+    (`training.batch_size`), and the run's own metrics as `final/<metric>`.
+
     Needs the packages tensorboard and tensorflow (`pip install 'glueft[tensorboard]'`), also with the JAX and PyTorch
     backends.
     """
@@ -41,6 +45,10 @@ class TensorBoard(glueft.Callback):
             "if left out, `tensorboard` in the run folder.",
         )
         every_steps: int = glueft.Field(1, ge=1, description="Write a point by step at each multiple of this.")
+
+        hparams: bool = glueft.Field(
+            False, description="Write the recipe and the run's metrics for TensorBoard's table of hyperparameters."
+        )
 
     board: Curves | None = None
 
@@ -72,7 +80,9 @@ class TensorBoard(glueft.Callback):
             self.board.restore(state)
 
     def close(self, run: glueft.Run) -> None:
-        """Write what is still in memory, also after a training that failed."""
+        """Write what is still in memory, also after a training that failed, and the recipe of a finished run."""
         if self.board is not None:
             self.board.close()
+            if self.options.hparams and run.record["status"] == "done":
+                self.board.write_hparams(flatten(run.recipe.tables()), run.record["metrics"])
             self.board = None

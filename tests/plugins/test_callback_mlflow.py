@@ -21,7 +21,8 @@ pytest.importorskip("mlflow", reason="needs MLflow: pip install 'glueft[mlflow]'
 
 from test_resumed_callbacks import AT, Part, killed, through_a_file, whole
 
-from glueft_callbacks.mlflow_run import TrackedRun, flatten, tracking_uri
+from glueft_callbacks.flat import flatten
+from glueft_callbacks.mlflow_run import TrackedRun, tracking_uri
 
 SHORT = ["training.epochs=2", "training.batch_size=16", "data.limit_train=64", "data.limit_validation=20"]
 
@@ -276,5 +277,5 @@ def test_a_database_needs_the_whole_of_mlflow(tmp_path: Path, monkeypatch: pytes
 def test_a_recipe_flattened() -> None:
     tables = {"a": {"b": 1, "c": {"d": [1, 2]}}, "callbacks": [{"plugin": "x"}, {"plugin": "y"}], "e": []}
     assert flatten(tables) == {
-        "a.b": "1", "a.c.d": "[1, 2]", "callbacks.0.plugin": "x", "callbacks.1.plugin": "y", "e": "[]",
+        "a.b": 1, "a.c.d": "[1, 2]", "callbacks.0.plugin": "x", "callbacks.1.plugin": "y", "e": "[]",
     }  # fmt: skip

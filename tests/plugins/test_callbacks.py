@@ -33,7 +33,7 @@ CALLBACKS = """callbacks=[
     {plugin="early_stopping", metric="loss", patience=2},
     {plugin="csv"},
     {plugin="csv", every="step", file="steps.csv"},
-    {plugin="tensorboard", every_steps=2},
+    {plugin="tensorboard", every_steps=2, hparams=true},
 ]"""
 
 
@@ -164,6 +164,7 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {
         name: [(event.step, float(make_ndarray(event.tensor_proto))) for event in events.Tensors(name)]
         for name in events.Tags()["tensors"]
+        if not name.startswith("_hparams_")
     }
 
 
@@ -178,6 +179,24 @@ def test_tensorboard_has_curves_by_step_and_epoch(stopped: glueft.Result) -> Non
     assert set(validation) == {"epoch_loss", "epoch_accuracy", "epoch_f1"}
     for name, value in (("loss", lambda epoch: epoch["validation_loss"]), ("f1", lambda epoch: epoch["metrics"]["f1"])):
         assert validation[f"epoch_{name}"] == [(epoch["epoch"], pytest.approx(value(epoch))) for epoch in epochs]
+
+
+def test_tensorboard_has_the_hyperparameters_of_a_finished_run(stopped: launch.Result) -> None:
+    folder = stopped.folder / "tensorboard"
+    final = {name: [value for _, value in points] for name, points in curves(folder).items()}
+    metrics = stopped.record["metrics"]
+    assert final == {f"final/{name}": [pytest.approx(value)] for name, value in metrics.items()}
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    written = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    session = plugin_data_pb2.HParamsPluginData.FromString(written).session_start_info
+    assert session.group_name == stopped.folder.name
+    assert session.hparams["training.batch_size"].number_value == 16
+    assert session.hparams["schedule.plugin"].string_value == "constant"
+    assert "_hparams_/session_end_info" in events.summary_metadata
 
 
 def test_what_was_written_before_an_interruption_can_be_read(tmp_path: Path) -> None:
@@ -390,7 +409,9 @@ def test_a_plugin_that_claims_nothing_is_good(tmp_path: Path) -> None:
     load_recipe("mrpc", ["callbacks=[{plugin='claiming', file=''}]"], plugins=[str(tmp_path / "claiming.py")])
 
 
-@pytest.mark.parametrize(("callback", "package"), [("tensorboard", "tensorboard"), ("mlflow", "mlflow")])
+@pytest.mark.parametrize(
+    ("callback", "package"), [("tensorboard", "tensorboard"), ("mlflow", "mlflow"), ("wandb", "wandb")]
+)
 def test_a_package_that_is_not_installed(callback: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else find_spec(name))
