@@ -376,7 +376,8 @@ def test_an_unknown_name() -> None:
     assert caught.value.fix == f'did you mean "adam"?  Installed: {names}'
     with pytest.raises(PluginError) as caught:
         load_registry().find("callback", "early_stoping")
-    assert caught.value.fix == 'did you mean "early_stopping"?  Installed: csv, early_stopping, mlflow, tensorboard'
+    names = "csv, early_stopping, mlflow, tensorboard, wandb"
+    assert caught.value.fix == f'did you mean "early_stopping"?  Installed: {names}'
 
 
 def test_hooks_are_called_one_by_one(packages: Path) -> None:

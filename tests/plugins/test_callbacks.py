@@ -181,7 +181,7 @@ def test_tensorboard_has_curves_by_step_and_epoch(stopped: glueft.Result) -> Non
         assert validation[f"epoch_{name}"] == [(epoch["epoch"], pytest.approx(value(epoch))) for epoch in epochs]
 
 
-def test_tensorboard_has_the_hyperparameters_of_a_finished_run(stopped: launch.Result) -> None:
+def test_tensorboard_has_the_hyperparameters_of_a_finished_run(stopped: glueft.Result) -> None:
     folder = stopped.folder / "tensorboard"
     final = {name: [value for _, value in points] for name, points in curves(folder).items()}
     metrics = stopped.record["metrics"]
