@@ -8,6 +8,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from glueft.tables.strata import strata_of
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -43,14 +45,15 @@ def folds_of(labels: NDArray[Any], keys: Sequence[Hashable], count: int, seed: i
     large groups, to within one row.
 
     Args:
-        labels: (rows,), integers; or scores, float: they are stratified by ranges.
+        labels: (rows,), integers; of a multi-label task (rows, labels), stratified by set of labels; or scores,
+            float: they are stratified by ranges.
         keys: one a row.
         count: of the folds, no more than there are different keys.
         seed: of the draw.
     """
     import numpy as np
 
-    strata = _strata(labels)
+    strata = _strata(labels, count)
     random = np.random.default_rng(seed)
     totals = np.bincount(strata)
     often = {key for key, times in Counter(keys).items() if times > 1}
@@ -84,10 +87,12 @@ def folds_of(labels: NDArray[Any], keys: Sequence[Hashable], count: int, seed: i
     return folds
 
 
-def _strata(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """The labels from 0; scores by their range."""
+def _strata(labels: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """The labels from 0; sets of labels; scores by their range."""
     import numpy as np
 
+    if labels.ndim == 2:
+        return strata_of(labels, count)
     if labels.dtype.kind != "f":
         return labels.astype(np.int64)
     ranks = np.argsort(np.argsort(labels, kind="stable"), kind="stable")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.limited_draw import shares
+from glueft.tables.strata import strata_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,13 +44,15 @@ def held_out_rows(labels: NDArray[Any], keys: Sequence[Any], count: int, seed: i
     row. In regression the rows are sorted by score and cut into `count` parts, and one row of each is drawn.
 
     Args:
-        labels: (rows,), integers; or scores, float.
+        labels: (rows,), integers; of a multi-label task (rows, labels), stratified by set of labels; or scores, float.
         keys: one a row, hashable.
         count: less than there are rows; fewer are returned where labels have a single row each.
         seed: of the draw.
     """
     import numpy as np
 
+    if labels.ndim == 2:
+        labels = strata_of(labels, 2)
     random = np.random.default_rng(seed)
     often = {key for key, times in Counter(keys).items() if times > 1}
     together: dict[Any, list[int]] = {key: [] for key in often}

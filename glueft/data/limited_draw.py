@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import DataError
+from glueft.tables.strata import strata_of
 from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
@@ -36,15 +37,16 @@ class FewShotDraw:
             names: of the labels, in the order of their numbers.
 
         Raises:
-            DataError: the rows have scores, or a label has too few rows.
+            DataError: the rows have scores or any number of labels, or a label has too few rows.
         """
         import numpy as np
 
-        if not names:
+        if not names or labels.ndim == 2:
+            has, kind = ("any number of labels", "a multi-label task") if names else ("scores", "a regression")
             raise DataError(
-                "data.per_label draws by label, and the rows have scores",
-                expected="a task with labels",
-                received="a regression",
+                f"data.per_label draws by label, and the rows have {has}",
+                expected="a task with one label a row",
+                received=kind,
                 fix='remove it, and take some of the rows with data.limit_train and data.limit_draw = "stratified"',
             )
         counts = np.bincount(labels, minlength=len(names))
@@ -69,7 +71,7 @@ def stratified_draw(labels: NDArray[Any], limit: int, seed: int) -> NDArray[np.i
     regression the rows are sorted by score and cut into `limit` parts, and one row of each is drawn.
 
     Args:
-        labels: (rows,), integers; or scores, float.
+        labels: (rows,), integers; of a multi-label task (rows, labels), stratified by set of labels; or scores, float.
         limit: the rows to draw; all if there are not more.
         seed: of the draw.
     """
@@ -77,6 +79,8 @@ def stratified_draw(labels: NDArray[Any], limit: int, seed: int) -> NDArray[np.i
 
     if limit >= len(labels):
         return np.arange(len(labels))
+    if labels.ndim == 2:
+        labels = strata_of(labels, 2)
     random = np.random.default_rng(seed)
     if labels.dtype.kind == "f":
         parts = np.array_split(np.argsort(labels, kind="stable"), limit)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from glueft.data.leaks import numbered
+from glueft.data.rows import label_counts
 from glueft.text import counted, quoted
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def row_warnings(task: Task, splits: Mapping[str, Rows], *, new_head: bool) -> I
     train = splits["train"]
     validation = [rows for name, rows in splits.items() if name not in ("train", *task.test_splits)]
     for rows in (train, *validation):
-        yield from (_labels_without_rows(rows) if task.labels else _one_score(rows))
+        if task.multi_label:
+            yield from _label_sets(rows)
+        else:
+            yield from (_labels_without_rows(rows) if task.labels else _one_score(rows))
     if task.labels:
         yield from _contradictions(train)
     elif new_head:
@@ -43,23 +47,43 @@ def row_warnings(task: Task, splits: Mapping[str, Rows], *, new_head: bool) -> I
 
 
 def _labels_without_rows(rows: Rows) -> Iterator[str]:
-    import numpy as np
-
-    counts = np.bincount(rows.labels[rows.labels >= 0], minlength=len(rows.label_names))
-    there, absent = (
-        [name for name, count in zip(rows.label_names, counts.tolist(), strict=True) if bool(count) == wanted]
-        for wanted in (True, False)
-    )
-    if not absent:
-        return
-    train = rows.name == "train"
+    counts = label_counts(rows.labels, len(rows.label_names))
+    there = [name for name, count in zip(rows.label_names, counts, strict=True) if count]
     if len(there) == 1:
-        means = "there is nothing to learn" if train else "the metrics cannot tell a model from that one answer"
-        yield f"{_all_have(rows)} the label {quoted(there[0])}: {means}{_remedy(rows)}"
+        yield f"{_all_have(rows)} the label {quoted(there[0])}: {_nothing(rows)}"
     else:
+        yield from _not_there(rows, counts)
+
+
+def _label_sets(rows: Rows) -> Iterator[str]:
+    """Labels of a multi-label task that no row has, or each."""
+    counts = label_counts(rows.labels, len(rows.label_names))
+    if len(rows) > 1 and (rows.labels == rows.labels[0]).all():
+        labels = [name for name, count in zip(rows.label_names, counts, strict=True) if count]
+        have = f"the {_named('label', labels)} and no other" if labels else "none of the labels"
+        yield f"{_all_have(rows)} {have}: {_nothing(rows)}"
+        return
+    yield from _not_there(rows, counts)
+    everywhere = [name for name, count in zip(rows.label_names, counts, strict=True) if count == len(rows)]
+    if everywhere and rows.name == "train":
+        them = "it" if len(everywhere) == 1 else "them"
+        yield f"{_all_have(rows)} the {_named('label', everywhere)}: a model learns to give {them} to all texts"
+
+
+def _not_there(rows: Rows, counts: Sequence[int]) -> Iterator[str]:
+    absent = [name for name, count in zip(rows.label_names, counts, strict=True) if not count]
+    if absent:
         them = "it" if len(absent) == 1 else "them"
-        means = f"a model cannot learn {them}" if train else f"the metrics say nothing of {them}"
+        means = f"a model cannot learn {them}" if rows.name == "train" else f"the metrics say nothing of {them}"
         yield f"no {rows.name} row has the {_named('label', absent)}: {means}{_remedy(rows)}"
+
+
+def _nothing(rows: Rows) -> str:
+    """What it means that all rows have the same answer."""
+    means = "there is nothing to learn"
+    if rows.name != "train":
+        means = "the metrics cannot tell a model from that one answer"
+    return means + _remedy(rows)
 
 
 def _all_have(rows: Rows) -> str:
@@ -116,8 +140,9 @@ def _contradictions(train: Rows) -> Iterator[str]:
     rows = sorted(row for key in contradictory for row in places[key])
     if len(rows) >= max(1, CONTRADICTIONS * len(train)):
         whole, what = counted(len(train), "train row"), "text" if len(train.texts) == 1 else "texts"
+        other = "other labels" if train.labels.ndim == 2 else "another label"
         yield (
-            f"{len(rows):,} of the {whole} have the {what} of other train rows with another label "
+            f"{len(rows):,} of the {whole} have the {what} of other train rows with {other} "
             f"({numbered(rows)}): no model can be right on all of them"
         )
 

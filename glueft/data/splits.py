@@ -103,7 +103,7 @@ def length_histogram(lengths: NDArray[Any]) -> dict[str, Any]:
 def size_notes(task: Task, splits: Mapping[str, Rows], left_out: Mapping[str, int]) -> list[str]:
     """Return a line for each split that has not all rows of the official one; `left_out` counts its broken lines."""
     notes = []
-    label = "label" if task.labels else "score"
+    label = {"labels": "label", "multi_label": "set of labels", "scores": "score"}[task.predicts]
     by = f"drawn by {label}"
     for name, rows in splits.items():
         used = rows.part_of or (rows.drawn_from or len(rows)) + rows.dropped

@@ -18,6 +18,15 @@ from glueft.recipe.sections import RUN, Data, Decision, Distill, Freeze, Hub, Mo
 from glueft.recipe.values import as_toml, received
 from glueft.suggest import did_you_mean, nearest
 
+# What to do about a balanced sampler, where what a task predicts cannot be balanced: `expected` and `fix`.
+UNBALANCED: dict[Predicts, tuple[str, str]] = {
+    "scores": ('"random" with a regression', "remove sampler"),
+    "multi_label": (
+        '"random" with a multi-label task',
+        'remove sampler; [loss] plugin = "binary_cross_entropy" with positive_weights = "balanced" weighs rare labels',
+    ),
+}
+
 
 def contradictions(parts: Mapping[str, Any], locations: Locations) -> list[Problem]:
     """Return the contradictions between the valid parts of a recipe."""
@@ -168,16 +177,18 @@ def _suited(loss: Loss, task: Task, locations: Locations) -> list[Problem]:
 
 
 def _balanced(training: Training, task: Task, locations: Locations) -> list[Problem]:
-    """Labels can be made equally frequent, and scores cannot."""
-    if training.sampler != "balanced" or predicted_kind(task) != "scores":
+    """Labels can be made equally frequent; scores cannot, nor labels of which a row has any number."""
+    kind = predicted_kind(task)
+    if training.sampler != "balanced" or kind not in UNBALANCED:
         return []
+    expected, fix = UNBALANCED[kind]
     return [
         locations.problem(
             ("training", "sampler"),
-            f'"balanced" makes labels equally frequent, and task "{task.name}" has scores',
-            expected='"random" with a regression',
+            f'"balanced" makes labels equally frequent, and task "{task.name}" has {KIND_WORDS[kind]}',
+            expected=expected,
             received=received(training.sampler),
-            fix="remove sampler",
+            fix=fix,
         )
     ]
 
@@ -263,9 +274,12 @@ def _few_shot(data: Data, task: Task | None, locations: Locations) -> list[Probl
                         "add per_label = 16 to [data], or remove draw")  # fmt: skip
         return [] if data.draw is None else [alone]
     problems = []
-    if task is not None and predicted_kind(task) == "scores":
+    kind = None if task is None else predicted_kind(task)
+    if task is not None and kind in ("scores", "multi_label"):
+        has = "scores, not labels" if kind == "scores" else KIND_WORDS[kind]
+        wanted = "a task with labels" if kind == "scores" else "a task with one label a row"
         fix = 'remove it, and take some of the rows with limit_train and limit_draw = "stratified"'
-        problems.append(problem("per_label", f'task "{task.name}" has scores, not labels', "a task with labels", fix))
+        problems.append(problem("per_label", f'task "{task.name}" has {has}', wanted, fix))
     if data.limit_train is not None:
         both = "per_label says how many training rows are used, and limit_train too"
         problems.append(problem("limit_train", both, "one of the two", "remove limit_train, or per_label"))

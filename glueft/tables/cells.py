@@ -48,7 +48,7 @@ def missing_key(column: str, row: Mapping[str, Any]) -> CellError:
 def text(where: str, cell: Any) -> str:
     """Read a text as it is: more than white space, and not too long."""
     if not isinstance(cell, str) and cell is not None:
-        raise CellError(f"{where} is not text", "text", _seen(cell), _as_text(cell))
+        raise CellError(f"{where} is not text", "text", seen(cell), _as_text(cell))
     if cell is None or not cell or cell.isspace():
         raise CellError(
             f"no text in {where}",
@@ -76,7 +76,7 @@ def label_name(where: str, cell: Any) -> str | None:
         return str(cell)
     if not isinstance(cell, str):
         fix = _as_text(cell) if isinstance(cell, bytes) else "write the label's name"
-        raise CellError(f"{where} is no label", "text or a number", _seen(cell), fix)
+        raise CellError(f"{where} is no label", "text or a number", seen(cell), fix)
     if any(ord(character) < 32 or ord(character) == 127 for character in cell):
         raise CellError(
             f"the label in {where} holds a tab, a line break or the like",
@@ -107,7 +107,7 @@ def score(where: str, cell: Any) -> float:
         raise CellError(
             f"{where} is not a finite number",
             "a number such as 3.8, at most 3.4e38 in size",
-            "null" if cell is None else _seen(cell),
+            "null" if cell is None else seen(cell),
             "correct the number; without regression = true, the column may hold names of labels",
         )
     return value
@@ -143,7 +143,8 @@ def _as_text(cell: Any) -> str:
     return "write it as text, in quotes in JSON"
 
 
-def _seen(cell: Any) -> str:
+def seen(cell: Any) -> str:
+    """Quote a cell and say what it is, for messages."""
     kind = next((words for kind, words in KINDS if isinstance(cell, kind)), type(cell).__name__)
     return f"{shown(str(cell))} ({kind})"
 

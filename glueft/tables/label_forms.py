@@ -83,8 +83,14 @@ def look_alikes(names: Iterable[str]) -> str:
     return "fold_labels = true in [task] makes those that look alike one; or " if alike else ""
 
 
-def label_warnings(counts: Mapping[str, int], given: Sequence[str] = ()) -> list[str]:
-    """Return warnings about labels, from the rows of each; the `given` ones were listed on purpose."""
+def label_warnings(counts: Mapping[str, int], given: Sequence[str] = (), *, multi_label: bool = False) -> list[str]:
+    """Return warnings about labels.
+
+    Args:
+        counts: the rows of each.
+        given: those that were listed on purpose.
+        multi_label: whether a row has any number of them.
+    """
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys([*counts, *given]):
         groups.setdefault(folded(name), []).append(name)
@@ -104,9 +110,11 @@ def label_warnings(counts: Mapping[str, int], given: Sequence[str] = ()) -> list
         more = f" and {len(spaced) - 5} more" if len(spaced) > 5 else ""
         warnings.append(f"labels with white space too many, or characters that are not seen: {each}{more}")
     zero = any(plain_number(name) == 0 for name in counts)
+    means = "is a class here, and often means that a row has no label: leave such rows out"
+    if multi_label:
+        means = "is a label here, and often means that a row has none: write an empty list"
     return warnings + [
-        f"{_counted(name, counts)} is a class here, and often means that a row has no label: leave such rows out, or "
-        "list it in labels to have it so"
+        f"{_counted(name, counts)} {means}, or list it in labels to have it so"
         for name in counts
         if name not in given and (folded(name) in NO_LABEL or (plain_number(name) == -1 and zero))
     ]

@@ -79,17 +79,18 @@ def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def found_names(train: Columns, column: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels in the training rows; `names` has that of each row.
+    """Return the labels in the training rows; `names` has those of each row.
 
     Raises:
-        DataError: there is one label only, or nearly every row has its own.
+        DataError: there is one label only, or none, or nearly every row has its own.
     """
     found = sorted_names(names)
-    if len(found) == 1:
+    if len(found) < 2:
+        everywhere = f"{shown(found[0])} in every row" if len(names) == len(train.numbers) else f"{listed(found)} alone"
         raise DataError(
-            f"{train.path} has one label only",
+            f"{train.path} has {'one label only' if found else 'no label in any row'}",
             expected=f"two labels or more in {shown(column)}",
-            received=f"{shown(found[0])} in every row",
+            received=everywhere if found else f"{len(train.numbers):,} rows with none",
             fix="add rows with other labels, or name another label column",
         )
     if len(found) > FEW and len(found) > len(names) / 2:
@@ -105,21 +106,38 @@ def found_names(train: Columns, column: str, names: Sequence[str]) -> tuple[str,
     return found
 
 
-def check_same_names(train: Columns, validation: Columns, column: str, names: Collection[str], of: list[str]) -> None:
-    """Raise DataError unless the labels of the validation rows, `of`, are all `names` and no others."""
-    here = set(of)
+def check_same_names(
+    train: Columns,
+    validation: Columns,
+    column: str,
+    names: Collection[str],
+    of: Sequence[Sequence[str] | None],
+    *,
+    all_there: bool = True,
+) -> None:
+    """Raise DataError unless the labels of the validation rows are all `names` and no others.
+
+    Args:
+        train, validation: the files.
+        column: of the labels.
+        names: of the labels of the training rows.
+        of: those of each validation row.
+        all_there: whether the validation rows must have all of `names`.
+    """
+    here = {name for row in of if row is not None for name in row}
     fold = {folded(name) for name in names} == {folded(name) for name in here}
-    lacking = sorted_names(set(names) - here)
+    lacking = sorted_names(set(names) - here) if all_there else ()
     others = sorted_names(here - set(names))
     if not lacking and not others:
         return
     received = [f"only in {train.path.name}: {listed(lacking)}"] if lacking else []
     if others:
-        line = validation.numbers[of.index(others[0])]
+        line = validation.numbers[next(place for place, row in enumerate(of) if row and others[0] in row)]
         received.append(f"only in {validation.path.name}: {listed(others)} (from {validation.unit} {line})")
     raise DataError(
         f"{validation.path} does not have the labels of {train.path}",
-        expected=f"the same labels in {shown(column)} of both: {listed(sorted_names(names))}",
+        expected=f"{'the same' if all_there else 'no other'} labels in {shown(column)} of both: "
+        + listed(sorted_names(names)),
         received="; ".join(received),
         fix=(look_alikes([*names, *here]) if fold else "")
         + "correct the labels; if they are meant so, give all of them in [task]: "

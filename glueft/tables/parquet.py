@@ -49,19 +49,33 @@ def open_parquet(path: Path) -> Iterator[Any]:
 
 
 def class_names(schema: Any, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the names of each integer column's ClassLabel, in the order of their codes.
+    """Return the names of the ClassLabel of each column of integers, or of lists of them, in the order of their codes.
 
     The `datasets` library writes them into the metadata of a schema; what cannot be read there is left out.
     """
     import pyarrow
 
-    coded = [column for column in columns if pyarrow.types.is_integer(schema.field(column).type)]
+    kinds = pyarrow.types
+    coded = {}
+    for column in columns:
+        kind = schema.field(column).type
+        is_list = kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind)
+        if kinds.is_integer(kind.value_type if is_list else kind):
+            coded[column] = is_list
     try:
         features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-        names = {column: features[column]["names"] for column in coded if features[column]["_type"] == "ClassLabel"}
-    except (ValueError, RecursionError, KeyError, TypeError):
+        described = {
+            column: _of_items(features[column]) if is_list else features[column] for column, is_list in coded.items()
+        }
+        names = {column: those["names"] for column, those in described.items() if those["_type"] == "ClassLabel"}
+    except (ValueError, RecursionError, LookupError, TypeError):
         return {}
     return {column: tuple(those) for column, those in names.items() if _are_names(those)}
+
+
+def _of_items(feature: Any) -> Any:
+    """Return the feature of a list's items, in the forms of old and new versions of `datasets`."""
+    return feature[0] if isinstance(feature, list) else feature["feature"]
 
 
 def _are_names(those: Any) -> bool:

@@ -10,6 +10,7 @@ from glueft.errors import DataError
 from glueft.tables.columns import Columns
 from glueft.tables.label_forms import folded, look_alikes
 from glueft.tables.problems import listed, shown
+from glueft.tables.strata import strata_of
 
 
 def split_rows(train: Columns, fraction: float, seed: int, names: Sequence[str] | None) -> tuple[list[int], list[int]]:
@@ -40,6 +41,39 @@ def split_rows(train: Columns, fraction: float, seed: int, names: Sequence[str] 
                 received=f"validation_fraction = {fraction} of {counts[lost[0]]} rows of it",
                 fix="lower validation_fraction, or add rows of this label",
             )
+    return sorted(taken), sorted(held)
+
+
+def split_label_sets(
+    train: Columns, fraction: float, seed: int, sets: Sequence[Sequence[int]], labels: int
+) -> tuple[list[int], list[int]]:
+    """Return the same of a multi-label task, stratified by set of labels; each label keeps a training row if it can.
+
+    Args:
+        train, fraction, seed: as in `split_rows`.
+        sets: the indices of each row's labels.
+        labels: how many there are.
+
+    Raises:
+        DataError: there are too few rows for one of the splits.
+    """
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    _check_sizes(train, fraction, len(sets), Counter())
+    has = np.zeros((len(sets), labels), np.int32)
+    for row, indices in enumerate(sets):
+        has[row, [*indices]] = 1
+    # With so many rows each stratum has its share in both splits, as scikit-learn demands.
+    strata = strata_of(has, max(2, math.ceil(1 / min(fraction, 1 - fraction))))
+    taken, held = train_test_split(
+        range(len(sets)), test_size=fraction, random_state=seed, stratify=strata if strata.any() else None
+    )
+    for label in range(labels):
+        if len(held) > 1 and not has[taken, label].any() and has[held, label].any():
+            first = next(row for row in sorted(held) if has[row, label])
+            held.remove(first)
+            taken.append(first)
     return sorted(taken), sorted(held)
 
 

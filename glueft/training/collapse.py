@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isclose
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from glueft.data.rows import names_of
 from glueft.metrics import is_correlation, known_metrics, lower_is_better, metric_title
 from glueft.runs.record import Collapse
 from glueft.text import quoted, score_text
@@ -142,14 +143,15 @@ def sign_of(
         return None
     predicted = session.predictions(logits)
     # What a softmax sees of logits is their difference to each other.
-    scores = logits - logits.mean(axis=1, keepdims=True) if labels else logits
+    softmax = session.task.predicts == "labels"
+    scores = logits - logits.mean(axis=1, keepdims=True) if softmax else logits
     span = max(1.0, float(np.abs(scores).max())) if labels else float(np.ptp(references))
     tolerance = SAME if labels or not (late or last) else LATE_SAME
     same = float(np.ptp(scores, axis=0).max()) <= tolerance * span
     one_label = bool(labels) and (predicted == predicted[0]).all()
     primary = session.task.metrics[0]
     if same or (one_label and (late or last) and not _ranks(primary, metrics, baseline)):
-        answer = quoted(labels[int(predicted[0])]) if labels else f"the score {predicted[0]:g}"
+        answer = _in_words(predicted[0], labels)
         got = f"the same answer, {answer}" if one_label or not labels else "the same probabilities"
         words = f"all {len(references):,} {session.primary_split} rows got {got}: the model tells nothing apart"
         if any(map(is_correlation, session.task.metrics)):
@@ -165,6 +167,15 @@ def sign_of(
         title = metric_title(primary, session.metric_labels)
         return Sign("baseline", f"{title} is {score_text(metrics[primary])}, exactly that of always the same answer")
     return None
+
+
+def _in_words(answer: NDArray[Any], labels: Sequence[str]) -> str:
+    """A label by its index, several by 0 and 1 for each, or a score, as messages have it."""
+    if not labels:
+        return f"the score {answer:g}"
+    if answer.ndim == 0:
+        return quoted(labels[int(answer)])
+    return ", ".join(map(quoted, names_of(answer, labels) or ())) or "none of the labels"
 
 
 def _ranks(primary: str, metrics: Mapping[str, float], baseline: Mapping[str, float]) -> bool:

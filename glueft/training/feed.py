@@ -107,7 +107,7 @@ def _dataset(batches: TrainingBatches | EvaluationBatches) -> Any:
     inputs: Any = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), matrix)
     if isinstance(batches, TrainingBatches):
         if batches.teacher is None:
-            labels = tf.TensorSpec((None,), tf.as_dtype(batches.encoded.labels.dtype))
+            labels = tf.TensorSpec((None, *batches.encoded.labels.shape[1:]), tf.as_dtype(batches.encoded.labels.dtype))
         else:
             labels = tf.TensorSpec((None, 2 + batches.teacher.shape[1]), tf.float32)
         signature = (inputs, labels, *([tf.TensorSpec((None,), tf.float32)] if batches.weighted else []))

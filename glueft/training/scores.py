@@ -31,7 +31,7 @@ def metrics_beside(task: Task, predictions: Decided | NDArray[Any], references: 
 def score_intervals(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> Intervals:
     """Return the 95 % interval of each of both; arguments as for `glueft.metrics.bootstrap.intervals`."""
     known, positive = known_metrics(), task.positive_index
-    names = (*task.metrics, *other_metrics(task.metrics, len(task.labels)))
+    names = (*task.metrics, *other_metrics(task.metrics, len(task.labels), task.multi_label))
     return intervals([known[name](task.labels, positive) for name in names], predictions, references)
 
 

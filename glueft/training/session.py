@@ -463,13 +463,18 @@ def _weighing(session: Session) -> Iterator[str]:
 
 
 def refuse_balance(recipe: Recipe) -> None:
-    """Raise TrainingError if scores are to be balanced as labels are. The task's rows are read."""
-    if recipe.training.sampler == "balanced" and not recipe.task.labels:
+    """Raise TrainingError if what cannot be balanced is to be. The task's rows are read."""
+    from glueft.recipe.rules import UNBALANCED
+
+    kind = recipe.task.predicts
+    if recipe.training.sampler == "balanced" and kind in UNBALANCED:
+        expected, fix = UNBALANCED[kind]
+        why = "they are scores" if kind == "scores" else "a row has any number of them"
         raise TrainingError(
-            f"the labels of {recipe.task.name} cannot be made equally frequent: they are scores",
-            expected='training.sampler = "random" with a regression',
+            f"the labels of {recipe.task.name} cannot be made equally frequent: {why}",
+            expected=f"training.sampler = {expected}",
             received='training.sampler = "balanced"',
-            fix="remove training.sampler",
+            fix=fix.replace("remove sampler", "remove training.sampler"),
         )
 
 

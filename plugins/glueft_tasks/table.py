@@ -30,6 +30,13 @@ def _named(label_names: dict[str, str]) -> dict[str, str]:
     return label_names
 
 
+def _visible(separator: str) -> str:
+    if not separator.strip() or any(character in separator for character in '"[]\r\n'):
+        raise ValueError('must be what stands between two names, such as ";" or "|", no quote, bracket or white space')
+    return separator
+
+
+Separator = Annotated[str, pydantic.AfterValidator(_visible)]
 Delimiter = Annotated[str, pydantic.AfterValidator(_one_character)]
 Labels = Annotated[tuple[str, ...], pydantic.AfterValidator(_names)]
 LabelNames = Annotated[dict[str, str], pydantic.AfterValidator(_named)]
@@ -38,13 +45,14 @@ LabelNames = Annotated[dict[str, str], pydantic.AfterValidator(_named)]
 class Table(glueft.Task):
     """Your own rows: CSV, TSV, JSON Lines or Parquet files, with the columns that you name.
 
-    Each row has one text or two, and a label: the name of a class, or with `regression = true` a number. Texts and
-    names are read as they are: "NA", "null" and "1" are names like any other. A wrong row is an error that names its
-    line.
+    Each row has one text or two, and a label: the name of a class, or with `regression = true` a number, or with
+    `multi_label = true` any number of names. Texts and names are read as they are: "NA", "null" and "1" are names like
+    any other. A wrong row is an error that names its line.
 
     The labels are those of the training rows, sorted (numbers by value), unless `labels` gives their order. The
-    metrics are accuracy and, for two labels, F1 of the second one, or of `positive_label`; in regression Pearson's and
-    Spearman's correlation, with the errors MAE and RMSE beside them. `metrics` chooses others.
+    metrics are accuracy and, for two labels, F1 of the second one, or of `positive_label`; with any number of labels a
+    row micro and macro F1, and the share of rows with exactly the right ones; in regression Pearson's and Spearman's
+    correlation, with the errors MAE and RMSE beside them. `metrics` chooses others.
     """
 
     name = "table"
@@ -66,7 +74,7 @@ class Table(glueft.Task):
         )
         text: str = glueft.Field(description="The column with the text.", examples=["text"])
         text_pair: str | None = glueft.Field(None, description="The column with the second text of a pair.")
-        label: str = glueft.Field(description="The column with the label.", examples=["label"])
+        label: str | None = glueft.Field(None, description="The column with the label.", examples=["label"])
         labels: Labels | None = glueft.Field(
             None, description="The names of the labels in order; by default those found in the training rows, sorted."
         )
@@ -81,6 +89,20 @@ class Table(glueft.Task):
             'or number form: "good", "Good" and "good ", or 1 and 1.0.',
         )
         regression: bool = glueft.Field(False, description="Whether labels are numbers to predict, not classes.")
+        multi_label: bool = glueft.Field(
+            False,
+            description="Whether a row has any number of labels: the column then holds lists of them, in CSV and TSV "
+            'as JSON (["a", "b"]) or as names with label_separator between them; an empty one is a row with none.',
+        )
+        label_separator: Separator | None = glueft.Field(
+            None, description="What stands between the labels of a text that is no JSON list; by default a semicolon."
+        )
+        label_columns: Labels | None = glueft.Field(
+            None,
+            description="Instead of label, for any number of labels a row: the names of the labels, each with a column "
+            "of that name that holds 0 or 1 (or false or true).",
+            examples=[["toxic", "spam"]],
+        )
         validation_fraction: float | None = glueft.Field(
             None,
             gt=0,
@@ -129,15 +151,14 @@ class Table(glueft.Task):
                     f'"{self.train}" twice',
                     "name another file, or take validation_fraction = 0.1 of the training rows",
                 )
-            columns = [column for column in (self.text, self.text_pair, self.label) if column is not None]
-            if len(set(columns)) < len(columns):
-                raise _contradiction(
-                    "text, text_pair and label name a column twice",
-                    "a different column for each",
-                    ", ".join(f'"{column}"' for column in columns),
-                    "correct the names",
-                )
-            of_classes = {"labels": self.labels, "label_names": self.label_names, "fold_labels": self.fold_labels}
+            self._check_columns()
+            of_classes = {
+                "labels": self.labels,
+                "label_names": self.label_names,
+                "fold_labels": self.fold_labels,
+                "multi_label": self.multi_label,
+                "label_columns": self.label_columns,
+            }
             said = [key for key, value in of_classes.items() if value]
             if self.regression and said:
                 raise _contradiction(
@@ -153,9 +174,81 @@ class Table(glueft.Task):
                     "both",
                     "remove labels",
                 )
-            if self.regression or said:
+            if self.label_separator is not None and not self.has_several:
+                raise _contradiction(
+                    "label_separator is for rows of several labels",
+                    "multi_label = true beside it",
+                    f'label_separator = "{self.label_separator}" alone',
+                    "add multi_label = true, or remove label_separator",
+                )
+            if self.has_several:
+                self._check_several()
+            elif self.regression or said:
                 self._check_given()
             return self
+
+        @property
+        def has_several(self) -> bool:
+            """Whether a row has any number of labels."""
+            return self.multi_label or self.label_columns is not None
+
+        def _check_columns(self) -> None:
+            if self.label is None and self.label_columns is None:
+                raise _contradiction(
+                    "no column holds the labels",
+                    "the name of a column, or with label_columns the names of several",
+                    "neither label nor label_columns",
+                    'add label = "label" below [task], or label_columns = ["toxic", "spam"] for a column of 0 and 1 '
+                    "each",
+                )
+            if self.label is not None and self.label_columns is not None:
+                raise _contradiction(
+                    "label and label_columns contradict each other",
+                    "one of them: a column with the labels, or a column of 0 and 1 for each",
+                    "both",
+                    "remove one of them",
+                )
+            columns = [column for column in (self.text, self.text_pair, self.label) if column is not None]
+            if len(set(columns)) < len(columns):
+                raise _contradiction(
+                    "text, text_pair and label name a column twice",
+                    "a different column for each",
+                    ", ".join(f'"{column}"' for column in columns),
+                    "correct the names",
+                )
+            twice = [column for column in self.label_columns or () if column in columns]
+            if twice:
+                raise _contradiction(
+                    "a column holds a text and a label",
+                    "a different column for each",
+                    f'"{twice[0]}" as a text and among label_columns',
+                    "correct the names",
+                )
+
+        def _check_several(self) -> None:
+            """Refuse what goes with one label a row alone, and what `label_columns` says already."""
+            if self.positive_label is not None:
+                raise _contradiction(
+                    "positive_label is for tasks of one label a row",
+                    "no positive_label where a row has any number of labels",
+                    f'positive_label = "{self.positive_label}"',
+                    "leave it out",
+                )
+            idle = {
+                "labels": self.labels,
+                "label_names": self.label_names,
+                "fold_labels": self.fold_labels,
+                "label_separator": self.label_separator,
+            }
+            said = [key for key, value in idle.items() if value]
+            if self.label_columns is not None and said:
+                raise _contradiction(
+                    f"label_columns and {said[0]} contradict each other",
+                    "one of them: the names in label_columns are the labels, in their order, and the columns hold 0 "
+                    "and 1",
+                    "both",
+                    f"remove {said[0]}",
+                )
 
         def _check_given(self) -> None:
             names = self.labels or tuple(dict.fromkeys((self.label_names or {}).values()))
@@ -166,10 +259,13 @@ class Table(glueft.Task):
         super().__init__(options)
         if self.options.text_pair is None:
             self.inputs = ("text",)
-        self.positive_label = self.options.positive_label
-        self._take(self.options.labels or tuple(dict.fromkeys((self.options.label_names or {}).values())))
-        if self.options.regression:  # Of classes, the rows may have yet to tell how many there are.
-            glueft.check_metrics(self.name, getattr(self.options, "metrics", None) or (), labels=0)
+        options = self.options
+        self.positive_label, self.multi_label = options.positive_label, options.has_several
+        names = options.labels or options.label_columns or (options.label_names or {}).values()
+        self._take(tuple(dict.fromkeys(names)))
+        if options.regression or self.multi_label:  # Of classes, the rows may have yet to tell how many there are.
+            chosen = getattr(options, "metrics", None) or ()
+            glueft.check_metrics(self.name, chosen, labels=len(self.labels), multi_label=self.multi_label)
 
     def load(self, source: Any) -> datasets.DatasetDict:
         """Read the files, and learn the labels from the training rows unless the options give them."""
@@ -184,6 +280,9 @@ class Table(glueft.Task):
             label_names=options.label_names,
             fold_labels=options.fold_labels,
             regression=options.regression,
+            multi_label=options.multi_label,
+            label_separator=options.label_separator or ";",
+            label_columns=options.label_columns or (),
             validation_fraction=options.validation_fraction,
             split_seed=options.split_seed,
             delimiter=options.delimiter,
@@ -211,8 +310,12 @@ class Table(glueft.Task):
     def _take(self, labels: tuple[str, ...]) -> None:
         """Set the labels, and the metrics that are usual for them."""
         self.labels = labels
-        of_labels = ("accuracy", "f1") if len(labels) == 2 else ("accuracy",)
-        self.metrics = ("pearson", "spearmanr") if self.options.regression else of_labels
+        if self.options.regression:
+            self.metrics = ("pearson", "spearmanr")
+        elif self.multi_label:
+            self.metrics = ("micro_f1", "macro_f1", "subset_accuracy")
+        else:
+            self.metrics = ("accuracy", "f1") if len(labels) == 2 else ("accuracy",)
 
 
 def _check_positive_label(name: str | None, labels: tuple[str, ...]) -> None:

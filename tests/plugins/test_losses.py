@@ -10,7 +10,7 @@ import pytest
 
 import glueft
 from glueft.plugin.registry import load_registry
-from glueft.training.loss import TrainingLoss
+from glueft.training.loss import TrainingLoss, refuse_unsuited
 
 LOGITS = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75], [-2.0, 3.0, 0.5], [0.0, 0.0, 1.0]], np.float32)
 LABELS = np.array([2, 1, 1, 0], np.int32)
@@ -90,6 +90,64 @@ def test_a_certain_row_has_a_gradient(gamma: float) -> None:
     certain = np.array([[200.0, -200.0], [-200.0, 200.0]], np.float32)
     value, gradient = in_training(training_loss("focal", ("a", "b"), gamma=gamma), certain, np.array([0, 0]))
     assert value == pytest.approx(200) and np.isfinite(gradient).all() and abs(gradient[1]).max() > 0.4
+
+
+# torch 2.13: nn.BCEWithLogitsLoss(pos_weight=...) of these and its gradient, in float64; with smoothed targets.
+SETS_LOGITS = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75], [-2.0, 3.0, 0.5], [0.0, 0.0, 100.0]], np.float32)
+SETS = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 0], [0, 1, 0]], np.int32)
+BINARY: list[tuple[float, bool, float, list[list[float]]]] = [
+    (0.0, False, 9.025253707371805, [
+        [-0.0314617224, 0.0185583449, -0.0099335768], [0.0681312063, 0.0468480417, 0.0267351084],
+        [-0.0733997565, -0.0039521561, 0.0518716109], [0.0416666667, -0.0416666667, 0.0833333333]]),
+    (0.0, True, 8.981334043812046, [
+        [-0.0157308612, 0.0185583449, -0.012416971], [0.0681312063, 0.0468480417, 0.0267351084],
+        [-0.0366998782, -0.0079043122, 0.0518716109], [0.0416666667, -0.0833333333, 0.0833333333]]),
+    (0.1, False, 8.622128707371806, [
+        [-0.0272950557, 0.0143916782, -0.0057669102], [0.0639645397, 0.0426813751, 0.0225684417],
+        [-0.0692330898, 0.0002145106, 0.0477049443], [0.0375, -0.0375, 0.0791666667]]),
+    (0.1, True, 8.588877215613062, [
+        [-0.0123507376, 0.0111529288, -0.0081261347], [0.0643445929, 0.0408571105, 0.0218609639],
+        [-0.0343682055, -0.0035400377, 0.0473116727], [0.0385416667, -0.0770833333, 0.0791666667]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("smoothing", "weighted", "value", "gradient"), BINARY)
+def test_binary_cross_entropy_is_that_of_pytorch(
+    smoothing: float, weighted: bool, value: float, gradient: list[list[float]]
+) -> None:
+    weights = WEIGHTS if weighted else None
+    loss = training_loss("binary_cross_entropy", ("a", "b", "c"), label_smoothing=smoothing, positive_weights=weights)
+    loss.task.multi_label = True
+    batch, found = in_training(loss, SETS_LOGITS, SETS)
+    assert batch == pytest.approx(value, rel=1e-6)
+    np.testing.assert_allclose(found, gradient, atol=1e-7)
+    assert loss.mean(SETS_LOGITS, SETS) == pytest.approx(value, rel=1e-12)
+
+
+def test_balanced_positive_weights_are_the_rows_without_a_label_to_those_with_it() -> None:
+    loss = training_loss(
+        "binary_cross_entropy", ("a", "b", "all", "none"), (20, 50, 100, 0), positive_weights="balanced"
+    )
+    loss.task.multi_label, loss.task.train_rows = True, 100
+    labels = np.eye(4, dtype=np.int32)
+    # Of logits of 0 each label has log 2, the label of the row times its weight: 80 to 20, 50 to 50, and 1 where there
+    # is nothing to balance.
+    values = loss.plugin.values(loss.task, np.zeros((4, 4), np.float32), labels)
+    assert values / np.log(2) == pytest.approx([(3 + weight) / 4 for weight in (4, 1, 1, 1)])
+    assert loss.label_weights is None and loss.as_record() == {"name": "binary_cross_entropy", "label_weights": None}
+
+
+def test_a_loss_that_weighs_rows_by_their_one_label_does_not_suit_several() -> None:
+    cls = load_registry().find("loss", "cross_entropy").cls
+    loss = training_loss("cross_entropy", ("a", "b"), class_weights={"a": 2.0})
+    loss.task.multi_label = True
+    with pytest.raises(glueft.PluginError, match="does not weigh the labels of trial") as caught:
+        _ = loss.label_weights
+    assert "a row of a multi-label task has no label of its own" in caught.value.expected
+    with pytest.raises(glueft.TrainingError, match="does not suit the task 'trial'") as unsuited:
+        refuse_unsuited(cls(), loss.task)
+    assert "any number of labels a row" in unsuited.value.expected
+    assert 'loss.plugin = "binary_cross_entropy"' in unsuited.value.fix
 
 
 @pytest.mark.parametrize(("name", "options", "value"), ERRORS)

@@ -97,6 +97,28 @@ def problem(tmp_path: Path, task: str, overrides: list[str] = [], **flags: Any) 
         ),
         ('validation_fraction = 0.1\ndelimiter = "ab"', ("one character between the fields",)),
         ("validation_fraction = 0.1\ndelimiter = '\"'", ("one character between the fields",)),
+        (
+            "validation_fraction = 0.1\nregression = true\nmulti_label = true",
+            ("a regression has no labels", "remove one of them"),
+        ),
+        ('validation_fraction = 0.1\nlabel_columns = ["a", "b"]', ("label and label_columns contradict", "remove one")),
+        ('validation_fraction = 0.1\nlabel_separator = "|"', ("label_separator is for rows of several", "multi_label")),
+        (
+            'validation_fraction = 0.1\nmulti_label = true\nlabel_separator = " "',
+            ('must be what stands between two names, such as ";"',),
+        ),
+        (
+            'validation_fraction = 0.1\nmulti_label = true\npositive_label = "a"',
+            ("positive_label is for tasks of one label a row", "leave it out"),
+        ),
+        (
+            'validation_fraction = 0.1\nmulti_label = true\nmetrics = ["accuracy"]',
+            ('"accuracy" of task "table" does not suit a multi-label task', "metrics that suit it are f1_macro"),
+        ),
+        (
+            'validation_fraction = 0.1\nlabels = ["a", "b"]\nmetrics = ["hamming_loss"]',
+            ('"hamming_loss" of task "table" does not suit a task with 2 labels',),
+        ),
         ('validation = "dev.cvs"', ("must end in .csv, .tsv, .jsonl", 'did you mean ".csv"?')),
         ('validation = "dev.json"', ("this is .json: write JSON Lines",)),
         ('validation = ""', ("must not be empty",)),
@@ -131,6 +153,25 @@ def test_no_other_source_of_rows_is_taken(
     assert "remove --" in found[place].fix
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"label": None}, "no column holds the labels"),
+        ({"label": None, "label_columns": ("a", "t")}, "a column holds a text and a label"),
+        ({"label": None, "label_columns": ("a", "b"), "labels": ("a", "b")}, "label_columns and labels contradict"),
+        ({"label": None, "label_columns": ("a", "b"), "fold_labels": True}, "label_columns and fold_labels contradict"),
+        (
+            {"label": None, "label_columns": ("a", "b"), "label_separator": "|"},
+            "label_columns and label_separator contradict",
+        ),
+    ],
+)
+def test_the_columns_of_labels_agree_with_the_other_options(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(glueft.DataError, match=told) as caught:
+        task_of(**options)
+    assert all([caught.value.expected, caught.value.received, caught.value.fix])
+
+
 def test_the_metrics_fit_the_labels() -> None:
     assert task_of().metrics == ("accuracy",)  # for now: the rows will tell
     assert task_of(labels=("b", "a")).metrics == ("accuracy", "f1")
@@ -138,6 +179,11 @@ def test_the_metrics_fit_the_labels() -> None:
     assert task_of(labels=("a", "b", "c")).metrics == ("accuracy",)
     assert task_of(regression=True).metrics == ("pearson", "spearmanr")
     task_of(regression=True, metrics=("spearmanr",))
+    several = task_of(label=None, label_columns=("a", "b"))
+    assert several.multi_label and several.labels == ("a", "b") and several.predicts == "multi_label"
+    assert several.metrics == ("micro_f1", "macro_f1", "subset_accuracy")
+    assert several.default_loss() == "binary_cross_entropy"
+    assert task_of(multi_label=True, metrics=("roc_auc", "hamming_loss")).metrics == ("roc_auc", "hamming_loss")
     for name in known_metrics():
         task_of(metrics=(name,))  # whether it suits is known once the labels are
 
