@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from glueft.recipe.sections import Distill
     from glueft.runs.parent import Parent
 
-# Rows a step for a checkpoint without a recipe: the default of recipes.
-BATCH_SIZE = 64
 _ANOTHER = "name a teacher that was fine-tuned on this task: distill.teacher = run:FOLDER of a run"
 
 
@@ -49,7 +47,7 @@ class Teacher:
         run: the run whose model it is; None for another checkpoint.
         max_length: its longest row, in tokens.
         windowing: how it cuts longer rows into windows; None to cut them off.
-        batch_size: rows a step.
+        batch_size: rows a step: those of an evaluation of the student, and no more than of its own.
         precision: what it computes in.
     """
 
@@ -151,6 +149,7 @@ def find_teacher(recipe: Recipe, jit_compile: JitDecision) -> Teacher | None:
         GlueftError: it cannot be found or read, is no classifier, or cannot compute in its precision here.
     """
     settings, pair = recipe.distill, len(recipe.task.inputs) == 2
+    most_rows = recipe.training.evaluation_batch_size
     if settings is None:
         return None
     from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer, longest_row, refuse_headless
@@ -162,7 +161,7 @@ def find_teacher(recipe: Recipe, jit_compile: JitDecision) -> Teacher | None:
             tokenizer = load_tokenizer(checkpoint, pair=pair)
             longest = longest_row(checkpoint, tokenizer)
             # Without a recipe in float32, which is as exact as the checkpoint.
-            return Teacher(settings, checkpoint, tokenizer, None, longest, None, BATCH_SIZE, "float32")
+            return Teacher(settings, checkpoint, tokenizer, None, longest, None, most_rows, "float32")
         checkpoint, run = find_model(settings.teacher, recipe.registry)
         refuse_headless(checkpoint)
         data, engine = run.sections.data, run.record.engine
@@ -176,7 +175,7 @@ def find_teacher(recipe: Recipe, jit_compile: JitDecision) -> Teacher | None:
             parent_of(run, checkpoint),
             data.max_length,
             data.windowing,
-            run.sections.training.evaluation_batch_size,
+            min(most_rows, run.sections.training.evaluation_batch_size),
             precision,
         )
 

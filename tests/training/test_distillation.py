@@ -343,6 +343,17 @@ def test_a_teacher_that_does_not_fit_is_refused_before_anything_is_trained(
     assert "the model that the run begins with" in same.message
 
 
+@pytest.mark.parametrize(("of_student", "rows"), [(8, 8), (100, 64)])
+def test_the_teacher_reads_no_more_rows_at_once_than_the_student(
+    of_student: int, rows: int, teacher: Path, tiny_bert: Path, stumble: Path
+) -> None:
+    """So that what an error of its memory says to change helps."""
+    change = f"training.evaluation_batch_size={of_student}"
+    found = session_of(recipe_of(f"run:{teacher}", tiny_bert, stumble, change)).teacher
+    alone = session_of(recipe_of(str(teacher / "model"), tiny_bert, stumble, change)).teacher
+    assert found is not None and found.batch_size == rows and alone is not None and alone.batch_size == of_student
+
+
 def test_what_the_teacher_was_trained_on_is_told(teacher: Path, tiny_bert: Path, stumble: Path, tmp_path: Path) -> None:
     def warned(run: Path, *changes: str) -> list[str]:
         warnings = session_of(recipe_of(f"run:{run}", tiny_bert, stumble, *changes)).warnings
