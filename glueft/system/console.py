@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import IO, Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.progress import TextColumn
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -55,7 +55,11 @@ class Table(RichTable):
 def for_notebook(*parts: RenderableType) -> dict[str, str]:
     """Return texts, tables and bars as a notebook takes them, by MIME type: HTML in which all is text, and text."""
     console = PlainConsole(io.StringIO(), record=True, width=NOTEBOOK_WIDTH, force_terminal=False)
-    console.print(*parts, sep="\n", end="")
+    spaced: list[RenderableType] = []
+    for part in parts:
+        is_apart = spaced and (isinstance(part, Table) or isinstance(spaced[-1], Table))
+        spaced += ["", part] if is_apart else [part]
+    console.print(Group(*spaced), end="")
     return {
         "text/html": console.export_html(inline_styles=True, code_format=_NOTEBOOK_HTML, clear=False),
         "text/plain": console.export_text(),
