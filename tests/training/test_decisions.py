@@ -24,6 +24,7 @@ from glueft.metrics.tuning import log_loss, tune_temperature
 from glueft.push.content import content_of, source_of
 from glueft.recipe import load_recipe
 from glueft.report.write import write_report
+from glueft.runs.record import Decision
 from glueft.runs.run import Run
 from glueft.terminal.evaluation_table import evaluation_tables
 from glueft.training.decisions import chosen_rule
@@ -137,6 +138,15 @@ def test_what_is_given_away_takes_it_along(run: Path, tmp_path: Path, capsys: py
     assert DECISION in files and isinstance(card, bytes)
     assert b"pipeline does not read it" in card and b"With the most probable label of each row" in card
     assert b'config.label2id["rare"]' in card
+
+
+def test_a_card_names_no_file_and_no_other_metrics_where_the_fit_left_all_plain(run: Path) -> None:
+    source = source_of(Run.open(run))
+    tuned = {"tuned": ["threshold"], "metric": "f1", "split": "validation", "rows": 48}
+    source.record.decision = Decision(temperature=1.0, label="rare", **tuned)
+    card = str(content_of(source, "alice/rare", None).files["README.md"])
+    assert "the most probable label, which is best by f1; tuned on the 48 validation rows." in card
+    assert "the metrics are" not in card and DECISION not in card
 
 
 def test_the_report_shows_both_decisions_and_both_calibrations(run: Path) -> None:
