@@ -142,7 +142,6 @@ def test_what_is_given_away_takes_it_along(run: Path, tmp_path: Path, capsys: py
 
 def test_a_card_names_no_file_and_no_other_metrics_where_the_fit_left_all_plain(run: Path) -> None:
     source = source_of(Run.open(run))
-    tuned = {"tuned": ["threshold"], "metric": "f1", "split": "validation", "rows": 48}
     source.record.decision = Decision(
         temperature=1.0, label="rare", tuned=["threshold"], metric="f1", split="validation", rows=48
     )
