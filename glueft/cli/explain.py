@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,8 +140,8 @@ def rows_of_run(opened: OpenedModel, numbers: Sequence[int], split: str | None, 
             {
                 "row": number,
                 "split": split,
-                "reference": written.labels[number] or None,
-                "prediction": written.predictions[number],
+                "reference": _told(written.labels[number], multi_label=run.record.multi_label),
+                "prediction": _told(written.predictions[number], multi_label=run.record.multi_label),
             },
         )
         for number in numbers
@@ -166,12 +167,24 @@ def show_explanations(
         if number:
             say("")
         if row.told:
-            reference = "" if row.told["reference"] is None else f", reference {row.told['reference']}"
-            say(f"row {row.told['row']} of {row.told['split']}{reference}")
+            say(f"row {row.told['row']} of {row.told['split']}{_reference(row.told['reference'])}")
         say(*answer_lines(answers, model.labels))
         print_explanation(found, inputs)
     if as_json:
         print_json({"precision": model.precision, key: objects})
+
+
+def _told(text: str, *, multi_label: bool) -> str | list[str] | None:
+    """A label of a predictions file as JSON has it; in a multi-label task a list. None where a row has none."""
+    if not text:
+        return None
+    return json.loads(text) if multi_label else text
+
+
+def _reference(told: str | list[str] | None) -> str:
+    if told is None:
+        return ""
+    return f", reference {(', '.join(told) or 'none') if isinstance(told, list) else told}"
 
 
 def _check_usage(texts: list[str] | None, rows: list[int] | None, split: str | None, data_dir: str | None) -> None:

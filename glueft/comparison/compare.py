@@ -10,7 +10,7 @@ from typing import Any
 
 from glueft.comparison.bootstrap import metrics_of, paired_bootstrap
 from glueft.comparison.differences import differences, ingredients, material, same_in_fact
-from glueft.comparison.mcnemar import mcnemar
+from glueft.comparison.mcnemar import differing_rows, mcnemar
 from glueft.comparison.notes import (
     answer_sentences,
     collapsed,
@@ -173,7 +173,7 @@ def _recorded(run: Run, rows: ComparedRows, labels: Mapping[str, str]) -> dict[s
 
 def _compared(rows: ComparedRows, names: Sequence[str], run: int, resamples: int, seed: int) -> dict[str, Any]:
     """One run compared with the first."""
-    differing = int((rows.predictions[0] != rows.predictions[run]).sum())
+    differing = int(differing_rows(rows.predictions[0], rows.predictions[run]).sum())
     apart = abs(rows.probabilities[0] - rows.probabilities[run])
     test = mcnemar(rows.references, rows.predictions[0], rows.predictions[run]) if rows.labels else None
     found = paired_bootstrap(rows, run, resamples=resamples, seed=seed)
@@ -185,7 +185,7 @@ def _compared(rows: ComparedRows, names: Sequence[str], run: int, resamples: int
             Pair(names[0], len(rows.references), different_rows, len(names) - 1),
             metric,
             difference,
-            test if metric.share_right else None,
+            test if metric.is_share_right(multi_label=rows.multi_label) else None,
             metric_title(metric.name, rows.metric_labels),
         )
         low, high = difference.interval()

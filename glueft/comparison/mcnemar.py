@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -34,13 +35,21 @@ def mcnemar(references: NDArray[Any], first: NDArray[Any], other: NDArray[Any]) 
     approximation. Without such rows p is 1.
 
     Args:
-        references: label indices, (rows,).
+        references: label indices, (rows,); in a multi-label task 0 and 1, (rows, labels), of which a row is right if
+            all labels are.
         first: predictions of the first run, likewise.
         other: predictions of the other run, likewise.
     """
     from scipy.stats import binomtest
 
-    only_first = int(((first == references) & (other != references)).sum())
-    only_other = int(((first != references) & (other == references)).sum())
+    first_right, other_right = (~differing_rows(references, predictions) for predictions in (first, other))
+    only_first = int((first_right & ~other_right).sum())
+    only_other = int((~first_right & other_right).sum())
     differing = only_first + only_other
     return McNemar(only_first, only_other, float(binomtest(only_first, differing).pvalue) if differing else 1.0)
+
+
+def differing_rows(first: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows differ, (rows,): in their label or score, or in a multi-label task in any label."""
+    differing: NDArray[Any] = first != other
+    return differing.max(axis=1) if differing.ndim == 2 else differing

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from glueft.data.held_out import HELD_OUT
 from glueft.errors import ComparisonError
 from glueft.metrics import known_metrics, metric_labels
+from glueft.metrics.label_sets import read_sets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,8 @@ class ComparedRows:
         split: its name.
         labels: the label names in index order; () in regression.
         metrics: those of the task that can be computed.
-        references: the right label of each row by index, or its score, (rows,).
+        references: the right label of each row by index, or its score, (rows,); in a multi-label task 0 and 1, (rows,
+            labels).
         predictions: of each run likewise.
         probabilities: of each run (rows, labels); (rows, 0) in regression.
         metric_labels: for each metric that is about one label that label, as the first run has it.
@@ -44,6 +46,11 @@ class ComparedRows:
     run_labels: tuple[Mapping[str, str], ...] = ()
     unknown_metrics: tuple[str, ...] = ()
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row has any number of the labels."""
+        return self.references.ndim == 2
+
 
 def read_rows(runs: Sequence[Run], split: str | None) -> ComparedRows:
     """Read the predictions of each run and check that they are of the same rows of the same data.
@@ -60,20 +67,20 @@ def read_rows(runs: Sequence[Run], split: str | None) -> ComparedRows:
     split = _the_split(runs, split)
     files = tuple(run.predictions(split) for run in runs)
     _refuse_other_rows(runs, files, split)
-    labels, run_labels = runs[0].labels, _run_labels(runs)
+    labels, run_labels, multi_label = runs[0].labels, _run_labels(runs), runs[0].record.multi_label
     names, known = list(runs[0].record.metrics), known_metrics()
     of_labels = run_labels[0]
     metrics = [
         known[name](labels, labels.index(of_labels[name]) if name in of_labels else 1)
         for name in names
-        if name in known and known[name].fits(len(labels)) and len(labels) != 1
+        if name in known and known[name].fits(len(labels), multi_label) and (multi_label or len(labels) != 1)
     ]
     return ComparedRows(
         split,
         labels,
         tuple(metrics),
-        _values(max((file.labels for file in files), key=_digits), labels),
-        tuple(_values(file.predictions, labels) for file in files),
+        _values(max((file.labels for file in files), key=_digits), labels, multi_label),
+        tuple(_values(file.predictions, labels, multi_label) for file in files),
         tuple(file.probabilities for file in files),
         of_labels,
         run_labels,
@@ -98,7 +105,7 @@ def _refuse_other_tasks(runs: Sequence[Run]) -> None:
     for run in runs[1:]:
         for what, one, other in (
             ("tasks", first.record.task, run.record.task),
-            ("labels", ", ".join(first.labels) or "a score", ", ".join(run.labels) or "a score"),
+            ("labels", _labels(first), _labels(run)),
             ("metrics", ", ".join(first.record.metrics), ", ".join(run.record.metrics)),
         ):
             if one != other:
@@ -108,6 +115,11 @@ def _refuse_other_tasks(runs: Sequence[Run]) -> None:
                     f"{other} in {run.folder.name}",
                     "compare runs of the same task; `glueft list-runs --task NAME` shows them",
                 )
+
+
+def _labels(run: Run) -> str:
+    named = ", ".join(run.labels) or "a score"
+    return f"any number of {named}" if run.record.multi_label else named
 
 
 def _the_split(runs: Sequence[Run], wanted: str | None) -> str:
@@ -178,9 +190,11 @@ def _digits(scores: Sequence[str]) -> int:
     return sum(len(score.partition("e")[0].replace(".", "").strip("-0")) for score in scores)
 
 
-def _values(texts: Sequence[str], labels: tuple[str, ...]) -> NDArray[Any]:
+def _values(texts: Sequence[str], labels: tuple[str, ...], multi_label: bool) -> NDArray[Any]:
     import numpy as np
 
+    if multi_label:
+        return read_sets(texts, labels)
     if not labels:
         # The model's scores, by which the run was measured, are float32.
         return np.array([float(text) for text in texts], np.float32).astype(np.float64)

@@ -238,12 +238,12 @@ def targets(
     """Return what the loss of a distillation reads of each row: its label, the weight of its own loss, the teacher's.
 
     Args:
-        labels: label indices or scores, (rows,).
+        labels: label indices or scores, (rows,); in a multi-label task 0 and 1, (rows, labels).
         weights: (rows,); None for all the same.
         teacher: its logits, (rows, labels).
 
     Returns:
-        float32, (rows, 2 + labels).
+        float32, (rows, 2 + labels), or (rows, 1 + 2 * labels).
     """
     weights = np.ones(len(labels)) if weights is None else weights
     return np.column_stack([labels, weights, teacher]).astype(np.float32)

@@ -84,6 +84,7 @@ def describe(saved: SavedModel, form: Format) -> dict[str, Any]:
         "task": record.task if record else None,
         "checkpoint": record.checkpoint.name if record else None,
         "labels": list(saved.labels),
+        "multi_label": saved.rule.multi_label,
         "max_length": saved.max_length,
         "decision": None if saved.rule.is_plain else asdict(saved.rule) | {"text": saved.rule.text(saved.labels)},
         "windows": None if saved.windowing is None else asdict(saved.windowing),

@@ -14,7 +14,8 @@ from glueft.encoder.labels import listed
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
 from glueft.metrics import metric_labels
-from glueft.metrics.decision import PLAIN, Fit, effect_of_fit
+from glueft.metrics.decision import Fit, effect_of_fit
+from glueft.metrics.label_sets import set_texts
 from glueft.plugin.registry import use_registry
 from glueft.runs.clock import Clock
 from glueft.runs.environment import describe_host, installed_versions
@@ -102,11 +103,7 @@ def evaluate_run(
         with progress.phase(f"model {run.model_folder}"):
             saved = load_run_model(run, quiet=not verbose, backend=parts.engine.backend)
     result, logits = measure(saved, task, rows, clock, progress)
-    references = {
-        name: [split.label_names[index] for index in split.labels]
-        for name, split in rows.splits.items()
-        if split.label_names
-    }
+    references = {name: label_texts(split) for name, split in rows.splits.items() if split.label_names}
     comparison = compare_with_run(run, parts, result, own, logits, references, saved.rule)
     result |= {"run_dir": str(run.folder), "comparison": comparison}
     return result | {"seconds": clock.readings()}
@@ -158,6 +155,13 @@ def evaluate_checkpoint(
             saved = load_as_set(parts, checkpoint, tokenizer, task.labels, pair=pair, quiet=not verbose)
     result, _ = measure(saved, task, rows, clock, progress)
     return result | {"run_dir": None, "comparison": None, "seconds": clock.readings()}
+
+
+def label_texts(rows: Rows) -> list[str]:
+    """Return the label of each row by name as a predictions file has it; all rows have one."""
+    if rows.labels.ndim == 2:
+        return set_texts(rows.labels, rows.label_names)
+    return [rows.label_names[index] for index in rows.labels]
 
 
 def choose_splits(settings: TaskParts, names: Sequence[str]) -> tuple[str, ...]:
@@ -255,7 +259,7 @@ def measure(
                 progress.say(note)
             described[name] = describe_split(task, split, encoded)
             if not saved.rule.is_plain:
-                plain[name] = task_metrics(task, PLAIN.predictions(logits[name], task.labels), labels)
+                plain[name] = task_metrics(task, saved.rule.plain.predictions(logits[name], task.labels), labels)
             warnings += _fitted_to(saved.rule.fit, split)
     primary = next(iter(by_split))
     windows = {} if saved.windowing is None else {"windows": asdict(saved.windowing)}
@@ -271,6 +275,7 @@ def measure(
         "other_metrics_by_split": others,
         "intervals": intervals,
         "labels": list(saved.labels),
+        "multi_label": saved.rule.multi_label,
         "decision": decision,
         "checkpoint": {
             "name": saved.checkpoint.name,
@@ -313,19 +318,20 @@ def _refuse_decision(overrides: Sequence[str]) -> None:
 
 def refuse_other_labels(checkpoint: Any, task: Task) -> None:
     """Raise CheckpointError unless the labels of a checkpoint's head are the task's, by name and in any order."""
-    from glueft.inference.predictor import head_labels
+    from glueft.inference.predictor import head_labels, is_multi_label
 
-    labels = head_labels(checkpoint)
-    if len(labels) == len(task.labels) and set(labels) == set(task.labels):
+    labels, multi_label = head_labels(checkpoint), is_multi_label(checkpoint)
+    other_kind = multi_label != task.multi_label
+    if len(labels) == len(task.labels) and set(labels) == set(task.labels) and not other_kind:
         return
     fix = "evaluate it on the task that it was trained for, or choose another checkpoint"
-    if len(labels) == len(task.labels) and labels:
+    if len(labels) == len(task.labels) and labels and not other_kind:
         wanted = " ".join(f"--label {name!r}" if " " in name else f"--label {name}" for name in task.labels)
         fix = f"if they are the same labels under other names, give the task's in the head's order, such as {wanted}"
     raise CheckpointError(
         f'{checkpoint.name}: its classification head does not fit the task "{task.name}"',
-        expected=f"the task's labels: {listed(task.labels)}",
-        received=f"the checkpoint's: {listed(labels)}",
+        expected=f"the task's labels: {listed(task.labels)}" + ", any number a row" * task.multi_label,
+        received=f"the checkpoint's: {listed(labels)}" + ", any number a row" * multi_label,
         fix=fix,
     )
 
@@ -356,7 +362,8 @@ def _same_hub_dataset(run: Run, parts: TaskParts) -> bool:
 def _refuse_unlabelled(task: Task, rows: Rows) -> None:
     if is_labelled(rows.labels):
         return
-    without = int((rows.labels != rows.labels).sum() if rows.labels.dtype.kind == "f" else (rows.labels < 0).sum())
+    missing = rows.labels != rows.labels if rows.labels.dtype.kind == "f" else rows.labels < 0
+    without = int(missing.reshape(len(rows), -1).any(axis=1).sum())
     raise DataError(
         f'the {rows.name} split of task "{task.name}" has no labels, so there is nothing to measure it by'
         if without == len(rows)

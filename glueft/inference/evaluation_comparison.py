@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics.decision import PLAIN, DecisionRule
+from glueft.metrics.label_sets import set_texts
 from glueft.plugin.origin import in_words, origin_of, recorded_origins
 from glueft.text import counted
 
@@ -124,7 +125,8 @@ def compare_predictions(
 
     if labels:
         decided = rule.decide(logits)
-        others = sum(labels[index] != text for index, text in zip(decided.labels, own.predictions, strict=True))
+        given = set_texts(decided.labels, labels) if rule.multi_label else [labels[index] for index in decided.labels]
+        others = sum(name != text for name, text in zip(given, own.predictions, strict=True))
         now, then = decided.probabilities, own.probabilities
         apart = np.abs(now - then)
     else:

@@ -86,7 +86,7 @@ def explain(saved: SavedModel, texts: Sequence[str], label: str | None = None) -
     Args:
         saved: a model in float32.
         texts: one for each of its inputs.
-        label: whose logit it is; None for the label of the answer.
+        label: whose logit it is; None for the label of the answer, or the most probable one of several.
 
     Raises:
         DataError: the model has no such label.
@@ -100,7 +100,7 @@ def explain(saved: SavedModel, texts: Sequence[str], label: str | None = None) -
         raise _unknown_label(saved, label)
     answers = saved.answer([[text] for text in texts])
     if label is None and saved.labels:
-        label = answers.labels[0]
+        label = _label_of(answers, saved.labels)
     output = 0 if label is None else saved.labels.index(label)
     row = Rows("input", tuple([text] for text in texts), np.full(1, -1, np.int32), saved.labels)
     encoded = saved.encode(row)
@@ -131,6 +131,14 @@ def explain(saved: SavedModel, texts: Sequence[str], label: str | None = None) -
         words=None if places is None else _words(texts, places, [token.score for token in tokens]),
         truncated=bool(encoded.truncated),
     )
+
+
+def _label_of(answers: Answers, labels: Sequence[str]) -> str:
+    """The label of the one row; of several the most probable, and where it has none the most probable of all."""
+    own = answers.labels[0]
+    if isinstance(own, str):
+        return own
+    return max(own or labels, key=dict(zip(labels, answers.probabilities[0], strict=True)).__getitem__)
 
 
 def _unknown_label(saved: SavedModel, label: str) -> DataError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.windows import Windowing
 from glueft.encoder.decision_file import read_decision
-from glueft.encoder.labels import listed
+from glueft.encoder.labels import MULTI_LABEL, listed, problem_type
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
 from glueft.plugin.file import read_plugin_file
 from glueft.plugin.origin import how_to_get, in_words, origin_of, recorded_origins
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.encoder.checkpoint import Checkpoint
     from glueft.encoder.classifier import Classifier
+    from glueft.metrics.decision import DecisionRule
     from glueft.plugin.task import Task
     from glueft.plugin.task_description import TaskDescription
     from glueft.recipe.task_parts import Sections, TaskParts
@@ -95,12 +96,22 @@ class SavedModel(TextModel):
     def label_indices(self, rows: Rows) -> NDArray[Any]:
         """Return the labels of rows as indices into `labels`, matched by name, -1 for none. Scores are returned as is.
 
+        Those of a multi-label task are 0 and 1, (rows, labels), or -1 for all of a row without a reference.
+
         Raises:
             DataError: the rows have a label that the model does not know.
         """
         import numpy as np
 
         unknown = [name for name in rows.label_names if name not in self.labels]
+        if not unknown and (rows.labels.ndim == 2) != self.rule.multi_label:
+            kinds = {True: "any number of labels a row", False: "one label or a score a row"}
+            raise DataError(
+                f"the labels of the {rows.name} rows are not of the model's kind",
+                expected=kinds[self.rule.multi_label],
+                received=kinds[not self.rule.multi_label],
+                fix="evaluate rows of the task that the model was trained on",
+            )
         if unknown or bool(rows.label_names) != bool(self.labels):
             raise DataError(
                 f"the labels of the {rows.name} rows are not those of the model",
@@ -110,6 +121,8 @@ class SavedModel(TextModel):
             )
         if not rows.label_names or rows.label_names == self.labels:
             return rows.labels
+        if rows.labels.ndim == 2:
+            return rows.labels[:, [rows.label_names.index(name) for name in self.labels]]
         indices = [*(self.labels.index(name) for name in rows.label_names), -1]  # a label of -1 is the one at the end
         return np.asarray(indices, np.int32)[rows.labels]
 
@@ -203,7 +216,7 @@ def load_as_set(
         labels=labels,
         max_length=settings.data.max_length,
         windowing=settings.data.windowing,
-        rule=read_decision(checkpoint.folder, head_labels(checkpoint), labels),
+        rule=decision_of(checkpoint, labels),
         evaluation_batch_size=settings.training.evaluation_batch_size,
         pair=pair,
         run=run,
@@ -211,6 +224,16 @@ def load_as_set(
         engine=engine,
         widths=None if widths is None else tuple(widths),
     )
+
+
+def decision_of(checkpoint: Checkpoint, labels: Sequence[str]) -> DecisionRule:
+    """Return how the labels of a checkpoint's head are decided, for labels in this order.
+
+    Raises:
+        CheckpointError: what the checkpoint says of it cannot be used.
+    """
+    multi_label = is_multi_label(checkpoint)
+    return read_decision(checkpoint.folder, head_labels(checkpoint), labels, multi_label=multi_label)
 
 
 def find_run_checkpoint(run: Run) -> Checkpoint:
@@ -252,7 +275,7 @@ def load_classification_checkpoint(
         backend, precision: as in `load_saved_model`.
 
     Raises:
-        CheckpointError: it cannot be found or read, or is no classifier of one label a row.
+        CheckpointError: it cannot be found or read, or is no classifier.
         HubError: the hub is out of reach and its local cache does not hold the checkpoint.
     """
     from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer, longest_row
@@ -268,7 +291,7 @@ def load_classification_checkpoint(
         tokenizer=tokenizer,
         labels=labels,
         max_length=longest_row(checkpoint, tokenizer),
-        rule=read_decision(checkpoint.folder, labels, labels),
+        rule=decision_of(checkpoint, labels),
         evaluation_batch_size=BATCH_SIZE,
         pair=None,
         run=None,
@@ -321,7 +344,11 @@ def load_for_prediction(
         import_backend()
         precision = use_precision(settings.precision, computed, jit_compile=decision.compiled)
         refuse_precision(checkpoint, precision.value)
-        model = load_model(checkpoint, tuple(labels), precision=precision.value, jit_compile=decision).model
+        multi_label = is_multi_label(checkpoint)
+        loaded = load_model(
+            checkpoint, tuple(labels), multi_label=multi_label, precision=precision.value, jit_compile=decision
+        )
+        model = loaded.model
         compile_for_prediction(model, jit_compile=decision.compiled)
     return model, describe_backend(backend, precision, jit_compile=bool(model.jit_compile))
 
@@ -330,24 +357,22 @@ def head_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return the labels of a checkpoint's own head, in its order; () for a regression.
 
     Raises:
-        CheckpointError: there is no classification head, or one that gives a row several labels.
+        CheckpointError: there is no classification head, or config.json contradicts it.
     """
     from glueft.encoder.checkpoint import refuse_headless
     from glueft.encoder.labels import label_names, refuse_one_class
 
     rows = refuse_headless(checkpoint)
     kind = checkpoint.config.get("problem_type")
-    if kind == "multi_label_classification":
-        raise CheckpointError(
-            f"{checkpoint.name}: its head gives a row any number of labels",
-            expected="a classifier of one label a row, or a regression of one number",
-            received=f"problem_type {kind}",
-            fix="choose another checkpoint",
-        )
     another = "choose another checkpoint"
     refuse_one_class(checkpoint.config, rows, another)
     names = label_names(checkpoint.config, rows, another)
     return () if rows == 1 and kind in (None, "regression") else tuple(names)
+
+
+def is_multi_label(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint's head gives a row any number of its labels."""
+    return checkpoint.config.get("problem_type") == MULTI_LABEL
 
 
 def rename_labels(checkpoint: Checkpoint, labels: Sequence[str]) -> Checkpoint:
@@ -380,11 +405,15 @@ def check_model_folder(run: Run) -> None:
     if described is None:
         return
     labels, wanted = run.labels, described.labels
-    if len(labels) != len(wanted) or set(labels) != set(wanted):
+    config = run.model_folder / "config.json"
+    kind = read_object(config, "the model's configuration").get("problem_type") if config.is_file() else None
+    other_kind = config.is_file() and described.multi_label != (kind == MULTI_LABEL)
+    if len(labels) != len(wanted) or set(labels) != set(wanted) or other_kind:
+        told = f", with problem_type {problem_type(wanted, multi_label=described.multi_label)}"
         raise RunFolderError(
             f"{run.model_folder}: the model is that of another task",
-            expected=f'the labels of the task "{run.record.task}": {listed(wanted)}',
-            received=listed(labels),
+            expected=f'the labels of the task "{run.record.task}": {listed(wanted)}' + told * other_kind,
+            received=listed(labels) + f", with problem_type {kind}" * other_kind,
             fix="put the run's own model folder back, or " + REPEAT,
         )
 
@@ -392,7 +421,8 @@ def check_model_folder(run: Run) -> None:
 def check_task_labels(run: Run) -> None:
     """Raise PluginError unless the run's task, as installed now, has the labels of the run's model, in any order."""
     task, labels = run.parts.task, run.labels
-    if task.reads_own_files or (len(labels) == len(task.labels) and set(labels) == set(task.labels)):
+    same = len(labels) == len(task.labels) and set(labels) == set(task.labels)
+    if task.reads_own_files or (same and task.multi_label == run.record.multi_label):
         return
     then, now = recorded_origins(run.record).get(("task", task.name), {}), origin_of(task)
     raise PluginError(

@@ -24,15 +24,21 @@ LABELS_SHOWN = 10
 def answer_lines(answers: Answers, labels: tuple[str, ...], row: int = 0) -> list[str]:
     """Return the labels of a row with their probabilities: its own first, then by probability; in regression its score.
 
-    A threshold may give a label that is not the most probable one, and then a word says so.
+    A threshold may give a label that is not the most probable one, and then a word says so. In a multi-label task the
+    first line names the labels of the row, or "none", and a mark stands beside them below.
     """
     numbers = answers.probabilities[row].tolist()
     if not labels:
         return [f"score {number_text(numbers[0])}"]
     # A label with control characters could move a terminal's cursor.
     names = [label if label.isprintable() else shown(label)[1:-1] for label in labels]
+    own_labels = answers.labels[row]
+    if isinstance(own_labels, list):
+        there = [label in own_labels for label in labels]
+        given = [name for name, of_row in zip(names, there, strict=True) if of_row]
+        return [", ".join(given) or "none", *_ranked_lines(numbers, names, there)]
     ranked = sorted(zip(numbers, names, strict=True), key=lambda pair: -pair[0])
-    place = labels.index(answers.labels[row])
+    place = labels.index(own_labels)
     own = numbers[place], names[place]
     by_threshold = own[0] < ranked[0][0]
     if by_threshold:
@@ -42,6 +48,16 @@ def answer_lines(answers: Answers, labels: tuple[str, ...], row: int = 0) -> lis
     lines = [f"{name:{width}}  {number:.4f}" for number, name in ranked[:LABELS_SHOWN]]
     lines[0] += "  (given by the threshold)" if by_threshold else ""
     return lines + ([f"... and {len(ranked) - LABELS_SHOWN} more"] if len(ranked) > LABELS_SHOWN else [])
+
+
+def _ranked_lines(numbers: list[float], names: list[str], there: list[bool]) -> list[str]:
+    """The labels of a multi-label task, the row's own first and then by probability."""
+    ranked = sorted(zip(there, numbers, names, strict=True), key=lambda one: (not one[0], -one[1]))
+    shown_ones = ranked[: max(LABELS_SHOWN, sum(there))]
+    width = max(len(name) for _, _, name in shown_ones)
+    lines = [f"{'+' if of_row else ' '} {name:{width}}  {number:.4f}" for of_row, number, name in shown_ones]
+    more = len(ranked) - len(shown_ones)
+    return lines + ([f"  ... and {more} more"] if more else [])
 
 
 def answer_object(answers: Answers, labels: tuple[str, ...], texts: tuple[str, ...], row: int) -> dict[str, Any]:

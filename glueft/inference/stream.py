@@ -116,7 +116,7 @@ def predict_rows(
             answers = model.answer(chunk.texts, rows_in_all=rows_in_all)
             with writing(place):
                 if writer is None:  # Only now, as the first chunk may be an error, which leaves no header line behind.
-                    writer = _writer(source, target, main, summary.names)
+                    writer = _writer(source, target, main, summary.names, label_sets=model.rule.multi_label)
                 writer.write(chunk.rows, answers.columns())
                 if main is None and target.stream is not None:
                     target.stream.flush()
@@ -153,8 +153,10 @@ def _open(files: ExitStack, path: Path | None) -> OutputFile | None:
     return None if path is None else files.enter_context(OutputFile(path, output_format(path).compression))
 
 
-def _writer(source: RowSource, target: Target, main: OutputFile | None, names: tuple[str, ...]) -> TableWriter:
+def _writer(
+    source: RowSource, target: Target, main: OutputFile | None, names: tuple[str, ...], *, label_sets: bool
+) -> TableWriter:
     kind = target.kind if target.path is None else output_format(target.path).kind
     file = target.stream if main is None else main.content
     assert file is not None
-    return make_writer(kind, file, source.names, names, source.schema, raw=source.raw)
+    return make_writer(kind, file, source.names, names, source.schema, raw=source.raw, label_sets=label_sets)

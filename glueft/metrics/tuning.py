@@ -1,7 +1,8 @@
-"""Fits a decision rule to rows that the model was not trained on: a temperature, and a threshold for a metric."""
+"""Fits a decision rule to rows that the model was not trained on: a temperature, and thresholds for a metric."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ def log_loss(logits: NDArray[np.float32], references: NDArray[np.int64], tempera
 
     Args:
         logits: (rows, labels).
-        references: the index of the right label, (rows,).
+        references: the index of the right label, (rows,); or 0 and 1 for each label, (rows, labels), which count as a
+            decision each.
         temperature: what the logits are divided by.
     """
     import numpy as np
@@ -49,8 +51,7 @@ def tune_temperature(logits: NDArray[np.float32], references: NDArray[np.int64])
     inverse of the temperature, so that the zero of its derivative is found by bisection, to the last bit.
 
     Args:
-        logits: (rows, labels).
-        references: the index of the right label, (rows,).
+        logits, references: as for `log_loss`.
 
     Returns:
         None where there is no such temperature: the logits say all rows right, and the lower the better, or they say
@@ -126,8 +127,46 @@ def tune_threshold(probabilities: NDArray[np.float64], references: NDArray[np.in
     return TunedThreshold(threshold, float(values[good[nearest]]))
 
 
+def tune_thresholds(
+    probabilities: NDArray[np.float64], references: NDArray[np.int64], metric: type[Metric], labels: Sequence[str]
+) -> tuple[float, ...]:
+    """Return the threshold of each label of a multi-label task, at which the metric of that label is best.
+
+    Each is tuned by itself, as that of a task of two labels, with and without it: see `tune_threshold`. A label that no
+    row has keeps that of the plain decision.
+
+    Args:
+        probabilities: (rows, labels).
+        references: 0 and 1, (rows, labels).
+        metric: of two-label tasks.
+        labels: the names.
+
+    Raises:
+        PluginError: the metric fails.
+    """
+    tuned = []
+    for label, shares, right in zip(labels, probabilities.T, references.T, strict=True):
+        found = tune_threshold(shares, right, of_label(metric, label)).threshold if right.any() else None
+        tuned.append(PLAIN_THRESHOLD if found is None else found)
+    return tuple(tuned)
+
+
+def of_label(metric: type[Metric], label: str) -> Metric:
+    """Return a metric of two-label tasks for one label of a multi-label task: 1 with it, 0 without."""
+    return metric((f"not {label}", label), 1)
+
+
 def _below_right(logits: NDArray[np.float32], references: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return each logit minus that of the right label, (rows, labels)."""
+    """Return each logit minus that of the right label, (rows, labels).
+
+    In a multi-label task each label of a row is a decision between two logits, 0 without it and its own with it, since
+    sigmoid(z) = softmax(0, z): (rows * labels, 2).
+    """
+    import numpy as np
+
     exact = logits.astype("float64")
-    margins: NDArray[np.float64] = exact - exact[range(len(exact)), references][:, None]
+    if references.ndim == 2:
+        exact = np.stack([np.zeros(exact.size), exact.ravel()], axis=1)
+        references = references.ravel()
+    margins: NDArray[np.float64] = exact - np.take_along_axis(exact, references[:, None], axis=1)
     return margins

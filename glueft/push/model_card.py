@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from glueft.data.held_out import HELD_OUT
 from glueft.hub.checkpoint_files import WEIGHTS
 from glueft.metrics import hub_name, metric_title
+from glueft.metrics.decision import PLAIN_THRESHOLD
 from glueft.push.markdown import FILTERS
 from glueft.runs.public_record import is_local
 from glueft.runs.record import Record
@@ -79,6 +80,7 @@ def body(source: CardSource) -> str:
         "checkpoint": checkpoint,
         "family": checkpoint.family,
         "decision": record.decision,
+        "thresholds": (record.decision and record.decision.thresholds) or dict.fromkeys(source.labels, PLAIN_THRESHOLD),
         "opens_in_transformers": opens_in_transformers(record),
         "checkpoint_is_local": is_local(str(checkpoint.name)),
         "weights_sha256": checkpoint.sha256.get(WEIGHTS),

@@ -203,7 +203,7 @@ def _decision(decision: Decision, task: Task, locations: Locations) -> list[Prob
             received=received(getattr(decision, found.key)),
             fix=found.fix,
         )
-        for found in misfits(decision, task, scores=predicted_kind(task) == "scores")
+        for found in misfits(decision, task, predicted_kind(task))
     ]
 
 

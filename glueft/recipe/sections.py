@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
@@ -15,6 +14,9 @@ from glueft.data.windows import Pool, Windowing
 from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
 from glueft.metrics import MetricName
 from glueft.plugin.options import LocalPath, Options
+
+if TYPE_CHECKING:
+    from glueft.plugin.task import Task
 
 
 def _printable(text: str) -> str:
@@ -264,17 +266,25 @@ class Training(Options):
     )
 
 
+# What the threshold of each label of a multi-label task is tuned for.
+LABEL_METRIC = "f1"
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+
+
 class Decision(Options):
     """How labels are decided from logits. What is "tuned" is fitted after the training, on the rows of the metrics."""
 
-    threshold: Literal["tuned"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+    threshold: Literal["tuned"] | Threshold | dict[str, Threshold] = Field(
         default=0.5,
-        description="The probability from which on a row of a two-label task gets its positive label: a number, or "
-        '"tuned" for the one at which the metric is best.',
-        examples=["tuned"],
+        description="The probability from which on a row of a two-label task gets its positive label, or of a "
+        'multi-label task each label: a number, or "tuned" for the one at which the metric is best, of each label by '
+        "itself; of a multi-label task also a table by label name, 0.5 for those that are not named.",
+        examples=["tuned", {"urgent": 0.3}],
     )
     metric: MetricName | None = Field(
-        default=None, description="What the threshold is tuned for; by default the task's primary metric."
+        default=None,
+        description="What the threshold is tuned for; by default the task's primary metric, in a multi-label task the "
+        "f1 of each label.",
     )
     temperature: Literal["tuned"] | Annotated[float, Field(gt=0, le=1_000_000)] = Field(
         default=1.0,
@@ -288,9 +298,12 @@ class Decision(Options):
         """What is fitted after the training."""
         return tuple(key for key in ("threshold", "temperature") if getattr(self, key) == "tuned")
 
-    def tuned_for(self, metrics: Sequence[str]) -> str | None:
-        """Return the metric that the threshold is tuned for; None if it is not. `metrics` are those of the task."""
-        return (self.metric or metrics[0]) if self.threshold == "tuned" else None
+    def tuned_for(self, task: Task) -> str | None:
+        """Return the metric that thresholds are tuned for; None if they are not, or the task names no metric yet."""
+        if self.threshold != "tuned":
+            return None
+        own = LABEL_METRIC if task.multi_label else next(iter(task.metrics), None)
+        return self.metric or own
 
 
 class Engine(Options):
@@ -338,7 +351,9 @@ class Distill(Options):
         ge=0,
         le=1,
         description="Of the teacher's part in the training loss: weight * temperature^2 * KL(teacher || student) + "
-        "(1 - weight) * the recipe's own loss; with scores the squared error to the teacher's, without temperature.",
+        "(1 - weight) * the recipe's own loss; with any number of labels a row the binary cross-entropy to the "
+        "teacher's probability of each in place of KL, with scores the squared error to the teacher's, without "
+        "temperature.",
     )
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from glueft.errors import GlueftError
 from glueft.metrics import metric_title
+from glueft.metrics.decision import PLAIN_THRESHOLD
 from glueft.page.curves import Curves, curves
 from glueft.page.parts import DataTable, Plot
 from glueft.page.plot import style
@@ -20,12 +21,23 @@ from glueft.recipe.sections import RUN
 from glueft.report import prediction_plots, training_plots
 from glueft.report.results import Result, results, shown_labels
 from glueft.report.rows import row_list
-from glueft.report.scores import CALIBRATION_BINS, Classified, Regressed, at_temperature_1, classified, regressed
+from glueft.report.scores import (
+    CALIBRATION_BINS,
+    Classified,
+    LabelSets,
+    Regressed,
+    at_temperature_1,
+    classified,
+    label_sets,
+    label_sets_at_temperature_1,
+    regressed,
+)
 from glueft.runs.how_far import HowFar
 from glueft.runs.record import Record
 from glueft.text import counted, epoch_text, score_text
 
 if TYPE_CHECKING:
+    from glueft.runs.predictions import Predictions
     from glueft.runs.run import Run
 
 T = TypeVar("T")
@@ -41,6 +53,7 @@ class Split:
         summary: how many rows.
         plots: of its predictions.
         calibration_bins: the bins of the calibration error; 0 where there is none.
+        unit: what is in these bins.
         rows: those that are listed; None where its rows have no labels.
     """
 
@@ -49,6 +62,7 @@ class Split:
     summary: str
     plots: list[Plot]
     calibration_bins: int
+    unit: str
     rows: RowList | None
 
 
@@ -205,22 +219,16 @@ def _splits(run: Run, reader: Reader, settings: Mapping[str, Any], data_dir: str
 
 def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
     predictions = run.predictions(name)
-    scores: Classified | Regressed
-    if run.labels:
-        found = classified(predictions, run.labels)
-        scores = found = replace(found, labels=tuple(map(label_text, found.labels)))
-        known = int(scores.labelled.sum())
-        plots = [prediction_plots.confusion_plot(key, found)] if known else []
-        plots.append(prediction_plots.confidence_plot(key, found))
-        temperature = run.record.decision.temperature if run.record.decision else 1.0
-        unscaled = None if temperature == 1 else at_temperature_1(found, predictions, temperature)
-        plots += [prediction_plots.calibration_plot(key, found, unscaled)] if known else []
+    scores: Classified | LabelSets | Regressed
+    if run.record.multi_label:
+        scores, plots = _label_sets(run, key, predictions)
+    elif run.labels:
+        scores, plots = _classified(run, key, predictions)
     else:
         scores = regressed(predictions)
-        known = int(scores.labelled.sum())
-        plots = [prediction_plots.scatter_plot(key, scores)] if known else []
+        plots = [prediction_plots.scatter_plot(key, scores)] if scores.labelled.any() else []
         plots.append(prediction_plots.score_plot(key, scores))
-    rows = len(predictions.ids)
+    rows, known = len(predictions.ids), int(scores.labelled.sum())
     leaks = run.record.data.leaks.get(name)
     leaked = frozenset(leaks.first if leaks else ())
     summary = f", {f'{known:,} of them with' if known else 'without'} labels" if known < rows else ""
@@ -230,5 +238,34 @@ def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
         summary=f"{counted(rows, 'row')}{summary}.",
         plots=plots,
         calibration_bins=CALIBRATION_BINS if run.labels and known else 0,
+        unit=scores.unit if isinstance(scores, Classified) else "label decisions",
         rows=row_list(key, scores, read_texts(run, name, data_dir), leaked) if known else None,
     )
+
+
+def _classified(run: Run, key: str, predictions: Predictions) -> tuple[Classified, list[Plot]]:
+    found = classified(predictions, run.labels)
+    scores, temperature = replace(found, labels=tuple(map(label_text, found.labels))), _temperature(run)
+    unscaled = None if temperature == 1 else at_temperature_1(scores, predictions, temperature)
+    plots = [prediction_plots.confusion_plot(key, scores)] if scores.labelled.any() else []
+    return scores, plots + _confidence(key, scores, unscaled)
+
+
+def _label_sets(run: Run, key: str, predictions: Predictions) -> tuple[LabelSets, list[Plot]]:
+    found = label_sets(predictions, run.labels)
+    scores, temperature = replace(found, labels=tuple(map(label_text, found.labels))), _temperature(run)
+    unscaled = None if temperature == 1 else label_sets_at_temperature_1(scores, temperature).decisions()
+    thresholds = run.record.decision.thresholds if run.record.decision else {}
+    of_labels = [thresholds.get(label, PLAIN_THRESHOLD) for label in run.labels]
+    plots = [prediction_plots.label_table(key, scores, of_labels)] if scores.labelled.any() else []
+    return scores, plots + _confidence(key, scores.decisions(), unscaled)
+
+
+def _temperature(run: Run) -> float:
+    return run.record.decision.temperature if run.record.decision else 1.0
+
+
+def _confidence(key: str, scores: Classified, unscaled: Classified | None) -> list[Plot]:
+    """Draw the confidence, and the calibration where there are references; `unscaled` is at temperature 1."""
+    plots = [prediction_plots.confidence_plot(key, scores)]
+    return plots + ([prediction_plots.calibration_plot(key, scores, unscaled)] if scores.labelled.any() else [])

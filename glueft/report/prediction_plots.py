@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glueft.metrics.per_label import label_scores
 from glueft.page.parts import DataTable, Plot
 from glueft.page.plot import INK, MUTED, SERIES, legend_above, new_figure
 from glueft.page.words import percent
-from glueft.report.scores import Classified, Regressed, calibration, confusion
+from glueft.report.scores import Classified, LabelSets, Regressed, calibration, confusion
 from glueft.report.training_plots import share
 
 if TYPE_CHECKING:
@@ -69,6 +70,26 @@ def confusion_plot(key: str, scores: Classified) -> Plot:
     return Plot.of(figure, name, title, shape, caption, table, wide=size > 10)
 
 
+def label_table(key: str, scores: LabelSets, thresholds: Sequence[float]) -> Plot:
+    """Return the scores of each label; a row has one from its threshold on."""
+    found = label_scores(scores.predicted, scores.true, scores.labels)
+    rows = [
+        (
+            score.label,
+            *(f"{value:.3f}" for value in (score.precision, score.recall, score.f1)),
+            f"{score.support:,}",
+            f"{score.predicted:,}",
+            f"{threshold:.3g}",
+        )
+        for score, threshold in zip(found, thresholds, strict=True)
+    ]
+    right, all_rows = int((scores.labelled & ~scores.wrong).sum()), int(scores.labelled.sum())
+    caption = f"Each label by itself. All labels are right in {right:,} of {all_rows:,} rows. A row has a label if its "
+    caption += "probability reaches the threshold."
+    columns = ("label", "precision", "recall", "F1", "rows with it", "predicted with it", "threshold")
+    return Plot(f"{key}-labels", "Labels", "A table.", caption, "", DataTable(columns, rows))
+
+
 def confidence_plot(key: str, scores: Classified) -> Plot:
     """Draw the confidence of the right and of the wrong predictions."""
     figure, axes = new_figure()
@@ -76,7 +97,7 @@ def confidence_plot(key: str, scores: Classified) -> Plot:
     edges = np.linspace(0, 1, CONFIDENCE_BINS + 1)
     named = scores.labelled
     right, wrong = scores.confidence[named & ~scores.wrong], scores.confidence[scores.wrong]
-    groups = {"right": right, "wrong": wrong} if named.any() else {"rows": scores.confidence}
+    groups = {"right": right, "wrong": wrong} if named.any() else {scores.unit: scores.confidence}
     axes.hist(
         list(groups.values()),
         edges.tolist(),
@@ -86,16 +107,17 @@ def confidence_plot(key: str, scores: Classified) -> Plot:
     )
     lowest = min(1 / size, float(scores.confidence.min(initial=1)))
     axes.set_xlim(np.floor(CONFIDENCE_BINS * lowest) / CONFIDENCE_BINS, 1)
-    axes.set_xlabel("confidence: probability of the predicted label")
-    axes.set_ylabel("rows")
+    of = "predicted label" if scores.unit == "rows" else "decision"
+    axes.set_xlabel(f"confidence: probability of the {of}")
+    axes.set_ylabel(scores.unit)
     legend_above(axes)
     name, title = f"{key}-confidence", "Confidence"
-    shape = f"Histogram. Horizontal: probability of the predicted label, in bins of {1 / CONFIDENCE_BINS:g}. "
-    shape += "Vertical: rows; those that are wrong are stacked on those that are right."
+    shape = f"Histogram. Horizontal: probability of the {of}, in bins of {1 / CONFIDENCE_BINS:g}. "
+    shape += f"Vertical: {scores.unit}; those that are wrong are stacked on those that are right."
     medians = {name: float(np.median(values)) for name, values in groups.items() if len(values)}
     if not named.any():
         shape = shape.partition(";")[0] + "."
-        medians = {"over all rows": medians["rows"]}
+        medians = {f"over all {scores.unit}": medians[scores.unit]}
     told = [f"{median:.3f} {'' if ' ' in name else 'where it is '}{name}" for name, median in medians.items()]
     caption = f"The model's median confidence is {' and '.join(told)}."
     counted = {key: np.histogram(values, edges)[0] for key, values in groups.items()}
@@ -148,11 +170,12 @@ def calibration_plot(key: str, scores: Classified, unscaled: Classified | None =
     # By a threshold a label may be given that is less than probable.
     start = np.floor(10 * min([1 / len(scores.labels), *places, *(item.confidence for item in before)])) / 10
     axes.set(xlim=(start, 1.02), ylim=(min(start, float(low.min())) - 0.02, 1.02))
-    axes.set_xlabel("mean confidence of a bin's rows")
+    axes.set_xlabel(f"mean confidence of a bin's {scores.unit}")
     axes.set_ylabel("share that is right")
     legend_above(axes)
     name, title = f"{key}-calibration", "Calibration"
-    shape = "Line chart with error bars. Horizontal: mean confidence of a bin's rows. Vertical: share of them that is "
+    shape = f"Line chart with error bars. Horizontal: mean confidence of a bin's {scores.unit}. "
+    shape += "Vertical: share of them that is "
     shape += "right. On the dashed diagonal both are the same."
     shape += " A dotted line shows the same before the temperature." if before else ""
     mean, right = float(scores.confidence[known].mean()), float((~scores.wrong[known]).mean())
@@ -173,7 +196,7 @@ def calibration_plot(key: str, scores: Classified, unscaled: Classified | None =
         )
         for item in [*filled, *before]
     ]
-    table = DataTable(("confidence", "rows", "mean confidence", "share right", "95 % interval"), rows)
+    table = DataTable(("confidence", scores.unit, "mean confidence", "share right", "95 % interval"), rows)
     return Plot.of(figure, name, title, shape, caption, table)
 
 

@@ -37,7 +37,7 @@ def results(record: Record) -> Result:
         notes = []
         if name in record.baseline:
             notes.append(f"{score_text(value - record.baseline[name], signed=True)} over always the same answer")
-        if name in known and known[name].share_right:
+        if name in known and known[name].is_share_right(multi_label=record.multi_label):
             low, high = wilson(round(value * rows), rows)
             notes.append(f"95 % interval {low:.3f} to {high:.3f} (Wilson, {rows:,} rows)")
         tiles.append(Tile(metric_title(name, labels), score_text(value), notes))
@@ -76,5 +76,6 @@ def _table(record: Record, published: Sequence[Published]) -> DataTable:
             title = metric_title(name, labels) + (f" ({split})" if len(by_split) > 1 else "")
             at_plain = (score_text(plain[split][name]) if name in plain.get(split, {}) else "",) if plain else ()
             rows.append((title, score_text(value), *at_plain, constant, *(scores.get(model, "") for model in models)))
-    own = ("this run", "its most probable labels") if plain else ("this run",)
+    decided = "with thresholds of 0.5" if record.multi_label else "its most probable labels"
+    own = ("this run", decided) if plain else ("this run",)
     return DataTable(("metric", *own, "always the same answer", *models), rows)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glueft.metrics.label_sets import label_sets
 from glueft.page.row_list import MOST_ROWS, Answer, Filter, ListedRow, RowList
 from glueft.page.words import row_text
-from glueft.report.scores import Classified, Regressed, worst
+from glueft.report.scores import Classified, LabelSets, Regressed, surest_wrong, worst
 from glueft.text import counted
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ MOST_OF_CELLS = 400
 REMEDY = "glueft report RUN --force --data-dir DIR"
 
 
-def row_list(key: str, scores: Classified | Regressed, texts: SplitTexts, leaked: Collection[int] = ()) -> RowList:
+def row_list(
+    key: str, scores: Classified | LabelSets | Regressed, texts: SplitTexts, leaked: Collection[int] = ()
+) -> RowList:
     """Return the rows that are listed of a split.
 
     Args:
@@ -32,7 +35,10 @@ def row_list(key: str, scores: Classified | Regressed, texts: SplitTexts, leaked
         texts: of its rows.
         leaked: the numbers of the rows that stand in train too, as far as they are known.
     """
-    heading, summary, filters, rows = _classified(scores) if isinstance(scores, Classified) else _regressed(scores)
+    if isinstance(scores, Classified):
+        heading, summary, filters, rows = _classified(scores)
+    else:
+        heading, summary, filters, rows = _label_sets(scores) if isinstance(scores, LabelSets) else _regressed(scores)
     if any(row.number in leaked for row in rows):
         filters = [*filters, Filter("train", "Stands in train too", ("yes", "no"))]
         rows = [replace(row, groups=(*row.groups, "yes" if row.number in leaked else "no")) for row in rows]
@@ -50,7 +56,7 @@ _Listed = tuple[str, str, list[Filter], list[ListedRow]]
 
 
 def _classified(scores: Classified) -> _Listed:
-    wrong, mistakes = worst(scores, MOST_ROWS)
+    wrong, _ = worst(scores, MOST_ROWS)
     hits = np.flatnonzero(scores.labelled & ~scores.wrong)
     right = hits[np.argsort(scores.confidence[hits], kind="stable")][:MOST_RIGHT].tolist()
     extra = [row for row in _of_cells(scores) if row not in {*wrong, *right}]
@@ -66,11 +72,58 @@ def _classified(scores: Classified) -> _Listed:
         Filter(key, question, [name for name in names if name in there])
         for (key, question, names), there in zip(asked, used, strict=True)
     ]
-    labelled = counted(int(scores.labelled.sum()), "row")
-    summary = f"{mistakes:,} of {labelled} {'is' if mistakes == 1 else 'are'} wrong. Listed are "
-    summary += f"{_part(len(wrong), mistakes)} wrong, the surest first, and {_part(len(right), len(hits))} right, the "
-    summary += f"least sure first{f', with up to {OF_A_CELL} of each cell of the confusion matrix' if extra else ''}."
-    return "Rows, the surest mistakes first", summary, filters, rows
+    summary = _surest_first(scores, len(wrong), len(right))
+    summary += f", with up to {OF_A_CELL} of each cell of the confusion matrix." if extra else "."
+    return _SUREST_FIRST, summary, filters, rows
+
+
+def _label_sets(scores: LabelSets) -> _Listed:
+    """By the surest wrong label of a row, or where all are right by the least sure one."""
+    wrong, _ = worst(scores, MOST_ROWS)
+    hits, least = np.flatnonzero(scores.labelled & ~scores.wrong), scores.confidence.min(axis=1)
+    right = hits[np.argsort(least[hits], kind="stable")][:MOST_RIGHT].tolist()
+    numbers, surest = [*wrong, *right], surest_wrong(scores)
+    true, predicted, missed, too_many = (
+        label_sets(of[numbers], scores.labels)
+        for of in (
+            scores.true,
+            scores.predicted,
+            scores.wrong_labels & (scores.true == 1),
+            scores.wrong_labels & (scores.predicted == 1),
+        )
+    )
+    rows = []
+    for place, row in enumerate(numbers):
+        is_right, faults = place >= len(wrong), len(missed[place]) + len(too_many[place])
+        answers = (Answer("is", _listed(true[place])), Answer("predicted", _listed(predicted[place]), is_right))
+        measure = f"{100 * least[row]:.1f} % sure of each label"
+        if not is_right:
+            measure = f"{faults} of {counted(len(scores.labels), 'label')} wrong, {100 * surest[row]:.1f} % sure"
+        groups = ("right" if is_right else "wrong", missed[place], too_many[place])
+        rows.append(ListedRow(row, answers, measure, groups))
+    asked = (("missed", "Label that is missed", missed), ("too_many", "Label that is too many", too_many))
+    filters = [Filter("answer", "Prediction is", [*dict.fromkeys(str(row.groups[0]) for row in rows)])]
+    for key, question, of_rows in asked:
+        there = {label for labels in of_rows for label in labels}
+        filters.append(Filter(key, question, [label for label in scores.labels if label in there]))
+    return _SUREST_FIRST, _surest_first(scores, len(wrong), len(right)) + ".", filters, rows
+
+
+def _listed(labels: list[str]) -> str:
+    return ", ".join(labels) or "none"
+
+
+_SUREST_FIRST = "Rows, the surest mistakes first"
+
+
+def _surest_first(scores: Classified | LabelSets, wrong: int, right: int) -> str:
+    """How many rows are wrong, and which of both kinds are listed."""
+    mistakes, rows = int(scores.wrong.sum()), int(scores.labelled.sum())
+    summary = f"{mistakes:,} of {counted(rows, 'row')} {'is' if mistakes == 1 else 'are'} wrong. Listed are "
+    summary += (
+        f"{_part(wrong, mistakes)} wrong, the surest first, and {_part(right, rows - mistakes)} right, the least "
+    )
+    return summary + "sure first"
 
 
 def _labelled_row(scores: Classified, row: int) -> ListedRow:

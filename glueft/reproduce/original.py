@@ -123,7 +123,9 @@ class Original:
         if self.run is None or split not in self.run.splits():
             return None
         described = self.record.data.splits.get(split)
-        return read_predictions(self.run.predictions_file(split), labels, described.rows if described else None)
+        rows = described.rows if described else None
+        path = self.run.predictions_file(split)
+        return read_predictions(path, labels, rows, multi_label=self.record.multi_label)
 
     def model_files(self) -> dict[str, str]:
         """Return the SHA-256 of each file in the run's model folder as it is now; of none where the model is gone."""

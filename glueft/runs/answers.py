@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.metrics.decision import PLAIN, DecisionRule
+from glueft.metrics.label_sets import label_sets
 from glueft.text import shortest
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ class Answers:
     """Predictions.
 
     Attributes:
-        labels: the label of each row by name; [] in regression.
+        labels: the label of each row by name, in a multi-label task a list of names; [] in regression.
         probabilities: (rows, labels); in regression the score of each row, (rows, 1).
         truncated: the number of rows that were cut to the longest length that the model reads.
     """
 
-    labels: list[str]
+    labels: list[str] | list[list[str]]
     probabilities: NDArray[np.float64]
     truncated: int
 
@@ -36,6 +37,8 @@ class Answers:
         if not labels:
             return cls([], shortest(logits[:, 0])[:, None], truncated)
         decided = rule.decide(logits)
+        if rule.multi_label:
+            return cls(label_sets(decided.labels, labels), decided.probabilities, truncated)
         return cls([labels[index] for index in decided.labels], decided.probabilities, truncated)
 
     def columns(self) -> list[list[Any]]:

@@ -32,6 +32,7 @@ class Parent:
         labels: of its head, () in regression.
         record: what run.json says of it.
         held_out: SHA-256 of the rows that it held out; None if it held out none.
+        multi_label: whether its head gives a row any number of the labels.
     """
 
     folder: Path
@@ -39,10 +40,12 @@ class Parent:
     labels: tuple[str, ...]
     record: ParentRun
     held_out: str | None = None
+    multi_label: bool = False
 
     def gives_head(self, task: Task) -> bool:
         """Whether the head comes with the encoder: that of another task never does, whatever its labels are called."""
-        return self.task == task.name and sorted(self.labels) == sorted(task.labels)
+        same_kind = self.task == task.name and self.multi_label == task.multi_label
+        return same_kind and sorted(self.labels) == sorted(task.labels)
 
     def text(self, *, new_head: bool) -> str:
         """Return `the encoder of mnli-20260131-120000-a1b2c3 (mnli), with a new head`."""
@@ -105,4 +108,5 @@ def parent_of(run: Run, model: Checkpoint) -> Parent:
         sha256=run.record.model.sha256 or model.fingerprints,
     )
     held_out = run.record.data.splits.get(HELD_OUT)
-    return Parent(run.folder, run.record.task, run.labels, record, None if held_out is None else held_out.sha256)
+    sha256 = None if held_out is None else held_out.sha256
+    return Parent(run.folder, run.record.task, run.labels, record, sha256, run.record.multi_label)

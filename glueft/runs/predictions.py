@@ -11,6 +11,7 @@ from glueft.encoder.labels import listed
 from glueft.errors import RunFolderError
 from glueft.files import write_text
 from glueft.metrics.decision import PLAIN, DecisionRule
+from glueft.metrics.label_sets import read_sets, set_texts
 from glueft.runs.folder import writing_in_run
 from glueft.system.plain_file import refuse_irregular
 from glueft.text import number_text, shortest
@@ -30,8 +31,9 @@ class Predictions:
 
     Attributes:
         ids: the number of each row, from "0".
-        labels: the reference label by name, or the text of the score in regression; "" if a row has none.
-        predictions: the predicted label by name, or the text of the score in regression.
+        labels: the reference label by name, or the text of the score in regression; "" if a row has none. In a
+            multi-label task the names as a JSON list in index order: `["a","c"]`, or `[]` for none of the labels.
+        predictions: the predicted label by name, the names as such a list, or the text of the score in regression.
         probabilities: of each label in index order, (rows, labels) float64; (rows, 0) in regression.
     """
 
@@ -52,11 +54,12 @@ def write_predictions(
 
     Numbers have all their digits: scores read back to the same float32, probabilities to the same float64. So the
     metrics of the file are those of the run, and by the plain rule the largest probability of a row is that of its
-    prediction.
+    prediction. In a multi-label task label and prediction are JSON lists of names.
 
     Args:
         path: the file; its folder is made if it is missing.
-        labels: (rows,), label indices with -1 for an unlabelled row, or scores with NaN for one.
+        labels: (rows,), label indices with -1 for an unlabelled row, or scores with NaN for one; in a multi-label task
+            0 and 1, (rows, labels), or -1 for all of an unlabelled row.
         logits: (rows, labels), or (rows, 1) in regression.
         label_names: the labels in index order; empty in regression.
         rule: how labels are decided.
@@ -65,9 +68,12 @@ def write_predictions(
 
     if label_names:
         header = [*COLUMNS, *(PREFIX + name for name in label_names)]
-        references = [label_names[label] if label >= 0 else "" for label in labels]
         decided = rule.decide(logits)
-        predicted = [label_names[label] for label in decided.labels]
+        if rule.multi_label:
+            references, predicted = set_texts(labels, label_names), set_texts(decided.labels, label_names)
+        else:
+            references = [label_names[label] if label >= 0 else "" for label in labels]
+            predicted = [label_names[label] for label in decided.labels]
         probabilities = [[number_text(value) for value in row] for row in decided.probabilities.tolist()]
     else:
         header = [*COLUMNS]
@@ -90,13 +96,16 @@ def read_label_names(path: Path) -> tuple[str, ...]:
     return _labels_of_header(path, _lines(path)[0])
 
 
-def read_predictions(path: Path, label_names: Sequence[str], rows: int | None) -> Predictions:
+def read_predictions(
+    path: Path, label_names: Sequence[str], rows: int | None, *, multi_label: bool = False
+) -> Predictions:
     """Read a predictions file and check it.
 
     Args:
         path: the file.
         label_names: the expected labels, in index order; empty in regression.
         rows: the expected number of rows; None if unknown.
+        multi_label: whether label and prediction are lists of labels.
 
     Raises:
         RunFolderError: the file is missing, truncated, of other labels or of another number of rows, or holds a label
@@ -113,6 +122,7 @@ def read_predictions(path: Path, label_names: Sequence[str], rows: int | None) -
     width = len(COLUMNS) + len(named)
     cells = [line.split("\t") for line in lines]
     probabilities = np.empty((len(lines), len(named)))
+    sets: dict[str, str] = {}
     for number, row in enumerate(cells):
         where = f"in line {number + 2}"
         if len(row) != width:
@@ -120,9 +130,15 @@ def read_predictions(path: Path, label_names: Sequence[str], rows: int | None) -
         if row[0] != str(number):
             _refuse(path, "its rows are not in order", f"the id {number}", f"{row[0]!r} {where}")
         if named:
-            for label in (row[1] or named[0], row[2]):
-                if label not in named:
-                    _refuse(path, "there is an unknown label", f"one of {listed(named)}", f"{label!r} {where}")
+            if multi_label:
+                for column, cell in ((1, row[1]), (2, row[2] or " ")):  # Only a reference may be missing.
+                    if cell not in sets:
+                        sets[cell] = _checked_set(path, cell, named, where)
+                    row[column] = sets[cell]
+            else:
+                for label in (row[1] or named[0], row[2]):
+                    if label not in named:
+                        _refuse(path, "there is an unknown label", f"one of {listed(named)}", f"{label!r} {where}")
             probabilities[number] = [_number(path, share, where, most=1.0) for share in row[3:]]
         else:
             for score in (row[1] or "0", row[2]):
@@ -156,6 +172,15 @@ def _labels_of_header(path: Path, header: str) -> tuple[str, ...]:
         wanted = f"{', '.join(COLUMNS)}, and a {PREFIX}<label> for each label"
         _refuse(path, "its header is not that of predictions", wanted, ", ".join(columns)[:200])
     return tuple(column.removeprefix(PREFIX) for column in shares)
+
+
+def _checked_set(path: Path, text: str, labels: Sequence[str], where: str) -> str:
+    """A list of labels in index order; "" for a row without a reference."""
+    try:
+        (row,) = read_sets([text], labels)
+    except ValueError:
+        _refuse(path, "there is no list of labels", f"a JSON list of {listed(labels)}", f"{text.strip()!r} {where}")
+    return set_texts(row[None], labels)[0]
 
 
 def _number(path: Path, text: str, where: str, most: float = float("inf")) -> float:

@@ -34,12 +34,12 @@ LEFT_OUT = "(left out)"
 # The published keys of each table of run.json. Tables that are not named here are published whole.
 _KEYS: dict[type[Part], tuple[str, ...]] = {
     Record: (
-        "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "metric_labels", "metric_facts",
-        "loss_function", "distillation", "other_metrics", "other_metrics_by_split", "intervals", "majority_accuracy",
-        "baseline", "published", "warnings", "epochs", "mid_epochs", "kept", "decision", "collapse", "seconds",
-        "versions", "parameters",
-        "trainable_parameters", "num_train_steps", "examples_per_second", "tokens_per_second", "padding_waste",
-        "peak_memory_bytes", "peak_device_memory_bytes", "engine", "data", "checkpoint", "host", "plugins", "parts",
+        "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "multi_label", "metric_labels",
+        "metric_facts", "loss_function", "distillation", "other_metrics", "other_metrics_by_split", "intervals",
+        "majority_accuracy", "baseline", "published", "warnings", "epochs", "mid_epochs", "kept", "decision",
+        "collapse", "seconds", "versions", "parameters", "trainable_parameters", "num_train_steps",
+        "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes", "peak_device_memory_bytes",
+        "engine", "data", "checkpoint", "host", "plugins", "parts",
     ),
     Data: (
         "source", "dataset", "config", "revision", "package", "task", "validation_split", "max_length", "notes",

@@ -252,20 +252,27 @@ class KeptEvaluation(Part):
 
 
 class Decision(Part):
-    """How labels were decided from logits, where it was not by the largest one alone ([decision] of the recipe)."""
+    """How labels were decided from logits, where it was not the plain decision ([decision] of the recipe)."""
 
     temperature: Number = Field(description="what logits were divided by before they became probabilities")
     threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None, description="the probability from which on a row got `label`; null: the most probable label"
     )
     label: str | None = Field(default=None, description="the positive label; null where there are not two")
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default={}, description="of a multi-label task: of each label the probability from which on a row got it"
+    )
     tuned: list[str] = Field(default=[], description="what was fitted: threshold, temperature")
     split: str | None = Field(
         default=None, description="the rows that it was fitted to: their scores look better than they are"
     )
     rows: Count | None = Field(default=None, description="how many they are")
-    metric: str | None = Field(default=None, description="that the threshold was tuned for")
-    value: Metric | None = Field(default=None, description="of that metric on these rows")
+    metric: str | None = Field(
+        default=None, description="that the threshold was tuned for; of a multi-label task for each label by itself"
+    )
+    value: Metric | None = Field(
+        default=None, description="of that metric on these rows; of a multi-label task the mean over the labels"
+    )
     plain_value: Metric | None = Field(default=None, description="what it would be at the plain decision")
     plain_metrics: dict[str, Metrics] = Field(
         default={}, description="by labelled split, the metrics of the task at the plain decision"
@@ -276,6 +283,9 @@ class Decision(Part):
     def text(self) -> str:
         """Return `"alarm" from a probability of 0.31 on (tuned for f1); tuned on the 168 held_out rows`."""
         fit = Fit(tuple(self.tuned), self.metric, self.split, self.rows or 0, "") if self.split else None
+        if self.thresholds:
+            thresholds = tuple(self.thresholds.values())
+            return DecisionRule(self.temperature, None, 0, fit, True, thresholds).text(list(self.thresholds))
         return DecisionRule(self.temperature, self.threshold, 0, fit).text([self.label or ""])
 
 
@@ -587,7 +597,7 @@ class Record(Part, MutableMapping[str, Any]):
         default=None, description='the evaluation that was kept (training.keep = "best"); null: the last weights'
     )
     decision: Decision | None = Field(
-        default=None, description="how labels were decided; absent where it was by the largest logit"
+        default=None, description="how labels were decided; absent where it was the plain decision"
     )
     collapse: Collapse | None = Field(
         default=None, description="evaluations at which the model told nothing apart; absent if there were none"
@@ -599,6 +609,9 @@ class Record(Part, MutableMapping[str, Any]):
     data: Data = Field(default_factory=Data)
     loss_function: LossFunction | None = Field(default=None, description="what was made small; absent in earlier runs")
     distillation: Distillation | None = Field(default=None, description="the teacher; absent without one")
+    multi_label: bool = Field(
+        default=False, description="whether a row has any number of the labels; absent where it has one, or a score"
+    )
     metric_labels: dict[str, str] = Field(default={}, description="the label of each metric that is of one label")
     metric_facts: dict[str, MetricFacts] = Field(
         default={}, description="what is known of each metric of the run; absent in earlier runs"

@@ -365,7 +365,8 @@ class Run:
     def predictions(self, split: str) -> Predictions:
         """Return the predictions of a split, checked against the model's labels and the rows that run.json counts."""
         described = self.record.data.splits.get(split)
-        return read_predictions(self.predictions_file(split), self.labels, described.rows if described else None)
+        rows = described.rows if described else None
+        return read_predictions(self.predictions_file(split), self.labels, rows, multi_label=self.record.multi_label)
 
     # The recipe.
 

@@ -107,6 +107,13 @@ def refuse_missing(plan: Plan) -> None:
 def _benchmark(runs: Sequence[Run]) -> str:
     found: dict[str, Run] = {}
     for run in runs:
+        if run.record.multi_label:
+            raise SubmissionError(
+                f'{run.folder}: the task "{run.task.name}" gives a row any number of labels',
+                expected="a task that gives a row one label or a score, as the files of a benchmark have it",
+                received="a multi-label task",
+                fix="leave this run out",
+            )
         submission = run.task.submission
         if submission is None:
             raise SubmissionError(

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from glueft.metrics.label_sets import set_text
 from glueft.tables import limits
 from glueft.tables.json_lines import cell_text, rows_as_dicts
 from glueft.tables.lines import TextLines, stray_return
@@ -186,7 +187,7 @@ class DelimitedWriter:
     def write(self, rows: Any, results: Sequence[Sequence[Any]]) -> None:
         for cells, *added in zip(rows_as_dicts(rows), *results, strict=True):
             row = [cell_text(cells.get(name)) for name in self.names]
-            self._line(row + [number_text(cell) if isinstance(cell, float) else cell for cell in added])
+            self._line(row + [_result_text(cell) for cell in added])
 
     def close(self) -> None:
         self.text.flush()
@@ -197,6 +198,12 @@ class DelimitedWriter:
             self.text.write(self.delimiter.join(fields) + "\n")
         else:
             self.csv.writerow(fields)
+
+
+def _result_text(cell: str | float | list[str]) -> str:
+    if isinstance(cell, list):
+        return set_text(cell)
+    return number_text(cell) if isinstance(cell, float) else cell
 
 
 class _LineFeeds:

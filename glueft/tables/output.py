@@ -28,6 +28,7 @@ def make_writer(
     schema: Callable[[], Any],
     *,
     raw: bool = False,
+    label_sets: bool = False,
 ) -> TableWriter:
     """Return the writer of a format (`TableFormat.kind`).
 
@@ -36,9 +37,10 @@ def make_writer(
         names, result_names: the columns of the rows and of the results.
         schema: gives the Arrow schema of the rows, for Parquet alone.
         raw: write TSV without quotes: no field holds a tab.
+        label_sets: the first column of the results has lists of labels; in CSV and TSV they are JSON.
     """
     if kind == "parquet":
-        return ParquetWriter(file, result_names, schema())
+        return ParquetWriter(file, result_names, schema(), label_sets=label_sets)
     if kind == "jsonl":
         return JsonLinesWriter(file, result_names)
     tabs = kind == "tsv"

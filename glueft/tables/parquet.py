@@ -90,15 +90,19 @@ def _are_names(those: Any) -> bool:
 
 
 class ParquetWriter:
-    """Writes the columns of rows with their types, texts of results as text, numbers as float64; see `TableWriter`."""
+    """Writes the columns of rows with their types; see `TableWriter`.
 
-    def __init__(self, file: IO[bytes], result_names: Sequence[str], schema: Any) -> None:
+    Of results texts are written as text, lists of labels as lists of text, numbers as float64.
+    """
+
+    def __init__(self, file: IO[bytes], result_names: Sequence[str], schema: Any, *, label_sets: bool = False) -> None:
         import pyarrow
         import pyarrow.parquet
 
         self.width = len(schema)
         numbers = [pyarrow.float64()] * len(result_names)
-        kinds = [pyarrow.string(), *numbers[1:]] if len(result_names) > 1 else numbers  # a score stands alone
+        label = pyarrow.list_(pyarrow.string()) if label_sets else pyarrow.string()
+        kinds = [label, *numbers[1:]] if len(result_names) > 1 else numbers  # a score stands alone
         for name, kind in zip(result_names, kinds, strict=True):
             schema = schema.append(pyarrow.field(name, kind))
         # What pandas noted of its columns and index holds no longer.

@@ -34,7 +34,8 @@ def result_table(record: Record) -> Table:
         table.add_row("decision", record.decision.text())
         for split, metrics in record.decision.plain_metrics.items():
             of = "" if split == primary else f"{split}: "
-            table.add_row("plain decision", f"{of}{scores_text(metrics, labels)} (the most probable label)")
+            plainly = "thresholds of 0.5" if record.multi_label else "the most probable label"
+            table.add_row("plain decision", f"{of}{scores_text(metrics, labels)} ({plainly})")
     table.add_row("baseline", f"{scores_text(record.baseline, labels)} (always the same answer)")
     if record.data.source != "sample":  # Other rows than those that published scores are about.
         add_published(table, record.published, labels)

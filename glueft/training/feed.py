@@ -106,10 +106,11 @@ def _dataset(batches: TrainingBatches | EvaluationBatches) -> Any:
     matrix = tf.TensorSpec((None, None), tf.int32)
     inputs: Any = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), matrix)
     if isinstance(batches, TrainingBatches):
-        if batches.teacher is None:
-            labels = tf.TensorSpec((None, *batches.encoded.labels.shape[1:]), tf.as_dtype(batches.encoded.labels.dtype))
-        else:
-            labels = tf.TensorSpec((None, 2 + batches.teacher.shape[1]), tf.float32)
+        own = batches.encoded.labels
+        labels = tf.TensorSpec((None, *own.shape[1:]), tf.as_dtype(own.dtype))
+        if batches.teacher is not None:
+            beside = 1 + batches.teacher.shape[1]
+            labels = tf.TensorSpec((None, own[:1].size + beside), tf.float32)
         signature = (inputs, labels, *([tf.TensorSpec((None,), tf.float32)] if batches.weighted else []))
     else:
         signature = inputs

@@ -147,7 +147,8 @@ class TrainingLoss:
         if self.distill is not None:
             from glueft.training.distilled_loss import DistilledLoss
 
-            built = DistilledLoss(built, self.distill.weight, self.distill.softening if self.task.labels else None)
+            temperature = self.distill.softening if self.task.labels else None
+            built = DistilledLoss(built, self.distill.weight, temperature, multi_label=self.task.multi_label)
         built.reduction = "sum_over_batch_size"
         return built
 

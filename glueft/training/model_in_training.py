@@ -89,7 +89,7 @@ class ModelInTraining:
         """Predict texts, or pairs of texts; see `Run.predict`."""
         columns, labels = columns_of(texts, self.session.task.inputs), self.session.labels
         if not columns[0]:
-            return Answers.of(np.empty((0, len(labels) or 1), np.float32), labels, 0)
+            return Answers.of(np.empty((0, len(labels) or 1), np.float32), labels, 0, self.session.rule)
         return self.text_model().answer(columns)
 
 

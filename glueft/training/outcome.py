@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from glueft.data.splits import is_labelled
 from glueft.encoder.lora import merge_lora
-from glueft.metrics.decision import PLAIN
 from glueft.training import engine
 from glueft.training.decision_fit import fit_rule
 
@@ -26,7 +25,7 @@ class Outcome:
         logits: of every split but "train", (rows, labels) or in regression (rows, 1), in the order of the split.
         metrics: of the task, by labelled split, the primary one first.
         others: those that are shown beside them.
-        plain: those of the task with the most probable label of each row; empty where the rule is no other.
+        plain: those of the task at the plain decision; empty where the rule is no other.
     """
 
     logits: dict[str, NDArray[np.float32]]
@@ -58,5 +57,7 @@ def outcome_of(training: Training) -> Outcome:
         logits,
         {split: session.score(split, logits[split]) for split in labelled},
         {split: session.other_scores(split, logits[split]) for split in labelled},
-        {} if session.rule.is_plain else {split: session.score(split, logits[split], PLAIN) for split in labelled},
+        {}
+        if session.rule.is_plain
+        else {split: session.score(split, logits[split], session.rule.plain) for split in labelled},
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.metrics import compute_metrics, known_metrics, other_metrics
 from glueft.metrics.bootstrap import Intervals, intervals
 from glueft.metrics.decision import PLAIN_THRESHOLD
-from glueft.metrics.tuning import tune_threshold
+from glueft.metrics.tuning import tune_threshold, tune_thresholds
 from glueft.plugin.attribution import is_foreign
 
 if TYPE_CHECKING:
@@ -94,8 +94,11 @@ def try_foreign_metrics(
     ):
         baseline(task, train, validation)
     if tuned_for is not None and is_foreign(known[tuned_for]):
-        undecided = np.full(len(validation), PLAIN_THRESHOLD)
-        tune_threshold(undecided, validation, known[tuned_for](task.labels, task.positive_index))
+        undecided, metric = np.full(validation.shape, PLAIN_THRESHOLD), known[tuned_for]
+        if task.multi_label:
+            tune_thresholds(undecided, validation, metric, task.labels)
+        else:
+            tune_threshold(undecided, validation, metric(task.labels, task.positive_index))
 
 
 def majority_accuracy(task: Task, validation: NDArray[Any]) -> float | None:

@@ -213,7 +213,7 @@ class Session:
         """Load, prepare and compile the classifier. Imports Keras and its backend."""
         recipe, training = self.recipe, self.recipe.training
         labels, validation = self.encoded["train"].labels, self.encoded[self.primary_split].labels
-        try_foreign_metrics(self.task, labels, validation, recipe.decision.tuned_for(self.task.metrics))
+        try_foreign_metrics(self.task, labels, validation, recipe.decision.tuned_for(self.task))
         check()
         import_backend()
         try_foreign_loss(self.loss)
@@ -304,6 +304,7 @@ class Session:
             "data": self.provenance | {"validation_split": self.primary_split} | data,
             "warnings": list(self.warnings),
             "loss_function": self.loss.as_record(),
+            **({"multi_label": True} if task.multi_label else {}),
             "metric_labels": self.metric_labels,
             "metric_facts": metric_facts(
                 [*task.metrics, *other_metrics(task.metrics, len(self.labels), task.multi_label)]

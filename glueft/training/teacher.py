@@ -66,7 +66,8 @@ class Teacher:
 
         with as_teacher():
             rows = refuse_headless(self.checkpoint)
-            head_rows(self.checkpoint.config, rows, task.labels, self.checkpoint.family, _ANOTHER)
+            config, family, multi_label = self.checkpoint.config, self.checkpoint.family, task.multi_label
+            head_rows(config, rows, task.labels, family, _ANOTHER, multi_label=multi_label)
 
     def warnings(self, task: Task, held_out: Rows | None) -> Iterator[str]:
         """Warn of what its run was trained on; `held_out` are the rows that the student is evaluated on, if any are."""
@@ -87,8 +88,14 @@ class Teacher:
     def loaded(self, task: Task, jit_compile: JitDecision) -> Iterator[list[Classifier]]:
         """Load its model, ready to predict, for the block alone, in a list: its memory is the student's afterwards."""
         import_backend()
-        labels = tuple(task.labels)
-        models = [load_model(self.checkpoint, labels, precision=self.precision, jit_compile=jit_compile).model]
+        loaded = load_model(
+            self.checkpoint,
+            tuple(task.labels),
+            multi_label=task.multi_label,
+            precision=self.precision,
+            jit_compile=jit_compile,
+        )
+        models = [loaded.model]
         compile_for_prediction(models[0], jit_compile=jit_compile.compiled)
         try:
             yield models

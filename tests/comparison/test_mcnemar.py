@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from glueft.comparison.mcnemar import mcnemar
+from glueft.comparison.mcnemar import differing_rows, mcnemar
 
 
 def rows_of(both: int, only_first: int, only_other: int, neither: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
@@ -30,6 +30,17 @@ def test_ten_rows_by_hand() -> None:
 )
 def test_few_rows(only_first: int, only_other: int, p: float) -> None:
     assert mcnemar(*rows_of(3, only_first, only_other, 1)).p == pytest.approx(p)
+
+
+def test_a_row_of_several_labels_is_right_if_all_are() -> None:
+    references = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
+    first, other = references.copy(), references.copy()
+    other[0] = [1, 1]
+    first[1], other[1] = [0, 1], [1, 0]  # Both are wrong, each elsewhere.
+    first[2] = [1, 1]
+    found = mcnemar(references, first, other)
+    assert (found.only_first, found.only_other, found.p) == (1, 1, 1.0)
+    assert differing_rows(first, other).tolist() == [True, True, True, False]
 
 
 def test_agrestis_approval_ratings() -> None:

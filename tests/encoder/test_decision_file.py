@@ -31,6 +31,31 @@ def test_a_rule_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_decision(tmp_path, ("0", "1"), ("1", "0")).positive == 1
 
 
+def test_the_thresholds_of_a_multi_label_head_are_those_of_its_outputs(tmp_path: Path) -> None:
+    labels = ("a", "b", "c")
+    assert read_decision(tmp_path, labels, labels, multi_label=True) == DecisionRule(multi_label=True)
+    fit = Fit(("threshold",), "f1", "validation", 168, "ab" * 32)
+    rule = DecisionRule(1.5, fit=fit, multi_label=True, thresholds=(0.1 + 0.2, 0.5, 1 / 3))
+    write_decision(tmp_path, rule, labels)
+    content = json.loads((tmp_path / DECISION).read_text())
+    assert content["labels"] == ["a", "b", "c"] and content["threshold"] is content["output"] is None
+    assert read_decision(tmp_path, labels, labels, multi_label=True) == rule
+    assert read_decision(tmp_path, labels, ("c", "a", "b"), multi_label=True).thresholds == (1 / 3, 0.1 + 0.2, 0.5)
+    assert read_decision(tmp_path, ("0", "1", "2"), ("2", "1", "0"), multi_label=True).thresholds == (
+        1 / 3,
+        0.5,
+        0.1 + 0.2,
+    )
+    for outputs, multi_label in ((labels, False), (("a", "b"), True)):
+        with pytest.raises(CheckpointError, match="does not say how labels are decided") as caught:
+            read_decision(tmp_path, outputs, outputs, multi_label=multi_label)
+        assert caught.value.received.startswith("a threshold for each of 3 labels, and ")
+    write_decision(tmp_path, DecisionRule(threshold=0.3), ("a", "b"))
+    with pytest.raises(CheckpointError) as caught:
+        read_decision(tmp_path, ("a", "b"), ("a", "b"), multi_label=True)
+    assert caught.value.received == "a threshold between two labels, and a multi-label head of 2 labels"
+
+
 def test_it_belongs_to_the_files_of_a_checkpoint() -> None:
     assert DECISION in needed_files("a/b", ["config.json", "model.safetensors", DECISION, "other.json"])
     assert is_stale(DECISION, {"config.json": b""}) and not is_stale(DECISION, {DECISION: b""})

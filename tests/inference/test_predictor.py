@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from glueft.data.rows import load_rows
+from glueft.data.rows import Rows, load_rows
 from glueft.data.sources import make_source
-from glueft.errors import CheckpointError, RunFolderError, TrainingError
+from glueft.errors import CheckpointError, DataError, RunFolderError, TrainingError
 from glueft.inference.predictor import load_saved_model
 from glueft.metrics import softmax
+from glueft.metrics.decision import DecisionRule
 from glueft.runs.run import Run
 
 
@@ -70,12 +72,26 @@ def test_an_encoder_without_a_head_is_refused(tiny_bert: Path) -> None:
     assert "classifier.bias" in caught.value.expected
 
 
-def test_a_head_of_several_labels_a_row_is_refused(finished_run: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(finished_run / "model", tmp_path / "model")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"problem_type": "multi_label_classification"}))
-    with pytest.raises(CheckpointError, match="any number of labels"):
+def test_a_head_of_several_labels_a_row_decides_each_by_itself(finished_run: Path, tmp_path: Path) -> None:
+    alone, texts = shutil.copytree(finished_run / "model", tmp_path / "model"), (["A row."], ["Another row."])
+    one = load_saved_model(alone)
+    config = json.loads((alone / "config.json").read_text()) | {"problem_type": "multi_label_classification"}
+    (alone / "config.json").write_text(json.dumps(config))
+    saved = load_saved_model(alone)
+    rows = Rows("input", texts, np.full(1, -1, np.int32), saved.labels)
+    logits = one.logits(rows)
+    assert (saved.logits(rows) == logits).all() and saved.rule == DecisionRule(multi_label=True)
+    answers = saved.answer(texts)
+    assert np.allclose(answers.probabilities, 1 / (1 + np.exp(-logits)))
+    assert answers.labels == [[label for label, logit in zip(saved.labels, logits[0], strict=True) if logit >= 0]]
+    with pytest.raises(DataError, match="not of the model's kind") as caught:
+        saved.label_indices(replace(rows, labels=np.zeros(1, np.int32)))
+    assert caught.value.expected == "any number of labels a row"
+    folder = shutil.copytree(finished_run, tmp_path / "run")
+    shutil.copy(alone / "config.json", folder / "model")
+    with pytest.raises(RunFolderError, match="the model is that of another task") as other:
         load_saved_model(folder)
+    assert other.value.received.endswith("with problem_type multi_label_classification")
 
 
 def test_a_model_of_another_task_is_refused(finished_run: Path, finished_regression_run: Path, tmp_path: Path) -> None:

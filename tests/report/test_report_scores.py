@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binomtest
 
 from glueft.page.curves import curves
-from glueft.report.scores import calibration, classified, confusion, regressed, wilson, worst
+from glueft.report.scores import calibration, classified, confusion, label_sets, regressed, surest_wrong, wilson, worst
 from glueft.runs.predictions import Predictions
 
 THREE = Predictions(
@@ -30,6 +30,17 @@ def test_the_surest_mistakes_come_first() -> None:
     scores = classified(THREE, ("a", "b", "c"))
     assert worst(scores, 10) == ([4, 1], 2)
     assert worst(scores, 1) == ([4], 2)
+
+
+def test_of_several_labels_a_row_is_wrong_by_its_surest_wrong_label() -> None:
+    texts = ['["a"]', "[]", '["a","b"]', ""], ['["a"]', '["b"]', '["a"]', '["b"]']
+    shares = np.array([[0.9, 0.2], [0.1, 0.6], [0.7, 0.02], [0.5, 0.99]])
+    scores = label_sets(Predictions(["0", "1", "2", "3"], *texts, shares), ("a", "b"))
+    assert worst(scores, 10) == ([2, 1], 2) and scores.labelled.tolist() == [True, True, True, False]
+    assert surest_wrong(scores).tolist() == [0, 0.6, 0.98, 0]
+    each = scores.decisions()
+    assert each.labelled.sum() == 6 and each.wrong.sum() == 2 and each.unit == "label decisions"
+    assert each.confidence[:6].tolist() == [0.9, 0.8, 0.9, 0.6, 0.7, 0.98]
 
 
 def test_the_largest_errors_come_first_and_unlabelled_rows_never() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -74,7 +75,9 @@ def test_the_head_of_the_same_task_s_run_comes_with_it_and_that_is_said(
 def test_a_head_is_only_ever_that_of_the_same_task(task: str, labels: tuple[str, ...], gives: bool) -> None:
     record = ParentRun(folder="/runs/one", task="qnli")
     parent = Parent(Path("/runs/one"), "qnli", ("entailment", "not_entailment"), record)
-    assert parent.gives_head(SimpleNamespace(name=task, labels=labels)) is gives  # type: ignore[arg-type]
+    wanted = SimpleNamespace(name=task, labels=labels, multi_label=False)
+    assert parent.gives_head(wanted) is gives  # type: ignore[arg-type]
+    assert not replace(parent, multi_label=True).gives_head(wanted)  # type: ignore[arg-type]
 
 
 def test_the_folder_is_seen_from_the_recipe_or_from_the_command_line(

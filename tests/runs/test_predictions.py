@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from glueft.errors import RunFolderError
-from glueft.runs.predictions import write_predictions
+from glueft.metrics.decision import DecisionRule, sigmoid
+from glueft.runs.predictions import read_predictions, write_predictions
 from glueft.runs.run import Run
 
 HEADER = "id\tlabel\tprediction\tprobability_not_equivalent\tprobability_equivalent\n"
@@ -38,6 +39,29 @@ def test_scores_have_no_probability(tmp_path: Path) -> None:
     path = tmp_path / "predictions" / "test.tsv"
     write_predictions(path, np.array([2.5, np.nan], np.float32), np.array([[2.25], [4.0]], np.float32), ())
     assert path.read_text().splitlines() == ["id\tlabel\tprediction", "0\t2.5\t2.25", "1\t\t4"]
+
+
+def test_sets_of_labels_are_lists_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "predictions" / "validation.tsv"
+    rule = DecisionRule(multi_label=True, thresholds=(0.5, 0.2))
+    logits = np.array([[0.0, -1.0], [-1.0, -5.0], [9.0, -5.0]], np.float32)
+    write_predictions(path, np.array([[0, 1], [0, 0], [-1, -1]]), logits, ("no", "[]"), rule)
+    assert [line.split("\t")[:3] for line in path.read_text().splitlines()] == [
+        ["id", "label", "prediction"],
+        ["0", '["[]"]', '["no","[]"]'],
+        ["1", "[]", "[]"],
+        ["2", "", '["no"]'],
+    ]
+    found = read_predictions(path, ("no", "[]"), 3, multi_label=True)
+    assert found.labels == ['["[]"]', "[]", ""] and found.predictions == ['["no","[]"]', "[]", '["no"]']
+    assert (found.probabilities == sigmoid(logits)).all()
+    path.write_text(path.read_text().replace('["no","[]"]', '["[]", "no"]'))
+    assert read_predictions(path, ("no", "[]"), 3, multi_label=True).predictions == found.predictions
+    for cell in ("no", '["yes"]', ""):
+        path.write_text(f"id\tlabel\tprediction\tprobability_no\tprobability_[]\n0\t[]\t{cell}\t0.1\t0.2\n")
+        with pytest.raises(RunFolderError, match="there is no list of labels") as caught:
+            read_predictions(path, ("no", "[]"), 1, multi_label=True)
+        assert caught.value.received == f"{cell!r} in line 2"
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-7, 1.0, 1e6, 1e30])

@@ -101,6 +101,26 @@ def test_parquet_keeps_its_types() -> None:
     assert write("csv", [], arrow.schema, arrow=arrow).splitlines()[1].startswith(b"a,2026-01-31T12:00:00,\\xff,[1],")
 
 
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_sets_of_labels_are_lists(kind: str) -> None:
+    said = Answers([["a", 'b"'], []], np.array([[0.75, 0.5], [0.25, 0.125]]), 0)
+    file, schema = io.BytesIO(), pyarrow.schema([("text", TEXT)])
+    names = ("label", "probability_a", 'probability_b"')
+    writer = make_writer(kind, file, ["text"], names, lambda: schema, raw=kind == "tsv", label_sets=True)
+    writer.write([{"text": "one"}, {"text": "two"}], said.columns())
+    writer.close()
+    content = file.getvalue()
+    if kind == "parquet":
+        column = pyarrow.parquet.read_table(io.BytesIO(content)).column("label")
+        assert column.type == pyarrow.list_(TEXT) and column.to_pylist() == said.labels
+    elif kind == "jsonl":
+        assert [json.loads(line)["label"] for line in content.splitlines()] == said.labels
+    else:
+        quoting = csv.QUOTE_NONE if kind == "tsv" else csv.QUOTE_MINIMAL
+        lines = csv.reader(io.StringIO(content.decode()), delimiter="\t" if kind == "tsv" else ",", quoting=quoting)
+        assert [row[1] for row in lines][1:] == ['["a","b\\""]', "[]"]
+
+
 def test_parquet_writes_few_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "GROUP_ROWS", 3)
     file = io.BytesIO()
