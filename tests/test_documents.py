@@ -270,25 +270,29 @@ def test_the_key_table_names_every_key_with_its_default() -> None:
     assert defaults["data.max_length"] == str(recipe.data.max_length)
 
 
-def test_the_python_block_runs(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", TEXTS["README.md"], flags=re.DOTALL)
+@pytest.mark.parametrize("document", ["README.md", "docs/python.md"])
+def test_the_python_block_about_runs_runs(
+    document: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", TEXTS[document], flags=re.DOTALL)
     changes = ["data.source=sample", f'model.checkpoint="{tiny_bert}"', *QUICK]
-    assert '["training.epochs=1"]' in block
+    assert '{"training.epochs": 1}' in block
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    exec(block.replace('["training.epochs=1"]', repr(changes)), names)
-    assert type(names["result"].model).__module__.startswith("glueft.encoder")  # type: ignore[attr-defined]
+    names: dict[str, Any] = {}
+    exec(block.replace('{"training.epochs": 1}', repr(changes)), names)
+    assert type(names["run"].model).__module__.startswith("glueft.encoder")
 
 
 def test_the_python_block_about_studies_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With runs that leave a folder and train nothing."""
     (block,) = re.findall(r"```python\n(.*?)```", TEXTS["docs/studies.md"], flags=re.DOTALL)
-    changes = ["study.seeds=1", "study.final_seeds=1", "study.grid={training.epochs=[1, 2]}", "data.source=sample"]
-    assert '["study.seeds=2"]' in block
+    grid = {"training.epochs": [1, 2]}
+    changes = {"study": {"seeds": 1, "final_seeds": 1, "grid": grid}, "data.source": "sample"}
+    assert '{"study.seeds": 2}' in block
     monkeypatch.setattr(driver, "PROGRAM", (sys.executable, study_worker.__file__))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(block.replace('["study.seeds=2"]', repr(changes)), names)
+    exec(block.replace('{"study.seeds": 2}', repr(changes)), names)
     assert len(names["found"].runs()) == 3
     assert names["found"].folder == tmp_path / "studies" / "mrpc-study"
 
