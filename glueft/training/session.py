@@ -59,7 +59,14 @@ from glueft.training.scores import (
     try_foreign_metrics,
 )
 from glueft.training.teacher import find_teacher, refuse_same
-from glueft.training.warnings import balance_warnings, cut_warnings, evaluation_warnings, rate_warnings, step_warnings
+from glueft.training.warnings import (
+    balance_warnings,
+    cut_warnings,
+    evaluation_warnings,
+    kept_warnings,
+    rate_warnings,
+    step_warnings,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,6 +163,7 @@ class Session:
         self.evaluated = evaluated_steps(training.evaluate_every, steps_per_epoch, training.epochs)
         self._choose_padded_lengths()
         self.warnings += balance_warnings(self.recipe, weighted=self.loss.label_weights is not None)
+        self.warnings += kept_warnings(self.recipe)
         self.warnings += step_warnings(self.recipe, self.batches.num_train_steps, len(train))
         self.warnings += evaluation_warnings(
             self.recipe, self.evaluated, len(train), len(self.encoded[self.primary_split])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from glueft.metrics import known_metrics
 from glueft.plugin.callback import keeps_state
 from glueft.text import counted
 
@@ -36,6 +37,19 @@ def balance_warnings(recipe: Recipe, *, weighted: bool) -> Iterator[str]:
         yield (
             "rare labels count twice: training.sampler makes the labels equally frequent, and the loss weighs rows by "
             "label on top; leave out one of the two"
+        )
+
+
+def kept_warnings(recipe: Recipe) -> Iterator[str]:
+    """Warn of a best evaluation that is looked for by labels of which the threshold is tuned afterwards."""
+    if recipe.training.keep != "best" or recipe.decision.threshold != "tuned":
+        return
+    name = recipe.task.metrics[0]
+    if not known_metrics()[name].takes_probabilities:
+        yield (
+            f'training.keep = "best" compares evaluations by {name} at the plain decision, for the threshold is tuned '
+            "after the training: another one may be better at the tuned threshold; a metric of the probabilities as "
+            "the first of task.metrics, such as average_precision, compares them at all thresholds"
         )
 
 

@@ -15,6 +15,7 @@ from glueft.training.warnings import (
     cut_warnings,
     evaluation_warnings,
     inexact_reasons,
+    kept_warnings,
     rate_warnings,
     resume_notes,
     step_warnings,
@@ -86,6 +87,17 @@ def test_rates_that_are_none(rate: float) -> None:
     assert [text.partition(":")[0] for text in found] == [
         "the learning rate is less than 0 or no finite number in 10 of the 20 steps that were looked up, of 1,000"
     ]
+
+
+def test_a_best_evaluation_is_not_found_by_labels_whose_threshold_is_tuned_later() -> None:
+    changes = ["training.keep=best", "decision.threshold=tuned", "decision.metric=f1"]
+
+    def warned(*more: str) -> list[str]:
+        return [*kept_warnings(load_recipe("mrpc", [*changes, *more], sample=True))]
+
+    assert len(warned()) == 1 and "by accuracy at the plain decision" in warned()[0]
+    assert not warned('task.metrics=["average_precision"]')
+    assert not warned("training.keep=last")
 
 
 def test_the_warm_up_is_told_of_once() -> None:
