@@ -213,11 +213,22 @@ def load_study(
     a study has found is read by `read_study`.
 
     Raises:
+        StudyError: this is the folder of a study.
         glueft.recipe.RecipeError: with every problem at once.
     """
     from glueft.recipe.overrides import as_texts
     from glueft.studies.definition.file import load_study
+    from glueft.studies.result_file import is_study_folder
 
+    if is_study_folder(path):
+        from glueft.errors import StudyError
+
+        raise StudyError(
+            f"{path}: this is the folder of a study",
+            expected="the file or the name of a study",
+            received="a folder",
+            fix=f"read what it has found with glueft.read_study({str(path)!r}); its file is study.toml in there",
+        )
     return load_study(
         path,
         as_texts(overrides),

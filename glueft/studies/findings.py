@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from glueft.studies.definition.study import Study
 from glueft.studies.result import StudyResult
 from glueft.studies.result_file import read_result
 from glueft.studies.run import run_study
+from glueft.studies.tables.notes import notes
 from glueft.studies.tables.summary import average, lines
-from glueft.studies.tables.table import markdown, run_rows
+from glueft.studies.tables.table import run_rows, table
+from glueft.studies.words import counts_text
+from glueft.system.console import for_notebook
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Findings:
     """What a study has found so far.
 
@@ -44,9 +48,12 @@ class Findings:
         found = average(self.result)
         return None if found is None else asdict(found)
 
-    def _repr_markdown_(self) -> str:
-        """In a notebook: the content of table.md."""
-        return markdown(self.result)
+    def __repr__(self) -> str:
+        return f"Findings({self.result.name}: {counts_text(Counter(run.state for run in self.result.runs))})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the table of the terminal, with its notes."""
+        return for_notebook(table(self.result), *notes(self.result, short=True))["text/html"]
 
 
 def find(study: Study | str | os.PathLike[str], **options: Any) -> Findings:

@@ -51,10 +51,29 @@ def test_rows_are_what_pandas_takes() -> None:
 
 def test_a_notebook_shows_the_table() -> None:
     found = Findings(of_scores({"rte": [[0.6], [0.7]], "cola": [[0.5], [0.6]]}))
-    assert found._repr_markdown_().startswith("# glue\n")
+    assert repr(found) == "Findings(glue: 4 runs: 4 done)"
+    page = found._repr_html_()
+    assert page.startswith("<pre ")
+    assert "RTE" in page and "0.6500" in page
     average = found.average()
     assert average is not None
     assert average["mean"] == pytest.approx(0.6)
+
+
+def test_a_study_shows_its_complete_file() -> None:
+    study = glueft.load_study("mrpc-study", sample=True)
+    assert repr(study) == "Study(mrpc-study: mrpc)"
+    assert "[study]\nname = &quot;mrpc-study&quot;" in study._repr_html_()
+    with pytest.raises(glueft.StudyError, match="the study mrpc-study is read and checked") as caught:
+        glueft.study(study, {"study.seeds": 1})
+    assert caught.value.fix == "give the changes to glueft.load_study"
+
+
+def test_a_folder_is_no_study_to_run(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(glueft.GlueftError) as caught:
+        glueft.load_study(tmp_path)
+    assert f"glueft.read_study({str(tmp_path)!r})" in caught.value.fix
 
 
 def test_a_folder_without_a_study(tmp_path: Path) -> None:

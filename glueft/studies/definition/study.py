@@ -12,6 +12,7 @@ from glueft.plugin.executor import Executor
 from glueft.recipe import Recipe
 from glueft.recipe.sections import Fold
 from glueft.studies.result import Stage
+from glueft.text import preformatted
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class StudyRecipe:
         return replace(recipe, **changed)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Study:
     """A valid study with every default filled in.
 
@@ -159,6 +160,13 @@ class Study:
     sampler: Literal["random", "tpe"] = "random"
     trials: int = 20
     complete: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Study({self.name}: {', '.join(recipe.name for recipe in self.recipes)})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the complete study."""
+        return preformatted(self.to_toml())
 
     def recipe(self, name: str) -> StudyRecipe:
         """The recipe of this name."""
