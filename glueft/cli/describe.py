@@ -12,14 +12,14 @@ import typer
 
 from glueft.cli.installed import find_plugin, plugin_names, registry_with, source_of
 from glueft.cli.options import AsJsonAlone, PluginFiles, print_json
+from glueft.plugin.suits import kinds_of
 from glueft.text import say
 
 if TYPE_CHECKING:
     from glueft.plugin.encoder import Encoder
     from glueft.plugin.metric import Metric
     from glueft.plugin.registry import Registered
-    from glueft.plugin.suits import kinds_of
-from glueft.plugin.task import Task
+    from glueft.plugin.task import Task
 
 EPILOG = """\b
 Examples:
@@ -188,7 +188,8 @@ def _show(description: dict[str, Any]) -> None:
 def _show_task(task: dict[str, Any]) -> None:
     _line("inputs", ", ".join(task["inputs"]))
     own = task["data"]["reads_own_files"]
-    _line("labels", ", ".join(task["labels"]) or ("found in the rows" if own else "a number (regression)"))
+    labels = ", ".join(task["labels"]) or ("found in the rows" if own else "a number (regression)")
+    _line("labels", labels + ("; a row has any number of them" if task["multi_label"] else ""))
     for name, meaning in task["metric_descriptions"].items():
         _line("metric", f"{name}: {meaning}")
     _show_data(task["data"])

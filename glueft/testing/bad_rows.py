@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glueft.data.rows import Rows, load_rows
+from glueft.data.rows import Rows, load_rows, names_of
 from glueft.data.sources import FolderSource, OwnFiles, Source, task_folder
 from glueft.errors import GlueftError
 from glueft.plugin.attribution import AttributedError, place, said
@@ -255,7 +255,9 @@ def _mistakes_around(task: Task, rows: Rows, file: Path, text: bytes) -> Iterato
 def _label_forms(cls: type[Task], rows: Rows) -> list[bytes]:
     """How a file may write the label of the first row; nothing where a task learns its labels from the rows."""
     label = rows.labels[0]
-    if rows.label_names:
+    if label.ndim == 1:
+        forms = (names_of(label, rows.label_names) or []) if cls.labels else []
+    elif rows.label_names:
         forms = [rows.label_names[int(label)], str(int(label))] if cls.labels else []
     else:
         forms = [f"{float(label):g}", str(float(label))]

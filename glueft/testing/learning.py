@@ -56,7 +56,7 @@ def first_rows(rows: Rows) -> Rows:
     chosen = balanced(rows, ROWS)
     texts = tuple([column[row] for row in chosen] for column in rows.texts)
     few = dataclasses.replace(rows, texts=texts, labels=rows.labels[list(chosen)])
-    if len(few) < 4 or len(set(few.labels.tolist())) < 2:
+    if len(few) < 4 or (few.labels == few.labels[0]).all():
         raise NotCheckedError("its train split has fewer than four different rows, or only one label")
     return few
 
@@ -74,9 +74,10 @@ def tiny_classifier(folder: Path, rows: Rows) -> tuple[Any, Encoded]:
     keras.utils.set_random_seed(0)
     make_tiny_bert(folder, texts=list(itertools.chain(*rows.texts)), vocab_size=2000, dropout=0.0)
     checkpoint = find_checkpoint(str(folder))
-    labels = tuple(rows.label_names)
-    model = load_classifier(checkpoint, labels=labels, regression=not labels, seed=0).model
-    compile_model(model, keras.optimizers.Adam(LEARNING_RATE), loss_of(labels), jit_compile=False)
+    labels, multi_label = tuple(rows.label_names), rows.labels.ndim == 2
+    loaded = load_classifier(checkpoint, labels=labels, regression=not labels, multi_label=multi_label, seed=0)
+    model, loss = loaded.model, loss_of(labels, multi_label=multi_label)
+    compile_model(model, keras.optimizers.Adam(LEARNING_RATE), loss, jit_compile=False)
     return model, encode(rows, load_tokenizer(checkpoint), 64)
 
 
@@ -98,9 +99,11 @@ def padded(encoded: Encoded) -> dict[str, NDArray[np.int32]]:
 
 
 def agreement(logits: Any, labels: NDArray[Any], classes: bool) -> float:
-    """The share of rows with the right label, or Pearson's correlation in regression."""
+    """The share of rows with the right label, or exactly the right labels, or Pearson's correlation in regression."""
     import numpy as np
 
+    if labels.ndim == 2:
+        return float(((logits > 0) == labels).all(axis=1).mean())
     if classes:
         return float((logits.argmax(axis=1) == labels).mean())
     said = logits[:, 0]
@@ -108,17 +111,21 @@ def agreement(logits: Any, labels: NDArray[Any], classes: bool) -> float:
 
 
 def balanced(rows: Rows, most: int) -> Sequence[int]:
-    """The first rows of each label in turn, `most` of them, each text once; in regression rows from low to high."""
+    """The first rows of each label, or set of labels, in turn, `most` of them, each text once.
+
+    In regression rows from low to high.
+    """
     order = sorted(range(len(rows)), key=lambda row: float(rows.labels[row])) if not rows.label_names else None
     if order is not None:
         step = max(1, (len(order) - 1) / max(1, most - 1))
         return sorted({order[min(round(step * at), len(order) - 1)] for at in range(min(most, len(order)))})
-    queues: dict[int, list[int]] = {}
+    queues: dict[Any, list[int]] = {}
+    keys = rows.labels.tolist() if rows.labels.ndim == 1 else [*map(tuple, rows.labels.tolist())]
     seen: set[tuple[str, ...]] = set()
     for row, texts in enumerate(zip(*rows.texts, strict=True)):
         if texts not in seen:
             seen.add(texts)
-            queues.setdefault(int(rows.labels[row]), []).append(row)
+            queues.setdefault(keys[row], []).append(row)
     chosen: list[int] = []
     while len(chosen) < most and any(queues.values()):
         for label in sorted(queues):

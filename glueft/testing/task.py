@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from glueft.data.rows import Rows, load_rows
+from glueft.data.rows import Rows, label_counts, load_rows
 from glueft.plugin.task import Task
 from glueft.testing.check import Check, ContractBrokenError, NotCheckedError, Subject
 from glueft.testing.process import ask_worker, request_of
@@ -42,7 +42,7 @@ def labels(subject: Subject) -> str:
         _compare_labels(split, rows, _by_layout(subject).get(split))
     if not task.labels:
         return f"scores from {train.labels.min():g} to {train.labels.max():g}"
-    counts = {name: int((train.labels == index).sum()) for index, name in enumerate(task.labels)}
+    counts = dict(zip(task.labels, label_counts(train.labels, len(task.labels)), strict=True))
     absent = [name for name, count in counts.items() if not count]
     if absent:
         raise ContractBrokenError(
@@ -83,7 +83,7 @@ def metrics(subject: Subject) -> str:
     from glueft.metrics import check_metrics, compute_metrics, known_metrics
 
     task = subject.task
-    check_metrics(task.name, task.metrics, labels=len(task.labels))
+    check_metrics(task.name, task.metrics, labels=len(task.labels), multi_label=task.multi_label)
     told: dict[str, float] = {}
     for split in task.validation_splits:
         rows = subject.rows[split]
@@ -183,7 +183,11 @@ def _number(name: str) -> int:
 def _why_not_one(metric: str, task: Task, rows: Rows) -> str:
     if not task.labels:
         return "all its scores are the same"
-    there = sorted({task.labels[int(label)] for label in rows.labels})
+    there = [
+        name for name, count in zip(task.labels, label_counts(rows.labels, len(task.labels)), strict=True) if count
+    ]
+    if task.multi_label:
+        return f"no row has the label {' or '.join(repr(name) for name in task.labels if name not in there)}"
     positive = task.labels[task.positive_index]
     if metric == "f1" and positive not in there:
         return f'no row has the label "{positive}", which F1 is of'

@@ -54,10 +54,10 @@ def refuse_unsuited(loss: Loss, task: Task) -> None:
     )
 
 
-def loss_of(labels: tuple[str, ...]) -> TrainingLoss:
+def loss_of(labels: tuple[str, ...], *, multi_label: bool = False) -> TrainingLoss:
     """Return the loss of a task with these labels where nothing names another; () is a regression."""
     task = Task()
-    task.labels = labels
+    task.labels, task.multi_label = labels, multi_label
     return TrainingLoss(known_classes("loss")[task.default_loss()](), task)
 
 

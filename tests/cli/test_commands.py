@@ -165,6 +165,23 @@ def test_describe_a_task(capsys: Captured) -> None:
     assert [option["name"] for option in described["options"]] == ["metrics"]
 
 
+@pytest.mark.parametrize(
+    ("name", "suits", "kinds"),
+    [
+        ("f1", "tasks of up to 2 labels; it is about the positive label", ("labels", True, False)),
+        ("roc_auc", "tasks of any number of labels, and multi-label tasks", ("labels", True, True)),
+        ("hamming_loss", "multi-label tasks", ("labels", False, True)),
+        ("pearson", "regression", ("scores", False, False)),
+    ],
+)
+def test_describe_a_metric(name: str, suits: str, kinds: tuple[str, bool, bool], capsys: Captured) -> None:
+    assert command_line(["describe", f"metric/{name}"]) == 0
+    assert f"\nsuits       {suits}\n" in capsys.readouterr().out
+    assert command_line(["describe", f"metric/{name}", "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert (described["suits"], described["one_label_a_row"], described["multi_label"]) == kinds
+
+
 def test_describe_options(capsys: Captured) -> None:
     assert command_line(["describe", "linear"]) == 0
     told = capsys.readouterr().out

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from glueft.encoder.config import find_family
-from glueft.encoder.labels import head_rows
+from glueft.encoder.labels import head_rows, problem_type
 from glueft.errors import CheckpointError
 
 BERT = find_family({"model_type": "bert"})
@@ -104,6 +104,18 @@ def test_regression() -> None:
 def test_a_head_for_another_kind_of_problem(kind: str) -> None:
     error = refused({"id2label": names("no", "yes"), "problem_type": kind}, 2, ("no", "yes"))
     assert error.received.endswith(f"with problem_type {kind}")
+
+
+def test_a_head_of_several_labels_a_row_says_so_itself() -> None:
+    config = {"id2label": names("no", "yes"), "problem_type": "multi_label_classification"}
+    assert head_rows(config, 2, ("yes", "no"), BERT, multi_label=True) == [1, 0]
+    for kind, received in ((None, "no problem_type"), ("regression", "problem_type regression")):
+        with pytest.raises(CheckpointError) as caught:
+            head_rows(config | {"problem_type": kind}, 2, ("no", "yes"), BERT, multi_label=True)
+        assert caught.value.received.endswith(f'"no", "yes" with {received}')
+        assert caught.value.expected == 'the task\'s labels: "no", "yes" with problem_type multi_label_classification'
+    for labels, several, kind in ((("a", "b"), True, "multi_label_classification"), ((), False, "regression")):
+        assert problem_type(labels, multi_label=several) == kind
 
 
 def test_a_head_of_another_class() -> None:

@@ -39,6 +39,16 @@ class Setting(glueft.Options):
             {"suits": "scores", "takes_probabilities": True},
             "sets `takes_probabilities`, which is for metrics of labels",
         ),
+        ({"suits": ("labels", "scores")}, "class Score needs `suits`"),
+        ({"suits": ["labels", "multi_label"]}, "class Score needs `suits`"),
+        (
+            {"suits": ("labels", "multi_label"), "of_positive_label": True},
+            "sets `of_positive_label`, and a multi-label task has no positive label",
+        ),
+        (
+            {"suits": "multi_label", "share_right": "labels"},
+            "class Score needs as `share_right` True, False or one kind that it suits, and has 'labels'",
+        ),
         ({"most_labels": 1}, "class Score needs as `most_labels` a whole number from 2, or None, and has 1"),
         ({"bounds": (1.0, 0.0)}, "class Score needs as `bounds` its least and greatest value"),
         ({"bounds": [0, 1]}, "class Score needs as `bounds` its least and greatest value"),
@@ -74,6 +84,20 @@ def test_which_labels_a_metric_fits() -> None:
     }
     for name, cls in classes.items():
         assert [labels for labels in (0, 2, 3, 150) if cls.fits(labels)] == fitting[name]
+        assert not any(cls.fits(labels, multi_label=True) for labels in (0, 2, 3))
+
+
+def test_a_metric_may_fit_multi_label_tasks_alone_or_as_well() -> None:
+    both = metric(suits=("labels", "multi_label"), most_labels=3, share_right="labels")
+    alone = metric(suits="multi_label", share_right=True)
+    assert breach("metric", both) is breach("metric", alone) is None
+    # 0: of a task that has yet to learn its labels.
+    assert [labels for labels in (0, 2, 4) if both.fits(labels, multi_label=True)] == [0, 2]
+    assert [labels for labels in (0, 2, 4) if alone.fits(labels, multi_label=True)] == [0, 2, 4]
+    assert both.fits(2) and not both.fits(0) and not alone.fits(2)
+    assert [cls.is_share_right(multi_label=several) for cls in (both, alone) for several in (False, True)] == [
+        True, False, False, True,
+    ]  # fmt: skip
 
 
 def test_the_best_value_is_the_bound_on_the_better_side() -> None:

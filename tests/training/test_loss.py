@@ -16,6 +16,7 @@ from glueft.errors import DataError, TrainingError
 from glueft.recipe import RecipeError, load_recipe
 from glueft.training.loss import choose_loss
 from glueft.training.observers import RunProgress
+from glueft.training.session import refuse_balance
 from tiny_checkpoint import make_tiny_bert
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -83,6 +84,39 @@ def test_a_loss_is_refused_where_only_the_rows_tell_that_it_does_not_suit() -> N
     with pytest.raises(TrainingError, match="the loss \"focal\" does not suit the task 'mrpc'") as caught:
         choose_loss(recipe)
     assert 'loss.plugin = "mean_squared_error"' in caught.value.fix
+
+
+SEVERAL = 'task={plugin="table", train="a.csv", text="t", label_columns=["a", "b"], validation_fraction=0.1}'
+
+
+def test_what_a_multi_label_task_cannot_have_is_said_at_once() -> None:
+    changes = [
+        SEVERAL,
+        'loss={plugin="focal"}',
+        'training.sampler="balanced"',
+        "data.per_label=4",
+    ]
+    told = dict(problems("mrpc", *changes))
+    assert {*told} == {"loss.plugin", "training.sampler", "data.per_label"}
+    several = 'task "table" has any number of labels a row (multi_label)'
+    assert all(several in message for message in told.values())
+    assert '"focal" is a loss for labels' in told["loss.plugin"]
+    assert "are binary_cross_entropy; without [loss] the task chooses" in told["loss.plugin"]
+    assert 'positive_weights = "balanced" weighs rare labels' in told["training.sampler"]
+    ((_, unsuited),) = problems("mrpc", "loss.plugin=binary_cross_entropy")
+    assert '"binary_cross_entropy" is a loss for any number of labels a row' in unsuited
+    unknown = 'loss={plugin="binary_cross_entropy", positive_weights={c=2.0}}'
+    ((_, message),) = problems("mrpc", SEVERAL, unknown)
+    assert 'positive_weights names a label that task "table" does not have: "c"' in message
+
+
+def test_labels_of_which_a_row_has_any_number_cannot_be_balanced() -> None:
+    """Told again where only the rows tell it."""
+    recipe = load_recipe("mrpc", ["training.sampler=balanced"])
+    recipe.task.multi_label = True
+    with pytest.raises(TrainingError, match="cannot be made equally frequent: a row has any number of them") as caught:
+        refuse_balance(recipe)
+    assert caught.value.fix.startswith("remove training.sampler; [loss]")
 
 
 def test_a_recipe_without_a_loss_stays_without_one() -> None:
