@@ -9,6 +9,7 @@ from glueft.metrics.decision import PLAIN, DecisionRule
 from glueft.metrics.label_sets import set_texts
 from glueft.plugin.origin import in_words, origin_of, recorded_origins
 from glueft.text import counted
+from glueft.training.fingerprints import changes_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,7 +213,8 @@ def _circumstances(run: Run, parts: TaskParts, result: Mapping[str, Any]) -> Ite
     for section, keys in _READ.items():
         for key in keys or dict.fromkeys([*before[section], *after[section]]):
             then, now = before[section].get(key), after[section].get(key)
-            if then != now:
+            # An earlier glueft knew fewer settings.
+            if then != now and (then is not None or changes_numbers(section, key, now)):
                 yield f"{section}.{key}: the run had {_shown(then)}, now {_shown(now)}"
     for section, keys in _CIRCUMSTANCES.items():
         for key in keys:

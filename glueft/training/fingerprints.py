@@ -77,6 +77,7 @@ _IDLE_TABLES = ("hub", "plugins")
 # A setting that says nothing, and came after the first runs; what that of an engine has come to is compared as a part
 # of the engine.
 _LEFT_OPEN: Mapping[str, Mapping[str, Any]] = {
+    "task": {"multi_label": False},
     "model": {"reinit_layers": 0},
     "training": {"sampler": "random"},
     "engine": {"backend": "auto", "devices": "auto"},
@@ -197,7 +198,7 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any], parts: Iterable
 def settings_in_numbers(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables of a complete recipe without what changes no number; local paths are not told apart."""
     return {
-        name: _plain({key: value for key, value in table.items() if _counts(name, key, value)})
+        name: _plain({key: value for key, value in table.items() if changes_numbers(name, key, value)})
         if isinstance(table, Mapping)
         else _plain(table)
         for name, table in tables.items()
@@ -213,7 +214,8 @@ def settings_to_hash(tables: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def _counts(table: str, key: str, value: Any) -> bool:
+def changes_numbers(table: str, key: str, value: Any) -> bool:
+    """Whether a setting of a complete recipe is one that changes numbers, and not as if it were not there."""
     return key not in _IDLE.get(table, ()) and _LEFT_OPEN.get(table, {}).get(key) != value
 
 

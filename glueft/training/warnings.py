@@ -45,11 +45,12 @@ def kept_warnings(recipe: Recipe) -> Iterator[str]:
     if recipe.training.keep != "best" or recipe.decision.threshold != "tuned":
         return
     name = recipe.task.metrics[0]
+    better = "macro_average_precision" if recipe.task.multi_label else "average_precision"
     if not known_metrics()[name].takes_probabilities:
         yield (
             f'training.keep = "best" compares evaluations by {name} at the plain decision, for the threshold is tuned '
             "after the training: another one may be better at the tuned threshold; a metric of the probabilities as "
-            "the first of task.metrics, such as average_precision, compares them at all thresholds"
+            f"the first of task.metrics, such as {better}, compares them at all thresholds"
         )
 
 

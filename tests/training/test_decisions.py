@@ -101,9 +101,14 @@ def test_predictions_are_decided_so(run: Path, saved: SavedModel) -> None:
     assert np.allclose(shares, softmax(logits, temperature), atol=1e-6)
 
 
-def test_an_evaluation_is_equal_and_says_that_it_is_too_good(run: Path) -> None:
-    result = evaluate_run(Run.open(run))
-    assert result["comparison"]["equal"] and result["decision"]["threshold"] == Run.open(run).record.decision.threshold
+def test_an_evaluation_is_equal_and_says_that_it_is_too_good(run: Path, tmp_path: Path) -> None:
+    earlier = Path(shutil.copytree(run, tmp_path / "run"))
+    recipe = (run / "recipe.toml").read_text()
+    assert "multi_label = false\n" in recipe  # An earlier glueft has not written it.
+    (earlier / "recipe.toml").write_text(recipe.replace("multi_label = false\n", ""))
+    result = evaluate_run(Run.open(earlier))
+    assert result["comparison"]["equal"] and not result["comparison"]["differences"]
+    assert result["decision"]["threshold"] == Run.open(run).record.decision.threshold
     decision = Run.open(run).record.decision
     assert decision is not None and result["decision"]["plain_metrics_by_split"] == decision.plain_metrics
     assert any("tuned on these very validation rows" in text for text in result["warnings"])

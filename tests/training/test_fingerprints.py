@@ -134,6 +134,13 @@ def test_places_and_pushes_are_no_settings() -> None:
     assert settings["training"]["seed"] == 42
 
 
+def test_a_setting_that_says_nothing_and_came_later_is_none() -> None:
+    earlier = {"task": {"plugin": "table"}, "training": {"seed": 1}}
+    later = {"task": {"plugin": "table", "multi_label": False}, "training": {"seed": 1, "sampler": "random"}}
+    assert settings_in_numbers(later) == earlier
+    assert settings_in_numbers({"task": {"multi_label": True}}) == {"task": {"multi_label": True}}
+
+
 def test_other_tokens_and_another_order_of_rows(session: Session, now: dict[str, Any]) -> None:
     recipe = load_recipe(
         "mrpc", ["training.epochs=1", "training.batch_size=4"], sample=True, checkpoint=session.checkpoint.name
