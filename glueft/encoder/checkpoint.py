@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint, longest_row
+from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint, longest_of, longest_row
 from glueft.encoder.decision_file import write_decision
 from glueft.encoder.labels import head_rows, problem_type
+from glueft.encoder.model_readme import model_readme
 from glueft.encoder.new_parts import reinitialised
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT
 from glueft.encoder.tensor_files import read_headers, without_wrappers
@@ -19,7 +20,7 @@ from glueft.encoder.tensors import name_in_file, output_tensor
 from glueft.encoder.tokenizer import load_tokenizer, save_tokenizer
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.files import whole_folder, writing
-from glueft.hub.checkpoint_files import CONFIG, WEIGHTS
+from glueft.hub.checkpoint_files import CONFIG, ORIGIN_KEYS, README, WEIGHTS
 from glueft.metrics.decision import PLAIN, DecisionRule
 
 if TYPE_CHECKING:
@@ -167,20 +168,23 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any, rule: Decis
         write_tensors(unfinished / WEIGHTS, shapes, exported_weights(table))
         save_config_and_tokenizer(model, unfinished, tokenizer)
         write_decision(unfinished, rule, model.labels)
+        longest = longest_of(model.config.max_positions, tokenizer)
+        text = model_readme(model.family.name, model.labels, longest, rule, multi_label=model.multi_label)
+        (unfinished / README).write_text(text, encoding="utf-8")
 
 
 def save_config_and_tokenizer(model: Classifier, folder: Path, tokenizer: Any) -> None:
     """Write all of a checkpoint except its weights into a folder that exists."""
     config = json.dumps(saved_config(model), indent=2, sort_keys=True) + "\n"
     (folder / CONFIG).write_text(config, encoding="utf-8")
-    save_tokenizer(tokenizer, folder)
+    save_tokenizer(tokenizer, folder, longest_of(model.config.max_positions, tokenizer))
 
 
 def saved_config(model: Classifier) -> dict[str, Any]:
     """The keys of the checkpoint's config.json, with the head and labels that the classifier has now."""
-    config = dict(model.checkpoint_config)
+    config = {key: value for key, value in model.checkpoint_config.items() if key not in ORIGIN_KEYS}
     config["architectures"] = [model.family.architecture]
-    names = model.labels or ("LABEL_0",)
+    names = model.labels or ("score",)
     config["id2label"] = {str(index): name for index, name in enumerate(names)}
     config["label2id"] = {name: index for index, name in enumerate(names)}
     config["problem_type"] = problem_type(model.labels, multi_label=model.multi_label)

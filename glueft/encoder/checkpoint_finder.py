@@ -125,7 +125,12 @@ def refuse_leaving_links(folder: Path) -> None:
 
 def longest_row(checkpoint: Checkpoint, tokenizer: Any) -> int:
     """Return the number of the encoder's positions, or the tokenizer's maximum if that is lower."""
-    positions, maximum = checkpoint.encoder_config.max_positions, tokenizer.model_max_length
+    return longest_of(checkpoint.encoder_config.max_positions, tokenizer)
+
+
+def longest_of(positions: int, tokenizer: Any) -> int:
+    """Return the same for an encoder of so many positions."""
+    maximum = tokenizer.model_max_length
     special = tokenizer.num_special_tokens_to_add(pair=True)
     # A maximum that leaves no room for two texts is a mistake.
     lower = isinstance(maximum, int | float) and special + 2 <= maximum < positions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from glueft.encoder.checkpoint_finder import Checkpoint
 from glueft.encoder.tokenizer_settings import check_settings
 from glueft.errors import CheckpointError
 from glueft.files import is_utf8
-from glueft.hub.checkpoint_files import CONFIG, TOKENIZER_FILES
+from glueft.hub.checkpoint_files import CONFIG, ORIGIN_KEYS, TOKENIZER_CONFIG, TOKENIZER_FILES
 
 # One of these holds the vocabulary.
 _SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
@@ -107,8 +108,8 @@ def _for_rust(folder: Path) -> Iterator[Path]:
         yield Path(elsewhere)
 
 
-def save_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """Write the files of a tokenizer into a folder that exists."""
+def save_tokenizer(tokenizer: Any, folder: Path, longest_row: int) -> None:
+    """Write the files of a tokenizer into a folder that exists; `longest_row` is that of its encoder, in tokens."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         # Else it saves the length of its last call, and truncates to it wherever it is loaded.
@@ -123,6 +124,10 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
                 shutil.copyfile(file, folder / file.name)
     for name, content in getattr(tokenizer, _VOCABULARY_FILES, {}).items():
         (folder / name).write_bytes(content)
+    path = folder / TOKENIZER_CONFIG
+    settings = json.loads(path.read_text(encoding="utf-8")) | {"model_max_length": longest_row}
+    kept = {key: value for key, value in settings.items() if key not in ORIGIN_KEYS}
+    path.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def refuse_joined_pairs(tokenizer: Any, name: str) -> None:

@@ -20,6 +20,7 @@ from glueft.encoder.config import read_config as read_encoder_config
 from glueft.encoder.weights import initial_values
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.inference.predictor import head_labels, rename_labels
+from glueft.metrics.decision import DecisionRule
 from reference_checkpoints import (
     CASES,
     FAMILIES,
@@ -349,6 +350,7 @@ def test_the_saved_config_keeps_its_keys_and_says_what_the_head_is(tmp_path: Pat
     source = copy_checkpoint("bert-relu-eps", tmp_path / "source")
     edit_config(source, torch_dtype="float16", num_labels=3, my_key=[1], architectures=["BertModel"])
     edit_config(source, id2label=None, label2id=None)
+    edit_config(source, _name_or_path="/home/anna/x", transformers_version="4.8.2", _commit_hash="a")
     model = load(source, ("x", "y"), new_head=True).model
     save_classifier(model, tmp_path / "saved", make_tokenizer(read_config(source)))
     before, after = read_config(source), read_config(tmp_path / "saved")
@@ -356,20 +358,55 @@ def test_the_saved_config_keeps_its_keys_and_says_what_the_head_is(tmp_path: Pat
     assert (after["id2label"], after["label2id"]) == ({"0": "x", "1": "y"}, {"x": 0, "y": 1})
     assert after["problem_type"] == "single_label_classification"
     assert after["dtype"] == "float32"
-    changed = {"architectures", "id2label", "label2id", "problem_type", "dtype", "torch_dtype", "num_labels"}
+    gone = {"torch_dtype", "num_labels", "_name_or_path", "transformers_version", "_commit_hash"}
+    changed = {"architectures", "id2label", "label2id", "problem_type", "dtype", *gone}
     assert {key: before[key] for key in before.keys() - changed} == {key: after[key] for key in after.keys() - changed}
-    assert not {"torch_dtype", "num_labels"} & after.keys()
+    assert not gone & after.keys()
 
 
 def test_a_saved_regression_says_so(tmp_path: Path) -> None:
     model = load(REFERENCE / "bert", (), new_head=True).model
     save_classifier(model, tmp_path / "saved", make_tokenizer(read_config(REFERENCE / "bert")))
     config = read_config(tmp_path / "saved")
-    assert (config["problem_type"], config["id2label"]) == ("regression", {"0": "LABEL_0"})
+    assert (config["problem_type"], config["id2label"]) == ("regression", {"0": "score"})
+
+
+@pytest.mark.parametrize(("own", "saved"), [(10**30, 20), (50, 20), (12, 12)])
+def test_the_saved_tokenizer_says_what_the_encoder_reads_and_not_where_it_came_from(
+    own: int, saved: int, tmp_path: Path
+) -> None:
+    source = copy_checkpoint("bert", tmp_path / "source")
+    settings = json.loads((source / "tokenizer_config.json").read_text())
+    settings |= {"model_max_length": own, "name_or_path": "/home/anna/x", "is_local": True}
+    (source / "tokenizer_config.json").write_text(json.dumps(settings))
+    save_classifier(load(source).model, tmp_path / "saved", load_tokenizer(find_checkpoint(str(source))))
+    written = json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())
+    assert written["model_max_length"] == saved
+    assert not {"name_or_path", "is_local", "local_files_only", "_commit_hash"} & written.keys()
+
+
+def test_a_saved_model_says_how_it_is_opened(tmp_path: Path) -> None:
+    tokenizer = make_tokenizer(read_config(REFERENCE / "bert"))
+    model = load(REFERENCE / "bert", ("a", 'b "c"'), new_head=True).model
+    save_classifier(model, tmp_path / "saved", tokenizer, DecisionRule(threshold=0.3))
+    text = (tmp_path / "saved" / "README.md").read_text()
+    assert 'pipeline("text-classification", model=".")' in text and "glueft predict . " in text
+    assert '    labels       "a", "b \\"c\\""\n    longest row  20 tokens' in text
+    assert "Labels are decided so:" in text and "from a probability of 0.3 on" in text
+    regression = load(REFERENCE / "bert", (), new_head=True).model
+    save_classifier(regression, tmp_path / "scores", tokenizer)
+    text = (tmp_path / "scores" / "README.md").read_text()
+    assert text.startswith("# A model that gives a text a score\n") and "none: the one logit is the score" in text
+    assert "decided" not in text
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     class Broken:
+        model_max_length = 8
+
+        def num_special_tokens_to_add(self, pair: bool) -> int:
+            return 3
+
         def save_pretrained(self, folder: Path) -> None:
             assert (folder / "model.safetensors").is_file()
             raise OSError("no space left on device")

@@ -50,7 +50,7 @@ def test_a_saved_folder_opens_in_pytorch_and_predicts_the_same(case: str, new_he
     save_classifier(model, tmp_path / "saved", load_tokenizer(find_checkpoint(str(source))))
     theirs, logits = pytorch_logits(tmp_path / "saved", inputs)
     numpy.testing.assert_allclose(keras.ops.convert_to_numpy(model(inputs)), logits, atol=1e-5)
-    assert theirs.config.id2label == dict(enumerate(labels or ("LABEL_0",)))
+    assert theirs.config.id2label == dict(enumerate(labels or ("score",)))
     assert theirs.config.problem_type == ("single_label_classification" if labels else "regression")
 
 

@@ -196,7 +196,7 @@ def saved(tokenizer: Any, folder: Path, place: Path) -> Any:
     from transformers import AutoTokenizer
 
     place.mkdir()
-    save_tokenizer(tokenizer, place)
+    save_tokenizer(tokenizer, place, 40)
     shutil.copy(folder / "config.json", place)
     return AutoTokenizer.from_pretrained(place)
 
