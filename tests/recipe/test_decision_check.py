@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from glueft.metrics.decision import DecisionRule
 from glueft.recipe import load_recipe
 from glueft.recipe.problems import RecipeError
 from glueft.recipe.sections import Decision
+from glueft.training.decisions import chosen_rule
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,48 @@ def test_what_does_not_fit_is_said(task: str, changes: list[str], key: str, mess
         load_recipe(task, [f"decision.{change}" for change in changes], sample=True)
     problem = next(each for each in caught.value.problems if each.path == f"decision.{key}")
     assert message in f"{problem.message} {problem.received}" and problem.fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "message"),
+    [
+        (["threshold={urgnt=0.3}"], "threshold", 'has no label "urgnt" did you mean "urgent"?'),
+        (["threshold={urgent=1.0}"], "threshold", "1.0"),
+        (['metric="f1"'], "metric", "no threshold is tuned for it: threshold is 0.5"),
+        (["threshold={urgent=0.3}", 'metric="f1"'], "metric", "threshold is {urgent = 0.3}"),
+        (['threshold="tuned"', 'metric="micro_f1"'], "metric", "is of all labels together, and the threshold of each"),
+        (['threshold="tuned"', 'metric="average_precision"'], "metric", "is of the probabilities"),
+        (['threshold="tuned"', 'metric="subset_accuracy"'], "metric", "is of all labels together"),
+    ],
+)
+def test_of_a_multi_label_task_too(changes: list[str], key: str, message: str) -> None:
+    labels = 'task.labels=["building", "food", "guide", "tickets", "urgent"]'
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("multi-label", [labels, *(f"decision.{change}" for change in changes)], unset=["decision"])
+    problem = next(each for each in caught.value.problems if each.path.startswith(f"decision.{key}"))
+    assert message in f"{problem.message} {problem.fix} {problem.received}" and problem.fix
+
+
+def test_thresholds_by_label_are_of_multi_label_tasks_alone() -> None:
+    with pytest.raises(RecipeError, match="gives a row one label, and thresholds by label are for multi-label tasks"):
+        load_recipe("mrpc", ["decision.threshold={equivalent=0.3}"], sample=True)
+
+
+def test_each_label_of_a_multi_label_task_is_tuned_for_its_own_f1() -> None:
+    recipe = load_recipe("multi-label")
+    assert recipe.decision.tuned_for(recipe.task) == "f1"
+    named = load_recipe("multi-label", ['decision.metric="matthews_correlation"'])
+    assert named.decision.tuned_for(named.task) == "matthews_correlation"
+    by_name = load_recipe("multi-label", ["decision={threshold={urgent=0.3, food=0.6}}"])
+    assert by_name.tables()["decision"]["threshold"] == {"urgent": 0.3, "food": 0.6}
+    by_name.task.labels = ("building", "food", "guide", "tickets", "urgent")
+    assert chosen_rule(by_name) == DecisionRule(multi_label=True, thresholds=(0.5, 0.6, 0.5, 0.5, 0.3))
+    one = load_recipe("multi-label", ["decision={threshold=0.25, temperature=2.0}"])
+    one.task.labels = by_name.task.labels
+    assert chosen_rule(one) == DecisionRule(2.0, multi_label=True, thresholds=(0.25,) * 5)
+    plain = load_recipe("multi-label", unset=["decision"])
+    plain.task.labels = by_name.task.labels
+    assert chosen_rule(plain) == DecisionRule(multi_label=True)
 
 
 def test_the_primary_metric_must_be_one_that_a_threshold_changes() -> None:

@@ -26,6 +26,7 @@ RECIPES = [
     "mrpc",
     "mrpc-deberta",
     "mrpc-modernbert",
+    "multi-label",
     "qnli",
     "qqp",
     "rte",

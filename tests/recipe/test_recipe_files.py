@@ -11,8 +11,8 @@ from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.problems import Problem
 
 PACKAGED = (
-    "Packaged recipes: ax, cola, distil-sst2, imbalanced, mnli, mrpc, mrpc-deberta, mrpc-modernbert, qnli, qqp, rte, "
-    "sst2, stsb, table, wnli; studies: glue, mrpc-study, small-data"
+    "Packaged recipes: ax, cola, distil-sst2, imbalanced, mnli, mrpc, mrpc-deberta, mrpc-modernbert, multi-label, "
+    "qnli, qqp, rte, sst2, stsb, table, wnli; studies: glue, mrpc-study, small-data"
 )
 
 

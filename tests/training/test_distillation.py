@@ -21,6 +21,8 @@ from glueft.data.encoding import Encoded
 from glueft.data.windows import WindowsOfRows
 from glueft.errors import GlueftError, RunFolderError, TrainingError
 from glueft.inference.predictor import load_saved_model
+from glueft.plugin.registry import known_classes
+from glueft.plugin.task import Task
 from glueft.recipe import Recipe, RecipeError, load_recipe
 from glueft.recipe.sections import Distill
 from glueft.report.write import write_report
@@ -72,6 +74,23 @@ def test_the_loss_and_its_gradient_are_those_of_pytorch(
     found, slopes = loss_in_training(loss, wanted, STUDENT)
     assert found == pytest.approx(value, rel=1e-6)
     np.testing.assert_allclose(slopes, gradient, atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the gradient is asked of TensorFlow")
+def test_any_number_of_labels_have_the_binary_cross_entropy_of_pytorch() -> None:
+    """torch 2.13, in float64: 0.7 * 9 * bce(s / 3, sigmoid(t / 3)) + 0.3 * bce(s, y), of F's ..._with_logits."""
+    task = Task()
+    task.labels, task.multi_label = ("a", "b", "c"), True
+    plugin = known_classes("loss")[task.default_loss()]()
+    loss = TrainingLoss(plugin, task, Distill(teacher="none", temperature=3.0, weight=0.7))
+    rows = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]])
+    wanted = targets(rows, None, np.array(TEACHER, np.float32))
+    assert wanted.shape == (4, 7)
+    found, slopes = loss_in_training(loss, wanted, STUDENT)
+    assert found == pytest.approx(4.552869740844835, rel=1e-6)
+    expected = [[-0.0207174, -0.0042086, -0.015283], [0.0137374, -0.0199027, 0.0125828],
+                [-0.0575889, 0.0279353, -0.0186579], [0.0311112, -0.0593321, 0.0093866]]  # fmt: skip
+    np.testing.assert_allclose(slopes, expected, atol=1e-6)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the gradient is asked of TensorFlow")
