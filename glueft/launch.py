@@ -344,6 +344,7 @@ def _conclude(run: Run, training: Training, progress: RunProgress, team: Team) -
         run.record.update(metrics=metrics[primary], other_metrics=others[primary])
         if len(metrics) > 1:
             run.record.update(metrics_by_split=metrics, other_metrics_by_split=others)
+            run.record.baseline_by_split = {split: session.baseline(split) for split in metrics}
         if team.leads:
             for split in metrics:
                 found = session.intervals(split, logits[split])

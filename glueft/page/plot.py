@@ -112,10 +112,12 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
             if part.tag.rpartition("}")[2] in ("metadata", "style"):
                 element.remove(part)
         _fix(element, name)
+    # The parts of an image are not there for a screen reader: links must be.
+    has_links = root.find(f".//{{{SVG}}}a") is not None
     width, height = (root.attrib.pop(side).removesuffix("pt") for side in ("width", "height"))
     root.attrib |= {
         "viewBox": f"0 0 {float(width):g} {float(height):g}",
-        "role": "img",
+        "role": "group" if has_links else "img",
         "aria-labelledby": f"{name}-title {name}-shape",
     }
     for place, (tag, text) in enumerate((("title", title), ("desc", shape))):
@@ -129,10 +131,15 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
 
 def _fix(element: Any, name: str) -> None:
     """Put the plot's name before the ids of an element, and the page's variables and font in its style."""
+    is_link = element.tag == f"{{{SVG}}}a"
+    if is_link:
+        element.attrib.pop("target", None)  # "_blank"
+    if is_link and not "".join(element.itertext()).strip():  # that of a shape, beside that of its text
+        element.attrib |= {"tabindex": "-1", "aria-hidden": "true"}
     for key, value in element.attrib.items():
         if key == "id":
             value = f"{name}-{value}"
-        elif key in ("href", f"{{{XLINK}}}href") and value.startswith("#"):
+        elif key in ("href", f"{{{XLINK}}}href") and value.startswith("#") and not is_link:
             value = f"#{name}-{value[1:]}"
         else:
             value = re.sub(r"url\(#", f"url(#{name}-", value)

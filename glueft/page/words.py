@@ -12,6 +12,7 @@ _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # A row's text of megabytes would make the page useless.
 LONGEST_TEXT = 3000
 LONGEST_LABEL = 80
+LONGEST_NAME = 16
 
 
 def visible(text: str) -> str:
@@ -41,6 +42,12 @@ def label_text(label: str) -> str:
     """Return a label as it is shown: on one line, without marks of direction, not too long."""
     label = _DIRECTIONS.sub("\ufffd", visible(" ".join(re.split(r"[\r\n\t]", label))))
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
+def short(text: str, longest: int = LONGEST_NAME) -> str:
+    """Return a name as a plot has room for it."""
+    text = label_text(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def percent(share: float) -> str:

@@ -15,10 +15,11 @@ from glueft.page.curves import Curves, curves
 from glueft.page.parts import DataTable, Plot
 from glueft.page.plot import style
 from glueft.page.row_list import RowList
-from glueft.page.texts import read_texts
+from glueft.page.texts import SplitTexts, read_texts
 from glueft.page.words import label_text, visible
 from glueft.recipe.sections import RUN
-from glueft.report import prediction_plots, training_plots
+from glueft.report import prediction_plots, threshold_plots, training_plots
+from glueft.report.label_table import label_table
 from glueft.report.results import Result, results, shown_labels
 from glueft.report.rows import row_list
 from glueft.report.scores import (
@@ -32,6 +33,7 @@ from glueft.report.scores import (
     label_sets_at_temperature_1,
     regressed,
 )
+from glueft.report.slices import by_label, by_length, by_score, drawn_labels, leak_text, slices_plot
 from glueft.runs.how_far import HowFar
 from glueft.runs.record import Record
 from glueft.text import counted, epoch_text, score_text
@@ -51,6 +53,8 @@ class Split:
         key: its ids begin with it.
         name: the split's.
         summary: how many rows.
+        leaks: how many rows stand in train too; "" where none does, or it was not looked.
+        labels: precision, recall and F1 of each label; None where there are none.
         plots: of its predictions.
         calibration_bins: the bins of the calibration error; 0 where there is none.
         unit: what is in these bins.
@@ -60,6 +64,8 @@ class Split:
     key: str
     name: str
     summary: str
+    leaks: str
+    labels: DataTable | None
     plots: list[Plot]
     calibration_bins: int
     unit: str
@@ -220,15 +226,18 @@ def _splits(run: Run, reader: Reader, settings: Mapping[str, Any], data_dir: str
 def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
     predictions = run.predictions(name)
     scores: Classified | LabelSets | Regressed
+    labels: DataTable | None = None
     if run.record.multi_label:
-        scores, plots = _label_sets(run, key, predictions)
+        scores, labels, plots = _label_sets(run, key, predictions)
     elif run.labels:
-        scores, plots = _classified(run, key, predictions)
+        scores, labels, plots = _classified(run, key, predictions)
     else:
         scores = regressed(predictions)
         plots = [prediction_plots.scatter_plot(key, scores)] if scores.labelled.any() else []
         plots.append(prediction_plots.score_plot(key, scores))
     rows, known = len(predictions.ids), int(scores.labelled.sum())
+    texts = read_texts(run, name, data_dir) if known else SplitTexts()
+    plots += _slices(key, scores, texts) if known else []
     leaks = run.record.data.leaks.get(name)
     leaked = frozenset(leaks.first if leaks else ())
     summary = f", {f'{known:,} of them with' if known else 'without'} labels" if known < rows else ""
@@ -237,28 +246,33 @@ def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
         name=label_text(name),
         summary=f"{counted(rows, 'row')}{summary}.",
         plots=plots,
+        leaks=leak_text(scores, leaks.rows, leaks.first) if leaks and known else "",
+        labels=labels,
         calibration_bins=CALIBRATION_BINS if run.labels and known else 0,
         unit=scores.unit if isinstance(scores, Classified) else "label decisions",
-        rows=row_list(key, scores, read_texts(run, name, data_dir), leaked) if known else None,
+        rows=row_list(key, scores, texts, leaked) if known else None,
     )
 
 
-def _classified(run: Run, key: str, predictions: Predictions) -> tuple[Classified, list[Plot]]:
+def _classified(run: Run, key: str, predictions: Predictions) -> tuple[Classified, DataTable | None, list[Plot]]:
     found = classified(predictions, run.labels)
     scores, temperature = replace(found, labels=tuple(map(label_text, found.labels))), _temperature(run)
     unscaled = None if temperature == 1 else at_temperature_1(scores, predictions, temperature)
     plots = [prediction_plots.confusion_plot(key, scores)] if scores.labelled.any() else []
-    return scores, plots + _confidence(key, scores, unscaled)
+    plots += _confidence(key, scores, unscaled)
+    plots += _thresholds(run.record, key, scores, predictions) if len(scores.labels) == 2 else []
+    table = label_table(scores.predicted, scores.true, scores.labels) if scores.labelled.any() else None
+    return scores, table, plots
 
 
-def _label_sets(run: Run, key: str, predictions: Predictions) -> tuple[LabelSets, list[Plot]]:
+def _label_sets(run: Run, key: str, predictions: Predictions) -> tuple[LabelSets, DataTable | None, list[Plot]]:
     found = label_sets(predictions, run.labels)
     scores, temperature = replace(found, labels=tuple(map(label_text, found.labels))), _temperature(run)
     unscaled = None if temperature == 1 else label_sets_at_temperature_1(scores, temperature).decisions()
     thresholds = run.record.decision.thresholds if run.record.decision else {}
     of_labels = [thresholds.get(label, PLAIN_THRESHOLD) for label in run.labels]
-    plots = [prediction_plots.label_table(key, scores, of_labels)] if scores.labelled.any() else []
-    return scores, plots + _confidence(key, scores.decisions(), unscaled)
+    table = label_table(scores.predicted, scores.true, scores.labels, of_labels) if scores.labelled.any() else None
+    return scores, table, _confidence(key, scores.decisions(), unscaled)
 
 
 def _temperature(run: Run) -> float:
@@ -269,3 +283,35 @@ def _confidence(key: str, scores: Classified, unscaled: Classified | None) -> li
     """Draw the confidence, and the calibration where there are references; `unscaled` is at temperature 1."""
     plots = [prediction_plots.confidence_plot(key, scores)]
     return plots + ([prediction_plots.calibration_plot(key, scores, unscaled)] if scores.labelled.any() else [])
+
+
+def _thresholds(record: Record, key: str, scores: Classified, predictions: Predictions) -> list[Plot]:
+    """The plots over all thresholds of the positive label; none where the references have one label alone."""
+    decision = record.decision
+    named = [decision.label if decision else None, *record.metric_labels.values()]
+    positive = next((label_text(label) for label in named if label), "")
+    place = scores.labels.index(positive) if positive in scores.labels else 1
+    known = scores.labelled
+    curve = threshold_plots.threshold_curve(predictions.probabilities[known, place], scores.true[known] == place)
+    if curve is None:
+        return []
+    threshold = PLAIN_THRESHOLD if decision is None or decision.threshold is None else decision.threshold
+    label = scores.labels[place]
+    return [
+        threshold_plots.recall_plot(key, label, curve, scores, place),
+        threshold_plots.threshold_plot(key, label, curve, threshold),
+    ]
+
+
+def _slices(key: str, scores: Classified | LabelSets | Regressed, texts: SplitTexts) -> list[Plot]:
+    """The plots of parts of the rows, where there are several."""
+    if isinstance(scores, Regressed):
+        parts = [("score", "By true score", by_score(scores), "true score")]
+    elif isinstance(scores, Classified) and drawn_labels(scores):
+        parts = [("label", "By label", by_label(scores), "true label")]
+    else:
+        parts = []
+    parts.append(("length", "By length", by_length(scores, texts), "length of the texts"))
+    return [
+        slices_plot(f"{key}-by-{name}", title, found, scores, of) for name, title, found, of in parts if len(found) > 1
+    ]

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glueft.metrics.per_label import label_scores
 from glueft.page.parts import DataTable, Plot
 from glueft.page.plot import INK, MUTED, SERIES, legend_above, new_figure
-from glueft.page.words import percent
-from glueft.report.scores import Classified, LabelSets, Regressed, calibration, confusion
+from glueft.page.row_list import address
+from glueft.page.words import percent, short
+from glueft.report.rows import rows_key
+from glueft.report.scores import DRAWN_LABELS, Classified, Regressed, calibration, confusion, wilson
 from glueft.report.training_plots import share
 
 if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
     from numpy.typing import NDArray
 
-# A matrix of more labels is not drawn; a table lists the commonest mistakes.
-DRAWN_LABELS = 24
 LISTED_CONFUSIONS = 30
-NAME_LENGTH = 16
 CONFIDENCE_BINS = 20
 # More points hide each other, and make the page heavy.
 SCATTER_POINTS = 2000
@@ -51,14 +49,16 @@ def confusion_plot(key: str, scores: Classified) -> Plot:
     figure, axes = new_figure(side + 60, side)
     of_row = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     for row, column in np.argwhere(counts):
-        axes.add_patch(_cell(row, column, right=row == column, strength=float(of_row[row, column])))
+        cell = axes.add_patch(_cell(row, column, right=row == column, strength=float(of_row[row, column])))
+        cell.set_url(_rows_of(key, labels, row, column))
     for row, column in np.ndindex(counts.shape):
         text = f"{counts[row, column]:,}" + (f"\n{100 * of_row[row, column]:.0f} %" if size <= 6 else "")
-        axes.text(column, row, text, ha="center", va="center", fontsize=11 if size <= 6 else 8, color=INK)
+        number = axes.text(column, row, text, ha="center", va="center", fontsize=11 if size <= 6 else 8, color=INK)
+        number.set_url(_rows_of(key, labels, row, column) if counts[row, column] else None)
     axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xlabel="predicted label", ylabel="true label")
     axes.set_aspect("equal")
     axes.grid(False)
-    names = [_short(label) for label in labels]
+    names = [short(label) for label in labels]
     slanted = size > 4 or sum(map(len, names)) > 34
     axes.set_xticks(range(size), names, rotation=35 if slanted else 0, ha="right" if slanted else "center")
     axes.set_yticks(range(size), names, rotation=90 if size <= 3 and not slanted else 0, va="center")
@@ -67,27 +67,8 @@ def confusion_plot(key: str, scores: Classified) -> Plot:
         f"Matrix of {size} by {size} cells: a row a true label, a column a predicted one, each cell a count of rows, "
     )
     shape += "darker the greater its share of its row. The table below has the counts."
+    caption += " A cell leads to its rows below."
     return Plot.of(figure, name, title, shape, caption, table, wide=size > 10)
-
-
-def label_table(key: str, scores: LabelSets, thresholds: Sequence[float]) -> Plot:
-    """Return the scores of each label; a row has one from its threshold on."""
-    found = label_scores(scores.predicted, scores.true, scores.labels)
-    rows = [
-        (
-            score.label,
-            *(f"{value:.3f}" for value in (score.precision, score.recall, score.f1)),
-            f"{score.support:,}",
-            f"{score.predicted:,}",
-            f"{threshold:.3g}",
-        )
-        for score, threshold in zip(found, thresholds, strict=True)
-    ]
-    right, all_rows = int((scores.labelled & ~scores.wrong).sum()), int(scores.labelled.sum())
-    caption = f"Each label by itself. All labels are right in {right:,} of {all_rows:,} rows. A row has a label if its "
-    caption += "probability reaches the threshold."
-    columns = ("label", "precision", "recall", "F1", "rows with it", "predicted with it", "threshold")
-    return Plot(f"{key}-labels", "Labels", "A table.", caption, "", DataTable(columns, rows))
 
 
 def confidence_plot(key: str, scores: Classified) -> Plot:
@@ -180,12 +161,17 @@ def calibration_plot(key: str, scores: Classified, unscaled: Classified | None =
     shape += " A dotted line shows the same before the temperature." if before else ""
     mean, right = float(scores.confidence[known].mean()), float((~scores.wrong[known]).mean())
     leaning = "more" if mean > right else "less"
+    commonest = float(np.bincount(scores.true[known]).max() / known.sum())
     told = f", {error_before:.3f} before the temperature" if before else ""
     caption = f"Expected calibration error {error:.3f}{told}. On average the model is {percent(mean)} sure and "
     caption += f"{percent(right)} right: "
-    caption += (
-        f"it is {leaning} sure than it should be." if abs(mean - right) >= 0.005 else "about as sure as it should be."
-    )
+    if wilson(int(right_of(scores).sum()), int(known.sum()))[0] <= commonest:
+        caption += f"not clearly better than always the commonest label of these rows ({percent(commonest)}), so that "
+        caption += "its confidence tells little."
+    elif abs(mean - right) >= 0.005:
+        caption += f"it is {leaning} sure than it should be."
+    else:
+        caption += "about as sure as it should be."
     rows = [
         (
             f"{item.low:.1f} to {item.high:.1f}{'' if item in filled else ', before the temperature'}",
@@ -275,6 +261,11 @@ def _histogram_rows(edges: NDArray[np.float64], counted: Mapping[str, NDArray[np
     ]
 
 
+def _rows_of(key: str, labels: Sequence[str], row: int, column: int) -> str:
+    """The link to the rows of a cell."""
+    return address(rows_key(key), true=labels[row], predicted=labels[column])
+
+
 def _cell(row: int, column: int, *, right: bool, strength: float) -> Rectangle:
     from matplotlib.patches import Rectangle
 
@@ -310,7 +301,3 @@ def _commonest(off: NDArray[np.int64], counts: NDArray[np.int64], labels: tuple[
         for row, column in found
         if off[row, column]
     ]
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= NAME_LENGTH else label[: NAME_LENGTH - 1] + "…"

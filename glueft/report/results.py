@@ -32,14 +32,16 @@ def results(record: Record) -> Result:
     if not record.metrics:
         return Result()
     rows, labels, known = record.data.splits[record.primary_split].rows, shown_labels(record), known_metrics()
-    tiles = []
+    intervals, tiles = record.intervals.get(record.primary_split, {}), []
     for name, value in record.metrics.items():
         notes = []
         if name in record.baseline:
             notes.append(f"{score_text(value - record.baseline[name], signed=True)} over always the same answer")
-        if name in known and known[name].is_share_right(multi_label=record.multi_label):
+        if name in intervals:
+            notes.append(f"95 % interval {interval_text(*intervals[name])}")
+        elif name in known and known[name].is_share_right(multi_label=record.multi_label):
             low, high = wilson(round(value * rows), rows)
-            notes.append(f"95 % interval {low:.3f} to {high:.3f} (Wilson, {rows:,} rows)")
+            notes.append(f"95 % interval {interval_text(low, high)} (Wilson, {rows:,} rows)")
         tiles.append(Tile(metric_title(name, labels), score_text(value), notes))
     published, notes = record.published, []
     if published and record.data.source == "sample":
@@ -63,6 +65,7 @@ def _table(record: Record, published: Sequence[Published]) -> DataTable:
     primary, labels = record.primary_split, shown_labels(record)
     models = list(dict.fromkeys(score.model for score in published))
     rows = []
+    baselines = record.all_baselines()
     by_split, plain = record.shown_metrics(), record.decision.plain_metrics if record.decision else {}
     for split, metrics in by_split.items():
         for name, value in metrics.items():
@@ -72,10 +75,24 @@ def _table(record: Record, published: Sequence[Published]) -> DataTable:
                 for score in reversed(published)
                 if (score.split or primary) == split and name in score.metrics
             }
-            constant = score_text(record.baseline[name]) if split == primary and name in record.baseline else ""
+            constant = baselines.get(split, {}).get(name)
+            interval = record.intervals.get(split, {}).get(name)
             title = metric_title(name, labels) + (f" ({split})" if len(by_split) > 1 else "")
             at_plain = (score_text(plain[split][name]) if name in plain.get(split, {}) else "",) if plain else ()
-            rows.append((title, score_text(value), *at_plain, constant, *(scores.get(model, "") for model in models)))
+            rows.append(
+                (
+                    title,
+                    score_text(value),
+                    *([interval_text(*interval) if interval else ""] if record.intervals else []),
+                    *at_plain,
+                    "" if constant is None else score_text(constant),
+                    *(scores.get(model, "") for model in models),
+                )
+            )
     decided = "with thresholds of 0.5" if record.multi_label else "its most probable labels"
-    own = ("this run", decided) if plain else ("this run",)
+    own = ("this run", *(("95 % interval",) if record.intervals else ()), *((decided,) if plain else ()))
     return DataTable(("metric", *own, "always the same answer", *models), rows)
+
+
+def interval_text(low: float, high: float) -> str:
+    return f"{score_text(low)} to {score_text(high)}"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from glueft.runs.predictions import Predictions
 
 CALIBRATION_BINS = 10
+# More are not drawn, as a matrix or one by one.
+DRAWN_LABELS = 24
 # Two-sided 95 % of the normal distribution.
 Z_95 = 1.959964
 

@@ -22,17 +22,18 @@ def loss_plot(curves: Curves) -> Plot:
     """Draw the training loss over the steps, and the validation loss of each evaluation."""
     figure, axes = new_figure()
     steps, losses = zip(*curves.loss, strict=True)
-    axes.plot(steps, losses, color=SERIES[0], linewidth=1, alpha=0.35)
-    axes.plot(steps, smoothed(losses), color=SERIES[0], label="training")
+    strong = smoothed(losses)
+    axes.plot(steps, losses, color=SERIES[0], linewidth=1, alpha=0.35, label="training, each point")
+    axes.plot(steps, strong, color=SERIES[0], label=f"mean of {SMOOTHED} points")
     ends = [entry["step"] for entry in curves.evaluations]
     validation = [entry["validation_loss"] for entry in curves.evaluations]
     if ends:
         axes.plot(ends, validation, color=SERIES[1], marker=MARKERS[1], linestyle="--", label="validation")
-    axes.set_ylim(0, 1.08 * max(*losses, *validation, 1e-6))
+    _fit(axes, losses, [*strong, *validation])
     _over_steps(axes, "loss")
     legend_above(axes)
     title = "Loss"
-    shape = f"Line chart. Horizontal: optimizer step, 0 to {curves.last_step:,}. Vertical: loss, from 0."
+    shape = f"Line chart. Horizontal: optimizer step, 0 to {curves.last_step:,}. Vertical: loss."
     caption = (
         f"The pale line has the mean loss since the point before, the strong one the mean of {SMOOTHED} such points."
     )
@@ -176,6 +177,15 @@ def lengths_plot(splits: Mapping[str, Split], max_length: int | None) -> Plot:
     ]
     table = DataTable(("tokens", *(f"{name} rows" for name in shares)), rows)
     return Plot.of(figure, "lengths", title, shape, caption, table)
+
+
+def _fit(axes: Axes, losses: Sequence[float], others: Sequence[float]) -> None:
+    """Fit the vertical axis to the losses: single points far above all else, as at the start, may run out of it."""
+    ordered = sorted(losses)
+    usual = ordered[round(0.98 * (len(ordered) - 1))]
+    low, high = min(ordered[0], *others), max(usual, *others)
+    room = 0.08 * (high - low) or 0.05 * abs(high) or 1e-6
+    axes.set_ylim(max(0.0, low - room) if low >= 0 else low - room, high + room)
 
 
 def share(part: float, whole: float) -> str:

@@ -630,6 +630,9 @@ class Record(Part, MutableMapping[str, Any]):
     trainable_parameters: Count | None = Field(default=None, description="those that are trained")
     num_train_steps: Count | None = Field(default=None, description="planned optimizer steps")
     baseline: Metrics = Field(default={}, description="metrics of the best constant answer")
+    baseline_by_split: dict[str, Metrics] = Field(
+        default={}, description="likewise by labelled split, where there are several; absent in earlier runs"
+    )
     examples_per_second: Seconds | None = Field(default=None, description="rows a second in training")
     tokens_per_second: Seconds | None = Field(default=None, description="tokens a second in training, padding left out")
     padding_waste: Annotated[float, Field(ge=0, le=1)] | None = Field(default=None, description="share of padding")
@@ -682,6 +685,10 @@ class Record(Part, MutableMapping[str, Any]):
     def all_metrics(self) -> dict[str, Metrics]:
         """Return the metrics of each labelled split, the primary one first."""
         return self.metrics_by_split or {self.primary_split: self.metrics}
+
+    def all_baselines(self) -> dict[str, Metrics]:
+        """Return the metrics of the best constant answer by split; of an earlier run the primary one's alone."""
+        return self.baseline_by_split or {self.primary_split: self.baseline}
 
     def shown_metrics(self) -> dict[str, Metrics]:
         """Return the same with the metrics that are shown beside those of the task."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.runs.record import Epoch, KeptEvaluation, MidEpoch
 from glueft.training.observers import EpochReport, MidEpochReport, Observer, StepReport, Training, ValidationReport
-from glueft.training.scores import baseline
 
 if TYPE_CHECKING:
     from glueft.runs.run import Run
@@ -50,8 +49,7 @@ class Recorder(Observer):
         if report.epoch == 1:
             # Not sooner: the metrics' libraries take seconds to import, and the first step need not wait for them.
             session = self.training.session
-            labels = (session.encoded[split].labels for split in ("train", session.primary_split))
-            self.run.record.baseline = baseline(session.task, *labels)
+            self.run.record.baseline = session.baseline(session.primary_split)
         entry = _entry(report)
         self.run.record.epochs.append(Epoch.model_validate(entry))
         self.run.log(kind="epoch", **entry)

@@ -52,6 +52,7 @@ from glueft.training.model import (
 )
 from glueft.training.progress import Progress
 from glueft.training.scores import (
+    baseline,
     majority_accuracy,
     metrics_beside,
     score_intervals,
@@ -290,6 +291,10 @@ class Session:
     def other_scores(self, split: str, logits: NDArray[np.float32]) -> dict[str, float]:
         """Return the metrics that are shown beside them."""
         return metrics_beside(self.task, self.rule.predictions(logits, self.labels), self.encoded[split].labels)
+
+    def baseline(self, split: str) -> dict[str, float]:
+        """Return all these metrics of the best constant answer for a labelled split."""
+        return baseline(self.task, self.encoded["train"].labels, self.encoded[split].labels)
 
     def intervals(self, split: str, logits: NDArray[np.float32]) -> Intervals:
         """Return the 95 % intervals of all these metrics."""

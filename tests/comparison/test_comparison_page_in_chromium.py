@@ -53,6 +53,7 @@ def page(browser: Browser, comparison: Path) -> Iterator[Page]:
 
 
 def test_rows_are_filtered_and_the_address_says_how(page: Page, comparison: Path) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
     status = page.locator("[data-count]")
     # Of the 30 odd rows one has the same wrong label in both.
     assert status.inner_text() == "29 rows, the first 20 are shown"
@@ -69,7 +70,7 @@ def test_rows_are_filtered_and_the_address_says_how(page: Page, comparison: Path
     assert page.locator("[data-count]").inner_text() == "29 rows, the first 20 are shown"
     assert page.url.endswith("#rows")
     page.evaluate("location.hash = '#rows&true=nothing&right=A'")
-    page.wait_for_function("document.querySelector('[name=right]').value === 'A'")
+    sync_api.expect(page.locator("[name=right]")).to_have_value("A")
     assert page.locator("[data-count]").inner_text() == "29 rows, the first 20 are shown", (
         "unknown choices are left out"
     )

@@ -150,6 +150,64 @@ def test_texts_are_shown_of_the_very_rows_only(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_intervals_and_baselines_of_every_split(table_run: Path) -> None:
+    record = json.loads((table_run / "run.json").read_text())
+    splits = record["data"]["splits"]
+    change_record(
+        table_run,
+        data=record["data"] | {"splits": splits | {"test": splits["validation"]}},
+        metrics_by_split={"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.25}},
+        baseline_by_split={"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.75}},
+    )
+    # Of a run from before there were intervals: those of a share have a formula.
+    assert "95 % interval 0.1500 to 0.8500 (Wilson, 4 rows)" in page_of(table_run)
+    change_record(table_run, intervals={"validation": {"accuracy": [0.125, 0.875]}})
+    page = page_of(table_run)
+    assert "<dd>95 % interval 0.1250 to 0.8750</dd>" in page and "Wilson, 4 rows" not in page
+    dash = "\N{EN DASH}"
+    assert "accuracy (validation)</th><td>0.5000</td><td>0.1250 to 0.8750</td><td>0.5000</td>" in page
+    assert f"accuracy (test)</th><td>0.2500</td><td>{dash}</td><td>0.7500</td>" in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_model_at_chance_is_not_called_as_sure_as_it_should_be(tmp_path: Path) -> None:
+    rows = [(f"text {number}", "more", "yes" if number % 2 else "no") for number in range(40)]
+    page = page_of(make_table_run(tmp_path, rows, ("no", "yes"), [number // 20 for number in range(40)]))
+    assert "not clearly better than always the commonest label of these rows (50.0 %)" in page
+    assert "sure as it should be" not in page and "sure than it should be" not in page
+    (tmp_path / "good").mkdir()
+    good = page_of(make_table_run(tmp_path / "good", rows, ("no", "yes"), [number % 2 for number in range(40)]))
+    assert "it is less sure than it should be" in good
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_two_labels_have_curves_over_thresholds_and_any_a_table(tmp_path: Path) -> None:
+    rows = [(f"text {number}", "word " * (number + 1), "ab"[number % 2]) for number in range(30)]
+    page = page_of(make_table_run(tmp_path, rows, ("a", "b"), [number // 15 for number in range(30)]))
+    for title in ("Precision and recall", "Threshold", "By label", "By length"):
+        assert f"{title}</h3>" in page
+    assert "validation: label by label" in page and "A row is b from the threshold on, 0.5 in this run." in page
+    change_record(
+        tmp_path / "run", decision={"temperature": 1.0, "threshold": 0.25, "label": "a", "tuned": ["threshold"]}
+    )
+    assert "A row is a from the threshold on, 0.25 in this run." in page_of(tmp_path / "run")
+    (tmp_path / "three").mkdir()
+    more = [*rows, ("text", "more", "c")]
+    page = page_of(make_table_run(tmp_path / "three", more, ("a", "b", "c"), [0] * 31))
+    assert "Precision and recall</h3>" not in page and "validation: label by label" in page
+
+
+def test_the_loss_axis_fits_the_data(table_run: Path) -> None:
+    """A first point far above all others does not flatten them, and a loss that stays high does not begin at 0."""
+    steps = [{"kind": "step", "step": step, "loss": 5 + step / 1000, "learning_rate": 1e-5} for step in range(1, 101)]
+    steps[0]["loss"] = 500.0
+    (table_run / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in steps))
+    drawing = page_of(table_run).partition('id="loss-heading"')[2].partition("</svg>")[0]
+    ticks = [float(text) for text in re.findall(r">(\d+(?:\.\d+)?)</text>", drawing)]
+    assert "training, each point" in drawing and "mean of 10 points" in drawing
+    assert 100 in ticks and 500 not in ticks and 0 in ticks  # steps from 0, losses from 5
+
+
 def test_rows_from_another_folder(finished_run: Path, tmp_path: Path) -> None:
     from glueft_tasks import mrpc
 

@@ -93,6 +93,28 @@ def test_mistakes_are_filtered_by_label_and_by_words(page: Page) -> None:
     assert status.inner_text() == "21 of 63 rows match, the first 20 are shown"
 
 
+def test_a_cell_of_the_matrix_leads_to_its_rows(page: Page) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    # 63 rows, each of a third of the labels and taken for the next one.
+    assert page.locator("[data-count]").inner_text().startswith("63 rows")
+    page.locator("svg a:not([aria-hidden])", has_text="21").nth(1).click()
+    sync_api.expect(page.get_by_role("combobox", name="True label")).to_have_value(LABELS[1])
+    assert page.locator("[data-count]").inner_text() == "21 of 63 rows match, the first 20 are shown"
+    assert page.get_by_role("combobox", name="Predicted label").input_value() == LABELS[2]
+
+
+def test_a_table_that_is_wider_than_a_phone_says_that_it_scrolls(page: Page) -> None:
+    def hint(of: str) -> str:
+        return str(page.locator(of).first.evaluate("one => getComputedStyle(one, '::before').maxHeight"))
+
+    wide = ".scroll[aria-label='validation: label by label']"
+    assert page.locator(wide).evaluate("one => one.scrollWidth > one.clientWidth")
+    assert hint(wide) == "24px"
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.locator(wide).evaluate("one => one.scrollWidth === one.clientWidth")
+    assert hint(wide) == "0px"
+
+
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_nothing_is_wider_than_the_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -130,7 +152,9 @@ def test_dark_mode_and_print_have_colours_of_their_own(page: Page) -> None:
 def test_a_screen_reader_finds_its_way(page: Page) -> None:
     assert [page.get_by_role(role).count() for role in ("banner", "main", "contentinfo", "navigation")] == [1] * 4  # type: ignore[arg-type]
     for figure in page.locator("figure:has(svg)").all():
-        drawing = figure.get_by_role("img")
+        drawing = figure.locator("svg")
+        # Within an image nothing is there for a screen reader, and a matrix has links.
+        assert drawing.get_attribute("role") == ("group" if drawing.locator("a").count() else "img")
         snapshot = drawing.aria_snapshot()
         assert "chart" in snapshot or "istogram" in snapshot or "atrix" in snapshot, snapshot
         assert len(figure.locator("figcaption").inner_text()) > 20

@@ -86,6 +86,10 @@ def test_the_record_has_baseline_and_published_scores(mnli: Path) -> None:
     record = record_of(mnli)
     # The three labels are as common as each other in training, and the first of them is not the validation row's.
     assert record["baseline"] == {"accuracy": 0.0}
+    by_split = record["baseline_by_split"]
+    assert [*by_split] == ["validation_matched", "validation_mismatched"] and by_split["validation_matched"] == {
+        "accuracy": 0.0
+    }
     assert record["majority_accuracy"] == 1.0
     assert record["published"][0]["metrics"] == {"accuracy": 0.8391}
     assert "README.md" in record["published"][0]["source"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.page.parts import DataTable, Plot
 from glueft.page.plot import MUTED, SERIES, WIDTH, least_span, legend_above, new_figure
-from glueft.page.words import label_text
+from glueft.page.words import label_text, short
 from glueft.studies.result import StudyRun
 from glueft.studies.words import value_text
 from glueft.text import counted, score_text
@@ -23,7 +23,6 @@ MOST_ROWS = 100
 MOST_LINES = 12
 # Values of a hyperparameter that are names get a place each.
 MOST_PLACES = 20
-LONGEST_NAME = 16
 ROW_HEIGHT = 24
 # A scale with less between its ends is no better by its logarithm.
 LEAST_RATIO = 4
@@ -208,12 +207,6 @@ def thinned(points: Sequence[Any]) -> list[Any]:
     if len(points) <= MOST_POINTS:
         return list(points)
     return [points[round(number * (len(points) - 1) / (MOST_POINTS - 1))] for number in range(MOST_POINTS)]
-
-
-def short(text: str, longest: int = LONGEST_NAME) -> str:
-    """Return a name as a plot has room for it."""
-    text = label_text(text)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _shift(number: int, count: int) -> float:
