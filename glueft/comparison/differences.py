@@ -9,6 +9,7 @@ from glueft.plugin.origin import in_words, recorded_origins
 from glueft.plugin.registry import known_classes
 from glueft.recipe.flatten import flatten
 from glueft.recipe.sections import SECTIONS
+from glueft.training.fingerprints import changes_numbers
 
 if TYPE_CHECKING:
     from glueft.runs.record import Data, Part, Record
@@ -44,10 +45,11 @@ def ingredients(run: Run) -> Ingredients:
         name: SECTIONS[name].model_construct().model_dump(exclude_none=True) | settings.get(name, {})
         for name in ("model", "data", "training", "decision", "engine")
     }
+    task = {key: value for key, value in settings.get("task", {}).items() if changes_numbers("task", key, value)}
     changing, watching = _callbacks(settings)
     watchers, origins = _watchers(), _origins(record)
     return {
-        "recipe": flatten(settings | later | {"callbacks": changing}),
+        "recipe": flatten(settings | later | {"task": task, "callbacks": changing}),
         "versions": record.versions | _kept(record.host, "python"),
         "checkpoint": flatten(_kept(record.checkpoint, "revision", "sha256", "head")),
         "data": _rows_used(record.data),

@@ -67,6 +67,11 @@ def test_a_key_that_came_later_stands_for_its_default(tmp_path: Path) -> None:
     later = [make_run(tmp_path / keep, GIVEN, SAID, overrides=[f"training.keep={keep}"]) for keep in ("last", "best")]
     found = differences([ingredients(Run.open(path)) for path in (earlier, *later)])
     assert found["recipe"] == {"training.keep": ["last", "last", "best"]}
+    for keep, written in (("last", "false"), ("best", "true")):
+        recipe = tmp_path / keep / "recipe.toml"
+        recipe.write_text(recipe.read_text().replace("[task]\n", f"[task]\nmulti_label = {written}\n"))
+    found = differences([ingredients(Run.open(path)) for path in (earlier, *later)])
+    assert found["recipe"]["task.multi_label"] == [None, None, True]
 
 
 @pytest.mark.parametrize(
