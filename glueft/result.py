@@ -194,7 +194,7 @@ class Result:
         """The cells of a predictions file as values."""
         if not self._run.labels:
             return [float(cell) if cell else None for cell in cells]
-        if self._run.record.as_dict().get("multi_label"):
+        if self._run.record.multi_label:
             return [json.loads(cell) if cell else None for cell in cells]
         return [cell or None for cell in cells]
 

@@ -140,6 +140,15 @@ def push(run: str, name: str, **options: Any) -> dict[str, Any]:
     return push_run(Run.open(run), Target(name, **options)).as_record()
 
 
+def push_from_python(run: str, name: str) -> dict[str, Any]:
+    """Push as a notebook does, and return the push with that of the run's record."""
+    import glueft
+
+    opened = glueft.load_run(run)
+    pushed = opened.push(name, private=True)
+    return {"url": pushed.url, "commit": pushed.commit, "recorded": opened.record["hub"]["pushes"][-1]["commit"]}
+
+
 def train(folder: str, overrides: list[str], seconds_at_the_end: float = 60) -> dict[str, Any]:
     """Run a recipe on MRPC's sample, and return its record and the lines that it said."""
     import glueft
@@ -193,6 +202,7 @@ CALLS: dict[str, Callable[..., dict[str, Any]]] = {
     "do_not_wait": do_not_wait,
     "set_environment": set_environment,
     "push": push,
+    "push_from_python": push_from_python,
     "break_pushes": break_pushes,
     "command": command,
     "train": train,

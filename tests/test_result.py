@@ -57,6 +57,17 @@ def test_scores_are_numbers_and_rows_without_a_label_have_none(finished_regressi
     assert glueft.load_run(folder).predictions()["label"].isna().tolist() == [False, True, False]
 
 
+def test_labels_are_lists_where_a_row_has_several(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", given=[0, 1, 1], said=[0, 1, 1], multi_label=True)
+    table = folder / "predictions" / "validation.tsv"
+    header = table.read_text().splitlines()[0]
+    rows = ('0\t["equivalent"]\t[]\t0.1\t0.4', '1\t\t["not_equivalent","equivalent"]\t0.9\t0.8', "2\t[]\t[]\t0\t0")
+    table.write_text("\n".join([header, *rows, ""]))
+    found = glueft.load_run(folder).predictions()
+    assert found["label"].tolist() == [["equivalent"], None, []]
+    assert found["prediction"].tolist() == [[], ["not_equivalent", "equivalent"], []]
+
+
 def test_every_split_has_its_metrics_and_predictions(finished_mnli_run: tuple[Path, list[str]]) -> None:
     run = glueft.load_run(finished_mnli_run[0])
     assert {split for split, _ in run.metrics.index} == {"validation_matched", "validation_mismatched"}

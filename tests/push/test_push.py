@@ -118,6 +118,18 @@ def test_private_repositories(hub: HubServer, asked: Worker, finished_run: Path)
     assert files_of(hub, "alice/open") is before
 
 
+def test_a_push_from_python_is_noted_in_the_record(
+    hub: HubServer, asked: Worker, finished_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    pushed = asked("push_from_python", run=str(run), name="alice/from-python")
+    assert "error" not in pushed, pushed
+    assert pushed["url"] == f"{hub.url}/alice/from-python"
+    assert pushed["commit"] == pushed["recorded"] == hub.repositories["models", "alice/from-python"].resolve("main")
+    assert json.loads((run / "run.json").read_text())["hub"]["repository"] == "alice/from-python"
+
+
 def test_branches(hub: HubServer, asked: Worker, finished_run: Path) -> None:
     answer = asked("push", run=str(finished_run), name="alice/tried", revision="trial/2")
     repository = hub.repositories["models", "alice/tried"]
