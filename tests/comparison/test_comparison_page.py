@@ -6,12 +6,16 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from compared_rows import label_rows, score_rows
 from glueft.comparison.compare import compare
+from glueft.comparison.report.rows import agreement, disagreements
 from glueft.comparison.report.write import page_place, write_page
+from glueft.comparison.rows import ComparedRows
 from glueft.errors import ComparisonError
+from glueft.page.texts import SplitTexts
 from page_structure import Structure
 from run_folders import change_record, make_run
 
@@ -77,13 +81,32 @@ def test_a_row_says_who_is_right(tmp_path: Path) -> None:
     rows = [json.loads(found) for found in re.findall(r"<li data-groups='([^']*)'>", page)]
     no, yes = "not_equivalent", "equivalent"
     # Row 1 is the same for all; on the others A, B and C are right as their letters say.
-    assert rows == [["A and C", no, no, yes, no], ["B and C", yes, no, yes, yes], ["C", no, yes, yes, no]]
+    assert rows == [
+        ["A and C", [no], [no], [yes], [no]],
+        ["B and C", [yes], [no], [yes], [yes]],
+        ["C", [no], [yes], [yes], [no]],
+    ]
     assert "<td>2</td>" not in page.partition("Right and wrong on the same rows")[0]
     table = page.partition("Right and wrong on the same rows</span>")[2].partition("</table>")[0]
     # B and A: row 1 both, row 0 A alone, row 2 B alone, row 3 neither, and both say the same.
     assert '<th scope="row">B</th><td>1</td><td>1</td><td>1</td><td>1</td><td>1</td>' in table
     assert '<th scope="row">C</th><td>2</td><td>0</td><td>2</td><td>0</td><td>0</td>' in table
     assert "Their texts are not shown: the rows that are there now are not those of the run" in page
+
+
+def test_rows_of_any_number_of_labels_are_right_if_all_of_them_are() -> None:
+    sets = [np.array(of) for of in ([[1, 0], [1, 1], [0, 0]], [[1, 0], [1, 0], [0, 0]], [[0, 0], [1, 1], [0, 0]])]
+    shares = tuple(np.where(of == 1, 0.9, 0.1) for of in sets[1:])
+    rows = ComparedRows("validation", ("a", "b"), (), sets[0], tuple(sets[1:]), shares)
+    found = disagreements(["A", "B"], rows, SplitTexts())
+    assert [(row.number, row.groups) for row in found.rows] == [
+        (0, ("A", ["a"], ["a"], [])),
+        (1, ("B", ["a", "b"], ["a"], ["a", "b"])),
+    ]
+    assert [answer.value for answer in found.rows[0].answers] == ["a", "a", "none"]
+    assert [asked.choices for asked in found.filters] == [["A", "B"], ["a", "b"], ["a"], ["a", "b"]]
+    table = agreement(["A", "B"], rows)
+    assert table is not None and table.rows == [("B", "1", "1", "1", "0", "0")]
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glueft.comparison.mcnemar import differing_rows
 from glueft.page.parts import DataTable
 from glueft.page.row_list import MOST_ROWS, Answer, Filter, ListedRow, RowList
 from glueft.page.words import label_text, listed, row_text
 from glueft.text import counted
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from glueft.comparison.rows import ComparedRows
     from glueft.page.texts import SplitTexts
 
@@ -41,35 +44,37 @@ _Found = tuple[str, str, list[Filter], list[ListedRow]]
 
 def _labels(names: Sequence[str], rows: ComparedRows) -> _Found:
     labels = [label_text(label) for label in rows.labels]
-    predictions = np.stack(rows.predictions)
-    apart = np.flatnonzero((predictions != predictions[0]).any(axis=0))
+    predictions = rows.predictions
+    apart = np.flatnonzero(np.any([differing_rows(predictions[0], other) for other in predictions[1:]], axis=0))
     probabilities = np.stack(rows.probabilities)[:, apart]
     distance = (probabilities.max(axis=0) - probabilities.min(axis=0)).max(axis=1)
     chosen = apart[np.argsort(-distance, kind="stable")][:MOST_ROWS]
+    right = [~differing_rows(rows.references, said) for said in predictions]
     found = []
     for row in chosen.tolist():
-        true = rows.references[row]
-        right = [name for name, said in zip(names, predictions[:, row], strict=True) if said == true]
-        answers = [
-            Answer(name, f"{labels[said]} {100 * shares[row, said]:.0f} %", bool(said == true))
-            for name, said, shares in zip(names, predictions[:, row], rows.probabilities, strict=True)
-        ]
-        told = tuple(labels[said] for said in predictions[:MOST_FILTERS, row])
-        who = listed(right) or "none"
-        found.append(
-            ListedRow(row, [Answer("is", labels[true]), *answers], f"right: {who}", (who, labels[true], *told))
-        )
-    choices = [sorted({str(row.groups[0]) for row in found}, key=lambda who: (who == "none", who))]
-    choices += [
-        [label for label in labels if any(row.groups[place] == label for row in found)]
-        for place in range(1, 2 + min(len(names), MOST_FILTERS))
-    ]
-    asked = [("right", "Right"), ("true", "True label"), *((name, f"{name} predicts") for name in names[:MOST_FILTERS])]
-    filters = [Filter(key, question, choice) for (key, question), choice in zip(asked, choices, strict=True)]
-    summary = f"The runs disagree on {len(apart):,} of {counted(len(rows.references), 'row')}"
-    cut = f"; here are the {len(chosen):,} with the most different probabilities"
-    summary += f"{cut if len(chosen) < len(apart) else ''}."
+        true, *told = (_names(of[row], labels) for of in (rows.references, *predictions))
+        answers = [Answer("is", ", ".join(true) or "none")]
+        for run, name in enumerate(names):
+            said = ", ".join(told[run]) or "none"
+            if not rows.multi_label:
+                said += f" {100 * rows.probabilities[run][row, predictions[run][row]]:.0f} %"
+            answers.append(Answer(name, said, bool(right[run][row])))
+        who = listed([name for name, is_right in zip(names, right, strict=True) if is_right[row]]) or "none"
+        found.append(ListedRow(row, answers, f"right: {who}", (who, true, *told[:MOST_FILTERS])))
+    asked = [("true", "True label"), *((name, f"{name} predicts") for name in names[:MOST_FILTERS])]
+    who_is_right = sorted({str(row.groups[0]) for row in found}, key=lambda who: (who == "none", who))
+    filters = [Filter("right", "Right", who_is_right)]
+    for place, (key, question) in enumerate(asked, start=1):
+        there = {label for row in found for label in row.groups[place]}
+        filters.append(Filter(key, question, [label for label in labels if label in there]))
+    cut = f"; here are the {len(chosen):,} with the most different probabilities" if len(chosen) < len(apart) else ""
+    summary = f"The runs disagree on {len(apart):,} of {counted(len(rows.references), 'row')}{cut}."
     return "Rows on which they disagree", summary, filters, found
+
+
+def _names(value: NDArray[Any], labels: Sequence[str]) -> list[str]:
+    """The names of a row's labels: of the one by its index, or of those that are 1."""
+    return [labels[int(index)] for index in (np.flatnonzero(value) if value.ndim else [value])]
 
 
 def _scores(names: Sequence[str], rows: ComparedRows) -> _Found:
@@ -96,11 +101,11 @@ def agreement(names: Sequence[str], rows: ComparedRows) -> DataTable | None:
     """Return how often each run and the first are right on the same rows; None in regression."""
     if not rows.labels:
         return None
-    first = rows.predictions[0] == rows.references
+    first = ~differing_rows(rows.references, rows.predictions[0])
     table = []
     for name, said in zip(names[1:], rows.predictions[1:], strict=True):
-        other = said == rows.references
-        same_mistake = int((~first & (said == rows.predictions[0])).sum())
+        other = ~differing_rows(rows.references, said)
+        same_mistake = int((~first & ~differing_rows(rows.predictions[0], said)).sum())
         counts = (first & other, first & ~other, ~first & other, ~first & ~other)
         table.append((name, *(f"{int(each.sum()):,}" for each in counts), f"{same_mistake:,}"))
     a = names[0]
