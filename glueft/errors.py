@@ -37,6 +37,12 @@ class GlueftError(Exception):
         )
         return "\n".join([printable_line(self.message), *lines])
 
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook: what the command line prints, without the traceback; of a plugin's error with it."""
+        if self.__cause__ is not None:
+            raise NotImplementedError  # IPython shows the traceback then.
+        return [f"{type(self).__name__}: {self}"]
+
     @property
     def mend(self) -> str:
         """`fix`, under its earlier name."""

@@ -34,3 +34,11 @@ def test_mend_is_the_earlier_name_of_fix() -> None:
     assert error.fix == error.mend == "write one"
     error.mend = "leave the row out"
     assert str(error) == "no label\n  to fix:   leave the row out"
+
+
+def test_a_notebook_shows_the_message_alone_unless_there_is_a_cause() -> None:
+    error = GlueftError("no label", fix="write one")
+    assert error._render_traceback_() == ["GlueftError: no label\n  to fix:   write one"]
+    error.__cause__ = ZeroDivisionError()
+    with pytest.raises(NotImplementedError):
+        error._render_traceback_()
