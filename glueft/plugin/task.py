@@ -23,12 +23,14 @@ class HubDataset:
         config: its configuration, `mrpc`; None for a data set with only one.
         columns: the data set's column for each of the task's, where the names differ.
         splits: the data set's split for each of the task's, where the names differ.
+        language: of its texts, as the hub names it: a code of ISO 639-1, such as `en`; None if it is not known.
     """
 
     path: str
     config: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     splits: Mapping[str, str] = field(default_factory=dict)
+    language: str | None = None
 
 
 @dataclass(frozen=True)

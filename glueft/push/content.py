@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_ON_HUB
 from glueft.errors import CheckpointError
 from glueft.hub.checkpoint_files import CONFIG, DECISION, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.push.model_card import CardSource, model_card
@@ -84,13 +85,16 @@ def source_of(run: Run) -> Source:
     return Source(run.model_folder, run.record, run.recipe_settings(), run.labels, task)
 
 
-def content_of(source: Source, repository: str, branch: str | None) -> Content:
+def content_of(
+    source: Source, repository: str, branch: str | None, *, license_name: str | None = None, language: str | None = None
+) -> Content:
     """Return the files to push.
 
     Args:
         source: what there is.
         repository: USER/NAME, for the card.
         branch: where it goes; None for the main branch.
+        license_name, language: for the card; None for those of the recipe's [hub].
 
     Raises:
         CheckpointError: a configuration file of the checkpoint cannot be read.
@@ -99,6 +103,10 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
 
     record = public_record(source.record)
     tables, left_out = public_recipe(source.recipe)
+    hub = source.recipe.get("hub", {})
+    if record.checkpoint.name == SAMPLE_CHECKPOINT:
+        # Its files are the hub's, to the last byte, and who reads the card need not have the package.
+        record.checkpoint.name = tables["model"]["checkpoint"] = SAMPLE_ON_HUB
     recipe = tomlkit.dumps(tables)
     card = model_card(
         CardSource(
@@ -110,6 +118,8 @@ def content_of(source: Source, repository: str, branch: str | None) -> Content:
             labels=source.labels,
             task=source.task,
             epoch=source.epoch,
+            license=license_name or hub.get("license"),
+            language=language or hub.get("language"),
         )
     )
     texts = {CARD: str(card), RECIPE: recipe, RECORD: json_text(record.as_dict(), indent=2) + "\n"}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from glueft.data.held_out import HELD_OUT
+from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_DIGESTS, SAMPLE_LICENSE, SAMPLE_ON_HUB
 from glueft.hub.checkpoint_files import WEIGHTS
 from glueft.metrics import hub_name, metric_title
 from glueft.metrics.decision import PLAIN_THRESHOLD
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
 
     from glueft.plugin.task_description import TaskDescription
+
+
+# A name of the hub: of a user's repository, or one without a user, as the first models have.
+_ON_HUB = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class CardSource:
         labels: in index order; () in regression.
         task: None where it is not known.
         epoch: the epoch after which it is pushed, of how many; None when the run is done.
+        license, language: as the hub names them; None for what is known of checkpoint and task.
     """
 
     repository: str
@@ -46,6 +52,8 @@ class CardSource:
     labels: tuple[str, ...]
     task: TaskDescription | None
     epoch: tuple[int, int] | None = None
+    license: str | None = None
+    language: str | None = None
 
 
 def model_card(source: CardSource) -> ModelCard:
@@ -54,6 +62,8 @@ def model_card(source: CardSource) -> ModelCard:
     record = source.record
     results = list(eval_results(source))
     metadata = ModelCardData(
+        license=license_of(source),
+        language=source.language or (source.task and source.task.hub and source.task.hub.language) or None,
         library_name="transformers" if opens_in_transformers(record) else "glueft",
         pipeline_tag="text-classification",
         base_model=base_model(record),
@@ -82,6 +92,10 @@ def body(source: CardSource) -> str:
         "decision": record.decision,
         "thresholds": (record.decision and record.decision.thresholds) or dict.fromkeys(source.labels, PLAIN_THRESHOLD),
         "opens_in_transformers": opens_in_transformers(record),
+        "began_with": base_model(record) if not is_local(str(checkpoint.name)) else None,
+        "parent_began_with": base_model(record),
+        "package": package_of(checkpoint.name),
+        "license": license_of(source),
         "checkpoint_is_local": is_local(str(checkpoint.name)),
         "weights_sha256": checkpoint.sha256.get(WEIGHTS),
         "metrics_by_split": record.shown_metrics(),
@@ -131,6 +145,7 @@ def eval_results(source: CardSource) -> Iterable[EvalResult]:
                 metric_type=hub_name(metric, record["metric_facts"] if record.metric_facts else None),
                 metric_name=metric_title(metric, record.metric_labels),
                 metric_value=value,
+                metric_args=_interval_args(record.intervals.get(split, {}).get(metric)),
             )
 
 
@@ -144,6 +159,29 @@ def data_sets(source: CardSource) -> list[str] | None:
 
 
 def base_model(record: Record) -> str | None:
-    """Return the checkpoint that the run began with, if it is one of the hub's."""
-    name = record.checkpoint.name or ""
-    return name if record.checkpoint.revision and not is_local(name) else None
+    """Return the checkpoint of the hub that the run began with, or the run before it; None if there is none.
+
+    The sample encoder comes from a package, and is known by the digest of its weights.
+    """
+    checkpoint, parent = record.checkpoint, record.checkpoint.run
+    name = checkpoint.name or ""
+    if checkpoint.sha256.get(WEIGHTS) == SAMPLE_DIGESTS[WEIGHTS]:
+        return SAMPLE_ON_HUB
+    if parent is not None:
+        began = parent.checkpoint or ""
+        return SAMPLE_ON_HUB if began == SAMPLE_CHECKPOINT else began if _ON_HUB.fullmatch(began) else None
+    return name if checkpoint.revision and not is_local(name) else None
+
+
+def license_of(source: CardSource) -> str | None:
+    """Return the licence: that of the push, else the sample encoder's where the model began with it."""
+    return source.license or (SAMPLE_LICENSE if base_model(source.record) == SAMPLE_ON_HUB else None)
+
+
+def package_of(name: str | None) -> str | None:
+    """Return the Python package of a checkpoint's name `package:module/path`; None for another name."""
+    return name.removeprefix("package:").partition("/")[0] if name and name.startswith("package:") else None
+
+
+def _interval_args(interval: Sequence[float] | None) -> dict[str, object] | None:
+    return None if interval is None else {"interval": [*interval], "level": 0.95}

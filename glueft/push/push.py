@@ -36,6 +36,7 @@ class Target:
         private: create a new repository as private, and refuse a public one.
         revision: the branch, created if it is new; None for the main one.
         force: replace a model and card that glueft has not pushed.
+        license, language: for the model card, as the hub names them; None for those of the recipe's [hub].
 
     Raises:
         HubError: the repository or the branch cannot have such a name.
@@ -45,6 +46,8 @@ class Target:
     private: bool = False
     revision: str | None = None
     force: bool = False
+    license: str | None = None
+    language: str | None = None
 
     def __post_init__(self) -> None:
         for refusal, name, check in (
@@ -114,7 +117,9 @@ def push_run(run: Run, target: Target) -> Pushed:
         RunFolderError, CheckpointError: the run folder lacks something, or it is broken.
         HubError: the hub cannot be asked, or refuses.
     """
-    content = content_of(source_of(run), target.repository, target.revision)
+    content = content_of(
+        source_of(run), target.repository, target.revision, license_name=target.license, language=target.language
+    )
     with quiet_client():
         return push(content, target)
 

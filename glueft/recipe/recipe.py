@@ -52,7 +52,7 @@ class Recipe:
     callbacks: tuple[Callback, ...] = ()
     plugins: Plugins = field(default_factory=lambda: Plugins(files=()))
     plugin_files: tuple[PluginFile, ...] = ()
-    hub: Hub = field(default_factory=lambda: Hub(push=None, private=False, revision=None, when="end"))
+    hub: Hub = field(default_factory=lambda: Hub.model_validate({}))
 
     @property
     def registry(self) -> Registry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from glueft.data.folds import FoldDraw
 from glueft.data.held_out import HeldOutDraw
@@ -391,6 +391,12 @@ class Hub(Options):
     )
     when: Literal["end", "epoch"] = Field(
         "end", description="Push when the run is done, or after each epoch and when it is done."
+    )
+    license: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")] | None = Field(
+        None, description="The licence for the model card, as the hub names it.", examples=["apache-2.0", "mit"]
+    )
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] | None = Field(
+        None, description="The language of the texts for the model card; by default the task's.", examples=["en", "de"]
     )
 
 

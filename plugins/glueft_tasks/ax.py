@@ -27,7 +27,7 @@ class AX(glueft.Task):
     metrics = ("matthews_correlation",)
     validation_splits = ("validation_matched",)
     test_splits = ("diagnostic",)
-    hub = glueft.HubDataset("nyu-mll/glue", "ax", splits={"diagnostic": "test"})
+    hub = glueft.HubDataset("nyu-mll/glue", "ax", language="en", splits={"diagnostic": "test"})
     tsv = glueft.TSVLayout(
         "diagnostic",
         columns={"premise": "sentence1", "hypothesis": "sentence2", "label": "label"},

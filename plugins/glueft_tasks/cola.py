@@ -18,7 +18,7 @@ class CoLA(glueft.Task):
     inputs = ("sentence",)
     labels = ("unacceptable", "acceptable")
     metrics = ("matthews_correlation",)
-    hub = glueft.HubDataset("nyu-mll/glue", "cola")
+    hub = glueft.HubDataset("nyu-mll/glue", "cola", language="en")
     tsv = glueft.TSVLayout(
         "CoLA",
         columns={"sentence": 3, "label": 1},  # source, label, the authors' mark, sentence

@@ -21,7 +21,7 @@ class MNLI(glueft.Task):
     metrics = ("accuracy",)
     validation_splits = ("validation_matched", "validation_mismatched")
     test_splits = ("test_matched", "test_mismatched")
-    hub = glueft.HubDataset("nyu-mll/glue", "mnli")
+    hub = glueft.HubDataset("nyu-mll/glue", "mnli", language="en")
     tsv = glueft.TSVLayout(
         "MNLI",
         # Found by name: dev files have four columns more than train.tsv, the labels of single annotators.

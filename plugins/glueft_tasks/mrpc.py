@@ -17,7 +17,7 @@ class MRPC(glueft.Task):
     inputs = ("sentence1", "sentence2")
     labels = ("not_equivalent", "equivalent")
     metrics = ("accuracy", "f1")
-    hub = glueft.HubDataset("nyu-mll/glue", "mrpc")
+    hub = glueft.HubDataset("nyu-mll/glue", "mrpc", language="en")
     tsv = glueft.TSVLayout("MRPC", columns={"sentence1": "#1 String", "sentence2": "#2 String", "label": "Quality"})
     sample = "samples"
     sizes = {"train": 3668, "validation": 408, "test": 1725}

@@ -18,7 +18,7 @@ class QNLI(glueft.Task):
     inputs = ("question", "sentence")
     labels = ("entailment", "not_entailment")
     metrics = ("accuracy",)
-    hub = glueft.HubDataset("nyu-mll/glue", "qnli")
+    hub = glueft.HubDataset("nyu-mll/glue", "qnli", language="en")
     tsv = glueft.TSVLayout(
         "QNLI", columns={"question": "question", "sentence": "sentence", "label": "label"}, label_text=labels
     )

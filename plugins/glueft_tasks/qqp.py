@@ -21,7 +21,7 @@ class QQP(glueft.Task):
     inputs = ("question1", "question2")
     labels = ("not_duplicate", "duplicate")
     metrics = ("accuracy", "f1")
-    hub = glueft.HubDataset("nyu-mll/glue", "qqp")
+    hub = glueft.HubDataset("nyu-mll/glue", "qqp", language="en")
     tsv = glueft.TSVLayout(
         "QQP",
         columns={"question1": "question1", "question2": "question2", "label": "is_duplicate"},

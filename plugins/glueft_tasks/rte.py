@@ -18,7 +18,7 @@ class RTE(glueft.Task):
     inputs = ("sentence1", "sentence2")
     labels = ("entailment", "not_entailment")
     metrics = ("accuracy",)
-    hub = glueft.HubDataset("nyu-mll/glue", "rte")
+    hub = glueft.HubDataset("nyu-mll/glue", "rte", language="en")
     tsv = glueft.TSVLayout(
         "RTE", columns={"sentence1": "sentence1", "sentence2": "sentence2", "label": "label"}, label_text=labels
     )

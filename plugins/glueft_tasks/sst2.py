@@ -17,7 +17,7 @@ class SST2(glueft.Task):
     inputs = ("sentence",)
     labels = ("negative", "positive")
     metrics = ("accuracy",)
-    hub = glueft.HubDataset("nyu-mll/glue", "sst2")
+    hub = glueft.HubDataset("nyu-mll/glue", "sst2", language="en")
     tsv = glueft.TSVLayout("SST-2", columns={"sentence": "sentence", "label": "label"})
     sample = "samples"
     sizes = {"train": 67_349, "validation": 872, "test": 1821}

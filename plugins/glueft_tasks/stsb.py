@@ -16,7 +16,7 @@ class STSB(glueft.Task):
     name = "stsb"
     inputs = ("sentence1", "sentence2")
     metrics = ("pearson", "spearmanr")
-    hub = glueft.HubDataset("nyu-mll/glue", "stsb")
+    hub = glueft.HubDataset("nyu-mll/glue", "stsb", language="en")
     tsv = glueft.TSVLayout("STS-B", columns={"sentence1": "sentence1", "sentence2": "sentence2", "label": "score"})
     sample = "samples"
     sizes = {"train": 5749, "validation": 1500, "test": 1379}

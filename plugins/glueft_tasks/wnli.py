@@ -19,7 +19,7 @@ class WNLI(glueft.Task):
     inputs = ("sentence1", "sentence2")
     labels = ("not_entailment", "entailment")
     metrics = ("accuracy",)
-    hub = glueft.HubDataset("nyu-mll/glue", "wnli")
+    hub = glueft.HubDataset("nyu-mll/glue", "wnli", language="en")
     tsv = glueft.TSVLayout("WNLI", columns={"sentence1": "sentence1", "sentence2": "sentence2", "label": "label"})
     sample = "samples"
     sizes = {"train": 635, "validation": 71, "test": 146}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
+from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_DIGESTS
 from glueft.plugin.registry import load_registry
 from glueft.plugin.task_description import describe_task
 from glueft.push.content import content_of, source_of
@@ -99,6 +100,41 @@ def test_rows_that_were_held_out_are_no_split_of_the_data_set(source: CardSource
     assert "It has not seen all rows of the task" in card.text
 
 
+def test_the_card_bears_intervals_language_and_a_licence(source: CardSource) -> None:
+    changed = with_record(source, intervals={"validation": {"accuracy": [0.25, 0.5]}})
+    card = ModelCard(str(model_card(replace(changed, license="mit"))))
+    assert (card.data.license, card.data.language) == ("mit", "en")
+    results = {result.metric_type: result.metric_args for result in card.data.eval_results}
+    assert results == {"accuracy": {"interval": [0.25, 0.5], "level": 0.95}, "f1": None}
+    assert "| 0.2500 to 0.5000 |" in card.text and "Its licence is `mit`" in card.text
+    plain = ModelCard(str(model_card(replace(source, language="de"))))
+    assert (plain.data.license, plain.data.language) == (None, "de") and "No licence is stated here" in plain.text
+
+
+def test_the_pipeline_comes_first(source: CardSource) -> None:
+    text = model_card(source).text
+    assert text.index("## How to use it") < text.index("## Data") < text.index("## Metrics")
+    first = text[text.index("```python") :]
+    pair = '{"text": "The first text.", "text_pair": "The second text."}'
+    assert first.startswith("```python\nfrom transformers import pipeline\n\nmodel = pipeline(")
+    assert f"model({pair}, truncation=True, max_length=128)" in first
+
+
+def test_the_sample_encoder_is_known_by_its_digest(source: CardSource) -> None:
+    weights = {"sha256": {"model.safetensors": SAMPLE_DIGESTS["model.safetensors"]}}
+    for checkpoint in (
+        {"name": SAMPLE_CHECKPOINT} | weights,
+        {"name": "/home/anna/minilm"} | weights,
+        {"name": "run:/data/mnli-1", "run": {"task": "mnli", "checkpoint": SAMPLE_CHECKPOINT}},
+    ):
+        changed = with_record(source, checkpoint=checkpoint)
+        card = ModelCard(str(model_card(replace(changed, record=public_record(changed.record)))))
+        assert (card.data.base_model, card.data.license) == ("sentence-transformers/all-MiniLM-L6-v2", "apache-2.0")
+        assert "package:" not in card.text and "/home" not in card.text and "/data" not in card.text
+    other = model_card(with_record(source, checkpoint={"name": "package:my_encoder/model", "sha256": {}}))
+    assert other.data.base_model is None and "of the Python package `my_encoder`, fine-tuned" in other.text
+
+
 def test_the_run_that_a_run_began_with_is_told(source: CardSource) -> None:
     run = {"folder": "/data/mnli-1", "task": "mnli", "checkpoint": "google-bert/bert-base-uncased"}
     checkpoint = {"name": "run:/data/mnli-1", "sha256": {"model.safetensors": "e"}, "run": run}
@@ -117,8 +153,8 @@ def test_several_splits_scores_and_the_hubs_names_of_metrics(source: CardSource)
     values = {(result.dataset_split, result.metric_type): result.metric_value for result in card.data.eval_results}
     assert values["validation", "pearsonr"] == 0.5 and values["other", "pearsonr"] == -0.5
     assert "print(float(model(**inputs).logits[0, 0]))" in card.text
-    assert "| `validation` | pearson | 0.5000 | 0.0000 |" in card.text
-    assert "| `other` | pearson | -0.5000 |  |" in card.text
+    assert "| `validation` | pearson | 0.5000 |  | 0.0000 |" in card.text
+    assert "| `other` | pearson | -0.5000 |  |  |" in card.text
     assert 'tokenizer("The text.", truncation' in card.text
 
 
