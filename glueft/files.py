@@ -528,3 +528,9 @@ def _encoded(text: str) -> bytes:
 
 def _hash(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+
+
+def from_here(path: Path) -> str:
+    """Return a path as it is written from the working folder, if it lies there; else whole."""
+    whole, here = path.absolute(), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,13 +36,17 @@ from glueft.training.fingerprints import kept_fingerprints, logits_fingerprint
 from glueft.training.observers import RunProgress, Training
 from glueft.training.out_of_memory import no_memory_in, out_of_training
 from glueft.training.recorder import Recorder
+from glueft.training.remarks import remarks
 from glueft.training.resumption import Resumption
+from glueft.training.scores import by_label, score_intervals
 from glueft.training.session import Session, read_session
 from glueft.training.teacher import refuse_itself
 from glueft.training.warnings import inexact_reasons, resume_notes
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    from numpy.typing import NDArray
 
     from glueft.push.background import BackgroundPush
     from glueft.recipe import Recipe
@@ -320,8 +324,11 @@ def _set_up(
             for callback in run.recipe.callbacks
             if team.leads or not callback.only_watches
         ]
-    if (session.backend.value, session.precision.value) != ("tensorflow", "float32"):
-        progress.say(session.engine_text())
+    progress.inform(session.headline(run.folder))
+    for line in session.rows_texts():
+        progress.inform(line)
+    if not quiet:
+        progress.inform(session.engine_text())
     progress.warn(*session.warnings[told:])
     if resumption is None:
         run.write_record()
@@ -345,16 +352,12 @@ def _conclude(run: Run, training: Training, progress: RunProgress, team: Team) -
         if len(metrics) > 1:
             run.record.update(metrics_by_split=metrics, other_metrics_by_split=others)
             run.record.baseline_by_split = {split: session.baseline(split) for split in metrics}
-        if team.leads:
-            for split in metrics:
-                found = session.intervals(split, logits[split])
-                run.record.intervals[split] = found.found
-                for note in found.notes(split):
-                    progress.say(note)
         judge_result(run, training, logits[primary], metrics[primary])
         if (decision := describe_decision(session, logits[primary], outcome.plain)) is not None:
             run.record.decision = decision
             run.record.warnings += decision_warnings(session, logits[primary])
+        if team.leads:
+            _judge_rows(run, session, logits, progress)
         run.record.fingerprints.logits = {split: logits_fingerprint(values) for split, values in logits.items()}
         for split in session.predicted:
             path = run.folder / "predictions" / f"{split}.tsv"
@@ -370,6 +373,26 @@ def _conclude(run: Run, training: Training, progress: RunProgress, team: Team) -
     widen_vocabulary(session.model)
     session.model.rows_at_once = None  # From now on it has its user's batches.
     session.model.forget_programs()
+
+
+def _judge_rows(run: Run, session: Session, logits: Mapping[str, NDArray[np.float32]], progress: RunProgress) -> None:
+    """Record of each labelled split the intervals of the metrics, and how well each label is predicted; and remarks."""
+    intervals, label_scores, confusion = {}, {}, {}
+    for split in run.record.all_metrics():
+        judged = session.judged(split, logits[split])
+        found = score_intervals(session.task, *judged)
+        intervals[split] = found.found
+        for note in found.notes(split):
+            progress.say(note)
+        of_labels = by_label(session.task, *judged)
+        if of_labels:
+            label_scores[split] = of_labels["label_scores"]
+        if "confusion" in of_labels:
+            confusion[split] = of_labels["confusion"]
+    found_of = {"intervals": intervals, "label_scores": label_scores, "confusion": confusion}
+    run.record.update({key: by_split for key, by_split in found_of.items() if by_split})
+    primary = session.primary_split
+    run.record.remarks = [*remarks(run.record, *session.judged(primary, logits[primary]))]
 
 
 def _remove_states(run: Run) -> None:

@@ -74,10 +74,10 @@ class Result:
 
     def _repr_html_(self) -> str:
         """In a notebook: the metrics, what the run warned of, and its folder."""
-        from glueft.terminal.notebook import score_table
+        from glueft.terminal.result_tables import result_tables
 
         record = self._run.record
-        return for_notebook(score_table(record), *record.warnings, str(self.folder))["text/html"]
+        return for_notebook(*result_tables(record, 80), *record.remarks)["text/html"]
 
     # What the run has left.
 

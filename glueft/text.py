@@ -96,6 +96,13 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
+def parameters_text(count: int) -> str:
+    """Return a number of parameters: `109.5 M`, `1.2 B`; `4,386` below a million."""
+    if count < 1_000_000:
+        return f"{count:,}"
+    return f"{count / 1e6:.1f} M" if count < 999_950_000 else f"{count / 1e9:.2f} B"
+
+
 def duration(seconds: float) -> str:
     """Return seconds as `m:ss`, or `h:mm:ss` from an hour on."""
     minutes, rest = divmod(round(seconds), 60)

@@ -15,10 +15,11 @@ from glueft.cli.options import (
     Overrides,
     PluginFiles,
     Precision,
+    Quiet,
     Trust,
     Verbose,
     print_json,
-    with_backend,
+    with_short,
 )
 
 EPILOG = """\b
@@ -68,6 +69,7 @@ def evaluate(
     trust: Trust = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Evaluate a saved model again, or any classifier.
 
@@ -82,8 +84,8 @@ def evaluate(
     from glueft.terminal.progress import make_progress
 
     warn_of_failures()
-    progress = make_progress(sys.stdout)
-    changes = with_backend(overrides, backend)
+    progress = make_progress(sys.stdout, verbose=verbose, quiet=quiet)
+    changes = with_short(overrides, {} if backend is None else {"engine.backend": ("--backend", backend)})
     changes += [] if precision is None else [f"engine.precision={precision}"]
     if run is not None:
         result = evaluate_run(
@@ -107,7 +109,10 @@ def evaluate(
     if as_json:
         print_json(result)
     else:
-        progress.tables(*evaluation_tables(result))
+        for number, table in enumerate(evaluation_tables(result, progress.width)):
+            if number:
+                progress.say("")
+            progress.tables(table)
 
 
 def _check_usage(run: str | None, task: str | None, checkpoint: str | None, labels: list[str] | None) -> None:

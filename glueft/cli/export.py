@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from glueft.cli.options import PluginFiles, Trust, Verbose, json_option, print_json
+from glueft.cli.options import PluginFiles, Quiet, Trust, Verbose, json_option, print_json
 from glueft.cli.streams import go_on_without_output
 from glueft.export.formats import FORMATS, find_format, in_words
 from glueft.files import expanded
@@ -45,6 +45,7 @@ def export(
         bool, json_option("Print what was written as one JSON object; messages go to standard error.")
     ] = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write a run's model in the format of another program.
 
@@ -65,7 +66,7 @@ def export(
     if not verbose:
         hush_libraries()
     go_on_without_output()
-    progress = make_progress(sys.stdout)
+    progress = make_progress(sys.stdout, verbose=verbose, quiet=quiet)
     with progress.phase("load the model"):
         from glueft.inference.predictor import load_saved_model
 

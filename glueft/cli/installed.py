@@ -41,8 +41,8 @@ def registry_with(files: Sequence[str] | None) -> Registry:
     return registry
 
 
-def find_kind(kind: str) -> str:
-    """Return a kind of plugin by its name, singular or plural.
+def find_kind(kind: str, also: Sequence[str] = ()) -> str:
+    """Return a kind of plugin by its name, singular or plural; `also` is what else could have been meant.
 
     Raises:
         GlueftError: there is no such kind.
@@ -52,9 +52,9 @@ def find_kind(kind: str) -> str:
             return row.name
     raise GlueftError(
         f'there is no kind of plugin called "{kind}"',
-        expected=f"one of {', '.join(KINDS)}",
+        expected=f"one of {', '.join([*also, *KINDS])}",
         received=f'"{kind}"',
-        fix=did_you_mean(kind, KINDS).strip() or "leave it out to list all",
+        fix=did_you_mean(kind, [*also, *KINDS]).strip() or "leave it out to list all",
     )
 
 

@@ -90,7 +90,7 @@ LIGHT = ("validate", "show", "list", "list-runs", "receipt", "describe", "schema
 EPILOG = """\b
 Examples:
   glueft run mrpc --sample           the main job, without a network
-  glueft run recipes/mrpc.toml --set training.epochs=1
+  glueft run recipes/mrpc.toml --epochs 1
   glueft study glue --sample         GLUE's table: eight tasks, several seeds
   glueft plan recipes/mrpc.toml      what that would take
   glueft predict RUN "A text." "Another text."
@@ -189,18 +189,45 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
     return code if isinstance(code, int) else DONE
 
 
+# The commands in the help, by what they are for; those of plugins come last.
+SECTIONS = {
+    "Train": ("run", "study", "resume", "plan", "validate", "show", "reproduce"),
+    "Inspect": ("list-runs", "evaluate", "predict", "explain", "report", "compare", "receipt"),
+    "Ship": ("serve", "export", "push", "submit"),
+    "Extend": ("list", "describe", "schema", "env", "plugin"),
+}
+OF_PLUGINS = "Commands of plugins"
+
+
 class _Commands(TyperGroup):
-    """Lists `study` beside `run`, though it is a group."""
+    """Shows the commands by what they are for, and the whole first sentence of each."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        first = ["run", "study"]
-        return first + [name for name in super().list_commands(ctx) if name not in first]
+        known = [name for names in SECTIONS.values() for name in names if name in self.commands]
+        return known + [name for name in super().list_commands(ctx) if name not in known]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        shown = {name: command for name, command in self.commands.items() if not command.hidden}
+        rest = [name for name in self.list_commands(ctx) if not any(name in names for names in SECTIONS.values())]
+        widest = max(map(len, shown))
+        for title, names in (SECTIONS | {OF_PLUGINS: rest}).items():
+            # Names of the same width make columns that are the same in all sections.
+            rows = [(f"{name:<{widest}}", shown[name].get_short_help_str(1000)) for name in names if name in shown]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 def make_app() -> typer.Typer:
     """The commands of glueft, and those of the installed plugins."""
     # Plain help: importing rich takes longer than all the rest of `--help`.
-    app = typer.Typer(cls=_Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        cls=_Commands,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},  # of all commands
+    )
     app.callback(epilog=EPILOG)(_glueft)
     for name, function, epilog in COMMANDS:
         app.command(name, epilog=epilog)(function)

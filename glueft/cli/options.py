@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,7 +41,10 @@ def json_option(text: str) -> Any:
 AsJson = Annotated[bool, json_option("Print the result as one JSON object; progress goes to standard error.")]
 # For a command that shows no progress.
 AsJsonAlone = Annotated[bool, json_option("Print one JSON object.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show what TensorFlow and other libraries log.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Show all timings, and what TensorFlow and other libraries log.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and the result alone.")]
 
 PluginFiles = Annotated[
     list[str] | None,
@@ -81,6 +85,76 @@ Backend = Annotated[
 ]
 
 
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """A function's parameters, with the annotations that typer reads; those that it does not read are not imported."""
+    hints = get_type_hints(function, localns={"Recipe": object, "Study": object}, include_extras=True)
+    options = inspect.signature(function).parameters.items()
+    # Those that a decorator has added have their types already.
+    return [option.replace(annotation=hints.get(name, option.annotation)) for name, option in options]
+
+
+def _short_for(key: str, metavar: str) -> Any:
+    return typer.Option(metavar=metavar, help=f"Short for --set {key}={metavar}.")
+
+
+def short_forms(
+    epochs: Annotated[str | None, _short_for("training.epochs", "N")] = None,
+    batch_size: Annotated[str | None, _short_for("training.batch_size", "N")] = None,
+    learning_rate: Annotated[str | None, _short_for("schedule.initial_learning_rate", "RATE")] = None,
+    seed: Annotated[str | None, _short_for("training.seed", "N")] = None,
+    backend: Backend = None,
+) -> dict[str, tuple[str, str]]:
+    """Return what was given of the options that are short for `--set`: by key of the recipe, the option and its value.
+
+    The values are texts: what is wrong with them is told with the recipe's other problems.
+    """
+    given = {
+        "training.epochs": ("--epochs", epochs),
+        "training.batch_size": ("--batch-size", batch_size),
+        "schedule.initial_learning_rate": ("--learning-rate", learning_rate),
+        "training.seed": ("--seed", seed),
+        "engine.backend": ("--backend", backend),
+    }
+    return {key: (option, value) for key, (option, value) in given.items() if value is not None}
+
+
+def takes_short_forms(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function with `overrides`, those of `--set`, the options that are short for some of them."""
+    own, short = _parameters(function), _parameters(short_forms)
+    after = max(place for place, option in enumerate(own) if option.name in ("overrides", "unset")) + 1
+
+    @functools.wraps(function)
+    def with_short_forms(*arguments: Any, **given: Any) -> Any:
+        forms = short_forms(**{option.name: given.pop(option.name, None) for option in short})
+        call = inspect.signature(function).bind(*arguments, **given)
+        call.arguments["overrides"] = with_short(call.arguments.get("overrides"), forms)
+        return function(*call.args, **call.kwargs)
+
+    with_short_forms.__signature__ = inspect.Signature([*own[:after], *short, *own[after:]])  # type: ignore[attr-defined]
+    return with_short_forms
+
+
+def with_short(overrides: list[str] | None, forms: dict[str, tuple[str, str]]) -> list[str]:
+    """Return the arguments of `--set`, with those that options are short for.
+
+    Raises:
+        GlueftError: one of them sets the same key, or a table with it.
+    """
+    changes = [*(overrides or [])]
+    for key, (option, value) in forms.items():
+        for change in overrides or ():
+            named = change.partition("=")[0].replace(" ", "")
+            if key == named or key.startswith(f"{named}."):
+                raise GlueftError(
+                    f"{option} is short for --set {key}={value}, and there is a --set of the same key",
+                    expected="one of the two",
+                    received=f"{option} {value} and --set {change}",
+                    fix="leave one of them out",
+                )
+        changes.append(f"{key}={value}")
+    return changes
+
+
 def _known_precision(name: str | None) -> str | None:
     from glueft.training.engine_choice import PRECISIONS, refuse_unknown
 
@@ -106,11 +180,6 @@ CheckpointName = Annotated[
     typer.Option(help="The checkpoint to start from: a hub name, a folder, package:module/path or run:FOLDER."),
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Use the small sample shipped with the task; needs no network.")]
-
-
-def with_backend(overrides: list[str] | None, backend: str | None) -> list[str]:
-    """Return the arguments of `--set`, with that for which `--backend` is short."""
-    return [*(overrides or []), *([] if backend is None else [f"engine.backend={backend}"])]
 
 
 @contextmanager
@@ -154,6 +223,7 @@ def print_json(result: Any) -> None:
     refuse_lost_output()
 
 
+@takes_short_forms
 def read_recipe(
     recipe: RecipeName,
     overrides: Overrides = None,
@@ -163,7 +233,6 @@ def read_recipe(
     sample: Sample = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
-    backend: Backend = None,
 ) -> Recipe:
     """Read and check a recipe; warn of plugins that cannot be used.
 
@@ -172,9 +241,7 @@ def read_recipe(
     """
     from glueft.recipe import load_recipe
 
-    return _read(
-        load_recipe, recipe, with_backend(overrides, backend), unset, data_dir, checkpoint, sample, plugins, trust
-    )
+    return _read(load_recipe, recipe, overrides or [], unset, data_dir, checkpoint, sample, plugins, trust)
 
 
 StudyName = Annotated[str, typer.Argument(help="A TOML study, or the name of a packaged one (glue).")]
@@ -183,6 +250,7 @@ EitherName = Annotated[
 ]
 
 
+@takes_short_forms
 def read_study(
     study: StudyName,
     overrides: Annotated[
@@ -208,7 +276,6 @@ def read_study(
     ] = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
-    backend: Backend = None,
 ) -> Study:
     """Read and check a study; warn of plugins that cannot be used.
 
@@ -217,9 +284,7 @@ def read_study(
     """
     from glueft.studies.definition.file import load_study
 
-    return _read(
-        load_study, study, with_backend(overrides, backend), unset, data_dir, checkpoint, sample, plugins, trust
-    )
+    return _read(load_study, study, overrides or [], unset, data_dir, checkpoint, sample, plugins, trust)
 
 
 def _read(
@@ -247,6 +312,7 @@ def _read(
     )
 
 
+@takes_short_forms
 def read_either(
     recipe: EitherName,
     overrides: Overrides = None,
@@ -256,7 +322,6 @@ def read_either(
     sample: Sample = False,
     plugins: PluginFiles = None,
     trust: Trust = False,
-    backend: Backend = None,
 ) -> Recipe | Study:
     """Read and check a recipe or a study.
 
@@ -266,13 +331,14 @@ def read_either(
     from glueft.recipe import StudyGivenError
 
     try:
-        return read_recipe(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust, backend)
+        read: Recipe = read_recipe(recipe, overrides, unset, data_dir, checkpoint, sample, plugins, trust)
+        return read
     except StudyGivenError as given:
         from glueft.studies.definition.file import load_study  # a recipe does not need it
 
         return load_study(
             recipe,
-            with_backend(overrides, backend),
+            overrides or [],
             unset=unset or [],
             data_dir=data_dir,
             checkpoint=checkpoint,
@@ -308,9 +374,3 @@ def _takes(read: Callable[..., Any], command: Callable[..., None], *, later: boo
     with_read.__doc__ = command.__doc__
     with_read.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
     return with_read
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """A function's parameters, with the annotations that typer reads; those that it does not read are not imported."""
-    hints = get_type_hints(function, localns={"Recipe": object, "Study": object}, include_extras=True)
-    return [option.replace(annotation=hints[name]) for name, option in inspect.signature(function).parameters.items()]

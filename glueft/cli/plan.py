@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glueft.cli.options import AsJson, Verbose, print_json, takes_either
+from glueft.cli.options import AsJson, Quiet, Verbose, print_json, takes_either
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
@@ -40,6 +40,7 @@ def plan(
     ] = True,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Tell what a run or a study would do, without training.
 
@@ -51,7 +52,7 @@ def plan(
     from glueft.terminal.progress import make_progress
     from glueft.training.plan import plan_recipe
 
-    progress = make_progress(sys.stdout)
+    progress = make_progress(sys.stdout, verbose=verbose, quiet=quiet)
     if not isinstance(recipe, Recipe):
         from glueft.studies.display.plan_table import study_plan_tables
         from glueft.studies.plan import plan_study
@@ -68,4 +69,7 @@ def plan(
     if as_json:
         print_json(planned)
     else:
-        progress.tables(*plan_tables(planned))
+        for number, table in enumerate(plan_tables(planned)):
+            if number:
+                progress.say("")
+            progress.tables(table)

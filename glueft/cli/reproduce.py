@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from glueft.cli.installed import warn_of_failures
-from glueft.cli.options import AsJson, CheckpointName, DataDir, Overrides, PluginFiles, Trust, Verbose, print_json
+from glueft.cli.options import (
+    AsJson,
+    CheckpointName,
+    DataDir,
+    Overrides,
+    PluginFiles,
+    Quiet,
+    Trust,
+    Verbose,
+    print_json,
+)
 from glueft.text import printable_line
 
 EPILOG = """\b
@@ -34,6 +44,7 @@ def reproduce(
     trust: Trust = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a run again, and compare every stage.
 
@@ -46,7 +57,7 @@ def reproduce(
     from glueft.terminal.progress import make_progress
 
     warn_of_failures()
-    progress = make_progress(sys.stdout)
+    progress = make_progress(sys.stdout, verbose=verbose, quiet=quiet)
     result = train_again(
         run,
         overrides or [],

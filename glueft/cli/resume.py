@@ -15,13 +15,14 @@ from glueft.cli.options import (
     PluginFiles,
     Process,
     Processes,
+    Quiet,
     Trust,
     Verbose,
     Wait,
     in_processes,
     print_json,
 )
-from glueft.cli.run import WithReport, write_report
+from glueft.cli.run import WithReport, next_commands, write_report
 from glueft.cli.streams import go_on_without_output
 
 EPILOG = """\b
@@ -53,6 +54,7 @@ def resume(
     report: WithReport = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Go on with a run that was interrupted, has failed or was killed.
 
@@ -65,7 +67,7 @@ def resume(
     from glueft.runs.run import Run
     from glueft.terminal.progress import make_progress
 
-    progress = make_progress(sys.stdout)
+    progress = make_progress(sys.stdout, verbose=verbose, quiet=quiet)
     place = find_place(coordinator, processes, process, os.environ)
     if place is not None:
         place = replace(place, doing="resume")
@@ -84,3 +86,6 @@ def resume(
             write_report(result.folder, progress.say, force=True)
         if team.leads and as_json:
             print_json(Run.open(run).record.as_dict() if result is None else result.record)
+        elif team.leads and result is not None:
+            for line in next_commands(result, reported=report):
+                progress.inform(line)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from glueft.cli.options import (
     Coordinator,
     Process,
     Processes,
+    Quiet,
     Verbose,
     Wait,
     in_processes,
@@ -24,16 +26,18 @@ from glueft.cli.options import (
 )
 from glueft.cli.streams import go_on_without_output
 from glueft.errors import GlueftError
+from glueft.files import from_here
 
 if TYPE_CHECKING:
     from glueft.recipe import Recipe
+    from glueft.result import Result
 
 EPILOG = """\b
 Examples:
   glueft run recipes/mrpc.toml
   glueft run mrpc --sample                     no network: shipped rows, packaged encoder
   glueft run mrpc --data-dir glue_data --checkpoint ./bert
-  glueft run sst2 --set training.epochs=1 --set optimizer.plugin=adamw
+  glueft run sst2 --epochs 1 --set optimizer.plugin=adamw
   glueft run mrpc --sample --report            with report.html at the end
   glueft run mrpc --sample --json > result.json
   glueft run recipes/mrpc.toml --seeds 5       five runs and their table, see glueft study
@@ -78,10 +82,18 @@ def run(
     report: WithReport = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fine-tune and evaluate as a recipe says; make a run folder."""
     go_on_without_output()
     if seeds is not None:
+        if context.params.get("seed") is not None:
+            raise GlueftError(
+                "--seeds runs the seeds 1 to N, and --seed names one",
+                expected="one of the two",
+                received=f"--seeds {seeds} and --seed {context.params['seed']}",
+                fix="leave one of them out; other seeds: glueft study, with seeds = [7, 8] in [study]",
+            )
         if coordinator is not None or process is not None or processes not in (None, 1):
             raise GlueftError(
                 "--seeds makes a study, whose runs have a process each",
@@ -101,7 +113,7 @@ def run(
     from glueft.training.backend import use_backend
     from glueft.training.in_processes import refuse_other_backends
 
-    progress = make_progress(sys.stdout)
+    progress = make_progress(sys.stdout, verbose=verbose, quiet=quiet)
     place = find_place(coordinator, processes, process, os.environ)
     with told_to_others(place):
         recipe = read()
@@ -129,7 +141,20 @@ def run(
             write_report(result.folder, progress.say, force=goes_on)
         if team.leads and as_json:
             print_json(result.record)
+        elif team.leads:
+            for line in next_commands(result, reported=report):
+                progress.inform(line)
     return None
+
+
+def next_commands(result: Result, *, reported: bool) -> Iterator[str]:
+    """Yield the lines with what is mostly done next with a run, to be copied; `reported` is whether it has a report."""
+    run = shlex.quote(from_here(result.folder))
+    texts = '"A text."' if len(result.record["task_description"]["inputs"]) == 1 else '"A first text." "Its second."'
+    commands = [f"glueft predict {run} {texts}"]
+    if not reported:
+        commands.insert(0, f"glueft report {run}")
+    yield from (f"{'next: ' if number == 0 else '      '}{command}" for number, command in enumerate(commands))
 
 
 def write_report(folder: Path, say: Callable[[str], None], *, force: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from glueft.cli.options import Backend, EitherName, Overrides, PluginFiles, Trust, Unset, read_either
+from glueft.cli.options import EitherName, Overrides, PluginFiles, Trust, Unset, read_either, takes_short_forms
 from glueft.system.standard_output import aside
 from glueft.text import say
 
@@ -15,18 +15,18 @@ Examples:
 """
 
 
+@takes_short_forms
 def show(
     recipe: EitherName,
     overrides: Overrides = None,
     unset: Unset = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
-    backend: Backend = None,
 ) -> None:
     """Print a recipe or a study with every default.
 
     What is printed is complete itself, and runs as it is, from any folder.
     """
     with aside():  # a plugin that checks its options may print
-        complete = read_either(recipe, overrides, unset, plugins=plugins, trust=trust, backend=backend).to_toml()
+        complete = read_either(recipe, overrides, unset, plugins=plugins, trust=trust).to_toml()
     say(*complete.rstrip("\n").split("\n"))

@@ -35,7 +35,7 @@ class StudyGroup(TyperGroup):
     """Takes `glueft study FILE ...` as `glueft study run FILE ...`, and shows the options of that in its help."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             if len(args) > 1 and not any(arg.startswith("-") for arg in args[:2]):
                 self._refuse(ctx, *args[:2])
             if any(arg.split("=")[0] == "--seeds" for arg in args):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glueft.cli.options import AsJson, DataDir, PluginFiles, Trust, Verbose, print_json
+from glueft.cli.options import AsJson, DataDir, PluginFiles, Quiet, Trust, Verbose, print_json
 from glueft.cli.streams import go_on_without_output
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def submit(
     trust: Trust = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the zip file to upload to GLUE, from a run of each task.
 
@@ -49,7 +50,7 @@ def submit(
     from glueft.terminal.progress import make_progress
 
     go_on_without_output()
-    progress = make_progress(sys.stdout)
+    progress = make_progress(sys.stdout, verbose=verbose, quiet=quiet)
     chosen, notes = chosen_runs(runs, fill_missing=fill_missing)
     result = submit(
         chosen,

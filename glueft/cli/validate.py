@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from glueft.cli.installed import warn_of_failures
-from glueft.cli.options import Backend, Overrides, PluginFiles, Trust, Unset, with_backend
+from glueft.cli.options import Overrides, PluginFiles, Trust, Unset, takes_short_forms
 from glueft.text import counted, say
 
 EPILOG = """\b
@@ -21,6 +21,7 @@ Examples:
 """
 
 
+@takes_short_forms
 def validate(
     recipes: Annotated[
         list[str], typer.Argument(metavar="RECIPE...", help="TOML recipes and studies, or packaged ones by name.")
@@ -29,7 +30,6 @@ def validate(
     unset: Unset = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
-    backend: Backend = None,
 ) -> None:
     """Check recipes and studies without running them.
 
@@ -39,10 +39,10 @@ def validate(
     from glueft.recipe import RecipeError
 
     warn_of_failures()
-    bad, changes = 0, with_backend(overrides, backend)
+    bad = 0
     for name in recipes:
         try:
-            good = _good(name, changes, plugins=plugins or [], unset=unset or [], trust=trust)
+            good = _good(name, overrides or [], plugins=plugins or [], unset=unset or [], trust=trust)
         except RecipeError as error:
             bad += 1
             sys.stdout.flush()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.held_out import HELD_OUT
 from glueft.errors import DataError
-from glueft.text import counted, quoted
+from glueft.text import counted, printable_line, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LENGTH_BINS = 32
 # The numbers of leaked rows that run.json has at most.
 LEAKS = 100
+# So many labels are told with their numbers of rows.
+LABELS_TOLD = 6
 
 
 def evaluated_splits(task: Task | type[Task], data: Any) -> tuple[str, ...]:
@@ -69,12 +71,43 @@ def describe_split(task: Task, rows: Rows, encoded: Encoded | None) -> dict[str,
     whole = rows.part_of or len(rows)
     if task.sizes.get(rows.name, whole) != whole:
         split["official_rows"] = task.sizes[rows.name]
+    if counts := rows_of_labels(rows):
+        split["labels"] = counts
     if encoded is not None:
         split |= {"tokens": len(encoded.ids), "truncated_rows": encoded.truncated}
         if encoded.windows is not None:
             split["windows"] = encoded.windows.windows
         split["token_lengths"] = length_histogram(encoded.lengths)
     return split
+
+
+def rows_of_labels(rows: Rows) -> dict[str, int]:
+    """Return how many rows have each label, in index order; {} in regression, and without labels."""
+    from glueft.data.rows import label_counts
+
+    if not rows.label_names or not is_labelled(rows.labels):
+        return {}
+    return dict(zip(rows.label_names, label_counts(rows.labels, len(rows.label_names)), strict=True))
+
+
+def rows_text(rows: Rows) -> str:
+    """Return `153 validation rows: equivalent 78, not_equivalent 75; majority equivalent, 51 %`."""
+    text = counted(len(rows), f"{rows.name} row")
+    if not rows.label_names and is_labelled(rows.labels) and len(rows):
+        scores = rows.labels
+        return f"{text}: scores {scores.min():g} to {scores.max():g}, mean {scores.mean(dtype='float64'):.4g}"
+    counts = rows_of_labels(rows)
+    return f"{text}: {labels_text(counts, len(rows))}" if counts and len(rows) else text
+
+
+def labels_text(counts: Mapping[str, int], rows: int) -> str:
+    """Return `equivalent 78, not_equivalent 75; majority equivalent, 51 %`; of many labels their ends alone."""
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    if len(counts) <= LABELS_TOLD:
+        each = ", ".join(f"{printable_line(label)} {count:,}" for label, count in counts.items())
+    else:
+        each = f"{len(counts):,} labels, {counts[least]:,} to {counted(counts[most], 'row')} each"
+    return f"{each}; majority {printable_line(most)}, {100 * counts[most] / rows:.0f} %"
 
 
 def describe_leaks(splits: Mapping[str, Rows]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from glueft.system.quiet import hush_libraries
 from glueft.text import counted
 from glueft.training.engine_choice import AUTO
 from glueft.training.progress import Progress
-from glueft.training.scores import metrics_beside, score_intervals, task_metrics
+from glueft.training.scores import by_label, metrics_beside, score_intervals, task_metrics
 
 if TYPE_CHECKING:
     import numpy as np
@@ -243,6 +243,7 @@ def measure(
     task = copy.copy(task)
     task.labels = saved.labels  # In the order of the logits.
     by_split, others, plain, intervals, described, logits = {}, {}, {}, {}, {}, {}
+    of_labels: dict[str, dict[str, Any]] = {}
     warnings = [*rows.warnings]
     with clock.phase("evaluate"):
         for name, split in rows.splits.items():
@@ -255,6 +256,7 @@ def measure(
             others[name] = metrics_beside(task, predictions, labels)
             measured = score_intervals(task, predictions, labels)
             intervals[name] = measured.found
+            of_labels[name] = by_label(task, predictions, labels)
             for note in measured.notes(name):
                 progress.say(note)
             described[name] = describe_split(task, split, encoded)
@@ -274,6 +276,10 @@ def measure(
         "metric_labels": metric_labels(task.metrics, task.labels, task.positive_index),
         "other_metrics_by_split": others,
         "intervals": intervals,
+        **{
+            key: {name: found[key] for name, found in of_labels.items() if key in found}
+            for key in ("label_scores", "confusion")
+        },
         "labels": list(saved.labels),
         "multi_label": saved.rule.multi_label,
         "decision": decision,

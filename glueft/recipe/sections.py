@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
@@ -430,3 +431,11 @@ ORDER = (
     "hub",
     "callbacks",
 )
+
+
+def short_checkpoint(name: str) -> str:
+    """Return a checkpoint's name; of a long path its last two parts, of a run its folder's name."""
+    path = PurePath(name.removeprefix(RUN))
+    if name.startswith(RUN):
+        return RUN + path.name
+    return "…/" + "/".join(path.parts[-2:]) if path.is_absolute() and len(path.parts) > 3 else name

@@ -110,6 +110,8 @@ def reproduce(
     with nullcontext() if verbose else captured_stderr():
         import_backend()
     session = read_session(recipe, progress, run=engine)
+    for line in session.rows_texts():
+        progress.inform(line)
     _compare_inputs(comparison, original.record, before, session)
     if comparison.first is not None:
         return _result(original, comparison, session)

@@ -36,6 +36,7 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
     Record: (
         "status", "task", "seed", "started", "finished", "metrics", "metrics_by_split", "multi_label", "metric_labels",
         "metric_facts", "loss_function", "distillation", "other_metrics", "other_metrics_by_split", "intervals",
+        "label_scores", "confusion", "remarks",
         "majority_accuracy", "baseline", "published", "warnings", "epochs", "mid_epochs", "kept", "decision",
         "collapse", "seconds", "versions", "parameters", "trainable_parameters", "num_train_steps",
         "examples_per_second", "tokens_per_second", "padding_waste", "peak_memory_bytes", "peak_device_memory_bytes",
@@ -46,7 +47,7 @@ _KEYS: dict[type[Part], tuple[str, ...]] = {
         "left_out", "splits", "leaks", "windows",
     ),
     Split: (
-        "rows", "sha256", "limited_from", "limit_draw", "part_of", "drawn_from", "dropped", "official_rows",
+        "rows", "sha256", "limited_from", "limit_draw", "part_of", "drawn_from", "dropped", "official_rows", "labels",
         "tokens", "truncated_rows", "windows",
     ),
     Checkpoint: ("name", "revision", "sha256", "head", "new", "left_over", "family", "run"),

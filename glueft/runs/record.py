@@ -175,6 +175,9 @@ class Split(Part):
         default=None, description="train rows that were left out, as they stand in another split (data.leaks)"
     )
     official_rows: Count | None = Field(default=None, description="rows that the split has officially")
+    labels: dict[str, Count] = Field(
+        default={}, description="how many rows have each label; absent in regression, without labels, in earlier runs"
+    )
     tokens: Count | None = Field(default=None, description="tokens of all rows, or of all their windows")
     truncated_rows: Count | None = Field(default=None, description="rows that were cut to data.max_length")
     windows: Count | None = Field(default=None, description="that its rows were cut into; absent without windows")
@@ -287,6 +290,16 @@ class Decision(Part):
             thresholds = tuple(self.thresholds.values())
             return DecisionRule(self.temperature, None, 0, fit, True, thresholds).text(list(self.thresholds))
         return DecisionRule(self.temperature, self.threshold, 0, fit).text([self.label or ""])
+
+
+class LabelScores(Part):
+    """How well one label is predicted."""
+
+    precision: Number = Field(description="share of the rows predicted as it that have it; 0 where none is")
+    recall: Number = Field(description="share of the rows that have it that are predicted as it; 0 where none has")
+    f1: Number = Field(description="harmonic mean of both; 0 where it is nowhere")
+    support: Count = Field(description="rows that have it")
+    predicted: Count = Field(description="rows that are predicted as it")
 
 
 class Collapse(Part):
@@ -644,6 +657,16 @@ class Record(Part, MutableMapping[str, Any]):
         description="by labelled split, the 95 % interval of each metric, low and high, by a bootstrap of the rows "
         "(percentiles); a metric that is too slow has none; absent in earlier runs",
     )
+    label_scores: dict[str, dict[str, LabelScores]] = Field(
+        default={},
+        description="by labelled split, how well each label is predicted, in index order; absent in earlier runs",
+    )
+    confusion: dict[str, list[list[Count]]] = Field(
+        default={},
+        description="by labelled split, for each reference (the outer list) how many rows are predicted as each label, "
+        "in index order; absent with more than 100 labels, and where a row can have several",
+    )
+    remarks: list[str] = Field(default=[], description="what to know of the result, a sentence each")
     model: Model = Field(default_factory=Model)
     fingerprints: Fingerprints = Field(default_factory=Fingerprints)
     error: str | None = Field(default=None, description="why the run failed")
@@ -867,11 +890,16 @@ def _each_part(value: Any, form: Callable[[Part], dict[str, Any]]) -> Any:
     """A value with each table of the record in another form; one that holds none is returned as it is."""
     if isinstance(value, Part):
         return form(value)
-    if isinstance(value, list) and any(isinstance(item, Part) for item in value):
+    if isinstance(value, list) and any(map(_holds_part, value)):
         return [_each_part(item, form) for item in value]
-    if isinstance(value, dict) and any(isinstance(item, Part) for item in value.values()):
+    if isinstance(value, dict) and any(map(_holds_part, value.values())):
         return {key: _each_part(item, form) for key, item in value.items()}
     return value
+
+
+def _holds_part(value: Any) -> bool:
+    """Whether a value is a table of the record, or a dict of such."""
+    return isinstance(value, Part) or (isinstance(value, dict) and any(map(_holds_part, value.values())))
 
 
 def _storable(key: str, value: Any) -> Any:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from glueft.metrics import metric_title
+from glueft.recipe.sections import short_checkpoint
 from glueft.system.console import Table
-from glueft.terminal.tables import number_columns, short_checkpoint
+from glueft.terminal.tables import number_columns
 from glueft.text import counted, duration, score_text, setting_text
 
 

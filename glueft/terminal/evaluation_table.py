@@ -5,26 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from glueft.metrics import metric_title
-from glueft.runs.record import Published
+from glueft.runs.record import LabelScores, Published
 from glueft.system.console import Table
-from glueft.terminal.tables import add_published, named_values, number_columns, scores_text
+from glueft.terminal.result_tables import interval_text, label_tables
+from glueft.terminal.tables import add_published, frameless, named_values, number_columns, scores_text
 from glueft.text import score_text
 
 
-def evaluation_tables(result: dict[str, Any]) -> list[Table]:
-    """Return the metrics, beside the run's own where there is a run, and what else there is to know."""
-    return [_metrics(result), _facts(result)]
+def evaluation_tables(result: dict[str, Any], width: int = 80) -> list[Table]:
+    """Return the metrics, beside the run's own where there is a run, the labels, and what else there is to know."""
+    primary = result["split"]
+    scores = {label: LabelScores(**found) for label, found in result["label_scores"].get(primary, {}).items()}
+    return [_metrics(result), *label_tables(scores, result["confusion"].get(primary), width), _facts(result)]
 
 
 def _metrics(result: dict[str, Any]) -> Table:
     comparison = result["comparison"]
-    table = Table(title=result["task"], title_justify="left")
+    table = frameless(result["task"])
     table.add_column("split")
     table.add_column("metric")
-    number_columns(table, "now", *(("the run's own", "difference") if comparison else ()))
+    intervals = result["intervals"]
+    measured = any(intervals.values())
+    number_columns(
+        table, "now", *["95 % interval"] * measured, *(("the run's own", "difference") if comparison else ())
+    )
     for split, metrics in result["metrics_by_split"].items():
         for name, value in (metrics | result["other_metrics_by_split"][split]).items():
             cells = [split, metric_title(name, result["metric_labels"]), score_text(value)]
+            cells += [interval_text(intervals.get(split, {}).get(name))] * measured
             if comparison:
                 own, difference = (comparison["splits"][split]["metrics"][name][key] for key in ("run", "difference"))
                 cells += ["none", ""] if own is None else [score_text(own), _difference(difference)]
@@ -43,8 +51,6 @@ def _facts(result: dict[str, Any]) -> Table:
         table.add_row("compared", comparison["summary"])
     for name, split in data["splits"].items():
         table.add_row("rows", f"{split['rows']:,} {name} rows{_whose(comparison, name)}")
-    for note in data["notes"]:
-        table.add_row("rows", note)
     if result["decision"] is not None:
         table.add_row("decision", result["decision"]["text"])
         for split, metrics in result["decision"]["plain_metrics_by_split"].items():

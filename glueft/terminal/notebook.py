@@ -13,12 +13,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from glueft.metrics import metric_title, titled
+from glueft.metrics import titled
 from glueft.runs.record import Record
 from glueft.system.console import Table, cell, for_notebook
 from glueft.terminal.progress import _Shown, make_progress
+from glueft.terminal.result_tables import result_tables
 from glueft.terminal.tables import number_columns
-from glueft.text import counted, epoch_text, printable_line, score_text
+from glueft.text import epoch_text, printable_line, score_text
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
 
 # Seconds between two drawings.
@@ -111,6 +112,7 @@ class NotebookProgress(_Shown):
         self._draw()
 
     def step(self, report: StepReport) -> None:
+        self.pace.add(report)
         if self.due(report, DRAWN) or report.step == self.num_train_steps:
             self._state = self.step_line(report)
             self._draw()
@@ -125,7 +127,7 @@ class NotebookProgress(_Shown):
         self.output.show()
 
     def finished(self, record: Record) -> None:
-        self.output.print(_epoch_table(self._training), score_table(record), *record.warnings, record.run_dir)
+        self.output.print(_epoch_table(self._training), *result_tables(record, self.width), *record.remarks)
 
     def tables(self, *tables: Table) -> None:
         self.output.print(*tables)
@@ -150,22 +152,6 @@ def _epoch_table(training: Training) -> Table:
     for epoch in evaluations:
         values = [epoch.loss, epoch.validation_loss, *epoch.metrics.values()]
         table.add_row(epoch_text(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
-    return table
-
-
-def score_table(record: Record) -> Table:
-    """Return the metrics of a finished run, a row each."""
-    primary = record.primary_split
-    rows = counted(record.data.splits[primary].rows, f"{primary} row")
-    table = Table(title=f"{record.task}: {rows}", title_justify="left")
-    table.add_column("split")
-    table.add_column("metric")
-    number_columns(table, "value", "95 % interval", "baseline")
-    for split, metrics in record.shown_metrics().items():
-        for name, value in metrics.items():
-            between = " to ".join(map(score_text, record.intervals.get(split, {}).get(name, ())))
-            baseline = score_text(record.baseline[name]) if split == primary and name in record.baseline else ""
-            table.add_row(split, metric_title(name, record.metric_labels), score_text(value), between, baseline)
     return table
 
 

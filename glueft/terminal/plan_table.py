@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from glueft.data.splits import labels_text
 from glueft.files import size
+from glueft.recipe.sections import short_checkpoint
 from glueft.system.console import Table
-from glueft.terminal.tables import named_values, number_columns, short_checkpoint
+from glueft.terminal.result_tables import MOST_LABELS
+from glueft.terminal.tables import frameless, named_values, number_columns
 from glueft.text import counted, duration
 
 
 def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:
-    tables = [split_table(plan), step_table(plan), width_table(plan)]
+    tables = [split_table(plan), *label_table(plan), step_table(plan), width_table(plan)]
     if plan["estimate"] is not None:
         tables.append(estimate_table(plan["estimate"]))
     return tuple(tables)
@@ -19,7 +22,7 @@ def plan_tables(plan: dict[str, Any]) -> tuple[Table, ...]:
 
 def split_table(plan: dict[str, Any]) -> Table:
     """Return a row for each split."""
-    table = Table(title=f"{plan['task']}: data ({plan['data']['source']})", title_justify="left")
+    table = frameless(f"{plan['task']}: data ({plan['data']['source']})")
     table.add_column("split")
     splits, leaks = plan["data"]["splits"], plan["data"]["leaks"]
     leaked = any(found["rows"] for found in leaks.values())
@@ -38,6 +41,32 @@ def split_table(plan: dict[str, Any]) -> Table:
             numbers.append(f"{leaks[name]['rows']:,}" if name in leaks else "")
         table.add_row(name, f"{split['rows']:,}", *numbers)
     return table
+
+
+def label_table(plan: dict[str, Any]) -> list[Table]:
+    """Return a row for each label, with its rows in each labelled split; of many labels the ends alone."""
+    counts = {name: split["labels"] for name, split in plan["data"]["splits"].items() if split.get("labels")}
+    if not counts:
+        return []
+    rows = {name: plan["data"]["splits"][name]["rows"] for name in counts}
+    first = next(iter(counts.values()))
+    if len(first) > MOST_LABELS:
+        table = named_values("labels")
+        for name, of_split in counts.items():
+            table.add_row(name, labels_text(of_split, rows[name]))
+        return [table]
+    table = frameless("rows of each label")
+    table.add_column("label", overflow="fold")
+    number_columns(table, *counts)
+    for label in first:
+        table.add_row(label, *(_share(of_split.get(label, 0), rows[name]) for name, of_split in counts.items()))
+    majority = [max(of_split, key=of_split.__getitem__) for of_split in counts.values()]
+    table.add_row("majority", *majority)
+    return [table]
+
+
+def _share(count: int, rows: int) -> str:
+    return f"{count:,} ({100 * count / rows:.1f} %)" if rows else f"{count:,}"
 
 
 def step_table(plan: dict[str, Any]) -> Table:
@@ -89,7 +118,7 @@ def disk(planned: dict[str, Any]) -> str:
 def width_table(plan: dict[str, Any]) -> Table:
     """Return a row for each range of padded lengths, with the number of batches."""
     ranges = plan["batches"]["widths"]
-    table = Table(title="batches by padded length", title_justify="left")
+    table = frameless("batches by padded length")
     number_columns(table, "tokens", "batches", "share")
     for width in ranges:
         table.add_row(

@@ -11,11 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn
 from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
-from glueft.metrics import titled
 from glueft.system.console import PLAIN_SECONDS, PlainConsole, Table, cell, plain_column
 from glueft.system.interruption import at_the_end, forget
-from glueft.terminal.result_tables import epoch_table, result_table
-from glueft.text import duration, epoch_text, say, score_text
+from glueft.terminal.epoch_lines import EpochLines
+from glueft.terminal.pace import Pace
+from glueft.terminal.result_tables import result_tables
+from glueft.text import counted, duration, say, score_text
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
 
 if TYPE_CHECKING:
@@ -23,31 +24,52 @@ if TYPE_CHECKING:
 
 # Seconds between two updates of the bar: reading the learning rate and drawing take about a millisecond.
 BAR_SECONDS = 0.2
+# A phase leaves a line on a terminal if it took longer than these seconds.
+LONG_PHASE = 10.0
+# Columns that plain epoch lines fit: a pipe has no width, and whoever reads it may use such a terminal.
+PLAIN_WIDTH = 80
+# From so many columns on a bar shows the speed, and the learning rate.
+_WITH_SPEED, _WITH_RATE = 75, 90
 
 
-def make_progress(stream: IO[str]) -> RunProgress:
-    """Return the progress for a stream: rich if it is a terminal, plain lines if not."""
+def make_progress(stream: IO[str], *, verbose: bool = False, quiet: bool = False) -> RunProgress:
+    """Return the progress for a stream: rich if it is a terminal, plain lines if not.
+
+    Args:
+        stream: where it is shown.
+        verbose: tell the time of each phase, and at the end of a run all that was measured.
+        quiet: show warnings and results alone.
+    """
     console = PlainConsole(stream)
-    return RichProgress(console) if console.is_terminal and not console.is_dumb_terminal else PlainProgress(stream)
+    rich = console.is_terminal and not console.is_dumb_terminal
+    shown = RichProgress(console, verbose=verbose) if rich else PlainProgress(stream, verbose=verbose)
+    return QuietProgress(shown) if quiet else shown
 
 
 class _Shown(RunProgress):
     """What both ways of showing a run know of its training.
 
     Attributes:
+        width: of the lines of epochs.
+        verbose: whether all that was measured is told.
         epochs: how many there are to be.
         num_train_steps: optimizer steps of all epochs.
-        metric_labels: for each metric of one label, the label.
         shown: `time.perf_counter()` when a step was last shown; None before the first.
     """
 
+    width = PLAIN_WIDTH
+    verbose = False
     epochs = num_train_steps = 0
     shown: float | None = None
 
     def begin(self, training: Training) -> None:
-        batches = training.session.batches
-        self.epochs, self.num_train_steps = batches.epochs, batches.num_train_steps
-        self.metric_labels = training.session.metric_labels
+        session = training.session
+        self.epochs, self.num_train_steps = session.batches.epochs, session.batches.num_train_steps
+        within = int(session.evaluated.sum()) > self.epochs
+        self.lines = EpochLines(
+            self.epochs, self.width, session.metric_labels, within=within, before=training.evaluations
+        )
+        self.pace = Pace()
 
     def due(self, report: StepReport, seconds: float) -> bool:
         """Whether a step is to be shown: the first, and then one every so many seconds."""
@@ -57,46 +79,55 @@ class _Shown(RunProgress):
         self.shown = now
         return True
 
-    def step_line(self, report: StepReport) -> str:
-        """Return `loss ...  lr ...  ... examples/s  ... left`; the first step, which is compiled, tells no speed."""
-        text = f"loss {score_text(report.loss)}  lr {report.learning_rate:.2e}"
-        if report.step == 1:
-            return text
-        left = seconds_left(report, self.num_train_steps)
-        return f"{text}  {report.examples / report.seconds:.1f} examples/s  {duration(left)} left"
-
-    def epoch_line(self, report: MidEpochReport) -> str:
-        """Return `epoch 1/3: loss ..., validation loss ..., accuracy ...`; within an epoch `epoch 1.5/3: ...`."""
-        metrics = titled(report.metrics, self.metric_labels)
-        values = "".join(f", {name} {score_text(value)}" for name, value in metrics.items())
-        return (
-            f"epoch {epoch_text(report.epoch)}/{self.epochs}: loss {score_text(report.loss)}, "
-            f"validation loss {score_text(report.validation_loss)}{values} ({report.seconds:.1f} s)"
-        )
+    def step_line(self, report: StepReport, *, rate: bool = True, speed: bool = True) -> str:
+        """Return `loss ...  lr ...  ... examples/s  ... left`; before the second step `loss ...  lr ...  ... left`."""
+        left, examples = self.pace.seconds_left(self.num_train_steps), self.pace.examples_per_second()
+        parts = [f"loss {score_text(report.loss)}"]
+        parts += [f"lr {report.learning_rate:.2e}"] if rate else []
+        parts += [f"{examples:.1f} examples/s"] if speed and examples is not None else []
+        return "  ".join([*parts, f"{'...' if left is None else duration(left)} left"])
 
     def finished(self, record: Record) -> None:
-        self.tables(epoch_table(record), result_table(record))
+        *numbers, facts = result_tables(record, self.width, verbose=self.verbose)
+        for table in numbers:
+            self.say("")
+            self.tables(table)
+        self.say("")
+        for remark in record.remarks:
+            self.remark(remark)
+        self.tables(facts)
+
+    def remark(self, text: str) -> None:
+        """Show a sentence on the result."""
+        self.say(text)
 
 
 class RichProgress(_Shown):
     """Phases with a spinner, a bar while training, tables at the end."""
 
-    def __init__(self, console: PlainConsole) -> None:
+    def __init__(self, console: PlainConsole, *, verbose: bool = False) -> None:
         self.console = console
+        self.verbose = verbose
+        self.width = console.width
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Show a spinner during the phase, then a line with its seconds."""
+        """Show a spinner during the phase; then, of a long one, a line with its seconds."""
         begin = time.perf_counter()
         with self.console.status(cell(f"{name} ...")):
             yield
-        seconds = (f" ({time.perf_counter() - begin:.1f} s)", "dim")
-        self.console.print(Text.assemble(("✓ ", "green"), cell(name), seconds))
+        seconds = time.perf_counter() - begin
+        if self.verbose or seconds >= LONG_PHASE:
+            self.console.print(Text.assemble(("✓ ", "green"), cell(name), (f" ({seconds:.1f} s)", "dim")))
 
     def say(self, text: str) -> None:
         self.console.print(text)
 
+    def remark(self, text: str) -> None:
+        self.console.print(Text.assemble(("! ", "bold yellow"), cell(text)))
+
     def begin(self, training: Training) -> None:
+        self.width = self.console.width
         super().begin(training)
         columns = (
             plain_column("{task.description}"),
@@ -114,12 +145,18 @@ class RichProgress(_Shown):
         at_the_end(self.bar.stop)  # It gives the terminal its cursor back.
 
     def step(self, report: StepReport) -> None:
+        self.pace.add(report)
         if self.due(report, BAR_SECONDS) or report.step == self.num_train_steps:
-            self.bar.update(self.task, completed=report.step, state=self.step_line(report))
+            width = self.console.width
+            state = self.step_line(report, rate=width >= _WITH_RATE, speed=width >= _WITH_SPEED)
+            self.bar.update(self.task, completed=report.step, state=state)
 
     def mid_epoch(self, report: MidEpochReport) -> None:
         """Leave a line above the bar."""
-        self.console.print(Text.assemble(("✓ ", "green"), cell(self.epoch_line(report))))
+        for line in self.lines.header(report):
+            self.console.print(Text(line, "dim"))
+        line, mark = self.lines.line(report)
+        self.console.print(Text.assemble(cell(line), (f"  {mark}" if mark else "", "green")))
 
     def epoch(self, report: EpochReport) -> None:
         """Likewise for the epoch."""
@@ -129,6 +166,8 @@ class RichProgress(_Shown):
 
     def end(self, error: BaseException | None) -> None:
         forget(self.bar.stop)
+        if error is None:  # the lines of the epochs tell more than a bar that is full
+            self.bar.update(self.task, visible=False)
         self.bar.stop()
 
     def tables(self, *tables: Table) -> None:
@@ -139,8 +178,9 @@ class RichProgress(_Shown):
 class PlainProgress(_Shown):
     """One line an event, without control codes."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], *, verbose: bool = False) -> None:
         self.stream = stream
+        self.verbose = verbose
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -154,14 +194,17 @@ class PlainProgress(_Shown):
 
     def begin(self, training: Training) -> None:
         super().begin(training)
-        self.say(f"training: {self.num_train_steps:,} steps in {self.epochs} epoch(s)")
+        self.say(f"training: {counted(self.num_train_steps, 'step')} in {counted(self.epochs, 'epoch')}")
 
     def step(self, report: StepReport) -> None:
+        self.pace.add(report)
         if self.due(report, PLAIN_SECONDS):
             self.say(f"step {report.step:,}/{self.num_train_steps:,}  {self.step_line(report)}")
 
     def mid_epoch(self, report: MidEpochReport) -> None:
-        self.say(self.epoch_line(report))
+        header = self.lines.header(report)
+        line, mark = self.lines.line(report)
+        self.say("\n".join([*header, f"{line}  {mark}".rstrip()]))
 
     def epoch(self, report: EpochReport) -> None:
         self.mid_epoch(report)
@@ -177,6 +220,25 @@ class PlainProgress(_Shown):
             say(*(line.rstrip() for line in captured.get().splitlines()), stream=self.stream)
 
 
-def seconds_left(report: StepReport, num_train_steps: int) -> float:
-    """Estimate the seconds of training still to come, from the mean step so far."""
-    return report.seconds / report.step * (num_train_steps - report.step)
+class QuietProgress(RunProgress):
+    """Shows what is said and the result; nothing of what is going on.
+
+    Args:
+        inner: shows these.
+    """
+
+    def __init__(self, inner: RunProgress) -> None:
+        self.inner = inner
+        self.width = inner.width
+
+    def say(self, text: str) -> None:
+        self.inner.say(text)
+
+    def inform(self, text: str) -> None:
+        pass
+
+    def tables(self, *tables: Table) -> None:
+        self.inner.tables(*tables)
+
+    def finished(self, record: Record) -> None:
+        self.inner.finished(record)

@@ -2,52 +2,144 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.text import Text
+
 from glueft.files import size
-from glueft.metrics import titled
-from glueft.runs.record import Record
+from glueft.metrics import metric_title
+from glueft.runs.record import LabelScores, Record
 from glueft.system.console import Table
-from glueft.terminal.tables import add_published, named_values, number_columns, scores_text
-from glueft.text import counted, epoch_text, score_text
+from glueft.terminal.tables import add_published, frameless, named_values, number_columns, scores_text
+from glueft.text import counted, duration, printable_line, score_text
+
+# The labels of a table of labels, and of a confusion matrix.
+MOST_LABELS, MOST_CONFUSED = 20, 8
+# A column of it has at least so many letters of its label's name.
+_SHORTEST = 5
 
 
-def epoch_table(record: Record) -> Table:
-    """Return the table of validation metrics, a row an evaluation."""
-    table = Table(title="validation by epoch", title_justify="left")
-    metrics = titled(record.metrics, record.metric_labels)
-    number_columns(table, "epoch", "loss", "validation loss", *metrics, "seconds")
-    for epoch in record.evaluations():
-        values = [epoch.loss, epoch.validation_loss, *epoch.metrics.values()]
-        table.add_row(epoch_text(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
+def result_tables(record: Record, width: int, *, verbose: bool = False) -> Iterator[Table]:
+    """Yield the tables of metrics, of labels, of confusions where there are few labels, and of all else.
+
+    Args:
+        record: of a run that is done.
+        width: of the terminal.
+        verbose: with all that was measured.
+    """
+    primary = record.primary_split
+    title = f"{record.task}: {counted(record.data.splits[primary].rows, f'{primary} row')}"
+    yield metric_table(title, record.shown_metrics(), record.intervals, record.metric_labels, record.all_baselines())
+    yield from label_tables(record.label_scores.get(primary, {}), record.confusion.get(primary), width)
+    yield fact_table(record, verbose=verbose)
+
+
+def metric_table(
+    title: str,
+    metrics: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Mapping[str, Any]],
+    labels: Mapping[str, str],
+    baselines: Mapping[str, Mapping[str, float]],
+) -> Table:
+    """Return a row a metric of each split, with its interval and the baseline.
+
+    Args:
+        title: of the table.
+        metrics: by split, the primary one first.
+        intervals: of them, where there are any.
+        labels: for each metric of one label, the label.
+        baselines: the metrics of always the same answer, by split.
+    """
+    table = frameless(title)
+    if len(metrics) > 1:
+        table.add_column("split")
+    table.add_column("metric")
+    number_columns(
+        table, "value", *["95 % interval"] * any(intervals.values()), *["baseline"] * any(baselines.values())
+    )
+    for split, values in metrics.items():
+        for name, value in values.items():
+            cells: list[str | Text] = [split] if len(metrics) > 1 else []
+            cells += [metric_title(name, labels), Text(score_text(value), "bold")]
+            if any(intervals.values()):
+                cells.append(interval_text(intervals.get(split, {}).get(name)))
+            if any(baselines.values()):
+                baseline = baselines.get(split, {}).get(name)
+                cells.append("" if baseline is None else score_text(baseline))
+            table.add_row(*cells)
     return table
 
 
-def result_table(record: Record) -> Table:
-    """Return the last table: metrics, time, throughput and the run folder."""
+def interval_text(interval: Any) -> str:
+    """Return `0.8199 to 0.8926`; nothing where there is none."""
+    return "" if interval is None else " to ".join(map(score_text, interval))
+
+
+def label_tables(scores: Mapping[str, LabelScores], confusion: list[list[int]] | None, width: int) -> Iterator[Table]:
+    """Yield the table of labels and the confusion matrix, where they are small enough to be read."""
+    if not 2 <= len(scores) <= MOST_LABELS:
+        return
+    table = frameless()
+    table.add_column("label", overflow="fold")
+    number_columns(table, "precision", "recall", "F1", "support", no_wrap=True)
+    for label, score in scores.items():
+        table.add_row(label, *map(score_text, (score.precision, score.recall, score.f1)), f"{score.support:,}")
+    yield table
+    if confusion is None or len(scores) > MOST_CONFUSED:
+        return
+    corner = "reference \\ predicted"
+    first = max(len(corner), *(len(printable_line(label)) for label in scores))
+    room = (width - first) // len(scores) - 2  # for the name of a column
+    numbers = max(len(f"{count:,}") for row in confusion for count in row)
+    if room < max(numbers, _SHORTEST):
+        return
+    table = frameless()
+    table.add_column(corner, no_wrap=True)
+    number_columns(table, *(_short(label, room) for label in scores), no_wrap=True)
+    for place, (label, row) in enumerate(zip(scores, confusion, strict=True)):
+        table.add_row(label, *(Text(f"{count:,}", "bold" if place == at else "") for at, count in enumerate(row)))
+    yield table
+
+
+def _short(label: str, longest: int) -> str:
+    shown = printable_line(label)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def fact_table(record: Record, *, verbose: bool = False) -> Table:
+    """Return what there is to know beside the metrics: decision, published scores, warnings, time, the run folder."""
     primary, labels = record.primary_split, record.metric_labels
-    table = named_values(f"{record.task}: {counted(record.data.splits[primary].rows, f'{primary} row')}")
-    for name, value in titled(record.metrics | record.other_metrics, labels).items():
-        table.add_row(name, score_text(value))
-    for split, metrics in record.shown_metrics().items():
-        if split != primary:
-            table.add_row(split, scores_text(metrics, labels))
+    table = named_values()
     if record.decision is not None:
         table.add_row("decision", record.decision.text())
         for split, metrics in record.decision.plain_metrics.items():
             of = "" if split == primary else f"{split}: "
             plainly = "thresholds of 0.5" if record.multi_label else "the most probable label"
             table.add_row("plain decision", f"{of}{scores_text(metrics, labels)} ({plainly})")
-    table.add_row("baseline", f"{scores_text(record.baseline, labels)} (always the same answer)")
     if record.data.source != "sample":  # Other rows than those that published scores are about.
         add_published(table, record.published, labels)
-    for note in record.data.notes:
-        table.add_row("rows", note)
     for text in record.warnings:
         table.add_row("warning", text)
-    seconds = record.seconds
-    done, planned = record.epochs[-1].step, record.num_train_steps
     if record.kept is not None:
         table.add_row("kept", record.kept.text(labels))
-    table.add_row("steps", f"{done:,}" if done == planned else f"{done:,} of {planned:,}; stopped early")
+    done, planned = record.epochs[-1].step if record.epochs else None, record.num_train_steps
+    if done is not None and planned is not None and done != planned:
+        table.add_row("steps", f"{done:,} of {planned:,}; stopped early")
+    if verbose:
+        _add_measured(table, record)
+    elif "total" in record.seconds:
+        speed = f", {record.examples_per_second:.1f} examples/s in training" if record.examples_per_second else ""
+        table.add_row("time", f"{duration(record.seconds['total'])}{speed}")
+    if record.hub is not None:
+        table.add_row("hub", hub_line(record))
+    table.add_row("run folder", record.run_dir)
+    return table
+
+
+def _add_measured(table: Table, record: Record) -> None:
+    seconds = record.seconds
+    table.add_row("steps", f"{record.epochs[-1].step:,}")
     parts = ("setup", "train", "evaluate", "total")
     table.add_row("seconds", ", ".join(f"{part} {seconds[part]:.1f}" for part in parts))
     table.add_row("first step", f"{seconds['first_step']:.1f} s after the start")
@@ -60,10 +152,6 @@ def result_table(record: Record) -> Table:
         device = record.peak_device_memory_bytes
         on_device = f", and {size(device)} on the GPU" if device else ""
         table.add_row("peak memory", size(record.peak_memory_bytes) + on_device)
-    if record.hub is not None:
-        table.add_row("hub", hub_line(record))
-    table.add_row("run folder", record.run_dir)
-    return table
 
 
 def hub_line(record: Record) -> str:

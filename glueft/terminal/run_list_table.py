@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from glueft.data.held_out import HELD_OUT
+from glueft.recipe.sections import short_checkpoint
 from glueft.runs.run_list import ListedRun, metric_names, metric_titles
 from glueft.system.console import Table
-from glueft.terminal.tables import number_columns, short_checkpoint
+from glueft.terminal.tables import number_columns
 from glueft.text import duration, printable_line, score_text
 
 # So many runs of a kind are named.

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from typing import Any
 
 from glueft.metrics import titled
-from glueft.recipe.sections import RUN
 from glueft.runs.record import Published
 from glueft.system.console import Table
 from glueft.text import score_text
 
 
+def frameless(title: str | None = None, **options: Any) -> Table:
+    """Return an empty table without lines."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        **options,
+    )
+
+
 def named_values(title: str | None = None) -> Table:
     """Return an empty table of names and values."""
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = frameless(title, show_header=False)
     table.add_column("name")
     table.add_column("value", overflow="fold")
     return table
@@ -36,11 +49,3 @@ def add_published(table: Table, published: Sequence[Published], labels: Mapping[
 def scores_text(metrics: Mapping[str, float], labels: Mapping[str, str]) -> str:
     """Return `accuracy 0.8578, f1 of equivalent 0.8997`."""
     return ", ".join(f"{name} {score_text(value)}" for name, value in titled(metrics, labels).items())
-
-
-def short_checkpoint(name: str) -> str:
-    """Return a checkpoint's name; of a long path its last two parts, of a run its folder's name."""
-    path = PurePath(name.removeprefix(RUN))
-    if name.startswith(RUN):
-        return RUN + path.name
-    return "…/" + "/".join(path.parts[-2:]) if path.is_absolute() and len(path.parts) > 3 else name

@@ -88,6 +88,8 @@ def plan_recipe(
     for note in resume_notes(recipe):
         progress.say(note)
     session = read_session(recipe, progress)
+    for note in session.notes:
+        progress.inform(note)
     if not probe:
         return describe(session, Path(output_dir)) | {"engine": session.describe_engine()}
     told = len(session.warnings)

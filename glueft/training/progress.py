@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows nothing: for Python callers, and the base of what shows something."""
+    """Shows nothing: for Python callers, and the base of what shows something.
+
+    Attributes:
+        width: of the lines that it shows, in columns.
+    """
+
+    width = 80
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Return a context manager around one phase."""
@@ -18,6 +24,10 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Show one line; any thread may call it."""
+
+    def inform(self, text: str) -> None:
+        """Show a line of what is going on: not what to heed, so that `--quiet` leaves it out."""
+        self.say(text)
 
     def warn(self, *warnings: str) -> None:
         """Show warnings, a line each."""

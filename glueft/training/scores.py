@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.metrics import compute_metrics, known_metrics, other_metrics
 from glueft.metrics.bootstrap import Intervals, intervals
-from glueft.metrics.decision import PLAIN_THRESHOLD
+from glueft.metrics.decision import PLAIN_THRESHOLD, Decided
+from glueft.metrics.per_label import label_scores
 from glueft.metrics.tuning import tune_threshold, tune_thresholds
 from glueft.plugin.attribution import is_foreign
 
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from glueft.metrics.decision import Decided
     from glueft.plugin.task import Task
+
+# run.json has the confusion matrix of at most so many labels.
+CONFUSED = 100
 
 
 def task_metrics(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> dict[str, float]:
@@ -33,6 +36,29 @@ def score_intervals(task: Task, predictions: Decided | NDArray[Any], references:
     known, positive = known_metrics(), task.positive_index
     names = (*task.metrics, *other_metrics(task.metrics, len(task.labels), task.multi_label))
     return intervals([known[name](task.labels, positive) for name in names], predictions, references)
+
+
+def by_label(task: Task, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> dict[str, Any]:
+    """Return `label_scores` and `confusion` of run.json for a labelled split; {} in regression."""
+    import numpy as np
+
+    if not isinstance(predictions, Decided):
+        return {}
+    labels, decided = task.labels, predictions.labels
+    scores = {
+        score.label: {
+            "precision": score.precision,
+            "recall": score.recall,
+            "f1": score.f1,
+            "support": score.support,
+            "predicted": score.predicted,
+        }
+        for score in label_scores(decided, references, labels)
+    }
+    if decided.ndim == 2 or len(labels) > CONFUSED:
+        return {"label_scores": scores}
+    counts = np.bincount(references * len(labels) + decided, minlength=len(labels) ** 2)
+    return {"label_scores": scores, "confusion": counts.reshape(len(labels), len(labels)).tolist()}
 
 
 def _computed(

@@ -12,8 +12,16 @@ from glueft.data.array_files import arrays_sha256
 from glueft.data.batches import EvaluationBatches, Filling, TrainingBatches, share_buckets
 from glueft.data.bucketing import SHAPE_TOKENS, SHAPE_TOKENS_ON_GPU, SHAPE_TOKENS_UNCOMPILED, choose_buckets
 from glueft.data.held_out import HELD_OUT
-from glueft.data.splits import describe_leaks, describe_split, evaluated_splits, predicted_splits, size_notes
+from glueft.data.splits import (
+    describe_leaks,
+    describe_split,
+    evaluated_splits,
+    predicted_splits,
+    rows_text,
+    size_notes,
+)
 from glueft.errors import TrainingError
+from glueft.files import from_here
 from glueft.metrics import metric_facts, metric_labels, other_metrics
 from glueft.metrics.decision import DecisionRule
 from glueft.plugin.attribution import attributed, attributed_built
@@ -21,11 +29,13 @@ from glueft.plugin.build import build
 from glueft.plugin.origin import origin_of
 from glueft.plugin.registry import use_registry
 from glueft.plugin.task_description import describe_task
+from glueft.recipe.sections import short_checkpoint
+from glueft.runs.environment import installed_versions
 from glueft.runs.inputs import option_files
 from glueft.runs.parent import Parent, find_start
 from glueft.runs.record import LossFunction
 from glueft.system.interruption import check
-from glueft.text import counted
+from glueft.text import counted, parameters_text
 from glueft.training.backend import (
     JitDecision,
     decide_jit_compile,
@@ -41,7 +51,9 @@ from glueft.training.decisions import chosen_rule, refuse_decision
 from glueft.training.devices import Devices, choose_devices, distributed, make_distribution, refuse_devices
 from glueft.training.engine_choice import Choice, RunEngine
 from glueft.training.evaluation_steps import evaluated_steps
+from glueft.training.installed_backends import TITLES
 from glueft.training.loss import TrainingLoss, choose_loss, try_foreign_loss
+from glueft.training.machine import threads
 from glueft.training.model import (
     all_parameters,
     compile_model,
@@ -55,7 +67,6 @@ from glueft.training.scores import (
     baseline,
     majority_accuracy,
     metrics_beside,
-    score_intervals,
     task_metrics,
     try_foreign_metrics,
 )
@@ -77,7 +88,7 @@ if TYPE_CHECKING:
     from glueft.data.rows import Rows
     from glueft.encoder.checkpoint import Checkpoint, LoadReport
     from glueft.encoder.classifier import Classifier
-    from glueft.metrics.bootstrap import Intervals
+    from glueft.metrics.decision import Decided
     from glueft.plugin.base import Plugin
     from glueft.plugin.task import Task
     from glueft.recipe import Recipe
@@ -296,10 +307,9 @@ class Session:
         """Return all these metrics of the best constant answer for a labelled split."""
         return baseline(self.task, self.encoded["train"].labels, self.encoded[split].labels)
 
-    def intervals(self, split: str, logits: NDArray[np.float32]) -> Intervals:
-        """Return the 95 % intervals of all these metrics."""
-        predictions = self.rule.predictions(logits, self.labels)
-        return score_intervals(self.task, predictions, self.encoded[split].labels)
+    def judged(self, split: str, logits: NDArray[np.float32]) -> tuple[Decided | NDArray[Any], NDArray[Any]]:
+        """Return what was decided of a labelled split, or its scores, and the references."""
+        return self.rule.predictions(logits, self.labels), self.encoded[split].labels
 
     def predictions(self, logits: NDArray[np.float32]) -> NDArray[Any]:
         """Return the predicted label indices, or in regression the scores, (rows,)."""
@@ -338,6 +348,49 @@ class Session:
             "training_widths": None if training_widths is None or widths is not None else training_widths.tolist(),
             "devices": None if self.devices is None else self.devices.as_record(),
         }
+
+    def headline(self, folder: Path) -> str:
+        """Return what a run is, in a line; the model is loaded.
+
+        `TensorFlow 2.21 on the CPU (2 cores), float32, bert-base (109.5 M parameters), 3,668 rows, ...`
+        """
+        backend = self.backend.value
+        version = ".".join(installed_versions().get(backend, "").split(".")[:2])
+        train = self.encoded["train"]
+        parts = [
+            f"{' '.join(filter(None, [TITLES[backend], version]))} on {self._devices_text()}",
+            self.precision.value,
+            f"{short_checkpoint(self.checkpoint.name)} ({self._size_text()})",
+            counted(len(self.rows["train"]), "row") if train.windows is None else counted(len(train), "window"),
+            counted(self.batches.num_train_steps, "step"),
+            from_here(folder),
+        ]
+        return ", ".join(parts)
+
+    def _devices_text(self) -> str:
+        devices = self.devices
+        if devices is None or devices.kind == "cpu":
+            cores = threads(self.backend.value)["intra_op_threads"]
+            where = f"the CPU ({counted(cores, 'core')})" if devices is None or devices.count == 1 else ""
+        elif devices.count == 1:
+            where = f"the {devices.kind.upper()} {devices.name or ''}".rstrip()
+        else:
+            where = ""
+        if not where:
+            assert devices is not None
+            named = f" ({devices.name})" if devices.name else ""
+            where = f"{devices.count} {devices.kind.upper()}s{named}"
+        return where if devices is None or devices.processes == 1 else f"{where} of {devices.processes} processes"
+
+    def _size_text(self) -> str:
+        whole, trained = all_parameters(self.model), trainable_parameters(self.model)
+        text = f"{parameters_text(whole)} parameters"
+        return text if trained == whole else f"{text}, {parameters_text(trained)} trained"
+
+    def rows_texts(self) -> Iterator[str]:
+        """Yield what a run says of its rows, a line each."""
+        yield from map(rows_text, self.rows.values())
+        yield from self.notes
 
     def engine_text(self) -> str:
         """Return what backend and precision came to, and why, and how many devices share out the batches, in a line."""
@@ -434,9 +487,7 @@ def read_session(
             )
     notes = size_notes(task, rows, source.provenance.get("left_out", {}))
     if parent is not None:
-        progress.say(parent.text(new_head=new_head))
-    for line in _described(task, rows, notes):
-        progress.say(line)
+        progress.inform(parent.text(new_head=new_head))
     with progress.phase("tokens"):
         splits = dict.fromkeys(["train", *evaluated_splits(task, data), *predicted])
         if token_cache is not None:
@@ -460,7 +511,7 @@ def read_session(
         teacher,
     )
     for line in _weighing(session):
-        progress.say(line)
+        progress.inform(line)
     progress.warn(*session.warnings)
     return session
 
@@ -499,12 +550,3 @@ def starts_new_head(recipe: Recipe, parent: Parent | None) -> bool:
         or recipe.model.reinit_layers > 0
         or (parent is not None and not parent.gives_head(recipe.task))
     )
-
-
-def _described(task: Task, rows: dict[str, Rows], notes: list[str]) -> Iterator[str]:
-    from glueft.tables.problems import listed
-
-    yield ", ".join(counted(len(split), f"{name} row") for name, split in rows.items())
-    yield from notes
-    if task.reads_own_files and task.labels:  # The recipe need not name them or their order.
-        yield f"labels: {listed(task.labels)}"

@@ -17,6 +17,7 @@ from glueft import __version__
 from glueft.cli.main import command_line
 from glueft.plugin.registry import load_registry
 from glueft.recipe import load_recipe
+from glueft.recipe.file import packaged_recipes, packaged_studies
 from glueft.recipe.schema import recipe_schema
 from plugin_packages import GOOD_TASK, glueft, install
 
@@ -43,6 +44,47 @@ def test_validate_with_set(capsys: Captured) -> None:
     assert "optimizer adamw" in capsys.readouterr().out
     assert command_line(["validate", "mrpc", "--set", "training.epoch=1"]) == 2
     assert "training.epoch (--set training.epoch=1)" in capsys.readouterr().err
+
+
+SHORT = ["--epochs", "7", "--batch-size", "4", "--learning-rate", "1e-4", "--seed", "9", "--backend", "jax"]
+
+
+def test_options_that_are_short_for_set(capsys: Captured) -> None:
+    assert command_line(["show", "mrpc", *SHORT]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for line in ("epochs = 7", "batch_size = 4", "initial_learning_rate = 0.0001", "seed = 9", 'backend = "jax"'):
+        assert line in lines
+    for command in ("run", "plan", "validate", "show", "study"):
+        assert command_line([command, "--help"]) == 0
+        told = " ".join(capsys.readouterr().out.split())
+        assert "--epochs N Short for --set training.epochs=N." in told
+        assert "--learning-rate RATE Short for --set schedule.initial_learning_rate=RATE." in told
+
+
+def test_what_is_wrong_with_them_is_told_with_the_other_mistakes(capsys: Captured) -> None:
+    wrong = ["--epochs", "two", "--batch-size", "0", "--set", "data.max_lenght=9"]
+    assert command_line(["validate", "mrpc", *wrong]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("mrpc: 3 problems, nothing was run") and "training.epochs" in told and "max_length" in told
+
+
+@pytest.mark.parametrize("change", ["training.epochs=3", "training={epochs=3}", "training . epochs = 3"])
+@pytest.mark.parametrize("command", ["run", "plan", "validate", "show"])
+def test_one_that_contradicts_a_set_is_refused(command: str, change: str, capsys: Captured) -> None:
+    assert command_line([command, "mrpc", "--epochs", "2", "--set", change]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "--epochs is short for --set training.epochs=2, and there is a --set of the same key",
+        "  expected: one of the two",
+        f"  received: --epochs 2 and --set {change}",
+        "  to fix:   leave one of them out",
+    ]
+
+
+def test_seeds_of_a_study_are_not_one_seed(capsys: Captured) -> None:
+    assert command_line(["run", "mrpc", "--sample", "--seed", "3", "--seeds", "2"]) == 2
+    assert "received: --seeds 2 and --seed 3" in capsys.readouterr().err
+    assert command_line(["validate", "glue", "--seed", "3"]) == 2
+    assert "the seeds of a study are in study.seeds" in capsys.readouterr().err
 
 
 def test_validate_names_a_callback_that_does_not_say_what_it_keeps(tmp_path: Path, capsys: Captured) -> None:
@@ -74,18 +116,31 @@ def test_show_prints_a_recipe_that_is_the_same(tmp_path: Path, capsys: Captured)
 def test_list(capsys: Captured) -> None:
     assert command_line(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(load_registry().all())
-    (mrpc,) = (line for line in lines if line.split()[1] == "mrpc")
+    packaged = [*packaged_recipes(), *packaged_studies()]
+    assert len(lines) == len(packaged) + len(load_registry().all())
+    recipe, mrpc = (line for line in lines if line.split()[1] == "mrpc")
+    assert recipe.split()[:3] == ["recipe", "mrpc", "packaged"]
+    assert recipe.endswith("MRPC with BERT: do two sentences from the news say the same thing?")
     assert mrpc.split()[:4] == ["task", "mrpc", "glueft", __version__]
     assert mrpc.endswith("(Microsoft Research Paraphrase Corpus).")
     for kind in ("optimizer", "optimizers"):
         assert command_line(["list", kind]) == 0
         listed = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
         assert listed == load_registry().names("optimizer") and "adamw" in listed
+    for kind, names in {"recipes": packaged_recipes(), "study": packaged_studies()}.items():
+        assert command_line(["list", kind]) == 0
+        listed = capsys.readouterr().out.splitlines()
+        assert [line.split()[1] for line in listed] == names
+        assert all(len(line.split("packaged")[1].strip()) > 20 for line in listed)
+    assert command_line(["list", "task", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["recipes"] == []
+    assert command_line(["list", "study", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["plugins"] == [] and listed["recipes"][0].keys() == {"kind", "name", "description"}
     assert command_line(["list", "taks"]) == 2
     assert capsys.readouterr().err == (
         'there is no kind of plugin called "taks"\n'
-        "  expected: one of task, optimizer, schedule, loss, callback, metric, encoder, executor\n"
+        "  expected: one of recipe, study, task, optimizer, schedule, loss, callback, metric, encoder, executor\n"
         '  received: "taks"\n'
         '  to fix:   did you mean "task"?\n'
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -31,7 +32,10 @@ def test_the_result_as_tables(finished_run: Path, tmp_path: Path, capsys: Captur
     told = capsys.readouterr()
     assert told.err == "" and "precision  float32" in told.out
     assert "equal to the run's own numbers to the last digit, and so are the predictions of all 153 rows" in told.out
-    assert " validation  accuracy  " in told.out and "the same as the run's" in told.out
+    assert "\nvalidation  accuracy  " in told.out and "the same as the run's" in told.out
+    assert re.search(r"^split +metric +now +95 % interval +the run's own +difference$", told.out, re.M)
+    assert re.search(r"^label +precision +recall +F1 +support$", told.out, re.M)
+    assert "reference \\ predicted" in told.out and told.out.count("officially") == 1
     dev = Path("plugins/glueft_tasks/samples/MRPC/dev.tsv")
     source = Path(__file__).parent.parent.parent / dev
     (tmp_path / "dev.tsv").write_text("\n".join(source.read_text().splitlines()[:-3]) + "\n")

@@ -45,9 +45,14 @@ def test_help_and_version() -> None:
     for name in COMMANDS:
         assert f"\n  {name} " in done.stdout
     assert "glueft run mrpc --sample" in done.stdout
-    # What trains comes first.
-    listed = done.stdout.partition("Commands:")[2].splitlines()[1:4]
-    assert [line.split()[0] for line in listed] == ["run", "study", "resume"]
+    # What trains comes first, and every command has its place.
+    headings = ["Train:", "Inspect:", "Ship:", "Extend:"]
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line in headings] == headings and "Commands of plugins" not in done.stdout
+    train = lines[lines.index("Train:") + 1 :]
+    assert [line.split()[0] for line in train[:3]] == ["run", "study", "resume"]
+    assert "..." not in done.stdout.partition("Train:")[2].partition("Examples:")[0]  # nothing is cut off
+    assert glueft("-h").stdout == done.stdout
     assert glueft("--version").stdout == f"glueft {package.__version__}\n"
     # Completion of the user's shell is typer's.
     assert "--install-completion" in done.stdout
@@ -57,6 +62,8 @@ def test_help_and_version() -> None:
 def test_the_help_of_each_command_has_examples(command: str, capsys: Captured) -> None:
     assert main.command_line([command, "--help"]) == 0
     told = capsys.readouterr().out
+    assert main.command_line([command, "-h"]) == 0
+    assert capsys.readouterr().out == told
     assert "Examples:\n" in told and f"  glueft {command}" in told
 
 

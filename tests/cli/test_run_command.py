@@ -133,9 +133,8 @@ def test_a_rich_terminal_gets_bars_and_tables(tiny_bert: Path, tmp_path: Path, m
     text = b"".join(shown).decode()
     assert code == 0, text
     assert "\x1b[" in text
-    assert "✓" in text
     assert "━" in text  # the bar
-    assert "validation by epoch" in text
+    assert "95 % interval" in text
 
 
 def a_long_run(checkpoint: Path, folder: Path) -> subprocess.Popen[str]:

@@ -85,8 +85,15 @@ def test_what_is_said_of_the_two_parts() -> None:
     ]
     described = {name: describe_split(Weather(), rows, None) for name, rows in loaded.items()}
     assert [{**described[name], "sha256": ""} for name in ("train", "held_out")] == [
-        {"rows": 15, "sha256": "", "limited_from": 40, "part_of": 20, "official_rows": 40},
-        {"rows": 5, "sha256": "", "limit_draw": "stratified", "part_of": 20},
+        {
+            "rows": 15,
+            "sha256": "",
+            "limited_from": 40,
+            "part_of": 20,
+            "official_rows": 40,
+            "labels": {"no": 11, "yes": 4},
+        },
+        {"rows": 5, "sha256": "", "limit_draw": "stratified", "part_of": 20, "labels": {"no": 4, "yes": 1}},
     ]
     assert "official_rows" not in describe_split(Weather(), load(held_out=4)["train"], None)
 

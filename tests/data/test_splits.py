@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import glueft
 from glueft.data.rows import Rows
-from glueft.data.splits import describe_split, is_labelled, predicted_splits, size_notes
+from glueft.data.splits import describe_split, is_labelled, predicted_splits, rows_text, size_notes
 
 
 class Genres(glueft.Task):
@@ -80,7 +82,40 @@ def rows(name: str, count: int, limited_from: int | None = None) -> Rows:
 )
 def test_a_split_of_another_size_is_named(split: Rows, notes: list[str], record: dict[str, int]) -> None:
     assert size_notes(Genres(), {split.name: split}, {}) == notes
-    assert describe_split(Genres(), split, None) == record | {"sha256": split.sha256}
+    counts = {"labels": {"no": len(split), "yes": 0}}
+    assert describe_split(Genres(), split, None) == record | {"sha256": split.sha256} | counts
+
+
+def split_of(labels: np.ndarray[Any, Any], *names: str) -> Rows:
+    return Rows("validation", (["x"] * len(labels),), labels, names)
+
+
+@pytest.mark.parametrize(
+    ("split", "text"),
+    [
+        (
+            split_of(np.array([0] * 75 + [1] * 78), "no", "yes"),
+            "153 validation rows: no 75, yes 78; majority yes, 51 %",
+        ),
+        (
+            split_of(np.array([1]), "no", "\x1b[2Jyes"),
+            "1 validation row: no 0, \\x1b[2Jyes 1; majority \\x1b[2Jyes, 100 %",
+        ),
+        (split_of(np.array([0, -1]), "no", "yes"), "2 validation rows"),
+        (
+            split_of(np.repeat(np.arange(7), [1, 2, 3, 4, 5, 6, 1200]), *"abcdefg"),
+            "1,221 validation rows: 7 labels, 1 to 1,200 rows each; majority g, 98 %",
+        ),
+        (
+            split_of(np.array([[1, 0], [1, 1], [0, 0], [1, 0]]), "no", "yes"),
+            "4 validation rows: no 3, yes 1; majority no, 75 %",
+        ),
+        (split_of(np.array([0.5, 4.0, 3.3], np.float32)), "3 validation rows: scores 0.5 to 4, mean 2.6"),
+        (split_of(np.array([np.nan], np.float32)), "1 validation row"),
+    ],
+)
+def test_what_is_said_of_rows(split: Rows, text: str) -> None:
+    assert rows_text(split) == text
 
 
 def test_broken_lines_that_were_left_out_are_named() -> None:

@@ -15,13 +15,13 @@ import pytest
 
 from glueft.errors import GlueftError, RunFolderError
 from glueft.recipe import load_recipe
+from glueft.recipe.sections import short_checkpoint
 from glueft.runs.checkpoints import checkpoint_folder
 from glueft.runs.run import Run
 from glueft.runs.run_list import KEYS, STATUSES, chosen, list_runs, listed, metric_names, ordered, unfinished_run
 from glueft.system.process_identity import process_identity
 from glueft.terminal.progress import PlainProgress
 from glueft.terminal.run_list_table import notes, run_table
-from glueft.terminal.tables import short_checkpoint
 from glueft.text import printable_line
 from run_folders import make_run, write_record
 

@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.table import Table
 
 import glueft
 from glue_files import DIAGNOSTIC_FULL, write_file, write_glue
 from glueft.recipe import load_recipe
 from glueft.runs.record import read_record
 from glueft.terminal.progress import PlainProgress
-from glueft.terminal.result_tables import result_table
 
 
-def text_of(table: Table) -> str:
+def shown_at_the_end(folder: Path) -> str:
     stream = io.StringIO()
-    PlainProgress(stream).tables(table)
+    PlainProgress(stream).finished(read_record(folder / "run.json"))
     return stream.getvalue()
 
 
@@ -69,17 +67,18 @@ def test_every_split_of_another_size_is_named(finished_mnli_run: tuple[Path, lis
 
 
 def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: Path) -> None:
-    text = text_of(result_table(read_record(mnli / "run.json")))
-    assert text.startswith("mnli: 1 validation_matched row\n")
+    text = shown_at_the_end(mnli)
+    assert text.startswith("\nmnli: 1 validation_matched row\n")
     mismatched = record_of(mnli)["metrics_by_split"]["validation_mismatched"]["accuracy"]
+    low, high = record_of(mnli)["intervals"]["validation_mismatched"]["accuracy"]
     for part in (
-        f"validation_mismatched  accuracy {mismatched:.4f}",
+        f"validation_mismatched  accuracy  {mismatched:.4f}  {low:.4f} to {high:.4f}\n",
         "accuracy 0.8391 on validation_matched (bert-base-cased)",
         "accuracy 0.8410 on validation_mismatched (bert-base-cased)",
-        "train has 3 rows; officially it has 392,702",
-        "baseline               accuracy 0.0000 (always the same answer)",
+        "value     95 % interval  baseline\n",
     ):
         assert part in text, text
+    assert "officially" not in text  # it was said at the beginning
 
 
 def test_the_record_has_baseline_and_published_scores(mnli: Path) -> None:
@@ -115,7 +114,7 @@ def test_a_regression_on_its_sample(finished_regression_run: Path) -> None:
     assert list(errors) == ["mae", "rmse"] and 0 < errors["mae"] <= errors["rmse"]
     baseline = record["baseline"]
     assert (baseline["pearson"], baseline["spearmanr"], list(baseline)[2:]) == (0.0, 0.0, ["mae", "rmse"])
-    table = text_of(result_table(read_record(finished_regression_run / "run.json")))
+    table = shown_at_the_end(finished_regression_run)
     assert f"{errors['mae']:.4f}" in table and f"{errors['rmse']:.4f}" in table
     assert record["majority_accuracy"] is None
     assert "published" not in table  # A sample's score says nothing beside GLUE's.
