@@ -96,7 +96,7 @@ def _label_sets(scores: LabelSets) -> _Listed:
     for place, row in enumerate(numbers):
         is_right, faults = place >= len(wrong), len(missed[place]) + len(too_many[place])
         answers = (Answer("is", _listed(true[place])), Answer("predicted", _listed(predicted[place]), is_right))
-        measure = f"{100 * least[row]:.1f} % sure of each label"
+        measure = f"{100 * least[row]:.1f} % sure of each label or more"
         if not is_right:
             measure = f"{faults} of {counted(len(scores.labels), 'label')} wrong, {100 * surest[row]:.1f} % sure"
         groups = ("right" if is_right else "wrong", missed[place], too_many[place])

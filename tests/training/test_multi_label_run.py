@@ -118,14 +118,14 @@ def test_an_evaluation_is_equal_to_the_run(run: Path) -> None:
     assert "predictions of all 96 rows" in result["comparison"]["summary"]
 
 
-def test_the_report_has_a_table_of_labels_and_rows_by_missed_label(run: Path) -> None:
+def test_the_report_has_a_table_of_labels_and_rows_by_missed_label(run: Path, undrawn: None) -> None:
     page = write_report(run).path.read_text("utf-8")
     for text in ("predicted with it", "threshold", "label decisions", "Label that is missed", "with thresholds of 0.5"):
         assert text in page
     assert "Confusion matrix" not in page and "commonest set of labels" in page
 
 
-def test_runs_are_compared_by_rows_and_by_all_labels_of_a_row(run: Path, saved: SavedModel, tmp_path: Path) -> None:
+def test_runs_are_compared_by_rows_and_by_all_labels_of_a_row(run: Path, undrawn: None, tmp_path: Path) -> None:
     other = Run.open(shutil.copytree(run, tmp_path / "plain", ignore=shutil.ignore_patterns("*.safetensors")))
     found = other.predictions("validation")
     shares = found.probabilities
@@ -133,7 +133,11 @@ def test_runs_are_compared_by_rows_and_by_all_labels_of_a_row(run: Path, saved: 
     references = read_sets(found.labels, other.labels)
     plain = DecisionRule(multi_label=True)
     write_predictions(other.predictions_file("validation"), references, logits, other.labels, plain)
+    page = tmp_path / "page.html"
+    assert command_line(["compare", str(run), str(tmp_path / "plain"), "--html", str(page)]) == 0
     pair = compare_runs([run, tmp_path / "plain"], resamples=200)["comparisons"][0]
+    differing = pair["rows_that_differ"]
+    assert f"The runs disagree on {differing} of 96 rows." in page.read_text()
     before, after = (read_sets(of.predictions("validation").predictions, other.labels) for of in (Run.open(run), other))
     assert pair["rows_that_differ"] == (before != after).any(axis=1).sum() > 0
     right = [(of == references).all(axis=1) for of in (before, after)]
