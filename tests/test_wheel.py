@@ -14,6 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from documents import CHECKOUT, links_in
 
@@ -52,6 +54,18 @@ def test_its_description_leads_to_the_files_that_readme_leads_to(wheel: Path) ->
     links = re.findall(r"\]\((.*?)\)", description)
     targets = [re.fullmatch(rf"{source}/(?:blob|raw)/main/([^#]+)(?:#(.+))?", link) for link in links]
     assert [(target[1], target[2] or "") if target else None for target in targets] == links_in("README.md")
+
+
+def test_the_lowest_versions_that_are_tested_are_the_bounds() -> None:
+    needs = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    asked = [Requirement(need) for need in needs]
+    lines = (CHECKOUT / ".ci" / "lowest.txt").read_text(encoding="utf-8").splitlines()
+    pinned = [Requirement(line) for line in lines if not line.startswith("#")]
+    assert [pin.name for pin in pinned] == [need.name for need in asked if need.name != "jax"]
+    for need, pin in zip((need for need in asked if need.name != "jax"), pinned, strict=True):
+        (bound,) = (part.version for part in need.specifier if part.operator == ">=")
+        (version,) = (part.version for part in pin.specifier)
+        assert Version(version) == Version(bound), need.name
 
 
 @pytest.mark.slow
