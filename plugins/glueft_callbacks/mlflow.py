@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import glueft
@@ -55,6 +57,11 @@ class MLflow(glueft.Callback):
             (),
             description="Files and folders of the run folder to upload at its end.",
             examples=[["run.json", "recipe.toml", "predictions", "model"]],
+        )
+        log_model: bool = glueft.Field(
+            False,
+            description="Upload the model of the finished run for MLflow's own tools, as `mlflow_model`: "
+            "`mlflow.pyfunc.load_model`, `mlflow models serve`. glueft must be installed there.",
         )
         wait_seconds: float = glueft.Field(
             30.0, ge=0, le=86_400, description="Longest wait at the end for a server that does not answer."
@@ -116,4 +123,10 @@ class MLflow(glueft.Callback):
             tracked.log(tracked.last_step, run.record["metrics"])
         status = {"done": "FINISHED", "interrupted": "KILLED"}.get(run.record["status"], "FAILED")
         paths = [run.folder / name for name in self.options.artifacts]
-        tracked.close(status, paths, wait_seconds=self.options.wait_seconds)
+        with tempfile.TemporaryDirectory(prefix="glueft-mlflow-") as place:
+            if self.options.log_model and status == "FINISHED":
+                from glueft_callbacks.mlflow_model import write_model
+
+                paths.append(Path(place) / "mlflow_model")
+                write_model(run, paths[-1])
+            tracked.close(status, paths, wait_seconds=self.options.wait_seconds)

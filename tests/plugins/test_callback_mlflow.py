@@ -52,7 +52,9 @@ def the_run(folder: Path, experiment: str = "glueft") -> Any:
 
 def test_a_run_is_in_the_file_store(tiny_bert: Path, tmp_path: Path) -> None:
     store, progress = tmp_path / "store", Listening()
-    options = 'experiment="harbour", every_steps=3, artifacts=["run.json", "predictions", "no-such-file"]'
+    options = (
+        'experiment="harbour", every_steps=3, artifacts=["run.json", "predictions", "no-such-file"], log_model=true'
+    )
     callback = f'callbacks=[{{plugin="mlflow", tracking_uri="file:{store}", {options}}}]'
     recipe = load_recipe("mrpc", [*SHORT, callback], checkpoint=str(tiny_bert), sample=True)
     result = glueft.run(recipe, output_dir=tmp_path / "runs", progress=progress)
@@ -83,6 +85,14 @@ def test_a_run_is_in_the_file_store(tiny_bert: Path, tmp_path: Path) -> None:
     artifacts = store / run.info.experiment_id / run.info.run_id / "artifacts"
     assert json.loads((artifacts / "run.json").read_text()) == result.record
     assert (artifacts / "predictions" / "validation.tsv").exists()
+    import mlflow.pyfunc
+    import pandas
+
+    texts = {"sentence2": ["a bridge", "it is old"], "sentence1": ["the bridge", "it was old"]}
+    answers = mlflow.pyfunc.load_model(str(artifacts / "mlflow_model")).predict(pandas.DataFrame(texts))
+    own = result.predict(texts["sentence1"], texts["sentence2"])
+    assert [*answers.columns] == [*own.columns][2:] and answers["label"].tolist() == own["label"].tolist()
+    assert answers.iloc[:, 1].tolist() == pytest.approx(own.iloc[:, 3].tolist(), abs=1e-6)
     assert f"mlflow: run {result.folder.name} of experiment harbour at {store.as_uri()}" in progress.lines
     assert 'warning: mlflow: the run folder has no "no-such-file" to upload' in progress.lines
 

@@ -33,6 +33,7 @@ def test_defaults_and_a_round_trip(tmp_path: Path) -> None:
         (["hub.push=alice/x", 'hub.revision="a b"'], "must be the name of a branch"),
         (["hub.push=alice/x", "hub.privat=true"], 'did you mean "private"?'),
         (["hub.private=true"], "missing; private has no effect without it"),
+        (['hub.push="a/b"', 'hub.license="Apache 2"'], '"Apache 2"'),
         (["hub.private=true", "hub.when=epoch"], "missing; private, when have no effect without it"),
     ],
 )
@@ -45,6 +46,6 @@ def test_refusals(changes: list[str], message: str) -> None:
 
 def test_the_schema_knows_it() -> None:
     hub = recipe_schema(load_registry())["properties"]["hub"]
-    assert set(hub["properties"]) == {"push", "private", "revision", "when"}
+    assert set(hub["properties"]) == {"push", "private", "revision", "when", "license", "language"}
     assert hub["additionalProperties"] is False and hub["properties"]["push"]["pattern"].startswith("^")
     assert hub["properties"]["when"]["enum"] == ["end", "epoch"]
