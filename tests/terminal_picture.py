@@ -14,8 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from glueft.cli.run import next_commands
 from glueft.launch import run_recipe
 from glueft.recipe import load_recipe
+from glueft.system.console import PlainConsole
 from glueft.terminal.progress import RichProgress
 
 COMMAND = "glueft run recipes/mrpc.toml --sample"
@@ -42,8 +44,11 @@ def final_screen(stream: str) -> list[str]:
 def main() -> None:
     """Run, and draw."""
     stream = io.StringIO()
-    console = Console(file=stream, force_terminal=True, width=WIDTH, highlight=False, color_system="truecolor")
-    result = run_recipe(load_recipe("mrpc", sample=True), progress=RichProgress(console))
+    console = PlainConsole(stream, force_terminal=True, width=WIDTH, color_system="truecolor")
+    progress = RichProgress(console)
+    result = run_recipe(load_recipe("mrpc", sample=True), progress=progress)
+    for line in next_commands(result, reported=False):
+        progress.inform(line)
     # The reader's own path would stand here; the table keeps its width.
     here = re.escape(f"{result.folder.resolve().parent.parent}/")
     shown = re.sub(rf"{here}(\S+)", lambda found: found[1].ljust(len(found[0])), stream.getvalue())

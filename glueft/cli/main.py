@@ -226,7 +226,7 @@ def make_app() -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},  # of all commands
+        context_settings={"help_option_names": ["--help", "-h"]},  # of all commands
     )
     app.callback(epilog=EPILOG)(_glueft)
     for name, function, epilog in COMMANDS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
@@ -118,9 +118,10 @@ def short_forms(
     return {key: (option, value) for key, (option, value) in given.items() if value is not None}
 
 
-def takes_short_forms(function: Callable[..., Any]) -> Callable[..., Any]:
+def takes_short_forms(function: Callable[..., Any], *, without: Sequence[str] = ()) -> Callable[..., Any]:
     """Give a function with `overrides`, those of `--set`, the options that are short for some of them."""
-    own, short = _parameters(function), _parameters(short_forms)
+    own = _parameters(function)
+    short = [option for option in _parameters(short_forms) if option.name not in without]
     after = max(place for place, option in enumerate(own) if option.name in ("overrides", "unset")) + 1
 
     @functools.wraps(function)
@@ -250,7 +251,7 @@ EitherName = Annotated[
 ]
 
 
-@takes_short_forms
+@partial(takes_short_forms, without=("seed",))  # a study has its own
 def read_study(
     study: StudyName,
     overrides: Annotated[

@@ -105,7 +105,9 @@ def run(
         from glueft.studies.definition.file import study_of
 
         study = study_of(read(), range(1, seeds + 1))
-        return run_and_tell(study, output_dir, token_cache=token_cache, report=report, as_json=as_json, verbose=verbose)
+        return run_and_tell(
+            study, output_dir, token_cache=token_cache, report=report, as_json=as_json, verbose=verbose, quiet=quiet
+        )
     from glueft.launch import resume_run, run_recipe
     from glueft.processes.place import find_place
     from glueft.runs.run_list import unfinished_run

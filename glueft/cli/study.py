@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from glueft.cli import study_compare, study_status
-from glueft.cli.options import AsJson, Verbose, print_json, takes_study
+from glueft.cli.options import AsJson, Quiet, Verbose, print_json, takes_study
 from glueft.cli.streams import go_on_without_output
 from glueft.suggest import nearest
 
@@ -38,8 +38,9 @@ class StudyGroup(TyperGroup):
         if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
             if len(args) > 1 and not any(arg.startswith("-") for arg in args[:2]):
                 self._refuse(ctx, *args[:2])
-            if any(arg.split("=")[0] == "--seeds" for arg in args):
-                ctx.fail("The seeds of a study are in its file, --seeds is for a recipe; give: --set study.seeds=3")
+            if asked := [arg for arg in args if arg.split("=")[0] in ("--seed", "--seeds")]:
+                option = asked[0].split("=")[0]
+                ctx.fail(f"The seeds of a study are in its file, {option} is for a recipe; give: --set study.seeds=3")
             args = ["run", *args]
         rest: list[str] = super().parse_args(ctx, args)
         return rest
@@ -59,7 +60,7 @@ class StudyGroup(TyperGroup):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         records = (option.get_help_record(ctx) for option in self.commands["run"].get_params(ctx))
         with formatter.section("Options of `glueft study FILE`"):
-            formatter.write_dl([record for record in records if record and record[0].startswith("--")])
+            formatter.write_dl([record for record in records if record and record[0].startswith("-")])
         self.format_commands(ctx, formatter)
 
 
@@ -78,13 +79,22 @@ def run(
     ] = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run what a study asks for and has not been done yet, and write its tables and its report.
 
     The same command goes on after whatever ended it; two of them on one folder share the work. The file may be edited
     in between: runs that are asked for still are not repeated.
     """
-    run_and_tell(study, output_dir, retry_failed=retry_failed, report=report, as_json=as_json, verbose=verbose)
+    run_and_tell(
+        study,
+        output_dir,
+        retry_failed=retry_failed,
+        report=report,
+        as_json=as_json,
+        verbose=verbose,
+        quiet=quiet,
+    )
 
 
 def run_and_tell(
@@ -96,8 +106,9 @@ def run_and_tell(
     report: bool = False,
     as_json: bool = False,
     verbose: bool = False,
+    quiet: bool = False,
 ) -> None:
-    """Run a study and print its table.
+    """Run a study and print its table; `quiet` shows nothing before that.
 
     Args:
         token_cache: for the tokens, in place of a folder in that of the study.
@@ -106,14 +117,14 @@ def run_and_tell(
         StudyError: a run failed for good; the table is there all the same.
     """
     go_on_without_output()
-    from glueft.studies.display.progress import make_study_progress
+    from glueft.studies.display.progress import StudyProgress, make_study_progress
     from glueft.studies.result_file import as_json as result_json
     from glueft.studies.run import refuse_failures, run_study
     from glueft.studies.tables.notes import notes
     from glueft.studies.tables.table import table
     from glueft.terminal.progress import make_progress
 
-    progress = make_study_progress(sys.stdout)
+    progress = StudyProgress() if quiet else make_study_progress(sys.stdout)
     arguments = [*(["--report"] if report else []), *(["--verbose"] if verbose else [])]
     if token_cache is not None:
         arguments += ["--token-cache", str(token_cache.absolute())]

@@ -124,7 +124,7 @@ class RichProgress(_Shown):
         self.console.print(text)
 
     def remark(self, text: str) -> None:
-        self.console.print(Text.assemble(("! ", "bold yellow"), cell(text)))
+        self.console.print(Text.assemble(("! ", "bold magenta"), cell(text)))
 
     def begin(self, training: Training) -> None:
         self.width = self.console.width

@@ -55,16 +55,15 @@ def metric_table(
     if len(metrics) > 1:
         table.add_column("split")
     table.add_column("metric")
-    number_columns(
-        table, "value", *["95 % interval"] * any(intervals.values()), *["baseline"] * any(baselines.values())
-    )
+    measured, compared = any(intervals.values()), any(baselines.values())
+    number_columns(table, "value", *["95 % interval"] * measured, *["baseline"] * compared)
     for split, values in metrics.items():
         for name, value in values.items():
             cells: list[str | Text] = [split] if len(metrics) > 1 else []
             cells += [metric_title(name, labels), Text(score_text(value), "bold")]
-            if any(intervals.values()):
+            if measured:
                 cells.append(interval_text(intervals.get(split, {}).get(name)))
-            if any(baselines.values()):
+            if compared:
                 baseline = baselines.get(split, {}).get(name)
                 cells.append("" if baseline is None else score_text(baseline))
             table.add_row(*cells)

@@ -83,6 +83,8 @@ def test_one_that_contradicts_a_set_is_refused(command: str, change: str, capsys
 def test_seeds_of_a_study_are_not_one_seed(capsys: Captured) -> None:
     assert command_line(["run", "mrpc", "--sample", "--seed", "3", "--seeds", "2"]) == 2
     assert "received: --seeds 2 and --seed 3" in capsys.readouterr().err
+    assert command_line(["study", "glue", "--seed=3"]) == 2
+    assert "The seeds of a study are in its file, --seed is for a recipe" in capsys.readouterr().err
     assert command_line(["validate", "glue", "--seed", "3"]) == 2
     assert "the seeds of a study are in study.seeds" in capsys.readouterr().err
 

@@ -298,6 +298,17 @@ def test_a_bar_fits_on_one_line(width: int) -> None:
     progress.end(None)
 
 
+def test_no_color_leaves_colours_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {}
+    for value in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", value)
+        stream = io.StringIO()
+        play(RichProgress(PlainConsole(stream, force_terminal=True, width=80, color_system="standard")))
+        shown[value] = set(re.findall(r"\x1b\[([\d;]+)m", stream.getvalue()))
+    coloured = {code for code in shown[""] if set(code.split(";")) & {"31", "32", "33", "34", "35", "36"}}
+    assert coloured and not shown["1"] & coloured and "1" in shown["1"]  # what is bold stays
+
+
 def test_quiet_leaves_out_what_is_going_on() -> None:
     stream = io.StringIO()
     progress = QuietProgress(PlainProgress(stream))
