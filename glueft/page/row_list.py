@@ -69,6 +69,7 @@ class RowList:
         summary: how many there are, and their order.
         missing: why there are no texts; "" if there are.
         remedy: the command that reads the texts from another folder.
+        tip: what else can be asked of a row; "" for nothing.
         columns: the names of the texts.
         filters: to narrow the rows down by.
         rows: in their order.
@@ -79,6 +80,7 @@ class RowList:
     summary: str
     missing: str
     remedy: str
+    tip: str
     columns: Sequence[str]
     filters: Sequence[Filter]
     rows: Sequence[ListedRow]

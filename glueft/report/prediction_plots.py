@@ -164,14 +164,13 @@ def calibration_plot(key: str, scores: Classified, unscaled: Classified | None =
     commonest = float(np.bincount(scores.true[known]).max() / known.sum())
     told = f", {error_before:.3f} before the temperature" if before else ""
     caption = f"Expected calibration error {error:.3f}{told}. On average the model is {percent(mean)} sure and "
-    caption += f"{percent(right)} right: "
+    caption += f"{percent(right)} right"
     if wilson(int(right_of(scores).sum()), int(known.sum()))[0] <= commonest:
-        caption += f"not clearly better than always the commonest label of these rows ({percent(commonest)}), so that "
-        caption += "its confidence tells little."
+        caption += f", not clearly more than always the commonest answer of these rows would be ({percent(commonest)})."
     elif abs(mean - right) >= 0.005:
-        caption += f"it is {leaning} sure than it should be."
+        caption += f": it is {leaning} sure than it should be."
     else:
-        caption += "about as sure as it should be."
+        caption += ": about as sure as it should be."
     rows = [
         (
             f"{item.low:.1f} to {item.high:.1f}{'' if item in filled else ', before the temperature'}",

@@ -22,6 +22,7 @@ MOST_RIGHT = 100
 OF_A_CELL = 5
 MOST_OF_CELLS = 400
 REMEDY = "glueft report RUN --force --data-dir DIR"
+EXPLAIN = "glueft explain RUN --row N"
 
 
 def row_list(
@@ -43,7 +44,7 @@ def row_list(
         filters = [*filters, Filter("train", "Stands in train too", ("yes", "no"))]
         rows = [replace(row, groups=(*row.groups, "yes" if row.number in leaked else "no")) for row in rows]
     rows = [replace(row, texts=[row_text(column[row.number]) for column in texts.texts]) for row in rows]
-    return RowList(rows_key(key), heading, summary, texts.missing, REMEDY, texts.columns, filters, rows)
+    return RowList(rows_key(key), heading, summary, texts.missing, REMEDY, EXPLAIN, texts.columns, filters, rows)
 
 
 def rows_key(key: str) -> str:

@@ -101,6 +101,7 @@ def slices_plot(name: str, title: str, slices: Sequence[Slice], scores: Scores, 
     regression = isinstance(scores, Regressed)
     whole = _slice(scores, scores.labelled, "all rows")
     what = "mean absolute error" if regression else "share that is right"
+    what += " in all labels" if isinstance(scores, LabelSets) else ""
     figure, axes = new_figure(WIDTH, 78 + ROW_HEIGHT * len(slices))
     axes.axvline(whole.value, color=MUTED, linewidth=1, linestyle="--", label="all rows")
     for place, each in enumerate(slices):

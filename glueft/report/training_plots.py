@@ -29,7 +29,7 @@ def loss_plot(curves: Curves) -> Plot:
     validation = [entry["validation_loss"] for entry in curves.evaluations]
     if ends:
         axes.plot(ends, validation, color=SERIES[1], marker=MARKERS[1], linestyle="--", label="validation")
-    _fit(axes, losses, [*strong, *validation])
+    top = _fit(axes, losses, strong, validation)
     _over_steps(axes, "loss")
     legend_above(axes)
     title = "Loss"
@@ -42,6 +42,8 @@ def loss_plot(curves: Curves) -> Plot:
         caption = f"Mean training loss was {first['loss']:.3f} in epoch {first['epoch']}" + (
             f" and {last['loss']:.3f} in epoch {last['epoch']}. {caption}" if last is not first else f". {caption}"
         )
+    if passing := sum(loss > top for loss in losses):
+        caption += f" {counted(passing, 'point')} {'lies' if passing == 1 else 'lie'} above the drawing."
     if ends:
         caption += " " + _best("Validation loss", "lowest", curves.evaluations, validation, ".3f")
     by_step: dict[int, list[str]] = {step: [score_text(loss), ""] for step, loss in curves.loss}
@@ -179,13 +181,13 @@ def lengths_plot(splits: Mapping[str, Split], max_length: int | None) -> Plot:
     return Plot.of(figure, "lengths", title, shape, caption, table)
 
 
-def _fit(axes: Axes, losses: Sequence[float], others: Sequence[float]) -> None:
-    """Fit the vertical axis to the losses: single points far above all else, as at the start, may run out of it."""
-    ordered = sorted(losses)
-    usual = ordered[round(0.98 * (len(ordered) - 1))]
-    low, high = min(ordered[0], *others), max(usual, *others)
+def _fit(axes: Axes, losses: Sequence[float], strong: Sequence[float], validation: Sequence[float]) -> float:
+    """Fit the vertical axis to the losses, and return its end, which single points far above all else may pass."""
+    usual = [sorted(values)[round(0.98 * (len(values) - 1))] for values in (losses, strong)]
+    low, high = min(*losses, *validation), max(*usual, *validation)
     room = 0.08 * (high - low) or 0.05 * abs(high) or 1e-6
     axes.set_ylim(max(0.0, low - room) if low >= 0 else low - room, high + room)
+    return high + room
 
 
 def share(part: float, whole: float) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 SCRIPT = "<script>document.title = 'taken over'; fetch('https://example.com')</script>"
-LABELS = ("<b>bold</b>", "a&b=c#d", "long ".ljust(80, "w"))
+LABELS = ("<b>bold</b>", 'a&b=c#d  "two spaces', "long ".ljust(80, "w"))
 ROWS = [(SCRIPT, "</script></style><h1>big</h1>", LABELS[0])]
 ROWS += [(f"plain text {number}", f"Second {number % 7}", LABELS[number % 3]) for number in range(1, 60)]
 
@@ -61,7 +61,7 @@ def test_rows_are_filtered_and_the_address_says_how(page: Page, comparison: Path
     page.get_by_role("searchbox", name="Words in the text").fill("plain 13")
     assert status.inner_text() == "1 of 29 rows match"
     address = page.url
-    assert address == f"{comparison.as_uri()}#rows&true=a%26b%3Dc%23d&words=plain+13"
+    assert address == f"{comparison.as_uri()}#rows&true=a%26b%3Dc%23d++%22two+spaces&words=plain+13"
     page.goto("about:blank")
     page.goto(address)
     assert page.locator("[data-count]").inner_text() == "1 of 29 rows match"

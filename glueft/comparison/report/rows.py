@@ -36,7 +36,7 @@ def disagreements(names: Sequence[str], rows: ComparedRows, texts: SplitTexts) -
     """
     heading, summary, filters, found = _labels(names, rows) if rows.labels else _scores(names, rows)
     listed_rows = [replace(row, texts=[row_text(column[row.number]) for column in texts.texts]) for row in found]
-    return RowList(KEY, heading, summary, texts.missing, REMEDY, texts.columns, filters, listed_rows)
+    return RowList(KEY, heading, summary, texts.missing, REMEDY, "", texts.columns, filters, listed_rows)
 
 
 _Found = tuple[str, str, list[Filter], list[ListedRow]]
