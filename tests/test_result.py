@@ -162,6 +162,23 @@ def test_a_notebook_shows_texts_as_they_are(tmp_path: Path) -> None:
     assert "&lt;/pre&gt;&lt;b&gt;" in recipe._repr_html_()
 
 
+def test_a_plan_of_a_recipe(tiny_bert: Path) -> None:
+    changes = {"data.limit_train": 16, "training.epochs": 2}
+    planned = glueft.plan("mrpc", changes, sample=True, checkpoint=str(tiny_bert), probe=False)
+    assert planned["num_train_steps"] == 4
+    assert repr(planned) == "<plan of mrpc: 16 train rows, 4 steps>"
+    assert "4: 2 epochs of 2" in str(planned)
+    recipe = glueft.load_recipe("mrpc", sample=True, checkpoint=str(tiny_bert))
+    assert glueft.plan(recipe, changes, probe=False)["num_train_steps"] == 4
+
+
+@pytest.mark.slow
+def test_a_plan_of_a_study(tiny_bert: Path) -> None:
+    of_study = glueft.plan("mrpc-study", {"study.seeds": 2}, sample=True, checkpoint=str(tiny_bert), probe=False)
+    assert repr(of_study) == "<plan of the study mrpc-study>"
+    assert "mrpc-study: runs" in of_study._repr_html_()
+
+
 def test_a_report_is_written_anew_in_its_place_and_nowhere_else(
     finished_run: Path, tmp_path: Path, undrawn: None
 ) -> None:

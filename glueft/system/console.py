@@ -54,7 +54,10 @@ class Table(RichTable):
 
 def for_notebook(*parts: RenderableType) -> dict[str, str]:
     """Return texts, tables and bars as a notebook takes them, by MIME type: HTML in which all is text, and text."""
+    if not parts:
+        return {"text/html": "", "text/plain": ""}
     console = PlainConsole(io.StringIO(), record=True, width=NOTEBOOK_WIDTH, force_terminal=False)
+    # An empty line around each table.
     spaced: list[RenderableType] = []
     for part in parts:
         is_apart = spaced and (isinstance(part, Table) or isinstance(spaced[-1], Table))
