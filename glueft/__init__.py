@@ -16,6 +16,7 @@ What a plugin author needs is here, and so is what a notebook needs:
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from glueft.version import __version__
@@ -427,30 +428,46 @@ def plan(
     return Content(planned, f"plan of {planned['task']}: {rows:,} train rows, {steps:,} steps", plan_tables)
 
 
-def compare(*runs: Result | str | Path, split: str | None = None) -> Content:
+def compare(
+    *runs: Result | str | Path | Sequence[Result | str | Path],
+    split: str | None = None,
+    html: str | Path | None = None,
+    force: bool = False,
+) -> Content:
     """Compare finished runs of a task on the same rows, as `glueft compare` does; each is compared with the first.
 
     Args:
-        runs: two or more, from `run` or `load_run`, or their folders.
+        runs: two or more, from `run` or `load_run`, or their folders; or one list of them.
         split: the rows to compare them on; the primary split of the runs if None.
+        html: write a page too, with curves, differences and the rows on which they disagree.
+        force: replace that file if it exists.
 
     Returns:
         What `glueft compare --json` prints, a dict; a notebook and `print` show it as the command does.
 
     Raises:
-        ComparisonError: there is one run only, or they are of different tasks, labels, splits or rows.
+        ComparisonError: there is one run only, they are of different tasks, labels, splits or rows, or the page cannot
+            be written.
         RunFolderError: one is no finished run, or a file of it is missing or broken.
     """
-    from glueft.comparison.compare import compare_runs
+    from glueft.comparison.compare import compare
+    from glueft.comparison.report.write import page_place, write_page
     from glueft.result import Result
     from glueft.terminal.comparison_tables import tables
     from glueft.terminal.notebook import Content
 
-    folders = [run.folder if isinstance(run, Result) else run for run in _several(runs[0] if len(runs) == 1 else runs)]
-    compared = compare_runs(folders, split=split)
-    title = f"comparison of {len(folders)} runs of {compared['task']} on {compared['rows']:,} {compared['split']} rows"
+    several: Sequence[Any] = runs[0] if len(runs) == 1 and isinstance(runs[0], list | tuple) else runs
+    folders = [run.folder if isinstance(run, Result) else run for run in several]
+    place = None if html is None else page_place(html, force=force)
+    comparison = compare(folders, split=split)
+    found = comparison.found
+    if place is not None:
+        found = {**found, "html": str(place)}
+        for note in write_page(comparison, place):
+            warnings.warn(note, stacklevel=2)
+    title = f"comparison of {len(folders)} runs of {found['task']} on {found['rows']:,} {found['split']} rows"
     return Content(
-        compared, title, lambda told: [*tables(told), *told["sentences"], *(f"- {note}" for note in told["notes"])]
+        found, title, lambda told: [*tables(told), *told["sentences"], *(f"- {note}" for note in told["notes"])]
     )
 
 

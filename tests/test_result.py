@@ -155,8 +155,9 @@ def test_a_notebook_shows_texts_as_they_are(tmp_path: Path) -> None:
     assert "B: the predictions are the same as those of A" in compared._repr_html_()
     assert str(compared).startswith("mrpc: 2 validation rows")
     assert json.loads(json.dumps(compared)) == compared
-    with pytest.raises(glueft.GlueftError, match="there is nothing to compare with"):
-        glueft.compare(folder)
+    for one in (folder, run, [run]):
+        with pytest.raises(glueft.GlueftError, match="there is nothing to compare with"):
+            glueft.compare(one)
     recipe = glueft.load_recipe("mrpc", {"task": {"plugin": "mrpc"}, "model.checkpoint": "</pre><b>"})
     assert repr(recipe) == "Recipe(mrpc: mrpc, </pre><b>)"
     assert "&lt;/pre&gt;&lt;b&gt;" in recipe._repr_html_()
@@ -177,6 +178,15 @@ def test_a_plan_of_a_study(tiny_bert: Path) -> None:
     of_study = glueft.plan("mrpc-study", {"study.seeds": 2}, sample=True, checkpoint=str(tiny_bert), probe=False)
     assert repr(of_study) == "<plan of the study mrpc-study>"
     assert "mrpc-study: runs" in of_study._repr_html_()
+
+
+def test_a_comparison_is_a_page_too(finished_run: Path, tmp_path: Path, undrawn: None) -> None:
+    page = tmp_path / "comparison.html"
+    compared = glueft.compare([finished_run, finished_run], html=page)
+    assert compared["html"] == str(page)
+    assert "<!doctype html>" in page.read_text()[:100].lower()
+    with pytest.raises(glueft.GlueftError, match="exists already"):
+        glueft.compare(finished_run, finished_run, html=page)
 
 
 def test_a_report_is_written_anew_in_its_place_and_nowhere_else(

@@ -60,7 +60,8 @@ def for_notebook(*parts: RenderableType) -> dict[str, str]:
     # An empty line around each table.
     spaced: list[RenderableType] = []
     for part in parts:
-        is_apart = spaced and (isinstance(part, Table) or isinstance(spaced[-1], Table))
+        last = spaced[-1] if spaced else ""
+        is_apart = (isinstance(part, Table) or isinstance(last, Table)) and "" not in (str(part), str(last))
         spaced += ["", part] if is_apart else [part]
     console.print(Group(*spaced), end="")
     return {

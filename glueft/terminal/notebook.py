@@ -13,13 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from glueft.metrics import titled
-from glueft.runs.record import Record
-from glueft.system.console import Table, cell, for_notebook
-from glueft.terminal.progress import _Shown, make_progress
-from glueft.terminal.result_tables import result_tables
-from glueft.terminal.tables import number_columns
-from glueft.text import epoch_text, printable_line, score_text
+from glueft.system.console import NOTEBOOK_WIDTH, Table, cell, for_notebook
+from glueft.terminal.progress import Shown, make_progress
+from glueft.text import printable_line
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
 
 # Seconds between two drawings.
@@ -87,12 +83,13 @@ class _Display:
             self._handle.update(content, raw=True)
 
 
-class NotebookProgress(_Shown):
-    """Lines, the evaluations so far, a bar while the model trains, and tables at the end: all in one output."""
+class NotebookProgress(Shown):
+    """What a terminal shows, a bar while the model trains among it, in one output."""
+
+    width = NOTEBOOK_WIDTH
 
     def __init__(self, output: NotebookOutput) -> None:
         self.output = output
-        self._drawn = 0.0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -104,7 +101,10 @@ class NotebookProgress(_Shown):
             self.output.show()
 
     def say(self, text: str) -> None:
-        self.output.print(Text(printable_line(text)))
+        self.output.print(*(Text(printable_line(line)) for line in text.split("\n")))
+
+    def remark(self, text: str) -> None:
+        self.output.print(Text.assemble(("! ", "bold yellow"), cell(text)))
 
     def begin(self, training: Training) -> None:
         super().begin(training)
@@ -118,41 +118,27 @@ class NotebookProgress(_Shown):
             self._draw()
 
     def mid_epoch(self, report: MidEpochReport) -> None:
-        self._draw()
+        """Leave a line above the bar."""
+        header = [Text(line, "dim") for line in self.lines.header(report)]
+        line, mark = self.lines.line(report)
+        self.output.print(*header, Text.assemble(cell(line), (f"  {mark}" if mark else "", "green")))
 
     def epoch(self, report: EpochReport) -> None:
+        self.mid_epoch(report)
         self._draw()
 
     def end(self, error: BaseException | None) -> None:
         self.output.show()
 
-    def finished(self, record: Record) -> None:
-        self.output.print(_epoch_table(self._training), *result_tables(record, self.width), *record.remarks)
-
     def tables(self, *tables: Table) -> None:
         self.output.print(*tables)
 
     def _draw(self) -> None:
-        training = self._training
-        evaluations = [_epoch_table(training)] if training.evaluations else []
         line = Grid.grid(padding=(0, 1))
-        bar = ProgressBar(max(1, self.num_train_steps), training.step, width=30)
-        steps = f"{training.step:,}/{self.num_train_steps:,}"
-        epoch = f"epoch {min(len(training.epochs) + 1, self.epochs)}/{self.epochs}"
-        line.add_row(epoch, bar, steps, cell(self._state))
-        self.output.show(*evaluations, line)
-
-
-def _epoch_table(training: Training) -> Table:
-    """Return a row for each evaluation, of which there is one at least."""
-    table = Table()
-    evaluations = training.evaluations
-    metrics = titled(evaluations[0].metrics, training.session.metric_labels)
-    number_columns(table, "epoch", "loss", "validation loss", *metrics, "seconds")
-    for epoch in evaluations:
-        values = [epoch.loss, epoch.validation_loss, *epoch.metrics.values()]
-        table.add_row(epoch_text(epoch.epoch), *map(score_text, values), f"{epoch.seconds:.1f}")
-    return table
+        bar = ProgressBar(max(1, self.num_train_steps), self._training.step, width=30)
+        epoch = f"epoch {min(len(self._training.epochs) + 1, self.epochs)}/{self.epochs}"
+        line.add_row(epoch, bar, f"{self._training.step:,}/{self.num_train_steps:,}", cell(self._state))
+        self.output.show(line)
 
 
 class Content(dict[str, Any]):

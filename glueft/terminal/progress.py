@@ -46,8 +46,8 @@ def make_progress(stream: IO[str], *, verbose: bool = False, quiet: bool = False
     return QuietProgress(shown) if quiet else shown
 
 
-class _Shown(RunProgress):
-    """What both ways of showing a run know of its training.
+class Shown(RunProgress):
+    """What all ways of showing a run know of its training.
 
     Attributes:
         width: of the lines of epochs.
@@ -102,7 +102,7 @@ class _Shown(RunProgress):
         self.say(text)
 
 
-class RichProgress(_Shown):
+class RichProgress(Shown):
     """Phases with a spinner, a bar while training, tables at the end."""
 
     def __init__(self, console: PlainConsole, *, verbose: bool = False) -> None:
@@ -175,7 +175,7 @@ class RichProgress(_Shown):
             self.console.print(table)
 
 
-class PlainProgress(_Shown):
+class PlainProgress(Shown):
     """One line an event, without control codes."""
 
     def __init__(self, stream: IO[str], *, verbose: bool = False) -> None:
