@@ -23,8 +23,8 @@ test-slow: .venv/installed-dev
 lowest:
 	$(PYTHON) -m venv .venv/lowest
 	.venv/lowest/bin/python -m pip install --quiet --editable . pytest hypothesis --constraint .ci/lowest.txt
-	.venv/lowest/bin/python -m pytest -m "not slow" tests/recipe tests/tables tests/metrics tests/data tests/encoder/test_exactness.py \
-		tests/report/test_report.py tests/test_launch.py
+	.venv/lowest/bin/python -m pytest -m "not slow" tests/recipe tests/tables tests/metrics tests/data tests/terminal \
+		tests/encoder/test_exactness.py tests/report/test_report.py tests/cli/test_commands.py tests/test_launch.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
