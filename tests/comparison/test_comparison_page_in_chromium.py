@@ -52,7 +52,7 @@ def page(browser: Browser, comparison: Path) -> Iterator[Page]:
     assert told == []
 
 
-def test_rows_are_filtered_and_the_address_says_how(page: Page, comparison: Path) -> None:
+def test_rows_are_filtered_the_address_says_how_and_all_fits_a_phone(page: Page, comparison: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api")
     status = page.locator("[data-count]")
     # Of the 30 odd rows one has the same wrong label in both.
@@ -74,9 +74,6 @@ def test_rows_are_filtered_and_the_address_says_how(page: Page, comparison: Path
     assert page.locator("[data-count]").inner_text() == "29 rows, the first 20 are shown", (
         "unknown choices are left out"
     )
-
-
-def test_markup_is_shown_and_fits_a_phone(page: Page) -> None:
     assert page.title() == "table: 2 runs compared" and page.locator("main img, main script, h1").count() == 1
     assert "<b>bold</b>" in page.locator("ol.rows").inner_text()
     assert overlapping(page) == []
