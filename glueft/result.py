@@ -120,6 +120,21 @@ class Result:
         return pandas.DataFrame([*rows.values()], index=index, columns=columns, dtype=float)
 
     @property
+    def per_label(self) -> pandas.DataFrame:
+        """How well each label is predicted, a row for each split and label.
+
+        The columns are precision, recall, f1, support, the rows that have it, and predicted, those predicted as it.
+        There are no rows in regression, nor of a run that has not recorded them.
+        """
+        import pandas
+
+        found = self._run.record.label_scores
+        rows = {(split, label): dict(scores) for split, labels in found.items() for label, scores in labels.items()}
+        index = pandas.MultiIndex.from_tuples([*rows], names=["split", "label"])
+        columns = ["precision", "recall", "f1", "support", "predicted"]
+        return pandas.DataFrame([*rows.values()], index=index, columns=columns)
+
+    @property
     def history(self) -> pandas.DataFrame:
         """The evaluations while the model trained, a row each.
 

@@ -33,7 +33,7 @@ def test_it_runs_and_shows_its_results_alone(tmp_path: Path, minilm: str) -> Non
     assert {output.output_type for found in outputs.values() for output in found} == {"display_data", "execute_result"}
     (shown,) = outputs['run = glueft.run("sst2", changes, sample=True)']
     page = shown.data["text/html"]
-    for part in ("384 train rows, 150 validation rows", "accuracy", "95 % interval", "runs/sst2-"):
+    for part in ("384 train rows: negative", "best so far", "accuracy", "95 % interval", "runs/sst2-"):
         assert part in page
     assert page.count("<pre") == 1
     assert "0.5000" in outputs["run.metrics"][0].data["text/html"].replace("0.5<", "0.5000<")

@@ -24,6 +24,8 @@ def test_metrics_history_and_predictions_are_those_of_the_folder(finished_run: P
     assert accuracy["value"] == record["metrics"]["accuracy"]
     assert accuracy["baseline"] == record["baseline"]["accuracy"]
     assert [*accuracy[["low", "high"]]] == record["intervals"]["validation"]["accuracy"]
+    label = run.per_label.loc[("validation", "equivalent")]
+    assert label.to_dict() == record["label_scores"]["validation"]["equivalent"]
     (epoch,) = run.history.to_dict("records")
     assert epoch == {key: value for key, value in record["epochs"][0].items() if key != "metrics"} | record["metrics"]
     assert len(run.steps) == record["num_train_steps"]
@@ -52,6 +54,7 @@ def test_predictions_come_with_their_texts_if_the_rows_are_there(finished_run: P
 def test_scores_are_numbers_and_rows_without_a_label_have_none(finished_regression_run: Path, tmp_path: Path) -> None:
     rows = glueft.load_run(finished_regression_run).predictions()
     assert [*rows] == ["id", "label", "prediction"]
+    assert glueft.load_run(finished_regression_run).per_label.empty
     assert rows["label"].dtype == rows["prediction"].dtype == float
     folder = make_run(tmp_path / "run", given=[0, -1, 1], said=[0, 0, 1])
     assert glueft.load_run(folder).predictions()["label"].isna().tolist() == [False, True, False]
