@@ -32,7 +32,7 @@ def report(
     data_dir: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Read the texts of the mistakes from this folder, if the run's own source is gone."
+            metavar="DIR", help="Read the texts of the rows from this folder, if the run's own source is gone."
         ),
     ] = None,
     runs: Annotated[
@@ -44,9 +44,9 @@ def report(
 ) -> None:
     """Write the report of a run, or of a study, as one HTML page.
 
-    The page needs no other file and no network. That of a run shows metrics beside the baseline and published scores,
-    learning curves, confusion matrix, calibration, the worst mistakes with their texts, lengths, time, environment and
-    recipe. That of a study shows its table, each task's runs as points, learning curves over seeds, scores against
+    The page needs no other file and no network. That of a run shows metrics with intervals beside the baseline and
+    published scores, learning curves, scores of each label, confusion matrix, calibration, slices by length, the worst
+    mistakes and the least sure right rows with their texts, lengths, time, environment and recipe. That of a study shows its table, each task's runs as points, learning curves over seeds, scores against
     hyperparameters, what was chosen and why, and time; it links to the reports of its runs.
     """
     from glueft.report.write import write_report
