@@ -16,9 +16,9 @@ With transformers and PyTorch, in this folder:
 ```python
 from transformers import pipeline
 
-model = pipeline("text-classification", model=".")
+model = pipeline("text-classification", model="."{all_labels})
 print(model("A text.", truncation=True))
-print(model({"text": "A first text.", "text_pair": "Its second text."}, truncation=True))  # if it was trained on pairs
+print(model({{"text": "A first text.", "text_pair": "Its second text."}}, truncation=True))  # if trained on pairs
 ```
 """
 _GLUEFT = """\
@@ -56,5 +56,7 @@ def model_readme(family: str, labels: Sequence[str], max_length: int, rule: Deci
             f"Labels are decided so: {rule.text(labels)}. glueft reads this from {DECISION}. transformers does not: "
             "its pipeline takes the logits as they are.\n"
         )
-    parts += [_PIPELINE] if in_transformers(family) else []
+    # It gives the most probable label alone where it is not told otherwise.
+    pipeline = _PIPELINE.format(all_labels=", top_k=None" if multi_label else "")
+    parts += [pipeline] if in_transformers(family) else []
     return "\n".join([*parts, _GLUEFT])
