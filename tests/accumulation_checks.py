@@ -24,12 +24,14 @@ from glueft.training.model import compile_model
 LABELS = ("no", "yes", "maybe")
 
 
-def rows(count: int, *, regression: bool) -> Encoded:
-    """Random rows of different lengths."""
+def rows(count: int, *, regression: bool = False, several: bool = False) -> Encoded:
+    """Random rows of different lengths, with several labels each if asked."""
     random = numpy.random.default_rng(0)
     lengths = random.integers(4, 12, count)
     ids = random.integers(8, 60, lengths.sum()).astype(numpy.uint16)
     labels = random.normal(size=count).astype(numpy.float32) if regression else random.integers(0, 3, count)
+    if several:
+        labels = random.integers(0, 2, (count, len(LABELS)))
     return Encoded(
         ids,
         numpy.zeros(len(ids), numpy.uint8),
@@ -55,6 +57,7 @@ def updated(
     regression: bool = False,
     weighted: bool = False,
     taught: bool = False,
+    several: bool = False,
     jit_compile: bool | str = "auto",
 ) -> tuple[dict[str, Any], list[float]]:
     """Train two epochs of 21 rows, 8 an update; return the weights by name and the loss of each epoch.
@@ -65,14 +68,15 @@ def updated(
     seed_backend(0, jit_compile=jit)
     labels = () if regression else LABELS
     checkpoint = find_checkpoint(str(folder))
-    model = load_classifier(checkpoint, labels=labels, regression=regression, seed=0, new_head=True).model
+    kind = {"regression": regression, "multi_label": several}
+    model = load_classifier(checkpoint, labels=labels, seed=0, new_head=True, **kind).model
     on_jax = keras.backend.backend() == "jax"
     model.rows_at_once = rows_at_once or (8 if on_jax else None)
     before = export_weights(tensor_table(model))
-    loss = weighted_loss() if weighted else loss_of(labels)
+    loss = weighted_loss() if weighted else loss_of(labels, multi_label=several)
     if taught:
         loss = replace(loss, distill=Distill(teacher="none", weight=0.3))
-    data = rows(21, regression=regression)
+    data = rows(21, regression=regression, several=several)
     batches = TrainingBatches(data, batch_size=8, epochs=2, seed=1, label_weights=loss.label_weights)
     if taught:
         random = numpy.random.default_rng(2)
@@ -82,7 +86,9 @@ def updated(
         size = model.rows_at_once
         batches.filling = Filling(-(-8 // size), size, size)
     # The rate falls with every update, and the momentum grows: a step counted wrongly would show.
-    schedule = keras.optimizers.schedules.PolynomialDecay(3e-2, batches.num_train_steps, 0.0)
+    # The loss of several labels is their mean, so that its gradient is smaller.
+    rate = 1e-1 if several else 3e-2
+    schedule = keras.optimizers.schedules.PolynomialDecay(rate, batches.num_train_steps, 0.0)
     optimizer = keras.optimizers.SGD(schedule, momentum=0.5)
     compile_model(model, optimizer, loss, jit_compile=jit)
     assert model.jit_compile == jit
@@ -107,7 +113,7 @@ def compare(folder: Path, sizes: tuple[int, ...], **options: Any) -> None:
 def check_own_batches(folder: Path) -> None:
     """Check that a user's batches have Keras's own step: its loss with sample weights, and its metrics."""
     model = load_classifier(find_checkpoint(str(folder)), labels=LABELS, seed=0, new_head=True).model
-    batches = TrainingBatches(rows(8, regression=False), batch_size=8, epochs=1, seed=1)
+    batches = TrainingBatches(rows(8), batch_size=8, epochs=1, seed=1)
     inputs, labels = next(iter(batches))[:2]
     weights = numpy.arange(8.0)
     logits = model.predict(inputs, verbose=0)
@@ -123,5 +129,6 @@ def check_own_batches(folder: Path) -> None:
 if __name__ == "__main__":
     for weighted, taught in ((False, False), (True, False), (True, True)):
         compare(Path(sys.argv[1]), (3,), weighted=weighted, taught=taught)
+    compare(Path(sys.argv[1]), (3,), several=True)
     check_own_batches(Path(sys.argv[1]))
     print(keras.backend.backend())

@@ -73,7 +73,8 @@ class Run(Protocol):
         """The rows of the primary validation split.
 
         `texts` has for each of the task's inputs one text per row, `labels` (rows,) the label indices, int32, or in
-        regression the scores, float32, and `label_names` the names.
+        regression the scores, float32, and `label_names` the names. In a multi-label task `labels` has 0 and 1 for each
+        label, int32 (rows, labels).
 
         Raises:
             RunFolderError: the model is not loaded yet.

@@ -41,6 +41,11 @@ def test_it_holds_with_a_teacher_whose_part_is_not_weighted_by_label(no_dropout:
 
 
 @pytest.mark.slow
+def test_it_holds_for_several_labels_a_row(no_dropout: Path) -> None:
+    compare(no_dropout, (3,), several=True)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the others are compared in their own way")
 def test_it_holds_under_xla(no_dropout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Keras refuses XLA where TensorFlow's ops were asked to be deterministic, as earlier tests of this process did.

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from glueft.launch import run_recipe
-from glueft.metrics.decision import PLAIN
+from glueft.metrics.decision import PLAIN, DecisionRule
 from glueft.recipe import load_recipe
 from glueft.report.write import write_report
 from glueft.runs.run_list import list_runs
@@ -73,6 +73,30 @@ def test_scores_that_are_all_the_same_are_a_sign_at_any_time() -> None:
         assert score == Sign("constant scores", f"{ALL} answer, the score 2.5: {NOTHING}{UNDEFINED}")
         nearly = found("stsb", 2.5 + np.linspace(0, 1e-4, 6)[:, None], when, references=[0, 1, 2, 3, 4, 5.0])
         assert nearly == score
+
+
+def test_one_set_of_labels_for_all_rows_is_a_sign_too() -> None:
+    several = 'task={plugin="table", train="a.csv", text="t", label_columns=["a", "b", "c"], validation_fraction=0.1}'
+    task = load_recipe("mrpc", [several]).task
+    references = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 1, 0]])
+    session: Any = SimpleNamespace(task=task, labels=task.labels, primary_split="validation", metric_labels={})
+    session.rule, session.encoded = DecisionRule(multi_label=True), {"validation": SimpleNamespace(labels=references)}
+    session.predictions = lambda logits: Session.predictions(session, logits)
+
+    def of(rows: Any, when: dict[str, bool]) -> Sign | None:
+        return sign_of(session, np.array(rows, np.float32), {"micro_f1": 0.5}, {}, before={}, **when)
+
+    low = np.linspace(-2, -1, 12).reshape(4, 3)
+    assert of(low, EARLY) is None
+    for when in (LATE, LAST):
+        words = f"all 4 validation rows got the same answer, none of the labels: {NOTHING}"
+        assert of(low, when) == Sign("one label", words)
+        assert of(np.abs(low) * [1, -1, 1], when) == Sign("one label", words.replace("none of the labels", '"a", "c"'))
+        assert of(low * np.sign(references - 0.5), when) is None
+    # No softmax is taken: rows whose logits differ alike differ.
+    shifted = np.array([-1.0, 1, -0.5, 0.5])[:, None] + np.zeros(3)
+    assert of(shifted, LAST) is None
+    assert of(np.zeros((4, 3)) + 1e-6 * shifted, EARLY) is not None
 
 
 def test_one_label_for_all_rows_is_a_sign_from_the_second_epoch_on_and_in_the_result() -> None:
