@@ -46,8 +46,9 @@ def report(
 
     The page needs no other file and no network. That of a run shows metrics with intervals beside the baseline and
     published scores, learning curves, scores of each label, confusion matrix, calibration, slices by length, the worst
-    mistakes and the least sure right rows with their texts, lengths, time, environment and recipe. That of a study shows its table, each task's runs as points, learning curves over seeds, scores against
-    hyperparameters, what was chosen and why, and time; it links to the reports of its runs.
+    mistakes and the least sure right rows with their texts, lengths, time, environment and recipe. That of a study
+    shows its table, each task's runs as points, learning curves over seeds, scores against hyperparameters, what was
+    chosen and why, and time; it links to the reports of its runs.
     """
     from glueft.report.write import write_report
     from glueft.studies.result_file import is_study_folder
