@@ -59,6 +59,7 @@ def test_as_many_rows_of_each_label() -> None:
     assert {key: described[key] for key in described if key != "sha256"} == {
         "rows": 12,
         "drawn_from": 60,
+        "labels": dict.fromkeys(train.label_names, 4),
     }
     assert size_notes(Weather(), {"train": train}, {}) == ["train is 4 rows of each label, drawn from 60"]
 

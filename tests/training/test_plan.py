@@ -155,28 +155,28 @@ def test_the_tables(plan: Any) -> None:
     text = stream.getvalue()
     split = plan["data"]["splits"]["train"]
     for row in (
-        rf" train +60 +{split['tokens']:,} +{split['tokens'] / 60:.1f} +{split['truncated_rows']}",
-        r" batch +4 rows, 2 of them a step",
-        r" steps +16: 2 epochs of 8",
-        r" warm-up +4 steps",
-        r" learning rate +first 0, peak 5e-05 \(step 5\), last 4.17e-06",
-        rf" padding waste +{plan['padding_waste']:.1%} of all tokens",
-        rf" parameters +{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained",
-        rf" compiled \(XLA\) +no: {re.escape(plan['engine']['jit_compile_reason'])}",
-        r" backend +tensorflow: Keras is imported already, on this backend",
-        r" precision +float32: the recipe says so",
+        rf"train +60 +{split['tokens']:,} +{split['tokens'] / 60:.1f} +{split['truncated_rows']}",
+        r"batch +4 rows, 2 of them a step",
+        r"steps +16: 2 epochs of 8",
+        r"warm-up +4 steps",
+        r"learning rate +first 0, peak 5e-05 \(step 5\), last 4.17e-06",
+        rf"padding waste +{plan['padding_waste']:.1%} of all tokens",
+        rf"parameters +{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained",
+        rf"compiled \(XLA\) +no: {re.escape(plan['engine']['jit_compile_reason'])}",
+        r"backend +tensorflow: Keras is imported already, on this backend",
+        r"precision +float32: the recipe says so",
         r"estimate of a run on this machine",
-        rf" training +{TIME}: steps {TIME}, validation {TIME}, compiling {TIME}",
-        r" peak memory +[\d.]+ [GM]iB",
-        rf" basis +{re.escape(plan['estimate']['basis'])}",
+        rf"training +{TIME}: steps {TIME}, validation {TIME}, compiling {TIME}",
+        r"peak memory +[\d.]+ [GM]iB",
+        rf"basis +{re.escape(plan['estimate']['basis'])}",
     ):
         assert re.search(f"^{row}$", text, flags=re.MULTILINE), row
-    assert " devices " not in text
+    assert "\ndevices " not in text
     stream = io.StringIO()
     unknown = dict.fromkeys(("learning_rate", "parameters", "trainable_parameters", "estimate"))
     engine = plan["engine"] | {"devices": {"count": 2, "available": 4}}
     PlainProgress(stream).tables(*plan_tables(plan | unknown | {"engine": engine}))
-    assert re.search(r" devices +2 of 4 share out each batch", stream.getvalue())
+    assert re.search(r"devices +2 of 4 share out each batch", stream.getvalue())
     assert "warm-up" in stream.getvalue()
     for absent in ("learning rate", "parameters", "estimate"):
         assert absent not in stream.getvalue()
