@@ -101,16 +101,17 @@ class Result:
         """The metrics, a row for each split and metric: `run.metrics.loc[("validation", "accuracy"), "value"]`.
 
         The columns are `value`; `low` and `high`, its 95 % interval; and `baseline`, what always the same answer gets
-        on the rows of the primary split. What the run has not recorded is NaN.
+        on the same rows. What the run has not recorded is NaN.
         """
         import pandas
 
         record = self._run.record
+        baselines = record.all_baselines()
         rows = {
             (split, name): (
                 value,
                 *record.intervals.get(split, {}).get(name, (None, None)),
-                record.baseline.get(name) if split == record.primary_split else None,
+                baselines.get(split, {}).get(name),
             )
             for split, metrics in record.shown_metrics().items()
             for name, value in metrics.items()

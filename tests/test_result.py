@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import warnings
 from pathlib import Path
@@ -74,7 +73,9 @@ def test_labels_are_lists_where_a_row_has_several(tmp_path: Path) -> None:
 def test_every_split_has_its_metrics_and_predictions(finished_mnli_run: tuple[Path, list[str]]) -> None:
     run = glueft.load_run(finished_mnli_run[0])
     assert {split for split, _ in run.metrics.index} == {"validation_matched", "validation_mismatched"}
-    assert math.isnan(run.metrics.loc[("validation_mismatched", "accuracy"), "baseline"])
+    baselines = run.record["baseline_by_split"]
+    found = run.metrics["baseline"].unstack()["accuracy"].to_dict()
+    assert found == {split: metrics["accuracy"] for split, metrics in baselines.items()}
     assert len(run.predictions()) == run.record["data"]["splits"]["validation_matched"]["rows"]
     assert run.predictions("test_mismatched")["label"].isna().all()
 

@@ -42,8 +42,8 @@ def loss_lines(histories: Mapping[str, Curves]) -> list[Line]:
     """Return the smoothed training loss of each run that has one, over epochs: steps are of unlike batches."""
     lines = []
     for run, history in histories.items():
-        if history.loss and history.epochs:
-            first = history.epochs[0]
+        first = history.epochs[0] if history.epochs else None
+        if history.loss and first is not None and first["step"] and first["epoch"]:
             steps, losses = zip(*history.loss, strict=True)
             of_epoch = first["step"] / first["epoch"]
             lines.append(Line(run, [step / of_epoch for step in steps], smoothed(losses)))
