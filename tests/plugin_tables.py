@@ -1,10 +1,11 @@
-"""Writes the tables of docs/plugin-list.md, and those of docs/plugins.md, from what is installed.
+"""Writes the tables of docs/plugin-list.md and docs/plugins.md, and the schemas in recipes/, from what is installed.
 
 python tests/plugin_tables.py          (make tables)
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import textwrap
@@ -20,7 +21,10 @@ from glueft.plugin.registry import Registered, load_registry
 from glueft.plugin.run import Run
 from glueft.plugin.suits import kinds_of
 from glueft.plugin.task import Task
+from glueft.recipe.schema import recipe_schema
+from glueft.studies.definition.schema import study_schema
 from glueft.testing import checks
+from glueft.text import json_text
 from hook_reference import described, one_line
 
 LIST_MARKS = ("<!-- plugins: written by `make tables` -->", "<!-- end of plugins -->")
@@ -141,6 +145,15 @@ def placed(text: str, marks: tuple[str, str], content: str) -> str:
     return f"{before}{marks[0]}\n{content}\n{marks[1]}{rest.split(marks[1])[1]}"
 
 
+def schemas() -> dict[str, str]:
+    """The schemas that recipes and studies name for editors, by file: of glueft's own plugins alone."""
+    registry = load_registry()
+    plugins = {key: plugin for key, plugin in registry.plugins.items() if plugin.package == "glueft"}
+    registry = dataclasses.replace(registry, plugins=plugins)
+    printed = {"recipe": recipe_schema(registry), "study": study_schema(registry)}
+    return {f"recipes/{name}.schema.json": json_text(schema, indent=2) + "\n" for name, schema in printed.items()}
+
+
 DOCUMENTS = (
     ("docs/plugin-list.md", LIST_MARKS, plugin_tables),
     ("docs/plugins.md", CHECKS_MARKS, check_table),
@@ -149,7 +162,9 @@ DOCUMENTS = (
 
 
 def main(folder: Path = CHECKOUT) -> None:
-    """Put the tables in their places."""
+    """Put the tables and schemas in their places."""
+    for name, text in schemas().items():
+        (folder / name).write_text(text, encoding="utf-8")
     for name, marks, content in DOCUMENTS:
         document = folder / name
         document.write_text(placed(document.read_text(encoding="utf-8"), marks, content()), encoding="utf-8")

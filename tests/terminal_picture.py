@@ -1,22 +1,26 @@
-"""Draws recipes/mrpc.svg: what a terminal shows at the end of `glueft run recipes/mrpc.toml --sample`.
+"""Draws recipes/mrpc.svg, what a terminal shows at the end of `glueft run recipes/mrpc.toml --sample`, and its report.
 
     make picture
 
-The run is real; only the cursor movements of the progress bar are played out here, as a terminal would.
+The run is real; only the cursor movements of the progress bar are played out here, as a terminal would. docs/report.png
+is the top of its report in a Chromium, which must be on the path.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import shutil
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from documents import CHECKOUT
 from glueft.cli.run import next_commands
 from glueft.launch import run_recipe
 from glueft.recipe import load_recipe
+from glueft.report.write import write_report
 from glueft.system.console import PlainConsole
 from glueft.terminal.progress import RichProgress
 
@@ -59,8 +63,21 @@ def main() -> None:
     svg = picture.export_svg(title="glueft")
     # The picture must not fetch a font from anywhere.
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code", "ui-monospace")
-    target = Path(__file__).parent.parent / "recipes" / "mrpc.svg"
+    target = CHECKOUT / "recipes" / "mrpc.svg"
     target.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
+    photograph(write_report(result.folder).path, CHECKOUT / "docs" / "report.png")
+
+
+def photograph(page: Path, target: Path) -> None:
+    """Take a picture of the top of a page."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        window = browser.new_page(viewport={"width": 1100, "height": 1050})
+        window.goto(page.resolve().as_uri())
+        window.screenshot(path=target)
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -39,7 +39,9 @@ def test_it_holds_code_plugins_recipes_and_samples_and_nothing_else(wheel: Path)
     expected = {path for path in tree if path.startswith("glueft/")}
     expected |= {path.removeprefix("plugins/") for path in tree if path.startswith("plugins/")}
     expected |= {
-        f"glueft/{path}" for path in tree if path.startswith("recipes/") and path.endswith((".toml", ".py", ".csv"))
+        f"glueft/{path}"
+        for path in tree
+        if path.startswith("recipes/") and path.endswith((".toml", ".py", ".csv", ".json"))
     }
     assert held == expected
 
