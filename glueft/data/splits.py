@@ -97,17 +97,24 @@ def rows_text(rows: Rows) -> str:
         scores = rows.labels
         return f"{text}: scores {scores.min():g} to {scores.max():g}, mean {scores.mean(dtype='float64'):.4g}"
     counts = rows_of_labels(rows)
-    return f"{text}: {labels_text(counts, len(rows))}" if counts and len(rows) else text
+    if not counts or not len(rows):
+        return text
+    return f"{text}: {labels_text(counts, len(rows), multi_label=rows.labels.ndim == 2)}"
 
 
-def labels_text(counts: Mapping[str, int], rows: int) -> str:
+def labels_text(counts: Mapping[str, int], rows: int, *, multi_label: bool) -> str:
     """Return `equivalent 78, not_equivalent 75; majority equivalent, 51 %`; of many labels their ends alone."""
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if len(counts) <= LABELS_TOLD:
         each = ", ".join(f"{printable_line(label)} {count:,}" for label, count in counts.items())
     else:
         each = f"{len(counts):,} labels, {counts[least]:,} to {counted(counts[most], 'row')} each"
-    return f"{each}; majority {printable_line(most)}, {100 * counts[most] / rows:.0f} %"
+    return f"{each}; {most_frequent(multi_label)} {printable_line(most)}, {100 * counts[most] / rows:.0f} %"
+
+
+def most_frequent(multi_label: bool) -> str:
+    """Return what the most frequent label is called: of several labels a row none is that of the others."""
+    return "most often" if multi_label else "majority"
 
 
 def describe_leaks(splits: Mapping[str, Rows]) -> dict[str, Any]:

@@ -58,9 +58,9 @@ class Run(Protocol):
                 a text longer than `data.max_length` is truncated.
 
         Returns:
-            An object with `labels`, the label of each row by name ([] in regression), `probabilities`, float64 (rows,
-            labels) in the order of `run.task.labels` (in regression the score of each row, (rows, 1)), and
-            `truncated`, the number of truncated rows.
+            An object with `labels`, the label of each row by name (of a multi-label task a list of names, [] in
+            regression), `probabilities`, float64 (rows, labels) in the order of `run.task.labels` (in regression the
+            score of each row, (rows, 1)), and `truncated`, the number of truncated rows.
 
         Raises:
             PluginError: the texts are no list of texts, or of pairs where the task needs pairs.
@@ -164,7 +164,10 @@ class RunRows(Protocol):
 
     @property
     def labels(self) -> NDArray[np.int32] | NDArray[np.float32]:
-        """The label indices, (rows,), -1 for none; in regression the scores, NaN for none."""
+        """The label indices, (rows,), -1 for none; in regression the scores, NaN for none.
+
+        Of a multi-label task 0 and 1, (rows, labels), or -1 for all of a row without a reference.
+        """
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -177,8 +180,8 @@ class RunAnswers(Protocol):
     """Predictions."""
 
     @property
-    def labels(self) -> list[str]:
-        """The label of each row by name; empty in regression."""
+    def labels(self) -> list[str] | list[list[str]]:
+        """The label of each row by name, of a multi-label task a list of names; empty in regression."""
 
     @property
     def probabilities(self) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from glueft.data.splits import labels_text
+from glueft.data.splits import labels_text, most_frequent
 from glueft.files import size
 from glueft.recipe.sections import short_checkpoint
 from glueft.system.console import Table
@@ -49,19 +49,19 @@ def label_table(plan: dict[str, Any]) -> list[Table]:
     if not counts:
         return []
     rows = {name: plan["data"]["splits"][name]["rows"] for name in counts}
-    first = next(iter(counts.values()))
+    first, multi_label = next(iter(counts.values())), plan.get("multi_label", False)
     if len(first) > MOST_LABELS:
         table = named_values("labels")
         for name, of_split in counts.items():
-            table.add_row(name, labels_text(of_split, rows[name]))
+            table.add_row(name, labels_text(of_split, rows[name], multi_label=multi_label))
         return [table]
     table = frameless("rows of each label")
     table.add_column("label", overflow="fold")
     number_columns(table, *counts)
     for label in first:
         table.add_row(label, *(_share(of_split.get(label, 0), rows[name]) for name, of_split in counts.items()))
-    majority = [max(of_split, key=of_split.__getitem__) for of_split in counts.values()]
-    table.add_row("majority", *majority)
+    most = [max(of_split, key=of_split.__getitem__) for of_split in counts.values()]
+    table.add_row(most_frequent(multi_label), *most)
     return [table]
 
 

@@ -120,6 +120,7 @@ def describe(session: Session, output_dir: Path) -> dict[str, Any]:
         "recipe": recipe.path,
         "seed": training.seed,
         "checkpoint": session.checkpoint.name,
+        **({"multi_label": True} if recipe.task.multi_label else {}),
         "data": session.describe_rows()["data"],
         "warnings": list(session.warnings),
         "distillation": None if session.teacher is None else session.teacher.as_record(recipe.task),

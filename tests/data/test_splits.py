@@ -108,7 +108,7 @@ def split_of(labels: np.ndarray[Any, Any], *names: str) -> Rows:
         ),
         (
             split_of(np.array([[1, 0], [1, 1], [0, 0], [1, 0]]), "no", "yes"),
-            "4 validation rows: no 3, yes 1; majority no, 75 %",
+            "4 validation rows: no 3, yes 1; most often no, 75 %",
         ),
         (split_of(np.array([0.5, 4.0, 3.3], np.float32)), "3 validation rows: scores 0.5 to 4, mean 2.6"),
         (split_of(np.array([np.nan], np.float32)), "1 validation row"),
