@@ -56,6 +56,8 @@ def model_readme(family: str, labels: Sequence[str], max_length: int, rule: Deci
             f"Labels are decided so: {rule.text(labels)}. glueft reads this from {DECISION}. transformers does not: "
             "its pipeline takes the logits as they are.\n"
         )
+    elif multi_label:
+        parts.append("Each label is decided by itself: it is given from a probability of 0.5 on.\n")
     # It gives the most probable label alone where it is not told otherwise.
     pipeline = _PIPELINE.format(all_labels=", top_k=None" if multi_label else "")
     parts += [pipeline] if in_transformers(family) else []

@@ -67,5 +67,5 @@ def choose_metrics(task: Task) -> None:
         PluginError: one of them does not suit the task's labels.
     """
     task.metrics = chosen_metrics(task) or task.metrics
-    if task.labels or not task.reads_own_files:
+    if task.labels or task.multi_label or not task.reads_own_files:
         check_metrics(task.name, task.metrics, labels=len(task.labels), multi_label=task.multi_label)

@@ -97,15 +97,14 @@ class TableCheck:
 
     def _made(self, found: Registered, options: Any, path: Path) -> Plugin | None:
         """Make a plugin with its options, or report that it cannot be used with them."""
-        what, where = f'{found.kind} "{found.name}"', path
+        what = f'{found.kind} "{found.name}"'
         try:
             plugin = found.cls(options)
             if isinstance(plugin, Task) and chosen_metrics(plugin):
-                where = (*path, "metrics")
-                choose_metrics(plugin)
+                self._choose_metrics(plugin, path)
             reason = fitting_breach(plugin, self.registry.classes)
         except GlueftError as error:
-            self.problems.append(self.locations.refused(where, error))
+            self.problems.append(self.locations.refused(path, error))
             return None
         except Exception as error:
             plugin, reason = None, f"its `__init__` raised {type(error).__name__}: {error}"
@@ -119,6 +118,15 @@ class TableCheck:
             fix=f"give it other options, or tell the authors of {found.origin}",
         )
         return None
+
+    def _choose_metrics(self, task: Task, path: Path) -> None:
+        """Give a task the metrics that the recipe names. With ones that do not suit it, the rest is checked anyway."""
+        own = task.metrics
+        try:
+            choose_metrics(task)
+        except GlueftError as error:
+            self.problems.append(self.locations.refused((*path, "metrics"), error))
+            task.metrics = own
 
     def _missing_plugin(self, kind: str, path: Path, rest: dict[str, Any]) -> None:
         """Report that a table has no `plugin`, or has it misspelt."""

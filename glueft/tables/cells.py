@@ -76,6 +76,8 @@ def label_name(where: str, cell: Any) -> str | None:
         return str(cell)
     if not isinstance(cell, str):
         fix = _as_text(cell) if isinstance(cell, bytes) else "write the label's name"
+        if isinstance(cell, list):
+            fix += "; where each row has a list of any number of them: multi_label = true in [task]"
         raise CellError(f"{where} is no label", "text or a number", seen(cell), fix)
     if any(ord(character) < 32 or ord(character) == 127 for character in cell):
         raise CellError(

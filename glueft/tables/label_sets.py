@@ -65,6 +65,9 @@ def needed_list(where: str, labels: list[Any] | None) -> list[Any]:
 
 def named(where: str, cell: Any) -> str:
     """Read the name of one of a row's labels."""
+    if isinstance(cell, list):
+        fix = "write the label's name: a row has one list of names"
+        raise CellError(f"{where} is no label", "text or a number", seen(cell), fix)
     name = label_name(where, cell)
     if name is None:
         raise CellError(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from glueft.errors import DataError
-from glueft.tables.cells import CellError
+from glueft.tables.cells import CellError, label_name
 from glueft.tables.columns import Columns
 from glueft.tables.label_forms import folded, look_alikes
 from glueft.tables.plain_numbers import plain_number
@@ -29,6 +29,8 @@ def namer(
     def name(where: str, cell: Any) -> str | None:
         if cell is None or cell == -1:
             return None  # So the `datasets` library writes a row without a label.
+        if isinstance(cell, list):
+            return label_name(where, cell)  # which refuses it
         if 0 <= cell < len(classes):
             return str(classes[cell])
         raise CellError(

@@ -165,7 +165,7 @@ class Table(glueft.Task):
                     "a regression has no labels",
                     f"{said[0]}, or regression = true",
                     f"regression = true and {said[0]}",
-                    "remove one of them",
+                    f"remove regression = true, or {said[0]}",
                 )
             if self.labels and self.label_names:
                 raise _contradiction(
@@ -263,9 +263,8 @@ class Table(glueft.Task):
         self.positive_label, self.multi_label = options.positive_label, options.has_several
         names = options.labels or options.label_columns or (options.label_names or {}).values()
         self._take(tuple(dict.fromkeys(names)))
-        if options.regression or self.multi_label:  # Of classes, the rows may have yet to tell how many there are.
-            chosen = getattr(options, "metrics", None) or ()
-            glueft.check_metrics(self.name, chosen, labels=len(self.labels), multi_label=self.multi_label)
+        if options.regression:  # Without labels, others take it for a task whose rows have yet to tell them.
+            glueft.check_metrics(self.name, getattr(options, "metrics", None) or (), labels=0)
 
     def load(self, source: Any) -> datasets.DatasetDict:
         """Read the files, and learn the labels from the training rows unless the options give them."""

@@ -17,6 +17,7 @@ import pytest
 from glueft.encoder.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
 from glueft.encoder.config import find_family
 from glueft.encoder.config import read_config as read_encoder_config
+from glueft.encoder.model_readme import model_readme
 from glueft.encoder.weights import initial_values
 from glueft.errors import CheckpointError, RunFolderError
 from glueft.inference.predictor import head_labels, rename_labels
@@ -398,6 +399,8 @@ def test_a_saved_model_says_how_it_is_opened(tmp_path: Path) -> None:
     text = (tmp_path / "scores" / "README.md").read_text()
     assert text.startswith("# A model that gives a text a score\n") and "none: the one logit is the score" in text
     assert "decided" not in text
+    plain = model_readme("bert", ("a", "b"), 20, DecisionRule(multi_label=True), multi_label=True)
+    assert "Each label is decided by itself: it is given from a probability of 0.5 on.\n" in plain
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:

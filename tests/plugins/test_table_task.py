@@ -99,7 +99,7 @@ def problem(tmp_path: Path, task: str, overrides: list[str] = [], **flags: Any) 
         ("validation_fraction = 0.1\ndelimiter = '\"'", ("one character between the fields",)),
         (
             "validation_fraction = 0.1\nregression = true\nmulti_label = true",
-            ("a regression has no labels", "remove one of them"),
+            ("a regression has no labels", "remove regression = true, or multi_label"),
         ),
         ('validation_fraction = 0.1\nlabel_columns = ["a", "b"]', ("label and label_columns contradict", "remove one")),
         ('validation_fraction = 0.1\nlabel_separator = "|"', ("label_separator is for rows of several", "multi_label")),
@@ -132,6 +132,15 @@ def test_options_that_are_wrong_are_told_when_the_recipe_is_checked(
     assert told.startswith("task")
     for part in parts:
         assert part in told
+
+
+def test_metrics_that_do_not_suit_hide_no_other_problem(tmp_path: Path) -> None:
+    wrong = ['task.metrics=["accuracy"]', "data.per_label=4", "training.sampler=balanced"]
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(recipe_in(tmp_path, "validation_fraction = 0.1\nmulti_label = true"), wrong)
+    found = ["task.metrics", "data.per_label", "training.sampler"]
+    assert [problem.path for problem in caught.value.problems] == found
+    assert "does not suit a multi-label task" in caught.value.problems[0].message
 
 
 @pytest.mark.parametrize(

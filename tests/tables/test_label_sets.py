@@ -73,6 +73,9 @@ def test_every_form_gives_the_same_labels(tmp_path: Path) -> None:
     for tables in found:
         assert tables.labels == ("a", "b", "c") and sets_of(tables) == INDICES and tables.warnings == ()
         assert tables.splits["train"].features["label"] == datasets.List(datasets.ClassLabel(names=COLUMNS))
+    for lists in ("codes", "names"):
+        told = refused(tmp_path / f"{lists}.parquet", multi_label=False)
+        assert 'row 1: "tags" is no label' in told and "multi_label = true in [task]" in told
 
 
 def test_names_are_those_of_single_labels(tmp_path: Path) -> None:
