@@ -113,7 +113,7 @@ def check_same_names(
     validation: Columns,
     column: str,
     names: Collection[str],
-    of: Sequence[Sequence[str] | None],
+    of: Sequence[str | list[str] | None],
     *,
     all_there: bool = True,
 ) -> None:
@@ -123,10 +123,11 @@ def check_same_names(
         train, validation: the files.
         column: of the labels.
         names: of the labels of the training rows.
-        of: those of each validation row.
+        of: that of each validation row, or those of each.
         all_there: whether the validation rows must have all of `names`.
     """
-    here = {name for row in of if row is not None for name in row}
+    rows = [[row] if isinstance(row, str) else row or [] for row in of]
+    here = {name for row in rows for name in row}
     fold = {folded(name) for name in names} == {folded(name) for name in here}
     lacking = sorted_names(set(names) - here) if all_there else ()
     others = sorted_names(here - set(names))
@@ -134,7 +135,7 @@ def check_same_names(
         return
     received = [f"only in {train.path.name}: {listed(lacking)}"] if lacking else []
     if others:
-        line = validation.numbers[next(place for place, row in enumerate(of) if row and others[0] in row)]
+        line = validation.numbers[next(place for place, row in enumerate(rows) if others[0] in row)]
         received.append(f"only in {validation.path.name}: {listed(others)} (from {validation.unit} {line})")
     raise DataError(
         f"{validation.path} does not have the labels of {train.path}",

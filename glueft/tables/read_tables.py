@@ -122,7 +122,7 @@ def read_tables(
         warnings = score_warnings([score for split in read if split != "test" for score in columns[split]["label"]])
     else:
         of_split = partial(_name_lists, separator=label_separator) if multi_label else _names
-        by_split = {
+        by_split: dict[str, _Named] = {
             split: of_split(split, file, label, label_names, labels, fold=fold_labels) for split, file in read.items()
         }
         given = tuple(dict.fromkeys((label_names or {}).values())) or tuple(labels)
@@ -144,13 +144,11 @@ def read_tables(
                     read["train"], read["validation"], label, labels, by_split["validation"], all_there=not multi_label
                 )
         test = by_split.get("test", ())
-        if test and all(row == ["-1"] for row in test) and "-1" not in labels:
+        if test and all(row in ("-1", ["-1"]) for row in test) and "-1" not in labels:
             by_split["test"] = [None] * len(test)  # benchmarks write so that labels are hidden
-        indices = {
-            split: read_cells(file, label, each(index_in(labels)), by_split[split]) for split, file in read.items()
-        }
-        for split, rows in indices.items():
-            columns[split]["label"] = rows if multi_label else [-1 if row is None else row[0] for row in rows]
+        index = each(index_in(labels)) if multi_label else index_in(labels)
+        for split, file in read.items():
+            columns[split]["label"] = read_cells(file, label, index, by_split[split])
         counts = Counter(name for every in by_split.values() for name in _flat(every))
         there = {name: counts[name] for name in labels if name in counts}
         warnings = label_warnings(there, given, multi_label=multi_label)
@@ -196,17 +194,17 @@ def _names(
     labels: Sequence[str],
     *,
     fold: bool,
-) -> list[list[str] | None]:
-    """Return the label of each row by name, alone in a list; None for a row of a test file that has none."""
+) -> list[str | None]:
+    """Return the label of each row by name; None for a row of a test file that has none."""
     if label not in file.cells:
         return [None] * len(file.numbers)
     names = read_cells(file, label, namer(file, label, label_names, labels))
     names = read_cells(file, label, label_name if split == "test" else needed_label_name, names)
-    if label_names and split == "test" and set(names) == {"-1"}:
+    if not label_names:
+        return names
+    if split == "test" and set(names) == {"-1"}:
         return [None] * len(names)
-    if label_names:
-        names = read_cells(file, label, renamer(label_names, fold=fold), names)
-    return [None if name is None else [name] for name in names]
+    return read_cells(file, label, renamer(label_names, fold=fold), names)
 
 
 def _name_lists(
@@ -230,21 +228,29 @@ def _name_lists(
     return read_cells(file, label, each(renamer(label_names, fold=fold)), rows) if label_names else rows
 
 
-def _flat(rows: Iterable[list[str] | None]) -> list[str]:
+# The label of each row, or its labels; None where it tells none.
+_Named = Sequence[str | list[str] | None]
+
+
+def _flat(rows: _Named) -> list[str]:
     """Return the labels of all rows, each once a row."""
-    return [name for row in rows if row is not None for name in dict.fromkeys(row)]
+    flat: list[str] = []
+    for row in rows:
+        if isinstance(row, str):
+            flat.append(row)
+        elif row is not None:
+            flat.extend(dict.fromkeys(row))
+    return flat
 
 
-def _folded(
-    by_split: Mapping[str, Sequence[list[str] | None]], given: Sequence[str]
-) -> tuple[dict[str, list[list[str] | None]], tuple[str, ...]]:
+def _folded(by_split: Mapping[str, _Named], given: Sequence[str]) -> tuple[dict[str, _Named], tuple[str, ...]]:
     """Give each label one spelling: that of the training rows, whatever the other splits write."""
     by_train = spellings(_flat(by_split["train"]), given)
     every = [name for rows in by_split.values() for name in _flat(rows)]
     spelled = spellings(every, [*by_train.values()])
     one = {name: spelled[folded(name)] for name in every}
-    of_split = {
-        split: [None if row is None else [one[name] for name in row] for row in rows]
+    of_split: dict[str, _Named] = {
+        split: [one[row] if isinstance(row, str) else row and [one[name] for name in row] for row in rows]
         for split, rows in by_split.items()
     }
     return of_split, tuple(dict.fromkeys(spelled[folded(name)] for name in given))
