@@ -14,7 +14,7 @@ from test_conformance_of_losses import Row
 import glueft
 from glueft.plugin.contract import breach
 from glueft.plugin.registry import known_classes
-from glueft.plugin.task_contract import metrics_breach
+from glueft.plugin.task_contract import metrics_breach, task_breach
 from glueft.plugin.task_description import describe_task, read_description
 
 OF_LABEL = ("sun", "rain", "wind")
@@ -130,6 +130,15 @@ def test_a_loss_of_several_labels() -> None:
 )
 def test_what_a_task_of_several_labels_cannot_declare(attributes: dict[str, Any], reason: str) -> None:
     assert reason in str(breach("task", type("Wrong", (Weather,), {"__doc__": "Wrong.", **attributes})))
+
+
+def test_a_task_of_several_labels_has_labels_once_it_is_made() -> None:
+    """Unless its rows tell them."""
+    options = Weather.Options(file="x")
+    reading = type("Reading", (Weather,), {"labels": ()})
+    assert task_breach(reading) is task_breach(reading(options)) is None
+    other = type("Other", (Weather,), {"labels": (), "reads_own_files": False})
+    assert task_breach(other) is None and "sets `multi_label` and needs `labels`" in str(task_breach(other(options)))
 
 
 def test_its_metrics_and_loss_suit_it() -> None:
