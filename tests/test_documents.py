@@ -187,9 +187,9 @@ def test_a_serve_command_has_a_model_at_an_address(
 ) -> None:
     served: list[Any] = []
     monkeypatch.chdir(workspace)
-    monkeypatch.setattr("glueft.serve.serve.serve", lambda bound, model, *_, **__: served.append(model.labels))
+    monkeypatch.setattr("glueft.serve.serve.serve", lambda bound, answering, *_, **__: served.append(answering.model))
     assert command_line([*shlex.split(command)[1:], "--port", "0"]) == 0
-    assert served == [("not_equivalent", "equivalent")]
+    assert [model.labels for model in served] == [("not_equivalent", "equivalent")]
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.split()[1] in AFTER_A_RUN])

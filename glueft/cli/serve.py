@@ -52,6 +52,7 @@ def serve(
     """
     from glueft.inference.opening import OpenedModel
     from glueft.inference.progress import PredictionProgress
+    from glueft.serve.answering import Answering
     from glueft.serve.limits import Limits
     from glueft.serve.serve import address_of, is_loopback, listen, require_packages, serve
     from glueft.system import interruption
@@ -86,13 +87,18 @@ def serve(
             if as_json:
                 print_json({"url": url, "limits": {"rows": max_rows, "waiting_rows": max_queue}} | facts)
 
+        answering = Answering(model)
+        if answering.compiled:
+            progress.say("programs are compiled for rows of several lengths; on JAX the next start finds them")
+        answering.warm_up(2 if model.pair else 1)
         with interruption.deferred():
             serve(
                 bound,
-                model,
+                answering,
                 choice,
                 facts,
                 Limits(max_rows, max_queue),
+                pairs=model.pair,
                 max_wait=max_wait / 1000,
                 ready=ready,
                 is_over=lambda: interruption.waiting_number() is not None,

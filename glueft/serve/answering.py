@@ -33,8 +33,8 @@ LENGTHS = (16, 32, 64, 128, 256, 512)
 class Answering:
     """A model that answers parts of questions."""
 
-    def __init__(self, model: TextModel, metrics: Metrics) -> None:
-        self.model, self.metrics = model, metrics
+    def __init__(self, model: TextModel) -> None:
+        self.model, self.metrics = model, Metrics()
         self.rows_at_once = BATCHES_AT_ONCE * model.evaluation_batch_size
         self.compiled = bool(model.classifier.jit_compile)
         if self.compiled and model.widths is None:

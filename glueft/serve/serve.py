@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.errors import ServeError
 from glueft.serve.limits import IDLE_SECONDS, Limits
-from glueft.serve.metrics import Metrics
 from glueft.serve.waiting import Waiting
 from glueft.text import counted
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from glueft.inference.predictor import SavedModel
     from glueft.inference.text_columns import TextChoice
+    from glueft.serve.answering import Answering
 
 PACKAGES = ("uvicorn", "starlette")
 # Seconds after which this thread looks whether it is to end.
@@ -90,11 +89,12 @@ def is_loopback(bound: socket.socket) -> bool:
 
 def serve(
     bound: socket.socket,
-    model: SavedModel,
+    answering: Answering,
     choice: TextChoice,
     facts: Mapping[str, Any],
     limits: Limits,
     *,
+    pairs: bool | None,
     max_wait: float,
     ready: Callable[[], None],
     is_over: Callable[[], bool],
@@ -104,24 +104,22 @@ def serve(
 
     Args:
         bound: from `listen`; it is closed in the end.
-        model: answers, in this thread alone.
+        answering: the model, warmed up; it answers in this thread alone.
         choice: of the model's texts.
         facts: what `/health` says of the model.
         limits: of the requests.
+        pairs: whether the model reads pairs; None where it does not tell.
         max_wait: seconds that a row waits for others, to share a batch with.
         ready: called once requests are answered.
         is_over: whether it is to end; asked again and again.
         say: shows a line.
     """
-    from glueft.serve.answering import Answering
     from glueft.serve.service import Service
 
-    metrics = Metrics()
-    answering = Answering(model, metrics)
-    answering.warm_up(len(choice.inputs) if model.pair else 1)
+    metrics = answering.metrics
     waiting = Waiting(limits.waiting, dropped=lambda rows: metrics.add("glueft_dropped_rows_total", rows))
     ending = threading.Event()
-    service = Service(facts, choice, model.pair, limits, waiting, metrics, ending.is_set)
+    service = Service(facts, choice, pairs, limits, waiting, metrics, ending.is_set)
     server = _Server(service, bound)
     try:
         server.thread.start()

@@ -26,8 +26,10 @@ from glueft.inference.progress import PredictionProgress
 pytest.importorskip("uvicorn", reason="needs glueft[serve]")
 pytest.importorskip("starlette", reason="needs glueft[serve]")
 
+from glueft.serve.answering import Answering
 from glueft.serve.limits import LARGEST_BODY, Limits
 from glueft.serve.serve import address_of, is_loopback, listen, serve
+from glueft.serve.waiting import Part, Question
 
 ROWS = [(f"the first bridge {'is old ' * (row % 7)}{row}", f"a bridge {row % 5}") for row in range(40)]
 
@@ -43,8 +45,10 @@ class Served:
         facts = {"task": "mrpc", "labels": list(self.model.labels), "precision": self.model.precision}
         self.thread = threading.Thread(
             target=serve,
-            args=(bound, self.model, opened.any_choice(), facts, Limits(**{"rows": 64, "waiting": 64} | limits)),
+            args=(bound, Answering(self.model), opened.any_choice(), facts),
             kwargs={
+                "limits": Limits(**{"rows": 64, "waiting": 64} | limits),
+                "pairs": self.model.pair,
                 "max_wait": 0.005,
                 "ready": ready.set,
                 "is_over": self.over.is_set,
@@ -243,3 +247,28 @@ def test_who_reaches_an_address() -> None:
         assert is_loopback(bound)
     with listen("0.0.0.0", 0) as bound:
         assert not is_loopback(bound)
+
+
+def test_where_programs_are_compiled_batches_have_few_shapes(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row that fills a batch up is answered, and no answer depends on one."""
+    model, shapes = served.model, set[int]()
+    whole = model.answer
+
+    def answer(texts: Any) -> Any:
+        shapes.add(len(texts[0]))
+        return whole(texts)
+
+    monkeypatch.setattr(model, "answer", answer, raising=False)
+    monkeypatch.setattr(model, "evaluation_batch_size", 16)
+    monkeypatch.setattr(model, "widths", None)
+    answering = Answering(model)
+    answering.compiled = True
+    answers: list[list[Any]] = []
+    for count in (1, 3, 8, 9, 16, 20):
+        question = Question(ROWS[:count], lambda: None)
+        answering.answer([Part(question, range(count))])
+        answers.append(question.answers)
+    assert shapes == {8, 16, 20} and [len(found) for found in answers] == [1, 3, 8, 9, 16, 20]
+    for found in answers:
+        assert [tuple(answer["texts"]) for answer in found] == ROWS[: len(found)]
+        assert found[0]["probabilities"] == pytest.approx(answers[0][0]["probabilities"], abs=1e-6)
