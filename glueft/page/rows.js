@@ -53,7 +53,7 @@ for (const block of document.querySelectorAll("[data-rows]")) {
       if (control.selectedIndex === -1) control.value = "";
     }
     again();
-    block.scrollIntoView();
+    block.scrollIntoView({ behavior: "instant" });
   }
 
   for (const control of controls) control.addEventListener("input", remember);
