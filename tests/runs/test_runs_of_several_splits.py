@@ -72,7 +72,7 @@ def test_the_last_table_has_both_splits_and_what_to_set_beside_them(mnli: Path) 
     mismatched = record_of(mnli)["metrics_by_split"]["validation_mismatched"]["accuracy"]
     low, high = record_of(mnli)["intervals"]["validation_mismatched"]["accuracy"]
     for part in (
-        f"validation_mismatched  accuracy  {mismatched:.4f}  {low:.4f} to {high:.4f}\n",
+        f"validation_mismatched  accuracy  {mismatched:.4f}  {low:.4f} to {high:.4f}",
         "accuracy 0.8391 on validation_matched (bert-base-cased)",
         "accuracy 0.8410 on validation_mismatched (bert-base-cased)",
         "value     95 % interval  baseline\n",
