@@ -71,7 +71,7 @@ class Rows:
         """The SHA-256 of the rows in their order, the same wherever they were read from.
 
         Each row counts as one JSON array in UTF-8 with its texts and then its label by name (a number in regression, in
-        a multi-label task the array of its labels in index order, null without a reference), no space after commas,
+        a multi-label task the sorted array of its labels, null without a reference), no space after commas,
         letters beyond ASCII as they are, and a line feed at the end: `["A first text.","A second one.","equivalent"]`.
         """
         digest = hashlib.sha256()
@@ -88,7 +88,8 @@ class Rows:
 
     def _labels_by_name(self) -> list[str | float | list[str] | None]:
         if self.labels.ndim == 2:
-            return [names_of(row, self.label_names) for row in self.labels]
+            sets = (names_of(row, self.label_names) for row in self.labels)
+            return [None if names is None else sorted(names) for names in sets]
         if self.label_names:
             names: list[str | None] = [*self.label_names, None]  # index -1 is the None at the end
             return [names[index] for index in self.labels.tolist()]

@@ -103,7 +103,7 @@ def evaluate_run(
         with progress.phase(f"model {run.model_folder}"):
             saved = load_run_model(run, quiet=not verbose, backend=parts.engine.backend)
     result, logits = measure(saved, task, rows, clock, progress)
-    references = {name: label_texts(split) for name, split in rows.splits.items() if split.label_names}
+    references = {name: label_texts(split, saved.labels) for name, split in rows.splits.items() if split.label_names}
     comparison = compare_with_run(run, parts, result, own, logits, references, saved.rule)
     result |= {"run_dir": str(run.folder), "comparison": comparison}
     return result | {"seconds": clock.readings()}
@@ -157,10 +157,16 @@ def evaluate_checkpoint(
     return result | {"run_dir": None, "comparison": None, "seconds": clock.readings()}
 
 
-def label_texts(rows: Rows) -> list[str]:
-    """Return the label of each row by name as a predictions file has it; all rows have one."""
+def label_texts(rows: Rows, labels: Sequence[str]) -> list[str]:
+    """Return the label of each row by name as a predictions file has it; all rows have one.
+
+    Args:
+        rows: their labels may have another order than the model's.
+        labels: the model's.
+    """
     if rows.labels.ndim == 2:
-        return set_texts(rows.labels, rows.label_names)
+        names = sorted(rows.label_names, key=labels.index)
+        return set_texts(rows.labels[:, [rows.label_names.index(name) for name in names]], names)
     return [rows.label_names[index] for index in rows.labels]
 
 

@@ -16,7 +16,7 @@ from glueft.tables.cells import index_in, label_name, needed_label_name, score, 
 from glueft.tables.columns import Columns, read_cells, read_columns
 from glueft.tables.label_forms import cleaned, folded, label_warnings, score_warnings, spellings
 from glueft.tables.label_sets import each, flags_of, listing, named, needed_list
-from glueft.tables.labels import check_same_names, found_names, namer, renamer
+from glueft.tables.labels import check_same_names, found_names, namer, renamer, sorted_names
 from glueft.tables.missing import unreadable
 from glueft.tables.problems import shown
 from glueft.tables.split import split_label_sets, split_rows
@@ -155,7 +155,10 @@ def read_tables(
     if validation_fraction is not None:
         whole = columns["train"]
         if multi_label:
-            split_up = partial(split_label_sets, sets=whole["label"], labels=len(labels))
+            # The same rows are taken whatever the order of the labels.
+            places = {name: place for place, name in enumerate(sorted_names(labels))}
+            sets = [[places[labels[index]] for index in row] for row in whole["label"]]
+            split_up = partial(split_label_sets, sets=sets, labels=len(labels))
         else:
             of_rows = None if regression else [labels[index] for index in whole["label"]]
             split_up = partial(split_rows, names=of_rows)

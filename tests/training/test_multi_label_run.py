@@ -116,6 +116,9 @@ def test_an_evaluation_is_equal_to_the_run(run: Path) -> None:
     assert result["comparison"]["equal"] and result["multi_label"] is True
     assert result["decision"]["thresholds"] and "each label's f1" in result["decision"]["text"]
     assert "predictions of all 96 rows" in result["comparison"]["summary"]
+    other_order = json.dumps(Run.open(run).labels[::-1])
+    compared = evaluate_run(Run.open(run), overrides=[f"task.labels={other_order}"])["comparison"]
+    assert compared["equal"] and [line.split(":")[0] for line in compared["differences"]] == ["task.labels"]
 
 
 def test_the_report_has_a_table_of_labels_and_rows_by_missed_label(run: Path, undrawn: None) -> None:
