@@ -274,17 +274,28 @@ def test_the_key_table_names_every_key_with_its_default() -> None:
     assert defaults["data.max_length"] == str(recipe.data.max_length)
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/python.md"])
-def test_the_python_block_about_runs_runs(
-    document: str, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", TEXTS[document], flags=re.DOTALL)
+def test_the_python_block_runs(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", TEXTS["README.md"], flags=re.DOTALL)
     changes = ["data.source=sample", f'model.checkpoint="{tiny_bert}"', *QUICK]
     assert '{"training.epochs": 1}' in block
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(block.replace('{"training.epochs": 1}', repr(changes)), names)
     assert type(names["run"].model).__module__.startswith("glueft.encoder")
+
+
+def test_the_python_block_about_a_run_runs(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn: None
+) -> None:
+    """With a run that is there already."""
+    (block,) = re.findall(r"```python\n(.*?)```", TEXTS["docs/python.md"], flags=re.DOTALL)
+    call = 'glueft.run("mrpc", {"training.epochs": 1})'
+    assert call in block
+    shutil.copytree(finished_run, tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(block.replace(call, 'glueft.load_run("run")'), names)
+    assert (tmp_path / "mrpc-model" / "config.json").is_file()
 
 
 def test_the_python_block_about_studies_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
