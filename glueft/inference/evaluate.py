@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.held_out import HELD_OUT
 from glueft.data.splits import describe_split, evaluated_splits, is_labelled, size_notes
-from glueft.encoder.labels import listed
+from glueft.encoder.labels import MULTI_LABEL, listed
 from glueft.errors import CheckpointError, DataError
 from glueft.inference.evaluation_comparison import compare_with_run
 from glueft.metrics import metric_labels
@@ -337,6 +337,11 @@ def refuse_other_labels(checkpoint: Any, task: Task) -> None:
     if len(labels) == len(task.labels) and set(labels) == set(task.labels) and not other_kind:
         return
     fix = "evaluate it on the task that it was trained for, or choose another checkpoint"
+    if task.multi_label and not multi_label:
+        fix = (
+            f"if each of its labels is decided by itself, write problem_type = {MULTI_LABEL} into its config.json, "
+            f"as transformers has it; or {fix}"
+        )
     if len(labels) == len(task.labels) and labels and not other_kind:
         wanted = " ".join(f"--label {name!r}" if " " in name else f"--label {name}" for name in task.labels)
         fix = f"if they are the same labels under other names, give the task's in the head's order, such as {wanted}"

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from safetensors.numpy import load_file, save_file
 import glueft
 from glue_files import FILES, write_file
 from glueft.comparison.compare import compare_runs
+from glueft.encoder.checkpoint import find_checkpoint
 from glueft.errors import CheckpointError, DataError, RunFolderError
-from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evaluate_run
+from glueft.inference.evaluate import choose_splits, evaluate_checkpoint, evaluate_run, refuse_other_labels
 from glueft.inference.predictor import load_run_model
 from glueft.page.texts import read_texts
 from glueft.recipe import RecipeError, load_recipe
@@ -328,6 +330,10 @@ def test_a_checkpoint_whose_labels_do_not_fit_is_refused(checkpoint: Path) -> No
     assert "--label" not in caught.value.fix
     with pytest.raises(CheckpointError, match='does not fit the task "stsb"'):
         measure(checkpoint, "stsb")
+    several: Any = SimpleNamespace(name="notes", labels=("equivalent", "not_equivalent"), multi_label=True)
+    with pytest.raises(CheckpointError, match='does not fit the task "notes"') as caught:
+        refuse_other_labels(find_checkpoint(str(checkpoint)), several)
+    assert "write problem_type = multi_label_classification into its config.json" in caught.value.fix
     edit_config(checkpoint, id2label=None)
     with pytest.raises(CheckpointError, match='does not fit the task "mrpc"') as caught:
         measure(checkpoint)
