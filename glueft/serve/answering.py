@@ -20,10 +20,6 @@ from glueft.text import say
 if TYPE_CHECKING:
     from glueft.training.text_model import TextModel
 
-# Rows of one call of the model, in its batches: the more, the better rows of like length are put together, and the
-# longer all others wait.
-BATCHES_AT_ONCE = 4
-
 # Where a program is compiled for each shape, batches have one of two numbers of rows, and one of these lengths, in
 # tokens, or the longest one of the model.
 FEW_ROWS = 8
@@ -35,7 +31,6 @@ class Answering:
 
     def __init__(self, model: TextModel) -> None:
         self.model, self.metrics = model, Metrics()
-        self.rows_at_once = BATCHES_AT_ONCE * model.evaluation_batch_size
         self.compiled = bool(model.classifier.jit_compile)
         if self.compiled and model.widths is None:
             model.widths = tuple(length for length in LENGTHS if length < model.max_length) or (model.max_length,)

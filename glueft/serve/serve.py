@@ -117,6 +117,8 @@ def serve(
     from glueft.serve.service import Service
 
     metrics = answering.metrics
+    # One batch at a time, so that few rows do not wait for all of a long request.
+    rows_at_once = answering.model.evaluation_batch_size
     waiting = Waiting(limits.waiting, dropped=lambda rows: metrics.add("glueft_dropped_rows_total", rows))
     ending = threading.Event()
     service = Service(facts, choice, pairs, limits, waiting, metrics, ending.is_set)
@@ -131,7 +133,7 @@ def serve(
                 ending.set()
                 server.end()
                 say(f"ending: {counted(waiting.rows, 'row')} still to answer; another signal ends at once")
-            parts = waiting.take(answering.rows_at_once, 0.0 if ending.is_set() else max_wait, PATIENCE)
+            parts = waiting.take(rows_at_once, 0.0 if ending.is_set() else max_wait, PATIENCE)
             if parts:
                 answering.answer(parts)
     finally:

@@ -193,7 +193,7 @@ def test_rows_that_cannot_be_predicted_spoil_no_others(served: Served, monkeypat
 def test_what_waits_is_answered_at_the_end_and_too_much_refused(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = Served(served.opened, served.model, waiting=20)
+    service = Served(served.opened, served.model, waiting=16)
     whole, begun, go = service.model.answer, threading.Event(), threading.Event()
 
     def answer(texts: Any) -> Any:
@@ -202,12 +202,12 @@ def test_what_waits_is_answered_at_the_end_and_too_much_refused(
         return whole(texts)
 
     monkeypatch.setattr(service.model, "answer", answer, raising=False)
-    some = {"texts": [list(row) for row in ROWS[:10]]}
+    some = {"texts": [list(row) for row in ROWS[:8]]}
     with ThreadPoolExecutor(4) as threads:
         running = [threads.submit(service.predict, some)]
         assert begun.wait(30)
         running += [threads.submit(service.predict, some) for _ in range(2)]
-        while service.ask("GET", "/health")[1]["waiting_rows"] < 20:
+        while service.ask("GET", "/health")[1]["waiting_rows"] < 16:
             time.sleep(0.01)
         status, told = service.predict({"text": "a", "text_pair": "b"})
         assert status == 503 and told["error"]["message"] == "too many rows wait already"
@@ -217,7 +217,7 @@ def test_what_waits_is_answered_at_the_end_and_too_much_refused(
         results = [part.result() for part in running]
     service.end()
     assert [status for status, _ in results] == [200] * 3
-    assert all(len(told["predictions"]) == 10 for _, told in results)
+    assert all(len(told["predictions"]) == 8 for _, told in results)
     with pytest.raises(ConnectionRefusedError):
         service.predict(some)
 
