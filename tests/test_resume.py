@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -302,7 +302,8 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     def noted(what: str) -> Callable[..., Any]:
         def start(first: Any, **options: Any) -> glueft.Result:
             done.append(f"{what} {getattr(first, 'name', '')}".strip())
-            return glueft.Result({}, None, Path())  # type: ignore[arg-type]
+            described = {"task_description": {"inputs": ["text"]}}
+            return cast(glueft.Result, SimpleNamespace(record=described, folder=Path()))
 
         return start
 

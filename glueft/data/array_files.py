@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from glueft.files import WholeFile
 from glueft.system.plain_file import why_irregular
 
@@ -32,6 +30,8 @@ def key_of(parts: Mapping[str, Any]) -> str:
 
 def arrays_sha256(*arrays: NDArray[Any]) -> str:
     """Return the SHA-256 of arrays: of type, shape and bytes of each."""
+    import numpy as np
+
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.name}{array.shape}".encode())
@@ -41,6 +41,8 @@ def arrays_sha256(*arrays: NDArray[Any]) -> str:
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], what: str, say: Callable[[str], None]) -> None:
     """Keep arrays in a file, whose folder is made; `what` they are is said where they cannot be kept."""
+    import numpy as np
+
     size = sum(array.nbytes for array in arrays.values())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +58,8 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], what: str, say:
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of a file; none where there is no file, or one that is damaged or another's."""
+    import numpy as np
+
     try:
         if why_irregular(path):
             return {}

@@ -37,7 +37,7 @@ def test_the_first_party_plugins_come_in_by_entry_points() -> None:
     optimizers = ["adafactor", "adam", "adamw", "lamb", "lion", "muon", "nadam", "rmsprop", "sgd"]
     assert registry.names("optimizer") == optimizers
     assert registry.names("schedule") == ["constant", "cosine", "inverse_sqrt", "linear", "polynomial_decay"]
-    losses = ["cross_entropy", "focal", "huber", "mean_absolute_error", "mean_squared_error"]
+    losses = ["binary_cross_entropy", "cross_entropy", "focal", "huber", "mean_absolute_error", "mean_squared_error"]
     assert registry.names("loss") == losses
     kinds = [plugin.kind for plugin in registry.all()]
     assert kinds == sorted(

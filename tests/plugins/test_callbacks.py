@@ -313,8 +313,10 @@ def test_early_stopping_leaves_the_keeping_to_a_run_that_does_it(tmp_path: Path)
 @pytest.mark.parametrize("metric", known_metrics())
 def test_which_way_every_metric_is_better(metric: str) -> None:
     """As early_stopping and compare take for granted."""
-    references = [0, 1, 1, 0, 1, 1]
-    wrong = [1 - label for label in references]
+    references = np.array([0, 1, 1, 0, 1, 1])
+    if known_metrics()[metric].suits == "multi_label":
+        references = references.reshape(3, 2)
+    wrong = 1 - references
     scores = [compute_metrics([metric], guesses, references)[metric] for guesses in (references, wrong)]
     assert scores[0] < scores[1] if glueft.lower_is_better(metric) else scores[0] > scores[1]
 

@@ -18,6 +18,7 @@ from glueft.studies.definition.file import load_study
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 RECIPE = (RECIPES / "mrpc.toml").read_text(encoding="utf-8")
+BATCH_SIZE_LINE = RECIPE.partition("\nbatch_size = ")[0].count("\n") + 2
 THREE = '[study]\nrecipes = ["mrpc", "rte", "mnli"]\n'
 ACCEPTED = "Accepted: plugin, initial_learning_rate, warmup_steps, warmup_ratio, end_learning_rate"
 
@@ -126,7 +127,7 @@ CASES = [
     (
         "wrong recipe",
         '[study]\nrecipes = ["rte", "wrong.toml"]\n',
-        "wrong: training.batch_size (line 38)",
+        f"wrong: training.batch_size (line {BATCH_SIZE_LINE})",
         'received "8" (text)',
         "remove the quotes: batch_size = 8",
     ),
@@ -140,7 +141,7 @@ CASES = [
     (
         "a recipe that pushes",
         '[study]\nrecipes = ["pushes.toml"]\n',
-        "pushes: hub.push (line 55)",
+        f"pushes: hub.push (line {len(RECIPE.splitlines()) + 3})",
         "every run would push to this repository",
         'write unset = ["hub"] in [study]',
     ),
@@ -638,7 +639,7 @@ def test_all_problems_at_once_those_of_recipes_last(
         ["study.grid.training.epochs.1 (line 5)", f"{whole_number} 100000; received 0 (a whole number)"],
         ["study.start_from.rte (line 7)", 'no recipe of the study is called "mnli"'],
         ["study.set.training.batch (--set training.batch=3)", "unknown key for [training]"],
-        ["wrong: training.batch_size (line 38)", f'{whole_number} 1000000; received "8" (text)'],
+        [f"wrong: training.batch_size (line {BATCH_SIZE_LINE})", f'{whole_number} 1000000; received "8" (text)'],
     ]
 
 

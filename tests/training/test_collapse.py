@@ -195,7 +195,7 @@ def test_a_run_that_has_collapsed_is_told_once_and_stopped(saying_yes: Path, tmp
         "kind": "one label", "sign": sign, "step": 4, "epoch": 0.4, "metric": "accuracy", "value": value,
         "last_step": 5, "evaluations": 2, "result": True,
     }  # fmt: skip
-    assert [line for line in shown.lines if "collapse" in line] == [
+    assert [line for line in shown.lines[1:] if "collapse" in line] == [
         f"warning: {sign}; collapse at step 4 (epoch 0.4): {ADVICE}",
         "early stopping: stopped in epoch 1 of 3, as the model has collapsed; the best was epoch 1 "
         f"(accuracy {value:.4f}), and the run keeps its best evaluation",
