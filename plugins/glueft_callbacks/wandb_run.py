@@ -26,7 +26,8 @@ LONGEST_LINE = 300
 
 def mode_of(wanted: str | None) -> str:
     """Return the mode that holds: the wanted one, else that of the variable WANDB_MODE or of W&B's settings."""
-    return wanted or str(wandb.setup(wandb.Settings(silent=True)).settings.mode)
+    # W&B reads the variable once in a process.
+    return wanted or os.environ.get("WANDB_MODE") or str(wandb.setup(wandb.Settings(silent=True)).settings.mode)
 
 
 def refuse_without_key(mode: str) -> None:

@@ -39,6 +39,7 @@ class CtrlC(RunProgress):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_and_interrupted_ends_as_a_whole_one(
     finished_run: Path, tiny_bert: Path, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_what_a_user_sees(hub: HubServer, run: Path, tmp_path: Path) -> None:
     assert pushes[1] == answer
 
 
+@pytest.mark.slow
 def test_the_token_is_nowhere(hub: HubServer, run: Path, tmp_path: Path) -> None:
     """Whatever is switched on to see more: not in the output, in a traceback, the run folder or the client's logs."""
     loud = {"HF_DEBUG": "1", "HF_HUB_VERBOSITY": "debug", "RUST_LOG": "debug", "HF_XET_LOG_LEVEL": "debug"}

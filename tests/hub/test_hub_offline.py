@@ -109,6 +109,7 @@ def test_the_offline_mode_of_datasets_alone(cached: Cached) -> None:
         assert asked("checkpoint", name="tiny/bert")["connections"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("imported", [False, True])
 def test_a_hub_that_never_answers(cached: Cached, imported: bool) -> None:
     cached.hub.failure = "hang"

@@ -139,6 +139,7 @@ def test_answers_of_a_hub_in_trouble(hub: HubServer, asked: Worker, failure: str
     assert error["message"].startswith(message), error
 
 
+@pytest.mark.slow
 def test_what_a_hub_says_of_a_password_or_token_is_masked(hub: HubServer, tmp_path: Path) -> None:
     address = hub.url.replace("://", "://alice:correct-horse@")
     header = base64.b64encode(b"alice:correct-horse").decode()

@@ -61,6 +61,7 @@ def test_no_thresholds_are_better_than_the_tuned_ones(name: str) -> None:
         assert tuned[label] == 0.5 or tuned[label] not in shares[:, label]
 
 
+@pytest.mark.slow
 def test_the_tuned_macro_f1_is_the_best_of_all_combinations() -> None:
     f1_score = pytest.importorskip("sklearn.metrics").f1_score
     logits, references = rows(3, 12)

@@ -54,9 +54,13 @@ def test_a_kind_without_a_template(capsys: Captured) -> None:
     assert not list(Path().iterdir())
 
 
-# The check of an optimizer trains more than once; all kinds are checked in the slow test below, too.
+# The checks of an optimizer, a task and a loss train more than once; all kinds are checked in the slow test below, too.
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "optimizer")) for kind in kinds_with_template()]
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] * (kind in ("optimizer", "task", "loss")))
+        for kind in kinds_with_template()
+    ],
 )
 def test_what_it_makes_keeps_to_the_contract(kind: str, tmp_path: Path) -> None:
     """The module alone, as a plugin file; the package is installed in a slow test."""
@@ -137,6 +141,7 @@ def test_names_of_modules_and_classes() -> None:
     assert class_of("my_task", "task") == "MyTask"
 
 
+@pytest.mark.slow
 def test_check_from_the_command_line(capsys: Captured) -> None:
     assert command_line(["plugin", "new", "tail", "--kind", "schedule"]) == 0
     capsys.readouterr()

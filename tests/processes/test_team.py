@@ -93,6 +93,7 @@ def test_one_that_is_killed_ends_the_other_with_a_sentence() -> None:
     assert re.search(r"process 0 of 2 \(.+\) is gone\n.*\n.*\n.*glueft resume RUN", text), text
 
 
+@pytest.mark.slow
 def test_one_that_takes_no_more_of_a_file_ends_the_other() -> None:
     with members("files") as both:
         both[1].send_signal(signal.SIGSTOP)
@@ -107,6 +108,7 @@ def test_process_0_ends_well_where_it_needed_the_others_no_more() -> None:
         assert ends(both[:1]) == [(0, "")]
 
 
+@pytest.mark.slow
 def test_one_that_is_silent_ends_the_other() -> None:
     with members("set-up") as both:
         both[0].send_signal(signal.SIGSTOP)
@@ -115,6 +117,7 @@ def test_one_that_is_silent_ends_the_other() -> None:
     assert "process 0 of 2" in text and "nothing has been heard of it for 4 seconds" in text, text
 
 
+@pytest.mark.slow
 def test_a_job_that_is_stopped_for_a_while_goes_on() -> None:
     with members("set-up") as both:
         for number in (signal.SIGSTOP, signal.SIGCONT):

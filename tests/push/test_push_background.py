@@ -67,6 +67,7 @@ def run(trained: Worker, folder: Path, checkpoint: object, *overrides: str, **op
     return answer
 
 
+@pytest.mark.slow
 def test_after_each_epoch_and_loaded_again(hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path) -> None:
     answer = run(
         trained, tmp_path, tiny_bert, "hub.push=alice/each", "hub.when=epoch", "hub.private=true", "training.epochs=3"

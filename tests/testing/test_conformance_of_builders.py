@@ -447,7 +447,8 @@ def test_a_callback_that_opens_a_connection_is_not_checked() -> None:
         pytest.param("callback", marks=pytest.mark.slow),
     ],
 )
-def test_glueft_s_own_pass(kind: str) -> None:
+def test_glueft_s_own_pass(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")  # Nobody has logged in.
     names = {
         "optimizer": ["builds", "is saved", "resume"],
         "schedule": ["builds", "rates", "whole run", "is saved", "resume"],

@@ -183,6 +183,7 @@ def test_a_run_does_not_go_on_without_its_backend(monkeypatch: pytest.MonkeyPatc
     assert caught.value.fix == "install it: pip install torch; or start a new run: glueft run RECIPE"
 
 
+@pytest.mark.slow
 def test_tensorflow_comes_alone_with_onednn_and_the_others_can_be_imported_after_it() -> None:
     assert run_python(IMPORTED + ONEDNN + USABLE) == [["tensorflow", []], [0.5, True], ["1", True]]
 

@@ -274,6 +274,7 @@ def test_runs_that_share_their_tokens_share_the_teachers_logits(
     assert again.record["distillation"] == student.record["distillation"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_logits_that_it_had_and_refuses_another_teacher(
     student: glueft.Result,
     stumble: Path,
@@ -310,6 +311,7 @@ def test_a_run_goes_on_with_the_logits_that_it_had_and_refuses_another_teacher(
     assert not (run / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_reports_cards_and_plans_name_the_teacher(
     student: glueft.Result, teacher: Path, recipe: Recipe, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
