@@ -69,8 +69,7 @@ def explain(
     _check_usage(texts, rows, split, data_dir)
     if not verbose:
         hush_libraries()
-    columns: dict[str, Any] = {"text": None, "text_pair": None, "delimiter": None, "quotes": None}
-    opened = OpenedModel(run, PredictionProgress(), plugins=plugins or [], trust=trust, precision="float32", **columns)
+    opened = OpenedModel(run, PredictionProgress(), plugins=plugins or [], trust=trust, precision="float32")
     asked = rows_of_run(opened, rows, split, data_dir) if rows else given_rows(opened, texts or [])
     show_explanations(opened, asked, label, as_json=as_json, key="explanations")
 

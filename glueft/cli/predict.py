@@ -112,9 +112,17 @@ def predict(
     if not verbose:
         hush_libraries()
     progress = PredictionProgress()
-    columns = {"text": text, "text_pair": text_pair, "delimiter": delimiter, "quotes": quotes}
     opened = OpenedModel(
-        run, progress, plugins=plugins or [], trust=trust, batch_size=batch_size, precision=precision, **columns
+        run,
+        progress,
+        plugins=plugins or [],
+        trust=trust,
+        batch_size=batch_size,
+        precision=precision,
+        text=text,
+        text_pair=text_pair,
+        delimiter=delimiter,
+        quotes=quotes,
     )
     if interactive:
         choice, model = opened.choice(None), opened.model()

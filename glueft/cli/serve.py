@@ -63,10 +63,7 @@ def serve(
     if not verbose:
         hush_libraries()
     progress = PredictionProgress()
-    columns = {"text": None, "text_pair": None, "delimiter": None, "quotes": None}
-    opened = OpenedModel(
-        run, progress, plugins=plugins or [], trust=trust, batch_size=batch_size, precision=precision, **columns
-    )
+    opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, batch_size=batch_size, precision=precision)
     choice = opened.any_choice()
     with listen(host, port) as bound:
         model, url = opened.model(), address_of(bound)

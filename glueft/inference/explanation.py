@@ -107,7 +107,7 @@ def explain(saved: SavedModel, texts: Sequence[str], label: str | None = None) -
     places = _places(saved.tokenizer, texts, encoded)
     found = []
     for window, kept in enumerate(_special_tokens(saved.tokenizer, encoded, places)):
-        within = slice(*encoded.offsets[window : window + 2])
+        within = _tokens_of(encoded, window)
         ids, types = (array[within].astype(np.int64) for array in (encoded.ids, encoded.token_types))
         found.append(integrated_gradients(saved.classifier, ids, types, output=output, blank=encoded.pad_id, kept=kept))
     shares = _shares(found, encoded)
@@ -180,13 +180,16 @@ def _special_tokens(tokenizer: Any, encoded: Encoded, places: list[Any] | None) 
         return
     special = [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id]
     for window in range(len(encoded)):
-        yield np.isin(encoded.ids[slice(*encoded.offsets[window : window + 2])], special)
+        yield np.isin(encoded.ids[_tokens_of(encoded, window)], special)
+
+
+def _tokens_of(encoded: Encoded, window: int) -> slice:
+    """Return where the tokens of a window are."""
+    return slice(*encoded.offsets[window : window + 2])
 
 
 def _names(tokenizer: Any, encoded: Encoded, window: int) -> list[str]:
-    names: list[str] = tokenizer.convert_ids_to_tokens(
-        encoded.ids[slice(*encoded.offsets[window : window + 2])].tolist()
-    )
+    names: list[str] = tokenizer.convert_ids_to_tokens(encoded.ids[_tokens_of(encoded, window)].tolist())
     return names
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from glueft.inference.progress import PredictionProgress
 
 
+# Of tables for a bare classifier.
+USUAL_LAYOUT = TableLayout({"text": USUAL_NAMES, "text_pair": ("text_pair",)})
+
+
 class OpenedModel:
     """A run, or a bare classifier; `model` loads its model.
 
@@ -29,7 +33,7 @@ class OpenedModel:
         run: the folder; plugins, trust: of `Run.open`.
         batch_size: rows a step; None for as many as in the run's own evaluation.
         precision: of `load_saved_model`.
-        columns: `text`, `text_pair`, `delimiter` and `quotes` of `TextChoice`.
+        text, text_pair, delimiter, quotes: of `TextChoice`, for tables.
 
     Raises:
         RunFolderError: the folder is neither.
@@ -45,10 +49,18 @@ class OpenedModel:
         trust: bool = False,
         batch_size: int | None = None,
         precision: str | None = None,
-        **columns: Any,
+        text: str | None = None,
+        text_pair: str | None = None,
+        delimiter: str | None = None,
+        quotes: bool | None = None,
     ) -> None:
         self.path, self.progress = run, progress
-        self.columns = columns | {"delimiter": _delimiter(columns["delimiter"])}
+        self.columns: dict[str, Any] = {
+            "text": text,
+            "text_pair": text_pair,
+            "delimiter": _delimiter(delimiter),
+            "quotes": quotes,
+        }
         self.plugins, self.batch_size, self.precision, self.run = plugins, batch_size, precision, None
         if find_run_folder(run) is not None or not (run / "config.json").is_file():
             self.run = Run.open(run, plugins=plugins, trust=trust)
@@ -68,7 +80,7 @@ class OpenedModel:
         else:
             pair = self.columns["text_pair"] is not None or len(texts or ()) == 2
             inputs = ("text", "text_pair") if pair else ("text",)
-            choice = TextChoice(inputs, TableLayout({"text": USUAL_NAMES, "text_pair": ("text_pair",)}), **self.columns)
+            choice = TextChoice(inputs, USUAL_LAYOUT, **self.columns)
         if len(choice.inputs) == 1 and self.columns["text_pair"] is not None:
             raise DataError(
                 "--text-pair names the second text of a row, and this model reads one",
@@ -82,8 +94,7 @@ class OpenedModel:
         """Return the same where each row says by itself how many texts it has: of a bare classifier the most, two."""
         if self.run is not None:
             return self.choice(None)
-        layout = TableLayout({"text": USUAL_NAMES, "text_pair": ("text_pair",)})
-        return TextChoice(("text", "text_pair"), layout, **self.columns)
+        return TextChoice(("text", "text_pair"), USUAL_LAYOUT, **self.columns)
 
     def model(self) -> SavedModel:
         with self.progress.phase("model"):

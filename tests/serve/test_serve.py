@@ -78,9 +78,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(finished_run: Path) -> Iterator[Served]:
-    opened = OpenedModel(
-        finished_run, PredictionProgress(), batch_size=8, text=None, text_pair=None, delimiter=None, quotes=None
-    )
+    opened = OpenedModel(finished_run, PredictionProgress(), batch_size=8)
     service = Served(opened, opened.model())
     yield service
     service.end()
