@@ -31,7 +31,9 @@ Examples:
 
 
 def describe(
-    name: Annotated[str, typer.Argument(help="A plugin's name, or KIND/NAME.", autocompletion=plugin_names)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A plugin's name, or KIND/NAME.", autocompletion=plugin_names)
+    ],
     files: PluginFiles = None,
     as_json: AsJsonAlone = False,
 ) -> None:

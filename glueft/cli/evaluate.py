@@ -35,7 +35,7 @@ Examples:
 
 def evaluate(
     context: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run folder, or its model/.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="A run folder, or its model/.")] = None,
     splits: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,7 +51,10 @@ def evaluate(
     ] = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="Without a RUN: the classifier, a hub name, a folder, package:module/path, or run:FOLDER."),
+        typer.Option(
+            metavar="NAME",
+            help="Without a RUN: the classifier, a hub name, a folder, package:module/path, or run:FOLDER.",
+        ),
     ] = None,
     labels: Annotated[
         list[str] | None,

@@ -35,7 +35,7 @@ def kinds() -> list[str]:
 def list_plugins(
     kind: Annotated[
         str | None,
-        typer.Argument(help=f"{one_of([*PACKAGED, *KINDS])}; all if left out.", autocompletion=kinds),
+        typer.Argument(metavar="KIND", help=f"{one_of([*PACKAGED, *KINDS])}; all if left out.", autocompletion=kinds),
     ] = None,
     files: PluginFiles = None,
     as_json: AsJsonAlone = False,

@@ -43,6 +43,7 @@ from glueft.cli import (
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.streams import guard_streams, settle_streams
 from glueft.cli.study import add_study_commands
+from glueft.cli.usage_errors import known_command, suggest_option
 from glueft.errors import GlueftError
 from glueft.plugin.registry import load_registry
 from glueft.system import interruption
@@ -155,6 +156,7 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
         return INTERRUPTED if interruption.exit_code() is not None else _tell(str(error), FIXABLE)
     except typer.TyperException as error:
         # Usage errors print themselves, with the command's usage line.
+        suggest_option(error)
         told = io.StringIO()
         error.show(file=told) if hasattr(error, "show") else told.write(str(error))
         say(*told.getvalue().rstrip("\n").split("\n"), stream=sys.stderr)
@@ -205,6 +207,11 @@ class _Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         known = [name for names in SECTIONS.values() for name in names if name in self.commands]
         return known + [name for name in super().list_commands(ctx) if name not in known]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands and (meant := known_command(args, self.commands)):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean: glueft {meant}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         shown = {name: command for name, command in self.commands.items() if not command.hidden}

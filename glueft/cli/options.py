@@ -70,7 +70,9 @@ Wait = Annotated[
     float, typer.Option(metavar="SECONDS", min=1.0, help="How long the processes wait for each other at the start.")
 ]
 
-RecipeName = Annotated[str, typer.Argument(help="A TOML recipe, or the name of a packaged one (mrpc, sst2).")]
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A TOML recipe, or the name of a packaged one (mrpc, sst2).")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one key of the recipe; VALUE is TOML. Repeatable."),
@@ -139,20 +141,24 @@ def with_short(overrides: list[str] | None, forms: dict[str, tuple[str, str]]) -
     """Return the arguments of `--set`, with those that options are short for.
 
     Raises:
-        GlueftError: one of them sets the same key, or a table with it.
+        GlueftError: some of them set the same key, or a table with it.
     """
-    changes = [*(overrides or [])]
+    changes, twice = [*(overrides or [])], []
     for key, (option, value) in forms.items():
         for change in overrides or ():
             named = change.partition("=")[0].replace(" ", "")
             if key == named or key.startswith(f"{named}."):
-                raise GlueftError(
-                    f"{option} is short for --set {key}={value}, and there is a --set of the same key",
-                    expected="one of the two",
-                    received=f"{option} {value} and --set {change}",
-                    fix="leave one of them out",
-                )
+                twice.append((option, key, value, change))
         changes.append(f"{key}={value}")
+    if twice:
+        short = ", ".join(f"{option} is short for --set {key}={value}" for option, key, value, _ in twice)
+        same = "there is a --set of the same key" if len(twice) == 1 else "there are --set of the same keys"
+        raise GlueftError(
+            f"{short}, and {same}",
+            expected="one of the two" if len(twice) == 1 else "one of each two",
+            received="; ".join(f"{option} {value} and --set {change}" for option, _, value, change in twice),
+            fix="leave one of them out" if len(twice) == 1 else "leave one of each two out",
+        )
     return changes
 
 
@@ -178,7 +184,10 @@ DataDir = Annotated[
 ]
 CheckpointName = Annotated[
     str | None,
-    typer.Option(help="The checkpoint to start from: a hub name, a folder, package:module/path or run:FOLDER."),
+    typer.Option(
+        metavar="NAME",
+        help="The checkpoint to start from: a hub name, a folder, package:module/path or run:FOLDER.",
+    ),
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Use the small sample shipped with the task; needs no network.")]
 
@@ -245,7 +254,7 @@ def read_recipe(
     return _read(load_recipe, recipe, overrides or [], unset, data_dir, checkpoint, sample, plugins, trust)
 
 
-StudyName = Annotated[str, typer.Argument(help="A TOML study, or the name of a packaged one (glue).")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A TOML study, or the name of a packaged one (glue).")]
 EitherName = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A TOML recipe or study, or the name of a packaged one (mrpc, glue).")
 ]

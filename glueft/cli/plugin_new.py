@@ -22,10 +22,15 @@ Examples:
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="What recipes will call the plugin, such as my_task.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What recipes will call the plugin, such as my_task.")],
     kind: Annotated[
         str,
-        typer.Option(help=f"{one_of(kinds_with_template())}.", autocompletion=kinds_with_template, show_default=True),
+        typer.Option(
+            metavar="KIND",
+            help=f"{one_of(kinds_with_template())}.",
+            autocompletion=kinds_with_template,
+            show_default=True,
+        ),
     ] = "task",
     directory: Annotated[str, typer.Option(metavar="DIR", help="Where the package's folder is made.")] = ".",
 ) -> None:
@@ -49,8 +54,8 @@ def new(
         "",
         f"  pip install {shown}",
         f"  glueft plugin check {name}",
-        f"  pytest {folder}",
-        f"  glueft run {folder}/recipe.toml",
+        f"  pytest {shlex.quote(str(folder))}",
+        f"  glueft run {shlex.quote(f'{folder}/recipe.toml')}",
         "",
         f"{folder}/README.md says what to change.",
     )

@@ -23,7 +23,10 @@ Examples:
 
 def report(
     run: Annotated[
-        str, typer.Argument(help="A run folder, or its model/; or the folder of a study. It may be unfinished.")
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run folder, or its model/; or the folder of a study. It may be unfinished."
+        ),
     ],
     output: Annotated[
         str | None, typer.Option(metavar="FILE", help="The file to write; report.html in the folder by default.")

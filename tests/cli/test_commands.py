@@ -80,6 +80,13 @@ def test_one_that_contradicts_a_set_is_refused(command: str, change: str, capsys
     ]
 
 
+def test_all_that_contradict_one_another_are_told_at_once(capsys: Captured) -> None:
+    arguments = ["--epochs", "2", "--seed", "1", "--set", "training={epochs=3}"]
+    assert command_line(["show", "mrpc", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert "received: --epochs 2 and --set training={epochs=3}; --seed 1 and --set training={epochs=3}" in told
+
+
 def test_seeds_of_a_study_are_not_one_seed(capsys: Captured) -> None:
     assert command_line(["run", "mrpc", "--sample", "--seed", "3", "--seeds", "2"]) == 2
     assert "received: --seeds 2 and --seed 3" in capsys.readouterr().err

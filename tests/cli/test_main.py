@@ -96,7 +96,11 @@ def test_the_acceptance_check(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["train", "mrpc"], "No such command 'train'. Did you mean: glueft run"),
+        (["help", "run"], "No such command 'help'. Did you mean: glueft run --help"),
         (["run", "mrpc", "--smaple"], "No such option: --smaple"),
+        (["run", "mrpc", "--lr", "1e-4"], "No such option: --lr (Possible options: --learning-rate)"),
+        (["-q", "run", "mrpc"], "No such option: -q; it stands behind a command: glueft run -q ..."),
         (["list", "--jsn"], "--json"),
         (["validate"], "Missing argument"),
         (["describe"], "Missing argument"),
