@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glueft.cli.options import AsJson, PluginFiles, Trust, Verbose, print_json
+from glueft.cli.options import AsJson, PluginFiles, Quiet, Trust, Verbose, print_json
 from glueft.errors import DataError, RunFolderError
 from glueft.suggest import did_you_mean
 from glueft.text import quoted, say
@@ -56,6 +56,7 @@ def explain(
     trust: Trust = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show how much each word adds to a prediction, by integrated gradients.
 
@@ -69,7 +70,7 @@ def explain(
     _check_usage(texts, rows, split, data_dir)
     if not verbose:
         hush_libraries()
-    opened = OpenedModel(run, PredictionProgress(), plugins=plugins or [], trust=trust, precision="float32")
+    opened = OpenedModel(run, PredictionProgress(quiet=quiet), plugins=plugins or [], trust=trust, precision="float32")
     asked = rows_of_run(opened, rows, split, data_dir) if rows else given_rows(opened, texts or [])
     show_explanations(opened, asked, label, as_json=as_json, key="explanations")
 

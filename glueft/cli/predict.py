@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glueft.cli.explain import given_rows, show_explanations
-from glueft.cli.options import AsJson, PluginFiles, Precision, Trust, Verbose
+from glueft.cli.options import AsJson, PluginFiles, Precision, Quiet, Trust, Verbose
 
 if TYPE_CHECKING:
     from glueft.inference.opening import OpenedModel
@@ -83,6 +83,7 @@ def predict(
     trust: Trust = False,
     as_json: AsJson = False,
     verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict the labels or scores of texts with a run's model.
 
@@ -111,7 +112,7 @@ def predict(
     _check_files(output, side, force=force, read=read)
     if not verbose:
         hush_libraries()
-    progress = PredictionProgress()
+    progress = PredictionProgress(quiet=quiet)
     opened = OpenedModel(
         run,
         progress,

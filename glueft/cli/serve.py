@@ -43,6 +43,7 @@ def serve(
     trust: Trust = False,
     as_json: Annotated[bool, json_option("Print one JSON object with the address, once it can be asked.")] = False,
     verbose: Verbose = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings alone, and not the address.")] = False,
 ) -> None:
     """Answer HTTP requests with the predictions of a run's model, as `glueft predict --json` gives them.
 
@@ -62,7 +63,7 @@ def serve(
     require_packages()
     if not verbose:
         hush_libraries()
-    progress = PredictionProgress()
+    progress = PredictionProgress(quiet=quiet)
     opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, batch_size=batch_size, precision=precision)
     choice = opened.any_choice()
     with listen(host, port) as bound:
@@ -80,13 +81,13 @@ def serve(
         }
 
         def ready() -> None:
-            progress.say(f"{facts['model']} at {url} ({model.precision}); Ctrl-C ends")
+            progress.inform(f"{facts['model']} at {url} ({model.precision}); Ctrl-C ends")
             if as_json:
                 print_json({"url": url, "limits": {"rows": max_rows, "waiting_rows": max_queue}} | facts)
 
         answering = Answering(model)
         if answering.compiled:
-            progress.say("programs are compiled for rows of several lengths; on JAX the next start finds them")
+            progress.inform("programs are compiled for rows of several lengths; on JAX the next start finds them")
         answering.warm_up(2 if model.pair else 1)
         with interruption.deferred():
             serve(
@@ -99,5 +100,5 @@ def serve(
                 max_wait=max_wait / 1000,
                 ready=ready,
                 is_over=lambda: interruption.waiting_number() is not None,
-                say=progress.say,
+                say=progress.inform,
             )

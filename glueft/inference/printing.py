@@ -136,7 +136,9 @@ def tell(progress: PredictionProgress, summary: Summary, target: Target, precisi
     """Say in the end what was done, and what may surprise."""
     rate = summary.rows / max(summary.seconds, 1e-9)
     where = "" if target.path is None else f" to {target.path}"
-    progress.say(f"{counted(summary.rows, 'row')}{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s), {precision}")
+    progress.inform(
+        f"{counted(summary.rows, 'row')}{where} in {summary.seconds:.1f} s ({rate:,.0f} rows/s), {precision}"
+    )
     if not {"label", "score"} & set(summary.names):
         progress.say(f"the input has columns of the same names: the prediction is in {', '.join(summary.names)}")
     if summary.skipped:

@@ -15,11 +15,16 @@ from glueft.text import duration
 
 
 class PredictionProgress:
-    """Phases, and how far the rows are. Short ones pass without a word where no terminal shows them."""
+    """Phases, and how far the rows are. Short ones pass without a word where no terminal shows them.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: show warnings alone.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
         self.console = PlainConsole(sys.stderr)
-        self.live = self.console.is_terminal and not self.console.is_dumb_terminal
+        self.quiet = quiet
+        self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not quiet
         self.bar: Progress | None = None
         self.done = 0
         self.total: int | None = None
@@ -28,6 +33,11 @@ class PredictionProgress:
     def say(self, text: str) -> None:
         """Show a line."""
         self.console.print(text, soft_wrap=True)
+
+    def inform(self, text: str) -> None:
+        """Show a line of what goes on or was done, which `--quiet` leaves out."""
+        if not self.quiet:
+            self.say(text)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -47,7 +57,9 @@ class PredictionProgress:
             yield
             return
         columns: list[Any] = [plain_column("{task.description}"), plain_column("{task.fields[state]}")]
-        columns[1:1] = [SpinnerColumn()] if total is None else [BarColumn(bar_width=None), MofNCompleteColumn()]
+        columns[1:1] = (
+            [SpinnerColumn()] if total is None else [BarColumn(bar_width=None, style="dim"), MofNCompleteColumn()]
+        )
         with Progress(*columns, console=self.console, expand=total is not None, transient=True) as self.bar:
             self.bar.add_task(what, total=total, state="")
             yield
@@ -62,7 +74,7 @@ class PredictionProgress:
         elif now - self.shown >= PLAIN_SECONDS:
             self.shown = now
             of = "" if self.total is None else f"/{self.total:,}"
-            self.say(f"{self.what}: {self.done:,}{of} rows, {self._state(now)}")
+            self.inform(f"{self.what}: {self.done:,}{of} rows, {self._state(now)}")
 
     def _state(self, now: float) -> str:
         rate = self.done / max(now - self.begin, 1e-9)
