@@ -451,7 +451,7 @@ def _end_early(
             told += f"; to go on from there: glueft resume {shlex.quote(run.record.run_dir)}"
     except RunFolderError as fault:
         told = f"{run.record.status}, but {fault.message} to say so: {fault.received}"
-    progress.say(told)
+    progress.say_unbroken(told)
     _call_run_finished(run, progress, team)
 
 

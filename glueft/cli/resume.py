@@ -83,9 +83,9 @@ def resume(
             team=team,
         )
         if team.leads and result is not None and report:
-            write_report(result.folder, progress.say, force=True)
+            write_report(result.folder, progress.say_unbroken, force=True)
         if team.leads and as_json:
             print_json(Run.open(run).record.as_dict() if result is None else result.record)
-        elif team.leads and result is not None:
+        elif team.leads and result is not None and not quiet:
             for line in next_commands(result, reported=report):
-                progress.inform(line)
+                progress.say_unbroken(line)

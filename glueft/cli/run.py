@@ -134,18 +134,18 @@ def run(
         result = None
         if goes_on:
             if team.leads:
-                progress.say(f"resuming {unfinished}")
+                progress.say_unbroken(f"resuming {unfinished}")
             files = [file.path for file in recipe.plugin_files]
             result = resume_run(unfinished or team.folder, plugins=files, **options)
         if result is None:
             result = run_recipe(recipe, output_dir=Path(output_dir), **options)
         if team.leads and report:
-            write_report(result.folder, progress.say, force=goes_on)
+            write_report(result.folder, progress.say_unbroken, force=goes_on)
         if team.leads and as_json:
             print_json(result.record)
-        elif team.leads:
+        elif team.leads and not quiet:
             for line in next_commands(result, reported=report):
-                progress.inform(line)
+                progress.say_unbroken(line)
     return None
 
 

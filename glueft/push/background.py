@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shlex
 import shutil
 import threading
 from contextlib import AbstractContextManager
@@ -215,7 +216,8 @@ class BackgroundPush(Observer):
         self.hub.pushes.append(Push.model_validate(self._of_epoch(entry, epoch)))
         at = f" of epoch {epoch}" if epoch else ""
         name = self.target.repository
-        again = "" if epoch else f"; to repeat it: glueft push {self.run.folder} {name}{self.hub.options()}"
+        folder = shlex.quote(str(self.run.folder))
+        again = "" if epoch else f"; to repeat it: glueft push {folder} {name}{self.hub.options()}"
         self.run.say(f"warning: the push{at} to {name} is {entry['status']}: {entry['reason']}{again}")
 
     @staticmethod

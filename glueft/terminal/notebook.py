@@ -104,7 +104,7 @@ class NotebookProgress(Shown):
         self.output.print(*(Text(printable_line(line)) for line in text.split("\n")))
 
     def remark(self, text: str) -> None:
-        self.output.print(Text.assemble(("! ", "bold yellow"), cell(text)))
+        self.output.print(Text.assemble(("! ", "bold magenta"), cell(text)))
 
     def begin(self, training: Training) -> None:
         super().begin(training)
@@ -119,6 +119,7 @@ class NotebookProgress(Shown):
 
     def mid_epoch(self, report: MidEpochReport) -> None:
         """Leave a line above the bar."""
+        self.pace.add_evaluation()
         header = [Text(line, "dim") for line in self.lines.header(report)]
         line, mark = self.lines.line(report)
         self.output.print(*header, Text.assemble(cell(line), (f"  {mark}" if mark else "", "green")))

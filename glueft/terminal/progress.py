@@ -69,7 +69,7 @@ class Shown(RunProgress):
         self.lines = EpochLines(
             self.epochs, self.width, session.metric_labels, within=within, before=training.evaluations
         )
-        self.pace = Pace()
+        self.pace = Pace(session.evaluated)
 
     def due(self, report: StepReport, seconds: float) -> bool:
         """Whether a step is to be shown: the first, and then one every so many seconds."""
@@ -123,6 +123,9 @@ class RichProgress(Shown):
     def say(self, text: str) -> None:
         self.console.print(text)
 
+    def say_unbroken(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
     def remark(self, text: str) -> None:
         self.console.print(Text.assemble(("! ", "bold magenta"), cell(text)))
 
@@ -131,7 +134,7 @@ class RichProgress(Shown):
         super().begin(training)
         columns = (
             plain_column("{task.description}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=None, style="dim"),  # rich's own is nearly black, and strong on a light terminal
             MofNCompleteColumn(),
             plain_column("{task.fields[state]}"),
         )
@@ -153,6 +156,7 @@ class RichProgress(Shown):
 
     def mid_epoch(self, report: MidEpochReport) -> None:
         """Leave a line above the bar."""
+        self.pace.add_evaluation()
         for line in self.lines.header(report):
             self.console.print(Text(line, "dim"))
         line, mark = self.lines.line(report)
@@ -202,6 +206,7 @@ class PlainProgress(Shown):
             self.say(f"step {report.step:,}/{self.num_train_steps:,}  {self.step_line(report)}")
 
     def mid_epoch(self, report: MidEpochReport) -> None:
+        self.pace.add_evaluation()
         header = self.lines.header(report)
         line, mark = self.lines.line(report)
         self.say("\n".join([*header, f"{line}  {mark}".rstrip()]))
@@ -236,6 +241,9 @@ class QuietProgress(RunProgress):
 
     def inform(self, text: str) -> None:
         pass
+
+    def say_unbroken(self, text: str) -> None:
+        self.inner.say_unbroken(text)
 
     def tables(self, *tables: Table) -> None:
         self.inner.tables(*tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,7 +32,8 @@ def result_tables(record: Record, width: int, *, verbose: bool = False) -> Itera
     primary = record.primary_split
     title = f"{record.task}: {counted(record.data.splits[primary].rows, f'{primary} row')}"
     yield metric_table(title, record.shown_metrics(), record.intervals, record.metric_labels, record.all_baselines())
-    yield from label_tables(record.label_scores.get(primary, {}), record.confusion.get(primary), width)
+    thresholds = record.decision.thresholds if record.decision is not None else {}
+    yield from label_tables(record.label_scores.get(primary, {}), record.confusion.get(primary), width, thresholds)
     yield fact_table(record, verbose=verbose)
 
 
@@ -75,15 +77,28 @@ def interval_text(interval: Any) -> str:
     return "" if interval is None else " to ".join(map(score_text, interval))
 
 
-def label_tables(scores: Mapping[str, LabelScores], confusion: list[list[int]] | None, width: int) -> Iterator[Table]:
-    """Yield the table of labels and the confusion matrix, where they are small enough to be read."""
+def label_tables(
+    scores: Mapping[str, LabelScores],
+    confusion: list[list[int]] | None,
+    width: int,
+    thresholds: Mapping[str, float] | None = None,
+) -> Iterator[Table]:
+    """Yield the table of labels and the confusion matrix, where they are small enough to be read.
+
+    Args:
+        scores: of each label.
+        confusion: by reference and prediction, in the order of the scores.
+        width: of the terminal.
+        thresholds: of a multi-label task, where they are not the plain ones: the probability of each label.
+    """
     if not 2 <= len(scores) <= MOST_LABELS:
         return
     table = frameless()
     table.add_column("label", overflow="fold")
-    number_columns(table, "precision", "recall", "F1", "support", no_wrap=True)
+    number_columns(table, "precision", "recall", "F1", "support", *["threshold"] * bool(thresholds), no_wrap=True)
     for label, score in scores.items():
-        table.add_row(label, *map(score_text, (score.precision, score.recall, score.f1)), f"{score.support:,}")
+        cells = [*map(score_text, (score.precision, score.recall, score.f1)), f"{score.support:,}"]
+        table.add_row(label, *cells, *([score_text(thresholds[label])] if thresholds else []))
     yield table
     if confusion is None or len(scores) > MOST_CONFUSED:
         return
@@ -110,6 +125,8 @@ def fact_table(record: Record, *, verbose: bool = False) -> Table:
     """Return what there is to know beside the metrics: decision, published scores, warnings, time, the run folder."""
     primary, labels = record.primary_split, record.metric_labels
     table = named_values()
+    if (labels_in_all := len(record.label_scores.get(primary, {}))) > MOST_LABELS:
+        table.add_row("labels", f"{labels_in_all:,}: the scores of each are in the report and in run.json")
     if record.decision is not None:
         table.add_row("decision", record.decision.text())
         for split, metrics in record.decision.plain_metrics.items():
@@ -159,4 +176,5 @@ def hub_line(record: Record) -> str:
     last = record.hub.pushes[-1]
     if last.status == "done":
         return f"{last.url} (commit {last.commit[:7]})"
-    return f"{last.status}; to repeat it: glueft push {record.run_dir} {record.hub.repository}{record.hub.options()}"
+    run = shlex.quote(record.run_dir)
+    return f"{last.status}; to repeat it: glueft push {run} {record.hub.repository}{record.hub.options()}"

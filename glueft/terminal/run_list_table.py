@@ -15,7 +15,15 @@ from glueft.text import duration, printable_line, score_text
 
 # So many runs of a kind are named.
 _NAMED = 5
-_STYLES = {"done": "green", "running": "cyan", "broken": "red", "failed": "red", "died": "red", "interrupted": "yellow"}
+# Colours that can be read on a dark and on a light terminal: yellow cannot.
+_STYLES = {
+    "done": "green",
+    "running": "cyan",
+    "broken": "red",
+    "failed": "red",
+    "died": "red",
+    "interrupted": "magenta",
+}
 
 
 def run_table(runs: Sequence[ListedRun]) -> Table:

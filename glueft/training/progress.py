@@ -29,6 +29,10 @@ class Progress:
         """Show a line of what is going on: not what to heed, so that `--quiet` leaves it out."""
         self.say(text)
 
+    def say_unbroken(self, text: str) -> None:
+        """Show a line with a command or a path to be copied: only the terminal itself may break it."""
+        self.say(text)
+
     def warn(self, *warnings: str) -> None:
         """Show warnings, a line each."""
         for text in warnings:

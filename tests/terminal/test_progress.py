@@ -188,6 +188,20 @@ def test_labels_and_their_confusions_as_far_as_there_is_room(count: int, width: 
     assert "\x1b" not in text and ("\\x1b[31mlabel 1" in text) == (count <= 20)  # data does not steer a terminal
     assert ("precision" in text) == (count <= 20)
     assert ("reference \\ predicted" in text) == (count <= (3 if width == 60 else 8))
+    assert (f"labels      {count}: the scores of each are in the report" in text) == (count > 20)
+
+
+def test_thresholds_that_were_tuned_stand_beside_their_labels() -> None:
+    decision = {"temperature": 1.0, "thresholds": {"a": 0.25, "b": 0.5}}
+    text = finished(label_scores={"validation": {"a": SCORES, "b": SCORES}}, decision=decision)
+    assert re.search(r"^label .* support  threshold$", text, re.M) and re.search(r"^a .* 1,200     0.2500$", text, re.M)
+
+
+def test_a_line_to_be_copied_is_not_broken() -> None:
+    line = f"next: glueft report '/a folder/{'long ' * 30}'"
+    stream = io.StringIO()
+    QuietProgress(RichProgress(PlainConsole(stream, width=60, force_terminal=True))).say_unbroken(line)
+    assert stream.getvalue() == f"{line}\n"
 
 
 def test_a_multi_label_run_has_no_confusion_matrix() -> None:
@@ -247,6 +261,18 @@ def test_the_time_left_is_by_a_moving_mean_without_the_first_step() -> None:
     assert pace.seconds_left(1102) == pytest.approx(100.0)
     assert pace.examples_per_second() == pytest.approx(80.0)
     assert [duration(seconds) for seconds in (0.4, 61, 3599.6, 7325)] == ["0:00", "1:01", "1:00:00", "2:02:05"]
+
+
+def test_the_time_left_has_the_evaluations_to_come_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("glueft.terminal.pace.time.perf_counter", lambda: now[0])
+    pace = Pace(np.arange(1, 101) % 2 == 0)  # after each second step
+    for step, seconds in ((1, 60.0), (2, 60.5), (3, 61.0), (4, 61.5)):
+        pace.add(replace(STEP, step=step, seconds=seconds))
+        if step % 2 == 0:
+            now[0] += 30.0 if step == 2 else 2.0  # the first traces the model
+            pace.add_evaluation()
+        assert step < 2 or pace.seconds_left(100) == 0.5 * (100 - step) + (2.0 * 48 if step == 4 else 0)
 
 
 def test_a_run_that_goes_on_knows_the_best_of_its_epochs_before() -> None:

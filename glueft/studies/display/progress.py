@@ -29,8 +29,8 @@ STYLES = {
     "done": "green",
     "running": "cyan",
     "failed": "red",
-    "pruned": "yellow",
-    "stopped": "yellow",
+    "pruned": "magenta",
+    "stopped": "magenta",
     "waiting": "dim",
 }
 
