@@ -15,6 +15,7 @@ from glueft.data.leaks import Leaks, find_leaks, none_left, refused
 from glueft.data.limited_draw import FewShotDraw, stratified_draw
 from glueft.data.selection import ALL_ROWS, OnLeaks, Selection
 from glueft.errors import DataError
+from glueft.hub.client import without_bars
 from glueft.metrics.choice import choose_metrics
 from glueft.plugin.attribution import attributed, named
 from glueft.plugin.json_values import json_values
@@ -190,7 +191,7 @@ def _no_split(message: str, expected: str, loaded: datasets.DatasetDict, fix: st
 def _load(task: Task, source: Source) -> datasets.DatasetDict:
     import datasets
 
-    with attributed(task, "load"):
+    with attributed(task, "load"), without_bars():
         loaded = task.load(source)
         choose_metrics(task)
         source.provenance = {"source": source.kind} | json_values(source.provenance, "source.provenance")

@@ -108,7 +108,8 @@ def labels_text(counts: Mapping[str, int], rows: int, *, multi_label: bool) -> s
     if len(counts) <= LABELS_TOLD:
         each = ", ".join(f"{printable_line(label)} {count:,}" for label, count in counts.items())
     else:
-        each = f"{len(counts):,} labels, {counts[least]:,} to {counted(counts[most], 'row')} each"
+        fewest = f"{counts[least]:,} to " * (counts[least] != counts[most])
+        each = f"{len(counts):,} labels, {fewest}{counted(counts[most], 'row')} each"
     return f"{each}; {most_frequent(multi_label)} {printable_line(most)}, {100 * counts[most] / rows:.0f} %"
 
 

@@ -94,7 +94,7 @@ class BackendProcess:
             try:
                 out, log = self._process.communicate(timeout=self._left(min(TOLD_AFTER, seconds)))
             except subprocess.TimeoutExpired:
-                say(f"still importing {self.backend} to ask for its devices; given up after {seconds:g} s")
+                say(f"still importing {self.backend} to ask for its devices; it has {seconds:g} s")
                 out, log = self._process.communicate(timeout=self._left(seconds))
         except subprocess.TimeoutExpired:
             return self._failed(f"it does not answer in {seconds:g} s")

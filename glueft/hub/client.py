@@ -267,26 +267,34 @@ def quiet_client(*, in_threads: bool = False) -> Iterator[None]:
     Args:
         in_threads: other threads use the client, and this one goes on: its own warnings are left alone.
     """
-    import huggingface_hub.utils
-
     loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
     levels = [logger.level for logger in loggers]
-    bars = [huggingface_hub.utils]
-    if "datasets" in sys.modules:
-        bars.append(sys.modules["datasets"])
-    shown = [module for module in bars if not module.are_progress_bars_disabled()]
-    for module in shown:
-        module.disable_progress_bars()
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        with _without_warnings_of_the_client() if in_threads else warnings.catch_warnings():
+        with without_bars(), _without_warnings_of_the_client() if in_threads else warnings.catch_warnings():
             if not in_threads:
                 warnings.simplefilter("ignore")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Hide the progress bars of the hub's client and of `datasets`: glueft shows its own, and the two mix."""
+    import huggingface_hub.utils
+
+    bars = [huggingface_hub.utils]
+    if "datasets" in sys.modules:
+        bars.append(sys.modules["datasets"])
+    shown = [module for module in bars if not module.are_progress_bars_disabled()]
+    for module in shown:
+        module.disable_progress_bars()
+    try:
+        yield
+    finally:
         for module in shown:
             module.enable_progress_bars()
 

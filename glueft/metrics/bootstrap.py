@@ -131,6 +131,8 @@ def intervals(
 
     if not isinstance(predictions, Decided):
         predictions, references = predictions.astype(np.float64), references.astype(np.float64)
+    if len(references) == 1:  # each resample is that row again, and the interval would have no width
+        return Intervals(missing=dict.fromkeys((metric.name for metric in metrics), "it is a single row"))
     result = Intervals()
     for group, sample in _samples(metrics, [predictions], references):
         for metric in group:

@@ -40,7 +40,7 @@ def _all_alike(record: Record, predictions: Decided | NDArray[Any], references: 
     if not isinstance(predictions, Decided):
         low, high, least, most = predictions.min(), predictions.max(), references.min(), references.max()
         if high - low < COVERED * (most - least):
-            yield f"the predictions cover {low:.2g} to {high:.2g} of {least:g} to {most:g}"
+            yield f"the predictions cover {_rough(low)} to {_rough(high)} of {least:g} to {most:g}"
         return
     labels = predictions.labels
     if labels.ndim == 2:
@@ -50,6 +50,11 @@ def _all_alike(record: Record, predictions: Decided | NDArray[Any], references: 
         names = [*next(iter(record.label_scores.values()), {})]
         named = f", {quoted(names[labels[0]])}" if names else ""
         yield f"every row got one label{named}"
+
+
+def _rough(score: float) -> str:
+    """Two digits of a score, or all before its point: `0.042`, `2.9`, `1,234`."""
+    return f"{score:,.0f}" if abs(score) >= 100 else f"{score:.2g}"
 
 
 def _below_baseline(record: Record) -> Iterator[str]:
@@ -68,7 +73,10 @@ def _better_before(record: Record) -> Iterator[str]:
         return
     sign = -1 if lower_is_better(name) else 1
     best = max(evaluations, key=lambda evaluation: sign * evaluation.metrics[name])  # the first of equal ones
-    now = record.metrics[name]
+    if best is evaluations[-1]:  # What is lower at the end is so by averaged weights or by a threshold, not by epochs.
+        return
+    plain = {} if record.decision is None else record.decision.plain_metrics.get(record.primary_split, {})
+    now = plain.get(name, record.metrics[name])  # Evaluations while it trains are of the plain decision.
     if sign * best.metrics[name] > sign * now:
         yield (
             f"epoch {epoch_text(best.epoch)} was better than the last: {metric_title(name, record.metric_labels)} "

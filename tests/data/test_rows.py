@@ -51,6 +51,16 @@ def load(splits: Any, task: type[glueft.Task] = Pairs, **limits: int) -> dict[st
     return load_rows(Loaded(), FolderSource("nowhere"), Selection(**limits))
 
 
+def test_bars_of_the_library_are_hidden_while_a_task_loads() -> None:
+    class Loaded(Pairs):
+        def load(self, source: Source) -> Any:
+            assert datasets.are_progress_bars_disabled()
+            return splits()
+
+    load_rows(Loaded(), FolderSource("nowhere"), Selection())
+    assert not datasets.are_progress_bars_disabled()
+
+
 def splits(**columns: Any) -> datasets.DatasetDict:
     """Good splits, with some columns of the training split replaced."""
     return datasets.DatasetDict(train=split(GOOD | columns), validation=split(GOOD))

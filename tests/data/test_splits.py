@@ -107,6 +107,10 @@ def split_of(labels: np.ndarray[Any, Any], *names: str) -> Rows:
             "1,221 validation rows: 7 labels, 1 to 1,200 rows each; majority g, 98 %",
         ),
         (
+            split_of(np.repeat(np.arange(7), 2), *"abcdefg"),
+            "14 validation rows: 7 labels, 2 rows each; majority a, 14 %",
+        ),
+        (
             split_of(np.array([[1, 0], [1, 1], [0, 0], [1, 0]]), "no", "yes"),
             "4 validation rows: no 3, yes 1; most often no, 75 %",
         ),

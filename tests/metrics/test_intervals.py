@@ -93,6 +93,11 @@ def test_the_same_rows_have_the_same_intervals_in_the_order_of_the_metrics() -> 
     assert all(0 < low < high < 1 for low, high in first.values())
 
 
+def test_a_single_row_has_no_interval() -> None:
+    found = intervals(metrics("accuracy"), of_labels(np.zeros(1, int)), np.zeros(1, int))
+    assert found.found == {} and found.missing == {"accuracy": "it is a single row"}
+
+
 def test_where_a_metric_is_not_defined_it_counts_as_0_as_it_does_in_the_metrics() -> None:
     one_label = of_labels(np.zeros(40, int))
     assert intervals(metrics("matthews_correlation"), one_label, np.array([0, 1] * 20)).found == {

@@ -62,6 +62,11 @@ def test_an_epoch_that_was_better_than_the_last() -> None:
     kept = {"metric": "accuracy", "value": 0.9, "step": 1, "epoch": 1, "evaluations": 2}
     assert said(record(0.9, 0.8, metrics={"accuracy": 0.9}, kept=kept)) == []
     assert said(record(0.9, 0.8, metrics={"accuracy": 0.9})) == []  # a callback has put the best weights back
+    assert said(record(0.7, 0.9, metrics={"accuracy": 0.8})) == []  # the last was the best: its weights were averaged
+    decision = {"temperature": 1.0, "threshold": 0.3, "plain_metrics": {"validation": {"accuracy": 0.8}}}
+    data = {"source": "sample", "validation_split": "validation", "splits": {}}
+    tuned = record(0.9, 0.8, metrics={"accuracy": 0.95}, decision=decision, data=data)
+    assert [text[:45] for text in said(tuned)] == ["epoch 1 was better than the last: accuracy 0."]
 
 
 def test_every_row_got_one_label() -> None:
@@ -77,6 +82,7 @@ def test_predicted_scores_that_cover_little_of_the_range() -> None:
     references = np.array([0.0, 5.0, 2.5], np.float32)
     narrow = np.array([0.42, 2.9, 1.0], np.float32)
     assert said(record(0.7), narrow, references) == ["the predictions cover 0.42 to 2.9 of 0 to 5"]
+    assert said(record(0.7), 500 * narrow, 500 * references) == ["the predictions cover 210 to 1,450 of 0 to 2500"]
     assert said(record(0.7), np.array([0.5, 4.5, 2.0], np.float32), references) == []
 
 
