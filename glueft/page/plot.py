@@ -92,6 +92,11 @@ def legend_above(axes: Axes, columns: int = 2) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handlelength=2.2)
 
 
+def choice_id(place: int) -> str:
+    """Return the `gid` of what belongs to one of `parts.Choices` alone, each part of a drawing that does."""
+    return f"choice-{place}"
+
+
 def least_span(axes: Axes, side: str = "y") -> None:
     """Widen the axis of a score, "x" or "y", on which all is the same but for its last digits."""
     axes.ticklabel_format(axis="x" if side == "x" else "y", useOffset=False)
@@ -136,6 +141,9 @@ def _fix(element: Any, name: str) -> None:
         element.attrib.pop("target", None)  # "_blank"
     if is_link and not "".join(element.itertext()).strip():  # that of a shape, beside that of its text
         element.attrib |= {"tabindex": "-1", "aria-hidden": "true"}
+    if (chosen := re.fullmatch(r"choice-(\d+)", element.get("id", ""))) is not None:
+        del element.attrib["id"]
+        element.attrib |= {"data-choice": chosen[1]} | ({} if chosen[1] == "0" else {"hidden": "hidden"})
     for key, value in element.attrib.items():
         if key == "id":
             value = f"{name}-{value}"

@@ -1,8 +1,18 @@
 "use strict";
-// Lists of rows can be narrowed down by choices and by words; so many rows are shown at a time. The address holds what
-// is asked for, `#list&filter=choice`, so that it can be sent, and so that links can ask.
+// Lists of rows can be narrowed down by choices and by words; so many rows are shown at a time. Of several curves one
+// is chosen. The address holds what is asked for, `#list&filter=choice`, so that it can be sent, and so that links can
+// ask.
 const PORTION = 20;
 const lists = new Map();
+
+function remembered(block, controls) {
+  const asked = new URLSearchParams(controls.filter((one) => one.value).map((one) => [one.name, one.value]));
+  try {
+    history.replaceState(null, "", `#${block.id}${asked.size ? "&" + asked : ""}`);
+  } catch {
+    // A page within another, as notebooks show it, may have no address of its own.
+  }
+}
 
 for (const block of document.querySelectorAll("[data-rows]")) {
   const filters = block.querySelector(".filters");
@@ -10,7 +20,7 @@ for (const block of document.querySelectorAll("[data-rows]")) {
   const rows = Array.from(block.querySelectorAll("ol.rows > li"), (item) => ({
     item,
     groups: JSON.parse(item.dataset.groups),
-    text: (item.querySelector("[data-texts]")?.textContent ?? "").toLowerCase(),
+    text: Array.from(item.querySelectorAll("[data-texts] bdi"), (text) => text.textContent).join("\n").toLowerCase(),
   }));
   const selects = Array.from(filters.querySelectorAll("select"));
   const words = filters.querySelector("[data-words]");
@@ -19,6 +29,7 @@ for (const block of document.querySelectorAll("[data-rows]")) {
   const clear = filters.querySelector("[data-clear]");
   const more = block.querySelector("[data-more]");
   let most = PORTION;
+  let absent = [];  // choices of the address that are not there
 
   function show() {
     const wanted = (words?.value ?? "").toLowerCase().split(/\s+/).filter(Boolean);
@@ -29,8 +40,10 @@ for (const block of document.querySelectorAll("[data-rows]")) {
     );
     const shown = new Set(found.slice(0, most));
     for (const row of rows) row.item.hidden = !shown.has(row);
-    const matching = found.length === rows.length ? `${rows.length} rows` : `${found.length} of ${rows.length} rows match`;
-    count.textContent = shown.size < found.length ? `${matching}, the first ${shown.size} are shown` : matching;
+    const matching =
+      found.length === rows.length ? `${rows.length} rows` : `${found.length} of ${rows.length} listed rows match`;
+    const said = shown.size < found.length ? `${matching}, the first ${shown.size} are shown` : matching;
+    count.textContent = absent.length ? `${said}; no listed row has what the address asks for: ${absent.join(", ")}` : said;
     more.hidden = shown.size === found.length;
     more.textContent = `Show ${Math.min(PORTION, found.length - shown.size)} more`;
     clear.hidden = controls.every((control) => !control.value);
@@ -42,18 +55,21 @@ for (const block of document.querySelectorAll("[data-rows]")) {
   }
 
   function remember() {
-    const asked = new URLSearchParams(controls.filter((one) => one.value).map((one) => [one.name, one.value]));
-    history.replaceState(null, "", `#${block.id}${asked.size ? "&" + asked : ""}`);
+    absent = [];
     again();
+    remembered(block, controls);
   }
 
   function ask(asked) {
+    absent = [];
     for (const control of controls) {
-      control.value = asked.get(control.name) ?? "";
-      if (control.selectedIndex === -1) control.value = "";
+      const value = asked.get(control.name) ?? "";
+      control.value = value;
+      if (control.value === value) continue;
+      absent.push(value);
+      control.value = "";
     }
     again();
-    block.scrollIntoView({ behavior: "instant" });
   }
 
   for (const control of controls) control.addEventListener("input", remember);
@@ -72,10 +88,32 @@ for (const block of document.querySelectorAll("[data-rows]")) {
   show();
 }
 
+for (const block of document.querySelectorAll("[data-choose]")) {
+  const select = block.querySelector("select");
+  const parts = Array.from(block.querySelectorAll("[data-choice]"));
+  const show = () => {
+    for (const part of parts) part.toggleAttribute("hidden", part.dataset.choice !== String(select.selectedIndex));
+  };
+  select.addEventListener("input", () => {
+    show();
+    remembered(block, [select]);
+  });
+  lists.set(block.id, (asked) => {
+    select.value = asked.get(select.name) ?? "";
+    if (select.selectedIndex === -1) select.selectedIndex = 0;
+    show();
+  });
+  block.querySelector(".filters").hidden = false;
+  show();
+}
+
 function follow() {
   const [key, ...asked] = location.hash.slice(1).split("&");
+  // Back to an address that asks for nothing, nothing is asked.
+  if (!key) for (const ask of lists.values()) ask(new URLSearchParams());
   lists.get(key)?.(new URLSearchParams(asked.join("&")));
+  if (lists.has(key)) document.getElementById(key).scrollIntoView({ behavior: "instant" });
 }
 
 addEventListener("hashchange", follow);
-follow();
+if (location.hash) follow();

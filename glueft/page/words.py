@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 # XML cannot hold these, and HTML does not show them: control characters, halves of surrogate pairs, non-characters.
@@ -42,6 +44,16 @@ def label_text(label: str) -> str:
     """Return a label as it is shown: on one line, without marks of direction, not too long."""
     label = _DIRECTIONS.sub("\ufffd", visible(" ".join(re.split(r"[\r\n\t]", label))))
     return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+
+
+def label_texts(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return labels as they are shown, each another: those that are shown alike have their number after them."""
+    shown = [label_text(label) for label in labels]
+    counts = Counter(shown)
+    return tuple(
+        text if counts[text] == 1 else f"{text[: LONGEST_LABEL - 10]} (label {number})"
+        for number, text in enumerate(shown)
+    )
 
 
 def short(text: str, longest: int = LONGEST_NAME) -> str:

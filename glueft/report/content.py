@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -12,18 +12,19 @@ from glueft.errors import GlueftError
 from glueft.metrics import metric_title
 from glueft.metrics.decision import PLAIN_THRESHOLD
 from glueft.page.curves import Curves, curves
-from glueft.page.parts import DataTable, Plot
+from glueft.page.parts import Choices, DataTable, Plot
 from glueft.page.plot import style
 from glueft.page.row_list import RowList
 from glueft.page.texts import SplitTexts, read_texts
-from glueft.page.words import label_text, visible
+from glueft.page.words import label_text, label_texts, visible
 from glueft.recipe.sections import RUN
-from glueft.report import prediction_plots, threshold_plots, training_plots
+from glueft.report import prediction_plots, training_plots
 from glueft.report.label_table import label_table
 from glueft.report.results import Result, results, shown_labels
 from glueft.report.rows import row_list
 from glueft.report.scores import (
     CALIBRATION_BINS,
+    DRAWN_LABELS,
     Classified,
     LabelSets,
     Regressed,
@@ -34,6 +35,7 @@ from glueft.report.scores import (
     regressed,
 )
 from glueft.report.slices import by_label, by_length, by_score, drawn_labels, leak_text, slices_plot
+from glueft.report.threshold_plots import Decided, choice_of_labels, label_plots
 from glueft.runs.how_far import HowFar
 from glueft.runs.record import Record
 from glueft.text import counted, epoch_text, score_text
@@ -56,6 +58,7 @@ class Split:
         leaks: how many rows stand in train too; "" where none does, or it was not looked.
         labels: precision, recall and F1 of each label; None where there are none.
         plots: of its predictions.
+        curves: those of each label where a row has any number of them; None where there are none.
         calibration_bins: the bins of the calibration error; 0 where there is none.
         unit: what is in these bins.
         rows: those that are listed; None where its rows have no labels.
@@ -67,6 +70,7 @@ class Split:
     leaks: str
     labels: DataTable | None
     plots: list[Plot]
+    curves: Choices | None
     calibration_bins: int
     unit: str
     rows: RowList | None
@@ -227,8 +231,9 @@ def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
     predictions = run.predictions(name)
     scores: Classified | LabelSets | Regressed
     labels: DataTable | None = None
+    choice: Choices | None = None
     if run.record.multi_label:
-        scores, labels, plots = _label_sets(run, key, predictions)
+        scores, labels, plots, choice = _label_sets(run, key, predictions)
     elif run.labels:
         scores, labels, plots = _classified(run, key, predictions)
     else:
@@ -246,6 +251,7 @@ def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
         name=label_text(name),
         summary=f"{counted(rows, 'row')}{summary}.",
         plots=plots,
+        curves=choice,
         leaks=leak_text(scores, leaks.rows, leaks.first) if leaks and known else "",
         labels=labels,
         calibration_bins=CALIBRATION_BINS if run.labels and known else 0,
@@ -256,23 +262,41 @@ def _split(run: Run, key: str, name: str, data_dir: str | Path | None) -> Split:
 
 def _classified(run: Run, key: str, predictions: Predictions) -> tuple[Classified, DataTable | None, list[Plot]]:
     found = classified(predictions, run.labels)
-    scores, temperature = replace(found, labels=tuple(map(label_text, found.labels))), _temperature(run)
+    scores, temperature = replace(found, labels=label_texts(found.labels)), _temperature(run)
     unscaled = None if temperature == 1 else at_temperature_1(scores, predictions, temperature)
     plots = [prediction_plots.confusion_plot(key, scores)] if scores.labelled.any() else []
     plots += _confidence(key, scores, unscaled)
-    plots += _thresholds(run.record, key, scores, predictions) if len(scores.labels) == 2 else []
+    plots += _thresholds(run, key, scores, predictions) if len(scores.labels) == 2 else []
     table = label_table(scores.predicted, scores.true, scores.labels) if scores.labelled.any() else None
     return scores, table, plots
 
 
-def _label_sets(run: Run, key: str, predictions: Predictions) -> tuple[LabelSets, DataTable | None, list[Plot]]:
+def _label_sets(
+    run: Run, key: str, predictions: Predictions
+) -> tuple[LabelSets, DataTable | None, list[Plot], Choices | None]:
     found = label_sets(predictions, run.labels)
-    scores, temperature = replace(found, labels=tuple(map(label_text, found.labels))), _temperature(run)
+    scores, temperature = replace(found, labels=label_texts(found.labels)), _temperature(run)
     unscaled = None if temperature == 1 else label_sets_at_temperature_1(scores, temperature).decisions()
     thresholds = run.record.decision.thresholds if run.record.decision else {}
     of_labels = [thresholds.get(label, PLAIN_THRESHOLD) for label in run.labels]
     table = label_table(scores.predicted, scores.true, scores.labels, of_labels) if scores.labelled.any() else None
-    return scores, table, _confidence(key, scores.decisions(), unscaled)
+    return scores, table, _confidence(key, scores.decisions(), unscaled), _curves_of_labels(key, scores, of_labels)
+
+
+def _curves_of_labels(key: str, scores: LabelSets, thresholds: Sequence[float]) -> Choices | None:
+    """The curves of the labels that some rows have and some have not, of many those that the most rows have."""
+    known = scores.labelled
+    true, found, shares = scores.true[known] == 1, scores.predicted[known] == 1, scores.probabilities[known]
+    order = sorted(range(len(scores.labels)), key=lambda label: -int(true[:, label].sum()))
+    decided = (
+        Decided.of(scores.labels[label], shares[:, label], found[:, label], true[:, label], thresholds[label])
+        for label in sorted(order[:DRAWN_LABELS])
+    )
+    curves_of = [each for each in decided if each is not None]
+    drawn = (
+        f"Of {len(order):,} labels here are those {DRAWN_LABELS} with the most rows." if order[DRAWN_LABELS:] else ""
+    )
+    return choice_of_labels(key, curves_of, drawn) if curves_of else None
 
 
 def _temperature(run: Run) -> float:
@@ -285,22 +309,16 @@ def _confidence(key: str, scores: Classified, unscaled: Classified | None) -> li
     return plots + ([prediction_plots.calibration_plot(key, scores, unscaled)] if scores.labelled.any() else [])
 
 
-def _thresholds(record: Record, key: str, scores: Classified, predictions: Predictions) -> list[Plot]:
+def _thresholds(run: Run, key: str, scores: Classified, predictions: Predictions) -> list[Plot]:
     """The plots over all thresholds of the positive label; none where the references have one label alone."""
-    decision = record.decision
-    named = [decision.label if decision else None, *record.metric_labels.values()]
-    positive = next((label_text(label) for label in named if label), "")
-    place = scores.labels.index(positive) if positive in scores.labels else 1
+    decision = run.record.decision
+    named = [decision.label if decision else None, *run.record.metric_labels.values()]
+    place = next((run.labels.index(label) for label in named if label in run.labels), 1)
     known = scores.labelled
-    curve = threshold_plots.threshold_curve(predictions.probabilities[known, place], scores.true[known] == place)
-    if curve is None:
-        return []
     threshold = PLAIN_THRESHOLD if decision is None or decision.threshold is None else decision.threshold
-    label = scores.labels[place]
-    return [
-        threshold_plots.recall_plot(key, label, curve, scores, place),
-        threshold_plots.threshold_plot(key, label, curve, threshold),
-    ]
+    shares, found, true = predictions.probabilities[known, place], scores.predicted[known], scores.true[known]
+    decided = Decided.of(scores.labels[place], shares, found == place, true == place, threshold)
+    return label_plots(key, decided) if decided else []
 
 
 def _slices(key: str, scores: Classified | LabelSets | Regressed, texts: SplitTexts) -> list[Plot]:

@@ -35,6 +35,8 @@ def label_table(
     of = [each for each in found if each.support or each.predicted]
     means = [sum(values) / max(len(of), 1) for values in zip(*((s.precision, s.recall, s.f1) for s in of), strict=True)]
     totals = (f"{sum(s.support for s in found):,}", f"{sum(s.predicted for s in found):,}")
-    rows.append(("mean of the labels", *map("{:.3f}".format, means), *totals, *([""] if thresholds else [])))
+    name = f"mean of all {len(found):,} labels, of which these {len(rows)} have the most rows"
+    name = name if len(rows) < len(found) else "mean of the labels"
+    rows.append((name, *map("{:.3f}".format, means), *totals, *([""] if thresholds else [])))
     columns = ("label", "precision", "recall", "F1", "rows with it", "predicted with it")
     return DataTable((*columns, *(("threshold",) if thresholds else ())), rows)

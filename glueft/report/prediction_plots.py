@@ -12,8 +12,9 @@ from glueft.page.plot import INK, MUTED, SERIES, legend_above, new_figure
 from glueft.page.row_list import address
 from glueft.page.words import percent, short
 from glueft.report.rows import rows_key
-from glueft.report.scores import DRAWN_LABELS, Classified, Regressed, calibration, confusion, wilson
+from glueft.report.scores import DRAWN_LABELS, Bin, Classified, Regressed, calibration, confusion, wilson
 from glueft.report.training_plots import share
+from glueft.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
@@ -23,6 +24,8 @@ LISTED_CONFUSIONS = 30
 CONFIDENCE_BINS = 20
 # More points hide each other, and make the page heavy.
 SCATTER_POINTS = 2000
+# The width of the interval of the share that is right, from which on nothing is said of a model that is as sure.
+CLOSE = 0.05
 
 
 def confusion_plot(key: str, scores: Classified) -> Plot:
@@ -159,18 +162,8 @@ def calibration_plot(key: str, scores: Classified, unscaled: Classified | None =
     shape += "Vertical: share of them that is "
     shape += "right. On the dashed diagonal both are the same."
     shape += " A dotted line shows the same before the temperature." if before else ""
-    mean, right = float(scores.confidence[known].mean()), float((~scores.wrong[known]).mean())
-    leaning = "more" if mean > right else "less"
-    commonest = float(np.bincount(scores.true[known]).max() / known.sum())
     told = f", {error_before:.3f} before the temperature" if before else ""
-    caption = f"Expected calibration error {error:.3f}{told}. On average the model is {percent(mean)} sure and "
-    caption += f"{percent(right)} right"
-    if wilson(int(right_of(scores).sum()), int(known.sum()))[0] <= commonest:
-        caption += f", not clearly more than always the commonest answer of these rows would be ({percent(commonest)})."
-    elif abs(mean - right) >= 0.005:
-        caption += f": it is {leaning} sure than it should be."
-    else:
-        caption += ": about as sure as it should be."
+    caption = f"Expected calibration error {error:.3f}{told}. {sureness(scores, bins)}"
     rows = [
         (
             f"{item.low:.1f} to {item.high:.1f}{'' if item in filled else ', before the temperature'}",
@@ -183,6 +176,32 @@ def calibration_plot(key: str, scores: Classified, unscaled: Classified | None =
     ]
     table = DataTable(("confidence", scores.unit, "mean confidence", "share right", "95 % interval"), rows)
     return Plot.of(figure, name, title, shape, caption, table)
+
+
+def sureness(scores: Classified, bins: Sequence[Bin]) -> str:
+    """Say whether the model is as sure as it is right: on average, and bin by bin; and no more than the rows can show.
+
+    Args:
+        scores: with a reference for one row at least.
+        bins: its calibration curve.
+    """
+    known = scores.labelled
+    rows, hits = int(known.sum()), int(right_of(scores).sum())
+    mean, right = float(scores.confidence[known].mean()), hits / rows
+    commonest = float(np.bincount(scores.true[known]).max() / rows)
+    low, high = wilson(hits, rows)
+    told = f"On average the model is {percent(mean)} sure and {percent(right)} right"
+    if low <= commonest:
+        told += f", not clearly more than always the commonest answer of these rows would be ({percent(commonest)})."
+    elif not low <= mean <= high:
+        told += f": it is {'more' if mean > high else 'less'} sure than it should be."
+    elif any(item.rows and not item.interval[0] <= item.confidence <= item.interval[1] for item in bins):
+        told += ": that is the same on average, and not at each confidence, as the drawing shows."
+    elif high - low > CLOSE:
+        told += f": a difference that {counted(rows, scores.unit.removesuffix('s'))} cannot tell from none."
+    else:
+        told += ": about as sure as it should be."
+    return told
 
 
 def right_of(scores: Classified) -> NDArray[np.bool_]:

@@ -39,7 +39,7 @@ def results(record: Record) -> Result:
             notes.append(f"{score_text(value - record.baseline[name], signed=True)} over always the same answer")
         if name in intervals:
             notes.append(f"95 % interval {interval_text(*intervals[name])}")
-        elif name in known and known[name].is_share_right(multi_label=record.multi_label):
+        elif name in known and known[name].is_share_right(multi_label=record.multi_label) and 0 <= value <= 1:
             low, high = wilson(round(value * rows), rows)
             notes.append(f"95 % interval {interval_text(low, high)} (Wilson, {rows:,} rows)")
         tiles.append(Tile(metric_title(name, labels), score_text(value), notes))

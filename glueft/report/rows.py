@@ -11,14 +11,16 @@ import numpy as np
 from glueft.metrics.label_sets import label_sets
 from glueft.page.row_list import MOST_ROWS, Answer, Filter, ListedRow, RowList
 from glueft.page.words import row_text
-from glueft.report.scores import Classified, LabelSets, Regressed, surest_wrong, worst
+from glueft.report.scores import DRAWN_LABELS, Classified, LabelSets, Regressed, surest_wrong, worst
 from glueft.text import counted
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from glueft.page.texts import SplitTexts
 
 MOST_RIGHT = 100
-# Of each cell of the confusion matrix, whose link leads to them, while the cells are few.
+# Of each cell of the confusion matrix, whose link leads to them; of many cells fewer each, and one at least.
 OF_A_CELL = 5
 MOST_OF_CELLS = 400
 REMEDY = "glueft report RUN --force --data-dir DIR"
@@ -74,7 +76,7 @@ def _classified(scores: Classified) -> _Listed:
         for (key, question, names), there in zip(asked, used, strict=True)
     ]
     summary = _surest_first(scores, len(wrong), len(right))
-    summary += f", with up to {OF_A_CELL} of each cell of the confusion matrix." if extra else "."
+    summary += f"; and of each cell of the confusion matrix up to {_of_a_cell(scores)}." if extra else "."
     return _SUREST_FIRST, summary, filters, rows
 
 
@@ -136,13 +138,23 @@ def _labelled_row(scores: Classified, row: int) -> ListedRow:
 
 
 def _of_cells(scores: Classified) -> list[int]:
-    """The first rows of each cell of the confusion matrix, while the cells are few."""
-    size = len(scores.labels)
-    known = np.flatnonzero(scores.labelled)
-    cells = scores.true[known] * size + scores.predicted[known]
-    if len(np.unique(cells)) * OF_A_CELL > MOST_OF_CELLS:
+    """The first rows of each cell of the confusion matrix, if it is drawn."""
+    if len(scores.labels) > DRAWN_LABELS:
         return []
-    return [int(row) for cell in np.unique(cells) for row in known[cells == cell][:OF_A_CELL]]
+    known, most = np.flatnonzero(scores.labelled), _of_a_cell(scores)
+    cells = _cells(scores)
+    return [int(row) for cell in np.unique(cells) for row in known[cells == cell][:most]]
+
+
+def _of_a_cell(scores: Classified) -> int:
+    return max(1, min(OF_A_CELL, MOST_OF_CELLS // max(len(np.unique(_cells(scores))), 1)))
+
+
+def _cells(scores: Classified) -> NDArray[np.int64]:
+    """The number of each labelled row's cell."""
+    known = scores.labelled
+    cells: NDArray[np.int64] = scores.true[known] * len(scores.labels) + scores.predicted[known]
+    return cells
 
 
 def _regressed(scores: Regressed) -> _Listed:

@@ -1,23 +1,25 @@
-"""Two labels: precision and recall over all thresholds of the positive label's probability."""
+"""Precision and recall over all thresholds of a label's probability: of one of two labels, or of each of any number."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glueft.page.parts import DataTable, Plot
-from glueft.page.plot import DASHES, INK, MUTED, SERIES, legend_above, new_figure
+from glueft.page.parts import Choice, Choices, DataTable, Plot
+from glueft.page.plot import DASHES, INK, MUTED, SERIES, choice_id, legend_above, new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from glueft.report.scores import Classified
-
-# More points of a curve make the page heavy, and more rows of its table.
+# More points of a curve make the page heavy, and more rows of its table; of each of several labels it has fewer.
 MOST_POINTS = 400
+MOST_POINTS_EACH = 120
 LISTED_THRESHOLDS = 19
+HEIGHT = 270
 
 
 @dataclass(frozen=True)
@@ -64,67 +66,145 @@ def threshold_curve(probabilities: NDArray[np.float64], has_label: NDArray[np.bo
     return ThresholdCurve(ordered[last], hits / (last + 1), hits / has_label.sum(), float(has_label.mean()))
 
 
-def recall_plot(key: str, label: str, curve: ThresholdCurve, scores: Classified, positive: int) -> Plot:
-    """Draw precision over recall, with the point at which the run decides."""
-    figure, axes = new_figure(height=270)
-    shown = _thinned(len(curve.recall))
-    recall, precision = curve.recall[shown], curve.precision[shown]
-    axes.step([0, *recall], [precision[0], *precision], where="post", color=SERIES[0], label="this model")
-    axes.axhline(curve.share, color=MUTED, linewidth=1, linestyle="--", label="by chance")
-    at = _decided(scores, positive)
-    axes.plot([at[1]], [at[0]], "D", color=SERIES[1], linestyle="none", label="as it decides")
-    axes.set(xlim=(0, 1.03), ylim=(min(0.9 * curve.share, 0.95 * float(precision.min())), 1.03))
-    axes.set_xlabel(f"recall: share of the rows with the label\nthat are found ({label})")
+@dataclass(frozen=True)
+class Decided:
+    """A label's curve, and where on it the run decides.
+
+    Attributes:
+        label: as it is shown.
+        curve: over all thresholds.
+        threshold: the run's.
+        precision, recall: of the labels as they were decided.
+    """
+
+    label: str
+    curve: ThresholdCurve
+    threshold: float
+    precision: float
+    recall: float
+
+    @classmethod
+    def of(
+        cls,
+        label: str,
+        probabilities: NDArray[np.float64],
+        found: NDArray[np.bool_],
+        has_label: NDArray[np.bool_],
+        threshold: float,
+    ) -> Decided | None:
+        """Return a label's; None where all rows have it, or none has.
+
+        Args:
+            label, threshold: as above.
+            probabilities, has_label: as of `threshold_curve`.
+            found: whether each row was given the label, (rows,).
+        """
+        curve = threshold_curve(probabilities, has_label)
+        if curve is None:
+            return None
+        both = int((found & has_label).sum())
+        return cls(label, curve, threshold, both / max(int(found.sum()), 1), both / int(has_label.sum()))
+
+    def recall_caption(self) -> str:
+        return (
+            f"Average precision of {self.label}: {self.curve.average_precision:.3f}, by chance {self.curve.share:.3f}. "
+            f"As the run decides, precision is {self.precision:.3f} and recall {self.recall:.3f}."
+        )
+
+    def threshold_caption(self) -> str:
+        best = int(self.curve.f1.argmax())
+        return (
+            f"A row gets {self.label} from the threshold on, {self.threshold:.3g} in this run. F1 is highest at "
+            f"{self.curve.thresholds[best]:.3f}: {self.curve.f1[best]:.3f}, which looks better than it is, as it is "
+            "chosen on these very rows."
+        )
+
+    def table(self) -> DataTable:
+        """The numbers at even thresholds: those of the rows from it on."""
+        rows = []
+        for threshold in np.linspace(0.05, 0.95, LISTED_THRESHOLDS):
+            # Thresholds fall: the last that is not below.
+            place = int((self.curve.thresholds >= threshold).sum()) - 1
+            if place >= 0:
+                values = (self.curve.precision[place], self.curve.recall[place], self.curve.f1[place])
+                rows.append((f"{threshold:.2f}", *(f"{value:.3f}" for value in values)))
+        return DataTable(("threshold", "precision", "recall", "F1"), rows)
+
+
+def label_plots(key: str, of: Decided) -> list[Plot]:
+    """Draw precision over recall, and precision, recall and F1 over the threshold, of one label."""
+    return [
+        _recall_plot(key, [of], f"\n({of.label})", of.recall_caption(), of.table()),
+        _threshold_plot(key, [of], of.label, of.threshold_caption(), of.table()),
+    ]
+
+
+def choice_of_labels(key: str, of: Sequence[Decided], note: str = "") -> Choices:
+    """Draw the same of several labels, one of which is looked at at a time; `note` says which labels these are."""
+    plots = (
+        _recall_plot(key, of, "", "Each gain in recall is drawn at the precision that it is reached with.", None),
+        _threshold_plot(key, of, "the label", "At each threshold: of the rows with at least this probability.", None),
+    )
+    choices = [Choice(each.label, f"{each.recall_caption()} {each.threshold_caption()}", each.table()) for each in of]
+    return Choices(f"{key}-thresholds", "label", "Precision, recall and threshold of", note, choices, plots)
+
+
+def _recall_plot(key: str, of: Sequence[Decided], named: str, caption: str, table: DataTable | None) -> Plot:
+    figure, axes = new_figure(height=HEIGHT)
+    for number, each in enumerate(of):
+        mark = choice_id(number) if len(of) > 1 else None
+        curve, shown = each.curve, _thinned(len(each.curve.recall), len(of))
+        recall, precision = curve.recall[shown], curve.precision[shown]
+        axes.plot(*steps(recall, precision), color=SERIES[0], gid=mark)
+        axes.axhline(curve.share, color=MUTED, linewidth=1, linestyle="--", gid=mark)
+        axes.plot([each.recall], [each.precision], "D", color=SERIES[1], linestyle="none", gid=mark)
+    axes.plot([], [], color=SERIES[0], label="this model")
+    axes.plot([], [], color=MUTED, linewidth=1, linestyle="--", label="by chance")
+    axes.plot([], [], "D", color=SERIES[1], linestyle="none", label="as it decides")
+    least = min(min(0.9 * each.curve.share, 0.95 * float(each.curve.precision.min()), each.precision) for each in of)
+    axes.set(xlim=(-0.02, 1.03), ylim=(max(least - 0.02, -0.02), 1.03))
+    axes.set_xlabel(f"recall: share of the rows with the label\nthat are found{named.replace(chr(10), ' ')}")
     axes.set_ylabel("precision: share of the found\nthat have it")
     legend_above(axes, 3)
     shape = "Line chart. Horizontal: recall, 0 to 1. Vertical: precision. The dashed line is the precision by chance, "
     shape += "the share of rows with the label; a point is at the decision of the run."
-    caption = f"Average precision of {label}: {curve.average_precision:.3f}, by chance {curve.share:.3f}. As the run "
-    caption += f"decides, precision is {at[0]:.3f} and recall {at[1]:.3f}."
-    return Plot.of(figure, f"{key}-recall", "Precision and recall", shape, caption, _table(curve))
+    return Plot.of(figure, f"{key}-recall", "Precision and recall", shape, caption, table)
 
 
-def threshold_plot(key: str, label: str, curve: ThresholdCurve, threshold: float) -> Plot:
-    """Draw precision, recall and F1 over the threshold; `threshold` is that of the run."""
-    figure, axes = new_figure(height=270)
-    shown = _thinned(len(curve.thresholds))
-    lines = {"precision": curve.precision, "recall": curve.recall, "F1": curve.f1}
-    for number, (name, values) in enumerate(lines.items()):
-        colour, dashes = SERIES[number], DASHES[number]
-        axes.plot(curve.thresholds[shown], values[shown], color=colour, linestyle=dashes, label=name)
-    axes.axvline(threshold, color=INK, linewidth=1, linestyle=":", label="of this run")
+def _threshold_plot(key: str, of: Sequence[Decided], named: str, caption: str, table: DataTable | None) -> Plot:
+    figure, axes = new_figure(height=HEIGHT)
+    for number, each in enumerate(of):
+        mark = choice_id(number) if len(of) > 1 else None
+        _over_thresholds(axes, each.curve, _thinned(len(each.curve.thresholds), len(of)), mark)
+        axes.axvline(each.threshold, color=INK, linewidth=1, linestyle=":", gid=mark)
+    for number, name in enumerate(("precision", "recall", "F1")):
+        axes.plot([], [], color=SERIES[number], linestyle=DASHES[number], label=name)
+    axes.plot([], [], color=INK, linewidth=1, linestyle=":", label="this run's")
     axes.set(xlim=(0, 1), ylim=(0, 1.03))
-    axes.set_xlabel(f"threshold: least probability of {label}")
+    axes.set_xlabel(f"threshold: least probability of {named}")
     axes.set_ylabel("precision, recall, F1")
-    legend_above(axes, 4)
-    best = int(curve.f1.argmax())
+    legend_above(axes, 2)
     shape = "Line chart. Horizontal: threshold, 0 to 1. Vertical: precision, recall and F1. The dotted line is at the "
     shape += "threshold of the run."
-    caption = f"A row is {label} from the threshold on, {threshold:.3g} in this run. F1 is highest at "
-    caption += f"{curve.thresholds[best]:.3f}: {curve.f1[best]:.3f}, which looks better than it is, as it is "
-    caption += "chosen on these very rows."
-    return Plot.of(figure, f"{key}-threshold", "Threshold", shape, caption, _table(curve))
+    return Plot.of(figure, f"{key}-threshold", "Threshold", shape, caption, table)
 
 
-def _decided(scores: Classified, positive: int) -> tuple[float, float]:
-    """Precision and recall of the labels as they were decided."""
-    known = scores.labelled
-    found, true = scores.predicted[known] == positive, scores.true[known] == positive
-    both = int((found & true).sum())
-    return both / max(int(found.sum()), 1), both / int(true.sum())
+def _over_thresholds(axes: Axes, curve: ThresholdCurve, shown: NDArray[np.int64], mark: str | None) -> None:
+    """From above a probability that occurs up to the next one the same rows get the label."""
+    thresholds = curve.thresholds[shown][::-1]
+    for number, values in enumerate((curve.precision, curve.recall, curve.f1)):
+        line = steps(thresholds, values[shown][::-1])
+        axes.plot(*line, color=SERIES[number], linestyle=DASHES[number], gid=mark)
 
 
-def _thinned(count: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(np.int64))
+def steps(places: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the line that has each value from the place before up to its own, from 0 on.
+
+    Over the recall, the area below the precision is then the average precision.
+    """
+    return np.concatenate([[0.0], np.repeat(places, 2)[:-1]]), np.repeat(values, 2)
 
 
-def _table(curve: ThresholdCurve) -> DataTable:
-    """The numbers at even thresholds: those of the rows from it on."""
-    rows = []
-    for threshold in np.linspace(0.05, 0.95, LISTED_THRESHOLDS):
-        # Thresholds fall: the last that is not below.
-        place = int((curve.thresholds >= threshold).sum()) - 1
-        if place >= 0:
-            values = (curve.precision[place], curve.recall[place], curve.f1[place])
-            rows.append((f"{threshold:.2f}", *(f"{value:.3f}" for value in values)))
-    return DataTable(("threshold", "precision", "recall", "F1"), rows)
+def _thinned(count: int, labels: int) -> NDArray[np.int64]:
+    most = MOST_POINTS if labels == 1 else MOST_POINTS_EACH
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

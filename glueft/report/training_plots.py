@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def loss_plot(curves: Curves) -> Plot:
     if passing := sum(loss > top for loss in losses):
         caption += f" {counted(passing, 'point')} {'lies' if passing == 1 else 'lie'} above the drawing."
     if ends:
-        caption += " " + _best("Validation loss", "lowest", curves.evaluations, validation, ".3f")
+        caption += " " + best_text("Validation loss", "lowest", curves.evaluations, validation, ".3f")
     by_step: dict[int, list[str]] = {step: [score_text(loss), ""] for step, loss in curves.loss}
     for step, loss in zip(ends, validation, strict=True):
         by_step.setdefault(step, ["", ""])[1] = score_text(loss)
@@ -89,7 +90,7 @@ def metrics_plot(curves: Curves, record: Record, labels: Mapping[str, str]) -> P
     first = curves.metrics[0]
     values = [entry["metrics"][first] for entry in curves.evaluations]
     best = "lowest" if lower_is_better(first, facts) else "highest"
-    caption = _best(titles[first], best, curves.evaluations, values, ".4f")
+    caption = best_text(titles[first], best, curves.evaluations, values, ".4f")
     rows = [(epoch_text(entry["epoch"]), *map(score_text, entry["metrics"].values())) for entry in curves.evaluations]
     if baseline:
         rows.append(("same answer always", *(score_text(baseline.get(name, float("nan"))) for name in curves.metrics)))
@@ -196,12 +197,19 @@ def share(part: float, whole: float) -> str:
     return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
 
 
-def _best(name: str, wanted: str, entries: Sequence[Mapping[str, Any]], values: Sequence[float], digits: str) -> str:
-    """A sentence on the best value and on the last."""
+def best_text(
+    name: str, wanted: str, entries: Sequence[Mapping[str, Any]], values: Sequence[float], digits: str
+) -> str:
+    """A sentence on the best value and on the last; a metric may be not defined, as a correlation of equal scores."""
+    defined = [place for place, value in enumerate(values) if math.isfinite(value)]
+    if not defined:
+        return f"{name} is not defined after any epoch."
     if len(values) == 1:
         return f"{name} was {values[0]:{digits}} after epoch {epoch_text(entries[0]['epoch'])}."
-    best = (max if wanted == "highest" else min)(range(len(values)), key=values.__getitem__)
+    best = (max if wanted == "highest" else min)(defined, key=values.__getitem__)
     told = f"{name} was {wanted} after epoch {epoch_text(entries[best]['epoch'])}: {values[best]:{digits}}"
+    if not math.isfinite(values[-1]):
+        return f"{told}; after the last it is not defined."
     return told + ("." if best == len(values) - 1 else f"; after the last it was {values[-1]:{digits}}.")
 
 

@@ -120,7 +120,8 @@ def last_step(path: Path) -> int:
             entry = json.loads(line)
         except (ValueError, RecursionError):  # cut off
             continue
-        step = entry.get("step") if isinstance(entry, dict) and entry.get("kind") in OWN_KINDS else None
+        own = isinstance(entry, dict) and str(entry.get("kind")) in OWN_KINDS
+        step = entry.get("step") if own else None
         if isinstance(step, int):
             return step
     return 0

@@ -59,21 +59,20 @@ def test_rows_are_filtered_the_address_says_how_and_all_fits_a_phone(page: Page,
     assert status.inner_text() == "29 rows, the first 20 are shown"
     page.get_by_role("combobox", name="True label").select_option(LABELS[1])
     page.get_by_role("searchbox", name="Words in the text").fill("plain 13")
-    assert status.inner_text() == "1 of 29 rows match"
+    assert status.inner_text() == "1 of 29 listed rows match"
     address = page.url
     assert address == f"{comparison.as_uri()}#rows&true=a%26b%3Dc%23d++%22two+spaces&words=plain+13"
     page.goto("about:blank")
     page.goto(address)
-    assert page.locator("[data-count]").inner_text() == "1 of 29 rows match"
+    assert page.locator("[data-count]").inner_text() == "1 of 29 listed rows match"
     assert page.get_by_role("combobox", name="True label").input_value() == LABELS[1]
     page.get_by_role("button", name="All rows").click()
     assert page.locator("[data-count]").inner_text() == "29 rows, the first 20 are shown"
     assert page.url.endswith("#rows")
     page.evaluate("location.hash = '#rows&true=nothing&right=A'")
     sync_api.expect(page.locator("[name=right]")).to_have_value("A")
-    assert page.locator("[data-count]").inner_text() == "29 rows, the first 20 are shown", (
-        "unknown choices are left out"
-    )
+    told = "29 rows, the first 20 are shown; no listed row has what the address asks for: nothing"
+    assert page.locator("[data-count]").inner_text() == told
     assert page.title() == "table: 2 runs compared" and page.locator("main img, main script, h1").count() == 1
     assert "<b>bold</b>" in page.locator("ol.rows").inner_text()
     assert overlapping(page) == []

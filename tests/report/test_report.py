@@ -123,7 +123,7 @@ def test_a_label_does_not_turn_the_sentence_that_names_it(tmp_path: Path) -> Non
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_without_mistakes(tmp_path: Path) -> None:
     page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 0, 1, 0]))
-    assert "it is less sure than it should be" in page
+    assert "a difference that 4 rows cannot tell from none" in page
     assert "0 of 4 rows are wrong" in page and "The commonest mistake" not in page
 
 
@@ -188,11 +188,11 @@ def test_two_labels_have_curves_over_thresholds_and_any_a_table(tmp_path: Path) 
     page = page_of(make_table_run(tmp_path, rows, ("a", "b"), [number // 15 for number in range(30)]))
     for title in ("Precision and recall", "Threshold", "By label", "By length"):
         assert f"{title}</h3>" in page
-    assert "validation: label by label" in page and "A row is b from the threshold on, 0.5 in this run." in page
+    assert "validation: label by label" in page and "A row gets b from the threshold on, 0.5 in this run." in page
     change_record(
         tmp_path / "run", decision={"temperature": 1.0, "threshold": 0.25, "label": "a", "tuned": ["threshold"]}
     )
-    assert "A row is a from the threshold on, 0.25 in this run." in page_of(tmp_path / "run")
+    assert "A row gets a from the threshold on, 0.25 in this run." in page_of(tmp_path / "run")
 
 
 def test_the_loss_axis_fits_the_data() -> None:

@@ -82,15 +82,15 @@ def test_mistakes_are_filtered_by_label_and_by_words(page: Page) -> None:
     page.get_by_role("button", name="Show 20 more").click()
     assert len(shown(page)) == 40
     page.get_by_role("combobox", name="True label").select_option(LABELS[1])
-    assert status.inner_text() == "21 of 63 rows match, the first 20 are shown"
+    assert status.inner_text() == "21 of 63 listed rows match, the first 20 are shown"
     page.get_by_role("searchbox", name="Words in the text").fill("second PLAIN 13")
-    assert status.inner_text() == "1 of 63 rows match"
+    assert status.inner_text() == "1 of 63 listed rows match"
     assert "plain text 13" in page.locator("ol.rows > li:visible").inner_text()
     page.get_by_role("combobox", name="True label").select_option("all")
     page.get_by_role("combobox", name="Predicted label").select_option(LABELS[0])
-    assert status.inner_text() == "0 of 63 rows match" and shown(page) == []
+    assert status.inner_text() == "0 of 63 listed rows match" and shown(page) == []
     page.get_by_role("searchbox", name="Words in the text").fill("")
-    assert status.inner_text() == "21 of 63 rows match, the first 20 are shown"
+    assert status.inner_text() == "21 of 63 listed rows match, the first 20 are shown"
 
 
 def test_a_cell_of_the_matrix_leads_to_its_rows(page: Page) -> None:
@@ -99,8 +99,20 @@ def test_a_cell_of_the_matrix_leads_to_its_rows(page: Page) -> None:
     assert page.locator("[data-count]").inner_text().startswith("63 rows")
     page.locator("svg a:not([aria-hidden])", has_text="21").nth(1).click()
     sync_api.expect(page.get_by_role("combobox", name="True label")).to_have_value(LABELS[1])
-    assert page.locator("[data-count]").inner_text() == "21 of 63 rows match, the first 20 are shown"
+    assert page.locator("[data-count]").inner_text() == "21 of 63 listed rows match, the first 20 are shown"
     assert page.get_by_role("combobox", name="Predicted label").input_value() == LABELS[2]
+    # Back to an address that asks for nothing all rows are there.
+    page.go_back()
+    sync_api.expect(page.get_by_role("combobox", name="True label")).to_have_value("")
+    assert page.locator("[data-count]").inner_text().startswith("63 rows")
+
+
+def test_an_address_that_asks_for_what_is_not_listed_says_so(page: Page) -> None:
+    page.goto(f"{page.url}#split-1-rows&true=gone+%26+lost&words=PLAIN+13")
+    told = page.locator("[data-count]").inner_text()
+    assert told == "1 of 63 listed rows match; no listed row has what the address asks for: gone & lost"
+    page.get_by_role("searchbox", name="Words in the text").fill("text_pair")  # the name of a column
+    assert page.locator("[data-count]").inner_text() == "0 of 63 listed rows match"
 
 
 def test_a_table_that_is_wider_than_a_phone_says_that_it_scrolls(page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,12 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, precision_recall_fscore_support
 
 from glueft.page.curves import curves
+from glueft.page.plot import style
 from glueft.page.texts import SplitTexts
+from glueft.page.words import label_texts
 from glueft.report.label_table import label_table
+from glueft.report.prediction_plots import sureness
+from glueft.report.rows import row_list
 from glueft.report.scores import (
     Classified,
     Regressed,
@@ -25,7 +30,8 @@ from glueft.report.scores import (
     worst,
 )
 from glueft.report.slices import by_label, by_length, by_score, leak_text
-from glueft.report.threshold_plots import threshold_curve
+from glueft.report.threshold_plots import Decided, choice_of_labels, steps, threshold_curve
+from glueft.report.training_plots import best_text
 from glueft.runs.predictions import Predictions
 
 THREE = Predictions(
@@ -129,6 +135,66 @@ def test_precision_and_recall_over_thresholds_are_scikit_learn_s() -> None:
     at_half = f1_score(true, probabilities >= 0.5)
     assert curve.f1[(curve.thresholds >= 0.5).sum() - 1] == pytest.approx(at_half)
     assert threshold_curve(probabilities, np.ones(300, bool)) is None
+    # What is drawn is what is summed: the area below the line.
+    line = steps(curve.recall, curve.precision)
+    assert np.trapezoid(line[1], line[0]) == pytest.approx(curve.average_precision)
+
+
+def test_of_several_labels_one_is_drawn_and_chosen() -> None:
+    random = np.random.default_rng(1)
+    true, shares = random.random((2, 40)) < 0.4, random.random((2, 40))
+    of = [Decided.of(f"<{n}>", shares[n], shares[n] >= 0.5, true[n], 0.5) for n in range(2)]
+    with style():
+        drawn = choice_of_labels("split-1", [each for each in of if each])
+    precision, recall, *_ = precision_recall_fscore_support(true[1], shares[1] >= 0.5, average="binary")
+    assert f"precision is {precision:.3f} and recall {recall:.3f}" in drawn.choices[1].caption
+    for plot in drawn.plots:
+        assert plot.svg.count('data-choice="0"') == plot.svg.count('data-choice="1" hidden="hidden"') > 2
+        assert 'id="split-1-recall-choice' not in plot.svg and plot.svg.count('hidden="hidden"') < 6
+
+
+@pytest.mark.parametrize(
+    ("confidence", "right", "told"),
+    [
+        (np.full(100, 0.95), 70, ": it is more sure than it should be."),
+        (np.full(20, 0.9), 18, ": a difference that 20 rows cannot tell from none."),
+        (np.full(2000, 0.9), 1800, ": about as sure as it should be."),
+        # As sure on average; but those that it is unsure of are right, and those that it is sure of are wrong.
+        (np.repeat([0.6, 1.0], 1000), 1600, ": that is the same on average, and not at each confidence"),
+        (np.full(100, 0.9), 50, ", not clearly more than always the commonest answer"),
+    ],
+)
+def test_a_model_is_said_to_be_sure_as_far_as_the_rows_tell(
+    confidence: np.ndarray[Any, Any], right: int, told: str
+) -> None:
+    true = np.arange(len(confidence)) % 2
+    scores = Classified(("a", "b"), true, np.where(np.arange(len(true)) < right, true, 1 - true), confidence)
+    assert told in sureness(scores, calibration(confidence, scores.true == scores.predicted)[0])
+
+
+def test_every_cell_of_a_drawn_matrix_has_a_row_to_lead_to() -> None:
+    """Also of cells whose rows are neither the surest mistakes nor the least sure right ones."""
+    random = np.random.default_rng(2)
+    true, predicted = random.integers(0, 20, (2, 2000))
+    scores = Classified(tuple(map(str, range(20))), true, predicted, random.random(2000))
+    groups = {row.groups[1:] for row in row_list("split-1", scores, SplitTexts()).rows}
+    assert groups == {(str(a), str(b)) for a, b in zip(true, predicted, strict=True)}
+
+
+def test_labels_that_are_shown_alike_have_their_number() -> None:
+    long = "w" * 100
+    shown = label_texts([long + "a", "short", long + "b"])
+    assert [text[-10:] for text in shown] == [" (label 0)", "short", " (label 2)"] and len(shown[0]) <= 80
+
+
+def test_the_best_epoch_is_one_with_a_value() -> None:
+    entries = [{"epoch": epoch} for epoch in (1, 2, 3)]
+    nan = math.nan
+    assert best_text("r", "highest", entries, [nan, 0.2, 0.1], ".1f") == (
+        "r was highest after epoch 2: 0.2; after the last it was 0.1."
+    )
+    assert best_text("r", "highest", entries, [0.3, 0.2, nan], ".1f").endswith("; after the last it is not defined.")
+    assert best_text("r", "highest", entries, [nan] * 3, ".1f") == "r is not defined after any epoch."
 
 
 # Twenty rows of 1 to 20 words, in two columns; the ten longest are wrong but for the last.

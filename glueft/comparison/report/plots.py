@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from glueft.page.curves import SMOOTHED, Curves, smoothed
 from glueft.page.parts import DataTable, Plot
@@ -20,9 +20,6 @@ from glueft.page.plot import (
     new_figure,
 )
 from glueft.text import epoch_text, score_text
-
-if TYPE_CHECKING:
-    pass
 
 # More lines cannot be told apart: four colours by four kinds of lines.
 MOST_LINES = 16
@@ -92,7 +89,9 @@ def curves_plot(name: str, title: str, what: str, lines: Sequence[Line], *, lowe
     shape = f"Line chart, a line a run: {', '.join(line.run for line in lines[:MOST_LINES])}. Horizontal: epochs. "
     shape += f"Vertical: {what}."
     best = min if lower_is_better else max
-    told = [f"{line.run} {score_text(best(line.values))}" for line in lines]
+    # A metric may be not defined after an epoch, as a correlation of equal scores.
+    defined = {line.run: [value for value in line.values if math.isfinite(value)] for line in lines}
+    told = [f"{run} {score_text(best(values)) if values else 'never defined'}" for run, values in defined.items()]
     caption = f"{'Lowest' if lower_is_better else 'Highest'}: {', '.join(told)}."
     caption += f" A line has the mean of {SMOOTHED} logged points." if name == "loss" else ""
     caption += f" Drawn are the first {MOST_LINES}." if len(lines) > MOST_LINES else ""

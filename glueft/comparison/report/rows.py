@@ -11,7 +11,7 @@ import numpy as np
 from glueft.comparison.mcnemar import differing_rows
 from glueft.page.parts import DataTable
 from glueft.page.row_list import MOST_ROWS, Answer, Filter, ListedRow, RowList
-from glueft.page.words import label_text, listed, row_text
+from glueft.page.words import label_texts, listed, row_text
 from glueft.text import counted
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _Found = tuple[str, str, list[Filter], list[ListedRow]]
 
 
 def _labels(names: Sequence[str], rows: ComparedRows) -> _Found:
-    labels = [label_text(label) for label in rows.labels]
+    labels = label_texts(rows.labels)
     predictions = rows.predictions
     apart = np.flatnonzero(np.any([differing_rows(predictions[0], other) for other in predictions[1:]], axis=0))
     probabilities = np.stack(rows.probabilities)[:, apart]
