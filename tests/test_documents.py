@@ -85,6 +85,14 @@ def test_every_link_leads_to_a_file_and_a_heading(document: str) -> None:
         assert not anchor or anchor in anchors_in(target), f"{target}#{anchor}"
 
 
+def test_the_index_of_the_short_answers_names_each() -> None:
+    page = TEXTS["docs/how-do-i.md"]
+    index, answers = page.split("\n## ", 1)
+    headings = [line.removeprefix("### ") for line in answers.splitlines() if line.startswith("### ")]
+    named = [" ".join(text.split()) for text in re.findall(r"\[([^]]+)\]\(#", index)]
+    assert named == [heading[0].lower() + heading[1:] for heading in headings]
+
+
 def test_the_citation_is_of_this_version_and_this_repository() -> None:
     cited = (CHECKOUT / "CITATION.cff").read_text(encoding="utf-8")
     urls = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
