@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from glueft.training.session import Session
     from glueft.training.state import TrainState
 
+# So few batches are predicted without a pipeline: there is nothing to read ahead.
+FEW_BATCHES = 4
+
 Report = TypeVar("Report", bound=MidEpochReport)
 
 
@@ -106,8 +109,11 @@ def predict(
     words = known_words(model) if of_run else nullcontext()
     with distributed(model.distribution), words, memory_for_prediction(model, batches):
         watch.ends_when_interrupted = of_run
-        with feed(batches) as fed:
-            outputs = model.predict(fed, steps=len(batches), callbacks=[watch], verbose=0)
+        if len(batches) <= FEW_BATCHES and model.distribution is None:
+            outputs = _predict_few(model, batches, watch)
+        else:
+            with feed(batches) as fed:
+                outputs = model.predict(fed, steps=len(batches), callbacks=[watch], verbose=0)
         if watch.step < len(batches):
             raise_received()
     logits = batches.restore(np.asarray(outputs, np.float32))
@@ -122,6 +128,21 @@ def predict(
             'engine.precision = "float32" where it is another',
         )
     return logits
+
+
+def _predict_few(model: keras.Model, batches: EvaluationBatches, watch: Stopwatch) -> NDArray[Any]:
+    """Return what `Model.predict` does, of the same compiled program, without the pipeline that it makes each time."""
+    watch.set_model(model)
+    model.stop_predicting = False
+    watch.on_predict_begin()
+    outputs = []
+    for step, inputs in enumerate(batches):
+        watch.on_predict_batch_begin(step)
+        outputs.append(model.predict_on_batch(inputs))
+        watch.on_predict_batch_end(step, {"outputs": outputs[-1]})
+        if model.stop_predicting:
+            break
+    return np.concatenate(outputs)
 
 
 def fill(batches: EvaluationBatches, model: keras.Model) -> EvaluationBatches:

@@ -25,8 +25,7 @@ def feed(batches: TrainingBatches | EvaluationBatches) -> Iterator[Any]:
     if backend == "tensorflow":
         yield _dataset(batches)
         return
-    each: Iterator[Any]
-    each = iter(batches) if isinstance(batches, TrainingBatches) else ((inputs,) for inputs in batches)
+    each = _each(batches)
     if backend != "jax":
         yield each
         return
@@ -34,6 +33,11 @@ def feed(batches: TrainingBatches | EvaluationBatches) -> Iterator[Any]:
     ready = ahead(_own_rows(each, distributed=keras.distribution.distribution() is not None))
     with closing(ready):  # An error's traceback, for one, would keep it and its thread.
         yield ready
+
+
+def _each(batches: TrainingBatches | EvaluationBatches) -> Iterator[Any]:
+    """Yield batches as tuples; inputs alone in one, as `predict_on_batch` gives them: another form is traced again."""
+    return iter(batches) if isinstance(batches, TrainingBatches) else ((inputs,) for inputs in batches)
 
 
 def _own_rows(batches: Iterator[Any], *, distributed: bool) -> Iterator[Any]:
@@ -113,8 +117,8 @@ def _dataset(batches: TrainingBatches | EvaluationBatches) -> Any:
             labels = tf.TensorSpec((None, own[:1].size + beside), tf.float32)
         signature = (inputs, labels, *([tf.TensorSpec((None,), tf.float32)] if batches.weighted else []))
     else:
-        signature = inputs
-    dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+        signature = (inputs,)
+    dataset = tf.data.Dataset.from_generator(lambda: _each(batches), output_signature=signature)
     # There is nothing to tune, and the tuner's thread often holds up the end of `fit` and `predict` until it wakes:
     # 5, 10, 20 and 41 seconds after the start, and every 60 after that.
     options = tf.data.Options()

@@ -310,6 +310,30 @@ def test_predictions_are_in_the_order_of_the_split(tiny_bert: Path) -> None:
     np.testing.assert_allclose(at_once, one_by_one, atol=1e-5)
 
 
+def test_few_batches_take_the_same_program_without_a_pipeline(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batches = compiled(tiny_model(tiny_bert)), EvaluationBatches(rows(23), batch_size=5)
+    through_pipeline = engine.predict(model, batches)
+    programs = model._others_function.experimental_get_tracing_count()
+    monkeypatch.setattr(engine, "FEW_BATCHES", len(batches))
+    monkeypatch.setattr(engine, "feed", None)
+    seen: list[int] = []
+    assert engine.predict(model, batches, on_rows=seen.append).tobytes() == through_pipeline.tobytes()
+    assert model._others_function.experimental_get_tracing_count() == programs and seen == [5, 5, 5, 5, 3]
+    # A signal that waits for the end of a step ends the run's own predictions after it.
+    monkeypatch.setattr(engine, "received", lambda: True)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "raise_received", interrupt)
+    seen.clear()
+    with pytest.raises(KeyboardInterrupt):
+        engine.predict(model, batches, of_run=True, on_rows=seen.append)
+    assert seen == [5]
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tiny_bert: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         fit(tiny_model(tiny_bert), 1e30, eager=True)
