@@ -38,6 +38,10 @@ def serve(
     max_queue: Annotated[
         int, typer.Option(min=1, metavar="ROWS", help="The most rows that wait; more are refused with status 503.")
     ] = 8192,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name that a proxy on this machine passes on as Host; repeatable."),
+    ] = None,
     precision: Precision = None,
     plugins: PluginFiles = None,
     trust: Trust = False,
@@ -97,6 +101,7 @@ def serve(
                 facts,
                 Limits(max_rows, max_queue),
                 pairs=model.pair,
+                names=allow_host or ([] if is_loopback(bound) else None),
                 max_wait=max_wait / 1000,
                 ready=ready,
                 is_over=lambda: interruption.waiting_number() is not None,

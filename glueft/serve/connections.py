@@ -11,14 +11,18 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from glueft.serve.limits import HEADER_SECONDS, SEND_SECONDS
+from glueft.serve.limits import HEADER_SECONDS, LAST_SECONDS, SEND_SECONDS
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, which is closed if a request's headers or a reader of answers do not come on."""
+    """uvicorn's connection, which is closed if a request's headers or a reader of answers do not come on.
+
+    At the end one without a request is open for a moment more: a request may be on its way, which would be lost.
+    """
 
     _headers: asyncio.TimerHandle | None = None
     _reader: asyncio.TimerHandle | None = None
+    _end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -41,10 +45,14 @@ class Connection(H11Protocol):
         _stop(self._reader)
         super().resume_writing()
 
+    def shutdown(self) -> None:
+        if self._end is None:
+            self._end = self.loop.call_later(LAST_SECONDS, super().shutdown)
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        _stop(self._headers)
-        _stop(self._reader)
+        for timer in (self._headers, self._reader, self._end):
+            _stop(timer)
 
     def _end_after(self, seconds: float) -> asyncio.TimerHandle:
         return self.loop.call_later(seconds, self.transport.abort)

@@ -16,6 +16,7 @@ HEADER_SECONDS = 10.0  # until all headers of a request are there
 BODY_SECONDS = 20.0  # until all of its body is there
 SEND_SECONDS = 20.0  # until a client goes on to read its answer
 IDLE_SECONDS = 30.0  # until a connection without a request is closed
+LAST_SECONDS = 0.5  # until it is when the service ends
 
 
 @dataclass(frozen=True)

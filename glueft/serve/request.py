@@ -14,6 +14,14 @@ from glueft.tables.cells import CellError
 from glueft.text import counted, short_repr
 
 KEYS = ("text", "text_pair", "texts")
+TEXTS = '{"text": "A text."} or {"texts": ["A text.", "Another."]}'
+PAIRS = '{"text": "A text.", "text_pair": "Its second."} or {"texts": [["A text.", "Its second."]]}'
+# By whether the model reads pairs.
+EXAMPLES = {
+    False: TEXTS,
+    True: PAIRS,
+    None: TEXTS.replace(" or ", ", ") + ' or {"texts": [["A text.", "Its second."]]}',
+}
 
 
 def read_rows(body: bytes, choice: TextChoice, limits: Limits, *, pairs: bool | None) -> list[Texts]:
@@ -28,7 +36,16 @@ def read_rows(body: bytes, choice: TextChoice, limits: Limits, *, pairs: bool | 
     Raises:
         RefusedError: the body is no such thing, or too much.
     """
-    rows = _listed(_object(body))
+    try:
+        return _rows(body, choice, limits, pairs)
+    except RefusedError as error:
+        error.fix = error.fix or f"send {EXAMPLES[pairs]}"
+        raise
+
+
+def _rows(body: bytes, choice: TextChoice, limits: Limits, pairs: bool | None) -> list[Texts]:
+    found = _object(body)
+    rows = _listed(found)
     if len(rows) > limits.rows:
         raise RefusedError(
             413,
@@ -39,7 +56,8 @@ def read_rows(body: bytes, choice: TextChoice, limits: Limits, *, pairs: bool | 
         )
     if not rows:
         raise _wrong("there is nothing to predict", "a text or more", "an empty list")
-    read = [_row(row, f"texts[{number}]", choice, pairs) for number, row in enumerate(rows)]
+    names = (f"texts[{number}]" if "texts" in found else "text" for number in range(len(rows)))
+    read = [_row(row, name, choice, pairs) for row, name in zip(rows, names, strict=True)]
     if len({*map(len, read)}) > 1:
         raise _wrong("texts and pairs are mixed", "texts alone, or pairs alone", "both")
     return read
@@ -53,16 +71,15 @@ def _object(body: bytes) -> dict[str, Any]:
         raise RefusedError(
             400,
             "the body is not JSON",
-            expected='a JSON object such as {"text": "A text."}',
+            expected="a JSON object, in UTF-8",
             received=f"{counted(len(body), 'byte')}: {reason}",
-            fix="correct the body; it is UTF-8",
         ) from None
     if not isinstance(found, dict):
         raise _wrong("the body is no JSON object", "an object", short_repr(found))
     unknown = [key for key in found if key not in KEYS]
     if unknown:
         hint = did_you_mean(unknown[0], KEYS)
-        raise _wrong(f"the key {short_repr(unknown[0])} is not known", "text, text_pair or texts", "", hint)
+        raise _wrong(f"the key {short_repr(unknown[0])} is not known", "text, text_pair or texts", "another key", hint)
     if ("text" in found) == ("texts" in found) or ("texts" in found and "text_pair" in found):
         received = " and ".join(found) or "an empty object"
         raise _wrong("the body does not say what to predict", "text (with text_pair for a pair), or texts", received)
@@ -82,7 +99,7 @@ def _row(row: Any, where: str, choice: TextChoice, pairs: bool | None) -> Texts:
     if len(given) not in ({None: (1, 2), True: (2,), False: (1,)}[pairs]):
         names = " and ".join(choice.inputs)
         expected = f"two texts ({names}): a list of two" if pairs else "one text, or a pair" if pairs is None else names
-        received = f"a list of {len(given)}" if isinstance(row, list) else "one text"
+        received = "one text" if len(given) == 1 else f"{len(given)} texts"
         raise _wrong(f"{where} is not what this model reads", expected, received)
     inputs = choice.inputs[: len(given)]
     try:
@@ -98,5 +115,4 @@ def _row(row: Any, where: str, choice: TextChoice, pairs: bool | None) -> Texts:
 
 
 def _wrong(message: str, expected: str, received: str, fix: str = "") -> RefusedError:
-    examples = '{"text": "A text."}, {"texts": ["A text.", "Another."]} or {"texts": [["A text.", "Its second."]]}'
-    return RefusedError(422, message, expected=expected, received=received, fix=fix or f"send {examples}")
+    return RefusedError(422, message, expected=expected, received=received, fix=fix)

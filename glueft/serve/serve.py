@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from glueft.errors import ServeError
@@ -95,6 +95,7 @@ def serve(
     limits: Limits,
     *,
     pairs: bool | None,
+    names: Collection[str] | None = None,
     max_wait: float,
     ready: Callable[[], None],
     is_over: Callable[[], bool],
@@ -109,6 +110,7 @@ def serve(
         facts: what `/health` says of the model.
         limits: of the requests.
         pairs: whether the model reads pairs; None where it does not tell.
+        names: under which it may be asked beside its address; None for any.
         max_wait: seconds that a row waits for others, to share a batch with.
         ready: called once requests are answered.
         is_over: whether it is to end; asked again and again.
@@ -121,7 +123,7 @@ def serve(
     rows_at_once = answering.model.evaluation_batch_size
     waiting = Waiting(limits.waiting, dropped=lambda rows: metrics.add("glueft_dropped_rows_total", rows))
     ending = threading.Event()
-    service = Service(facts, choice, pairs, limits, waiting, metrics, ending.is_set)
+    service = Service(facts, choice, pairs, limits, waiting, metrics, ending.is_set, names)
     server = _Server(service, bound)
     try:
         server.thread.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,16 @@ from starlette.routing import Route
 
 from glueft.errors import GlueftError
 from glueft.inference.text_columns import TextChoice
+from glueft.serve.hosts import refuse_foreign
 from glueft.serve.limits import BODY_SECONDS, LARGEST_BODY, LONGEST_READ, Limits
 from glueft.serve.metrics import CONTENT_TYPE, Metrics
 from glueft.serve.refusals import RefusedError, as_object
 from glueft.serve.request import read_rows
 from glueft.serve.waiting import Question, Waiting
+from glueft.text import short_repr
 
+# Characters of a wrong path that are told.
+LONGEST_PATH = 100
 ADDRESSES = "POST /predict, GET /health, GET /metrics"
 
 
@@ -35,6 +39,7 @@ class Service:
         waiting: gets the rows.
         metrics: counts.
         is_ending: whether the service is about to end.
+        names: those under which it may be asked beside its address; None for any.
     """
 
     facts: Mapping[str, Any]
@@ -44,6 +49,7 @@ class Service:
     waiting: Waiting
     metrics: Metrics
     is_ending: Callable[[], bool]
+    names: Collection[str] | None = None
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -52,7 +58,9 @@ class Service:
             Route("/health", self._counted(self._health)),
             Route("/metrics", self._counted(self._metrics)),
         ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: self._no_such_thing})
+        app = Starlette(routes=routes, exception_handlers={HTTPException: self._no_such_thing})
+        app.router.redirect_slashes = False
+        return app
 
     def _counted(self, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """Have errors answered too, and all counted."""
@@ -60,6 +68,8 @@ class Service:
         async def counted(request: Request) -> Response:
             begin = time.perf_counter()
             try:
+                if self.names is not None:
+                    refuse_foreign(request.headers, self.names)
                 response: Response = await answer(request)
             except RefusedError as error:
                 response = _refusal(error.status, error)
@@ -67,9 +77,8 @@ class Service:
                 response = _refusal(500, error)
             except ClientDisconnect:
                 response = Response(status_code=499)  # nobody reads it; nginx counts such ones under this number
-            self.metrics.add("glueft_requests_total", labels=f'{{status="{response.status_code}"}}')
             self.metrics.observe("glueft_request_seconds", time.perf_counter() - begin)
-            return response
+            return self._told(response)
 
         return counted
 
@@ -103,18 +112,38 @@ class Service:
     async def _no_such_thing(self, request: Request, error: Exception) -> Response:
         """Answer to another address, or another method."""
         assert isinstance(error, HTTPException)
-        self.metrics.add("glueft_requests_total", labels=f'{{status="{error.status_code}"}}')
-        received = f"{request.method} {request.url.path}"
+        path = request.url.path
+        received = f"{request.method} {path if len(path) <= LONGEST_PATH else path[:LONGEST_PATH] + '...'}"
         refused = GlueftError("nothing here answers that", expected=ADDRESSES, received=received)
-        return _refusal(error.status_code, refused, error.headers)
+        return self._told(_refusal(error.status_code, refused, error.headers))
+
+    def _told(self, response: Response) -> Response:
+        """Count a response; the last one of a connection says so, or its client would ask again and be cut off."""
+        self.metrics.add("glueft_requests_total", labels=f'{{status="{response.status_code}"}}')
+        if self.is_ending():
+            response.headers["connection"] = "close"
+        return response
 
 
 async def _body(request: Request) -> bytes:
     """Read the body.
 
     Raises:
-        RefusedError: it is too large, or too slow.
+        RefusedError: it is too large, too slow, or compressed.
     """
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise RefusedError(
+            415,
+            "the body of the request is compressed",
+            expected="JSON as it is",
+            received=f"Content-Encoding: {short_repr(encoding)}",
+            fix="send it without a Content-Encoding",
+        )
+    announced = int(request.headers.get("content-length", "0"))
+    waits = request.headers.get("expect", "").lower() == "100-continue"
+    if announced > (LARGEST_BODY if waits else LONGEST_READ):
+        raise _too_large(f"{announced:,} bytes")
     body, size = bytearray(), 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -134,14 +163,18 @@ async def _body(request: Request) -> bytes:
             fix="send it again",
         ) from None
     if size > LARGEST_BODY:
-        raise RefusedError(
-            413,
-            "the body of the request is too large",
-            expected=f"at most {LARGEST_BODY:,} bytes",
-            received=f"{size:,} bytes" if size <= LONGEST_READ else f"more than {LONGEST_READ:,} bytes",
-            fix="share the texts out among several requests",
-        )
+        raise _too_large(f"{size:,} bytes" if size <= LONGEST_READ else f"more than {LONGEST_READ:,} bytes")
     return bytes(body)
+
+
+def _too_large(received: str) -> RefusedError:
+    return RefusedError(
+        413,
+        "the body of the request is too large",
+        expected=f"at most {LARGEST_BODY:,} bytes",
+        received=received,
+        fix="share the texts out among several requests",
+    )
 
 
 async def _gone(request: Request) -> None:
@@ -151,5 +184,5 @@ async def _gone(request: Request) -> None:
 
 
 def _refusal(status: int, error: GlueftError, headers: Mapping[str, str] | None = None) -> Response:
-    more = {"connection": "close"} if status in (408, 413) else {"retry-after": "1"} if status == 503 else {}
+    more = {"connection": "close"} if status in (408, 413, 415) else {"retry-after": "1"} if status == 503 else {}
     return JSONResponse(as_object(error), status, {**more, **(headers or {})})

@@ -52,16 +52,17 @@ class Served:
                 "max_wait": 0.005,
                 "ready": ready.set,
                 "is_over": self.over.is_set,
+                "names": ["proxy.example"],
                 "say": self.lines.append,
             },
         )
         self.thread.start()
         assert ready.wait(60)
 
-    def ask(self, method: str, path: str, content: Any = None) -> tuple[int, Any]:
+    def ask(self, method: str, path: str, content: Any = None, **headers: str) -> tuple[int, Any]:
         connection = http.client.HTTPConnection(self.address, timeout=30)
         body = content if content is None or isinstance(content, bytes) else json.dumps(content)
-        connection.request(method, path, body)
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
         text = response.read().decode()
         connection.close()
@@ -126,6 +127,8 @@ def test_health_metrics_and_what_is_not_there(served: Served) -> None:
     status, health = served.ask("GET", "/health")
     assert status == 200 and health["status"] == "ok" and health["labels"] == list(served.model.labels)
     assert served.ask("GET", "/nothing")[0] == 404
+    status, told = served.ask("GET", "/health/" + "a" * 1000)
+    assert status == 404 and len(told["error"]["received"]) < 120
     status, told = served.ask("GET", "/predict")
     assert status == 405 and told["error"]["received"] == "GET /predict"
     assert "POST /predict" in told["error"]["expected"]
@@ -133,9 +136,33 @@ def test_health_metrics_and_what_is_not_there(served: Served) -> None:
     assert status == 200 and 'glueft_requests_total{status="405"} 1' in metrics and "glueft_waiting_rows 0" in metrics
 
 
-def test_a_body_that_is_too_large(served: Served) -> None:
+@pytest.mark.parametrize("host", ["localhost:80", "[::1]", "127.0.0.1", "10.0.0.1:5", "Proxy.example:443"])
+def test_names_that_are_its_own(served: Served, host: str) -> None:
+    assert served.ask("GET", "/health", Host=host, Origin=f"https://{host}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example:8000"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "[::1"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_page_of_another_name_is_refused(served: Served, headers: dict[str, str]) -> None:
+    status, told = served.ask("GET", "/health", **headers)
+    assert status == 421 and next(iter(headers.values())) in told["error"]["received"]
+
+
+def test_a_body_that_is_too_large_or_compressed(served: Served) -> None:
     status, told = served.predict(b" " * (LARGEST_BODY + 1))
     assert status == 413 and told["error"]["expected"] == "at most 4,194,304 bytes"
+    # Before it is sent, where the client waits for that.
+    assert served.ask("POST", "/predict", Expect="100-continue", Content_Length=str(LARGEST_BODY + 1))[0] == 413
+    assert served.ask("POST", "/predict", Content_Length=str(10**12))[0] == 413
+    assert served.ask("POST", "/predict", b"\x1f\x8b", Content_Encoding="gzip")[0] == 415
     # Without a length, too.
     connection = http.client.HTTPConnection(served.address, timeout=30)
     connection.request("POST", "/predict", iter([b" " * 2**20] * 5), encode_chunked=True)
@@ -152,8 +179,8 @@ def test_slow_clients_hold_up_nobody_and_are_let_go(served: Served, monkeypatch:
         socket.create_connection((host, int(port)), 30) as no_headers,
         socket.create_connection((host, int(port)), 30) as no_body,
     ):
-        no_headers.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\n")
-        no_body.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        no_headers.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\n")
+        no_body.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         assert served.predict({"text": "a", "text_pair": "b"})[0] == 200
         assert b"408 Request Timeout" in no_body.recv(1000)
         for connection in (silent, no_headers):
@@ -192,6 +219,7 @@ def test_what_waits_is_answered_at_the_end_and_too_much_refused(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = Served(served.opened, served.model, waiting=16)
+    monkeypatch.setattr("glueft.serve.connections.LAST_SECONDS", 30)
     whole, begun, go = service.model.answer, threading.Event(), threading.Event()
 
     def answer(texts: Any) -> Any:
@@ -209,10 +237,19 @@ def test_what_waits_is_answered_at_the_end_and_too_much_refused(
             time.sleep(0.01)
         status, told = service.predict({"text": "a", "text_pair": "b"})
         assert status == 503 and told["error"]["message"] == "too many rows wait already"
+        idle = http.client.HTTPConnection(service.address, timeout=30)
+        idle.request("GET", "/health")
+        assert idle.getresponse().read()
         service.over.set()
-        time.sleep(0.2)
         go.set()
         results = [part.result() for part in running]
+    while not service.lines:
+        time.sleep(0.01)
+    # A request that was on its way is answered, and its client told not to send another.
+    idle.request("GET", "/health")
+    response = idle.getresponse()
+    assert (response.status, response.headers["connection"]) == (503, "close")
+    assert response.read()
     service.end()
     assert [status for status, _ in results] == [200] * 3
     assert all(len(told["predictions"]) == 8 for _, told in results)

@@ -310,9 +310,7 @@ def test_predictions_are_in_the_order_of_the_split(tiny_bert: Path) -> None:
     np.testing.assert_allclose(at_once, one_by_one, atol=1e-5)
 
 
-def test_few_batches_take_the_same_program_without_a_pipeline(
-    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_batches_take_the_same_program_without_a_pipeline(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, batches = compiled(tiny_model(tiny_bert)), EvaluationBatches(rows(23), batch_size=5)
     through_pipeline = engine.predict(model, batches)
     programs = model._others_function.experimental_get_tracing_count()
