@@ -433,6 +433,9 @@ def compare(
     split: str | None = None,
     html: str | Path | None = None,
     force: bool = False,
+    data_dir: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+    trust: bool = False,
 ) -> Content:
     """Compare finished runs of a task on the same rows, as `glueft compare` does; each is compared with the first.
 
@@ -441,6 +444,9 @@ def compare(
         split: the rows to compare them on; the primary split of the runs if None.
         html: write a page too, with curves, differences and the rows on which they disagree.
         force: replace that file if it exists.
+        data_dir: where the rows of the page are, if not where the runs had them.
+        plugins: plugin files, such as that of a metric; one replaces a run's file of the same name.
+        trust: run the plugin files that the run folders name, to read the rows of the page.
 
     Returns:
         What `glueft compare --json` prints, a dict; a notebook and `print` show it as the command does.
@@ -449,6 +455,7 @@ def compare(
         ComparisonError: there is one run only, they are of different tasks, labels, splits or rows, or the page cannot
             be written.
         RunFolderError: one is no finished run, or a file of it is missing or broken.
+        PluginError: a plugin file cannot be used.
     """
     from glueft.comparison.compare import compare
     from glueft.comparison.report.write import page_place, write_page
@@ -459,11 +466,11 @@ def compare(
     several: Sequence[Any] = runs[0] if len(runs) == 1 and isinstance(runs[0], list | tuple) else runs
     folders = [run.folder if isinstance(run, Result) else run for run in several]
     place = None if html is None else page_place(html, force=force)
-    comparison = compare(folders, split=split)
+    comparison = compare(folders, split=split, plugins=[*map(str, plugins)], trust=trust)
     found = comparison.found
     if place is not None:
         found = {**found, "html": str(place)}
-        for note in write_page(comparison, place):
+        for note in write_page(comparison, place, data_dir):
             warnings.warn(note, stacklevel=2)
     title = f"comparison of {len(folders)} runs of {found['task']} on {found['rows']:,} {found['split']} rows"
     return Content(

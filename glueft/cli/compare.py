@@ -17,6 +17,7 @@ Examples:
   glueft compare runs/mnli-* --split validation_mismatched
   glueft compare runs/mrpc-* --json > comparison.json
   glueft compare runs/mrpc-* --html comparison.html       curves, differences and rows as a page
+  glueft compare runs/mine-* --plugin my_metric.py        with an interval for a metric of one's own
 """
 
 
@@ -61,9 +62,9 @@ def compare(
             received=f"{len(studies)} of {len(runs)} are studies",
             fix="compare two studies with `glueft study compare A B`, or name runs in their folders runs/",
         )
-    if html is None and (force or data_dir or plugins or trust):
+    if html is None and (force or data_dir or trust):
         raise ComparisonError(
-            "--force, --data-dir, --plugin and --trust are for the page",
+            "--force, --data-dir and --trust are for the page",
             expected="with them --html FILE",
             received="no --html",
             fix="add --html comparison.html, or leave them out",

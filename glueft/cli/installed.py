@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from glueft.errors import GlueftError, PluginError
-from glueft.plugin.file import read_plugin_file
+from glueft.errors import GlueftError
 from glueft.plugin.kinds import KINDS
-from glueft.plugin.registry import Registered, Registry, load_registry, use_registry
+from glueft.plugin.registry import Registered, Registry, load_registry, use_plugin_files
 from glueft.suggest import did_you_mean
 from glueft.text import say
 
@@ -30,15 +29,7 @@ def registry_with(files: Sequence[str] | None) -> Registry:
     Raises:
         PluginError: such a file cannot be used.
     """
-    registry = use_registry(*dict.fromkeys(map(read_plugin_file, files or ())))
-    for failure in registry.file_failures:
-        raise PluginError(
-            str(failure),
-            expected="a file whose plugins can all be used",
-            received=failure.reason,
-            fix="fix the file, or leave out --plugin",
-        )
-    return registry
+    return use_plugin_files(files or ())
 
 
 def find_kind(kind: str, also: Sequence[str] = ()) -> str:

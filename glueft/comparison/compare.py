@@ -27,6 +27,7 @@ from glueft.comparison.significance import Pair, verdict
 from glueft.errors import ComparisonError
 from glueft.metrics import metric_title
 from glueft.metrics.bootstrap import LEVEL, RESAMPLES, SEED
+from glueft.plugin.registry import use_plugin_files
 from glueft.runs.run import Run
 
 __all__ = ["Comparison", "compare", "compare_runs"]
@@ -84,7 +85,19 @@ def compare(
     plugins: Sequence[str] = (),
     trust: bool = False,
 ) -> Comparison:
-    """Compare runs as `compare_runs` does; `plugins` and `trust` are those of `Run.open`, for readers of their rows."""
+    """Compare runs as `compare_runs` does.
+
+    Args:
+        paths, split, resamples, seed: there.
+        plugins: plugin files, whose metrics are known, too; and as of `Run.open`, for readers of the rows.
+        trust: of `Run.open`.
+
+    Raises:
+        ComparisonError, RunFolderError: there.
+        PluginError: a plugin file cannot be used.
+    """
+    if plugins:
+        use_plugin_files(plugins)
     if len(paths) < 2:
         raise ComparisonError(
             "there is nothing to compare with",
@@ -139,7 +152,7 @@ def compare(
         ),
         *(note for name, run in zip(names, runs, strict=True) for note in collapsed(name, run.record.collapse)),
         *(note for name, run in zip(names, runs, strict=True) for note in tuned(name, run.record.decision, rows.split)),
-        *without_intervals(uncomputed, runs[0].record.metric_facts),
+        *without_intervals(uncomputed, runs[0].record),
         *general_notes(compared),
     ]
     return Comparison(runs, rows, compared)

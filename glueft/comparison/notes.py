@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from glueft.text import counted, score_text
 
 if TYPE_CHECKING:
     from glueft.plugin.metric import Metric
-    from glueft.runs.record import Collapse, Decision, MetricFacts
+    from glueft.runs.record import Collapse, Decision, Record
 
 # Earlier versions stored scores with six digits after the point: where such a run predicts nearly the same for all
 # rows, metrics of them that know no unit (correlations) are off by some 1e-5. Labels are stored as they are.
@@ -85,16 +86,19 @@ def unlike_the_record(
     return sentences
 
 
-def without_intervals(metrics: Sequence[str], facts: Mapping[str, MetricFacts]) -> list[str]:
+def without_intervals(metrics: Sequence[str], record: Record) -> list[str]:
     """Return a sentence on each metric that cannot be computed here.
 
     Args:
         metrics: their names.
-        facts: what run.json has of metrics.
+        record: of a run.
     """
+    facts, files = record.metric_facts, [shlex.quote(file.path) for file in record.plugins.files if file.path]
     brought = {name: f" ({facts[name].package} has it)" for name in metrics if name in facts and facts[name].package}
+    of_a_file = f" (if a plugin file of the run has it: --plugin {' --plugin '.join(files)})" if files else ""
+    brought = {name: brought.get(name, of_a_file) for name in metrics}
     return [
-        f"there is no interval for {name}: no plugin of this name is installed{brought.get(name, '')}; the values are "
+        f"there is no interval for {name}: no plugin of this name is installed{brought[name]}; the values are "
         "those of run.json"
         for name in metrics
     ]

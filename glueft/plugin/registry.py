@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -23,7 +24,7 @@ from glueft.plugin import hookspecs
 from glueft.plugin.attribution import said
 from glueft.plugin.base import Plugin
 from glueft.plugin.contract import NAME, breach
-from glueft.plugin.file import PluginFile
+from glueft.plugin.file import PluginFile, read_plugin_file
 from glueft.plugin.kinds import KINDS
 from glueft.plugin.loading import Loaded, Loader, hook_of_one
 from glueft.plugin.origin import GROUP, Failure, Point, remember
@@ -191,6 +192,23 @@ def use_registry(*files: PluginFile) -> Registry:
     global _files_in_use
     _files_in_use = files
     return load_registry(*files)
+
+
+def use_plugin_files(paths: Iterable[str | Path]) -> Registry:
+    """Use the installed plugins, and those of plugin files, as `use_registry` does.
+
+    Raises:
+        PluginError: such a file cannot be used.
+    """
+    registry = use_registry(*dict.fromkeys(map(read_plugin_file, paths)))
+    for failure in registry.file_failures:
+        raise PluginError(
+            str(failure),
+            expected="a file whose plugins can all be used",
+            received=failure.reason,
+            fix="fix the file, or leave out --plugin",
+        )
+    return registry
 
 
 def known_classes(kind: str) -> dict[str, type[Any]]:

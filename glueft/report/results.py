@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from glueft.metrics import known_metrics, metric_title
+from glueft.metrics import known_metrics, lower_is_better, metric_title
 from glueft.page.parts import DataTable, Tile
 from glueft.page.words import label_text
 from glueft.report.scores import wilson
@@ -36,7 +36,7 @@ def results(record: Record) -> Result:
     for name, value in record.metrics.items():
         notes = []
         if name in record.baseline:
-            notes.append(f"{score_text(value - record.baseline[name], signed=True)} over always the same answer")
+            notes.append(_beside_baseline(record, name, value, intervals.get(name)))
         if name in intervals:
             notes.append(f"95 % interval {interval_text(*intervals[name])}")
         elif name in known and known[name].is_share_right(multi_label=record.multi_label) and 0 <= value <= 1:
@@ -54,6 +54,19 @@ def results(record: Record) -> Result:
     notes += [f"Decision: {record.decision.text()}."] if record.decision is not None else []
     notes += [f"Rows: {'; '.join(record.data.notes)}."] if record.data.notes else []
     return Result(tiles, _table(record, published), notes)
+
+
+def _beside_baseline(record: Record, name: str, value: float, interval: Sequence[float] | None) -> str:
+    """How far a metric is from that of the best constant answer, and whether its interval holds that one, too."""
+    baseline = record.baseline[name]
+    less = lower_is_better(name, record["metric_facts"] if record.metric_facts else {})
+    better = (value > baseline) != less
+    gap = score_text(abs(value - baseline))
+    told = f"{gap} {'better' if better else 'worse'} than always the same answer" if value != baseline else ""
+    within = interval is not None and interval[0] <= baseline <= interval[1]
+    return (told or "the same as always the same answer") + (
+        f", whose {score_text(baseline)} lies in the interval" if within and told else ""
+    )
 
 
 def shown_labels(record: Record) -> dict[str, str]:

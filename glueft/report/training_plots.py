@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from glueft.page.curves import Curves
     from glueft.runs.record import Histogram, Record, Split
 
+# Of a run whose threshold is tuned at its end.
+DECIDED_PLAINLY = "During the training labels were decided plainly; the result is at the tuned threshold."
+
 
 def loss_plot(curves: Curves) -> Plot:
     """Draw the training loss over the steps, and the validation loss of each evaluation."""
@@ -91,6 +94,7 @@ def metrics_plot(curves: Curves, record: Record, labels: Mapping[str, str]) -> P
     values = [entry["metrics"][first] for entry in curves.evaluations]
     best = "lowest" if lower_is_better(first, facts) else "highest"
     caption = best_text(titles[first], best, curves.evaluations, values, ".4f")
+    caption += f" {DECIDED_PLAINLY}" if record.decision and "threshold" in record.decision.tuned else ""
     rows = [(epoch_text(entry["epoch"]), *map(score_text, entry["metrics"].values())) for entry in curves.evaluations]
     if baseline:
         rows.append(("same answer always", *(score_text(baseline.get(name, float("nan"))) for name in curves.metrics)))

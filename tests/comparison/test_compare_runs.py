@@ -12,10 +12,10 @@ import pytest
 from sklearn.metrics import f1_score
 
 from compared_rows import label_rows, score_rows
-from glueft.comparison.compare import compare_runs, name_of
-from glueft.errors import ComparisonError, GlueftError, RunFolderError
+from glueft.comparison.compare import compare, compare_runs, name_of
+from glueft.errors import ComparisonError, GlueftError, PluginError, RunFolderError
 from glueft.metrics import compute_metrics
-from glueft.plugin.registry import load_registry
+from glueft.plugin.registry import load_registry, use_registry
 from run_folders import change_record, make_run
 
 GIVEN, FIRST, OTHER = (column.tolist() for column in label_rows(60, seed=12))
@@ -186,6 +186,29 @@ def test_a_metric_without_its_plugin_has_values_and_no_interval(pair: list[Path]
     assert compared["seeds"][0]["metrics"]["within_half"]["mean"] == 0.375
     (told,) = (note for note in compared["notes"] if "no interval for" in note)
     assert told.startswith("there is no interval for within_half: no plugin of this name is installed (glueft-half has")
+
+
+def test_a_plugin_file_brings_the_interval_of_its_metric(pair: list[Path], tmp_path: Path) -> None:
+    file = tmp_path / "half.py"
+    file.write_text(
+        "import glueft\n\n\nclass HalfRight(glueft.Metric):\n    '''Half of the right.'''\n\n"
+        "    name = 'half_right'\n    suits = 'labels'\n"
+        "    bounds = (0, 0.5)\n\n    def value(self, predictions, references):\n"
+        "        return (predictions == references).mean() / 2\n\n\n"
+        "@glueft.hookimpl\ndef glueft_metrics():\n    return [HalfRight]\n"
+    )
+    for path in pair:
+        plugins = {"task": "mrpc", "files": [{"path": str(file), "sha256": "0" * 64}]}
+        change_record(path, metrics={"accuracy": 0.5, "half_right": 0.25}, plugins=plugins)
+    (told,) = (note for note in compare_runs(pair, resamples=50)["notes"] if "no interval for" in note)
+    assert f"if a plugin file of the run has it: --plugin {file}" in told
+    try:
+        found = compare(pair, resamples=50, plugins=[str(file)]).found["comparisons"][0]["metrics"]
+    finally:
+        use_registry()
+    assert found["half_right"]["difference"] == pytest.approx(found["accuracy"]["difference"] / 2)
+    with pytest.raises(PluginError, match="there is no such file"):
+        compare(pair, plugins=[str(tmp_path / "none.py")])
 
 
 def test_every_metric_of_labels_is_itself(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ import pytest
 from glueft.errors import RunFolderError
 from glueft.page.curves import Curves
 from glueft.page.plot import style
+from glueft.report.results import results
 from glueft.report.training_plots import loss_plot
 from glueft.report.write import write_report
 from glueft.runs.checkpoints import checkpoint_folder
+from glueft.runs.record import Record
 from glueft.system.process_identity import process_identity
 from page_structure import Structure
 from report_runs import change_record, make_table_run
@@ -169,6 +171,7 @@ def test_intervals_and_baselines_of_every_split(table_run: Path) -> None:
     change_record(table_run, intervals={"validation": {"accuracy": [0.125, 0.875]}})
     page = page_of(table_run)
     assert "<dd>95 % interval 0.1250 to 0.8750</dd>" in page and "Wilson, 4 rows" not in page
+    assert "<dd>the same as always the same answer</dd>" in page
     dash = "\N{EN DASH}"
     assert "accuracy (validation)</th><td>0.5000</td><td>0.1250 to 0.8750</td><td>0.5000</td>" in page
     assert f"accuracy (test)</th><td>0.2500</td><td>{dash}</td><td>0.7500</td>" in page
@@ -192,7 +195,27 @@ def test_two_labels_have_curves_over_thresholds_and_any_a_table(tmp_path: Path) 
     change_record(
         tmp_path / "run", decision={"temperature": 1.0, "threshold": 0.25, "label": "a", "tuned": ["threshold"]}
     )
-    assert "A row gets a from the threshold on, 0.25 in this run." in page_of(tmp_path / "run")
+    page = page_of(tmp_path / "run")
+    assert "A row gets a from the threshold on, 0.25 in this run." in page
+    assert "During the training labels were decided plainly; the result is at the tuned threshold." in page
+
+
+def test_a_metric_is_better_or_worse_than_always_the_same_answer() -> None:
+    split = {"rows": 9, "sha256": "0" * 64}
+    values: dict[str, object] = {
+        "status": "done", "task": "mine", "seed": 1, "started": "2026-01-31T12:00:00+00:00", "run_dir": "/mine",
+        "metrics": {"accuracy": 0.7, "pearson": -0.25, "mae": 1.5},
+        "baseline": {"accuracy": 0.675, "pearson": 0.0, "mae": 2.0},
+        "intervals": {"validation": {"accuracy": [0.65, 0.75], "pearson": [-0.5, 0.0], "mae": [1.0, 1.75]}},
+        "data": {"validation_split": "validation", "splits": {"validation": split}},
+    }  # fmt: skip
+    record = Record.model_validate(values)
+    than = "than always the same answer"
+    assert [tile.notes[0] for tile in results(record).tiles] == [
+        f"0.0250 better {than}, whose 0.6750 lies in the interval",
+        f"0.2500 worse {than}, whose 0.0000 lies in the interval",
+        f"0.5000 better {than}",
+    ]
 
 
 def test_the_loss_axis_fits_the_data() -> None:

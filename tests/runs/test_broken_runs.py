@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
-from glueft.comparison.compare import compare_runs
+from glueft.comparison.compare import compare, compare_runs
+from glueft.comparison.report.write import write_page
 from glueft.encoder.checkpoint_finder import find_checkpoint
 from glueft.errors import GlueftError
 from glueft.push.content import content_of, source_of
 from glueft.report.write import write_report
+from glueft.runs.history import last_step
 from glueft.runs.run import Run
 from glueft.runs.run_list import list_runs
 from glueft.terminal.comparison_tables import tables
@@ -124,19 +126,30 @@ def test_any_value_may_be_another(run: Path, good: Path, name: str) -> None:
             refuse_or_take(read)
 
 
-def test_no_report_ends_in_a_traceback(run: Path) -> None:
+@pytest.mark.usefixtures("undrawn")
+def test_no_page_ends_in_a_traceback(run: Path, good: Path) -> None:
+    def pages() -> Iterator[Callable[[], object]]:
+        yield lambda: write_report(run, run / "page.html", force=True)
+        yield lambda: write_page(compare([run, good], resamples=10), run / "page.html")
+
     random_ = random.Random(22)
     record = json.loads((run / "run.json").read_text())
-    for path in random_.sample([*places(record)], 8):
-        (run / "run.json").write_text(json.dumps(changed(record, path, random_)))
-        refuse_or_take(lambda: write_report(run, run / "page.html", force=True))
+    # Once: an accuracy that is no share, and no longest row.
+    altered = [record | {"metrics": {"accuracy": 1e30}}, record | {"data": record["data"] | {"max_length": None}}]
+    altered += [changed(record, path, random_) for path in random_.sample([*places(record)], 8)]
+    for other in altered:
+        (run / "run.json").write_text(json.dumps(other))
+        for page in pages():
+            refuse_or_take(page)
     (run / "run.json").write_text(json.dumps(record))
     lines = (run / "history.jsonl").read_text().splitlines()
     for number, line in enumerate(lines):
         for path in places(json.loads(line)):
-            altered = json.dumps(changed(json.loads(line), path, random_))
-            (run / "history.jsonl").write_text("\n".join([*lines[:number], altered, *lines[number + 1 :]]) + "\n")
+            entry = json.dumps(changed(json.loads(line), path, random_))
+            (run / "history.jsonl").write_text("\n".join([*lines[:number], entry, *lines[number + 1 :]]) + "\n")
             refuse_or_take(Run.open(run).history)
+    (run / "history.jsonl").write_text('{"kind": {}, "step": 4}\n')
+    assert last_step(run / "history.jsonl") == 0
 
 
 @pytest.mark.parametrize(

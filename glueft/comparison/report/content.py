@@ -17,7 +17,7 @@ from glueft.page.html import FILE_NAME, relative_link
 from glueft.page.parts import DataTable, Plot, Tile
 from glueft.page.plot import style
 from glueft.page.texts import SplitTexts, read_texts
-from glueft.page.words import duration, label_text
+from glueft.page.words import duration, label_text, listed
 from glueft.text import counted, score_text, setting_text
 
 if TYPE_CHECKING:
@@ -228,8 +228,15 @@ def _training(comparison: Comparison, histories: Mapping[str, Curves], labels: M
         title = metric_title(name, labels)
         lines = evaluation_lines(histories, name)
         drawn.append((f"metric-{number}", f"Validation: {title}", title, lines, lower_is_better(name, facts)))
+    tuned_at_the_end = [
+        run["name"]
+        for run, opened in zip(comparison.found["runs"], comparison.runs, strict=True)
+        if opened.record.decision and "threshold" in opened.record.decision.tuned
+    ]
+    plainly = "During the training labels were decided plainly; the results of {} are at tuned thresholds."
+    note = plainly.format(listed(tuned_at_the_end)) if tuned_at_the_end else ""
     return [
-        curves_plot(name, title, what, lines, lower_is_better=lower)
+        curves_plot(name, title, what, lines, lower_is_better=lower, note=note if name.startswith("metric") else "")
         for name, title, what, lines, lower in drawn
         if lines
     ]

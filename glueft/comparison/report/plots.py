@@ -19,11 +19,13 @@ from glueft.page.plot import (
     legend_above,
     new_figure,
 )
+from glueft.page.words import short
 from glueft.text import epoch_text, score_text
 
 # More lines cannot be told apart: four colours by four kinds of lines.
 MOST_LINES = 16
 ROW_HEIGHT = 24
+LONGEST_NAME = 24  # letters
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def evaluation_lines(histories: Mapping[str, Curves], metric: str | None = None)
     return lines
 
 
-def curves_plot(name: str, title: str, what: str, lines: Sequence[Line], *, lower_is_better: bool) -> Plot:
+def curves_plot(
+    name: str, title: str, what: str, lines: Sequence[Line], *, lower_is_better: bool, note: str = ""
+) -> Plot:
     """Draw a curve of several runs.
 
     Args:
@@ -65,6 +69,7 @@ def curves_plot(name: str, title: str, what: str, lines: Sequence[Line], *, lowe
         what: of the vertical axis.
         lines: one a run.
         lower_is_better: whether a smaller value is.
+        note: what else to say of it.
     """
     figure, axes = new_figure(height=250)
     marked = name != "loss"
@@ -95,6 +100,7 @@ def curves_plot(name: str, title: str, what: str, lines: Sequence[Line], *, lowe
     caption = f"{'Lowest' if lower_is_better else 'Highest'}: {', '.join(told)}."
     caption += f" A line has the mean of {SMOOTHED} logged points." if name == "loss" else ""
     caption += f" Drawn are the first {MOST_LINES}." if len(lines) > MOST_LINES else ""
+    caption += f" {note}" if note else ""
     by_epoch: dict[float, dict[str, str]] = {}
     for line in lines:
         for epoch, value in zip(line.epochs, line.values, strict=True):
@@ -135,7 +141,7 @@ def gaps_plot(gaps: Sequence[Gap], first: str, rows: int) -> Plot:
         first: the name of the first run.
         rows: on how many rows they were measured.
     """
-    figure, axes = new_figure(WIDTH * 1.3, 78 + ROW_HEIGHT * len(gaps))
+    figure, axes = new_figure(WIDTH, 78 + ROW_HEIGHT * len(gaps))
     axes.axvline(0, color=INK, linewidth=1, linestyle="--")
     told = set()
     for place, gap in enumerate(gaps):
@@ -144,7 +150,7 @@ def gaps_plot(gaps: Sequence[Gap], first: str, rows: int) -> Plot:
         label = words if words not in told else None
         axes.plot([gap.difference], [place], color=colour, marker=marker, linestyle="none", markersize=7, label=label)
         told.add(words)
-    axes.set_yticks(range(len(gaps)), [gap.name for gap in gaps])
+    axes.set_yticks(range(len(gaps)), [short(gap.name, LONGEST_NAME) for gap in gaps])
     axes.set_ylim(len(gaps) - 0.5, -0.5)
     axes.grid(False, axis="y")
     axes.locator_params(axis="x", nbins=5)
