@@ -82,12 +82,12 @@ def list_runs(
         }
         print_json(listed)
         return
-    from glueft.terminal.progress import make_progress
+    from glueft.terminal.progress import RichProgress, make_progress
     from glueft.terminal.run_list_table import notes, run_table
 
     progress = make_progress(sys.stdout)
     if runs:
-        progress.tables(run_table(runs))
+        progress.tables(run_table(runs, progress.width if isinstance(progress, RichProgress) else None))
     elif left_out:
         progress.say(f"no runs in {folder} that were asked for")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -9,12 +10,14 @@ from rich.text import Text
 from glueft.data.held_out import HELD_OUT
 from glueft.recipe.sections import short_checkpoint
 from glueft.runs.run_list import ListedRun, metric_names, metric_titles
-from glueft.system.console import Table
+from glueft.system.console import PlainConsole, Table
 from glueft.terminal.tables import number_columns
 from glueft.text import duration, printable_line, score_text
 
 # So many runs of a kind are named.
 _NAMED = 5
+# So many letters of a label's name stand in a cell.
+_LETTERS = 24
 # Colours that can be read on a dark and on a light terminal: yellow cannot.
 _STYLES = {
     "done": "green",
@@ -26,8 +29,38 @@ _STYLES = {
 }
 
 
-def run_table(runs: Sequence[ListedRun]) -> Table:
-    """Return a row a run, with a column for each metric that any of them has."""
+def run_table(runs: Sequence[ListedRun], width: int | None = None) -> Table:
+    """Return a row a run, with a column for each metric that any of them has, or of its first metric alone.
+
+    Args:
+        runs: in their order.
+        width: of the terminal; None for any. The columns of several tasks' metrics seldom fit one.
+    """
+    table = _whole_table(runs)
+    return table if width is None or _least_width(table) <= width else _narrow_table(runs)
+
+
+def _least_width(table: Table) -> int:
+    console = PlainConsole(io.StringIO(), width=10_000)
+    return console.measure(table).minimum
+
+
+def _narrow_table(runs: Sequence[ListedRun]) -> Table:
+    """The runs with what tells them apart and how they did; a name begins with the task."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("run", overflow="fold", no_wrap=False, min_width=max(len(run.folder) for run in runs))
+    table.add_column("status", no_wrap=True)
+    table.add_column("score", no_wrap=True, overflow="ellipsis")
+    table.add_column("time", justify="right", no_wrap=True, overflow="ellipsis")
+    for run in runs:
+        first = next(iter(run.metrics or {}), None)
+        score = "" if first is None else f"{score_text((run.metrics or {})[first])} {first}"
+        seconds = "" if run.seconds is None else duration(run.seconds)
+        table.add_row(run.folder, Text(run.status, style=_STYLES[run.status]), score, seconds)
+    return table
+
+
+def _whole_table(runs: Sequence[ListedRun]) -> Table:
     titles = dict(zip(metric_names(runs), metric_titles(runs), strict=True))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     # Where the terminal is narrow the checkpoint gives way first.
@@ -55,7 +88,11 @@ def _score(run: ListedRun, name: str, title: str) -> str:
     if score is None:
         return ""
     label = (run.metric_labels or {}).get(name)
-    return score_text(score) + (f" of {label}" if label is not None and title == name else "")
+    return score_text(score) + (f" of {_short(label)}" if label is not None and title == name else "")
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LETTERS else f"{label[: _LETTERS - 1]}…"
 
 
 def notes(runs: Sequence[ListedRun]) -> list[str]:
