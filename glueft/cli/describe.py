@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 
 from glueft.cli.installed import find_plugin, plugin_names, registry_with, source_of
 from glueft.cli.options import AsJsonAlone, PluginFiles, print_json
+from glueft.cli.wrapping import say_paragraphs, say_wrapped
 from glueft.plugin.suits import kinds_of
 from glueft.text import say
 
@@ -179,7 +179,7 @@ def _options(plugin: Registered) -> list[dict[str, Any]]:
 def _show(description: dict[str, Any]) -> None:
     origin = description["file"] or f"{description['package']} {description['version']}"
     say(f"{description['name']}, a plugin of kind {description['kind']} from {origin}", "")
-    say(*description["documentation"].split("\n"))
+    say_paragraphs(description["documentation"])
     if description["kind"] in _SHOWN:
         say()
         _SHOWN[description["kind"]](description)
@@ -275,7 +275,7 @@ def _in_brackets(words: list[str]) -> str:
 
 
 def _line(name: str, text: str) -> None:
-    say(f"{name:<{12}}{text}")
+    say_wrapped(f"{name:<12}{text}", 12)
 
 
 def _show_options(options: list[dict[str, Any]]) -> None:
@@ -290,5 +290,7 @@ def _show_options(options: list[dict[str, Any]]) -> None:
         state = (
             "must be given" if option["required"] else "not set" if default is None else f"default {as_toml(default)}"
         )
-        say("", f"  {option['name']}: {option['expected']}; {state}")
-        say(*textwrap.indent(option["description"], " " * 6).split("\n"))
+        say()
+        say_wrapped(f"  {option['name']}: {option['expected']}; {state}", 4)
+        for line in option["description"].split("\n"):
+            say_wrapped(f"      {line}".rstrip(), 6)

@@ -10,6 +10,7 @@ import typer
 
 from glueft.cli.installed import find_kind, registry_with, source_of
 from glueft.cli.options import AsJsonAlone, PluginFiles, print_json
+from glueft.cli.wrapping import say_wrapped, terminal_width
 from glueft.plugin.kinds import KINDS, one_of
 from glueft.text import printable_line, say
 
@@ -25,6 +26,10 @@ Examples:
 
 # What is listed beside the kinds of plugins.
 PACKAGED = ("recipe", "study")
+
+
+# Where a terminal leaves a description fewer columns, it stands below its name.
+_DESCRIBED = 40
 
 
 def kinds() -> list[str]:
@@ -91,5 +96,12 @@ def _plural(kind: str) -> str:
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     shown = [tuple(map(printable_line, row)) for row in rows]
     widths = [max((len(row[column]) for row in shown), default=0) for column in range(3)]
+    hanging, width = sum(widths) + 2 * len(widths), terminal_width()
+    apart = width is not None and width - hanging < _DESCRIBED
     for row in shown:
-        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)) + f"  {row[3]}")
+        begin = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False))
+        if apart:
+            say(begin.rstrip())
+            say_wrapped(f"    {row[3]}", 4)
+        else:
+            say_wrapped(f"{begin}  {row[3]}", hanging)

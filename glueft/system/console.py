@@ -41,7 +41,10 @@ class Table(RichTable):
     """A table whose title, headers and cells are texts from anywhere, a cell one line."""
 
     def __init__(self, title: str | None = None, **options: Any) -> None:
-        super().__init__(title=None if title is None else printable_line(title), **options)
+        style = options.get("title_style") or "table.title"
+        # rich would break it at the width of the columns.
+        whole = None if title is None else Text(printable_line(title), style, no_wrap=True, overflow="ignore")
+        super().__init__(title=whole, **options)
 
     def add_column(self, header: RenderableType = "", *arguments: Any, **options: Any) -> None:
         """Add a column."""

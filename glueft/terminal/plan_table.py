@@ -88,7 +88,7 @@ def step_table(plan: dict[str, Any]) -> Table:
         )
     table.add_row("tokens", f"{plan['train_tokens']:,} in all steps")
     table.add_row("padding waste", f"{plan['padding_waste']:.1%} of all tokens")
-    table.add_row("shapes", f"{plan['batches']['shapes']:,} pairs of rows and padded length")
+    table.add_row("shapes", f"{counted(plan['batches']['shapes'], 'pair')} of rows and padded length")
     if plan["parameters"] is not None:
         table.add_row("parameters", f"{plan['parameters']:,}, of which {plan['trainable_parameters']:,} are trained")
     if (taught := plan["distillation"]) is not None:

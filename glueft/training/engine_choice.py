@@ -259,7 +259,7 @@ def _precision_on_cpu(backend: str, facts: Facts, *, jit_compile: bool) -> Choic
     if facts.bfloat16 is None and facts.slow_by is not None:
         slow = f"{facts.slow_by} keeps the processor from fast bfloat16"
     elif facts.bfloat16 is None:
-        slow = "the processor has no fast bfloat16"
+        slow = "the processor multiplies bfloat16 no faster than float32"
     elif backend not in BFLOAT16_ON_CPU:
         slow = f"on a CPU {TITLES.get(backend, backend)} computes in float32"
     elif backend == "tensorflow" and not facts.onednn:

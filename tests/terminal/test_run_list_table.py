@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from glueft.runs.run_list import ListedRun
-from glueft.system.console import PlainConsole
+from glueft.system.console import PlainConsole, Table
 from glueft.terminal.run_list_table import run_table
 
 LONG = "a label that is a whole sentence and goes on and on"
@@ -37,3 +37,13 @@ def test_names_and_states_of_runs_are_whole_on_any_terminal(width: int) -> None:
     assert "0.8578" in lines[2] and LONG not in lines[3]
     assert ("spearmanr" in header) == (width == 200)
     assert ("0.5000 matthews_correlation" in lines[0]) == (80 <= width < 200)
+
+
+def test_a_title_that_is_longer_than_its_table_stays_on_one_line() -> None:
+    console = PlainConsole(io.StringIO(), width=60)
+    table = Table("a title of several words", box=None)
+    table.add_column("n")
+    table.add_row("1")
+    with console.capture() as captured:
+        console.print(table)
+    assert captured.get().splitlines()[0].strip() == "a title of several words"

@@ -110,7 +110,7 @@ def test_without_any_backend() -> None:
         ("tensorflow", FAST, None, "mixed_bfloat16", "the processor multiplies bfloat16 faster (AMX)"),
         ("jax", FAST, Device(is_cuda=False), "mixed_bfloat16", "(AMX)"),
         ("jax", replace(ON_GPU, bfloat16="AMX"), Device(is_cuda=False), "mixed_bfloat16", "(AMX)"),
-        ("tensorflow", FACTS, Device(is_cuda=False), "float32", "used, and the processor has no fast bfloat16"),
+        ("tensorflow", FACTS, Device(is_cuda=False), "float32", "the processor multiplies bfloat16 no faster"),
         (
             "jax",
             Facts(slow_by="ONEDNN_MAX_CPU_ISA=AVX2"),
