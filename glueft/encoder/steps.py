@@ -7,12 +7,22 @@ neither: schedules advance with every part, and every part counts alike whatever
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
 from keras import ops
 
 from glueft.encoder import jax_steps
+
+
+def _traced() -> AbstractContextManager[None]:
+    """Trace a step; on TensorFlow nothing outlives its graph."""
+    if keras.backend.backend() != "tensorflow":
+        return nullcontext()
+    from glueft.encoder.tensorflow_ops import graph_keeps_gradients
+
+    return graph_keeps_gradients()
 
 
 class Steps:
@@ -39,14 +49,16 @@ class Steps:
 
     def train_step(self: Any, *arguments: Any) -> Any:
         backend = keras.backend.backend()
-        if self.rows_at_once is None:
-            return super().train_step(*arguments)  # type: ignore[misc]
-        if backend == "jax":
-            return jax_steps.train_step(self, *arguments)
-        return self._torch_step(*arguments) if backend == "torch" else self._tensorflow_step(*arguments)
+        with _traced():
+            if self.rows_at_once is None:
+                return super().train_step(*arguments)  # type: ignore[misc]
+            if backend == "jax":
+                return jax_steps.train_step(self, *arguments)
+            return self._torch_step(*arguments) if backend == "torch" else self._tensorflow_step(*arguments)
 
     def predict_step(self: Any, *arguments: Any) -> Any:
-        result = super().predict_step(*arguments)  # type: ignore[misc]
+        with _traced():
+            result = super().predict_step(*arguments)  # type: ignore[misc]
         if keras.backend.backend() != "jax":
             return result
         logits, others = result

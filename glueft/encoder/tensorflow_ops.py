@@ -6,9 +6,50 @@ TensorFlow differentiates operation by operation, each a pass over memory; these
 from __future__ import annotations
 
 import math
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
+
+
+@contextmanager
+def graph_keeps_gradients() -> Iterator[None]:
+    """Trace a step, and let go of the gradients of `tf.custom_gradient` in it when its graph is let go.
+
+    TensorFlow keeps each of them for ever, in a table of its own, and with it the graph and all variables of the model:
+    each model that has computed would stay in memory. It has no public way to take one back.
+    """
+    try:
+        from tensorflow.python.framework.ops import gradient_registry
+
+        entries: dict[str, dict[str, Any]] = gradient_registry._registry
+    except (AttributeError, ImportError):  # another version of TensorFlow
+        entries = {}
+    before = set(entries)
+    yield
+    if tf.executing_eagerly():
+        return
+    graph, kept = tf.compat.v1.get_default_graph(), []
+    for name in set(entries) - before:
+        if name.startswith("CustomGradient-"):
+            kept.append(entries[name]["type"])
+            entries[name]["type"] = _Weak(kept[-1])
+            weakref.finalize(graph, entries.pop, name, None).atexit = False
+    graph._glueft_gradients = [*getattr(graph, "_glueft_gradients", ()), *kept]
+
+
+class _Weak:
+    """A gradient as long as its graph is there, which is as long as somebody asks for it."""
+
+    def __init__(self, gradient: Any) -> None:
+        self.gradient = weakref.ref(gradient)
+
+    def __call__(self, operation: Any, *upstream: Any) -> Any:
+        gradient = self.gradient()
+        assert gradient is not None, "the graph that keeps the gradient is gone"
+        return gradient(operation, *upstream)
 
 
 def gelu(x: Any) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import math
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,3 +163,29 @@ def test_gelu_is_left_to_tensorflow_where_no_gradient_follows(tiny_bert: Path, m
     assert not calls
     model(batch, training=True)
     assert len(calls) == model.config.num_layers
+
+
+@tensorflow_only
+def test_a_traced_model_that_nobody_needs_any_more_is_let_go() -> None:
+    import tensorflow as tf
+
+    from glueft.encoder.tensorflow_ops import gelu, graph_keeps_gradients
+
+    class Model:
+        def __init__(self) -> None:
+            self.weight = tf.Variable(2.0)
+            self.predict = tf.function(self.step)
+
+        def step(self, x: Any) -> Any:
+            with graph_keeps_gradients():
+                return gelu(x * self.weight)
+
+    model, inputs = Model(), tf.constant([1.0])
+    with tf.GradientTape() as tape:  # outside the function: the gradient is asked for when all is traced
+        outputs = model.predict(inputs)
+    slope = tape.gradient(outputs, model.weight)
+    assert float(slope) == pytest.approx(0.5 * (1 + math.erf(2**0.5)) + 2 * math.exp(-2) / math.sqrt(2 * math.pi))
+    graph = weakref.ref(model.predict.get_concrete_function(inputs).graph)
+    del model, outputs, tape
+    gc.collect()
+    assert graph() is None
