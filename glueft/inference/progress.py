@@ -24,7 +24,7 @@ class PredictionProgress:
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = PlainConsole(sys.stderr)
         self.quiet = quiet
-        self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not quiet
+        self.live = self.console.is_live and not quiet
         self.bar: Progress | None = None
         self.done = 0
         self.total: int | None = None

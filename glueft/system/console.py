@@ -32,6 +32,14 @@ class PlainConsole(Console):
         settings = {"markup": False, "emoji": False, "highlight": False, "force_jupyter": False}
         super().__init__(file=stream, **settings, **options)  # type: ignore[arg-type]
 
+    @property
+    def is_live(self) -> bool:
+        """Whether lines can be drawn anew: it is a terminal whose cursor moves.
+
+        FORCE_COLOR, which CI sets, asks rich for colours in a pipe; every frame of a bar would stand in its log.
+        """
+        return self.is_terminal and not self.is_dumb_terminal and self.file.isatty()
+
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a text to be rendered, a title and a cell too, as it is."""
         return super().render_str(printable(text), **options | {"markup": False, "emoji": False, "highlight": False})

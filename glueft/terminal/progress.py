@@ -41,8 +41,7 @@ def make_progress(stream: IO[str], *, verbose: bool = False, quiet: bool = False
         quiet: show warnings and results alone.
     """
     console = PlainConsole(stream)
-    rich = console.is_terminal and not console.is_dumb_terminal
-    shown = RichProgress(console, verbose=verbose) if rich else PlainProgress(stream, verbose=verbose)
+    shown = RichProgress(console, verbose=verbose) if console.is_live else PlainProgress(stream, verbose=verbose)
     return QuietProgress(shown) if quiet else shown
 
 

@@ -246,7 +246,8 @@ def test_the_first_step_tells_no_speed() -> None:
     assert stream.getvalue().splitlines()[-1] == "step 1/1,377  loss 0.6900  lr 4.90e-05  ... left"
 
 
-def test_a_stream_that_is_no_terminal_gets_plain_lines() -> None:
+def test_a_stream_that_is_no_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as in CI
     assert isinstance(make_progress(io.StringIO()), PlainProgress)
 
 

@@ -38,8 +38,7 @@ STYLES = {
 def make_study_progress(stream: IO[str]) -> StudyProgress:
     """Return the progress for a stream: a live table if it is a terminal, plain lines if not."""
     console = PlainConsole(stream)
-    alive = console.is_terminal and not console.is_dumb_terminal
-    return LiveStudyProgress(console) if alive else PlainStudyProgress(stream)
+    return LiveStudyProgress(console) if console.is_live else PlainStudyProgress(stream)
 
 
 class StudyProgress:
