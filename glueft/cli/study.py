@@ -13,6 +13,7 @@ from glueft.cli import study_compare, study_status
 from glueft.cli.options import AsJson, Quiet, Verbose, print_json, takes_study
 from glueft.cli.streams import go_on_without_output
 from glueft.suggest import nearest
+from glueft.text import say
 
 if TYPE_CHECKING:
     from glueft.studies.definition.study import Study
@@ -128,7 +129,12 @@ def run_and_tell(
     arguments = [*(["--report"] if report else []), *(["--verbose"] if verbose else [])]
     if token_cache is not None:
         arguments += ["--token-cache", str(token_cache.absolute())]
-    result = run_study(study, output_dir=output_dir, progress=progress, retry_failed=retry_failed, arguments=arguments)
+    options: dict[str, Any] = {"progress": progress, "retry_failed": retry_failed, "arguments": arguments}
+    try:
+        result = run_study(study, output_dir=output_dir, **options)
+    except KeyboardInterrupt:
+        say("what is done is kept; the same command goes on from here", stream=sys.stderr)
+        raise
     if as_json:
         print_json(result_json(result))
     else:

@@ -197,6 +197,16 @@ def test_an_interrupt_ends_with_130_and_a_message(monkeypatch: pytest.MonkeyPatc
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_an_interrupted_study_says_how_it_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def run_study(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("glueft.studies.run.run_study", run_study)
+    assert main.command_line(["study", "glue", "--sample"]) == 130
+    said = "what is done is kept; the same command goes on from here\ninterrupted\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
 def test_a_bug_keeps_its_traceback_and_ends_with_1(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("in the depths")
