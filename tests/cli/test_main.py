@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import statistics
 import subprocess
 import sys
@@ -37,6 +38,14 @@ LONG = [
     "submit",
 ]
 COMMANDS = [*LONG, "validate", "show", "list-runs", "receipt", "list", "describe", "schema", "env"]
+
+
+def test_the_package_can_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `python -m glueft`, where the script is not on the path."""
+    begun: list[bool] = []
+    monkeypatch.setattr("glueft.cli.start.main", lambda: begun.append(True))
+    runpy.run_module("glueft", run_name="__main__")
+    assert begun == [True]
 
 
 def test_help_and_version() -> None:
