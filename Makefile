@@ -19,12 +19,14 @@ test-slow: .venv/installed-dev
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 --maxschedchunk 1 -m slow --ignore tests/benchmarks
 	$(BIN)/pytest -m slow tests/benchmarks
 
-# With the lowest versions of all that glueft requires: what reads recipes, rows and checkpoints, and a run.
+# With the lowest versions of all that glueft requires: what reads recipes, rows and checkpoints, a run, and four
+# of the extras.
 lowest:
 	$(PYTHON) -m venv .venv/lowest
-	.venv/lowest/bin/python -m pip install --quiet --editable . pytest hypothesis --constraint .ci/lowest.txt
+	.venv/lowest/bin/python -m pip install --quiet --editable '.[serve,onnx,optuna,slurm]' pytest hypothesis --constraint .ci/lowest.txt
 	.venv/lowest/bin/python -m pytest -m "not slow" tests/recipe tests/tables tests/metrics tests/data tests/terminal \
-		tests/encoder/test_exactness.py tests/report/test_report.py tests/cli/test_commands.py tests/test_launch.py
+		tests/encoder/test_exactness.py tests/report/test_report.py tests/cli/test_commands.py tests/test_launch.py \
+		tests/hub/test_hub_offline.py tests/serve tests/export/test_onnx.py tests/studies/test_search.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

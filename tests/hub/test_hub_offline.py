@@ -225,10 +225,11 @@ def test_a_list_of_files_that_cannot_be_had(cached: Cached, tmp_path: Path) -> N
     try:
         with worker(cached.hub, home) as asked:
             asked("do_not_wait")
-            # Without the list the client hands out what it has; half a checkpoint is none.
             error = asked.refused("checkpoint", name="tiny/bert")
-            assert "the download was cut short" in error["received"]
-            assert "without tokenizer.json" in error["received"]
+            # Half a checkpoint is none. Without the list some clients hand out what they have, others the hub's answer.
+            received = error["received"]
+            cut_short = "the download was cut short" in received and "without tokenizer.json" in received
+            assert cut_short or "HTTP 500" in received
     finally:
         cached.hub.failure = None
 
