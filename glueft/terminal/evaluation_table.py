@@ -16,7 +16,7 @@ def evaluation_tables(result: dict[str, Any], width: int = 80) -> list[Table]:
     """Return the metrics, beside the run's own where there is a run, the labels, and what else there is to know."""
     primary = result["split"]
     scores = {label: LabelScores(**found) for label, found in result["label_scores"].get(primary, {}).items()}
-    thresholds = (result["decision"] or {}).get("thresholds")
+    thresholds = dict(zip(result["labels"], (result["decision"] or {}).get("thresholds") or (), strict=False))
     tables = label_tables(scores, result["confusion"].get(primary), width, thresholds)
     return [_metrics(result), *tables, _facts(result)]
 
