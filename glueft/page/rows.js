@@ -41,7 +41,7 @@ for (const block of document.querySelectorAll("[data-rows]")) {
     const shown = new Set(found.slice(0, most));
     for (const row of rows) row.item.hidden = !shown.has(row);
     const matching =
-      found.length === rows.length ? `${rows.length} rows` : `${found.length} of ${rows.length} listed rows match`;
+      found.length === rows.length ? `${rows.length} ${rows.length === 1 ? "row" : "rows"}` : `${found.length} of ${rows.length} listed rows match`;
     const said = shown.size < found.length ? `${matching}, the first ${shown.size} are shown` : matching;
     count.textContent = absent.length ? `${said}; no listed row has what the address asks for: ${absent.join(", ")}` : said;
     more.hidden = shown.size === found.length;

@@ -35,11 +35,12 @@ def confusion_plot(key: str, scores: Classified) -> Plot:
     name, title = f"{key}-confusion", "Confusion matrix"
     off = counts * (1 - np.eye(size, dtype=np.int64))
     true, guess = np.unravel_index(off.argmax(), off.shape)
-    caption = (
-        f"{int(counts.trace()):,} of {int(counts.sum()):,} rows are on the diagonal, where the prediction is right. "
-    )
+    on, rows_in_all = int(counts.trace()), int(counts.sum())
+    caption = f"{on:,} of {counted(rows_in_all, 'row')} {'is' if on == 1 else 'are'} on the diagonal, where the "
+    caption += "prediction is right."
     if off.any():
-        caption += f"The commonest mistake: {labels[true]} taken for {labels[guess]} ({off[true, guess]:,} rows)."
+        mistake = f"{labels[true]} taken for {labels[guess]}"
+        caption += f" The commonest mistake: {mistake} ({counted(int(off[true, guess]), 'row')})."
     rows = _confusion_rows(counts, labels)
     table = DataTable(("true label", *(f"predicted {label}" for label in labels), "found"), rows)
     if size > DRAWN_LABELS:
@@ -192,7 +193,8 @@ def sureness(scores: Classified, bins: Sequence[Bin]) -> str:
     low, high = wilson(hits, rows)
     told = f"On average the model is {percent(mean)} sure and {percent(right)} right"
     if low <= commonest:
-        told += f", not clearly more than always the commonest answer of these rows would be ({percent(commonest)})."
+        told += f", {'less' if high < commonest else 'not clearly more'} than always the commonest answer of these "
+        told += f"rows would be ({percent(commonest)})."
     elif not low <= mean <= high:
         told += f": it is {'more' if mean > high else 'less'} sure than it should be."
     elif any(item.rows and not item.interval[0] <= item.confidence <= item.interval[1] for item in bins):

@@ -122,11 +122,14 @@ _SUREST_FIRST = "Rows, the surest mistakes first"
 def _surest_first(scores: Classified | LabelSets, wrong: int, right: int) -> str:
     """How many rows are wrong, and which of both kinds are listed."""
     mistakes, rows = int(scores.wrong.sum()), int(scores.labelled.sum())
-    summary = f"{mistakes:,} of {counted(rows, 'row')} {'is' if mistakes == 1 else 'are'} wrong. Listed are "
-    summary += (
-        f"{_part(wrong, mistakes)} wrong, the surest first, and {_part(right, rows - mistakes)} right, the least "
+    listed = [f"{_part(wrong, mistakes)} wrong, the surest first"] if wrong else []
+    listed += [f"{_part(right, rows - mistakes)} right, the least sure first"] if right else []
+    told = (
+        f"{mistakes:,} of {counted(rows, 'row')} {'is' if mistakes == 1 else 'are'}"
+        if mistakes
+        else (f"None of {counted(rows, 'row')} is" if rows > 1 else "The row is not")
     )
-    return summary + "sure first"
+    return f"{told} wrong. Listed are {', and '.join(listed)}"
 
 
 def _labelled_row(scores: Classified, row: int) -> ListedRow:
@@ -179,4 +182,4 @@ def _regressed(scores: Regressed) -> _Listed:
 
 
 def _part(some: int, of: int) -> str:
-    return f"the {of:,}" if some == of else f"{some:,} of {of:,}"
+    return f"all {of:,}" if some == of else f"{some:,} of {of:,}"

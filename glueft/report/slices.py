@@ -120,7 +120,9 @@ def slices_plot(name: str, title: str, slices: Sequence[Slice], scores: Scores, 
     order = sorted(slices, key=lambda each: each.value, reverse=not regression)
     written = "{:.3f}".format if regression else percent
     best, worst = (f"{each.name} ({written(each.value)})" for each in (order[0], order[-1]))
-    caption = f"Best: {best}; worst: {worst}; all rows: {written(whole.value)}."
+    all_rows = written(whole.value)
+    alike = order[0].value == order[-1].value
+    caption = f"All are alike: {all_rows}." if alike else f"Best: {best}; worst: {worst}; all rows: {all_rows}."
     rows = [
         (each.name, f"{each.rows:,}", written(each.value), " to ".join(map(written, each.interval)))
         for each in (*slices, whole)

@@ -210,6 +210,8 @@ def best_text(
         return f"{name} is not defined after any epoch."
     if len(values) == 1:
         return f"{name} was {values[0]:{digits}} after epoch {epoch_text(entries[0]['epoch'])}."
+    if len(set(values)) == 1:
+        return f"{name} was {values[0]:{digits}} after each epoch."
     best = (max if wanted == "highest" else min)(defined, key=values.__getitem__)
     told = f"{name} was {wanted} after epoch {epoch_text(entries[best]['epoch'])}: {values[best]:{digits}}"
     if not math.isfinite(values[-1]):

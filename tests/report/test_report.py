@@ -126,7 +126,9 @@ def test_a_label_does_not_turn_the_sentence_that_names_it(tmp_path: Path) -> Non
 def test_a_run_without_mistakes(tmp_path: Path) -> None:
     page = page_of(make_table_run(tmp_path, ROWS, ("no", "yes"), [1, 0, 1, 0]))
     assert "a difference that 4 rows cannot tell from none" in page
-    assert "0 of 4 rows are wrong" in page and "The commonest mistake" not in page
+    assert "None of 4 rows is wrong. Listed are all 4 right, the least sure first." in page
+    assert "4 of 4 rows are on the diagonal, where the prediction is right. A cell leads" in page
+    assert "The commonest mistake" not in page
 
 
 @pytest.mark.usefixtures("undrawn")

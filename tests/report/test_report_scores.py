@@ -162,6 +162,7 @@ def test_of_several_labels_one_is_drawn_and_chosen() -> None:
         # As sure on average; but those that it is unsure of are right, and those that it is sure of are wrong.
         (np.repeat([0.6, 1.0], 1000), 1600, ": that is the same on average, and not at each confidence"),
         (np.full(100, 0.9), 50, ", not clearly more than always the commonest answer"),
+        (np.full(100, 0.9), 20, ", less than always the commonest answer"),
     ],
 )
 def test_a_model_is_said_to_be_sure_as_far_as_the_rows_tell(
@@ -195,6 +196,7 @@ def test_the_best_epoch_is_one_with_a_value() -> None:
     )
     assert best_text("r", "highest", entries, [0.3, 0.2, nan], ".1f").endswith("; after the last it is not defined.")
     assert best_text("r", "highest", entries, [nan] * 3, ".1f") == "r is not defined after any epoch."
+    assert best_text("r", "highest", entries, [0.5] * 3, ".1f") == "r was 0.5 after each epoch."
 
 
 # Twenty rows of 1 to 20 words, in two columns; the ten longest are wrong but for the last.
