@@ -97,4 +97,5 @@ def list_runs(
     if left_out:
         lines.append(f"{left_out} of {len(found)} left out: of another task or status")
     for line in ["", *lines] if runs and lines else lines:
-        progress.say(line)
+        # A command is copied: a break of ours would be part of it.
+        (progress.say_unbroken if ": glueft " in line else progress.say)(line)

@@ -6,6 +6,8 @@ import json
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
+from rich.cells import cell_len
+
 from glueft.files import writing
 from glueft.system.standard_output import for_the_result
 from glueft.tables.problems import shown
@@ -44,8 +46,8 @@ def answer_lines(answers: Answers, labels: tuple[str, ...], row: int = 0) -> lis
     if by_threshold:
         ranked.remove(own)
         ranked.insert(0, own)
-    width = max(len(name) for _, name in ranked[:LABELS_SHOWN])
-    lines = [f"{name:{width}}  {number:.4f}" for number, name in ranked[:LABELS_SHOWN]]
+    width = max(cell_len(name) for _, name in ranked[:LABELS_SHOWN])
+    lines = [f"{_padded(name, width)}  {number:.4f}" for number, name in ranked[:LABELS_SHOWN]]
     lines[0] += "  (given by the threshold)" if by_threshold else ""
     return lines + ([f"... and {len(ranked) - LABELS_SHOWN} more"] if len(ranked) > LABELS_SHOWN else [])
 
@@ -54,10 +56,15 @@ def _ranked_lines(numbers: list[float], names: list[str], there: list[bool]) -> 
     """The labels of a multi-label task, the row's own first and then by probability."""
     ranked = sorted(zip(there, numbers, names, strict=True), key=lambda one: (not one[0], -one[1]))
     shown_ones = ranked[: max(LABELS_SHOWN, sum(there))]
-    width = max(len(name) for _, _, name in shown_ones)
-    lines = [f"{'+' if of_row else ' '} {name:{width}}  {number:.4f}" for of_row, number, name in shown_ones]
+    width = max(cell_len(name) for _, _, name in shown_ones)
+    lines = [f"{'+' if of_row else ' '} {_padded(name, width)}  {number:.4f}" for of_row, number, name in shown_ones]
     more = len(ranked) - len(shown_ones)
     return lines + ([f"  ... and {more} more"] if more else [])
+
+
+def _padded(name: str, width: int) -> str:
+    """A name with spaces up to a width in columns of a terminal, of which a Chinese letter takes two."""
+    return name + " " * (width - cell_len(name))
 
 
 def answer_object(answers: Answers, labels: tuple[str, ...], texts: tuple[str, ...], row: int) -> dict[str, Any]:

@@ -1,9 +1,14 @@
-"""What a prediction shows while it goes on."""
+"""What a prediction shows, while it goes on and of a row."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 import pytest
 
+from glueft.inference.printing import answer_lines
 from glueft.inference.progress import PredictionProgress
 
 
@@ -15,3 +20,9 @@ def test_quiet_leaves_out_what_was_done(quiet: bool, shown: str, capsys: pytest.
     progress.inform("8 rows")
     progress.say("warning: cut")
     assert capsys.readouterr().err == shown
+
+
+def test_wide_letters_leave_the_numbers_in_one_column() -> None:
+    answers: Any = SimpleNamespace(probabilities=np.array([[0.25, 0.75]]), labels=["yes"])
+    lines = answer_lines(answers, ("日本語", "yes"))
+    assert lines == ["yes     0.7500", "日本語  0.2500"]
