@@ -43,7 +43,7 @@ from glueft.cli import (
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.streams import guard_streams, settle_streams
 from glueft.cli.study import add_study_commands
-from glueft.cli.usage_errors import known_command, suggest_option
+from glueft.cli.usage_errors import known_command, suggest_options
 from glueft.errors import GlueftError
 from glueft.plugin.registry import load_registry
 from glueft.system import interruption
@@ -156,7 +156,7 @@ def _command_line(arguments: Sequence[str], begin: float | None) -> int:
         return INTERRUPTED if interruption.exit_code() is not None else _tell(str(error), FIXABLE)
     except typer.TyperException as error:
         # Usage errors print themselves, with the command's usage line.
-        suggest_option(error)
+        suggest_options(error, arguments)
         told = io.StringIO()
         error.show(file=told) if hasattr(error, "show") else told.write(str(error))
         say(*told.getvalue().rstrip("\n").split("\n"), stream=sys.stderr)

@@ -41,11 +41,12 @@ def known_command(arguments: Sequence[str], commands: Container[str]) -> str | N
     return OTHER_COMMANDS.get(word.lower())
 
 
-def suggest_option(error: Any) -> None:
-    """Give a usage error on an option that does not exist the one that was most likely meant.
+def suggest_options(error: Any, arguments: Sequence[str]) -> None:
+    """Give a usage error on an option that does not exist all such options, and what was most likely meant by each.
 
     Args:
-        error: typer's; another error than of such an option stays as it is.
+        error: typer's, which ends at the first; another error than of such an option stays as it is.
+        arguments: those of the command line.
     """
     option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if option is None or context is None or not hasattr(error, "possibilities"):
@@ -56,11 +57,22 @@ def suggest_option(error: Any) -> None:
             error.message += f"; it stands behind a command: glueft {command.name} {option} ..."
             error.possibilities = None
             return
-    known = {name.lstrip("-").replace("-", "_"): name for name in _options(context.command, context)}
-    meant = nearest(option.lstrip("-").replace("-", "_"), known)
-    # A part of a name may be meant too, and is one of typer's.
-    error.possibilities = [known[meant]] if meant else error.possibilities
+    known = _options(context.command, context)
+    unknown = [option]
+    for argument in () if commands else arguments[: [*arguments, "--"].index("--")]:
+        name = argument.partition("=")[0]
+        if name.startswith("--") and name not in [*known, *unknown]:
+            unknown.append(name)
+    by_name = {name.lstrip("-").replace("-", "_"): name for name in known}
+    told = []
+    for name in unknown:
+        meant = by_name.get(nearest(name.lstrip("-").replace("-", "_"), by_name) or "")
+        told.append(name if meant is None else f"{name} (did you mean {meant}?)")
+    if len(told) > 1 or "(" in told[0]:  # Else a part of a name may be meant, which typer finds.
+        error.message = f"No such option{'s' if len(told) > 1 else ''}: {', '.join(told)}"
+        error.possibilities = None
 
 
 def _options(command: Any, context: Any) -> list[str]:
-    return [name for parameter in command.get_params(context) for name in parameter.opts if name.startswith("-")]
+    names = [name for parameter in command.get_params(context) for name in (*parameter.opts, *parameter.secondary_opts)]
+    return [name for name in names if name.startswith("-")]

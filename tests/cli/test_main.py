@@ -108,7 +108,11 @@ def test_the_acceptance_check(tmp_path: Path) -> None:
         (["train", "mrpc"], "No such command 'train'. Did you mean: glueft run"),
         (["help", "run"], "No such command 'help'. Did you mean: glueft run --help"),
         (["run", "mrpc", "--smaple"], "No such option: --smaple"),
-        (["run", "mrpc", "--lr", "1e-4"], "No such option: --lr (Possible options: --learning-rate)"),
+        (["run", "mrpc", "--lr", "1e-4"], "No such option: --lr (did you mean --learning-rate?)"),
+        (
+            ["plan", "mrpc", "--zzz=1", "--batch_size", "2", "--epochs", "3", "--no-probe"],
+            "No such options: --zzz, --batch_size (did you mean --batch-size?)\n",
+        ),
         (["-q", "run", "mrpc"], "No such option: -q; it stands behind a command: glueft run -q ..."),
         (["list", "--jsn"], "--json"),
         (["validate"], "Missing argument"),
