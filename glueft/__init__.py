@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pydantic import Field
@@ -153,7 +153,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 def load_recipe(
@@ -162,8 +162,8 @@ def load_recipe(
     plugins: Sequence[str | Path] = (),
     unset: Sequence[str] = (),
     *,
-    data_dir: str | None = None,
-    checkpoint: str | None = None,
+    data_dir: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     sample: bool = False,
     trust: bool = False,
 ) -> Recipe:
@@ -186,12 +186,12 @@ def load_recipe(
     from glueft.recipe.overrides import as_texts
 
     return load_recipe(
-        path,
+        _place(path, "recipe", '"mrpc", or "my/recipe.toml"'),
         as_texts(overrides),
         plugins=_several(plugins),
         unset=_several(unset),
-        data_dir=data_dir,
-        checkpoint=checkpoint,
+        data_dir=_text(data_dir),
+        checkpoint=_text(checkpoint),
         sample=sample,
         trust=trust,
     )
@@ -203,8 +203,8 @@ def load_study(
     plugins: Sequence[str | Path] = (),
     unset: Sequence[str] = (),
     *,
-    data_dir: str | None = None,
-    checkpoint: str | None = None,
+    data_dir: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     sample: bool = False,
     trust: bool = False,
 ) -> Study:
@@ -221,6 +221,7 @@ def load_study(
     from glueft.studies.definition.file import load_study
     from glueft.studies.result_file import is_study_folder
 
+    path = _place(path, "study", '"glue", or "my/study.toml"')
     if is_study_folder(path):
         from glueft.errors import StudyError
 
@@ -235,8 +236,8 @@ def load_study(
         as_texts(overrides),
         plugins=_several(plugins),
         unset=_several(unset),
-        data_dir=data_dir,
-        checkpoint=checkpoint,
+        data_dir=_text(data_dir),
+        checkpoint=_text(checkpoint),
         sample=sample,
         trust=trust,
     )
@@ -264,6 +265,7 @@ def load_run(
     from glueft.result import Result
     from glueft.studies.result_file import is_study_folder
 
+    folder = _place(folder, "run folder", _A_RUN)
     if is_study_folder(folder):
         from glueft.errors import RunFolderError
 
@@ -277,14 +279,40 @@ def load_run(
 
 
 def read_study(folder: str | Path) -> Findings:
-    """Read what a study has found so far, such as "studies/glue".
+    """Read what a study has found so far, from its folder, such as "studies/glue".
+
+    `load_study` reads what a study asks for: `load_recipe` and `load_study` read files, `load_run` and `read_study` the
+    folders that come of them.
 
     Raises:
         StudyError: no study was run there.
     """
+    from glueft.recipe.file import packaged_studies
     from glueft.studies.findings import read_findings
+    from glueft.studies.result_file import is_study_folder
 
-    return read_findings(folder)
+    folder = _place(folder, "folder of a study", '"studies/glue"')
+    if is_study_folder(folder):
+        return read_findings(folder)
+    from pathlib import Path
+
+    from glueft.errors import StudyError
+
+    place, begun = Path(folder), Path("studies", Path(folder).stem)
+    received, fix = "a folder without one" if place.is_dir() else "nothing there", ""
+    if (place / "run.json").is_file():
+        received, fix = "the folder of a run", f"open it with glueft.load_run({folder!r})"
+    elif place.is_file() or (folder in packaged_studies() and not place.exists()):
+        received = "what a study asks for, not what it has found"
+        fix = f"run it with glueft.study({folder!r}), or read what it asks for with glueft.load_study({folder!r})"
+        if is_study_folder(begun):
+            fix = f"read what it has found with glueft.read_study({str(begun)!r})"
+    raise StudyError(
+        f"{folder} is not the folder of a study",
+        expected="a folder with a study.json",
+        received=received,
+        fix=fix or "name the folder that glueft.study has made, such as studies/glue",
+    )
 
 
 def run(
@@ -294,8 +322,8 @@ def run(
     output_dir: str | Path = "runs",
     progress: RunProgress | bool | None = None,
     verbose: bool = False,
-    data_dir: str | None = None,
-    checkpoint: str | None = None,
+    data_dir: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     sample: bool = False,
     plugins: Sequence[str | Path] = (),
     unset: Sequence[str] = (),
@@ -326,8 +354,8 @@ def run(
     changes = {"data_dir": data_dir, "checkpoint": checkpoint, "sample": sample, "plugins": plugins, "unset": unset}
     return run_recipe(
         _recipe_of(recipe, overrides, trust=trust, **changes),
-        output_dir=output_dir,
-        token_cache=token_cache,
+        output_dir=_place(output_dir, "folder", '"runs"'),
+        token_cache=None if token_cache is None else _place(token_cache, "folder", '"tokens"'),
         progress=progress_of(progress),
         verbose=verbose,
         begin=begin,
@@ -364,11 +392,11 @@ def resume(
     from glueft.terminal.notebook import progress_of
 
     return resume_run(
-        run,
+        _place(run, "run folder", _A_RUN),
         anyway=anyway,
         plugins=_several(plugins),
         trust=trust,
-        token_cache=token_cache,
+        token_cache=None if token_cache is None else _place(token_cache, "folder", '"tokens"'),
         progress=progress_of(progress),
         verbose=verbose,
     )
@@ -382,8 +410,8 @@ def plan(
     probe: bool = True,
     progress: RunProgress | bool | None = None,
     verbose: bool = False,
-    data_dir: str | None = None,
-    checkpoint: str | None = None,
+    data_dir: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     sample: bool = False,
     plugins: Sequence[str | Path] = (),
     unset: Sequence[str] = (),
@@ -414,22 +442,23 @@ def plan(
         assert not isinstance(recipe, Recipe | Study)
         asked = load_study(recipe, overrides, trust=trust, **changes)  # type: ignore[arg-type]
     shown = progress_of(progress)
+    place = None if output_dir is None else _place(output_dir, "folder", '"runs"')
     if isinstance(asked, Study):
         from glueft.studies.display.plan_table import study_plan_tables
         from glueft.studies.plan import plan_study
 
-        planned = plan_study(asked, output_dir=output_dir or "studies", probe=probe, progress=shown)
+        planned = plan_study(asked, output_dir=place or "studies", probe=probe, progress=shown)
         return Content(planned, f"plan of the study {asked.name}", study_plan_tables)
     from glueft.terminal.plan_table import plan_tables
     from glueft.training.plan import plan_recipe
 
-    planned = plan_recipe(asked, output_dir=output_dir or "runs", probe=probe, progress=shown, verbose=verbose)
+    planned = plan_recipe(asked, output_dir=place or "runs", probe=probe, progress=shown, verbose=verbose)
     rows, steps = planned["data"]["splits"]["train"]["rows"], planned["num_train_steps"]
     return Content(planned, f"plan of {planned['task']}: {rows:,} train rows, {steps:,} steps", plan_tables)
 
 
 def compare(
-    *runs: Result | str | Path | Sequence[Result | str | Path],
+    *runs: Result | str | Path | Iterable[Result | str | Path],
     split: str | None = None,
     html: str | Path | None = None,
     force: bool = False,
@@ -440,7 +469,7 @@ def compare(
     """Compare finished runs of a task on the same rows, as `glueft compare` does; each is compared with the first.
 
     Args:
-        runs: two or more, from `run` or `load_run`, or their folders; or one list of them.
+        runs: two or more, from `run` or `load_run`, or their folders; or one list of them, or the like.
         split: the rows to compare them on; the primary split of the runs if None.
         html: write a page too, with curves, differences and the rows on which they disagree.
         force: replace that file if it exists.
@@ -463,8 +492,9 @@ def compare(
     from glueft.terminal.comparison_tables import tables
     from glueft.terminal.notebook import Content
 
-    several: Sequence[Any] = runs[0] if len(runs) == 1 and isinstance(runs[0], list | tuple) else runs
-    folders = [run.folder if isinstance(run, Result) else run for run in several]
+    alone = len(runs) != 1 or isinstance(runs[0], Result | str) or not hasattr(runs[0], "__iter__")
+    several: Iterable[Any] = runs if alone else runs[0]  # type: ignore[assignment]
+    folders = [run.folder if isinstance(run, Result) else _place(run, "run folder", _A_RUN) for run in several]
     place = None if html is None else page_place(html, force=force)
     comparison = compare(folders, split=split, plugins=[*map(str, plugins)], trust=trust)
     found = comparison.found
@@ -485,8 +515,8 @@ def study(
     output_dir: str | Path = "studies",
     progress: StudyProgress | bool | None = None,
     retry_failed: bool = False,
-    data_dir: str | None = None,
-    checkpoint: str | None = None,
+    data_dir: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     sample: bool = False,
     plugins: Sequence[str | Path] = (),
     unset: Sequence[str] = (),
@@ -522,6 +552,7 @@ def study(
             received="a study from glueft.load_study, and changes",
             fix="give the changes to glueft.load_study",
         )
+    output_dir = _place(output_dir, "folder", '"studies"')
     return find(study, output_dir=output_dir, progress=study_progress_of(progress), retry_failed=retry_failed)
 
 
@@ -537,9 +568,37 @@ def _recipe_of(recipe: Recipe | str | Path, overrides: Overrides, *, trust: bool
     from glueft.recipe.recipe import changed_recipe
 
     changes |= {name: _several(changes[name]) for name in ("plugins", "unset")}
+    changes |= {name: _text(changes[name]) for name in ("data_dir", "checkpoint")}
     return changed_recipe(recipe, as_texts(overrides), **changes)
 
 
 def _several(given: Any) -> list[Any]:
     """A list of what is given; of a single text or path one."""
     return [given] if isinstance(given, str) or hasattr(given, "__fspath__") else [*given]
+
+
+_A_RUN = '"runs/mrpc-20260131-120000-a1b2c3"'
+
+
+def _place(given: Any, what: str, example: str) -> str:
+    """A path from Python as text, with the home folder in the place of `~`, which no shell has seen to."""
+    import os
+
+    from glueft.errors import GlueftError
+    from glueft.files import expanded
+    from glueft.text import short_repr
+
+    path = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if isinstance(path, str):
+        return str(expanded(path)) if path.startswith("~") else path
+    raise GlueftError(
+        f"this is no {what}",
+        expected=f"a text or a pathlib.Path: {example}",
+        received=short_repr(given),
+        fix="give the path, or leave the argument out where it has a default",
+    )
+
+
+def _text(given: Any) -> str | None:
+    """A path or name as text."""
+    return None if given is None else _place(given, "folder or name", '"glue_data"')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Container, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,10 @@ class Result:
         """
         run = Run.open(folder, plugins=plugins, trust=trust)
         return cls(run, plugins=plugins, trust=trust, **computed)  # type: ignore[arg-type]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the folder and not what was read of it: the copy opens it again, and loads a model of its own."""
+        return partial(Result.open, self.folder, **self._plugins, **self._computed), ()
 
     def __repr__(self) -> str:
         record = self._run.record
@@ -254,7 +258,8 @@ class Result:
 
         Returns:
             The texts, `label` and `probability_<label>` for each label, or in regression `score`. In a multi-label
-            task `label` is a list.
+            task `label` is a list. The index is that of `texts`, or of `pairs`, where it is a pandas Series: the
+            columns can be put beside it.
 
         Raises:
             DataError: a text is missing or is none; nothing is predicted.
@@ -277,14 +282,15 @@ class Result:
         names = result_names(model.labels, rows.columns)
         cells = [answers.labels] * bool(model.labels) + [*answers.probabilities.T]
         read = [[row[place] for row in rows.texts] for place in range(len(rows.columns))]
-        return pandas.DataFrame(dict(zip([*rows.columns, *names], [*read, *cells], strict=True)))
+        index = next((given.index for given in (texts, pairs) if isinstance(given, pandas.Series)), None)
+        return pandas.DataFrame(dict(zip([*rows.columns, *names], [*read, *cells], strict=True)), index=index)
 
     def evaluate(
         self,
         splits: str | Iterable[str] = (),
         overrides: Overrides = (),
         *,
-        data_dir: str | None = None,
+        data_dir: str | Path | None = None,
         sample: bool = False,
         progress: RunProgress | bool | None = None,
         verbose: bool = False,
@@ -313,7 +319,7 @@ class Result:
             self._run,
             [splits] if isinstance(splits, str) else [*splits],
             as_texts(overrides),
-            data_dir=data_dir,
+            data_dir=None if data_dir is None else str(data_dir),
             sample=sample,
             progress=progress_of(progress),
             verbose=verbose,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import warnings
 from pathlib import Path
 
+import numpy
 import pandas
 import pytest
 
@@ -125,6 +127,9 @@ ONE, TWO = "A cat sat on a mat.", "The cat sat down."
         ({"sentence1": ONE}, None, "a table"),
         (3, None, "3"),
         ([ONE], [None], "null"),
+        ([ONE], pandas.Series([float("nan")]), "null"),
+        (None, None, "None"),
+        (numpy.array(3), None, "array(3)"),
         ([ONE], ["  "], '"  "'),
         ([ONE], [2.5], '"2.5" (a number)'),
     ],
@@ -144,6 +149,46 @@ def test_second_texts_for_a_model_that_reads_one(tmp_path: Path) -> None:
     with pytest.raises(glueft.DataError, match="this model reads one text at a time") as caught:
         glueft.load_run(folder).predict([ONE], [TWO])
     assert caught.value.fix == "leave `pairs` out"
+    with pytest.raises(glueft.DataError, match="this model reads one text at a time"):
+        glueft.load_run(folder).predict([(ONE, TWO)])
+
+
+def test_paths_are_of_either_kind_and_anything_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = glueft.load_recipe("cola", None, data_dir=tmp_path, checkpoint=tmp_path)
+    assert recipe.data.folder == recipe.model.checkpoint == str(tmp_path)
+    assert glueft.load_recipe(recipe.path, data_dir=str(tmp_path), checkpoint=str(tmp_path)) == recipe
+    make_run(tmp_path / "run", given=[0], said=[0])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = glueft.load_run("~/run")
+    assert pickle.loads(pickle.dumps(run)).record == run.record
+    assert glueft.compare(path for path in (run, "~/run"))["rows"] == 1
+    calls = (
+        lambda: glueft.load_run(None),
+        lambda: glueft.load_recipe({"task": "cola"}),
+        lambda: glueft.run("cola", output_dir=None),
+        lambda: glueft.load_recipe("cola", 3),
+        lambda: glueft.compare(None, None),
+    )
+    for call in calls:
+        with pytest.raises(glueft.GlueftError, match=r"this is no|these are no"):
+            call()  # type: ignore[no-untyped-call]
+
+
+def test_what_a_study_asks_for_is_not_taken_for_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_run(Path("run"), given=[0], said=[0])
+
+    def fix(folder: str) -> str:
+        with pytest.raises(glueft.StudyError, match="not the folder of a study") as caught:
+            glueft.read_study(folder)
+        return caught.value.fix
+
+    assert fix("run") == "open it with glueft.load_run('run')"
+    assert fix("nothing") == "name the folder that glueft.study has made, such as studies/glue"
+    assert fix("mrpc-study").startswith("run it with glueft.study('mrpc-study')")
+    Path("studies", "mrpc-study").mkdir(parents=True)
+    Path("studies", "mrpc-study", "study.json").write_text("{}")
+    assert fix("mrpc-study") == "read what it has found with glueft.read_study('studies/mrpc-study')"
 
 
 def test_a_notebook_shows_texts_as_they_are(tmp_path: Path) -> None:
@@ -214,6 +259,9 @@ def test_a_run_from_here_predicts_as_its_folder_does(finished_run: Path, monkeyp
     assert said["label"].tolist() == rows["prediction"].tolist()
     assert said["probability_equivalent"].to_numpy() == pytest.approx(rows["probability_equivalent"], abs=1e-6)
     monkeypatch.delattr("glueft.inference.predictor.load_run_model")  # The model stays loaded.
+    odd = rows[["sentence1", "sentence2"]].set_index(pandas.Index([7, 3, 9]))
+    assert run.predict(odd["sentence1"], odd["sentence2"]).index.equals(odd.index)
+    assert run.predict(odd.to_numpy()).equals(said)
     assert run.predict([*zip(rows["sentence1"], rows["sentence2"], strict=True)]).equals(said)
     assert len(run.predict(ONE, TWO)) == 1
     assert [*run.predict([], [])] == [*said]

@@ -30,11 +30,13 @@ def rows_of(texts: Texts, pairs: str | Iterable[str] | None, choice: TextChoice)
     Raises:
         DataError: they are not as many as the model reads.
     """
-    first, second = (None if given is None else _listed(given) for given in (texts, pairs))
-    assert first is not None
+    first, second = _listed(texts), None if pairs is None else _listed(pairs)
     if len(choice.inputs) == 1:
         if second is not None:
             raise _not_as_read(choice, "two texts a row", "leave `pairs` out")
+        several = next((row for row in first if isinstance(row, list | tuple)), None)
+        if several is not None:
+            raise _not_as_read(choice, f"a row of {short_repr(several)}", "give a list of texts")
         return GivenTexts([[text] for text in first], choice, "the texts")
     if second is None:
         for row in first:
@@ -52,20 +54,31 @@ def rows_of(texts: Texts, pairs: str | Iterable[str] | None, choice: TextChoice)
 def _listed(texts: Any) -> list[Any]:
     if isinstance(texts, str):
         return [str(texts)]
+    if getattr(texts, "shape", None) == () and isinstance(texts.item(), str):
+        return [texts.item()]
     is_table = isinstance(texts, Mapping) or hasattr(texts, "columns")  # its names would be taken for texts
-    if is_table or isinstance(texts, bytes) or not hasattr(texts, "__iter__"):
+    alone = getattr(texts, "shape", None) == () or not hasattr(texts, "__iter__")
+    if is_table or isinstance(texts, bytes) or alone:
         raise DataError(
             "these are no texts",
             expected='a text, or a list of texts: ["A text.", "Another."]',
             received="a table" if is_table else short_repr(texts),
-            fix='name its column: run.predict(frame["sentence"])' if is_table else "give texts",
+            fix='name its column: run.predict(frame["sentence"]); of pairs two: run.predict(frame["one"], frame["two"])'
+            if is_table
+            else "give texts",
         )
     return [*map(_plain, texts)]
 
 
 def _plain(text: Any) -> Any:
-    """NumPy's texts are Python's too, but the tokenizer wants them plain."""
-    return str(text) if isinstance(text, str) else text
+    """NumPy's texts are Python's too, but the tokenizer wants them plain; Arrow's are not; and nothing is None."""
+    if isinstance(text, str):
+        return str(text)
+    if hasattr(text, "as_py"):  # Arrow
+        return text.as_py()
+    if hasattr(text, "tolist") and getattr(text, "shape", None):  # a row of an array
+        return text.tolist()
+    return None if type(text).__name__ in ("NAType", "NaTType") or text != text else text
 
 
 def _not_as_read(choice: TextChoice, received: str, fix: str) -> DataError:

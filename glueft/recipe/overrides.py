@@ -18,7 +18,7 @@ from glueft.system.plain_file import is_deep
 from glueft.text import quoted, short_repr
 
 # From Python: the arguments of `--set`, or their keys and values.
-Overrides = Mapping[str, Any] | Iterable[str]
+Overrides = Mapping[str, Any] | Iterable[str] | None
 
 NOT_UNICODE = ("it is not UTF-8 text", "write it in UTF-8; a folder of such a name needs another name")
 
@@ -93,7 +93,9 @@ def as_texts(overrides: Overrides) -> list[str]:
                 else ((name, whole),)
             )
         ]
-    texts = [overrides] if isinstance(overrides, str) else list(overrides)
+    if overrides is not None and not isinstance(overrides, Iterable):
+        raise _no_override(overrides)
+    texts = [overrides] if isinstance(overrides, str) else list(() if overrides is None else overrides)
     if not all(isinstance(text, str) for text in texts):
         raise _no_override(next(text for text in texts if not isinstance(text, str)))
     return texts
