@@ -86,8 +86,10 @@ class Asked:
 def given_rows(opened: OpenedModel, texts: Sequence[str]) -> list[Asked]:
     """Return rows of texts of the command line; see `rows_asked_for`."""
     from glueft.inference.opening import rows_asked_for
+    from glueft.inference.stream import check_rows
 
     source = rows_asked_for(texts, None, opened.choice(texts))
+    check_rows(source, skip_bad=False)
     return [Asked(row) for chunk in source.chunks() for row in zip(*chunk.texts, strict=True)]
 
 
@@ -121,10 +123,10 @@ def rows_of_run(opened: OpenedModel, numbers: Sequence[int], split: str | None, 
     wrong = [number for number in numbers if number >= len(written.ids)]
     if wrong:
         raise DataError(
-            f"{split} has no row {wrong[0]:,}",
+            f"{split} has no row {' and no row '.join(f'{number:,}' for number in wrong)}",
             expected=f"a number from 0 to {len(written.ids) - 1:,}, as in the report and in predictions/{split}.tsv",
-            received=f"--row {wrong[0]}",
-            fix="correct the number",
+            received=" ".join(f"--row {number}" for number in wrong),
+            fix="correct the number" if len(wrong) == 1 else "correct the numbers",
         )
     found = read_texts(run, split, data_dir)
     if found.missing:
@@ -152,23 +154,25 @@ def show_explanations(
     opened: OpenedModel, asked: Sequence[Asked], label: str | None = None, *, as_json: bool, key: str
 ) -> None:
     """Explain rows and print them; with `as_json` one object, in which they are the list `key`."""
-    from glueft.inference.explanation import explain as explain_row
+    from glueft.inference.explanation import Explainer
     from glueft.inference.printing import answer_lines, answer_object
     from glueft.terminal.explanation import print_explanation
 
     model, inputs = opened.model(), opened.choice(asked[0].texts).inputs
     objects = []
-    for number, row in enumerate(asked):
-        answers, found = explain_row(model, row.texts, label)
+    answers, explanations = Explainer(model, label).explain(
+        [*map(list, zip(*(row.texts for row in asked), strict=True))]
+    )
+    for number, (row, found) in enumerate(zip(asked, explanations, strict=True)):
         if as_json:
-            answer = answer_object(answers, model.labels, tuple(row.texts), 0)
+            answer = answer_object(answers, model.labels, tuple(row.texts), number)
             objects.append(row.told | answer | {"explanation": found.as_record()})
             continue
         if number:
             say("")
         if row.told:
             say(f"row {row.told['row']} of {row.told['split']}{_reference(row.told['reference'])}")
-        say(*answer_lines(answers, model.labels))
+        say(*answer_lines(answers, model.labels, number))
         print_explanation(found, inputs)
     if as_json:
         print_json({"precision": model.precision, key: objects})

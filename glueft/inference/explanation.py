@@ -77,68 +77,88 @@ class Explanation:
         return asdict(self) | {"texts": list(self.texts)}
 
 
-def explain(saved: SavedModel, texts: Sequence[str], label: str | None = None) -> tuple[Answers, Explanation]:
-    """Return the answer to a row, and what each word adds to a logit, by integrated gradients.
+class Explainer:
+    """Says what each word adds to a logit, row after row, by integrated gradients.
 
     The baseline is the row with the padding token in place of each token that is not a special one. Of windows the
     scores are pooled as their logits are.
 
     Args:
         saved: a model in float32.
-        texts: one for each of its inputs.
-        label: whose logit it is; None for the label of the answer, or the most probable one of several.
+        label: whose logit is explained; None for the label of each answer, or the most probable one of several.
 
     Raises:
         DataError: the model has no such label.
     """
-    import numpy as np
 
-    from glueft.data.rows import Rows
-    from glueft.encoder.integrated_gradients import integrated_gradients
+    def __init__(self, saved: SavedModel, label: str | None = None) -> None:
+        from glueft.encoder.integrated_gradients import IntegratedGradients
 
-    if label is not None and label not in saved.labels:
-        raise _unknown_label(saved, label)
-    answers = saved.answer([[text] for text in texts])
-    if label is None and saved.labels:
-        label = _label_of(answers, saved.labels)
-    output = 0 if label is None else saved.labels.index(label)
-    row = Rows("input", tuple([text] for text in texts), np.full(1, -1, np.int32), saved.labels)
-    encoded = saved.encode(row)
-    places = _places(saved.tokenizer, texts, encoded)
-    found = []
-    for window, kept in enumerate(_special_tokens(saved.tokenizer, encoded, places)):
-        within = _tokens_of(encoded, window)
-        ids, types = (array[within].astype(np.int64) for array in (encoded.ids, encoded.token_types))
-        found.append(integrated_gradients(saved.classifier, ids, types, output=output, blank=encoded.pad_id, kept=kept))
-    shares = _shares(found, encoded)
-    tokens = [
-        Token(token, float(score) * share, window)
-        for window, (scores, share) in enumerate(zip(found, shares, strict=True))
-        for token, score in zip(_names(saved.tokenizer, encoded, window), scores.scores, strict=True)
-    ]
+        if label is not None and label not in saved.labels:
+            raise _unknown_label(saved, label)
+        self.saved, self.label = saved, label
+        self._gradients = IntegratedGradients(
+            saved.classifier, blank=saved.tokenizer.pad_token_id, longest=saved.max_length
+        )
 
-    def pooled(numbers: Iterator[float]) -> float:
-        return sum(share * number for share, number in zip(shares, numbers, strict=True))
+    def explain(
+        self, texts: Sequence[list[str]], *, rows_in_all: int | None = None
+    ) -> tuple[Answers, Iterator[Explanation]]:
+        """Return the answers to rows, and what each word adds, a row at a time as it is asked for.
 
-    return answers, Explanation(
-        texts=tuple(texts),
-        label=label,
-        logit=pooled(scores.logit for scores in found),
-        baseline=pooled(scores.baseline for scores in found),
-        error=pooled(scores.error for scores in found),
-        points=max(scores.points for scores in found),
-        tokens=tokens,
-        words=None if places is None else _words(texts, places, [token.score for token in tokens]),
-        truncated=bool(encoded.truncated),
-    )
+        Args:
+            texts, rows_in_all: as for `TextModel.answer`.
+        """
+        encoded = self.saved.encode_texts(texts)
+        answers = self.saved.answer_encoded(encoded, rows_in_all=rows_in_all)
+        return answers, (
+            self._explanation(row, encoded, number, self.label or _label_of(answers, self.saved.labels, number))
+            for number, row in enumerate(zip(*texts, strict=True))
+        )
+
+    def _explanation(self, texts: Sequence[str], encoded: Encoded, row: int, label: str | None) -> Explanation:
+        import numpy as np
+
+        saved = self.saved
+        output = 0 if label is None else saved.labels.index(label)
+        windows = _windows_of(encoded, row)
+        places = _places(saved.tokenizer, texts, encoded, windows)
+        found = []
+        for window, kept in zip(windows, _special_tokens(saved.tokenizer, encoded, windows, places), strict=True):
+            within = _tokens_of(encoded, window)
+            ids, types = (array[within].astype(np.int64) for array in (encoded.ids, encoded.token_types))
+            found.append(self._gradients.scores(ids, types, output=output, kept=kept))
+        shares = _shares(found, encoded)
+        tokens = [
+            Token(token, float(score) * share, number)
+            for number, (window, scores, share) in enumerate(zip(windows, found, shares, strict=True))
+            for token, score in zip(_names(saved.tokenizer, encoded, window), scores.scores, strict=True)
+        ]
+
+        def pooled(numbers: Iterator[float]) -> float:
+            return sum(share * number for share, number in zip(shares, numbers, strict=True))
+
+        return Explanation(
+            texts=tuple(texts),
+            label=label,
+            logit=pooled(scores.logit for scores in found),
+            baseline=pooled(scores.baseline for scores in found),
+            error=pooled(scores.error for scores in found),
+            points=max(scores.points for scores in found),
+            tokens=tokens,
+            words=None if places is None else _words(texts, places, [token.score for token in tokens]),
+            truncated=bool(encoded.truncated) and bool(saved.encode_texts([[text] for text in texts]).truncated),
+        )
 
 
-def _label_of(answers: Answers, labels: Sequence[str]) -> str:
-    """The label of the one row; of several the most probable, and where it has none the most probable of all."""
-    own = answers.labels[0]
+def _label_of(answers: Answers, labels: Sequence[str], row: int) -> str | None:
+    """The label of a row; of several the most probable, and where it has none the most probable of all."""
+    if not labels:
+        return None
+    own = answers.labels[row]
     if isinstance(own, str):
         return own
-    return max(own or labels, key=dict(zip(labels, answers.probabilities[0], strict=True)).__getitem__)
+    return max(own or labels, key=dict(zip(labels, answers.probabilities[row], strict=True)).__getitem__)
 
 
 def _unknown_label(saved: SavedModel, label: str) -> DataError:
@@ -160,18 +180,29 @@ def _shares(windows: Sequence[TokenScores], encoded: Encoded) -> list[float]:
     return [float(window == alone) for window in range(len(windows))]
 
 
-def _places(tokenizer: Any, texts: Sequence[str], encoded: Encoded) -> list[Any] | None:
+def _windows_of(encoded: Encoded, row: int) -> range:
+    """Return the numbers of the windows of a row; without windows that of the row."""
+    if encoded.windows is None:
+        return range(row, row + 1)
+    first = int(encoded.windows.first[row])
+    return range(first, first + int(encoded.windows.counts[row]))
+
+
+def _places(tokenizer: Any, texts: Sequence[str], encoded: Encoded, windows: range) -> list[Any] | None:
     """Return the tokenizers library's own encoding of each window, with where its tokens are; None if it has none."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return None
-    first = backend.encode(*texts)  # `encode` has just set how it truncates.
-    windows = [first, *first.overflowing][: len(encoded)]
-    same = [number for window in windows for number in window.ids] == encoded.ids.tolist()
-    return windows if same and len(windows) == len(encoded) else None
+    first = backend.encode(*texts)  # `encode` has set how it truncates; where tokens are it did not ask.
+    found = [first, *first.overflowing][: len(windows)]
+    ids = encoded.ids[encoded.offsets[windows.start] : encoded.offsets[windows.stop]].tolist()
+    same = [number for window in found for number in window.ids] == ids
+    return found if same and len(found) == len(windows) else None
 
 
-def _special_tokens(tokenizer: Any, encoded: Encoded, places: list[Any] | None) -> Iterator[NDArray[np.bool_]]:
+def _special_tokens(
+    tokenizer: Any, encoded: Encoded, windows: range, places: list[Any] | None
+) -> Iterator[NDArray[np.bool_]]:
     """Yield for each window which tokens are special ones that the tokenizer adds, (tokens,)."""
     import numpy as np
 
@@ -179,7 +210,7 @@ def _special_tokens(tokenizer: Any, encoded: Encoded, places: list[Any] | None) 
         yield from (np.array(window.special_tokens_mask, bool) for window in places)
         return
     special = [number for number in tokenizer.all_special_ids if number != tokenizer.unk_token_id]
-    for window in range(len(encoded)):
+    for window in windows:
         yield np.isin(encoded.ids[_tokens_of(encoded, window)], special)
 
 
@@ -194,24 +225,36 @@ def _names(tokenizer: Any, encoded: Encoded, window: int) -> list[str]:
 
 
 def _words(texts: Sequence[str], places: Sequence[Any], scores: Sequence[float]) -> list[Word]:
-    """Sum the scores of the tokens of each word; windows that overlap have some words twice."""
-    spans: dict[tuple[int, int], list[float]] = {}  # text and first character -> the character after it, and the score
+    """Sum the scores of the tokens of each word; windows that overlap have some tokens twice.
+
+    A word is what the tokenizer takes for one, and never goes on after a space: some take a whole text for a word.
+    """
+    spans: dict[tuple[int, int, int, int], float] = {}  # text, first character, the one after the last, word -> score
     token = 0
     for window in places:
-        word: tuple[int, int] | None = None
-        before: tuple[int | None, int | None] = (None, None)
         for number, (start, end) in enumerate(window.offsets):
             of_text, of_word = window.sequence_ids[number], window.word_ids[number]
             score, token = scores[token], token + 1
-            if window.special_tokens_mask[number] or of_text is None:
-                before = (None, None)
-                continue
-            if (of_text, of_word) != before or word is None:
-                word = (of_text, start)
-            before = (of_text, of_word)
-            span = spans.setdefault(word, [end, 0.0])
-            span[0], span[1] = max(span[0], end), span[1] + score
-    return [
-        Word(texts[text][start : int(end)], text, start, int(end), score)
-        for (text, start), (end, score) in sorted(spans.items())
-    ]
+            if not window.special_tokens_mask[number] and of_text is not None:
+                span = of_text, start, end, -1 if of_word is None else of_word
+                spans[span] = spans.get(span, 0.0) + score
+    words: list[Word] = []
+    before = None
+    for (text, start, end, of_word), score in sorted(spans.items()):
+        if before == (text, of_word) and not any(map(str.isspace, texts[text][words[-1].end : start + 1])):
+            last = words.pop()
+            start, end, score = last.start, max(end, last.end), last.score + score
+        words.append(Word("", text, start, end, score))
+        before = text, of_word
+    return [_bare(texts[word.input], word) for word in words]
+
+
+def _bare(text: str, word: Word) -> Word:
+    """Return a word of a text with its characters, without the spaces around it, which some tokens have."""
+    own = text[word.start : word.end]
+    if own.strip():
+        start = word.start + len(own) - len(own.lstrip())
+        end = start + len(own.strip())
+    else:
+        start, end = word.start, word.end
+    return Word(text[start:end], word.input, start, end, word.score)

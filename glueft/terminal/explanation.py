@@ -67,7 +67,10 @@ def _strongest(found: Explanation, inputs: Sequence[str]) -> list[tuple[float, s
     if found.words is None:
         parts = [(token.score, token.token, "") for token in found.tokens if token.score]
     else:
-        parts = [(word.score, word.text, inputs[word.input]) for word in found.words]
+        parts = [
+            (word.score, word.text if word.text.strip() else f'"{word.text}"', inputs[word.input])
+            for word in found.words
+        ]
     return sorted(parts, key=lambda part: -abs(part[0]))
 
 

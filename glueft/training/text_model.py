@@ -68,17 +68,24 @@ class TextModel:
             CheckpointError: they are pairs, and the tokenizer puts nothing between the two texts.
             TrainingError: a logit is not a finite number.
         """
+        return self.answer_encoded(self.encode_texts(texts), rows_in_all=rows_in_all)
+
+    def encode_texts(self, texts: Sequence[list[str]]) -> Encoded:
+        """Return the tokens of rows without labels; `texts` and what is raised as for `answer`."""
         import numpy as np
 
-        from glueft.data.batches import EvaluationBatches
         from glueft.data.rows import Rows
+
+        return self.encode(Rows("input", tuple(texts), np.full(len(texts[0]), -1, np.int32), self.labels))
+
+    def answer_encoded(self, encoded: Encoded, *, rows_in_all: int | None = None) -> Answers:
+        """Predict rows of which the tokens are known; see `answer`."""
+        from glueft.data.batches import EvaluationBatches
         from glueft.training import engine
 
-        count = len(texts[0])
-        encoded = self.encode(Rows("input", tuple(texts), np.full(count, -1, np.int32), self.labels))
         batches = EvaluationBatches(encoded, batch_size=self.evaluation_batch_size)
         if self.classifier.jit_compile:
-            self._pad(batches, rows_in_all or count)
+            self._pad(batches, rows_in_all or len(encoded.labels))
         logits = engine.predict(self.classifier, batches, on_rows=self.on_rows)
         return Answers.of(logits, self.labels, encoded.truncated, self.rule)
 

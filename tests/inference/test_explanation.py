@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from glueft.data.rows import Rows
 from glueft.data.windows import Windowing
 from glueft.errors import DataError
-from glueft.inference.explanation import Explanation, _special_tokens, explain
+from glueft.inference.explanation import Explainer, Explanation, _special_tokens, _words
 from glueft.inference.predictor import SavedModel, load_saved_model
+from glueft.runs.answers import Answers
 
 TEXTS = ("The town has unwelcomed birds.", "Birds, the town said, are few.")
 
@@ -25,6 +27,11 @@ def saved(finished_run: Path) -> SavedModel:
 def logits_of(saved: SavedModel, texts: tuple[str, ...]) -> np.ndarray:
     rows = Rows("input", tuple([text] for text in texts), np.full(1, -1, np.int32), saved.labels)
     return saved.logits(rows)[0]
+
+
+def explain(saved: SavedModel, texts: tuple[str, ...], label: str | None = None) -> tuple[Answers, Explanation]:
+    answers, found = Explainer(saved, label).explain([[text] for text in texts])
+    return answers, next(found)
 
 
 def sums_up(found: Explanation) -> bool:
@@ -69,8 +76,13 @@ def test_a_score_is_explained(finished_regression_run: Path) -> None:
 
 
 def test_what_is_cut_off_adds_nothing(saved: SavedModel) -> None:
-    _, found = explain(replace(saved, max_length=8), ("the town " * 20, "birds"))
-    assert found.truncated and len(found.tokens) == 8 and sums_up(found)
+    first, second = ["the town " * 20, "town"], ["birds", "birds"]
+    answers, found = Explainer(replace(saved, max_length=8)).explain([first, second])
+    cut, whole = found
+    assert cut.truncated and len(cut.tokens) == 8 and sums_up(cut)
+    # Each row is told for itself.
+    assert answers.truncated == 1 and not whole.truncated and sums_up(whole) and whole.texts == ("town", "birds")
+    assert [found.label for found in (cut, whole)] == answers.labels
 
 
 @pytest.mark.parametrize("pool", ["mean", "max", "first"])
@@ -81,6 +93,8 @@ def test_windows_are_pooled_as_their_logits_are(saved: SavedModel, pool: str) ->
     assert len({token.window for token in found.tokens}) > 2
     assert found.label is not None and sums_up(found)
     assert found.logit == pytest.approx(logits_of(windowed, (text,))[saved.labels.index(found.label)], abs=1e-5)
+    # A word that windows cut is one word still.
+    assert [word.text for word in found.words or []] == text.split()
     scored = {token.window for token in found.tokens if token.score}
     assert (len(scored) > 1) == (pool == "mean") and (pool != "first" or scored == {0})
 
@@ -88,8 +102,35 @@ def test_windows_are_pooled_as_their_logits_are(saved: SavedModel, pool: str) ->
 def test_special_tokens_without_an_encoding_of_the_tokenizers_library(saved: SavedModel) -> None:
     rows = Rows("input", tuple([text] for text in TEXTS), np.full(1, -1, np.int32), saved.labels)
     encoded = saved.encode(rows)
-    (kept,) = _special_tokens(saved.tokenizer, encoded, None)
+    (kept,) = _special_tokens(saved.tokenizer, encoded, range(1), None)
     assert (
         np.flatnonzero(kept).tolist()
         == np.flatnonzero(np.isin(encoded.ids, saved.tokenizer.convert_tokens_to_ids(["[CLS]", "[SEP]"]))).tolist()
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("byte level", ["Hello", "world", ",", "caf\u00e9", "\U0001f600\U0001f468\u200d\U0001f469", "\n", "\u0130x"]),
+        ("sentence piece", ["Hello", "world,", "caf\u00e9", "\U0001f600\U0001f468\u200d\U0001f469", "\u0130x"]),
+        ("no words", ["Hello", "world,", "caf\u00e9", "\U0001f600\U0001f468\u200d\U0001f469", "\u0130x"]),
+    ],
+)
+def test_pieces_of_any_tokenizer_become_the_words_of_the_text(kind: str, words: list[str]) -> None:
+    """Of one character a token or less: bytes, pieces with a mark for the space, or a text as one word."""
+    text = "Hello world, caf\u00e9 \U0001f600\U0001f468\u200d\U0001f469\n\u0130x"
+    if kind == "byte level":
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        tokenizer = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    else:
+        letters = ["?", *sorted({"\u2581", *text} - {" "})]
+        tokenizer = Tokenizer(models.BPE({letter: place for place, letter in enumerate(letters)}, [], unk_token="?"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(split=kind == "sentence piece")
+    encoding = tokenizer.encode(text)
+    found = _words([text], [encoding], [1.0] * len(encoding.ids))
+    assert [word.text for word in found] == words
+    assert all(text[word.start : word.end] == word.text for word in found)
+    assert sum(word.score for word in found) == len(encoding.ids)
