@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from glueft.tables.cells import CellError, label_name, seen
 from glueft.tables.columns import Columns, read_cells
 from glueft.tables.problems import listed, shown
 
+# What else stands between names.
+OTHER_SEPARATORS = (",", ";", "|", "\t")
 # What a column of 0 and 1 may hold, in lower case; Parquet files of pandas have 0.0 and 1.0.
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
@@ -49,6 +52,40 @@ def listing(separator: str) -> Callable[[str, Any], list[Any] | None]:
         return found
 
     return labels
+
+
+def check_separator(file: Columns, column: str, separator: str) -> None:
+    """Refuse names of labels that another separator seems to join: `a,b`, where `a` and `b` are labels too.
+
+    Args:
+        file: the training rows, whose labels are not given.
+        column: of the labels.
+        separator: stands between the labels of a text that is no JSON list.
+
+    Raises:
+        DataError: most names with another usual separator in them have parts that are all met without them.
+    """
+    cells = [cell if isinstance(cell, str) and not cell.lstrip().startswith("[") else "" for cell in file.cells[column]]
+    names = dict.fromkeys(part.strip() for cell in cells for part in cell.split(separator))
+    for other in OTHER_SEPARATORS:
+        parts = {name: [part.strip() for part in name.split(other)] for name in names}
+        met = Counter(part for of_name in parts.values() for part in set(of_name))
+        joined = [name for name, of_name in parts.items() if len(of_name) > 1 and separator != other]
+        apart = [name for name in joined if all(part and met[part] > 1 for part in parts[name])]
+        if len(apart) <= len(joined) / 2:
+            continue
+        first, mark = apart[0], "\\t" if other == "\t" else other
+        line = file.numbers[next(place for place, cell in enumerate(cells) if first in cell)]
+        told = [part for part in parts[first] if part in names] or parts[first]
+        raise DataError(
+            f"the labels in {shown(column)} of {file.path} seem to have {shown(other)} between them",
+            expected=f"{shown(separator)} between the labels of a row"
+            + (", which label_separator is by default" if separator == ";" else ", as label_separator says"),
+            received=f"{shown(first)} in {file.unit} {line} as one label, where {listed(told)} "
+            + ("is met elsewhere" if len(told) == 1 else "are met elsewhere"),
+            fix=f'set label_separator = "{mark}"; if such names are meant, give all labels in [task]: '
+            f"labels = [{listed([name for name in names if name])}]",
+        )
 
 
 def needed_list(where: str, labels: list[Any] | None) -> list[Any]:

@@ -15,7 +15,7 @@ from glueft.system.plain_file import refuse_irregular
 from glueft.tables.cells import index_in, label_name, needed_label_name, score, text
 from glueft.tables.columns import Columns, read_cells, read_columns
 from glueft.tables.label_forms import cleaned, folded, label_warnings, score_warnings, spellings
-from glueft.tables.label_sets import each, flags_of, listing, named, needed_list
+from glueft.tables.label_sets import check_separator, each, flags_of, listing, named, needed_list
 from glueft.tables.labels import check_same_names, found_names, namer, renamer, sorted_names
 from glueft.tables.missing import unreadable
 from glueft.tables.problems import shown
@@ -138,6 +138,8 @@ def read_tables(
                 fix="correct the labels in [task], or leave fold_labels out",
             )
         if not labels:
+            if multi_label:
+                check_separator(read["train"], label, label_separator)
             labels = found_names(read["train"], label, names)
             if "validation" in read:
                 check_same_names(

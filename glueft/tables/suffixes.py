@@ -26,7 +26,7 @@ OTHERS = {
     ".xls": "save the sheet as CSV UTF-8",
     ".xlsx": "save the sheet as CSV UTF-8",
     ".ods": "save the sheet as CSV, in UTF-8",
-    ".arrow": "write Parquet: pyarrow.parquet.write_table(table, path)",
+    ".arrow": "write Parquet: datasets.Dataset.from_file(path).to_parquet(...)",
     ".feather": "write Parquet: pandas.read_feather(path).to_parquet(...)",
     ".zip": "unpack it, or compress the file itself with gzip",
 }
@@ -74,7 +74,9 @@ def _fix(suffix: str, kind: str | None) -> str:
     if suffix in OTHERS:
         return f"this is {suffix}: {OTHERS[suffix]}"
     meant = nearest(suffix, KINDS) if re.fullmatch(r"\.\w+", suffix) else None
-    return f'did you mean "{meant}"?' if meant else f"this ends in {suffix}" if suffix else "this has no suffix"
+    if meant or suffix:
+        return f'did you mean "{meant}"?' if meant else f"this ends in {suffix}"
+    return "this has no suffix; of a folder that `save_to_disk` wrote: datasets.load_from_disk(path).to_parquet(...)"
 
 
 def _known(path: str) -> str:

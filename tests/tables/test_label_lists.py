@@ -191,3 +191,24 @@ def test_strata_have_as_many_rows_as_they_must() -> None:
             of_sets = {row.tobytes() for row in labels[strata == stratum]}
             assert not any(row.tobytes() in of_sets for row in labels[strata != stratum])
     assert strata_of(labels[:3], 10).tolist() == [0, 0, 0]
+
+
+def test_another_separator_than_the_one_that_is_told_makes_no_labels_of_several_names(tmp_path: Path) -> None:
+    lines = ['one,"a,b"', "two,", "three,c", 'four,"b, c"', "five,a"]
+    told = refused(csv_of(tmp_path / "commas.csv", lines))
+    assert 'seem to have "," between them' in told and "which label_separator is by default" in told
+    assert '"a,b" in line 2 as one label, where "a" is met elsewhere' in told
+    assert 'set label_separator = ","; if such names are meant, give all labels in [task]: labels = ["a,b", "c"' in told
+    pairs = refused(csv_of(tmp_path / "pairs.csv", ["one,a;b", "two,b;c", "three,a;c"]), label_separator="|")
+    assert '"|" between the labels of a row, as label_separator says' in pairs and 'label_separator = ";"' in pairs
+    names = ("a,b", "b, c", "c", "a")
+    assert read(tmp_path / "commas.csv", labels=names).labels == names
+    assert read(tmp_path / "commas.csv", label_separator=",").labels == ("a", "b", "c")
+    # Names that have a comma and nothing in common with others are names; so are those of a list.
+    towns = [f'{number},"{town}, France"' for number, town in enumerate(("Paris", "Lyon", "Nice"))]
+    assert len(read(csv_of(tmp_path / "towns.csv", towns)).labels) == 3
+    assert read(jsonl_of(tmp_path / "lists.jsonl", [("one", ["a,b"]), ("two", ["a"]), ("three", ["b"])])).labels == (
+        "a",
+        "a,b",
+        "b",
+    )
