@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from glueft.text import printable, printable_line, without_secrets
 
@@ -28,8 +29,19 @@ class GlueftError(Exception):
         self.expected = without_secrets(expected)
         self.received = without_secrets(received)
         self.fix = without_secrets(fix or mend)
+        self.others: tuple[GlueftError, ...] = ()
+
+    @classmethod
+    def together(cls, errors: Sequence[GlueftError]) -> GlueftError:
+        """Return the first of some errors, at least one, with the others: all are told, as a recipe's problems are."""
+        first, *others = errors
+        first.others = tuple(others)
+        return first
 
     def __str__(self) -> str:
+        return "\n".join(map(GlueftError._text, (self, *self.others)))
+
+    def _text(self) -> str:
         named = {"expected": self.expected, "received": self.received, "to fix": self.fix}
         # Line breaks in a part are indented, so that quoted text cannot look like one of these lines.
         lines = (

@@ -52,7 +52,7 @@ class Table:
         except pydantic.ValidationError:
             raise
         except GlueftError as error:
-            return None, [self.locations.refused(self.path, error)]
+            return None, [self.locations.refused(self.path, each) for each in (error, *error.others)]
         except Exception as error:
             if self.plugin is None:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
@@ -129,29 +130,42 @@ class Table(glueft.Task):
 
         @pydantic.model_validator(mode="after")
         def _agree(self) -> Table.Options:
-            """Refuse keys that contradict each other."""
+            """Refuse keys that contradict each other, all at once."""
+            found = [*self._contradictions()]
+            if found:
+                raise glueft.GlueftError.together(found)
+            if not self.has_several:
+                self._check_given()
+            return self
+
+        @property
+        def has_several(self) -> bool:
+            """Whether a row has any number of labels."""
+            return self.multi_label or self.label_columns is not None
+
+        def _contradictions(self) -> Iterator[glueft.DataError]:
             if self.validation is None and self.validation_fraction is None:
-                raise _contradiction(
+                yield _contradiction(
                     "there are no validation rows",
                     "a validation file, or a part of the training rows",
                     "neither validation nor validation_fraction",
                     'add validation = "dev.csv" below [task], or validation_fraction = 0.1',
                 )
             if self.validation is not None and self.validation_fraction is not None:
-                raise _contradiction(
+                yield _contradiction(
                     "validation and validation_fraction contradict each other",
                     "one of them",
                     f'validation = "{self.validation}" and validation_fraction = {self.validation_fraction}',
                     "remove one of them",
                 )
             if self.train in (self.validation, self.test):
-                raise _contradiction(
+                yield _contradiction(
                     "two splits have the same file",
                     "a file of its own for each split",
                     f'"{self.train}" twice',
                     "name another file, or take validation_fraction = 0.1 of the training rows",
                 )
-            self._check_columns()
+            yield from self._of_columns()
             of_classes = {
                 "labels": self.labels,
                 "label_names": self.label_names,
@@ -161,40 +175,32 @@ class Table(glueft.Task):
             }
             said = [key for key, value in of_classes.items() if value]
             if self.regression and said:
-                raise _contradiction(
+                yield _contradiction(
                     "a regression has no labels",
                     f"{said[0]}, or regression = true",
                     f"regression = true and {said[0]}",
                     f"remove regression = true, or {said[0]}",
                 )
             if self.labels and self.label_names:
-                raise _contradiction(
+                yield _contradiction(
                     "labels and label_names contradict each other",
                     "one of them: the names in label_names are the labels, in their order",
                     "both",
                     "remove labels",
                 )
             if self.label_separator is not None and not self.has_several:
-                raise _contradiction(
+                yield _contradiction(
                     "label_separator is for rows of several labels",
                     "multi_label = true beside it",
                     f'label_separator = "{self.label_separator}" alone',
                     "add multi_label = true, or remove label_separator",
                 )
             if self.has_several:
-                self._check_several()
-            elif self.regression or said:
-                self._check_given()
-            return self
+                yield from self._of_several()
 
-        @property
-        def has_several(self) -> bool:
-            """Whether a row has any number of labels."""
-            return self.multi_label or self.label_columns is not None
-
-        def _check_columns(self) -> None:
+        def _of_columns(self) -> Iterator[glueft.DataError]:
             if self.label is None and self.label_columns is None:
-                raise _contradiction(
+                yield _contradiction(
                     "no column holds the labels",
                     "the name of a column, or with label_columns the names of several",
                     "neither label nor label_columns",
@@ -202,7 +208,7 @@ class Table(glueft.Task):
                     "each",
                 )
             if self.label is not None and self.label_columns is not None:
-                raise _contradiction(
+                yield _contradiction(
                     "label and label_columns contradict each other",
                     "one of them: a column with the labels, or a column of 0 and 1 for each",
                     "both",
@@ -210,7 +216,7 @@ class Table(glueft.Task):
                 )
             columns = [column for column in (self.text, self.text_pair, self.label) if column is not None]
             if len(set(columns)) < len(columns):
-                raise _contradiction(
+                yield _contradiction(
                     "text, text_pair and label name a column twice",
                     "a different column for each",
                     ", ".join(f'"{column}"' for column in columns),
@@ -218,17 +224,17 @@ class Table(glueft.Task):
                 )
             twice = [column for column in self.label_columns or () if column in columns]
             if twice:
-                raise _contradiction(
+                yield _contradiction(
                     "a column holds a text and a label",
                     "a different column for each",
                     f'"{twice[0]}" as a text and among label_columns',
                     "correct the names",
                 )
 
-        def _check_several(self) -> None:
-            """Refuse what goes with one label a row alone, and what `label_columns` says already."""
+        def _of_several(self) -> Iterator[glueft.DataError]:
+            """What goes with one label a row alone, and what `label_columns` says already."""
             if self.positive_label is not None:
-                raise _contradiction(
+                yield _contradiction(
                     "positive_label is for tasks of one label a row",
                     "no positive_label where a row has any number of labels",
                     f'positive_label = "{self.positive_label}"',
@@ -242,7 +248,7 @@ class Table(glueft.Task):
             }
             said = [key for key, value in idle.items() if value]
             if self.label_columns is not None and said:
-                raise _contradiction(
+                yield _contradiction(
                     f"label_columns and {said[0]} contradict each other",
                     "one of them: the names in label_columns are the labels, in their order, and the columns hold 0 "
                     "and 1",

@@ -134,6 +134,19 @@ def test_options_that_are_wrong_are_told_when_the_recipe_is_checked(
         assert part in told
 
 
+def test_keys_that_contradict_each_other_are_told_all_at_once(tmp_path: Path) -> None:
+    names = 'labels = ["a", "b"]\nlabel_names = { "0" = "a", "1" = "b" }'
+    wrong = f'{names}\nlabel_separator = "|"\nregression = true'
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(recipe_in(tmp_path, wrong))
+    assert [problem.message for problem in caught.value.problems] == [
+        "there are no validation rows",
+        "a regression has no labels",
+        "labels and label_names contradict each other",
+        "label_separator is for rows of several labels",
+    ]
+
+
 def test_metrics_that_do_not_suit_hide_no_other_problem(tmp_path: Path) -> None:
     wrong = ['task.metrics=["accuracy"]', "data.per_label=4", "training.sampler=balanced"]
     with pytest.raises(RecipeError) as caught:
