@@ -153,7 +153,8 @@ def sigmoid(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDAr
     """Return the probability of each label by itself, (rows, labels); arguments as for `softmax`."""
     import numpy as np
 
-    scaled = logits.astype(np.float64) / temperature
+    with np.errstate(over="ignore"):
+        scaled = logits.astype(np.float64) / temperature
     powers = np.exp(-np.abs(scaled))  # Never too large a number.
     shares: NDArray[np.float64] = np.where(scaled >= 0, 1.0, powers) / (1 + powers)
     return shares
@@ -175,7 +176,8 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
     """
     import numpy as np
 
-    powers = np.exp((logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature)
+    with np.errstate(over="ignore"):
+        powers = np.exp((logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / temperature)
     shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     predicted = logits.argmax(axis=1)
     # Logits that are closer than float64 can tell apart after the exponential have the same share.

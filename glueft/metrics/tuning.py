@@ -35,12 +35,16 @@ def log_loss(logits: NDArray[np.float32], references: NDArray[np.int64], tempera
         references: the index of the right label, (rows,); or 0 and 1 for each label, (rows, labels), which count as a
             decision each.
         temperature: what the logits are divided by.
+
+    Returns:
+        Infinity where a wrong row's is too large a number: never with a temperature from 1e-6 on.
     """
     import numpy as np
 
-    margins = _below_right(logits, references) / temperature
+    margins = _below_right(logits, references)
     largest = margins.max(axis=1, keepdims=True)
-    sums = largest[:, 0] + np.log(np.exp(margins - largest).sum(axis=1))
+    with np.errstate(over="ignore"):  # Only what is divided last may become infinite: infinity less itself is none.
+        sums = largest[:, 0] / temperature + np.log(np.exp((margins - largest) / temperature).sum(axis=1))
     return float(sums.mean())
 
 

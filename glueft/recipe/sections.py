@@ -287,7 +287,7 @@ class Decision(Options):
         description="What the threshold is tuned for; by default the task's primary metric, in a multi-label task the "
         "f1 of each label.",
     )
-    temperature: Literal["tuned"] | Annotated[float, Field(gt=0, le=1_000_000)] = Field(
+    temperature: Literal["tuned"] | Annotated[float, Field(ge=0.000_001, le=1_000_000)] = Field(
         default=1.0,
         description='What logits are divided by before they become probabilities: a number, or "tuned" for the one at '
         "which the right labels are most likely (Guo et al. 2017). The most probable label stays the same.",

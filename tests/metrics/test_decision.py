@@ -203,3 +203,13 @@ def test_a_rule_is_told_in_words() -> None:
 def test_a_temperature_alone_makes_no_score_of_labels_look_better() -> None:
     assert effect_of_fit(["threshold", "temperature"]) == "so that its scores look better than they are"
     assert effect_of_fit(["temperature"]) == "so that its probabilities fit these rows better than others"
+
+
+def test_a_temperature_as_small_as_a_number_can_be_makes_no_number_that_is_none() -> None:
+    logits, references = rows(0)
+    for rule in (DecisionRule(1e-308), DecisionRule(1e-308, multi_label=True)):
+        assert set(np.unique(rule.decide(logits).probabilities)) <= {0.0, 1.0}
+    assert log_loss(logits, references, 1e-308) == np.inf
+    right = logits.argmax(axis=1)
+    assert log_loss(logits, right, 1e-308) == 0.0 == log_loss(logits, right, 1e-6)
+    assert log_loss(logits, references, 1e-6) < np.inf

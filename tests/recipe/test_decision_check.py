@@ -27,6 +27,7 @@ from glueft.training.decisions import chosen_rule
         ("mrpc", ["threshold=1.0"], "threshold", "1.0"),
         ("mrpc", ['threshold="best"'], "threshold", "best"),
         ("mrpc", ["temperature=0"], "temperature", "0"),
+        ("mrpc", ["temperature=1e-308"], "temperature", "1e-308"),
     ],
 )
 def test_what_does_not_fit_is_said(task: str, changes: list[str], key: str, message: str) -> None:
