@@ -1,19 +1,21 @@
-"""How far metrics would vary on other rows of the same kind: the bootstrap over the rows.
+"""How far metrics would vary on other rows of the same kind: a metric's own formula, or the bootstrap over the rows.
 
 Efron & Tibshirani 1993, An Introduction to the Bootstrap.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from glueft.errors import GlueftError
+from glueft.errors import GlueftError, PluginError
 from glueft.metrics.decision import Decided
-from glueft.plugin.attribution import attributed
+from glueft.plugin.attribution import attributed, named
 from glueft.plugin.metric import Metric
+from glueft.text import short_repr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,8 +120,13 @@ def intervals(
 ) -> Intervals:
     """Return the interval of each metric; the same rows and predictions give the same numbers.
 
-    There are as many resamples as the rows allow, from 200 to 10,000; 200 for a metric that does not bring a
-    `resampled` of its own.
+    It is the metric's own formula where it has one (`Metric.interval`: shares of right rows, F1, precision, recall),
+    else the percentiles of a bootstrap. There are as many resamples as the rows allow, from 200 to 10,000; 200 for a
+    metric that does not bring a `resampled` of its own.
+
+    Where all resamples give the same value, as with perfect predictions, there is no interval: one of no width would
+    say that there is no doubt. `tests/benchmarks/interval_coverage.py` measures how often intervals hold the true
+    value.
 
     Args:
         metrics: that suit the task.
@@ -131,10 +138,20 @@ def intervals(
 
     if not isinstance(predictions, Decided):
         predictions, references = predictions.astype(np.float64), references.astype(np.float64)
-    if len(references) == 1:  # each resample is that row again, and the interval would have no width
-        return Intervals(missing=dict.fromkeys((metric.name for metric in metrics), "it is a single row"))
-    result = Intervals()
-    for group, sample in _samples(metrics, [predictions], references):
+    result, others = Intervals(), []
+    for metric in metrics:
+        try:
+            own = _own_interval(metric, predictions, references)
+        except GlueftError as error:
+            result.missing[metric.name] = error.message
+            continue
+        if own is not None:
+            result.found[metric.name] = own
+        elif len(references) == 1:  # each resample is that row again
+            result.missing[metric.name] = "it is a single row"
+        else:
+            others.append(metric)
+    for group, sample in _samples(others, [predictions], references):
         for metric in group:
             try:
                 drawn, resamples = _drawn(metric, sample, seconds)
@@ -145,10 +162,36 @@ def intervals(
                 result.missing[metric.name] = f"{resamples:,} resamples would take longer than {seconds:g} s"
             elif not np.isfinite(drawn).all():
                 result.missing[metric.name] = "it is not defined on every resample of the rows"
+            elif drawn.min() == drawn.max():
+                result.missing[metric.name] = "it is the same on every resample of the rows"
             else:
                 result.found[metric.name] = [*percentiles(drawn)]
     order = [metric.name for metric in metrics]
-    return Intervals({name: result.found[name] for name in order if name in result.found}, result.missing)
+    return Intervals(
+        {name: result.found[name] for name in order if name in result.found},
+        {name: result.missing[name] for name in order if name in result.missing},
+    )
+
+
+def _own_interval(metric: Metric, predictions: Decided | NDArray[Any], references: NDArray[Any]) -> list[float] | None:
+    """Return what the metric itself gives as its interval; None where it leaves that to the bootstrap."""
+    if isinstance(predictions, Decided):
+        rows = predictions.probabilities if metric.takes_probabilities else predictions.labels
+    else:
+        rows = predictions
+    with attributed(metric, "interval"):
+        found = metric.interval(rows.copy(), references.copy())
+        if found is None:
+            return None
+        low, high = map(float, found)
+    if not low <= high or math.isinf(low) or math.isinf(high):
+        raise PluginError(
+            f"`interval` of {named(metric)} returns no interval",
+            expected="two finite numbers, the low end and the high one; or None",
+            received=short_repr(found),
+            fix="fix the plugin, or tell its authors",
+        )
+    return [low, high]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from glueft.errors import PluginError
 from glueft.plugin.base import Plugin
 from glueft.plugin.suits import Suits, kinds_of, suits_breach
+from glueft.plugin.wilson import wilson
 from glueft.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -118,6 +119,28 @@ class Metric(Plugin):
             rows = np.repeat(np.arange(len(drawn)), drawn)
             values[resample] = self.value(predictions[rows], references[rows])
         return values
+
+    def interval(self, predictions: NDArray[Any], references: NDArray[Any]) -> tuple[float, float] | None:
+        """Return the 95 % interval of the value, low and high; None where the bootstrap of the rows is to give it.
+
+        By default that of Wilson for a share of right rows, None for all others. A metric that is another share of
+        independent rows has `share_interval` for it.
+
+        Args:
+            predictions, references: as for `value`.
+        """
+        if not self.is_share_right(multi_label=references.ndim == 2):
+            return None
+        import numpy as np
+
+        rows = len(references)
+        share = float(self.resampled(predictions, references, np.ones((1, rows)))[0])
+        return self.share_interval(round(share * rows), rows)
+
+    @staticmethod
+    def share_interval(hits: float, rows: float) -> tuple[float, float]:
+        """Return Wilson's 95 % interval of a share of independent rows; (0, 1) of no rows."""
+        return wilson(hits, rows)
 
 
 def check_metric_names(

@@ -11,8 +11,9 @@ from glueft.page.parts import DataTable, Plot
 from glueft.page.plot import INK, MUTED, SERIES, legend_above, new_figure
 from glueft.page.row_list import address
 from glueft.page.words import percent, short
+from glueft.plugin.wilson import wilson
 from glueft.report.rows import rows_key
-from glueft.report.scores import DRAWN_LABELS, Bin, Classified, Regressed, calibration, confusion, wilson
+from glueft.report.scores import DRAWN_LABELS, Bin, Classified, Regressed, calibration, confusion
 from glueft.report.training_plots import share
 from glueft.text import counted
 

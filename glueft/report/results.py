@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from glueft.metrics import known_metrics, lower_is_better, metric_title
 from glueft.page.parts import DataTable, Tile
 from glueft.page.words import label_text
-from glueft.report.scores import wilson
+from glueft.plugin.wilson import wilson
 from glueft.runs.record import Published, Record
 from glueft.text import score_text
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from glueft.metrics.decision import unscaled
 from glueft.metrics.label_sets import read_sets
+from glueft.plugin.wilson import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 CALIBRATION_BINS = 10
 # More are not drawn, as a matrix or one by one.
 DRAWN_LABELS = 24
-# Two-sided 95 % of the normal distribution.
-Z_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -175,16 +174,6 @@ def calibration(
         found.append(Bin(index / bins, (index + 1) / bins, rows, mean, accuracy, wilson(hits, rows)))
     gaps = [item.rows * abs(item.accuracy - item.confidence) for item in found if item.rows]
     return found, sum(gaps) / len(confidence)
-
-
-def wilson(hits: int, rows: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share: Wilson, 1927, "Probable Inference"; (0, 1) of no rows."""
-    if not rows:
-        return 0.0, 1.0
-    share, weight = hits / rows, Z_95**2 / rows
-    middle = (share + weight / 2) / (1 + weight)
-    half = Z_95 / (1 + weight) * math.sqrt(share * (1 - share) / rows + weight / (4 * rows))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @dataclass(frozen=True)

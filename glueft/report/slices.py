@@ -12,7 +12,8 @@ import numpy as np
 from glueft.page.parts import DataTable, Plot
 from glueft.page.plot import MUTED, SERIES, WIDTH, least_span, legend_above, new_figure
 from glueft.page.words import percent, short
-from glueft.report.scores import DRAWN_LABELS, Z_95, Classified, LabelSets, Regressed, wilson
+from glueft.plugin.wilson import Z_95, wilson
+from glueft.report.scores import DRAWN_LABELS, Classified, LabelSets, Regressed
 from glueft.text import counted
 
 if TYPE_CHECKING:

@@ -654,8 +654,9 @@ class Record(Part, MutableMapping[str, Any]):
     other_metrics_by_split: dict[str, Metrics] = {}
     intervals: dict[str, dict[str, Interval]] = Field(
         default={},
-        description="by labelled split, the 95 % interval of each metric, low and high, by a bootstrap of the rows "
-        "(percentiles); a metric that is too slow has none; absent in earlier runs",
+        description="by labelled split, the 95 % interval of each metric, low and high, by its own formula or a "
+        "bootstrap of the rows (percentiles); a metric that is too slow, or the same on all resamples, has none; "
+        "absent in earlier runs",
     )
     label_scores: dict[str, dict[str, LabelScores]] = Field(
         default={},

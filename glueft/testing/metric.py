@@ -1,4 +1,4 @@
-"""The checks of a metric: its values for made-up predictions, and those of its resamples."""
+"""The checks of a metric: its values for made-up predictions, those of its resamples, and its interval."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def checks(subject: Subject) -> list[Check]:
         Check("best value", subject, best_value, imports),
         Check("row order", subject, row_order, imports),
         Check("resampled", subject, resampled, imports),
+        Check("interval", subject, interval, imports),
     ]
 
 
@@ -95,6 +96,25 @@ def resampled(subject: Subject) -> str:
             if not math.isclose(float(np.nan_to_num(one)), wanted, rel_tol=1e-6, abs_tol=1e-6):
                 raise ContractBrokenError(f"`resampled` gives {one:g} where `value` gives {wanted:g} for the same rows")
     return f"{RESAMPLES} resamples"
+
+
+def interval(subject: Subject) -> str:
+    """An interval of the metric's own holds its value, and is within its bounds."""
+    said = []
+    for metric, kind in _metrics(subject):
+        predictions, references = made_up(metric, kind, 0)
+        found = metric.interval(predictions, references)
+        if found is None:
+            said.append("that of the bootstrap")
+            continue
+        low, high = map(float, found)
+        least, most = metric.bounds
+        if not low - 1e-9 <= (value := _value(metric, predictions, references)) <= high + 1e-9:
+            raise ContractBrokenError(f"`interval` gives {low:g} to {high:g}, and the value is {value:g}")
+        if (least is not None and low < least - 1e-9) or (most is not None and high > most + 1e-9):
+            raise ContractBrokenError(f"`interval` gives {low:g} to {high:g}, beyond its `bounds` {metric.bounds}")
+        said.append(f"{low:.3f} to {high:.3f}")
+    return "; ".join(said)
 
 
 def made_up(metric: Metric, kind: Predicts, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -25,6 +25,16 @@ class F1(GlueValue, TallyMetric):
         right, predicted, actual = (count[:, self.positive_label] for count in tally[:3])
         return ratio(2 * right, actual + predicted)
 
+    def interval(self, predictions: Ints, references: Ints) -> tuple[float, float]:
+        """Return Wilson's interval of the share p = TP / (TP + FP + FN), as F1 is 2 p / (1 + p).
+
+        Lam, Gopal and Qian, 2023, "Confidence Intervals for the F1 Score: A Comparison of Four Methods" (the indirect
+        method), arXiv 2309.14621.
+        """
+        predicted, actual = predictions == self.positive_label, references == self.positive_label
+        low, high = self.share_interval(int((predicted & actual).sum()), int((predicted | actual).sum()))
+        return 2 * low / (1 + low), 2 * high / (1 + high)
+
 
 class F1Macro(GlueValue, TallyMetric):
     """Mean of the F1 of each label that is predicted or in the references; in multi-label tasks of each label."""

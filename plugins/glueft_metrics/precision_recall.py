@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from glueft_metrics.tally import Tally, TallyMetric, ratio
 
 if TYPE_CHECKING:
-    from glueft_metrics.tally import Floats
+    from glueft_metrics.tally import Floats, Ints
 
 
 class Precision(TallyMetric):
@@ -20,6 +20,11 @@ class Precision(TallyMetric):
         """Return the precision of each resample; not defined where no row is predicted as the label."""
         return ratio(tally.right[:, self.positive_label], tally.predicted[:, self.positive_label])
 
+    def interval(self, predictions: Ints, references: Ints) -> tuple[float, float]:
+        """Return Wilson's interval: it is a share of the rows predicted as the label."""
+        of, right = predictions == self.positive_label, predictions == references
+        return self.share_interval(int((of & right).sum()), int(of.sum()))
+
 
 class Recall(TallyMetric):
     """Share of the rows with the positive label that are predicted as it, in a two-label task."""
@@ -30,6 +35,11 @@ class Recall(TallyMetric):
     def of_tally(self, tally: Tally) -> Floats:
         """Return the recall of each resample; not defined where no row has the label."""
         return ratio(tally.right[:, self.positive_label], tally.actual[:, self.positive_label])
+
+    def interval(self, predictions: Ints, references: Ints) -> tuple[float, float]:
+        """Return Wilson's interval: it is a share of the rows that have the label."""
+        of, right = references == self.positive_label, predictions == references
+        return self.share_interval(int((of & right).sum()), int(of.sum()))
 
 
 class MicroPrecision(TallyMetric):

@@ -65,11 +65,39 @@ class Undefined(glueft.Metric):
         return np.full(len(counts), np.nan)
 
 
-def test_accuracy_has_the_quantiles_of_the_binomial_distribution() -> None:
+def test_shares_have_the_intervals_of_wilson_and_f1_that_of_the_share_that_it_follows_from() -> None:
     references, predicted, _ = label_rows(408, seed=1)
-    share = float((references == predicted).mean())
-    found = intervals(metrics("accuracy"), of_labels(predicted), references).found["accuracy"]
-    assert found == pytest.approx(stats.binom.ppf([0.025, 0.975], 408, share) / 408, abs=1.5 / 408)
+    both, one, other = (int(rows.sum()) for rows in (predicted & references, predicted == 1, references == 1))
+
+    def wilson(hits: int, rows: int) -> list[float]:
+        found = stats.binomtest(hits, rows).proportion_ci(0.95, method="wilson")
+        return [found.low, found.high]
+
+    found = intervals(metrics("accuracy", "micro_f1", "precision", "recall", "f1"), of_labels(predicted), references)
+    right = wilson(int((references == predicted).sum()), 408)
+    low, high = wilson(both, one + other - both)
+    expected = {
+        "accuracy": right,
+        "micro_f1": right,
+        "precision": wilson(both, one),
+        "recall": wilson(both, other),
+        "f1": [2 * low / (1 + low), 2 * high / (1 + high)],
+    }
+    assert [*found.found] == [*expected]
+    for name, interval in expected.items():
+        assert found.found[name] == pytest.approx(interval, abs=1e-6), name
+
+
+def test_perfect_predictions_leave_doubt() -> None:
+    """The rule of three, about: no error in n rows says that less than 3.7 / n of others are wrong."""
+    references = np.array([0, 1] * 10)
+    names = ("accuracy", "f1", "matthews_correlation", "f1_macro")
+    found = intervals(metrics(*names), of_labels(references), references)
+    assert found.found["accuracy"] == pytest.approx([0.8389, 1.0], abs=1e-4)
+    assert found.found["f1"] == pytest.approx([0.8388, 1.0], abs=1e-4)
+    assert found.missing == dict.fromkeys(names[2:], "it is the same on every resample of the rows")
+    alone = intervals(metrics(*names), of_labels(references[:1]), references[:1])
+    assert alone.found == {"accuracy": pytest.approx([0.2065, 1.0], abs=1e-4), "f1": [0.0, 1.0]}
 
 
 def test_a_correlation_has_the_interval_of_scipy_but_for_the_luck_of_the_draw() -> None:
@@ -99,10 +127,18 @@ def test_a_single_row_has_no_interval() -> None:
 
 
 def test_where_a_metric_is_not_defined_it_counts_as_0_as_it_does_in_the_metrics() -> None:
-    one_label = of_labels(np.zeros(40, int))
-    assert intervals(metrics("matthews_correlation"), one_label, np.array([0, 1] * 20)).found == {
-        "matthews_correlation": [0.0, 0.0]
-    }
+    one_other = of_labels(np.array([0] * 39 + [1]))
+    found = intervals(metrics("matthews_correlation"), one_other, np.array([0, 1] * 20)).found["matthews_correlation"]
+    assert found[0] == 0.0 < found[1]
+
+
+class Reversed(glueft.Metric):
+    """A metric whose own interval is none."""
+
+    name = "reversed"
+
+    def interval(self, predictions: Any, references: Any) -> Any:
+        return 0.9, 0.1
 
 
 def test_many_rows_get_fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +153,7 @@ def test_many_rows_get_fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
         def resampled(self, predictions: Any, references: Any, counts: Any) -> Any:
             assert (counts.sum(axis=1) == len(references)).all()
             seen.append(len(counts))
-            return np.ones(len(counts))
+            return counts[:, 0] / counts.max()
 
     for rows, resamples in ((1000, 2000), (40_000, 200)):
         seen.clear()
@@ -154,7 +190,7 @@ def test_a_metric_that_is_slow_or_fails_has_no_interval_and_holds_nothing_up(mon
     labels = ("a", "b")
     begin = time.thread_time()
     found = intervals(
-        [Slow(labels), Broken(labels), Undefined(labels), *metrics("accuracy")],
+        [Slow(labels), Broken(labels), Undefined(labels), Reversed(labels), *metrics("accuracy")],
         of_labels(predicted),
         references,
         seconds=0.5,
@@ -163,6 +199,7 @@ def test_a_metric_that_is_slow_or_fails_has_no_interval_and_holds_nothing_up(mon
     assert [*found.found] == ["accuracy"]
     assert found.missing["slow"] == "200 resamples would take longer than 0.5 s"
     assert found.missing["broken"].endswith("failed in its `resampled`: ValueError: no such rows")
+    assert found.missing["reversed"] == '`interval` of the metric "reversed" returns no interval'
     assert found.missing["undefined"] == "it is not defined on every resample of the rows"
     assert [*intervals([Waiting(labels)], of_labels(predicted), references, seconds=0.01).missing] == ["waiting"]
     assert found.notes("dev")[0] == (

@@ -14,6 +14,7 @@ from glueft.page.curves import curves
 from glueft.page.plot import style
 from glueft.page.texts import SplitTexts
 from glueft.page.words import label_texts
+from glueft.plugin.wilson import wilson
 from glueft.report.label_table import label_table
 from glueft.report.prediction_plots import sureness
 from glueft.report.rows import row_list
@@ -26,7 +27,6 @@ from glueft.report.scores import (
     label_sets,
     regressed,
     surest_wrong,
-    wilson,
     worst,
 )
 from glueft.report.slices import by_label, by_length, by_score, leak_text

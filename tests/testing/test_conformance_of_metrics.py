@@ -15,7 +15,7 @@ from glueft.plugin.registry import use_registry
 from glueft.testing.check import Subject
 from glueft.testing.process import ask_worker, request_of
 
-OF_METRICS = ("value", "best value", "row order", "resampled")
+OF_METRICS = ("value", "best value", "row order", "resampled", "interval")
 
 
 class Right(glueft.Metric):
@@ -68,6 +68,13 @@ class OneNumber(Right):
         return np.float64(1.0)
 
 
+class Elsewhere(Right):
+    """Its interval is about something else."""
+
+    def interval(self, predictions: Any, references: Any) -> tuple[float, float]:
+        return self.share_interval(0, len(references))
+
+
 class Infinite(Right):
     """No number at all."""
 
@@ -95,6 +102,7 @@ class Scores(Right):
         (FirstRow, "row order", "for the same rows in another order"),
         (WrongResamples, "resampled", "`resampled` gives 0 where `value` gives 0."),
         (OneNumber, "resampled", "must return one value per resample, and its shape is ()"),
+        (Elsewhere, "interval", "`interval` gives 0 to 0.0601719, and the value is "),
         (Infinite, "value", "has no value for these predictions"),
     ],
 )
