@@ -29,6 +29,7 @@ Examples:
   cut -f 4 reviews.tsv | glueft predict RUN --input - > predictions.tsv
   glueft predict RUN --interactive
   glueft predict RUN "A text." --explain
+  glueft predict RUN --input rows.csv --output explained.jsonl --explain
 """
 
 
@@ -50,7 +51,11 @@ def predict(
         ),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="With TEXT: also show how much each word adds; see `glueft explain`.")
+        bool,
+        typer.Option(
+            "--explain",
+            help="Also show, or write, how much each word adds; see `glueft explain`. In float32, and slower.",
+        ),
     ] = False,
     interactive: Annotated[bool, typer.Option("--interactive", help="Ask for texts on the terminal.")] = (False),
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the text.")] = None,
@@ -102,8 +107,7 @@ def predict(
         {"--output": output is not None, "--skipped": skipped is not None, "--json": as_json, "--skip-bad": skip_bad},
     )
     if explain:
-        beside = {"--output": output, "--skip-bad": skip_bad, "--skipped": skipped, "--precision": precision}
-        _check_explain(texts, [name for name, value in beside.items() if value])
+        _check_explain(interactive=interactive, precision=precision)
         precision = "float32"
     if str(output) == "-":
         output = None
@@ -130,8 +134,8 @@ def predict(
         progress.say(HELP)
         converse(model, choice)
         return
-    if explain:
-        show_explanations(opened, given_rows(opened, texts or []), as_json=as_json, key="predictions")
+    if explain and texts and output is None:
+        show_explanations(opened, given_rows(opened, texts), as_json=as_json, key="predictions")
         return
     source = rows_asked_for(texts, read, opened.choice(texts))
     count = None
@@ -144,21 +148,28 @@ def predict(
         print_texts(opened.model(), source, as_json=as_json)
         return
     target = Target(output, None if output else sys.stdout.buffer, _kind(read), side)
-    _predict(opened, source, target, count, as_json=as_json)
+    _predict(opened, source, target, count, as_json=as_json, explain=explain)
 
 
-def _predict(opened: OpenedModel, source: RowSource, target: Target, count: int | None, *, as_json: bool) -> None:
+def _predict(
+    opened: OpenedModel, source: RowSource, target: Target, count: int | None, *, as_json: bool, explain: bool
+) -> None:
     """Predict all rows; with --json, print the object at the end, with the rows in it if they go to no file."""
     from glueft.inference.printing import print_object, summary_record, tell
     from glueft.inference.stream import predict_rows
 
     model = opened.model()
-    model.on_rows = opened.progress.rows
+    explainer = None
+    if explain:
+        from glueft.inference.explanation import Explainer
+
+        explainer = Explainer(model)
+    model.on_rows = None if explain else opened.progress.rows
     with tempfile.TemporaryFile() if as_json and target.path is None else nullcontext() as held:
         if held is not None:
             target = replace(target, stream=held, kind="jsonl")
-        with opened.progress.counting("predicting", count):
-            summary = predict_rows(source, model, target, opened.progress, rows_in_all=count)
+        with opened.progress.counting("explaining" if explain else "predicting", count):
+            summary = predict_rows(source, model, target, opened.progress, rows_in_all=count, explainer=explainer)
         if as_json:
             print_object(summary_record(summary, target, source, model.precision), held)
     tell(opened.progress, summary, target, model.precision)
@@ -208,18 +219,19 @@ def _check_files(output: Path | None, side: Path | None, *, force: bool, read: P
         )
 
 
-def _check_explain(texts: list[str] | None, beside: list[str]) -> None:
-    """Refuse --explain for other rows than texts, or with options that do not go with it."""
+def _check_explain(*, interactive: bool, precision: str | None) -> None:
+    """Refuse what does not go with --explain."""
     from glueft.errors import DataError
 
-    if texts and not beside:
-        return
-    raise DataError(
-        "--explain is for texts of the command line, which it shows in float32",
-        expected='--explain with TEXT, and --json or not: glueft predict RUN "A text." --explain',
-        received=f"--explain with {' and '.join(beside)}" if beside else "--explain without a text",
-        fix="leave out " + (" and ".join(beside) if beside else "--explain"),
-    )
+    wrong = ["--interactive"] if interactive else []
+    wrong += ["--precision"] if precision not in (None, "float32") else []
+    if wrong:
+        raise DataError(
+            "--explain is for texts and files, and computes in float32",
+            expected='TEXT or --input FILE with --explain: glueft predict RUN "A text." --explain',
+            received=f"--explain with {' and '.join(wrong)}",
+            fix=f"leave out {' and '.join(wrong)}",
+        )
 
 
 def _check_usage(asked: dict[str, bool], beside: dict[str, bool]) -> None:

@@ -49,6 +49,13 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.texts[0])
 
+    def parts(self, size: int) -> Iterator[Chunk]:
+        """Yield the good rows, `size` at once."""
+        for first in range(0, len(self), size):
+            within = slice(first, first + size)
+            rows = self.rows[within] if isinstance(self.rows, list) else self.rows.slice(first, size)
+            yield Chunk(tuple(column[within] for column in self.texts), rows)
+
     def add(self, row: Row, texts_of: Callable[[Mapping[str, Any]], Texts]) -> bool:
         """Add the texts of a row, and return whether it has them; else add it to the bad ones."""
         problem = row.problem

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from glueft.errors import DataError
 from glueft.files import writing
-from glueft.inference.rows import BadRow, RowSource
+from glueft.inference.rows import BadRow, Chunk, RowSource
 from glueft.runs.answers import result_names
 from glueft.system.interruption import check
 from glueft.tables.json_lines import plain_json
@@ -20,8 +20,14 @@ from glueft.tables.output import OutputFile, TableWriter, make_writer, output_fo
 from glueft.tables.problems import Problems
 
 if TYPE_CHECKING:
+    from glueft.inference.explanation import Explainer
     from glueft.inference.progress import PredictionProgress
+    from glueft.runs.answers import Answers
     from glueft.training.text_model import TextModel
+
+# The column of explanations, and the rows that are explained before any is written: a token takes half a kilobyte.
+EXPLANATION = "explanation"
+EXPLAINED_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -76,9 +82,18 @@ def _no_rows(source: RowSource, bad: Problems) -> DataError:
 
 
 def predict_rows(
-    source: RowSource, model: TextModel, target: Target, progress: PredictionProgress, *, rows_in_all: int | None
+    source: RowSource,
+    model: TextModel,
+    target: Target,
+    progress: PredictionProgress,
+    *,
+    rows_in_all: int | None,
+    explainer: Explainer | None = None,
 ) -> Summary:
     """Predict all rows and write them with their results. Files appear when all is done, or not at all.
+
+    With an explainer, the results have what each word adds in the column `explanation`, as `Explanation.as_record` but
+    for the texts: an object in JSON Lines, its JSON elsewhere.
 
     Args:
         source: the rows; checked by `check_rows` if it can be read twice.
@@ -86,6 +101,7 @@ def predict_rows(
         target: where the results go.
         progress: shows the rows.
         rows_in_all: how many there are; None for a stream.
+        explainer: of the model.
 
     Raises:
         DataError: a row is bad and may not be left out, or the file has changed since it was checked.
@@ -94,7 +110,8 @@ def predict_rows(
     """
     begin = time.perf_counter()
     bad = Problems()
-    summary = Summary(result_names(model.labels, {*source.names}))
+    also = () if explainer is None else (EXPLANATION,)
+    summary = Summary(result_names(model.labels, {*source.names}, also))
     place = target.path or "standard output"
     with ExitStack() as files:
         main = _open(files, target.path)
@@ -113,15 +130,23 @@ def predict_rows(
             progress.rows(len(chunk.bad))
             if not len(chunk):
                 continue
-            answers = model.answer(chunk.texts, rows_in_all=rows_in_all)
-            with writing(place):
-                if writer is None:  # Only now, as the first chunk may be an error, which leaves no header line behind.
-                    writer = _writer(source, target, main, summary.names, label_sets=model.rule.multi_label)
-                writer.write(chunk.rows, answers.columns())
-                if main is None and target.stream is not None:
-                    target.stream.flush()
-            summary.rows += len(chunk)
-            summary.truncated += answers.truncated
+            for part in [chunk] if explainer is None else chunk.parts(EXPLAINED_AT_ONCE):
+                explained: list[list[Any]] = []
+                if explainer is None:
+                    answers = model.answer(part.texts, rows_in_all=rows_in_all)
+                else:
+                    as_text = _kind(target) != "jsonl"
+                    answers, explained = _explained(explainer, part, rows_in_all, progress, as_text=as_text)
+                with writing(place):
+                    if writer is None:  # Only now: the first chunk may be an error, which leaves no header line behind.
+                        label_sets = model.rule.multi_label
+                        texts = summary.names[len(summary.names) - len(also) :]
+                        writer = _writer(source, target, main, summary.names, label_sets=label_sets, texts=texts)
+                    writer.write(part.rows, [*answers.columns(), *explained])
+                    if main is None and target.stream is not None:
+                        target.stream.flush()
+                summary.rows += len(part)
+                summary.truncated += answers.truncated
         if rows_in_all is not None and summary.rows != rows_in_all:
             raise DataError(
                 f"{source.name} has changed while it was read",
@@ -142,6 +167,21 @@ def predict_rows(
     return summary
 
 
+def _explained(
+    explainer: Explainer, rows: Chunk, rows_in_all: int | None, progress: PredictionProgress, *, as_text: bool
+) -> tuple[Answers, list[list[Any]]]:
+    """Return the answers to rows, and the cells of the column with the explanations."""
+    answers, found = explainer.explain(rows.texts, rows_in_all=rows_in_all)
+    cells: list[Any] = []
+    for explanation in found:
+        check()
+        record = explanation.as_record()
+        del record["texts"]
+        cells.append(plain_json(record) if as_text else record)
+        progress.rows(1)
+    return answers, [cells]
+
+
 def _bad_row(row: BadRow, unit: str) -> bytes:
     """Return a line of the side file."""
     problem = row.problem
@@ -154,9 +194,20 @@ def _open(files: ExitStack, path: Path | None) -> OutputFile | None:
 
 
 def _writer(
-    source: RowSource, target: Target, main: OutputFile | None, names: tuple[str, ...], *, label_sets: bool
+    source: RowSource,
+    target: Target,
+    main: OutputFile | None,
+    names: tuple[str, ...],
+    *,
+    label_sets: bool,
+    texts: tuple[str, ...],
 ) -> TableWriter:
-    kind = target.kind if target.path is None else output_format(target.path).kind
     file = target.stream if main is None else main.content
     assert file is not None
-    return make_writer(kind, file, source.names, names, source.schema, raw=source.raw, label_sets=label_sets)
+    return make_writer(
+        _kind(target), file, source.names, names, source.schema, raw=source.raw, label_sets=label_sets, texts=texts
+    )
+
+
+def _kind(target: Target) -> str:
+    return target.kind if target.path is None else output_format(target.path).kind

@@ -47,12 +47,12 @@ class Answers:
         return [self.labels, *numbers] if self.labels else numbers
 
 
-def result_names(labels: Sequence[str], taken: Container[str] = ()) -> tuple[str, ...]:
+def result_names(labels: Sequence[str], taken: Container[str] = (), also: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the names of the columns that a prediction adds: label and probabilities, or in regression the score.
 
-    If one of them is `taken` by a column of the input, all begin with `predicted_`.
+    If one of them, or of those that are added `also`, is `taken` by a column of the input, all begin with `predicted_`.
     """
-    own = ("label", *(f"probability_{label}" for label in labels)) if labels else ("score",)
+    own = (*(("label", *(f"probability_{label}" for label in labels)) if labels else ("score",)), *also)
     number = 0
     while True:
         prefix = "" if number == 0 else "predicted_" if number == 1 else f"predicted_{number}_"

@@ -29,6 +29,7 @@ def make_writer(
     *,
     raw: bool = False,
     label_sets: bool = False,
+    texts: Sequence[str] = (),
 ) -> TableWriter:
     """Return the writer of a format (`TableFormat.kind`).
 
@@ -38,9 +39,10 @@ def make_writer(
         schema: gives the Arrow schema of the rows, for Parquet alone.
         raw: write TSV without quotes: no field holds a tab.
         label_sets: the first column of the results has lists of labels; in CSV and TSV they are JSON.
+        texts: the last columns of the results, which hold texts.
     """
     if kind == "parquet":
-        return ParquetWriter(file, result_names, schema(), label_sets=label_sets)
+        return ParquetWriter(file, result_names, schema(), label_sets=label_sets, texts=texts)
     if kind == "jsonl":
         return JsonLinesWriter(file, result_names)
     tabs = kind == "tsv"

@@ -95,14 +95,23 @@ class ParquetWriter:
     Of results texts are written as text, lists of labels as lists of text, numbers as float64.
     """
 
-    def __init__(self, file: IO[bytes], result_names: Sequence[str], schema: Any, *, label_sets: bool = False) -> None:
+    def __init__(
+        self,
+        file: IO[bytes],
+        result_names: Sequence[str],
+        schema: Any,
+        *,
+        label_sets: bool = False,
+        texts: Sequence[str] = (),
+    ) -> None:
         import pyarrow
         import pyarrow.parquet
 
         self.width = len(schema)
-        numbers = [pyarrow.float64()] * len(result_names)
+        numbers = [pyarrow.float64()] * (len(result_names) - len(texts))
         label = pyarrow.list_(pyarrow.string()) if label_sets else pyarrow.string()
-        kinds = [label, *numbers[1:]] if len(result_names) > 1 else numbers  # a score stands alone
+        kinds = [label, *numbers[1:]] if len(numbers) > 1 else numbers  # a score stands alone
+        kinds += [pyarrow.string()] * len(texts)
         for name, kind in zip(result_names, kinds, strict=True):
             schema = schema.append(pyarrow.field(name, kind))
         # What pandas noted of its columns and index holds no longer.

@@ -81,9 +81,8 @@ def test_rows_of_what_is_no_run(finished_run: Path, tmp_path: Path, capsys: Capt
 @pytest.mark.parametrize(
     ("options", "received"),
     [
-        (["A", "B", "--output", "x.csv"], "--explain with --output"),
         (["A", "B", "--precision", "mixed_bfloat16"], "--explain with --precision"),
-        (["--interactive"], "--explain without a text"),
+        (["--interactive"], "--explain with --interactive"),
     ],
 )
 def test_what_predict_explains(options: list[str], received: str, finished_run: Path, capsys: Captured) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -14,6 +17,11 @@ from glueft.data.windows import Windowing
 from glueft.errors import DataError
 from glueft.inference.explanation import Explainer, Explanation, _special_tokens, _words
 from glueft.inference.predictor import SavedModel, load_saved_model
+from glueft.inference.progress import PredictionProgress
+from glueft.inference.stream import Target, check_rows, predict_rows
+from glueft.inference.table_rows import open_table
+from glueft.inference.text_columns import TextChoice
+from glueft.plugin.task import TableLayout
 from glueft.runs.answers import Answers
 
 TEXTS = ("The town has unwelcomed birds.", "Birds, the town said, are few.")
@@ -134,3 +142,31 @@ def test_pieces_of_any_tokenizer_become_the_words_of_the_text(kind: str, words: 
     assert [word.text for word in found] == words
     assert all(text[word.start : word.end] == word.text for word in found)
     assert sum(word.score for word in found) == len(encoding.ids)
+
+
+def test_a_file_of_rows_gets_a_column_of_explanations(
+    saved: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glueft.inference.stream.EXPLAINED_AT_ONCE", 2)
+    choice = TextChoice(("sentence1", "sentence2"), TableLayout({name: (name,) for name in ("sentence1", "sentence2")}))
+    path = tmp_path / "rows.csv"
+    path.write_text("id,sentence1,sentence2\n7,town,birds\n8,The birds.,Few birds.\n9,has,said\n")
+    written = {}
+    for kind in ("jsonl", "csv", "parquet"):
+        # What another file is read as is written: of Parquet the rows are a table.
+        target = tmp_path / f"out.{kind}"
+        source = open_table(path, choice)
+        assert check_rows(source, skip_bad=False) == 3
+        predict_rows(source, saved, Target(target), PredictionProgress(), rows_in_all=None, explainer=Explainer(saved))
+        path = target
+        written[kind] = target
+    objects = [json.loads(line) for line in written["jsonl"].read_text().splitlines()]
+    assert [one["id"] for one in objects] == ["7", "8", "9"]
+    for one in objects:
+        _, found = explain(saved, (one["sentence1"], one["sentence2"]))
+        assert one["label"] == one["explanation"]["label"] == found.label
+        assert one["explanation"]["words"] == found.as_record()["words"] and "texts" not in one["explanation"]
+    (*_, last) = csv.reader(written["csv"].open())
+    assert json.loads(last[-1]) == objects[-1]["explanation"]
+    columns = pyarrow.parquet.read_table(written["parquet"]).to_pydict()
+    assert [json.loads(cell) for cell in columns["predicted_2_explanation"]] == [one["explanation"] for one in objects]
