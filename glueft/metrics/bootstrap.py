@@ -128,8 +128,8 @@ def intervals(
     say that there is no doubt.
 
     Of 300 draws of 20 rows, and of 153 (`tests/benchmarks/interval_coverage.py`), accuracy's held the true value in 92
-    to 98 %, F1's in 88 to 98 %. The bootstrap's are too narrow for few rows: Matthews' held it in 94 to 99 % of draws of
-    153 rows, and in 52 to 99 % of 20, least where nearly all are right; macro F1's in 94 to 99 and in 81 to 100 %.
+    to 98 %, F1's in 88 to 98 %. The bootstrap's are too narrow for few rows: Matthews' held it in 94 to 99 % of draws
+    of 153 rows, and in 52 to 99 % of 20, least where nearly all are right; macro F1's in 94 to 99 and in 81 to 100 %.
 
     Args:
         metrics: that suit the task.

@@ -98,6 +98,7 @@ def test_perfect_predictions_leave_doubt() -> None:
     assert found.missing == dict.fromkeys(names[2:], "it is the same on every resample of the rows")
     alone = intervals(metrics(*names), of_labels(references[:1]), references[:1])
     assert alone.found == {"accuracy": pytest.approx([0.2065, 1.0], abs=1e-4), "f1": [0.0, 1.0]}
+    assert alone.missing == dict.fromkeys(names[2:], "it is a single row")
 
 
 def test_a_correlation_has_the_interval_of_scipy_but_for_the_luck_of_the_draw() -> None:
@@ -119,11 +120,6 @@ def test_the_same_rows_have_the_same_intervals_in_the_order_of_the_metrics() -> 
     assert first == again
     assert [*first] == [*names]
     assert all(0 < low < high < 1 for low, high in first.values())
-
-
-def test_a_single_row_has_no_interval() -> None:
-    found = intervals(metrics("accuracy"), of_labels(np.zeros(1, int)), np.zeros(1, int))
-    assert found.found == {} and found.missing == {"accuracy": "it is a single row"}
 
 
 def test_where_a_metric_is_not_defined_it_counts_as_0_as_it_does_in_the_metrics() -> None:
