@@ -16,8 +16,7 @@ test: .venv/installed-dev
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: .venv/installed-dev
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 --maxschedchunk 1 -m slow --ignore tests/benchmarks
-	$(BIN)/pytest -m slow tests/benchmarks
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/pytest -n 2 --maxschedchunk 1 -m slow
 
 # With the lowest versions of all that glueft requires: what reads recipes, rows and checkpoints, a run, and four
 # of the extras.

@@ -44,8 +44,9 @@ CHECKOUT = Path(__file__).parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest tests, whole trainings, so that no worker is left with one of them at the end."""
-    items.sort(key=lambda item: item.path.name != "test_scores.py")
+    """Begin with the longest tests, so that no worker is left with one of them at the end."""
+    longest = ("test_scores.py", "test_kill_study.py", "test_gpu.py", "test_data_scale.py")
+    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
 
 
 @pytest.fixture(scope="module")

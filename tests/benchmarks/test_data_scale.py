@@ -18,7 +18,7 @@ from glueft.data.rows import Rows
 from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 
 BYTES_A_TOKEN = 8
-SMALL, LARGE = 36_000, 360_000  # the larger is the size of QQP
+SMALL, LARGE = 12_000, 120_000
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -31,7 +31,7 @@ def plan(encoded: Encoded) -> TrainingBatches:
     return TrainingBatches(encoded, batch_size=8, epochs=1, seed=1)
 
 
-@pytest.mark.slow  # encodes 400,000 pairs
+@pytest.mark.slow  # encodes 130,000 pairs
 def test_ten_times_the_rows_take_ten_times_the_time_and_memory(minilm: str) -> None:
     tokenizer = load_tokenizer(find_checkpoint(minilm))
     large_rows = question_pairs(tokenizer, LARGE)
@@ -64,14 +64,14 @@ def resident():
 
 tokenizer = load_tokenizer(find_checkpoint(sys.argv[1]))
 encode(question_pairs(tokenizer, 20_000), tokenizer, 128)  # what the tokenizer keeps for itself
-rows = question_pairs(tokenizer, 200_000, seed=1)
+rows = question_pairs(tokenizer, 60_000, seed=1)
 before = resident()
 encoded = encode(rows, tokenizer, 128)
 print((resident() - before) / len(encoded.ids))
 """
 
 
-@pytest.mark.slow  # encodes 220,000 pairs in a process of its own
+@pytest.mark.slow  # encodes 80,000 pairs in a process of its own
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the resident memory from /proc")
 def test_a_process_keeps_few_bytes_a_token(minilm: str) -> None:
     finished = subprocess.run(

@@ -14,15 +14,15 @@ from glueft.encoder.classifier import Classifier
 from glueft.export.format import INPUT_NAMES, Format
 from glueft.export.formats import FORMATS
 from glueft.export.plain_model import plain_copy
-from reference_checkpoints import CASES, REFERENCE, copy_checkpoint, labels_of, read_config, reference
+from reference_checkpoints import CASES, OWN_LAYERS, REFERENCE, copy_checkpoint, labels_of, read_config, reference
 
-# Writing a SavedModel takes some three seconds; these differ in positions and token types.
-TRACED = ("roberta", "distilbert")
-
-
-def mostly_slow(cases: list[str]) -> list[Any]:
-    """Leave all but two out of the default run."""
-    return [case if case in TRACED else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+# A graph of each family's own layers, and of a head with one output: what else a configuration changes is
+# in the numbers that test_exactness.py and onnxruntime compare. Tracing takes some three seconds: the default run has
+# two that differ in positions and token types.
+TRACED = [
+    case if case in ("roberta", "distilbert") else pytest.param(case, marks=pytest.mark.slow)
+    for case in (*OWN_LAYERS, "bert-regression")
+]
 
 
 def load(case: str, folder: Path) -> tuple[Classifier, Any]:
@@ -65,7 +65,7 @@ def test_onnxruntime(case: str, tmp_path: Path) -> None:
     assert file.ir_version == 8
 
 
-@pytest.mark.parametrize("case", mostly_slow(CASES))
+@pytest.mark.parametrize("case", TRACED)
 def test_keras_in_safe_mode(case: str, tmp_path: Path) -> None:
     model, folder = written(FORMATS["keras"], case, tmp_path)
     assert_same_logits(FORMATS["keras"].readers()[0][1](folder), case)
@@ -74,7 +74,7 @@ def test_keras_in_safe_mode(case: str, tmp_path: Path) -> None:
     assert again.get_config() == {"config": again.checkpoint_config, "labels": [*model.labels], "seed": 0}
 
 
-@pytest.mark.parametrize("case", mostly_slow(CASES))
+@pytest.mark.parametrize("case", TRACED)
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is TensorFlow's")
 def test_tensorflow(case: str, tmp_path: Path) -> None:
     import tensorflow as tf
