@@ -53,8 +53,12 @@ def test_a_run_that_is_killed_and_interrupted_ends_as_a_whole_one(
     killed_after = max(saved_steps(folder), default=0)
 
     ctrl_c = CtrlC(40)
-    with pytest.raises(KeyboardInterrupt):
-        glueft.resume(folder, progress=ctrl_c)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # workers of pytest-xdist ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            glueft.resume(folder, progress=ctrl_c)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ctrl_c.steps == [*range(killed_after + 1, 41)] and saved_steps(folder)[-1] == 40
     result = glueft.resume(folder)
     assert result is not None and [part["status"] for part in result.record["parts"]] == ["died", "interrupted", "done"]

@@ -25,6 +25,7 @@ from glueft.metrics.decision import DecisionRule
 from reference_checkpoints import (
     CASES,
     FAMILIES,
+    OWN_LAYERS,
     REFERENCE,
     copy_checkpoint,
     edit_config,
@@ -329,7 +330,9 @@ def test_a_head_whose_bias_has_another_length_than_its_weight(tmp_path: Path) ->
     assert "classifier.weight: [1, 24], not [2, 24]" in refused(copy_checkpoint("bert", tmp_path / "x", cut)).received
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in OWN_LAYERS else pytest.mark.slow) for case in CASES]
+)
 def test_a_saved_classifier_is_the_same_again(case: str, tmp_path: Path) -> None:
     source = copy_checkpoint(case, tmp_path / "source")
     first = load(source)

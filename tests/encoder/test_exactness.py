@@ -103,13 +103,17 @@ def test_the_files_other_types_give_the_same(case: str, dtype: str, tmp_path: Pa
     assert close(load(folder)(inputs), logits)
 
 
-# XLA compiles for seconds, so that of most families is slow: BERT's layers are in all, ALBERT's come in groups.
+# Tracing takes a second, and XLA compiles for more: most are slow. BERT's layers are in all, ALBERT's come in groups,
+# ModernBERT and DeBERTa compute by the lengths.
+QUICK = [("bert", False), ("bert", True), ("albert-groups", True), ("modernbert", False), ("deberta-v2", False)]
+
+
 @pytest.mark.parametrize(
     ("case", "jit_compile"),
     [
-        *((case, False) for case in GRAPHS),
-        *((case, True) for case in ("bert", "albert-groups")),
-        *(pytest.param(case, True, marks=pytest.mark.slow) for case in GRAPHS if case not in ("bert", "albert-groups")),
+        pytest.param(case, jit_compile, marks=() if (case, jit_compile) in QUICK else pytest.mark.slow)
+        for case in GRAPHS
+        for jit_compile in (False, True)
     ],
 )
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.function is TensorFlow's")

@@ -21,6 +21,9 @@ from glueft.training.loss import loss_of
 from glueft.training.model import all_parameters, compile_model, trainable_parameters
 from reference_checkpoints import OWN_LAYERS, REFERENCE, copy_checkpoint, labels_of, reference
 
+# A second each: the other families are left to the long tests.
+QUICK = ("bert", "albert", "modernbert", "deberta-v2")
+
 
 def load(case: str | Path, seed: int = 1, precision: str = "float32") -> Classifier:
     folder = REFERENCE / case if isinstance(case, str) else case
@@ -87,7 +90,9 @@ def test_layers_that_cannot_be_frozen(case: str, layers: int, message: str, expe
     assert "model.freeze" in caught.value.fix
 
 
-@pytest.mark.parametrize("case", OWN_LAYERS)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in OWN_LAYERS]
+)
 def test_lora_starts_from_the_checkpoint_adapts_the_kernels_alone_and_is_merged_when_saved(
     case: str, tmp_path: Path
 ) -> None:

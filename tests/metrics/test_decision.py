@@ -76,7 +76,7 @@ def best_of_all(name: str, shares: Any, references: Any, positive: int) -> float
 )
 def test_no_threshold_is_better_than_the_tuned_one(name: str, positive: int, coarse: bool) -> None:
     for seed in range(3):
-        logits, references = rows(seed, coarse=coarse)
+        logits, references = rows(seed, 20, coarse=coarse)
         shares = softmax(logits)[:, positive]
         tuned = tune_threshold(shares, references, known_metrics()[name](LABELS, positive))
         decided = DecisionRule(1.0, tuned.threshold, positive).decide(logits)

@@ -47,7 +47,7 @@ def test_probabilities_of_any_logit_are_numbers() -> None:
 
 @pytest.mark.parametrize("name", ["f1", "accuracy", "matthews_correlation"])
 def test_no_thresholds_are_better_than_the_tuned_ones(name: str) -> None:
-    logits, references = rows(2)
+    logits, references = rows(2, 20)
     shares = sigmoid(logits)
     tuned = tune_thresholds(shares, references, known_metrics()[name], LABELS)
     for label in range(len(LABELS)):

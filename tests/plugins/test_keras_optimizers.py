@@ -66,8 +66,8 @@ def whole(optimizer: type[keras.optimizers.Optimizer]) -> Any:
     ("name", "options"),
     [
         ("Adam", {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-5}),
-        ("Adam", {"clipnorm": 0.1}),
-        ("Adam", {"amsgrad": True}),
+        slow("Adam", {"clipnorm": 0.1}),
+        slow("Adam", {"amsgrad": True}),
         ("AdamW", {"weight_decay": 0.1}),
         ("SGD", {"momentum": 0.9, "clipnorm": 0.1}),
     ],

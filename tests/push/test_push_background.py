@@ -39,18 +39,19 @@ def hub() -> Iterator[HubServer]:
 
 
 @pytest.fixture(scope="module")
-def trained(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """One process for all runs, as importing the backend takes longer than they."""
+def one_process(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """For all runs, as importing the backend takes longer than they."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "HF_HUB_ETAG_TIMEOUT": "2"}
     with worker(hub, tmp_path_factory.mktemp("home"), **XET, **quiet) as process:
         process("do_not_wait")
         yield process
 
 
-@pytest.fixture(autouse=True)
-def as_alice(hub: HubServer, trained: Worker) -> Iterator[None]:
-    trained("set_environment", HF_TOKEN=ALICE)
-    yield
+@pytest.fixture
+def trained(hub: HubServer, one_process: Worker) -> Iterator[Worker]:
+    """Where runs are trained, as Alice."""
+    one_process("set_environment", HF_TOKEN=ALICE)
+    yield one_process
     hub.failure = None
 
 
@@ -113,6 +114,7 @@ def test_a_push_that_is_cut_off_is_of_its_epoch(tmp_path: Path) -> None:
     assert [(push.epoch, push.status) for push in run.record.hub.pushes] == [(2, "interrupted")]
 
 
+@pytest.mark.slow
 def test_without_a_token_the_run_is_done_and_says_what_to_do(
     hub: HubServer, trained: Worker, tiny_bert: Path, tmp_path: Path
 ) -> None:
