@@ -27,6 +27,7 @@ def test_parts_of_any_size_give_the_update_of_the_whole(no_dropout: Path) -> Non
     compare(no_dropout, (3, 4, 30))
 
 
+@pytest.mark.slow
 def test_it_holds_in_regression(no_dropout: Path) -> None:
     compare(no_dropout, (3,), regression=True)
 
@@ -36,6 +37,7 @@ def test_it_holds_where_rows_weigh_by_label(no_dropout: Path) -> None:
     compare(no_dropout, (3,), weighted=True)
 
 
+@pytest.mark.slow
 def test_it_holds_with_a_teacher_whose_part_is_not_weighted_by_label(no_dropout: Path) -> None:
     compare(no_dropout, (3,), weighted=True, taught=True)
 

@@ -158,6 +158,7 @@ def predictions(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return labels, np.array([row[3:5] for row in rows], float)
 
 
+@pytest.mark.slow
 def test_a_balanced_sampler_raises_macro_f1(entries: Path, tmp_path: Path) -> None:
     """The same steps on 12 alarms among 240 rows: as they come, and as often as the remarks."""
     plain = trained(entries, tmp_path, "training.epochs=3", "training.sampler=random").record
