@@ -25,8 +25,8 @@ def test_a_long_line_hangs_below_its_beginning(text: str, hanging: int, lines: l
     assert capsys.readouterr().out.splitlines() == lines
 
 
-@pytest.mark.parametrize("width", [60, 80, 120, None])
-@pytest.mark.parametrize("command", ["list", "describe adamw", "describe mrpc"])
+@pytest.mark.parametrize("width", [60, 120, None])
+@pytest.mark.parametrize("command", ["list", "describe mrpc"])
 def test_list_and_describe_fit_a_terminal(
     command: str, width: int | None, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
@@ -36,4 +36,4 @@ def test_list_and_describe_fit_a_terminal(
     text = capsys.readouterr().out
     longest = max(map(len, text.splitlines()))
     assert longest <= width if width else longest > 120 or command != "list"
-    assert ("decay; none on biases" in " ".join(text.split())) == (command != "describe mrpc")
+    assert "pairs of news sentences (Microsoft Research Paraphrase Corpus)" in " ".join(text.split())
