@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,6 +118,7 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
             if part.tag.rpartition("}")[2] in ("metadata", "style"):
                 element.remove(part)
         _fix(element, name)
+    _join_links(root)
     # The parts of an image are not there for a screen reader: links must be.
     has_links = root.find(f".//{{{SVG}}}a") is not None
     width, height = (root.attrib.pop(side).removesuffix("pt") for side in ("width", "height"))
@@ -132,6 +134,21 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _join_links(root: Any) -> None:
+    """Leave the keyboard and screen readers one link to each part of a list of rows, which says what it asks for."""
+    links: dict[str, list[Any]] = {}
+    for element in root.iter(f"{{{SVG}}}a"):
+        address = element.get("href") or element.get(f"{{{XLINK}}}href") or ""
+        if "".join(element.itertext()).strip() and address.startswith("#") and "&" in address:
+            links.setdefault(address, []).append(element)
+    for address, (first, *others) in links.items():
+        texts = [" ".join("".join(link.itertext()).split()) for link in (first, *others)]
+        asked = ", ".join(f"{key} {value}" for key, value in parse_qsl(address.partition("&")[2]))
+        first.set("aria-label", f"{', '.join(texts)}: {asked}")
+        for link in others:
+            link.attrib |= {"tabindex": "-1", "aria-hidden": "true"}
 
 
 def _fix(element: Any, name: str) -> None:

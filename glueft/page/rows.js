@@ -4,9 +4,16 @@
 // ask.
 const PORTION = 20;
 const lists = new Map();
+// The first of some curves is there unasked.
+const isAsked = (one) => (one.dataset.unasked === undefined ? one.value : one.value !== one.dataset.unasked);
 
-function remembered(block, controls) {
-  const asked = new URLSearchParams(controls.filter((one) => one.value).map((one) => [one.name, one.value]));
+// All that is asked: of the list in the plain names of its filters, of others with their own before it.
+function remembered(block) {
+  const asked = new URLSearchParams();
+  for (const [key, { controls }] of [[block.id, lists.get(block.id)], ...lists]) {
+    const name = (one) => (key === block.id ? one.name : `${key}.${one.name}`);
+    for (const one of controls) if (isAsked(one)) asked.set(name(one), one.value);
+  }
   try {
     history.replaceState(null, "", `#${block.id}${asked.size ? "&" + asked : ""}`);
   } catch {
@@ -57,7 +64,7 @@ for (const block of document.querySelectorAll("[data-rows]")) {
   function remember() {
     absent = [];
     again();
-    remembered(block, controls);
+    remembered(block);
   }
 
   function ask(asked) {
@@ -83,7 +90,7 @@ for (const block of document.querySelectorAll("[data-rows]")) {
     show();
     rows.filter((row) => !row.item.hidden)[most - PORTION]?.item.scrollIntoView({ block: "nearest" });
   });
-  lists.set(block.id, ask);
+  lists.set(block.id, { controls, ask });
   filters.hidden = false;
   show();
 }
@@ -96,22 +103,28 @@ for (const block of document.querySelectorAll("[data-choose]")) {
   };
   select.addEventListener("input", () => {
     show();
-    remembered(block, [select]);
+    remembered(block);
   });
-  lists.set(block.id, (asked) => {
+  const ask = (asked) => {
     select.value = asked.get(select.name) ?? "";
     if (select.selectedIndex === -1) select.selectedIndex = 0;
     show();
-  });
+  };
+  select.dataset.unasked = select.options[0].value;
+  lists.set(block.id, { controls: [select], ask });
   block.querySelector(".filters").hidden = false;
   show();
 }
 
 function follow() {
   const [key, ...asked] = location.hash.slice(1).split("&");
-  // Back to an address that asks for nothing, nothing is asked.
-  if (!key) for (const ask of lists.values()) ask(new URLSearchParams());
-  lists.get(key)?.(new URLSearchParams(asked.join("&")));
+  const all = [...new URLSearchParams(asked.join("&"))];
+  for (const [own, { ask }] of lists) {
+    const before = own === key ? "" : `${own}.`;
+    const found = all.filter(([name]) => name.startsWith(before)).map(([name, value]) => [name.slice(before.length), value]);
+    // Of an address that asks nothing at all, such as the page's own, nothing is asked; links to parts leave the others.
+    if (own === key || found.length || !key) ask(new URLSearchParams(found));
+  }
   if (lists.has(key)) document.getElementById(key).scrollIntoView({ behavior: "instant" });
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,7 +98,9 @@ def test_a_cell_of_the_matrix_leads_to_its_rows(page: Page) -> None:
     sync_api = pytest.importorskip("playwright.sync_api")
     # 63 rows, each of a third of the labels and taken for the next one.
     assert page.locator("[data-count]").inner_text().startswith("63 rows")
-    page.locator("svg a:not([aria-hidden])", has_text="21").nth(1).click()
+    # One stop of the keyboard a cell, though its number has two lines.
+    assert page.locator("#split-1-confusion-heading ~ * svg a:not([tabindex])").count() == 3
+    page.locator("#split-1 svg a[aria-label^='21, 100 %: true =1+1, predicted $x$']").click()
     sync_api.expect(page.get_by_role("combobox", name="True label")).to_have_value(LABELS[1])
     assert page.locator("[data-count]").inner_text() == "21 of 63 listed rows match, the first 20 are shown"
     assert page.get_by_role("combobox", name="Predicted label").input_value() == LABELS[2]
@@ -105,6 +108,36 @@ def test_a_cell_of_the_matrix_leads_to_its_rows(page: Page) -> None:
     page.go_back()
     sync_api.expect(page.get_by_role("combobox", name="True label")).to_have_value("")
     assert page.locator("[data-count]").inner_text().startswith("63 rows")
+
+
+def test_the_address_holds_what_is_asked_of_every_list(browser: Browser) -> None:
+    """On a page of two lists and a choice of curves, without the rest of a report."""
+    lists = "".join(
+        f'<section id="{key}" data-rows><div class="filters" hidden><select name="true"><option value="">all</option>'
+        f'<option value="a&b">a</option></select><p data-count></p><button data-clear></button></div>'
+        f"<ol class='rows'><li data-groups='[\"a&amp;b\"]'></li>"
+        "<li data-groups='[\"c\"]'></li></ol><button data-more></button></section>"
+        for key in ("one", "two")
+    )
+    curves = '<section id="of" data-choose><div class="filters" hidden><select name="label"><option>x</option>'
+    curves += '<option>y</option></select></div><svg><g data-choice="0"/><g data-choice="1" hidden="hidden"/></svg>'
+    page = browser.new_page()
+    script = (importlib.resources.files("glueft.page") / "rows.js").read_text("utf-8")
+    body = f"<!doctype html>{lists}{curves}</section><script>{script}</script>"
+    page.route("https://page/", lambda route: route.fulfill(content_type="text/html", body=body))
+    page.goto("https://page/")
+    page.locator("#one select").select_option("a&b")
+    page.locator("#of select").select_option("y")
+    assert page.url == "https://page/#of&label=y&one.true=a%26b"
+    page.locator("#two select").select_option("a&b")
+    page.reload()
+    assert page.locator("select").evaluate_all("all => all.map((one) => one.value)") == ["a&b", "a&b", "y"]
+    assert page.locator("[data-choice]").evaluate_all("all => all.map((one) => one.hasAttribute('hidden'))") == [
+        True,
+        False,
+    ]
+    assert page.locator("[data-count]").all_inner_texts() == ["1 of 2 listed rows match"] * 2
+    page.close()
 
 
 def test_an_address_that_asks_for_what_is_not_listed_says_so(page: Page) -> None:

@@ -162,7 +162,7 @@ def gaps_plot(gaps: Sequence[Gap], first: str, rows: int) -> Plot:
     shape += f"{first}. A point is the difference, the line its 95 % interval; on the dashed line there is none."
     caption = f"Points are differences on {rows:,} rows, lines their 95 % intervals."
     table = DataTable(
-        ("", "difference", "95 % interval"),
+        ("run: metric", "difference", "95 % interval"),
         [(gap.name, score_text(gap.difference, signed=True), interval_text(gap.low, gap.high)) for gap in gaps],
     )
     return Plot.of(figure, "differences", "Differences", shape, caption, table)

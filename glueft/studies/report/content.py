@@ -228,6 +228,7 @@ def _overview(result: StudyResult) -> Plot | None:
         "Runs by task",
         rows,
         caption,
+        row_name="task",
         what="score",
         collapsed=collapsed,
         baselines=baselines,
@@ -335,7 +336,7 @@ def _metrics_plot(key: str, recipe: RecipeResult) -> Plot | None:
     most = max(map(len, rows.values()))
     caption = f"{counted(most, 'run')} of the chosen setting, a point each. The upright line is their mean"
     caption += ", a cross a collapsed run." if any(collapsed.values()) else "."
-    return strip_plot(f"{key}-metrics", "Runs", rows, caption, what="metric", collapsed=collapsed)
+    return strip_plot(f"{key}-metrics", "Runs", rows, caption, row_name="metric", what="metric", collapsed=collapsed)
 
 
 def _settings_plot(
@@ -351,7 +352,14 @@ def _settings_plot(
     caption += f"; the {MOST_SETTINGS} best of {len(ranked):,}" if len(ranked) > MOST_SETTINGS else ""
     caption += f". Rank {strong} was chosen." if strong else "."
     return strip_plot(
-        f"{key}-settings", "Runs by setting", rows, caption, what=what, collapsed=collapsed, strong=strong
+        f"{key}-settings",
+        "Runs by setting",
+        rows,
+        caption,
+        row_name="rank of the setting",
+        what=what,
+        collapsed=collapsed,
+        strong=strong,
     )
 
 

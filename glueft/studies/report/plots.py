@@ -34,6 +34,7 @@ def strip_plot(
     rows: Mapping[str, Sequence[float]],
     caption: str,
     *,
+    row_name: str,
     what: str,
     collapsed: Mapping[str, Sequence[float]] | None = None,
     baselines: Mapping[str, float] | None = None,
@@ -45,6 +46,7 @@ def strip_plot(
     Args:
         name, title, caption: of the plot.
         rows: by name, from the top; a row may be empty.
+        row_name: what tells the rows apart.
         what: of the horizontal axis.
         collapsed: those of the rows' scores that are of collapsed runs, drawn as crosses.
         baselines: of the best constant answer.
@@ -77,7 +79,7 @@ def strip_plot(
     shape = f"Dot chart, a row a line: {', '.join(short(row) for row in rows)}. Horizontal: {what}. "
     shape += "A point is a run, the upright line the mean of its row."
     table = DataTable(
-        ("", "runs", "mean", "min", "max", *(("constant answer",) if baselines else ())),
+        (row_name, "runs", "mean", "min", "max", *(("constant answer",) if baselines else ())),
         [
             (
                 row,
