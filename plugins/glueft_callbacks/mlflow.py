@@ -95,13 +95,7 @@ class MLflow(glueft.Callback):
             tags={"glueft.version": glueft.__version__, "glueft.run_dir": str(run.folder.resolve())},
             say=run.say,
         )
-        self.watch = Watch(
-            run,
-            every_steps=self.options.every_steps,
-            on_begin=tracked.begin,
-            on_step=lambda step, epoch, values: tracked.log(step, values),
-            on_epoch=lambda step, epoch, values: tracked.log(step, values | {"epoch": epoch}),
-        )
+        self.watch = Watch.of_sender(run, tracked, self.options.every_steps)
         return self.watch.build()
 
     def state(self) -> dict[str, Any]:

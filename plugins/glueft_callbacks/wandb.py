@@ -95,13 +95,7 @@ class Wandb(glueft.Callback):
             wait_seconds=self.options.wait_seconds,
             say=run.say,
         )
-        self.watch = Watch(
-            run,
-            every_steps=self.options.every_steps,
-            on_begin=sent.begin,
-            on_step=lambda step, epoch, values: sent.log(step, values),
-            on_epoch=lambda step, epoch, values: sent.log(step, values | {"epoch": epoch}),
-        )
+        self.watch = Watch.of_sender(run, sent, self.options.every_steps)
         return self.watch.build()
 
     def state(self) -> dict[str, Any]:

@@ -126,12 +126,13 @@ class SentRun:
     def _upload(self, run: wandb.Run, files: Sequence[Path]) -> None:
         artifact = wandb.Artifact(f"run-{self.id}", type="glueft-run")
         for path in files:
-            if path.is_dir():
-                artifact.add_dir(str(path), name=path.name, policy="immutable", skip_cache=True)
-            elif path.exists():
-                artifact.add_file(str(path), name=path.name, policy="immutable", skip_cache=True)
-            else:
+            if not path.exists():
                 self.say(f'warning: wandb: the run folder has no "{path.name}" to upload')
+            # Not `add_dir`, which writes to the terminal whatever the settings are.
+            for file in (path, *sorted(path.rglob("*"))):
+                if file.is_file():
+                    name = file.relative_to(path.parent).as_posix()
+                    artifact.add_file(str(file), name=name, policy="immutable", skip_cache=True)
         if files:
             run.log_artifact(artifact)
 

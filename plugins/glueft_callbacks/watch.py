@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import keras
@@ -15,6 +15,14 @@ Values = dict[str, float]
 
 # Without its prefix it would be the name of the training's loss.
 NAMES = {"val_loss": "validation_loss"}
+
+
+class Sender(Protocol):
+    """What sends numbers to a tracker."""
+
+    def begin(self) -> None: ...
+
+    def log(self, step: int, values: Mapping[str, float]) -> None: ...
 
 
 class Watch:
@@ -48,6 +56,17 @@ class Watch:
         self.on_step = on_step
         self.on_epoch = on_epoch
         self.step = self.epoch = 0
+
+    @classmethod
+    def of_sender(cls, run: glueft.Run, sender: Sender, every_steps: int) -> Watch:
+        """Return one that passes all numbers on; those of an epoch with the epoch."""
+        return cls(
+            run,
+            every_steps=every_steps,
+            on_begin=sender.begin,
+            on_step=lambda step, epoch, values: sender.log(step, values),
+            on_epoch=lambda step, epoch, values: sender.log(step, values | {"epoch": epoch}),
+        )
 
     def build(self) -> keras.callbacks.Callback:
         """Return the callback for Keras."""

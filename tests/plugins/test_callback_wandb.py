@@ -46,8 +46,13 @@ def records(path: Path) -> Iterator[Any]:
 
 
 def parts(folder: Path) -> list[list[Any]]:
-    """The records of each part of a run, in the order of their begin."""
-    return [[*records(path)] for path in sorted(folder.glob("wandb/offline-run-*/*.wandb"))]
+    """The records of each part of a run, in the order of their begin; W&B's own process writes the last of them."""
+    for _ in range(200):
+        found = [[*records(path)] for path in sorted(folder.glob("wandb/offline-run-*/*.wandb"))]
+        if found and any(record.WhichOneof("record_type") == "exit" for record in found[-1]):
+            break
+        time.sleep(0.05)
+    return found
 
 
 def points(part: list[Any]) -> dict[str, list[tuple[int, float]]]:
@@ -70,12 +75,14 @@ def config(part: list[Any]) -> dict[str, Any]:
     return {update.key: json.loads(update.value_json) for update in started(part).config.update}
 
 
-def test_a_run_has_its_recipe_its_numbers_and_its_end(tmp_path: Path) -> None:
+def test_a_run_has_its_recipe_its_numbers_and_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = '{plugin="wandb", mode="offline", every_steps=3, project="harbour", group="g", tags=["a", "b"], \
-artifacts=["recipe.toml", "no-such-file"]}'
-    (tmp_path / "mrpc-1").mkdir()
-    (tmp_path / "mrpc-1" / "recipe.toml").write_text("[task]\n")
+artifacts=["recipe.toml", "model", "no-such-file"]}'
+    (tmp_path / "mrpc-1" / "model" / "more").mkdir(parents=True)
+    for name in ("recipe.toml", "model/config.json", "model/more/a"):
+        (tmp_path / "mrpc-1" / name).write_text("[task]\n")
     part = Part(tmp_path / "mrpc-1", table).train(1, 12).end()
+    assert capsys.readouterr() == ("", "")
     (all_of_it,) = parts(part.run.folder)
     begun = started(all_of_it)
     assert (begun.project, begun.display_name, begun.run_group, [*begun.tags]) == ("harbour", "mrpc-1", "g", ["a", "b"])
