@@ -134,7 +134,9 @@ def load_classifier(
     return Loaded(model, report)
 
 
-def save_classifier(model: Classifier, folder: Path, tokenizer: Any, rule: DecisionRule = PLAIN) -> None:
+def save_classifier(
+    model: Classifier, folder: Path, tokenizer: Any, rule: DecisionRule = PLAIN, *, max_length: int | None = None
+) -> None:
     """Write a classifier as a checkpoint folder that transformers' AutoModelForSequenceClassification opens.
 
     config.json keeps the other keys of the checkpoint that it came from. The weights are float32. The folder appears
@@ -145,6 +147,7 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any, rule: Decis
         folder: must not exist, or be empty.
         tokenizer: the one that the classifier was trained with.
         rule: how labels are decided from its logits.
+        max_length: tokens of the longest row in training; None for the longest that the encoder reads.
 
     Raises:
         CheckpointError: there is something in the folder's place.
@@ -169,7 +172,8 @@ def save_classifier(model: Classifier, folder: Path, tokenizer: Any, rule: Decis
         save_config_and_tokenizer(model, unfinished, tokenizer)
         write_decision(unfinished, rule, model.labels)
         longest = longest_of(model.config.max_positions, tokenizer)
-        text = model_readme(model.family.name, model.labels, longest, rule, multi_label=model.multi_label)
+        lengths = (max_length or longest, longest)
+        text = model_readme(model.family.name, model.labels, lengths, rule, multi_label=model.multi_label)
         (unfinished / README).write_text(text, encoding="utf-8")
 
 

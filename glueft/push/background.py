@@ -130,7 +130,9 @@ class BackgroundPush(Observer):
 
         folder = hidden_name(self.run.folder / "push")
         folder.mkdir()
-        save_classifier(self.training.model, folder / "model", self.tokenizer, self.training.session.rule)
+        session = self.training.session
+        max_length = session.recipe.data.max_length
+        save_classifier(session.model, folder / "model", self.tokenizer, session.rule, max_length=max_length)
         return self._source(folder / "model", epoch, metrics)
 
     def _source(

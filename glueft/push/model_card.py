@@ -13,10 +13,11 @@ from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_DIGESTS, SAM
 from glueft.hub.checkpoint_files import WEIGHTS
 from glueft.metrics import hub_name, metric_title
 from glueft.metrics.decision import PLAIN_THRESHOLD
-from glueft.push.markdown import FILTERS
+from glueft.push.markdown import FILTERS, number
 from glueft.runs.public_record import is_local
-from glueft.runs.record import Record
+from glueft.runs.record import Decision, Record
 from glueft.system.templates import fill
+from glueft.text import counted
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCard
@@ -91,6 +92,7 @@ def body(source: CardSource) -> str:
         "family": checkpoint.family,
         "decision": record.decision,
         "thresholds": (record.decision and record.decision.thresholds) or dict.fromkeys(source.labels, PLAIN_THRESHOLD),
+        "trust": trust_in(record.decision),
         "opens_in_transformers": opens_in_transformers(record),
         "began_with": base_model(record) if not is_local(str(checkpoint.name)) else None,
         "parent_began_with": base_model(record),
@@ -110,6 +112,16 @@ def body(source: CardSource) -> str:
     }
     filters = FILTERS | {"metric_title": lambda name: metric_title(name, record.metric_labels)}
     return fill("glueft.push", "model_card.md.jinja", values, filters)
+
+
+def trust_in(decision: Decision | None) -> str:
+    """Return what is known of how far probabilities can be trusted."""
+    if decision is None or "temperature" not in decision.tuned:
+        return "nobody has measured how far its probabilities can be trusted"
+    losses = decision.plain_log_loss, decision.log_loss
+    measured = f", where their log loss is {number(losses[1])} with it and {number(losses[0])} without" * all(losses)
+    rows = f"the {counted(decision.rows or 0, f'{decision.split} row')}"
+    return f"its probabilities were fitted to {rows} by the temperature{measured}, and measured on no other rows"
 
 
 def opens_in_transformers(record: Record) -> bool:

@@ -53,7 +53,8 @@ def compare_results(
     shown = {split: metrics | outcome.others[split] for split, metrics in outcome.metrics.items()}
     compare_metrics(comparison, original, shown)
     with progress.phase("model files"):
-        save_classifier(session.model, folder / "model", session.tokenizer, session.rule)
+        max_length = session.recipe.data.max_length
+        save_classifier(session.model, folder / "model", session.tokenizer, session.rule, max_length=max_length)
         files = fingerprints(folder / "model")
     compare_model(comparison, original, files)
 

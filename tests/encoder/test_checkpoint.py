@@ -392,17 +392,18 @@ def test_the_saved_tokenizer_says_what_the_encoder_reads_and_not_where_it_came_f
 def test_a_saved_model_says_how_it_is_opened(tmp_path: Path) -> None:
     tokenizer = make_tokenizer(read_config(REFERENCE / "bert"))
     model = load(REFERENCE / "bert", ("a", 'b "c"'), new_head=True).model
-    save_classifier(model, tmp_path / "saved", tokenizer, DecisionRule(threshold=0.3))
+    save_classifier(model, tmp_path / "saved", tokenizer, DecisionRule(threshold=0.3), max_length=12)
     text = (tmp_path / "saved" / "README.md").read_text()
     assert 'pipeline("text-classification", model=".")' in text and "glueft predict . " in text
-    assert '    labels       "a", "b \\"c\\""\n    longest row  20 tokens' in text
+    assert '    labels       "a", "b \\"c\\""\n    longest row  12 tokens in training' in text
+    assert "it can read 20\n" in text and '"truncation": True, "max_length": 12' in text
     assert "Labels are decided so:" in text and "from a probability of 0.3 on" in text
     regression = load(REFERENCE / "bert", (), new_head=True).model
     save_classifier(regression, tmp_path / "scores", tokenizer)
     text = (tmp_path / "scores" / "README.md").read_text()
     assert text.startswith("# A model that gives a text a score\n") and "none: the one logit is the score" in text
-    assert "decided" not in text
-    plain = model_readme("bert", ("a", "b"), 20, DecisionRule(multi_label=True), multi_label=True)
+    assert "decided" not in text and '"max_length": 20' in text
+    plain = model_readme("bert", ("a", "b"), (20, 20), DecisionRule(multi_label=True), multi_label=True)
     assert "Each label is decided by itself: it is given from a probability of 0.5 on.\n" in plain
 
 

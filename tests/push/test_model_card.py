@@ -191,6 +191,15 @@ def test_what_the_card_says_of_evaluations_within_epochs_and_of_a_collapse(sourc
     assert line not in model_card(with_record(changed, collapse=collapse | {"result": True})).text
 
 
+def test_what_the_card_says_of_a_tuned_temperature(source: CardSource) -> None:
+    assert "nobody has measured how far its probabilities can be trusted" in model_card(source).text
+    decision = {"temperature": 1.5, "tuned": ["temperature"], "split": "validation", "rows": 408}
+    text = model_card(with_record(source, decision=decision | {"log_loss": 0.25, "plain_log_loss": 0.5})).text
+    fitted = "fitted to the 408 validation rows by the temperature"
+    assert f"{fitted}, where their log loss is 0.2500 with it and 0.5000 without, and measured on no other rows" in text
+    assert "nobody has measured how" not in text
+
+
 def test_a_family_that_transformers_does_not_have_is_opened_with_glueft(source: CardSource) -> None:
     def card(**family: str) -> ModelCard:
         return ModelCard(str(model_card(with_record(source, checkpoint={"name": "x", "family": family}))))
