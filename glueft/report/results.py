@@ -10,7 +10,7 @@ from glueft.page.parts import DataTable, Tile
 from glueft.page.words import label_text
 from glueft.plugin.wilson import wilson
 from glueft.runs.record import Published, Record
-from glueft.text import score_text
+from glueft.text import counted, score_text
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def results(record: Record) -> Result:
             notes.append(f"95 % interval {interval_text(*intervals[name])}")
         elif name in known and known[name].is_share_right(multi_label=record.multi_label) and 0 <= value <= 1:
             low, high = wilson(round(value * rows), rows)
-            notes.append(f"95 % interval {interval_text(low, high)} (Wilson, {rows:,} rows)")
+            notes.append(f"95 % interval {interval_text(low, high)} (Wilson, {counted(rows, 'row')})")
         tiles.append(Tile(metric_title(name, labels), score_text(value), notes))
     published, notes = record.published, []
     if published and record.data.source == "sample":

@@ -129,7 +129,7 @@ def _surest_first(scores: Classified | LabelSets, wrong: int, right: int) -> str
         if mistakes
         else (f"None of {counted(rows, 'row')} is" if rows > 1 else "The row is not")
     )
-    return f"{told} wrong. Listed are {', and '.join(listed)}"
+    return f"{told} wrong. Listed {'is' if rows == 1 else 'are'} {', and '.join(listed)}"
 
 
 def _labelled_row(scores: Classified, row: int) -> ListedRow:
@@ -182,4 +182,6 @@ def _regressed(scores: Regressed) -> _Listed:
 
 
 def _part(some: int, of: int) -> str:
-    return f"all {of:,}" if some == of else f"{some:,} of {of:,}"
+    if some < of:
+        return f"{some:,} of {of:,}"
+    return f"all {of:,}" if of > 1 else "the only one"

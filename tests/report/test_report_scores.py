@@ -182,6 +182,12 @@ def test_every_cell_of_a_drawn_matrix_has_a_row_to_lead_to() -> None:
     assert groups == {(str(a), str(b)) for a, b in zip(true, predicted, strict=True)}
 
 
+def test_one_row_is_told_as_one() -> None:
+    scores = Classified(("a", "b"), np.array([0]), np.array([1]), np.array([0.9]))
+    summary = row_list("split-1", scores, SplitTexts()).summary
+    assert summary == "1 of 1 row is wrong. Listed is the only one wrong, the surest first."
+
+
 def test_labels_that_are_shown_alike_have_their_number() -> None:
     long = "w" * 100
     shown = label_texts([long + "a", "short", long + "b"])
