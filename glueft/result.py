@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     import keras
     import pandas
 
+    from glueft.inference.explanation import Explainer
+    from glueft.inference.predictor import SavedModel
     from glueft.inference.text_columns import TextChoice
     from glueft.inference.texts import Texts
     from glueft.push.push import Pushed
     from glueft.report.write import Written
-    from glueft.terminal.notebook import Content
+    from glueft.terminal.notebook import Content, ExplainedRow
     from glueft.training.observers import RunProgress
     from glueft.training.text_model import TextModel
 
@@ -52,6 +54,7 @@ class Result:
         self._run = run
         self._plugins: dict[str, Any] = {"plugins": plugins, "trust": trust}
         self._computed: dict[str, Any] = {"backend": backend, "precision": precision}
+        self._explainers: dict[str | None, Explainer] = {}  # of each label that was asked for
         if text_model is not None:
             self.__dict__["_text_model"] = text_model  # Where `cached_property` keeps it.
 
@@ -248,13 +251,16 @@ class Result:
         task = self._run.task_description
         return TextChoice(task.inputs, task.table_layout, task)
 
-    def predict(self, texts: Texts, pairs: str | Iterable[str] | None = None) -> pandas.DataFrame:
+    def predict(
+        self, texts: Texts, pairs: str | Iterable[str] | None = None, *, progress: bool | None = None
+    ) -> pandas.DataFrame:
         """Predict texts, a row each, as `glueft predict` does. The model stays loaded: the next call is quick.
 
         Args:
             texts: a list of texts, or one text; where the task has pairs, the first text of each row, or without
                 `pairs` both of each row.
             pairs: the second text of each row.
+            progress: whether to show how far the rows are; in a notebook by default.
 
         Returns:
             The texts, `label` and `probability_<label>` for each label, or in regression `score`. In a multi-label
@@ -268,11 +274,16 @@ class Result:
         import pandas
 
         from glueft.inference.texts import answer_all, checked, rows_of
+        from glueft.terminal.notebook import counted_rows
 
         rows = rows_of(texts, pairs, self._choice)
         chunks = checked(rows)
         model = self._text_model
-        answers = answer_all(model, chunks)
+        with counted_rows(progress, len(rows.texts)) as model.on_rows:
+            try:
+                answers = answer_all(model, chunks)
+            finally:
+                model.on_rows = None
         if answers.truncated:
             warnings.warn(
                 f"{answers.truncated:,} of {len(rows.texts):,} texts cut to the first {model.max_length} tokens, "
@@ -284,6 +295,98 @@ class Result:
         read = [[row[place] for row in rows.texts] for place in range(len(rows.columns))]
         index = next((given.index for given in (texts, pairs) if isinstance(given, pandas.Series)), None)
         return pandas.DataFrame(dict(zip([*rows.columns, *names], [*read, *cells], strict=True)), index=index)
+
+    def explain(
+        self,
+        text: str | Sequence[str] | None = None,
+        pair: str | None = None,
+        *,
+        row: int | None = None,
+        split: str | None = None,
+        label: str | None = None,
+    ) -> ExplainedRow:
+        """Tell how much each word adds to the logit of a label, by integrated gradients, as `glueft explain` does.
+
+        The words are compared with blanks: the scores of all words sum up to the difference of the two logits. The
+        model computes in float32; one in another precision is loaded beside it.
+
+        Args:
+            text: one text; where the task has pairs, the first one, or both.
+            pair: the second text.
+            row: instead of texts, a row that the run has predicted, by its `id` in `predictions`.
+            split: of that row; the primary split if None.
+            label: whose logit it is; that of the prediction if None.
+
+        Returns:
+            What `glueft explain --json` prints of a row, a dict, with the data frames `words` and `tokens`; a notebook
+            shows the words in colour.
+
+        Raises:
+            DataError: there is no such row or label, its texts cannot be read, or a text is missing or is none.
+        """
+        from glueft.inference.explanation import Explainer
+        from glueft.inference.printing import answer_lines, answer_object
+        from glueft.inference.texts import checked, rows_of
+        from glueft.terminal.notebook import ExplainedRow
+
+        if (text is None) == (row is None):
+            raise DataError(
+                "there is nothing to explain" if text is None else "a text and a row contradict each other",
+                expected='one of them: run.explain("A text."), or run.explain(row=0)',
+                received="neither" if text is None else "both",
+                fix="give one of them",
+            )
+        told: dict[str, Any] = {}
+        if row is not None:
+            told, texts = self._row(row, split)
+        else:
+            both = pair is None and isinstance(text, list | tuple) and len(self._choice.inputs) == 2
+            (chunk,) = checked(rows_of([text] if both else text, pair, self._choice))  # type: ignore[arg-type,list-item]
+            texts = [column[0] for column in chunk.texts]
+            if len(chunk) != 1:
+                raise DataError(
+                    "these are several rows",
+                    expected='the text of one row: run.explain("A text.")',
+                    received=f"{len(chunk)} rows",
+                    fix="explain them one by one",
+                )
+        model = self._float32_model
+        if label not in self._explainers:
+            self._explainers[label] = Explainer(model, label)
+        answers, (found,) = self._explainers[label].explain([[one] for one in texts])
+        heading = [f"row {told['row']} of {told['split']}"] if told else []
+        if told and told["reference"] is not None:
+            heading[0] += f", reference {told['reference']}"
+        heading += answer_lines(answers, model.labels)
+        told |= answer_object(answers, model.labels, tuple(texts), 0)
+        return ExplainedRow(told, found, self._choice.inputs, heading)
+
+    def _row(self, number: int, split: str | None) -> tuple[dict[str, Any], list[str]]:
+        """What is known of a predicted row, and its texts."""
+        split = self._run.record.primary_split if split is None else split
+        frame = self.predictions(split, texts=True)
+        if not 0 <= number < len(frame):
+            raise DataError(
+                f"{split} has no row {number:,}",
+                expected=f"a number from 0 to {len(frame) - 1:,}",
+                received=f"row={number}",
+                fix="correct the number",
+            )
+        values = frame.iloc[number]
+        texts = [str(values.iloc[1 + place]) for place in range(len(self._choice.inputs))]
+        missing = values["label"] is None or values["label"] != values["label"]
+        known = {"reference": None if missing else values["label"], "prediction": values["prediction"]}
+        return {"row": number, "split": split} | known, texts
+
+    @cached_property
+    def _float32_model(self) -> SavedModel:
+        hush_libraries()
+        from glueft.inference import predictor
+
+        loaded = self._text_model if "_text_model" in self.__dict__ else None
+        if isinstance(loaded, predictor.SavedModel) and loaded.precision == "float32":
+            return loaded
+        return predictor.load_run_model(self._run, backend=self._computed["backend"], precision="float32")
 
     def evaluate(
         self,

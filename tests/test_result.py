@@ -153,6 +153,20 @@ def test_second_texts_for_a_model_that_reads_one(tmp_path: Path) -> None:
         glueft.load_run(folder).predict([(ONE, TWO)])
 
 
+def test_what_cannot_be_explained_loads_no_model(finished_run: Path) -> None:
+    run = glueft.load_run(finished_run)
+    for arguments, message in (
+        ({}, "there is nothing to explain"),
+        ({"text": ONE, "pair": TWO, "row": 0}, "a text and a row contradict each other"),
+        ({"row": 10**6}, "validation has no row 1,000,000"),
+        ({"row": 0, "split": "test"}, "has left no predictions of 'test'"),
+        ({"text": [ONE, ONE], "pair": [TWO, TWO]}, "these are several rows"),
+        ({"text": ONE}, "this model reads two texts at once"),
+    ):
+        with pytest.raises(glueft.DataError, match=message):
+            run.explain(**arguments)  # type: ignore[arg-type]
+
+
 def test_paths_are_of_either_kind_and_anything_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = glueft.load_recipe("cola", None, data_dir=tmp_path, checkpoint=tmp_path)
     assert recipe.data.folder == recipe.model.checkpoint == str(tmp_path)
@@ -268,6 +282,12 @@ def test_a_run_from_here_predicts_as_its_folder_does(finished_run: Path, monkeyp
     assert run.model.count_params() == run.record["parameters"]
     with pytest.warns(UserWarning, match="1 of 2 texts cut to the first 128 tokens"):
         run.predict([ONE, ONE], [TWO, "word " * 200])
+    why = run.explain(row=1)
+    assert why["texts"] == [*rows.loc[1, ["sentence1", "sentence2"]]] and why["label"] == why["prediction"]
+    assert why["reference"] == rows.loc[1, "label"]
+    change = why["explanation"]["logit"] - why["explanation"]["baseline"]
+    assert why.words["score"].sum() == pytest.approx(why.tokens["score"].sum()) == pytest.approx(change, abs=1e-2)
+    assert why.words["input"].unique().tolist() == ["sentence1", "sentence2"]
     monkeypatch.undo()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

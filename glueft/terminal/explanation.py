@@ -28,11 +28,12 @@ def print_explanation(found: Explanation, inputs: Sequence[str], stream: IO[str]
         stream: where to; standard output by default.
     """
     console = PlainConsole(stream or sys.stdout)
-    for part in _parts(found, inputs):
+    for part in explanation_parts(found, inputs):
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
-def _parts(found: Explanation, inputs: Sequence[str]) -> Iterator[RenderableType]:
+def explanation_parts(found: Explanation, inputs: Sequence[str]) -> Iterator[RenderableType]:
+    """Yield the texts in colour, where they are known, the sum, and the words that add most."""
     if found.words is not None:
         strongest = max((abs(word.score) for word in found.words), default=0.0)
         for number, (name, text) in enumerate(zip(inputs, found.texts, strict=True)):

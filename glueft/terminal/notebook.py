@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from glueft.inference.progress import PredictionProgress
 from glueft.system.console import NOTEBOOK_WIDTH, Table, cell, for_notebook
+from glueft.terminal.explanation import explanation_parts
 from glueft.terminal.progress import Shown, make_progress
-from glueft.text import printable_line
+from glueft.text import duration, printable_line
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
+
+if TYPE_CHECKING:
+    import pandas
+
+    from glueft.inference.explanation import Explanation
 
 # Seconds between two drawings.
 DRAWN = 0.5
@@ -142,6 +150,61 @@ class NotebookProgress(Shown):
         self.output.show(line)
 
 
+class PredictionInNotebook:
+    """How far the rows of a prediction are, in an output of the cell that is empty again when they are done.
+
+    Args:
+        output: where it is shown; short predictions show nothing.
+        total: the number of rows.
+    """
+
+    def __init__(self, output: NotebookOutput, total: int) -> None:
+        self.output, self.total, self.done = output, total, 0
+        self.begin = self.shown = time.perf_counter()
+
+    def rows(self, count: int) -> None:
+        """Count rows."""
+        self.done += count
+        now = time.perf_counter()
+        if now - self.shown < DRAWN:
+            return
+        self.shown = now
+        rate = self.done / (now - self.begin)
+        line = Grid.grid(padding=(0, 1))
+        left = duration((self.total - self.done) / max(rate, 1e-9))
+        state = f"{rate:,.0f} rows/s, {left} left"
+        line.add_row("predicting", ProgressBar(self.total, self.done, width=30), f"{self.done:,}/{self.total:,}", state)
+        self.output.show(line)
+
+    def end(self) -> None:
+        """Take it away."""
+        if self.output.parts:
+            self.output.show()
+
+
+@contextmanager
+def counted_rows(asked: bool | None, total: int) -> Iterator[Callable[[int], None] | None]:
+    """Show how far a prediction is; yield what counts rows, or None where nothing is shown.
+
+    Args:
+        asked: whether it is shown, by default in a notebook alone; elsewhere it is shown as `glueft predict` shows it.
+        total: the number of rows.
+    """
+    notebook = in_notebook()
+    if not (notebook if asked is None else asked):
+        yield None
+    elif notebook:
+        shown = PredictionInNotebook(NotebookOutput(), total)
+        try:
+            yield shown.rows
+        finally:
+            shown.end()
+    else:
+        progress = PredictionProgress()
+        with progress.counting("predicting", total):
+            yield progress.rows
+
+
 class Content(dict[str, Any]):
     """What a command prints with `--json`: a dict, which a notebook, and `print`, show as the tables of the command."""
 
@@ -159,3 +222,46 @@ class Content(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         return for_notebook(*self._draw(self))["text/html"]
+
+
+class ExplainedRow(Content):
+    """Why a model answers a row as it does: what `glueft explain --json` prints of it, shown with its words in colour.
+
+    Args:
+        told: the answer, and what is known of a run's row.
+        found: the explanation; `told` gets it too.
+        inputs: the names of the texts.
+        heading: lines above the words.
+    """
+
+    def __init__(
+        self, told: Mapping[str, Any], found: Explanation, inputs: Sequence[str], heading: Sequence[str]
+    ) -> None:
+        answer = found.label if found.label is not None else "score"
+        super().__init__(
+            {**told, "explanation": found.as_record()},
+            f"explanation of {answer}: {found.baseline:.4f} with blanks, {found.logit:.4f} with the words",
+            lambda _: [*(Text(printable_line(line)) for line in heading), *explanation_parts(found, inputs)],
+        )
+        self._found, self._inputs = found, tuple(inputs)
+
+    @property
+    def words(self) -> pandas.DataFrame:
+        """What each word adds, in the order of the texts: word, score, input, and its place: start, end, in characters.
+
+        It is empty for a tokenizer that does not tell where its tokens are.
+        """
+        import pandas
+
+        rows = [
+            (word.text, word.score, self._inputs[word.input], word.start, word.end) for word in self._found.words or ()
+        ]
+        return pandas.DataFrame(rows, columns=["word", "score", "input", "start", "end"])
+
+    @property
+    def tokens(self) -> pandas.DataFrame:
+        """What each token adds, special ones too: token, score, window."""
+        import pandas
+
+        rows = [(token.token, token.score, token.window) for token in self._found.tokens]
+        return pandas.DataFrame(rows, columns=["token", "score", "window"])

@@ -10,11 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from glueft.inference.explanation import Explanation, Token, Word
 from glueft.runs.record import Record
 from glueft.studies.display.notebook import NotebookStudyProgress, study_progress_of
 from glueft.studies.display.progress import StudyProgress
 from glueft.system.console import PlainConsole, Table, for_notebook
-from glueft.terminal.notebook import Content, NotebookOutput, NotebookProgress, in_notebook, progress_of
+from glueft.terminal.notebook import (
+    Content,
+    ExplainedRow,
+    NotebookOutput,
+    NotebookProgress,
+    PredictionInNotebook,
+    counted_rows,
+    in_notebook,
+    progress_of,
+)
 from glueft.terminal.progress import PlainProgress
 from glueft.training.observers import EpochReport, RunProgress, StepReport, Training
 from glueft.training.step_times import StepTimes
@@ -45,6 +55,44 @@ def test_in_a_notebook_it_is_shown_unless_told_otherwise(kernel: None) -> None:
     assert type(progress_of(False)) is RunProgress
     assert isinstance(study_progress_of(None), NotebookStudyProgress)
     assert not PlainConsole(io.StringIO()).is_jupyter, "it would display each table a second time"
+
+
+def test_a_long_prediction_shows_how_far_it_is_and_nothing_afterwards(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[dict[str, str]] = []
+    seconds = iter([0.0, 0.1, 2.0, 2.1])
+    monkeypatch.setattr("glueft.terminal.notebook.time.perf_counter", lambda: next(seconds))
+    shown = PredictionInNotebook(NotebookOutput(drawn.append), 1000)
+    shown.rows(50)
+    assert not drawn, "a short one shows nothing"
+    shown.rows(150)
+    shown.rows(50)
+    (content,) = drawn
+    assert "200/1,000 100 rows/s, 0:08 left" in content["text/plain"]
+    shown.end()
+    assert drawn[-1]["text/plain"] == ""
+    monkeypatch.undo()
+    with counted_rows(None, 8) as count:
+        assert count is None, "no notebook"
+    with counted_rows(True, 8) as count:
+        assert count is not None
+        count(8)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_words_of_an_explanation_are_in_colour_and_obeyed_as_nothing() -> None:
+    words = [Word("<b>good</b>", 0, 0, 11, 0.75), Word("film", 0, 12, 16, -0.25)]
+    tokens = [Token("[CLS]", 0.0, 0), Token("good", 0.75, 0), Token("film", -0.25, 0)]
+    found = Explanation(("<b>good</b> film",), "positive", 0.5, 0.0, 0.0, 32, tokens, words, False)
+    row = ExplainedRow({"label": "positive"}, found, ["sentence"], [HOSTILE])
+    page = row._repr_html_()
+    assert '<span style="color: #008000' in page and '<span style="color: #800000' in page
+    assert "&lt;b&gt;good&lt;/b&gt;" in page and "<b>" not in page and "<script>" not in page
+    assert repr(row) == "<explanation of positive: 0.0000 with blanks, 0.5000 with the words>"
+    assert row.words.values.tolist() == [["<b>good</b>", 0.75, "sentence", 0, 11], ["film", -0.25, "sentence", 12, 16]]
+    assert row.tokens["score"].tolist() == [0.0, 0.75, -0.25]
+    assert row["explanation"] == found.as_record()
 
 
 def test_a_run_goes_on_in_one_output() -> None:
