@@ -116,7 +116,7 @@ def body(source: CardSource) -> str:
 
 def trust_in(decision: Decision | None) -> str:
     """Return what is known of how far probabilities can be trusted."""
-    if decision is None or "temperature" not in decision.tuned:
+    if decision is None or "temperature" not in decision.tuned or decision.temperature == 1:  # none was better
         return "nobody has measured how far its probabilities can be trusted"
     losses = decision.plain_log_loss, decision.log_loss
     measured = f", where their log loss is {number(losses[1])} with it and {number(losses[0])} without" * all(losses)

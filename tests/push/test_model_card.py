@@ -198,6 +198,8 @@ def test_what_the_card_says_of_a_tuned_temperature(source: CardSource) -> None:
     fitted = "fitted to the 408 validation rows by the temperature"
     assert f"{fitted}, where their log loss is 0.2500 with it and 0.5000 without, and measured on no other rows" in text
     assert "nobody has measured how" not in text
+    # None was better than 1.
+    assert fitted not in model_card(with_record(source, decision=decision | {"temperature": 1.0})).text
 
 
 def test_a_family_that_transformers_does_not_have_is_opened_with_glueft(source: CardSource) -> None:
