@@ -18,7 +18,7 @@ from glueft.export.exporter import export
 from glueft.export.formats import find_format
 from glueft.hub.checkpoint_files import DECISION
 from glueft.inference.evaluate import evaluate_run
-from glueft.inference.explanation import explain
+from glueft.inference.explanation import Explainer
 from glueft.inference.predictor import SavedModel, load_saved_model
 from glueft.inference.printing import answer_lines, answer_object
 from glueft.metrics.decision import DecisionRule, sigmoid
@@ -108,7 +108,8 @@ def test_new_texts_get_all_their_labels(
     assert command_line(["predict", str(run), "--input", str(tmp_path / "in.csv"), "--text", "text"]) == 0
     row = next(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert (row["label"], json.loads(row["predicted_label"])) == ("mine", given)
-    assert explain(saved, [NOTE])[1].label == max(given, key=told["probabilities"].__getitem__)
+    (explained,) = Explainer(saved).explain([[NOTE]])[1]
+    assert explained.label == max(given, key=told["probabilities"].__getitem__)
 
 
 def test_an_evaluation_is_equal_to_the_run(run: Path) -> None:
