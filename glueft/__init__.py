@@ -246,7 +246,7 @@ def load_study(
 def load_run(
     folder: str | Path,
     *,
-    plugins: Sequence[str] = (),
+    plugins: Sequence[str | Path] = (),
     trust: bool = False,
     backend: str = "auto",
     precision: str | None = None,
@@ -366,7 +366,7 @@ def resume(
     run: str | Path,
     *,
     anyway: bool = False,
-    plugins: Sequence[str] = (),
+    plugins: Sequence[str | Path] = (),
     trust: bool = False,
     token_cache: str | Path | None = None,
     progress: RunProgress | bool | None = None,
@@ -572,9 +572,11 @@ def _recipe_of(recipe: Recipe | str | Path, overrides: Overrides, *, trust: bool
     return changed_recipe(recipe, as_texts(overrides), **changes)
 
 
-def _several(given: Any) -> list[Any]:
-    """A list of what is given; of a single text or path one."""
-    return [given] if isinstance(given, str) or hasattr(given, "__fspath__") else [*given]
+def _several(given: Any) -> list[str]:
+    """A list of what is given, as texts; of a single text or path one."""
+    import os
+
+    return [os.fspath(one) for one in ([given] if isinstance(given, str) or hasattr(given, "__fspath__") else given)]
 
 
 _A_RUN = '"runs/mrpc-20260131-120000-a1b2c3"'

@@ -176,6 +176,8 @@ def test_paths_are_of_either_kind_and_anything_else_is_refused(tmp_path: Path, m
     run = glueft.load_run("~/run")
     assert pickle.loads(pickle.dumps(run)).record == run.record
     assert glueft.compare(path for path in (run, "~/run"))["rows"] == 1
+    with pytest.raises(glueft.GlueftError, match="there is no such file"):
+        glueft.load_run("~/run", plugins=tmp_path / "own.py").predictions(texts=True)
     calls = (
         lambda: glueft.load_run(None),
         lambda: glueft.load_recipe({"task": "cola"}),
