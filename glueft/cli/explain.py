@@ -42,7 +42,7 @@ def explain(
         ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(metavar="SPLIT", help="The split of the rows; by default the primary one.")
+        str | None, typer.Option("--split", metavar="SPLIT", help="The split of the rows; by default the primary one.")
     ] = None,
     label: Annotated[
         str | None,

@@ -50,6 +50,7 @@ def list_runs(
     status: Annotated[
         list[str] | None,
         typer.Option(
+            "--status",  # named, as `--port` of serve is
             metavar="STATUS",
             help="Only done, running, died, interrupted, failed or broken ones. Repeatable.",
             autocompletion=status_names,

@@ -26,6 +26,7 @@ def new(
     kind: Annotated[
         str,
         typer.Option(
+            "--kind",
             metavar="KIND",
             help=f"{one_of(kinds_with_template())}.",
             autocompletion=kinds_with_template,

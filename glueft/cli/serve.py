@@ -25,7 +25,10 @@ def serve(
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to listen; by default nobody but this machine gets through.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0 for any that is free.")] = 8000,
+    # Named: typer 0.27 takes a metavar that is the name in capitals for the name itself.
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="0 for any that is free.")
+    ] = 8000,
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, metavar="ROWS", help="Rows at once; by default as in the run's own evaluation, or 64."),

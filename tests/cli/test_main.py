@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -351,3 +352,15 @@ def test_a_record_that_is_a_loop_of_links(tmp_path: Path, monkeypatch: pytest.Mo
     assert main.command_line(["evaluate", "."]) == 2
     told = capsys.readouterr().err
     assert "run.json: it cannot be read" in told and "Too many levels of symbolic links" in told
+
+
+def test_a_metavar_that_is_the_name_in_capitals_comes_with_the_name() -> None:
+    """Without it typer 0.27 makes `--PORT` of it."""
+    for file in (Path(package.__file__).parent / "cli").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.arg) or node.annotation is None:
+                continue
+            for call in ast.walk(node.annotation):
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "typer.Option":
+                    metavars = [ast.literal_eval(word.value) for word in call.keywords if word.arg == "metavar"]
+                    assert call.args or node.arg.upper() not in metavars, f"{file.name}: {node.arg}"
