@@ -106,7 +106,7 @@ def test_a_correlation_has_the_interval_of_scipy_but_for_the_luck_of_the_draw() 
     found = intervals(metrics("pearson", "rmse", labels=0), scores, references).found
     expected = stats.bootstrap(
         (references, scores), lambda one, other: stats.pearsonr(one, other)[0], paired=True, vectorized=False,
-        n_resamples=1000, method="percentile", rng=np.random.default_rng(0),
+        n_resamples=1000, method="percentile", random_state=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
     low, high = found["pearson"]
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.3 * (high - low) / 4)
