@@ -495,12 +495,12 @@ def compare(
     alone = len(runs) != 1 or isinstance(runs[0], Result | str) or not hasattr(runs[0], "__iter__")
     several: Iterable[Any] = runs if alone else runs[0]  # type: ignore[assignment]
     folders = [run.folder if isinstance(run, Result) else _place(run, "run folder", _A_RUN) for run in several]
-    place = None if html is None else page_place(html, force=force)
-    comparison = compare(folders, split=split, plugins=[*map(str, plugins)], trust=trust)
+    place = None if html is None else page_place(_place(html, "file", '"comparison.html"'), force=force)
+    comparison = compare(folders, split=split, plugins=_several(plugins), trust=trust)
     found = comparison.found
     if place is not None:
         found = {**found, "html": str(place)}
-        for note in write_page(comparison, place, data_dir):
+        for note in write_page(comparison, place, _text(data_dir)):
             warnings.warn(note, stacklevel=2)
     title = f"comparison of {len(folders)} runs of {found['task']} on {found['rows']:,} {found['split']} rows"
     return Content(

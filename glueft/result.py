@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Container, Iterable, Sequence
 from functools import cached_property, partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glueft.errors import DataError
 from glueft.recipe.overrides import Overrides, as_texts
 from glueft.runs.answers import result_names
+from glueft.runs.predictions import Predictions, value_of
 from glueft.runs.run import Run
 from glueft.suggest import did_you_mean
 from glueft.system.console import for_notebook
@@ -193,17 +193,7 @@ class Result:
         """
         import pandas
 
-        record = self._run.record
-        split = record.primary_split if split is None else split
-        if split not in self.splits:
-            near = did_you_mean(str(split), self.splits).strip()
-            raise DataError(
-                f"{self.folder.name} has left no predictions of {split!r}",
-                expected=f"one of its splits: {', '.join(self.splits) or 'it has left none'}",
-                received=repr(split),
-                fix=near or f"name one of them; rows that the run did not predict: run.evaluate({split!r})",
-            )
-        found = self._run.predictions(split)
+        split, found = self._predicted(split)
         labels, predictions = self._values(found.labels), self._values(found.predictions)
         columns: dict[str, Any] = {"id": [*map(int, found.ids)], "label": labels, "prediction": predictions}
         for place, name in enumerate(self._run.labels):
@@ -213,13 +203,23 @@ class Result:
         frame = pandas.DataFrame(columns)
         return frame[["id", *(name for name in frame if name != "id")]]
 
+    def _predicted(self, split: str | None) -> tuple[str, Predictions]:
+        """The name of a split, the primary one if None, and what the run has predicted of it."""
+        split = self._run.record.primary_split if split is None else split
+        if split not in self.splits:
+            near = did_you_mean(str(split), self.splits).strip()
+            raise DataError(
+                f"{self.folder.name} has left no predictions of {split!r}",
+                expected=f"one of its splits: {', '.join(self.splits) or 'it has left none'}",
+                received=repr(split),
+                fix=near or f"name one of them; rows that the run did not predict: run.evaluate({split!r})",
+            )
+        return split, self._run.predictions(split)
+
     def _values(self, cells: list[str]) -> list[Any]:
         """The cells of a predictions file as values."""
-        if not self._run.labels:
-            return [float(cell) if cell else None for cell in cells]
-        if self._run.record.multi_label:
-            return [json.loads(cell) if cell else None for cell in cells]
-        return [cell or None for cell in cells]
+        labels, multi_label = self._run.labels, self._run.record.multi_label
+        return [value_of(cell, labels, multi_label=multi_label) for cell in cells]
 
     def _texts(self, split: str, taken: Container[str]) -> dict[str, list[str]]:
         """The texts of a split by the names of their columns."""
@@ -231,7 +231,7 @@ class Result:
                 f"{self.folder.name}: {found.missing}",
                 expected=f"the {split} rows of the run, where it read them",
                 received="other rows, or none",
-                fix="leave texts=True out, or put the rows back",
+                fix="put the rows back; or leave texts=True out, and give `explain` the text itself",
             )
         return {_free(name, taken, "text_"): column for name, column in zip(found.columns, found.texts, strict=True)}
 
@@ -324,7 +324,7 @@ class Result:
         Raises:
             DataError: there is no such row or label, its texts cannot be read, or a text is missing or is none.
         """
-        from glueft.inference.explanation import Explainer
+        from glueft.inference.explanation import Explainer, row_heading
         from glueft.inference.printing import answer_lines, answer_object
         from glueft.inference.texts import checked, rows_of
         from glueft.terminal.notebook import ExplainedRow
@@ -354,29 +354,24 @@ class Result:
         if label not in self._explainers:
             self._explainers[label] = Explainer(model, label)
         answers, (found,) = self._explainers[label].explain([[one] for one in texts])
-        heading = [f"row {told['row']} of {told['split']}"] if told else []
-        if told and told["reference"] is not None:
-            heading[0] += f", reference {told['reference']}"
-        heading += answer_lines(answers, model.labels)
+        heading = [*([row_heading(told)] if told else []), *answer_lines(answers, model.labels)]
         told |= answer_object(answers, model.labels, tuple(texts), 0)
         return ExplainedRow(told, found, self._choice.inputs, heading)
 
     def _row(self, number: int, split: str | None) -> tuple[dict[str, Any], list[str]]:
         """What is known of a predicted row, and its texts."""
-        split = self._run.record.primary_split if split is None else split
-        frame = self.predictions(split, texts=True)
-        if not 0 <= number < len(frame):
+        from glueft.inference.explanation import told_of_row
+
+        split, found = self._predicted(split)
+        if not 0 <= number < len(found.ids):
             raise DataError(
                 f"{split} has no row {number:,}",
-                expected=f"a number from 0 to {len(frame) - 1:,}",
+                expected=f"a number from 0 to {len(found.ids) - 1:,}",
                 received=f"row={number}",
                 fix="correct the number",
             )
-        values = frame.iloc[number]
-        texts = [str(values.iloc[1 + place]) for place in range(len(self._choice.inputs))]
-        missing = values["label"] is None or values["label"] != values["label"]
-        known = {"reference": None if missing else values["label"], "prediction": values["prediction"]}
-        return {"row": number, "split": split} | known, texts
+        texts = [column[number] for column in self._texts(split, ()).values()]
+        return told_of_row(self._run, found, split, number), texts
 
     @cached_property
     def _float32_model(self) -> SavedModel:

@@ -49,7 +49,7 @@ def test_predictions_come_with_their_texts_if_the_rows_are_there(finished_run: P
     change_record(other, data={"splits": {"validation": {"sha256": "0" * 64}}})
     with pytest.raises(glueft.DataError, match="not those of the run: their SHA-256 differs") as caught:
         glueft.load_run(other).predictions(texts=True)
-    assert caught.value.fix == "leave texts=True out, or put the rows back"
+    assert caught.value.fix == "put the rows back; or leave texts=True out, and give `explain` the text itself"
 
 
 def test_scores_are_numbers_and_rows_without_a_label_have_none(finished_regression_run: Path, tmp_path: Path) -> None:
@@ -178,12 +178,15 @@ def test_paths_are_of_either_kind_and_anything_else_is_refused(tmp_path: Path, m
     assert glueft.compare(path for path in (run, "~/run"))["rows"] == 1
     with pytest.raises(glueft.GlueftError, match="there is no such file"):
         glueft.load_run("~/run", plugins=tmp_path / "own.py").predictions(texts=True)
+    with pytest.raises(glueft.GlueftError, match=r"own\.py: there is no such file"):
+        glueft.compare(run, run, plugins="own.py")
     calls = (
         lambda: glueft.load_run(None),
         lambda: glueft.load_recipe({"task": "cola"}),
         lambda: glueft.run("cola", output_dir=None),
         lambda: glueft.load_recipe("cola", 3),
         lambda: glueft.compare(None, None),
+        lambda: glueft.compare(run, run, html=3),
     )
     for call in calls:
         with pytest.raises(glueft.GlueftError, match=r"this is no|these are no"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +99,7 @@ def rows_of_run(opened: OpenedModel, numbers: Sequence[int], split: str | None, 
         RunFolderError: it is no run, it has not predicted the split, or its rows are not to be had.
         DataError: the split has no such row.
     """
+    from glueft.inference.explanation import told_of_row
     from glueft.page.texts import read_texts
 
     run = opened.run
@@ -139,12 +139,7 @@ def rows_of_run(opened: OpenedModel, numbers: Sequence[int], split: str | None, 
     return [
         Asked(
             [column[number] for column in found.texts],
-            {
-                "row": number,
-                "split": split,
-                "reference": _told(written.labels[number], multi_label=run.record.multi_label),
-                "prediction": _told(written.predictions[number], multi_label=run.record.multi_label),
-            },
+            told_of_row(run, written, split, number),
         )
         for number in numbers
     ]
@@ -154,7 +149,7 @@ def show_explanations(
     opened: OpenedModel, asked: Sequence[Asked], label: str | None = None, *, as_json: bool, key: str
 ) -> None:
     """Explain rows and print them; with `as_json` one object, in which they are the list `key`."""
-    from glueft.inference.explanation import Explainer
+    from glueft.inference.explanation import Explainer, row_heading
     from glueft.inference.printing import answer_lines, answer_object
     from glueft.terminal.explanation import print_explanation
 
@@ -171,24 +166,11 @@ def show_explanations(
         if number:
             say("")
         if row.told:
-            say(f"row {row.told['row']} of {row.told['split']}{_reference(row.told['reference'])}")
+            say(row_heading(row.told))
         say(*answer_lines(answers, model.labels, number))
         print_explanation(found, inputs)
     if as_json:
         print_json({"precision": model.precision, key: objects})
-
-
-def _told(text: str, *, multi_label: bool) -> str | list[str] | None:
-    """A label of a predictions file as JSON has it; in a multi-label task a list. None where a row has none."""
-    if not text:
-        return None
-    return json.loads(text) if multi_label else text
-
-
-def _reference(told: str | list[str] | None) -> str:
-    if told is None:
-        return ""
-    return f", reference {(', '.join(told) or 'none') if isinstance(told, list) else told}"
 
 
 def _check_usage(texts: list[str] | None, rows: list[int] | None, split: str | None, data_dir: str | None) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.labels import listed
 from glueft.errors import DataError
+from glueft.runs.predictions import Predictions, value_of
 from glueft.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from glueft.encoder.integrated_gradients import TokenScores
     from glueft.inference.predictor import SavedModel
     from glueft.runs.answers import Answers
+    from glueft.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,26 @@ class Explainer:
             points=max(scores.points for scores in found),
             tokens=tokens,
             words=None if places is None else _words(texts, places, [token.score for token in tokens]),
+            # The count is of all rows: where one was cut, this one alone is counted again.
             truncated=bool(encoded.truncated) and bool(saved.encode_texts([[text] for text in texts]).truncated),
         )
+
+
+def told_of_row(run: Run, predictions: Predictions, split: str, row: int) -> dict[str, Any]:
+    """Return what a run's predictions of a split say of a row, as JSON has it beside the explanation."""
+    reference, prediction = (
+        value_of(cells[row], run.labels, multi_label=run.record.multi_label)
+        for cells in (predictions.labels, predictions.predictions)
+    )
+    return {"row": row, "split": split, "reference": reference, "prediction": prediction}
+
+
+def row_heading(told: Mapping[str, Any]) -> str:
+    """Return a line that names a row of `told_of_row`, with its reference if it has one."""
+    reference = told["reference"]
+    if isinstance(reference, list):
+        reference = ", ".join(reference) or "none"
+    return f"row {told['row']} of {told['split']}" + ("" if reference is None else f", reference {reference}")
 
 
 def _label_of(answers: Answers, labels: Sequence[str], row: int) -> str | None:

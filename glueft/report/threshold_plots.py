@@ -134,7 +134,7 @@ class Decided:
 def label_plots(key: str, of: Decided) -> list[Plot]:
     """Draw precision over recall, and precision, recall and F1 over the threshold, of one label."""
     return [
-        _recall_plot(key, [of], f"\n({of.label})", of.recall_caption(), of.table()),
+        _recall_plot(key, [of], f" ({of.label})", of.recall_caption(), of.table()),
         _threshold_plot(key, [of], of.label, of.threshold_caption(), of.table()),
     ]
 
@@ -163,7 +163,7 @@ def _recall_plot(key: str, of: Sequence[Decided], named: str, caption: str, tabl
     axes.plot([], [], "D", color=SERIES[1], linestyle="none", label="as it decides")
     least = min(min(0.9 * each.curve.share, 0.95 * float(each.curve.precision.min()), each.precision) for each in of)
     axes.set(xlim=(-0.02, 1.03), ylim=(max(least - 0.02, -0.02), 1.03))
-    axes.set_xlabel(f"recall: share of the rows with the label\nthat are found{named.replace(chr(10), ' ')}")
+    axes.set_xlabel(f"recall: share of the rows with the label\nthat are found{named}")
     axes.set_ylabel("precision: share of the found\nthat have it")
     legend_above(axes, 3)
     shape = "Line chart. Horizontal: recall, 0 to 1. Vertical: precision. The dashed line is the precision by chance, "

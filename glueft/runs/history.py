@@ -120,6 +120,7 @@ def last_step(path: Path) -> int:
             entry = json.loads(line)
         except (ValueError, RecursionError):  # cut off
             continue
+        # As text: a broken entry may hold what is in no set.
         own = isinstance(entry, dict) and str(entry.get("kind")) in OWN_KINDS
         step = entry.get("step") if own else None
         if isinstance(step, int):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,25 @@ class Predictions:
     labels: list[str]
     predictions: list[str]
     probabilities: NDArray[np.float64]
+
+
+def value_of(cell: str, labels: Sequence[str], *, multi_label: bool) -> str | float | list[str] | None:
+    """Return a cell of `Predictions.labels` or `.predictions` as Python and JSON have it.
+
+    Args:
+        cell: its text.
+        labels: of the model; empty in regression.
+        multi_label: whether a row has any number of labels.
+
+    Returns:
+        The label, the list of labels of a multi-label task, or the score in regression; None where a row has none.
+    """
+    if not cell:
+        return None
+    if not labels:
+        return float(cell)
+    names: list[str] = json.loads(cell) if multi_label else []
+    return names if multi_label else cell
 
 
 def write_predictions(

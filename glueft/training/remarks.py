@@ -40,7 +40,7 @@ def _all_alike(record: Record, predictions: Decided | NDArray[Any], references: 
     if not isinstance(predictions, Decided):
         low, high, least, most = predictions.min(), predictions.max(), references.min(), references.max()
         if high - low < COVERED * (most - least):
-            yield f"the predictions cover {_rough(low)} to {_rough(high)} of {least:g} to {most:g}"
+            yield f"the predictions cover {_rough(low)} to {_rough(high)} of {least:,g} to {most:,g}"
         return
     labels = predictions.labels
     if labels.ndim == 2:

@@ -6,6 +6,8 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -15,7 +17,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from glueft.data.rows import Rows
 from glueft.data.windows import Windowing
 from glueft.errors import DataError
-from glueft.inference.explanation import Explainer, Explanation, _special_tokens, _words
+from glueft.inference.explanation import Explainer, Explanation, _special_tokens, _words, row_heading, told_of_row
 from glueft.inference.predictor import SavedModel, load_saved_model
 from glueft.inference.progress import PredictionProgress
 from glueft.inference.stream import Target, check_rows, predict_rows
@@ -23,6 +25,7 @@ from glueft.inference.table_rows import open_table
 from glueft.inference.text_columns import TextChoice
 from glueft.plugin.task import TableLayout
 from glueft.runs.answers import Answers
+from glueft.runs.predictions import Predictions
 
 TEXTS = ("The town has unwelcomed birds.", "Birds, the town said, are few.")
 
@@ -105,6 +108,31 @@ def test_windows_are_pooled_as_their_logits_are(saved: SavedModel, pool: str) ->
     assert [word.text for word in found.words or []] == text.split()
     scored = {token.window for token in found.tokens if token.score}
     assert (len(scored) > 1) == (pool == "mean") and (pool != "first" or scored == {0})
+
+
+@pytest.mark.parametrize(
+    ("labels", "multi_label", "cells", "reference", "prediction", "heading"),
+    [
+        (("a", "b"), False, ("a", "b"), "a", "b", "row 1 of test, reference a"),
+        (("a", "b"), False, ("", "b"), None, "b", "row 1 of test"),
+        (("a", "b"), True, ('["a","b"]', "[]"), ["a", "b"], [], "row 1 of test, reference a, b"),
+        (("a", "b"), True, ("[]", '["b"]'), [], ["b"], "row 1 of test, reference none"),
+        ((), False, ("3.8", "2.25"), 3.8, 2.25, "row 1 of test, reference 3.8"),
+    ],
+)
+def test_a_predicted_row_is_told_alike_everywhere(
+    labels: tuple[str, ...],
+    multi_label: bool,
+    cells: tuple[str, str],
+    reference: object,
+    prediction: object,
+    heading: str,
+) -> None:
+    run: Any = SimpleNamespace(labels=labels, record=SimpleNamespace(multi_label=multi_label))
+    predictions = Predictions(["0", "1"], ["", cells[0]], ["", cells[1]], np.zeros((2, len(labels))))
+    told = told_of_row(run, predictions, "test", 1)
+    assert told == {"row": 1, "split": "test", "reference": reference, "prediction": prediction}
+    assert row_heading(told) == heading
 
 
 def test_special_tokens_without_an_encoding_of_the_tokenizers_library(saved: SavedModel) -> None:

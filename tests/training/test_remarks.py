@@ -82,7 +82,7 @@ def test_predicted_scores_that_cover_little_of_the_range() -> None:
     references = np.array([0.0, 5.0, 2.5], np.float32)
     narrow = np.array([0.42, 2.9, 1.0], np.float32)
     assert said(record(0.7), narrow, references) == ["the predictions cover 0.42 to 2.9 of 0 to 5"]
-    assert said(record(0.7), 500 * narrow, 500 * references) == ["the predictions cover 210 to 1,450 of 0 to 2500"]
+    assert said(record(0.7), 500 * narrow, 500 * references) == ["the predictions cover 210 to 1,450 of 0 to 2,500"]
     assert said(record(0.7), np.array([0.5, 4.5, 2.0], np.float32), references) == []
 
 
