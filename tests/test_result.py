@@ -129,7 +129,7 @@ ONE, TWO = "A cat sat on a mat.", "The cat sat down."
         ([ONE], [None], "null"),
         ([ONE], pandas.Series([float("nan")]), "null"),
         (None, None, "None"),
-        (numpy.array(3), None, "array(3)"),
+        (numpy.array(3), None, "3"),
         ([ONE], ["  "], '"  "'),
         ([ONE], [2.5], '"2.5" (a number)'),
     ],

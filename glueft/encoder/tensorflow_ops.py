@@ -6,6 +6,7 @@ TensorFlow differentiates operation by operation, each a pass over memory; these
 from __future__ import annotations
 
 import math
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,31 +14,45 @@ from typing import Any
 
 import tensorflow as tf
 
+# Two models that are traced at once, in two threads, would take each other's gradients for their own.
+_TRACING = threading.RLock()
+
 
 @contextmanager
 def graph_keeps_gradients() -> Iterator[None]:
     """Trace a step, and let go of the gradients of `tf.custom_gradient` in it when its graph is let go.
 
     TensorFlow keeps each of them for ever, in a table of its own, and with it the graph and all variables of the model:
-    each model that has computed would stay in memory. It has no public way to take one back.
+    each model that has computed would stay in memory. It has no public way to take one back. Where a version of
+    TensorFlow has another table than this one, they stay.
     """
+    if tf.executing_eagerly():  # No gradient gets into the table.
+        yield
+        return
+    with _TRACING:
+        entries = _registered_gradients()
+        before = set(entries)
+        try:
+            yield
+        finally:
+            graph, kept = tf.compat.v1.get_default_graph(), []
+            for name in set(entries) - before:
+                if name.startswith("CustomGradient-") and "type" in entries[name]:
+                    kept.append(entries[name]["type"])
+                    entries[name]["type"] = _Weak(kept[-1])
+                    weakref.finalize(graph, entries.pop, name, None).atexit = False
+            graph._glueft_gradients = [*getattr(graph, "_glueft_gradients", ()), *kept]
+
+
+def _registered_gradients() -> dict[str, dict[str, Any]]:
+    """TensorFlow's own table of gradients by name; an empty one where this version has no such table."""
     try:
         from tensorflow.python.framework.ops import gradient_registry
 
         entries: dict[str, dict[str, Any]] = gradient_registry._registry
-    except (AttributeError, ImportError):  # another version of TensorFlow
-        entries = {}
-    before = set(entries)
-    yield
-    if tf.executing_eagerly():
-        return
-    graph, kept = tf.compat.v1.get_default_graph(), []
-    for name in set(entries) - before:
-        if name.startswith("CustomGradient-"):
-            kept.append(entries[name]["type"])
-            entries[name]["type"] = _Weak(kept[-1])
-            weakref.finalize(graph, entries.pop, name, None).atexit = False
-    graph._glueft_gradients = [*getattr(graph, "_glueft_gradients", ()), *kept]
+    except (AttributeError, ImportError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
 
 
 class _Weak:

@@ -77,7 +77,12 @@ class PredictionProgress:
             self.inform(f"{self.what}: {self.done:,}{of} rows, {self._state(now)}")
 
     def _state(self, now: float) -> str:
-        rate = self.done / max(now - self.begin, 1e-9)
-        if self.total is None or not self.done:
-            return f"{rate:,.0f} rows/s"
-        return f"{rate:,.0f} rows/s, {duration((self.total - self.done) / rate)} left"
+        return rate_text(self.done, self.total, now - self.begin)
+
+
+def rate_text(done: int, total: int | None, seconds: float) -> str:
+    """Return how quick rows are and, where it is known how many there are, the time left: `100 rows/s, 0:08 left`."""
+    rate = done / max(seconds, 1e-9)
+    if total is None or not done:
+        return f"{rate:,.0f} rows/s"
+    return f"{rate:,.0f} rows/s, {duration((total - done) / rate)} left"

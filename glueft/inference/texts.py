@@ -54,11 +54,10 @@ def rows_of(texts: Texts, pairs: str | Iterable[str] | None, choice: TextChoice)
 def _listed(texts: Any) -> list[Any]:
     if isinstance(texts, str):
         return [str(texts)]
-    if getattr(texts, "shape", None) == () and isinstance(texts.item(), str):
-        return [texts.item()]
+    if getattr(texts, "shape", None) == ():  # of NumPy, a single value
+        return _listed(texts.item())
     is_table = isinstance(texts, Mapping) or hasattr(texts, "columns")  # its names would be taken for texts
-    alone = getattr(texts, "shape", None) == () or not hasattr(texts, "__iter__")
-    if is_table or isinstance(texts, bytes) or alone:
+    if is_table or isinstance(texts, bytes) or not hasattr(texts, "__iter__"):
         raise DataError(
             "these are no texts",
             expected='a text, or a list of texts: ["A text.", "Another."]',

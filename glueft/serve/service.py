@@ -140,6 +140,8 @@ async def _body(request: Request) -> bytes:
             received=f"Content-Encoding: {short_repr(encoding)}",
             fix="send it without a Content-Encoding",
         )
+    # A client that waits for leave to send is refused at once; another sends its body before it reads the refusal, so
+    # that one which can be read and dropped is.
     announced = int(request.headers.get("content-length", "0"))
     waits = request.headers.get("expect", "").lower() == "100-continue"
     if announced > (LARGEST_BODY if waits else LONGEST_READ):

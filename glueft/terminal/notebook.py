@@ -14,11 +14,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from glueft.inference.progress import PredictionProgress
+from glueft.inference.progress import PredictionProgress, rate_text
 from glueft.system.console import NOTEBOOK_WIDTH, Table, cell, for_notebook
 from glueft.terminal.explanation import explanation_parts
 from glueft.terminal.progress import Shown, make_progress
-from glueft.text import duration, printable_line
+from glueft.text import printable_line
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
 
 if TYPE_CHECKING:
@@ -169,10 +169,7 @@ class PredictionInNotebook:
         if now - self.shown < DRAWN:
             return
         self.shown = now
-        rate = self.done / (now - self.begin)
-        line = Grid.grid(padding=(0, 1))
-        left = duration((self.total - self.done) / max(rate, 1e-9))
-        state = f"{rate:,.0f} rows/s, {left} left"
+        line, state = Grid.grid(padding=(0, 1)), rate_text(self.done, self.total, now - self.begin)
         line.add_row("predicting", ProgressBar(self.total, self.done, width=30), f"{self.done:,}/{self.total:,}", state)
         self.output.show(line)
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from glueft.training.session import Session
     from glueft.training.state import TrainState
 
-# So few batches are predicted without a pipeline: there is nothing to read ahead.
+# So few batches are predicted without a pipeline. On TensorFlow one takes some 40 ms of processor time to make, more
+# than the model takes for a row (tests/benchmarks/NOTES.md); reading ahead is worth that where batches are many.
 FEW_BATCHES = 4
 
 Report = TypeVar("Report", bound=MidEpochReport)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -189,3 +190,30 @@ def test_a_traced_model_that_nobody_needs_any_more_is_let_go() -> None:
     del model, outputs, tape
     gc.collect()
     assert graph() is None
+
+
+@tensorflow_only
+@pytest.mark.parametrize("table", [True, False], ids=["its table", "another version's table"])
+def test_a_trace_that_fails_leaves_no_gradient_and_two_traces_do_not_mix(
+    table: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    from glueft.encoder import tensorflow_ops
+
+    entries = tensorflow_ops._registered_gradients() if table else {}
+    monkeypatch.setattr(tensorflow_ops, "_registered_gradients", lambda: entries)
+    before, free = set(entries), []
+
+    def fail(x: Any) -> Any:
+        with tensorflow_ops.graph_keeps_gradients():
+            tensorflow_ops.gelu(x)
+            other = threading.Thread(target=lambda: free.append(tensorflow_ops._TRACING.acquire(blocking=False)))
+            other.start()
+            other.join()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        tf.function(fail, autograph=False)(tf.constant([1.0]))
+    gc.collect()
+    assert set(entries) <= before and free == [False]
