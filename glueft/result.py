@@ -14,7 +14,7 @@ from glueft.runs.answers import result_names
 from glueft.runs.predictions import Predictions, value_of
 from glueft.runs.run import Run
 from glueft.suggest import did_you_mean
-from glueft.system.console import for_notebook
+from glueft.system.console import for_notebook, unbroken
 from glueft.system.quiet import captured_stderr, hush_libraries
 from glueft.text import score_text
 from glueft.training.engine_choice import AUTO
@@ -81,10 +81,12 @@ class Result:
 
     def _repr_html_(self) -> str:
         """In a notebook: the metrics, what the run warned of, and its folder."""
-        from glueft.terminal.result_tables import result_tables
+        from glueft.terminal.result_tables import lines_to_copy, result_tables
 
         record = self._run.record
-        return for_notebook(*result_tables(record, 80), *record.remarks)["text/html"]
+        *numbers, facts = result_tables(record, 80)
+        told = for_notebook(*numbers, *record.remarks, facts, *map(unbroken, lines_to_copy(record, facts)))
+        return told["text/html"]
 
     # What the run has left.
 

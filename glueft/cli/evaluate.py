@@ -88,7 +88,7 @@ def evaluate(
 
     warn_of_failures()
     progress = make_progress(sys.stdout, verbose=verbose, quiet=quiet)
-    changes = with_short(overrides, {} if backend is None else {"engine.backend": ("--backend", backend)})
+    changes = with_short(overrides, {} if backend is None else {"engine.backend": backend})
     changes += [] if precision is None else [f"engine.precision={precision}"]
     if run is not None:
         result = evaluate_run(

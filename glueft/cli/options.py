@@ -105,19 +105,19 @@ def short_forms(
     learning_rate: Annotated[str | None, _short_for("schedule.initial_learning_rate", "RATE")] = None,
     seed: Annotated[str | None, _short_for("training.seed", "N")] = None,
     backend: Backend = None,
-) -> dict[str, tuple[str, str]]:
-    """Return what was given of the options that are short for `--set`: by key of the recipe, the option and its value.
+) -> dict[str, str]:
+    """Return what was given of the options that are short for `--set`: by key of the recipe, its value.
 
     The values are texts: what is wrong with them is told with the recipe's other problems.
     """
     given = {
-        "training.epochs": ("--epochs", epochs),
-        "training.batch_size": ("--batch-size", batch_size),
-        "schedule.initial_learning_rate": ("--learning-rate", learning_rate),
-        "training.seed": ("--seed", seed),
-        "engine.backend": ("--backend", backend),
+        "training.epochs": epochs,
+        "training.batch_size": batch_size,
+        "schedule.initial_learning_rate": learning_rate,
+        "training.seed": seed,
+        "engine.backend": backend,
     }
-    return {key: (option, value) for key, (option, value) in given.items() if value is not None}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def takes_short_forms(function: Callable[..., Any], *, without: Sequence[str] = ()) -> Callable[..., Any]:
@@ -137,19 +137,21 @@ def takes_short_forms(function: Callable[..., Any], *, without: Sequence[str] = 
     return with_short_forms
 
 
-def with_short(overrides: list[str] | None, forms: dict[str, tuple[str, str]]) -> list[str]:
+def with_short(overrides: list[str] | None, forms: dict[str, str]) -> list[str]:
     """Return the arguments of `--set`, with those that options are short for.
 
     Raises:
         GlueftError: some of them set the same key, or a table with it.
     """
+    from glueft.recipe.short_form import SHORT_OPTIONS, ShortForm
+
     changes, twice = [*(overrides or [])], []
-    for key, (option, value) in forms.items():
+    for key, value in forms.items():
         for change in overrides or ():
             named = change.partition("=")[0].replace(" ", "")
             if key == named or key.startswith(f"{named}."):
-                twice.append((option, key, value, change))
-        changes.append(f"{key}={value}")
+                twice.append((SHORT_OPTIONS[key], key, value, change))
+        changes.append(ShortForm(key, value))
     if twice:
         short = ", ".join(f"{option} is short for --set {key}={value}" for option, key, value, _ in twice)
         same = "there is a --set of the same key" if len(twice) == 1 else "there are --set of the same keys"

@@ -41,6 +41,8 @@ class Leaks:
         other = len(self) - self.exact
         how = f"{self.exact:,} exactly, {other:,} but for case and white space" if other else "all exactly"
         have = f"{'has' if len(self) == 1 else 'have'} the {'text' if self.texts == 1 else 'texts'} of a training row"
+        if self.of == 1:
+            return f"the only {self.split} row {have} ({'exactly' if self.exact else 'but for case and white space'})"
         whole = counted(self.of, f"{self.split} row")
         return f"{len(self):,} of the {whole} ({len(self) / self.of:.1%}) {have} ({how}; {numbered(self.rows)})"
 

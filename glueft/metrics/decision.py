@@ -89,7 +89,10 @@ class DecisionRule:
         return PLAIN_THRESHOLD if self.thresholds is None else self.thresholds[label]
 
     def text(self, labels: Sequence[str]) -> str:
-        """Return `"alarm" from a probability of 0.31 on (tuned for f1); tuned on the 168 held_out rows`."""
+        """Return `"alarm" from a probability of 0.31 on (tuned for f1); tuned on the 168 held_out rows`.
+
+        `labels` are in index order; without any, a multi-label rule does not tell the threshold of each.
+        """
         fit, parts = self.fit, []
         if self.multi_label:
             if self.thresholds is not None or (fit and fit.metric):
@@ -109,6 +112,8 @@ class DecisionRule:
     def _thresholds_text(self, labels: Sequence[str]) -> str:
         """`"toxic" from a probability of 0.31 on, "spam" from 0.42 on`, or the one that all labels share."""
         how = f" (tuned for each label's {self.fit.metric})" if self.fit and self.fit.metric else ""
+        if not labels:
+            return f"each label from its own threshold on{how}"
         thresholds = [self.threshold_of(index) for index in range(len(labels))]
         if len(set(thresholds)) == 1:
             return f"each label from a probability of {thresholds[0]:.4g} on{how}"

@@ -14,6 +14,7 @@ import pydantic
 from glueft.recipe.options import Table
 from glueft.recipe.problems import Problem, dotted, quoted_key
 from glueft.recipe.schema import options_schema
+from glueft.recipe.short_form import SHORT_OPTIONS
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import as_toml, choices, expected, received, rewritten
 from glueft.suggest import nearest
@@ -219,6 +220,9 @@ class Explanation:
         given_at = self.of.locations.given_at((*self.of.path, *at))
         if argument.startswith("--set"):
             return f"--set {shlex.quote(f'{dotted(given_at)}={as_toml(value)}')}"
+        option = argument.partition(" ")[0]
+        if option in SHORT_OPTIONS.values():
+            return f"{option} {shlex.quote(value if isinstance(value, str) else as_toml(value))}"
         if isinstance(given_at[-1], int):
             return as_toml(value)
         return f"{quoted_key(str(at[-1]))} = {as_toml(value)}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from glueft.errors import GlueftError
 from glueft.recipe.problems import Problem, dotted
+from glueft.recipe.short_form import ShortForm
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
 from glueft.system.plain_file import is_deep
@@ -147,6 +148,8 @@ def parse(arguments: Iterable[str]) -> tuple[list[Override], list[Problem]]:
     problems: list[Problem] = []
     for argument in arguments:
         where = f"--set {shown(argument)}"
+        if isinstance(argument, ShortForm):
+            where = f"{argument.option} {shown(argument.value)}"
         key, equals, text = argument.partition("=")
         path = key_path(key)
         if not is_unicode(argument):
@@ -176,7 +179,9 @@ def parse(arguments: Iterable[str]) -> tuple[list[Override], list[Problem]]:
                         str(error),
                         expected="a TOML value after the =",
                         received=quoted(text),
-                        fix="write a number, true, false, a word, or a text in quotes; single quotes around the whole "
+                        fix=f"give {argument.option} a number or a word, or leave it out"
+                        if isinstance(argument, ShortForm)
+                        else "write a number, true, false, a word, or a text in quotes; single quotes around the whole "
                         f"argument keep the shell off them: --set '{key.strip()}=\"some text\"'"
                         + ("" if text.strip() else f"; to take the key back: --unset {dotted(path)}"),
                     )

@@ -37,13 +37,13 @@ class Slice:
         name: what they have in common.
         rows: how many have a reference.
         value: the share that is right, or the mean absolute error.
-        interval: its 95 % interval.
+        interval: its 95 % interval; None where there is none: of one error.
     """
 
     name: str
     rows: int
     value: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
 
 
 def by_length(scores: Scores, texts: SplitTexts) -> list[Slice]:
@@ -80,7 +80,8 @@ def leak_text(scores: Scores, rows: int, first: Collection[int]) -> str:
     if not rows:
         return ""
     whole = int(scores.labelled.sum())
-    told = f"{rows:,} of {counted(whole, 'row')} {'stands' if rows == 1 else 'stand'} in train too"
+    some = f"{rows:,} of {counted(whole, 'row')}" if whole > 1 else "The only row"
+    told = f"{some} {'stands' if rows == 1 else 'stand'} in train too"
     inside = np.isin(np.arange(len(scores.labelled)), [*first])
     parts = [_slice(scores, inside, ""), _slice(scores, ~inside, "")]
     if len(first) < rows or not all(part.rows for part in parts):
@@ -106,7 +107,8 @@ def slices_plot(name: str, title: str, slices: Sequence[Slice], scores: Scores, 
     figure, axes = new_figure(WIDTH, 78 + ROW_HEIGHT * len(slices))
     axes.axvline(whole.value, color=MUTED, linewidth=1, linestyle="--", label="all rows")
     for place, each in enumerate(slices):
-        axes.plot([*each.interval], [place, place], color=SERIES[0], linewidth=1.2)
+        if each.interval is not None:
+            axes.plot([*each.interval], [place, place], color=SERIES[0], linewidth=1.2)
     values = [each.value for each in slices]
     axes.plot(values, range(len(slices)), "o", color=SERIES[0], label="these rows, 95 % interval")
     axes.set_yticks(range(len(slices)), [short(each.name) for each in slices])
@@ -125,7 +127,7 @@ def slices_plot(name: str, title: str, slices: Sequence[Slice], scores: Scores, 
     alike = order[0].value == order[-1].value
     caption = f"All are alike: {all_rows}." if alike else f"Best: {best}; worst: {worst}; all rows: {all_rows}."
     rows = [
-        (each.name, f"{each.rows:,}", written(each.value), " to ".join(map(written, each.interval)))
+        (each.name, f"{each.rows:,}", written(each.value), " to ".join(map(written, each.interval or ())))
         for each in (*slices, whole)
     ]
     return Plot.of(figure, name, title, shape, caption, DataTable((of, "rows", what, "95 % interval"), rows))
@@ -137,7 +139,9 @@ def _slice(scores: Scores, inside: NDArray[np.bool_], name: str) -> Slice:
     if isinstance(scores, Regressed):
         errors = np.abs(scores.error[inside])
         mean = float(errors.mean()) if rows else math.nan
-        half = Z_95 * float(errors.std(ddof=1)) / math.sqrt(rows) if rows > 1 else 0.0
+        if rows < 2:
+            return Slice(name, rows, mean, None)
+        half = Z_95 * float(errors.std(ddof=1)) / math.sqrt(rows)
         return Slice(name, rows, mean, (max(0.0, mean - half), mean + half))
     hits = int((inside & ~scores.wrong).sum())
     return Slice(name, rows, hits / rows if rows else math.nan, wilson(hits, rows))

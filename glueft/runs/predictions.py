@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ def read_predictions(
                 for label in (row[1] or named[0], row[2]):
                     if label not in named:
                         _refuse(path, "there is an unknown label", f"one of {listed(named)}", f"{label!r} {where}")
-            probabilities[number] = [_number(path, share, where, most=1.0) for share in row[3:]]
+            probabilities[number] = [_number(path, share, where, least=0.0, most=1.0) for share in row[3:]]
         else:
             for score in (row[1] or "0", row[2]):
                 _number(path, score, where)
@@ -203,13 +204,13 @@ def _checked_set(path: Path, text: str, labels: Sequence[str], where: str) -> st
     return set_texts(row[None], labels)[0]
 
 
-def _number(path: Path, text: str, where: str, most: float = float("inf")) -> float:
+def _number(path: Path, text: str, where: str, *, least: float = -math.inf, most: float = math.inf) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = float("nan")
-    if not -most <= value <= most or abs(value) == float("inf"):
-        wanted = "a finite number" if most == float("inf") else "a probability from 0 to 1"
+        value = math.nan
+    if not least <= value <= most or math.isinf(value):
+        wanted = "a finite number" if math.isinf(most) else "a probability from 0 to 1"
         _refuse(path, "there is a value that is no number it could hold", wanted, f"{text!r} {where}")
     return value
 

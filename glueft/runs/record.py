@@ -283,12 +283,16 @@ class Decision(Part):
     log_loss: Number | None = Field(default=None, description="of the primary split, at the temperature")
     plain_log_loss: Number | None = Field(default=None, description="of the primary split, at temperature 1")
 
-    def text(self) -> str:
-        """Return `"alarm" from a probability of 0.31 on (tuned for f1); tuned on the 168 held_out rows`."""
+    def text(self, *, with_thresholds: bool = True) -> str:
+        """Return `"alarm" from a probability of 0.31 on (tuned for f1); tuned on the 168 held_out rows`.
+
+        Without `with_thresholds` those of labels are left out where they differ: a table beside the text has them.
+        """
         fit = Fit(tuple(self.tuned), self.metric, self.split, self.rows or 0, "") if self.split else None
         if self.thresholds:
             thresholds = tuple(self.thresholds.values())
-            return DecisionRule(self.temperature, None, 0, fit, True, thresholds).text(list(self.thresholds))
+            labels = list(self.thresholds) if with_thresholds or len({*thresholds}) == 1 else []
+            return DecisionRule(self.temperature, None, 0, fit, True, thresholds).text(labels)
         return DecisionRule(self.temperature, self.threshold, 0, fit).text([self.label or ""])
 
 

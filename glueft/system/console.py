@@ -74,7 +74,7 @@ def for_notebook(*parts: RenderableType) -> dict[str, str]:
         last = spaced[-1] if spaced else ""
         is_apart = (isinstance(part, Table) or isinstance(last, Table)) and "" not in (str(part), str(last))
         spaced += ["", part] if is_apart else [part]
-    console.print(Group(*spaced), end="")
+    console.print(Group(*spaced), end="", crop=False)  # lines that are not to be broken may be longer
     return {
         "text/html": console.export_html(inline_styles=True, code_format=_NOTEBOOK_HTML, clear=False),
         "text/plain": console.export_text(),
@@ -84,6 +84,11 @@ def for_notebook(*parts: RenderableType) -> dict[str, str]:
 def cell(content: RenderableType | None) -> Any:
     """A text as what a table, a status or a bar shows as it is; other things of rich stay what they are."""
     return Text(printable_line(content)) if isinstance(content, str) else content
+
+
+def unbroken(line: str) -> Text:
+    """Return a line of `for_notebook` that stays one line, however long it is."""
+    return Text(printable_line(line), no_wrap=True, overflow="ignore")
 
 
 def plain_column(field: str) -> TextColumn:

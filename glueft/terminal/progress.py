@@ -15,7 +15,7 @@ from glueft.system.console import PLAIN_SECONDS, PlainConsole, Table, cell, plai
 from glueft.system.interruption import at_the_end, forget
 from glueft.terminal.epoch_lines import EpochLines
 from glueft.terminal.pace import Pace
-from glueft.terminal.result_tables import result_tables
+from glueft.terminal.result_tables import lines_to_copy, result_tables
 from glueft.text import counted, duration, say, score_text
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
 
@@ -95,6 +95,8 @@ class Shown(RunProgress):
         for remark in record.remarks:
             self.remark(remark)
         self.tables(facts)
+        for line in lines_to_copy(record, facts):
+            self.say_unbroken(line)
 
     def remark(self, text: str) -> None:
         """Show a sentence on the result."""

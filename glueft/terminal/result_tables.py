@@ -19,10 +19,13 @@ from glueft.text import counted, duration, printable_line, score_text
 MOST_LABELS, MOST_CONFUSED = 20, 8
 # A column of it has at least so many letters of its label's name.
 _SHORTEST = 5
+_RUN_FOLDER = "run folder"
 
 
 def result_tables(record: Record, width: int, *, verbose: bool = False) -> Iterator[Table]:
-    """Yield the tables of metrics, of labels, of confusions where there are few labels, and of all else.
+    """Yield the tables of metrics, of labels, of confusions where there are few labels, and of facts beside them.
+
+    Below the last belong `lines_to_copy`.
 
     Args:
         record: of a run that is done.
@@ -122,13 +125,15 @@ def _short(label: str, longest: int) -> str:
 
 
 def fact_table(record: Record, *, verbose: bool = False) -> Table:
-    """Return what there is to know beside the metrics: decision, published scores, warnings, time, the run folder."""
+    """Return what there is to know beside the metrics: decision, published scores, warnings, time."""
     primary, labels = record.primary_split, record.metric_labels
     table = named_values()
+    table.columns[0].min_width = len(_RUN_FOLDER)
     if (labels_in_all := len(record.label_scores.get(primary, {}))) > MOST_LABELS:
         table.add_row("labels", f"{labels_in_all:,}: the scores of each are in the report and in run.json")
     if record.decision is not None:
-        table.add_row("decision", record.decision.text())
+        # `label_tables` has them.
+        table.add_row("decision", record.decision.text(with_thresholds=not 2 <= labels_in_all <= MOST_LABELS))
         for split, metrics in record.decision.plain_metrics.items():
             of = "" if split == primary else f"{split}: "
             plainly = "thresholds of 0.5" if record.multi_label else "the most probable label"
@@ -147,10 +152,14 @@ def fact_table(record: Record, *, verbose: bool = False) -> Table:
     elif "total" in record.seconds:
         speed = f", {record.examples_per_second:.1f} examples/s in training" if record.examples_per_second else ""
         table.add_row("time", f"{duration(record.seconds['total'])}{speed}")
-    if record.hub is not None:
-        table.add_row("hub", hub_line(record))
-    table.add_row("run folder", record.run_dir)
     return table
+
+
+def lines_to_copy(record: Record, facts: Table) -> list[str]:
+    """Return the lines below `fact_table`, in line with it, that hold a path or a command: nothing may break them."""
+    rows = ([] if record.hub is None else [("hub", hub_line(record))]) + [(_RUN_FOLDER, record.run_dir)]
+    width = max(len(str(name)) for name in (_RUN_FOLDER, *facts.columns[0].cells))
+    return [printable_line(f"{name:<{width}}  {value}") for name, value in rows]
 
 
 def _add_measured(table: Table, record: Record) -> None:

@@ -65,7 +65,18 @@ def test_what_is_wrong_with_them_is_told_with_the_other_mistakes(capsys: Capture
     wrong = ["--epochs", "two", "--batch-size", "0", "--set", "data.max_lenght=9"]
     assert command_line(["validate", "mrpc", *wrong]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("mrpc: 3 problems, nothing was run") and "training.epochs" in told and "max_length" in told
+    assert told.startswith("mrpc: 3 problems, nothing was run") and "max_length" in told
+    # By the option that was given, not by the --set that it is short for.
+    for line in (
+        "training.epochs (--epochs two) ",
+        "for example: --epochs 3\n",
+        "training.batch_size (--batch-size 0) ",
+    ):
+        assert line in told
+    assert command_line(["validate", "mrpc", "--epochs", "'a", "--learning-rate", ""]) == 2
+    told = capsys.readouterr().err
+    assert '(--epochs "\'a")' in told or "(--epochs 'a)" in told
+    assert "give --learning-rate a number or a word, or leave it out" in told and "--set" not in told
 
 
 @pytest.mark.parametrize("change", ["training.epochs=3", "training={epochs=3}", "training . epochs = 3"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,11 +102,18 @@ def test_rows_of_any_number_of_labels_are_right_if_all_of_them_are() -> None:
     rows = ComparedRows("validation", ("a", "b"), (), sets[0], tuple(sets[1:]), shares)
     found = disagreements(["A", "B"], rows, SplitTexts())
     assert [(row.number, row.groups) for row in found.rows] == [
-        (0, ("A", ["a"], ["a"], [])),
+        (0, ("A", ["a"], ["a"], ["none of the labels"])),
         (1, ("B", ["a", "b"], ["a"], ["a", "b"])),
     ]
     assert [answer.value for answer in found.rows[0].answers] == ["a", "a", "none"]
-    assert [asked.choices for asked in found.filters] == [["A", "B"], ["a", "b"], ["a"], ["a", "b"]]
+    assert [asked.choices for asked in found.filters] == [
+        ["A", "B"],
+        ["a", "b"],
+        ["a"],
+        ["a", "b", "none of the labels"],  # it can be asked for like any label
+    ]
+    named = disagreements(["A", "B"], replace(rows, labels=("none of the labels", "b")), SplitTexts())
+    assert named.filters[-1].choices == ["none of the labels", "b", "(none of the labels)"]
     table = agreement(["A", "B"], rows)
     assert table is not None and table.rows == [("B", "1", "1", "1", "0", "0")]
 

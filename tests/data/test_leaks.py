@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import datasets
 import numpy as np
@@ -122,6 +123,8 @@ def test_a_pair_counts_with_both_its_texts_in_their_order() -> None:
     leaks = checked["validation"].leaks
     assert leaks is not None and (leaks.rows, leaks.exact) == ((1,), 0)
     assert str(leaks).startswith("1 of the 3 validation rows (33.3%) has the texts of a")
+    alone = replace(leaks, of=1, rows=(0,))
+    assert str(alone) == "the only validation row has the texts of a training row (but for case and white space)"
 
 
 def test_as_many_rows_as_those_of_qqp_take_little_time() -> None:

@@ -29,7 +29,7 @@ from glueft.report.scores import (
     surest_wrong,
     worst,
 )
-from glueft.report.slices import by_label, by_length, by_score, leak_text
+from glueft.report.slices import by_label, by_length, by_score, leak_text, slices_plot
 from glueft.report.threshold_plots import Decided, choice_of_labels, steps, threshold_curve
 from glueft.report.training_plots import best_text
 from glueft.runs.predictions import Predictions
@@ -229,6 +229,7 @@ def test_slices_by_length_have_about_as_many_rows_each() -> None:
     assert by_length(LONG, SplitTexts(("text",), (["same"] * 20,))) == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_slices_by_label_are_recalls_and_by_score_mean_errors() -> None:
     assert [(each.name, each.rows, each.value) for each in by_label(LONG)] == [("a", 10, 0.5), ("b", 10, 0.6)]
     scores = Regressed(np.arange(1.0, 21.0), np.arange(1.0, 21.0) + np.repeat([0.5, -1.0], 10))
@@ -237,6 +238,12 @@ def test_slices_by_label_are_recalls_and_by_score_mean_errors() -> None:
         ("1.00 to 4.00", 0.5),
         ("17.00 to 20.00", 1.0),
     ]
+    assert found[0].interval == (0.5, 0.5)
+    # One error has no interval.
+    alone = by_score(Regressed(true := np.repeat([1.0, 2.0, 3.0], [1, 10, 9]), true + np.repeat([0.5, 0.25], [1, 19])))
+    assert [(each.rows, each.interval) for each in alone] == [(1, None), (19, (0.25, 0.25))]
+    table = slices_plot("by-score", "By true score", alone, Regressed(np.array([1.0, 2.0]), np.zeros(2)), "score").table
+    assert table is not None and table.rows[0] == ("1.00", "1", "0.500", "")
 
 
 def test_what_leaks_is_told_with_what_it_does() -> None:
@@ -244,6 +251,8 @@ def test_what_leaks_is_told_with_what_it_does() -> None:
     assert told == "2 of 20 rows stand in train too: of them 50.0 % are right, of the others 55.6 %."
     assert leak_text(LONG, 3, [0, 10]).endswith("they do not measure how the model does on new texts.")
     assert leak_text(LONG, 0, []) == ""
+    alone = Regressed(np.array([1.0]), np.array([2.0]))
+    assert leak_text(alone, 1, [0]).startswith("The only row stands in train too: ")
 
 
 def test_the_table_of_labels_has_their_mean_and_thresholds() -> None:

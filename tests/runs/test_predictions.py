@@ -62,6 +62,11 @@ def test_sets_of_labels_are_lists_and_read_back(tmp_path: Path) -> None:
         with pytest.raises(RunFolderError, match="there is no list of labels") as caught:
             read_predictions(path, ("no", "[]"), 1, multi_label=True)
         assert caught.value.received == f"{cell!r} in line 2"
+    for share in ("-0.25", "1.25", "nan"):
+        path.write_text(f"id\tlabel\tprediction\tprobability_no\tprobability_[]\n0\t[]\t[]\t0.1\t{share}\n")
+        with pytest.raises(RunFolderError, match="no number it could hold") as caught:
+            read_predictions(path, ("no", "[]"), 1, multi_label=True)
+        assert caught.value.expected == "a probability from 0 to 1"
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-7, 1.0, 1e6, 1e30])

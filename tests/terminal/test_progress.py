@@ -195,6 +195,8 @@ def test_thresholds_that_were_tuned_stand_beside_their_labels() -> None:
     decision = {"temperature": 1.0, "thresholds": {"a": 0.25, "b": 0.5}}
     text = finished(label_scores={"validation": {"a": SCORES, "b": SCORES}}, decision=decision)
     assert re.search(r"^label .* support  threshold$", text, re.M) and re.search(r"^a .* 1,200     0.2500$", text, re.M)
+    assert re.search(r"^decision +each label from its own threshold on$", text, re.M)
+    assert '"a" from a probability of 0.25 on' in finished(decision=decision)  # there is no table of labels
 
 
 def test_a_line_to_be_copied_is_not_broken() -> None:
@@ -202,6 +204,14 @@ def test_a_line_to_be_copied_is_not_broken() -> None:
     stream = io.StringIO()
     QuietProgress(RichProgress(PlainConsole(stream, width=60, force_terminal=True))).say_unbroken(line)
     assert stream.getvalue() == f"{line}\n"
+
+
+def test_the_run_folder_is_not_broken() -> None:
+    folder = f"/somewhere/{'deep/' * 20}mrpc-1"
+    for width in (None, 60):
+        assert f"run folder  {folder}" in finished(width, run_dir=folder).splitlines()
+    decided = finished(decision={"temperature": 1.0, "plain_metrics": {"validation": {"f1": 0.5}}}, run_dir="a\nb")
+    assert "run folder      a\\nb\n" in decided and "plain decision  f1" in decided  # in line with the table
 
 
 def test_a_multi_label_run_has_no_confusion_matrix() -> None:

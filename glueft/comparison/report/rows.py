@@ -44,6 +44,10 @@ _Found = tuple[str, str, list[Filter], list[ListedRow]]
 
 def _labels(names: Sequence[str], rows: ComparedRows) -> _Found:
     labels = label_texts(rows.labels)
+    # The choice of rows with no label at all is another than that of any label.
+    no_label = "none of the labels"
+    while no_label in labels:
+        no_label = f"({no_label})"
     predictions = rows.predictions
     apart = np.flatnonzero(np.any([differing_rows(predictions[0], other) for other in predictions[1:]], axis=0))
     probabilities = np.stack(rows.probabilities)[:, apart]
@@ -60,13 +64,14 @@ def _labels(names: Sequence[str], rows: ComparedRows) -> _Found:
                 said += f" {100 * rows.probabilities[run][row, predictions[run][row]]:.0f} %"
             answers.append(Answer(name, said, bool(right[run][row])))
         who = listed([name for name, is_right in zip(names, right, strict=True) if is_right[row]]) or "none"
-        found.append(ListedRow(row, answers, f"right: {who}", (who, true, *told[:MOST_FILTERS])))
+        groups = (who, *(names_of_row or [no_label] for names_of_row in (true, *told[:MOST_FILTERS])))
+        found.append(ListedRow(row, answers, f"right: {who}", groups))
     asked = [("true", "True label"), *((name, f"{name} predicts") for name in names[:MOST_FILTERS])]
     who_is_right = sorted({str(row.groups[0]) for row in found}, key=lambda who: (who == "none", who))
     filters = [Filter("right", "Right", who_is_right)]
     for place, (key, question) in enumerate(asked, start=1):
         there = {label for row in found for label in row.groups[place]}
-        filters.append(Filter(key, question, [label for label in labels if label in there]))
+        filters.append(Filter(key, question, [label for label in (*labels, no_label) if label in there]))
     cut = f"; here are the {len(chosen):,} with the most different probabilities" if len(chosen) < len(apart) else ""
     summary = f"The runs disagree on {len(apart):,} of {counted(len(rows.references), 'row')}{cut}."
     return "Rows on which they disagree", summary, filters, found

@@ -174,7 +174,7 @@ class LiveStudyProgress(_Shown):
         self._live: Live | None = None
 
     def say(self, line: str) -> None:
-        self.console.print(cell(line))
+        self.console.print(cell(line), soft_wrap=True)  # a path, to be copied
 
     def begin(self, result: StudyResult) -> None:
         super().begin(result)
