@@ -34,6 +34,9 @@ FILLERS = {
 # From this ratio on, two names differ by a typing error.
 SLIP = 0.85
 
+# A `cutoff` for names that anyone may have given, such as those of files: short ones are often alike by chance.
+SURE = 0.74
+
 
 def nearest(name: str, valid: Iterable[str], cutoff: float = 0.65, favoured: Container[str] = ()) -> str | None:
     """Return the valid name that is most like `name`, or None if none is close.

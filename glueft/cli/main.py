@@ -40,6 +40,7 @@ from glueft.cli import (
     submit,
     validate,
 )
+from glueft.cli.help_page import Command
 from glueft.cli.plugin_commands import add_plugin_commands
 from glueft.cli.streams import guard_streams, settle_streams
 from glueft.cli.study import add_study_commands
@@ -237,10 +238,10 @@ def make_app() -> typer.Typer:
     )
     app.callback(epilog=EPILOG)(_glueft)
     for name, function, epilog in COMMANDS:
-        app.command(name, epilog=epilog)(function)
+        app.command(name, cls=Command, epilog=epilog)(function)
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Begin a plugin of your own, and check it.")
-    group.command("new", epilog=plugin_new.EPILOG)(plugin_new.new)
-    group.command("check", epilog=plugin_check.EPILOG)(plugin_check.check)
+    group.command("new", cls=Command, epilog=plugin_new.EPILOG)(plugin_new.new)
+    group.command("check", cls=Command, epilog=plugin_check.EPILOG)(plugin_check.check)
     app.add_typer(group, name="plugin")
     add_study_commands(app)
     for failure in add_plugin_commands(app, load_registry()):

@@ -34,7 +34,7 @@ def check(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...", help="Plugins, by NAME or KIND/NAME; else all others'.", autocompletion=plugin_names
+            metavar="NAME", help="Plugins, by NAME or KIND/NAME; else all others'.", autocompletion=plugin_names
         ),
     ] = None,
     files: PluginFiles = None,

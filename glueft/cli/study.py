@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from glueft.cli import study_compare, study_status
+from glueft.cli.help_page import Command
 from glueft.cli.options import AsJson, Quiet, Verbose, print_json, takes_study
 from glueft.cli.streams import go_on_without_output
 from glueft.suggest import nearest
@@ -148,9 +149,9 @@ def run_and_tell(
 def add_study_commands(app: typer.Typer) -> None:
     """Add `glueft study` and its own commands to those of glueft."""
     group = typer.Typer(cls=StudyGroup, no_args_is_help=True, rich_markup_mode=None, help=HELP, epilog=EPILOG)
-    group.command("run", short_help="The same as `glueft study FILE`.")(run)
+    group.command("run", cls=Command, short_help="The same as `glueft study FILE`.")(run)
     status_help = "Say how a study stands, from another shell."
-    group.command("status", short_help=status_help, epilog=study_status.EPILOG)(study_status.status)
+    group.command("status", cls=Command, short_help=status_help, epilog=study_status.EPILOG)(study_status.status)
     compare_help = "Compare two studies, such as those of two encoders."
-    group.command("compare", short_help=compare_help, epilog=study_compare.EPILOG)(study_compare.compare)
+    group.command("compare", cls=Command, short_help=compare_help, epilog=study_compare.EPILOG)(study_compare.compare)
     app.add_typer(group, name="study", short_help="Run several recipes, settings and seeds from one file.")

@@ -25,7 +25,7 @@ Examples:
 
 def submit(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Run folders, one for each task, or the folder of a study.")
+        list[str], typer.Argument(metavar="RUN", help="Run folders, one for each task, or the folder of a study.")
     ],
     output: Annotated[str, typer.Option(metavar="FILE", help="The zip file.")] = "submission.zip",
     fill_missing: Annotated[

@@ -24,7 +24,7 @@ Examples:
 @takes_short_forms
 def validate(
     recipes: Annotated[
-        list[str], typer.Argument(metavar="RECIPE...", help="TOML recipes and studies, or packaged ones by name.")
+        list[str], typer.Argument(metavar="RECIPE", help="TOML recipes and studies, or packaged ones by name.")
     ],
     overrides: Overrides = None,
     unset: Unset = None,

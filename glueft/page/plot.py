@@ -137,11 +137,18 @@ def to_svg(figure: Figure, name: str, title: str, shape: str) -> str:
 
 
 def _join_links(root: Any) -> None:
-    """Leave the keyboard and screen readers one link to each part of a list of rows, which says what it asks for."""
+    """Leave the keyboard and screen readers one link to each part of a list of rows, which says what it asks for.
+
+    Such a link leads to the list; `rows.js`, which alone can narrow it down, adds what is asked.
+    """
     links: dict[str, list[Any]] = {}
     for element in root.iter(f"{{{SVG}}}a"):
-        address = element.get("href") or element.get(f"{{{XLINK}}}href") or ""
-        if "".join(element.itertext()).strip() and address.startswith("#") and "&" in address:
+        address = element.attrib.pop("href", None) or element.attrib.pop(f"{{{XLINK}}}href", None) or ""
+        element.set("href", address)
+        if not address.startswith("#") or "&" not in address:
+            continue
+        element.attrib |= {"href": address.partition("&")[0], "data-asks": address}
+        if "".join(element.itertext()).strip():
             links.setdefault(address, []).append(element)
     for address, (first, *others) in links.items():
         texts = [" ".join("".join(link.itertext()).split()) for link in (first, *others)]

@@ -116,6 +116,9 @@ for (const block of document.querySelectorAll("[data-choose]")) {
   show();
 }
 
+// Without this script they lead to the whole list.
+for (const link of document.querySelectorAll("a[data-asks]")) link.setAttribute("href", link.dataset.asks);
+
 function follow() {
   const [key, ...asked] = location.hash.slice(1).split("&");
   const all = [...new URLSearchParams(asked.join("&"))];

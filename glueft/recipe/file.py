@@ -11,7 +11,7 @@ from typing import Any
 
 from glueft.plugin.origin import Origin, recorded_origins
 from glueft.recipe.problems import Problem, RecipeError
-from glueft.suggest import nearest
+from glueft.suggest import SURE, nearest
 from glueft.system.plain_file import DEEPEST, UnreadableError, is_deep, read_json
 from glueft.text import quoted
 
@@ -41,8 +41,8 @@ def _packaged() -> dict[str, str]:
     return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files if file.name.endswith(".toml")}
 
 
-def read_text(path: str) -> tuple[str, str]:
-    """Return a recipe's name for messages, and its text.
+def read_text(path: str, what: str = "recipe") -> tuple[str, str]:
+    """Return a recipe's name for messages, and its text; `what` it is, for messages too.
 
     Raises:
         RecipeError: there is no such file or packaged recipe, or it cannot be read as text.
@@ -59,7 +59,7 @@ def read_text(path: str) -> tuple[str, str]:
         with FilePath(path).open("rb") as file:
             content = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise _unreadable(path, "there is no such recipe", "nothing", _missing_hint(path)) from None
+        raise _unreadable(path, f"there is no such {what}", "nothing", _missing_hint(path)) from None
     except IsADirectoryError:
         raise _unreadable(path, "this is a folder", "a folder", _folder_hint(path)) from None
     except OSError as error:
@@ -144,7 +144,7 @@ def _missing_hint(path: str) -> str:
     except OSError:
         beside = {}
     candidates = {name: name for name in packaged} | beside
-    meant = nearest(file.stem, candidates)
+    meant = nearest(file.stem, candidates, SURE)
     return (f"did you mean {candidates[meant]}?  " if meant else "") + _recipes_hint()
 
 

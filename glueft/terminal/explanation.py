@@ -12,7 +12,7 @@ from rich.text import Text
 
 from glueft.inference.explanation import Explanation, Word
 from glueft.system.console import PlainConsole, Table
-from glueft.text import counted, printable_line
+from glueft.text import counted, printable_line, say
 
 WORDS_SHOWN = 10
 # Of the strongest word of a row: weaker ones keep the terminal's own colour.
@@ -29,7 +29,13 @@ def print_explanation(found: Explanation, inputs: Sequence[str], stream: IO[str]
     """
     console = PlainConsole(stream or sys.stdout)
     for part in explanation_parts(found, inputs):
-        console.print(part, soft_wrap=isinstance(part, Text))
+        if console.is_terminal:
+            console.print(part, soft_wrap=isinstance(part, Text))
+            continue
+        with console.capture() as captured:
+            console.print(part, soft_wrap=isinstance(part, Text))
+        # A table pads its lines to one width.
+        say(*(line.rstrip() for line in captured.get().splitlines()), stream=console.file)
 
 
 def explanation_parts(found: Explanation, inputs: Sequence[str]) -> Iterator[RenderableType]:

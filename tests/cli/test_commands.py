@@ -61,6 +61,13 @@ def test_options_that_are_short_for_set(capsys: Captured) -> None:
         assert "--learning-rate RATE Short for --set schedule.initial_learning_rate=RATE." in told
 
 
+def test_the_help_shows_arguments_without_types(capsys: Captured) -> None:
+    for command, line in ((["explain"], "  TEXT...  Texts"), (["study", "compare"], "  A  The folder")):
+        assert command_line([*command, "--help"]) == 0
+        told = capsys.readouterr().out
+        assert line in told and "<" not in told
+
+
 def test_what_is_wrong_with_them_is_told_with_the_other_mistakes(capsys: Captured) -> None:
     wrong = ["--epochs", "two", "--batch-size", "0", "--set", "data.max_lenght=9"]
     assert command_line(["validate", "mrpc", *wrong]) == 2

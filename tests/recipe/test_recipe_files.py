@@ -9,6 +9,7 @@ import pytest
 from broken_recipes import GOOD
 from glueft.recipe import RecipeError, load_recipe
 from glueft.recipe.problems import Problem
+from glueft.studies.definition.file import load_study
 
 PACKAGED = (
     "Packaged recipes: ax, cola, distil-sst2, imbalanced, mnli, mrpc, mrpc-deberta, mrpc-modernbert, multi-label, "
@@ -30,6 +31,12 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert problem.fix == PACKAGED
     (tmp_path / "my-recipe.toml").write_text(GOOD)
     assert f"did you mean {tmp_path / 'my-recipe.toml'}?" in unreadable(str(tmp_path / "my-recipy.toml")).fix
+    (tmp_path / "three.toml").write_text(GOOD)
+    assert unreadable(str(tmp_path / "nothere")).fix == PACKAGED  # alike by chance
+    assert f"did you mean {tmp_path / 'three.toml'}?" in unreadable(str(tmp_path / "tree.toml")).fix
+    with pytest.raises(RecipeError) as caught:
+        load_study(tmp_path / "nothing.toml")
+    assert caught.value.problems[0].message == "there is no such study"
     assert unreadable(str(tmp_path / "no-folder" / "x.toml")).message == "there is no such recipe"
     assert unreadable(str(tmp_path / "my-recipe.toml" / "x.toml")).message == "there is no such recipe"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,8 +95,11 @@ def test_mistakes_are_filtered_by_label_and_by_words(page: Page) -> None:
     assert status.inner_text() == "21 of 63 listed rows match, the first 20 are shown"
 
 
-def test_a_cell_of_the_matrix_leads_to_its_rows(page: Page) -> None:
+def test_a_cell_of_the_matrix_leads_to_its_rows(page: Page, report: Path) -> None:
     sync_api = pytest.importorskip("playwright.sync_api")
+    # Without the script to all of them.
+    links = re.findall(r"<a [^>]*data-asks=[^>]*>", report.read_text("utf-8"))
+    assert links and all('href="#split-1-rows"' in link for link in links)
     # 63 rows, each of a third of the labels and taken for the next one.
     assert page.locator("[data-count]").inner_text().startswith("63 rows")
     # One stop of the keyboard a cell, though its number has two lines.

@@ -132,7 +132,7 @@ class _Draft:
 
     @classmethod
     def read(cls, path: str, text: str | None) -> _Draft:
-        name, text = read_text(path) if text is None else (path, text)
+        name, text = read_text(path, "study") if text is None else (path, text)
         tables = parse_text(name, text)
         if "study" not in tables:
             raise RecipeError(name, [_no_study(name, path, tables)])

@@ -22,7 +22,7 @@ from glueft.recipe.problems import Locations, Problem, dotted
 from glueft.recipe.toml_lines import Path, locate
 from glueft.recipe.unset import moved_up, take_back
 from glueft.studies.definition.draft import RecipeDraft
-from glueft.suggest import nearest
+from glueft.suggest import SURE, nearest
 from glueft.text import quoted
 
 
@@ -109,5 +109,5 @@ def _nearest_recipe(entry: str, path: str) -> str:
     except OSError:
         beside = {}
     names = {name: name for name in packaged} | beside
-    meant = nearest(recipe_name(entry), names)
+    meant = nearest(recipe_name(entry), names, SURE)
     return (f"did you mean {quoted(names[meant])}?  " if meant else "") + f"Packaged recipes: {', '.join(packaged)}"
