@@ -62,7 +62,7 @@ def serve(
     from glueft.inference.progress import PredictionProgress
     from glueft.serve.answering import Answering
     from glueft.serve.limits import Limits
-    from glueft.serve.serve import address_of, is_loopback, listen, require_packages, serve
+    from glueft.serve.serve import address_of, bind, is_loopback, require_packages, serve
     from glueft.system import interruption
     from glueft.system.quiet import hush_libraries
     from glueft.version import __version__
@@ -73,7 +73,7 @@ def serve(
     progress = PredictionProgress(quiet=quiet)
     opened = OpenedModel(run, progress, plugins=plugins or [], trust=trust, batch_size=batch_size, precision=precision)
     choice = opened.any_choice()
-    with listen(host, port) as bound:
+    with bind(host, port) as bound:
         model, url = opened.model(), address_of(bound)
         if not is_loopback(bound):
             progress.say(f"warning: whoever reaches {url} can use the model: there is no password and no encryption")

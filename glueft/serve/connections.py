@@ -1,4 +1,4 @@
-"""Connections with time limits: uvicorn has one for idle connections alone.
+"""Connections with time limits, and refusals in JSON: uvicorn has a limit for idle connections alone, and plain text.
 
 A client that sends its headers byte by byte, or does not read its answer, would else be kept for ever, and its
 connection with it.
@@ -7,11 +7,13 @@ connection with it.
 from __future__ import annotations
 
 import asyncio
+import json
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from glueft.serve.limits import HEADER_SECONDS, LAST_SECONDS, SEND_SECONDS
+from glueft.serve.refusals import RefusedError, as_object
 
 
 class Connection(H11Protocol):
@@ -44,6 +46,20 @@ class Connection(H11Protocol):
     def resume_writing(self) -> None:
         _stop(self._reader)
         super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        refused = RefusedError(
+            400,
+            "the request cannot be read",
+            expected="HTTP/1.1, with headers of 64 KiB at most",
+            received=msg.rstrip("."),
+            fix="ask with an HTTP client, such as curl",
+        )
+        headers = [("content-type", "application/json"), ("connection", "close")]
+        body = json.dumps(as_object(refused)).encode()
+        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def shutdown(self) -> None:
         if self._end is None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PACKAGES = ("uvicorn", "starlette")
 # Seconds after which this thread looks whether it is to end.
 PATIENCE = 0.1
+ANOTHER_PORT = "name another port with --port (0: any that is free), or end what listens there"
 
 
 def require_packages() -> None:
@@ -38,8 +39,10 @@ def require_packages() -> None:
         )
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket at an address, before anything is loaded; it does not listen yet.
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket at an address, before anything is loaded.
+
+    It does not listen: until the model is ready, who connects is refused at once, and does not hang.
 
     Args:
         host: a name or an address.
@@ -58,12 +61,19 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-        bound.listen()  # two may bind the same address, and one alone listens
     except OSError as error:
         bound.close()
-        fix = "name another port with --port (0: any that is free), or end what listens there"
-        raise _no_address(host, port, error, fix) from None
+        raise _no_address(host, port, error, ANOTHER_PORT) from None
     return bound
+
+
+def listen(bound: socket.socket) -> None:
+    """Let clients connect to a socket of `bind`; ServeError where another process listens there by now."""
+    try:
+        bound.listen()
+    except OSError as error:  # several may bind an address, and the first that listens has it
+        host, port = bound.getsockname()[:2]
+        raise _no_address(host, port, error, ANOTHER_PORT) from None
 
 
 def _no_address(host: str, port: int, error: Exception, fix: str) -> ServeError:
@@ -104,7 +114,7 @@ def serve(
     """Serve until it is to end, then answer what waits, and return.
 
     Args:
-        bound: from `listen`; it is closed in the end.
+        bound: from `bind`; it is closed in the end.
         answering: the model, warmed up; it answers in this thread alone.
         choice: of the model's texts.
         facts: what `/health` says of the model.
@@ -115,6 +125,9 @@ def serve(
         ready: called once requests are answered.
         is_over: whether it is to end; asked again and again.
         say: shows a line.
+
+    Raises:
+        ServeError: another process listens at the address by now.
     """
     from glueft.serve.service import Service
 
@@ -125,6 +138,7 @@ def serve(
     ending = threading.Event()
     service = Service(facts, choice, pairs, limits, waiting, metrics, ending.is_set, names)
     server = _Server(service, bound)
+    listen(bound)
     try:
         server.thread.start()
         server.started.wait()

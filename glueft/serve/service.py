@@ -68,6 +68,7 @@ class Service:
         async def counted(request: Request) -> Response:
             begin = time.perf_counter()
             try:
+                _refuse_two_lengths(request)
                 if self.names is not None:
                     refuse_foreign(request.headers, self.names)
                 response: Response = await answer(request)
@@ -78,7 +79,7 @@ class Service:
             except ClientDisconnect:
                 response = Response(status_code=499)  # nobody reads it; nginx counts such ones under this number
             self.metrics.observe("glueft_request_seconds", time.perf_counter() - begin)
-            return self._told(response)
+            return self._told(request, response)
 
         return counted
 
@@ -115,14 +116,33 @@ class Service:
         path = request.url.path
         received = f"{request.method} {path if len(path) <= LONGEST_PATH else path[:LONGEST_PATH] + '...'}"
         refused = GlueftError("nothing here answers that", expected=ADDRESSES, received=received)
-        return self._told(_refusal(error.status_code, refused, error.headers))
+        return self._told(request, _refusal(error.status_code, refused, error.headers))
 
-    def _told(self, response: Response) -> Response:
+    def _told(self, request: Request, response: Response) -> Response:
         """Count a response; the last one of a connection says so, or its client would ask again and be cut off."""
         self.metrics.add("glueft_requests_total", labels=f'{{status="{response.status_code}"}}')
-        if self.is_ending():
+        if self.is_ending() or _has_two_lengths(request):
             response.headers["connection"] = "close"
         return response
+
+
+def _has_two_lengths(request: Request) -> bool:
+    return "content-length" in request.headers and "transfer-encoding" in request.headers
+
+
+def _refuse_two_lengths(request: Request) -> None:
+    """Refuse a request of which a proxy in front may see another end than is seen here (RFC 9112, 6.3).
+
+    Its connection is closed: what follows could be a request that the proxy has not seen.
+    """
+    if _has_two_lengths(request):
+        raise RefusedError(
+            400,
+            "the length of the request's body is given twice",
+            expected="Content-Length or Transfer-Encoding",
+            received="both",
+            fix="send one of the two headers",
+        )
 
 
 async def _body(request: Request) -> bytes:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from glueft.cli.main import command_line
-from glueft.errors import TrainingError
+from glueft.errors import ServeError, TrainingError
 from glueft.inference.opening import OpenedModel
 from glueft.inference.predictor import SavedModel
 from glueft.inference.progress import PredictionProgress
@@ -28,7 +28,7 @@ pytest.importorskip("starlette", reason="needs glueft[serve]")
 
 from glueft.serve.answering import Answering
 from glueft.serve.limits import LARGEST_BODY, Limits
-from glueft.serve.serve import address_of, is_loopback, listen, serve
+from glueft.serve.serve import address_of, bind, is_loopback, listen, serve
 from glueft.serve.waiting import Part, Question
 
 ROWS = [(f"the first bridge {'is old ' * (row % 7)}{row}", f"a bridge {row % 5}") for row in range(40)]
@@ -39,7 +39,7 @@ class Served:
 
     def __init__(self, opened: OpenedModel, model: SavedModel, **limits: int) -> None:
         self.opened, self.model, self.over, self.lines = opened, model, threading.Event(), list[str]()
-        bound = listen("127.0.0.1", 0)
+        bound = bind("127.0.0.1", 0)
         self.address = urlsplit(address_of(bound)).netloc
         ready = threading.Event()
         facts = {"task": "mrpc", "labels": list(self.model.labels), "precision": self.model.precision}
@@ -170,6 +170,32 @@ def test_a_body_that_is_too_large_or_compressed(served: Served) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("lines", "received"),
+    [
+        ("POST /predict HTTP/1.1|Host: localhost|Content-Length: 5|Transfer-Encoding: chunked||0||", "both"),
+        ("POST /nothing HTTP/1.1|Host: localhost|Transfer-Encoding: chunked|Content-Length: 5||0||", "POST /nothing"),
+        ("NONSENSE||", "Invalid HTTP request received"),
+        ("POST /predict HTTP/1.1|Host: localhost|Transfer-Encoding: chunked||zz||", "Invalid HTTP request received"),
+    ],
+)
+def test_what_is_no_proper_request_is_refused_and_its_connection_closed(
+    served: Served, lines: str, received: str
+) -> None:
+    host, port = served.address.split(":")
+    hidden = "GET /health HTTP/1.1|Host: localhost||"
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall((lines + hidden).replace("|", "\r\n").encode())
+        connection.settimeout(10)
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        told = json.loads(response.read())
+        assert response.status in (400, 404) and response.headers["connection"] == "close"
+        assert told["error"]["received"] == received
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(1000) == b""
+
+
 def test_slow_clients_hold_up_nobody_and_are_let_go(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glueft.serve.connections.HEADER_SECONDS", 0.3)
     monkeypatch.setattr("glueft.serve.service.BODY_SECONDS", 0.3)
@@ -258,7 +284,8 @@ def test_what_waits_is_answered_at_the_end_and_too_much_refused(
 
 
 def test_an_address_that_cannot_be_had(finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with listen("127.0.0.1", 0) as taken:
+    with bind("127.0.0.1", 0) as taken:
+        taken.listen()
         port = taken.getsockname()[1]
         assert command_line(["serve", str(finished_run), "--port", str(port)]) == 2
     told = capsys.readouterr().err
@@ -277,10 +304,23 @@ def test_a_package_that_is_missing_is_told_before_anything_else(
     assert "needs the package uvicorn" in told and "pip install 'glueft[serve]'" in told
 
 
+def test_nobody_connects_before_the_model_is_ready() -> None:
+    with bind("127.0.0.1", 0) as bound:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(bound.getsockname(), 30)
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):  # where no other socket may have the address
+                other.bind(bound.getsockname())
+                other.listen()
+                with pytest.raises(ServeError, match=f"127.0.0.1, port {bound.getsockname()[1]}"):
+                    listen(bound)
+
+
 def test_who_reaches_an_address() -> None:
-    with listen("127.0.0.1", 0) as bound:
+    with bind("127.0.0.1", 0) as bound:
         assert is_loopback(bound)
-    with listen("0.0.0.0", 0) as bound:
+    with bind("0.0.0.0", 0) as bound:
         assert not is_loopback(bound)
 
 
