@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pandas
 
     from glueft.inference.explanation import Explainer
-    from glueft.inference.predictor import SavedModel
     from glueft.inference.text_columns import TextChoice
     from glueft.inference.texts import Texts
     from glueft.push.push import Pushed
@@ -54,7 +53,6 @@ class Result:
         self._run = run
         self._plugins: dict[str, Any] = {"plugins": plugins, "trust": trust}
         self._computed: dict[str, Any] = {"backend": backend, "precision": precision}
-        self._explainers: dict[str | None, Explainer] = {}  # of each label that was asked for
         if text_model is not None:
             self.__dict__["_text_model"] = text_model  # Where `cached_property` keeps it.
 
@@ -326,7 +324,7 @@ class Result:
         Raises:
             DataError: there is no such row or label, its texts cannot be read, or a text is missing or is none.
         """
-        from glueft.inference.explanation import Explainer, row_heading
+        from glueft.inference.explanation import row_heading
         from glueft.inference.printing import answer_lines, answer_object
         from glueft.inference.texts import checked, rows_of
         from glueft.terminal.notebook import ExplainedRow
@@ -352,10 +350,9 @@ class Result:
                     received=f"{len(chunk)} rows",
                     fix="explain them one by one",
                 )
-        model = self._float32_model
-        if label not in self._explainers:
-            self._explainers[label] = Explainer(model, label)
-        answers, (found,) = self._explainers[label].explain([[one] for one in texts])
+        explainer = self._explainer
+        model = explainer.saved
+        answers, (found,) = explainer.explain([[one] for one in texts], label)
         heading = [*([row_heading(told)] if told else []), *answer_lines(answers, model.labels)]
         told |= answer_object(answers, model.labels, tuple(texts), 0)
         return ExplainedRow(told, found, self._choice.inputs, heading)
@@ -376,14 +373,16 @@ class Result:
         return told_of_row(self._run, found, split, number), texts
 
     @cached_property
-    def _float32_model(self) -> SavedModel:
+    def _explainer(self) -> Explainer:
+        """Of a model in float32: the one that predicts, where it is. Its compiled programs serve all labels."""
         hush_libraries()
         from glueft.inference import predictor
+        from glueft.inference.explanation import Explainer
 
-        loaded = self._text_model if "_text_model" in self.__dict__ else None
+        loaded = self.__dict__.get("_text_model")  # if it has been needed
         if isinstance(loaded, predictor.SavedModel) and loaded.precision == "float32":
-            return loaded
-        return predictor.load_run_model(self._run, backend=self._computed["backend"], precision="float32")
+            return Explainer(loaded)
+        return Explainer(predictor.load_run_model(self._run, backend=self._computed["backend"], precision="float32"))
 
     def evaluate(
         self,

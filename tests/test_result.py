@@ -290,6 +290,10 @@ def test_a_run_from_here_predicts_as_its_folder_does(finished_run: Path, monkeyp
     why = run.explain(row=1)
     assert why["texts"] == [*rows.loc[1, ["sentence1", "sentence2"]]] and why["label"] == why["prediction"]
     assert why["reference"] == rows.loc[1, "label"]
+    explainer = run._explainer
+    other = next(label for label in explainer.saved.labels if label != why["label"])
+    assert run.explain(row=1, label=other)["explanation"]["label"] == other
+    assert run._explainer is explainer and explainer.saved is run._text_model
     change = why["explanation"]["logit"] - why["explanation"]["baseline"]
     assert why.words["score"].sum() == pytest.approx(why.tokens["score"].sum()) == pytest.approx(change, abs=1e-2)
     assert why.words["input"].unique().tolist() == ["sentence1", "sentence2"]

@@ -155,9 +155,8 @@ def show_explanations(
 
     model, inputs = opened.model(), opened.choice(asked[0].texts).inputs
     objects = []
-    answers, explanations = Explainer(model, label).explain(
-        [*map(list, zip(*(row.texts for row in asked), strict=True))]
-    )
+    texts = [*map(list, zip(*(row.texts for row in asked), strict=True))]
+    answers, explanations = Explainer(model).explain(texts, label)
     for number, (row, found) in enumerate(zip(asked, explanations, strict=True)):
         if as_json:
             answer = answer_object(answers, model.labels, tuple(row.texts), number)

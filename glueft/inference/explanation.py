@@ -87,34 +87,34 @@ class Explainer:
 
     Args:
         saved: a model in float32.
-        label: whose logit is explained; None for the label of each answer, or the most probable one of several.
-
-    Raises:
-        DataError: the model has no such label.
     """
 
-    def __init__(self, saved: SavedModel, label: str | None = None) -> None:
+    def __init__(self, saved: SavedModel) -> None:
         from glueft.encoder.integrated_gradients import IntegratedGradients
 
-        if label is not None and label not in saved.labels:
-            raise _unknown_label(saved, label)
-        self.saved, self.label = saved, label
+        self.saved = saved
         self._gradients = IntegratedGradients(
             saved.classifier, blank=saved.tokenizer.pad_token_id, longest=saved.max_length
         )
 
     def explain(
-        self, texts: Sequence[list[str]], *, rows_in_all: int | None = None
+        self, texts: Sequence[list[str]], label: str | None = None, *, rows_in_all: int | None = None
     ) -> tuple[Answers, Iterator[Explanation]]:
         """Return the answers to rows, and what each word adds, a row at a time as it is asked for.
 
         Args:
             texts, rows_in_all: as for `TextModel.answer`.
+            label: whose logit is explained; None for the label of each answer, or the most probable one of several.
+
+        Raises:
+            DataError: the model has no such label.
         """
+        if label is not None and label not in self.saved.labels:
+            raise _unknown_label(self.saved, label)
         encoded = self.saved.encode_texts(texts)
         answers = self.saved.answer_encoded(encoded, rows_in_all=rows_in_all)
         return answers, (
-            self._explanation(row, encoded, number, self.label or _label_of(answers, self.saved.labels, number))
+            self._explanation(row, encoded, number, label or _label_of(answers, self.saved.labels, number))
             for number, row in enumerate(zip(*texts, strict=True))
         )
 

@@ -143,6 +143,9 @@ def _predict_few(model: keras.Model, batches: EvaluationBatches, watch: Stopwatc
         watch.on_predict_batch_end(step, {"outputs": outputs[-1]})
         if model.stop_predicting:
             break
+    if keras.backend.backend() == "jax":
+        # As `predict` does, and `predict_on_batch` does not: the arrays would stay when the weights are others.
+        model._jax_state = None
     return np.concatenate(outputs)
 
 

@@ -41,7 +41,7 @@ def logits_of(saved: SavedModel, texts: tuple[str, ...]) -> np.ndarray:
 
 
 def explain(saved: SavedModel, texts: tuple[str, ...], label: str | None = None) -> tuple[Answers, Explanation]:
-    answers, found = Explainer(saved, label).explain([[text] for text in texts])
+    answers, found = Explainer(saved).explain([[text] for text in texts], label)
     return answers, next(found)
 
 

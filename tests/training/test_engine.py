@@ -332,6 +332,21 @@ def test_few_batches_take_the_same_program_without_a_pipeline(tiny_bert: Path, m
     assert seen == [5]
 
 
+def test_few_batches_on_jax_leave_no_second_copy_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Model:
+        _jax_state: Any = None
+
+        def predict_on_batch(self, inputs: Any) -> Any:
+            self._jax_state = {"trainable_variables": [inputs]}
+            return inputs
+
+    model: Any = Model()
+    watch = engine.Stopwatch(engine.StepTimes(by_shape=True), np.array([[2, 8], [1, 8]]))
+    monkeypatch.setattr(engine.keras.backend, "backend", lambda: "jax")
+    batches: Any = [np.ones((2, 3)), np.ones((1, 3))]
+    assert engine._predict_few(model, batches, watch).shape == (3, 3) and model._jax_state is None
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tiny_bert: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         fit(tiny_model(tiny_bert), 1e30, eager=True)
