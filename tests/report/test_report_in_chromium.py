@@ -93,6 +93,10 @@ def test_mistakes_are_filtered_by_label_and_by_words(page: Page) -> None:
     assert status.inner_text() == "0 of 63 listed rows match" and shown(page) == []
     page.get_by_role("searchbox", name="Words in the text").fill("")
     assert status.inner_text() == "21 of 63 listed rows match, the first 20 are shown"
+    # On paper a caption is no larger than the text.
+    page.emulate_media(media="print")
+    size = "one => parseFloat(getComputedStyle(one).fontSize)"
+    assert page.locator("figcaption").first.evaluate(size) < page.locator("body").evaluate(size)
 
 
 def test_a_cell_of_the_matrix_leads_to_its_rows(page: Page, report: Path) -> None:
