@@ -17,15 +17,14 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def say_wrapped(text: str, hanging: int = 0, *, width: int | None = None) -> None:
+def say_wrapped(text: str, hanging: int = 0) -> None:
     """Print a text, broken between words where it is longer than the terminal is wide.
 
     Args:
         text: one line.
         hanging: columns of spaces before the second line, and before all further ones.
-        width: of the terminal; by default as it is.
     """
-    shown, width = printable_line(text), width or terminal_width()
+    shown, width = printable_line(text), terminal_width()
     if width is None or len(shown) <= width:
         say(shown)
         return

@@ -20,8 +20,11 @@ Captured = pytest.CaptureFixture[str]
         (f"{'x' * 40} y", 0, ["x" * 40, "y"]),
     ],
 )
-def test_a_long_line_hangs_below_its_beginning(text: str, hanging: int, lines: list[str], capsys: Captured) -> None:
-    wrapping.say_wrapped(text, hanging, width=26)
+def test_a_long_line_hangs_below_its_beginning(
+    text: str, hanging: int, lines: list[str], capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wrapping, "terminal_width", lambda: 26)
+    wrapping.say_wrapped(text, hanging)
     assert capsys.readouterr().out.splitlines() == lines
 
 
