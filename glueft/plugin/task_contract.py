@@ -53,8 +53,8 @@ def task_breach(task: type[Task] | Task) -> str | None:
         reason = _label_text_breach(where, task.labels, task.tsv.label_text)
         if reason:
             return reason
-    if task.sample is not None and task.tsv is None:
-        return f"{where} has a `sample` but no `tsv` layout to read it by"
+    if task.sample is not None and task.tsv is None and cls.load is Task.load:
+        return f"{where} has a `sample` and nothing to read it by: it needs a `tsv` layout, or its own `load`"
     if task.hub is None and task.tsv is None and cls.load is Task.load:
         return f"{where} needs a `hub` data set, a `tsv` layout or its own `load`: its rows cannot be found"
     return _submission_breach(f"the `submission` of {where}", task)

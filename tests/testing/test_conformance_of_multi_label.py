@@ -132,6 +132,14 @@ def test_what_a_task_of_several_labels_cannot_declare(attributes: dict[str, Any]
     assert reason in str(breach("task", type("Wrong", (Weather,), {"__doc__": "Wrong.", **attributes})))
 
 
+def test_its_own_load_may_read_a_sample_beside_it() -> None:
+    of_hub = {"hub": glueft.HubDataset("weather"), "load": glueft.Task.load}
+    other = type("Other", (Weather,), {"reads_own_files": False, "sample": "samples"})
+    assert task_breach(other) is None
+    told = str(task_breach(type("OfHub", (other,), of_hub)))
+    assert "has a `sample` and nothing to read it by: it needs a `tsv` layout, or its own `load`" in told
+
+
 def test_a_task_of_several_labels_has_labels_once_it_is_made() -> None:
     """Unless its rows tell them."""
     options = Weather.Options(file="x")
