@@ -8,7 +8,7 @@ from glueft_metrics.glue import GlueValue
 from glueft_metrics.tally import Tally, TallyMetric, ratio
 
 if TYPE_CHECKING:
-    from glueft_metrics.tally import Floats
+    from glueft_metrics.tally import Floats, Ints
 
 
 class Accuracy(GlueValue, TallyMetric):
@@ -39,3 +39,10 @@ class MatthewsCorrelation(GlueValue, TallyMetric):
         together = tally.right.sum(axis=1) * rows - (tally.actual * tally.predicted).sum(axis=1)
         actual, predicted = (rows**2 - (count**2).sum(axis=1) for count in (tally.actual, tally.predicted))
         return ratio(together, np.sqrt(actual * predicted))
+
+    def interval(self, predictions: Ints, references: Ints) -> tuple[float, float] | None:
+        """Return the interval that the confusion matrix gives, of up to ten labels; else None, for the bootstrap's.
+
+        A bootstrap of few rows is far too narrow where nearly all are right.
+        """
+        return self.table_interval(predictions, references, most_labels=10)

@@ -55,6 +55,10 @@ class F1Macro(GlueValue, TallyMetric):
         there = (tally.actual + tally.predicted > 0) | tally.multi_label
         return ratio(f1_of_labels(tally).sum(axis=1), there.sum(axis=1).astype(float))
 
+    def interval(self, predictions: Ints, references: Ints) -> tuple[float, float] | None:
+        """Return the interval that the confusion matrix of two labels gives; of more None, for the bootstrap's."""
+        return self.table_interval(predictions, references, most_labels=2)
+
 
 class MacroF1(F1Macro):
     """The same as f1_macro: the mean of the F1 of each label."""

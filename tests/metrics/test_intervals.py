@@ -21,7 +21,7 @@ def of_labels(predicted: Any, labels: int = 2) -> Decided:
 
 
 def metrics(*names: str, labels: int = 2) -> list[glueft.Metric]:
-    return [known_metrics()[name](tuple("abcdefgh"[:labels])) for name in names]
+    return [known_metrics()[name](tuple("abcdefghijk"[:labels])) for name in names]
 
 
 class Slow(glueft.Metric):
@@ -95,7 +95,13 @@ def test_perfect_predictions_leave_doubt() -> None:
     found = intervals(metrics(*names), of_labels(references), references)
     assert found.found["accuracy"] == pytest.approx([0.8389, 1.0], abs=1e-4)
     assert found.found["f1"] == pytest.approx([0.8388, 1.0], abs=1e-4)
-    assert found.missing == dict.fromkeys(names[2:], "it is the same on every resample of the rows")
+    # Of two labels the prior adds a fourth of a row to each cell: the coefficient of that table is the middle, about.
+    for name, middle in (("matthews_correlation", (10.25 - 0.25) / 10.5), ("f1_macro", 10.25 / 10.5)):
+        low, high = found.found[name]
+        assert 1 - 7 * (1 - middle) < low < middle < high == 1.0, name
+    eleven = np.arange(22) % 11
+    many = intervals(metrics(*names[2:], labels=11), of_labels(eleven, 11), eleven)
+    assert many.missing == dict.fromkeys(names[2:], "it is the same on every resample of the rows")
     alone = intervals(metrics(*names), of_labels(references[:1]), references[:1])
     assert alone.found == {"accuracy": pytest.approx([0.2065, 1.0], abs=1e-4), "f1": [0.0, 1.0]}
     assert alone.missing == dict.fromkeys(names[2:], "it is a single row")
@@ -123,9 +129,32 @@ def test_the_same_rows_have_the_same_intervals_in_the_order_of_the_metrics() -> 
 
 
 def test_where_a_metric_is_not_defined_it_counts_as_0_as_it_does_in_the_metrics() -> None:
+    class OfTheOther(glueft.Metric):
+        """The share of right rows among those predicted as the second label."""
+
+        name = "of_the_other"
+
+        def resampled(self, predictions: Any, references: Any, counts: Any) -> Any:
+            with np.errstate(invalid="ignore"):
+                return counts @ (predictions & references) / (counts @ predictions)
+
     one_other = of_labels(np.array([0] * 39 + [1]))
-    found = intervals(metrics("matthews_correlation"), one_other, np.array([0, 1] * 20)).found["matthews_correlation"]
-    assert found[0] == 0.0 < found[1]
+    found = intervals([OfTheOther(("a", "b"))], one_other, np.array([0, 1] * 20)).found["of_the_other"]
+    assert found == [0.0, 1.0]
+
+
+def test_a_coefficient_of_few_rows_has_the_interval_of_tables_that_may_be_behind_theirs() -> None:
+    """Of 20 rows with one mistake the bootstrap's ends at 1, in a fourth of its resamples; and it has no false alarm."""
+    references = np.array([0] * 10 + [1] * 10)
+    predicted = np.where(np.arange(20) == 19, 0, references)
+    tables = stats.dirichlet([10.25, 0.25, 1.25, 9.25]).rvs(40_000, random_state=np.random.default_rng(1))
+    a, b, c, d = tables.T
+    drawn = (a * d - b * c) / np.sqrt((a + b) * (c + d) * (a + c) * (b + d))
+    halves = [(2 * right / (2 * right + b + c)) for right in (a, d)]
+    names = ("matthews_correlation", "macro_f1")
+    found = intervals(metrics(*names), of_labels(predicted), references).found
+    for name, values in zip(names, (drawn, np.mean(halves, axis=0)), strict=True):
+        assert found[name] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.02), name
 
 
 class Reversed(glueft.Metric):
