@@ -121,8 +121,8 @@ def intervals(
     """Return the interval of each metric; the same rows and predictions give the same numbers.
 
     It is the metric's own where it has one (`Metric.interval`: shares of right rows, F1, precision, recall, Matthews
-    correlation of up to ten labels, macro F1 of two), else the percentiles of a bootstrap. There are as many resamples as the rows allow, from 200 to 10,000; 200 for a
-    metric that does not bring a `resampled` of its own.
+    correlation of up to ten labels, macro F1 of two), else the percentiles of a bootstrap. There are as many resamples
+    as the rows allow, from 200 to 10,000; 200 for a metric that does not bring a `resampled` of its own.
 
     Where all resamples give the same value, as with perfect predictions, there is no interval: one of no width would
     say that there is no doubt.

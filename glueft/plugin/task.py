@@ -213,7 +213,7 @@ class Task(Plugin):
             records in `source.provenance` what it read.
         hub: the data set on the hub, if there is one.
         tsv: the layout of the benchmark's own files, if it has any.
-        sample: a folder beside the task's module with a small sample in the `tsv` layout, or for its own `load` to read.
+        sample: a folder beside the task's module with a small sample, in the `tsv` layout or for its own `load`.
         validation_splits: the labelled splits that every run is evaluated on; the first is the primary one.
         test_splits: the splits that are only predicted, on request; they may be absent and unlabelled.
         sizes: the official number of rows of each split; a result on another number of rows says so.

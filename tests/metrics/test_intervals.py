@@ -144,7 +144,7 @@ def test_where_a_metric_is_not_defined_it_counts_as_0_as_it_does_in_the_metrics(
 
 
 def test_a_coefficient_of_few_rows_has_the_interval_of_tables_that_may_be_behind_theirs() -> None:
-    """Of 20 rows with one mistake the bootstrap's ends at 1, in a fourth of its resamples; and it has no false alarm."""
+    """Those that their confusion matrix and one row of prior, spread over its cells, make likely."""
     references = np.array([0] * 10 + [1] * 10)
     predicted = np.where(np.arange(20) == 19, 0, references)
     tables = stats.dirichlet([10.25, 0.25, 1.25, 9.25]).rvs(40_000, random_state=np.random.default_rng(1))
