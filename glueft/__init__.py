@@ -19,6 +19,7 @@ import importlib.util
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from glueft.terminal.python_words import for_python
 from glueft.version import __version__
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def __dir__() -> list[str]:
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
+@for_python
 def load_recipe(
     path: str | Path,
     overrides: Overrides = (),
@@ -197,6 +199,7 @@ def load_recipe(
     )
 
 
+@for_python
 def load_study(
     path: str | Path,
     overrides: Overrides = (),
@@ -243,6 +246,7 @@ def load_study(
     )
 
 
+@for_python
 def load_run(
     folder: str | Path,
     *,
@@ -278,6 +282,7 @@ def load_run(
     return Result.open(folder, plugins=_several(plugins), trust=trust, backend=backend, precision=precision)
 
 
+@for_python
 def read_study(folder: str | Path) -> Findings:
     """Read what a study has found so far, from its folder, such as "studies/glue".
 
@@ -315,6 +320,7 @@ def read_study(folder: str | Path) -> Findings:
     )
 
 
+@for_python
 def run(
     recipe: Recipe | str | Path,
     overrides: Overrides = (),
@@ -362,6 +368,7 @@ def run(
     )
 
 
+@for_python
 def resume(
     run: str | Path,
     *,
@@ -402,6 +409,7 @@ def resume(
     )
 
 
+@for_python
 def plan(
     recipe: Recipe | Study | str | Path,
     overrides: Overrides = (),
@@ -457,6 +465,7 @@ def plan(
     return Content(planned, f"plan of {planned['task']}: {rows:,} train rows, {steps:,} steps", plan_tables)
 
 
+@for_python
 def compare(
     *runs: Result | str | Path | Iterable[Result | str | Path],
     split: str | None = None,
@@ -501,13 +510,14 @@ def compare(
     if place is not None:
         found = {**found, "html": str(place)}
         for note in write_page(comparison, place, _text(data_dir)):
-            warnings.warn(note, stacklevel=2)
+            warnings.warn(note, stacklevel=3)  # the caller of what `for_python` returns
     title = f"comparison of {len(folders)} runs of {found['task']} on {found['rows']:,} {found['split']} rows"
     return Content(
         found, title, lambda told: [*tables(told), *told["sentences"], *(f"- {note}" for note in told["notes"])]
     )
 
 
+@for_python
 def study(
     study: Study | str | Path,
     overrides: Overrides = (),

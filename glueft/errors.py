@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from glueft.text import printable, printable_line, without_secrets
 
@@ -48,6 +48,13 @@ class GlueftError(Exception):
             "  " + f"{name}:".ljust(10) + _BREAK.sub("\n    ", printable(text)) for name, text in named.items() if text
         )
         return "\n".join([printable_line(self.message), *lines])
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Change every text of it, such as for a reader who has no command line."""
+        for name in ("message", "expected", "received", "fix"):
+            setattr(self, name, change(getattr(self, name)))
+        for other in self.others:
+            other.reword(change)
 
     def _render_traceback_(self) -> list[str]:
         """In a notebook: what the command line prints, without the traceback; of a plugin's error with it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from glueft.runs.run import Run
 from glueft.suggest import did_you_mean
 from glueft.system.console import for_notebook, unbroken
 from glueft.system.quiet import captured_stderr, hush_libraries
+from glueft.terminal.python_words import for_python
 from glueft.text import score_text
 from glueft.training.engine_choice import AUTO
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pandas
 
     from glueft.inference.explanation import Explainer
+    from glueft.inference.predictor import SavedModel
     from glueft.inference.text_columns import TextChoice
     from glueft.inference.texts import Texts
     from glueft.push.push import Pushed
@@ -53,6 +56,8 @@ class Result:
         self._run = run
         self._plugins: dict[str, Any] = {"plugins": plugins, "trust": trust}
         self._computed: dict[str, Any] = {"backend": backend, "precision": precision}
+        self._evaluated: SavedModel | None = None  # the model of the newest evaluation,
+        self._program: tuple[Any, Any] | None = None  # and what it has compiled, beside what was asked for
         if text_model is not None:
             self.__dict__["_text_model"] = text_model  # Where `cached_property` keeps it.
 
@@ -175,6 +180,7 @@ class Result:
         """The splits that the run has left predictions of."""
         return self._run.splits()
 
+    @for_python
     def predictions(self, split: str | None = None, *, texts: bool = False) -> pandas.DataFrame:
         """Return the predictions that the run has left of a split, a row each, in the order of its rows.
 
@@ -239,10 +245,16 @@ class Result:
 
     @cached_property
     def _text_model(self) -> TextModel:
-        hush_libraries()
-        from glueft.inference.predictor import load_run_model
+        return self._load(self._run, **self._computed)
 
-        return load_run_model(self._run, **self._computed)
+    def _load(self, run: Run, **how: Any) -> SavedModel:
+        """Load the run's model as `load_run_model` does, with the weights of one that is loaded already if they fit."""
+        hush_libraries()
+        from glueft.inference.predictor import SavedModel, load_run_model
+
+        explainer = self.__dict__.get("_explainer")
+        kept = (self.__dict__.get("_text_model"), explainer and explainer.saved, self._evaluated)
+        return load_run_model(run, **how, loaded=[model for model in kept if isinstance(model, SavedModel)])
 
     @cached_property
     def _choice(self) -> TextChoice:
@@ -251,6 +263,7 @@ class Result:
         task = self._run.task_description
         return TextChoice(task.inputs, task.table_layout, task)
 
+    @for_python
     def predict(
         self, texts: Texts, pairs: str | Iterable[str] | None = None, *, progress: bool | None = None
     ) -> pandas.DataFrame:
@@ -288,7 +301,7 @@ class Result:
             warnings.warn(
                 f"{answers.truncated:,} of {len(rows.texts):,} texts cut to the first {model.max_length} tokens, "
                 "all that this model reads",
-                stacklevel=2,
+                stacklevel=3,  # the caller of what `for_python` returns
             )
         names = result_names(model.labels, rows.columns)
         cells = [answers.labels] * bool(model.labels) + [*answers.probabilities.T]
@@ -296,6 +309,7 @@ class Result:
         index = next((given.index for given in (texts, pairs) if isinstance(given, pandas.Series)), None)
         return pandas.DataFrame(dict(zip([*rows.columns, *names], [*read, *cells], strict=True)), index=index)
 
+    @for_python
     def explain(
         self,
         text: str | Sequence[str] | None = None,
@@ -375,15 +389,15 @@ class Result:
     @cached_property
     def _explainer(self) -> Explainer:
         """Of a model in float32: the one that predicts, where it is. Its compiled programs serve all labels."""
-        hush_libraries()
-        from glueft.inference import predictor
         from glueft.inference.explanation import Explainer
+        from glueft.inference.predictor import SavedModel
 
         loaded = self.__dict__.get("_text_model")  # if it has been needed
-        if isinstance(loaded, predictor.SavedModel) and loaded.precision == "float32":
+        if isinstance(loaded, SavedModel) and loaded.precision == "float32":
             return Explainer(loaded)
-        return Explainer(predictor.load_run_model(self._run, backend=self._computed["backend"], precision="float32"))
+        return Explainer(self._load(self._run, backend=self._computed["backend"], precision="float32"))
 
+    @for_python
     def evaluate(
         self,
         splits: str | Iterable[str] = (),
@@ -395,6 +409,9 @@ class Result:
         verbose: bool = False,
     ) -> Content:
         """Evaluate the model again, as `glueft evaluate` does. Nothing is written.
+
+        It is the saved model, with the backend and precision of `load_run` unless `overrides` name others. It stays
+        loaded: the next call is quick.
 
         Args:
             splits: "validation", "test", "train" or the name of one; those of the run if empty.
@@ -414,21 +431,51 @@ class Result:
         from glueft.terminal.evaluation_table import evaluation_tables
         from glueft.terminal.notebook import Content, progress_of
 
-        found = evaluate_run(
-            self._run,
-            [splits] if isinstance(splits, str) else [*splits],
-            as_texts(overrides),
-            data_dir=None if data_dir is None else str(data_dir),
-            sample=sample,
-            progress=progress_of(progress),
-            verbose=verbose,
-            **self._plugins,
-        )
+        computed: dict[str, Any] = {
+            f"engine.{key}": value for key, value in self._computed.items() if value is not None
+        }
+        chosen = [splits] if isinstance(splits, str) else [*splits]
+        changes = [*as_texts(computed), *as_texts(overrides)]
+        rows: dict[str, Any] = {"data_dir": None if data_dir is None else str(data_dir), "sample": sample}
+        with self._as_loaded((chosen, changes, rows)) as load:
+            found = evaluate_run(
+                self._run,
+                chosen,
+                changes,
+                **rows,
+                progress=progress_of(progress),
+                verbose=verbose,
+                load=load,
+                **self._plugins,
+            )
         scores = ", ".join(f"{name} {score_text(value)}" for name, value in found["metrics"].items())
         return Content(found, f"evaluation of {self.folder.name}, {found['split']}: {scores}", evaluation_tables)
 
+    @contextmanager
+    def _as_loaded(self, asked: Any) -> Iterator[Callable[..., SavedModel]]:
+        """Yield what loads the model of an evaluation: one that has computed nothing else, to the last digit.
+
+        TensorFlow's program for the first shape of rows differs from that for later ones. So an evaluation has its own,
+        which stays for the next one, where that asks for the same.
+        """
+        borrowed: list[tuple[SavedModel, Any]] = []
+
+        def load(run: Run, **how: Any) -> SavedModel:
+            before, self._evaluated = self._evaluated, self._load(run, **how)
+            same = before is not None and before.classifier is self._evaluated.classifier
+            program = self._program[1] if self._program and self._program[0] == asked and same else None
+            borrowed.append((self._evaluated, self._evaluated.classifier.exchange_program(program)))
+            return self._evaluated
+
+        try:
+            yield load
+        finally:
+            for model, program in borrowed:
+                self._program = asked, model.classifier.exchange_program(program)
+
     # What is made of it.
 
+    @for_python
     def report(
         self, output: str | Path | None = None, *, force: bool = False, data_dir: str | Path | None = None
     ) -> Written:
@@ -449,6 +496,7 @@ class Result:
 
         return write_report(self.folder, output, data_dir=data_dir, force=force or output is None, **self._plugins)
 
+    @for_python
     def export(self, folder: str | Path, format: str = "transformers", *, force: bool = False) -> dict[str, Any]:  # noqa: A002
         """Write the model in the format of another program, as `glueft export` does.
 
@@ -480,6 +528,7 @@ class Result:
 
             return export(saved, place, form, force=force)
 
+    @for_python
     def push(
         self,
         repository: str,

@@ -40,5 +40,7 @@ def test_it_runs_and_shows_its_results_alone(tmp_path: Path, minilm: str) -> Non
     assert "image/png" in outputs[next(line for line in outputs if "plot" in line)][0].data
     predicted = outputs[next(line for line in outputs if "run.predict(" in line)][0].data["text/plain"]
     assert "positive" in predicted.splitlines()[1]
+    explained = outputs[next(line for line in outputs if "run.explain(" in line)][0].data["text/html"]
+    assert '<span style="color' in explained and "funny" in explained
     assert outputs["again.metrics.equals(run.metrics)"][0].data["text/plain"] == "True"
     assert (next((tmp_path / "runs").glob("sst2-*/report.html"))).is_file()

@@ -113,6 +113,13 @@ def test_what_is_no_finished_run_is_refused_and_so_is_an_unknown_split(tmp_path:
     assert "run.evaluate('test')" in caught_test.value.fix
 
 
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    run = glueft.load_run(make_run(tmp_path / "run", given=[0], said=[0]))
+    run.folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(glueft.RunFolderError, match="the run folder is gone"):
+        run.predictions()
+
+
 ONE, TWO = "A cat sat on a mat.", "The cat sat down."
 
 
@@ -273,11 +280,13 @@ def test_a_report_is_written_anew_in_its_place_and_nowhere_else(
 def test_a_run_from_here_predicts_as_its_folder_does(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = glueft.load_run(finished_run)
     rows = run.predictions(texts=True).head(3)
+    with pytest.raises(glueft.GlueftError, match="float8"):
+        glueft.load_run(finished_run, precision="float8").evaluate()
     said = run.predict(rows["sentence1"], rows["sentence2"])
     assert [*said] == ["sentence1", "sentence2", "label", "probability_not_equivalent", "probability_equivalent"]
     assert said["label"].tolist() == rows["prediction"].tolist()
     assert said["probability_equivalent"].to_numpy() == pytest.approx(rows["probability_equivalent"], abs=1e-6)
-    monkeypatch.delattr("glueft.inference.predictor.load_run_model")  # The model stays loaded.
+    monkeypatch.delattr("glueft.inference.predictor.load_for_prediction")  # The model stays loaded.
     odd = rows[["sentence1", "sentence2"]].set_index(pandas.Index([7, 3, 9]))
     assert run.predict(odd["sentence1"], odd["sentence2"]).index.equals(odd.index)
     assert run.predict(odd.to_numpy()).equals(said)
@@ -297,9 +306,9 @@ def test_a_run_from_here_predicts_as_its_folder_does(finished_run: Path, monkeyp
     change = why["explanation"]["logit"] - why["explanation"]["baseline"]
     assert why.words["score"].sum() == pytest.approx(why.tokens["score"].sum()) == pytest.approx(change, abs=1e-2)
     assert why.words["input"].unique().tolist() == ["sentence1", "sentence2"]
-    monkeypatch.undo()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = run.evaluate("validation", {"training.evaluation_batch_size": 32})
-    assert found["metrics"] == pytest.approx(run.record["metrics"])
+        found = run.evaluate("validation")  # of the model that is loaded, in a program of its own
+    assert found["comparison"]["equal"], "to the last digit, whatever was predicted before"
+    assert found["comparison"]["splits"]["validation"]["furthest_apart"] == 0
     assert repr(found).startswith(f"<evaluation of {finished_run.name}, validation: accuracy ")

@@ -242,6 +242,14 @@ class AnyWords:
         """Trace every step again."""
         self.train_function = self.test_function = self.predict_function = self._others_function = None
 
+    def exchange_program(self: Any, program: Any = None) -> Any:
+        """Predict with this compiled program from now on, or with a new one; return the one before.
+
+        So two callers that predict rows of other shapes each get the numbers of a model that they alone use.
+        """
+        before, self._others_function = self._others_function, program
+        return before
+
     @contextmanager
     def _program_of_caller(self: Any) -> Iterator[None]:
         """Let Keras find, or make, the program of the run or that of all others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ def evaluate_run(
     progress: Progress | None = None,
     verbose: bool = False,
     begin: float | None = None,
+    load: Callable[..., SavedModel] | None = None,
 ) -> dict[str, Any]:
     """Evaluate the model of a run as the run itself did, and compare the result with the run's own.
 
@@ -75,6 +76,7 @@ def evaluate_run(
         progress: what shows the phases; nothing if None.
         verbose: let the libraries' own log lines through.
         begin: `time.perf_counter()` at which the clock starts; now if None.
+        load: loads the model as `load_run_model` does, which it is if None: to use one that is loaded already.
 
     Returns:
         What `glueft evaluate --json` prints.
@@ -101,7 +103,7 @@ def evaluate_run(
         # A task that learns its labels from its rows may have other ones now; the model has those of the run.
         task = run.task if parts.task.reads_own_files else parts.task
         with progress.phase(f"model {run.model_folder}"):
-            saved = load_run_model(run, quiet=not verbose, backend=parts.engine.backend)
+            saved = (load or load_run_model)(run, quiet=not verbose, backend=parts.engine.backend)
     result, logits = measure(saved, task, rows, clock, progress)
     references = {name: label_texts(split, saved.labels) for name, split in rows.splits.items() if split.label_names}
     comparison = compare_with_run(run, parts, result, own, logits, references, saved.rule)
@@ -321,7 +323,7 @@ def _refuse_decision(overrides: Sequence[str]) -> None:
     if asked:
         raise DataError(
             "a saved model decides labels as it was saved, and an evaluation does not change that",
-            expected="no --set of [decision]",
+            expected="no change of [decision]",
             received=f"--set {asked[0]}",
             fix="leave it out; the metrics at the plain decision are shown beside those of the model, and another "
             "decision is that of another run",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,12 +53,14 @@ class SavedModel(TextModel):
         run: None for a checkpoint that is no run's.
         checkpoint: the model folder, with the SHA-256 of its files.
         engine: backend and precision with their reasons, as run.json has them.
+        settings: [engine] that it was loaded with.
     """
 
     pair: bool | None
     run: Run | None
     checkpoint: Checkpoint
     engine: dict[str, Any]
+    settings: Engine
 
     @property
     def precision(self) -> str:
@@ -178,10 +180,22 @@ def _cut_as_published(saved: SavedModel, folder: Path) -> SavedModel:
     return replace(saved, max_length=min(longest, saved.max_length), windowing=windowing)
 
 
-def load_run_model(run: Run, *, quiet: bool = True, backend: str = AUTO, precision: str | None = None) -> SavedModel:
-    """Load the model that a run has saved; `quiet` suppresses what libraries print. See `load_saved_model`.
+def load_run_model(
+    run: Run,
+    *,
+    quiet: bool = True,
+    backend: str = AUTO,
+    precision: str | None = None,
+    loaded: Iterable[SavedModel] = (),
+) -> SavedModel:
+    """Load the model that a run has saved. See `load_saved_model`.
 
     It is the same on every backend: that of the recipe need not be installed.
+
+    Args:
+        quiet: suppress what libraries print.
+        loaded: models of the same run. The weights of one that was loaded with the same [engine] are used again, and
+            so is what was compiled for them; lengths and batch sizes are those of `run`.
     """
     from glueft.encoder.checkpoint import check_max_length, load_tokenizer
 
@@ -191,6 +205,16 @@ def load_run_model(run: Run, *, quiet: bool = True, backend: str = AUTO, precisi
     check_model_folder(run)
     checkpoint = find_run_checkpoint(run)
     check_max_length(sections.data.max_length, checkpoint)
+    for model in loaded:
+        if model.settings == sections.engine and model.checkpoint.fingerprints == checkpoint.fingerprints:
+            return replace(
+                model,
+                max_length=sections.data.max_length,
+                windowing=sections.data.windowing,
+                evaluation_batch_size=sections.training.evaluation_batch_size,
+                run=run,
+                on_rows=None,
+            )
     described = described_if_known(run)
     pair = None if described is None else len(described.inputs) == 2
     tokenizer = load_tokenizer(checkpoint, pair=bool(pair))
@@ -222,6 +246,7 @@ def load_as_set(
         run=run,
         checkpoint=checkpoint,
         engine=engine,
+        settings=settings.engine,
         widths=None if widths is None else tuple(widths),
     )
 
@@ -297,6 +322,7 @@ def load_classification_checkpoint(
         run=None,
         checkpoint=checkpoint,
         engine=engine,
+        settings=settings,
     )
 
 

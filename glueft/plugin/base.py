@@ -10,6 +10,7 @@ import inspect
 from typing import Any, ClassVar
 
 import glueft.plugin.options
+from glueft.plugin.options import changed_options
 
 
 class Plugin:
@@ -30,6 +31,11 @@ class Plugin:
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = self.Options() if options is None else options
+
+    def __repr__(self) -> str:
+        """The name, and the options that are not at their defaults."""
+        options = getattr(self, "options", None)  # A plugin's own `__init__` may have set none.
+        return f"{type(self).__name__}({', '.join(changed_options(options))})"
 
     @classmethod
     def description(cls) -> str:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pydantic
 from pydantic_core import PydanticCustomError, core_schema
 
+from glueft.errors import GlueftError
 from glueft.files import expanded
+from glueft.text import short_repr
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -38,6 +40,25 @@ class Options(pydantic.BaseModel):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:
         return _accept_toml(handler(source), handler)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to change a key, in words of recipes."""
+        if name in type(self).model_fields:
+            raise GlueftError(
+                f"{name}: what was read of a recipe is not changed any more, since it is checked as a whole",
+                expected="changes where the recipe is read or run",
+                received=f"{name} = {short_repr(value)}",
+                fix='give them there: glueft.run(recipe, {"training.epochs": 3})',
+            )
+        super().__setattr__(name, value)
+
+
+def changed_options(options: Any) -> list[str]:
+    """Return `key=value` of each option that is not at its default; nothing of what is no Options."""
+    if not isinstance(options, Options):
+        return []
+    default = {name: field.get_default(call_default_factory=True) for name, field in type(options).model_fields.items()}
+    return [f"{name}={short_repr(value)}" for name, value in options if value != default[name]]
 
 
 def _accept_toml(schema: CoreSchema, handler: pydantic.GetCoreSchemaHandler) -> CoreSchema:

@@ -12,6 +12,7 @@ from typing import Any
 
 from glueft.errors import GlueftError
 from glueft.recipe.problems import Problem, dotted
+from glueft.recipe.sections import ORDER
 from glueft.recipe.short_form import ShortForm
 from glueft.recipe.toml_lines import Path
 from glueft.recipe.values import received
@@ -32,11 +33,19 @@ class Override:
         path: of the value.
         value: None removes the key, which another new value makes meaningless.
         where: the argument, for messages.
+        takes_out: whether the user asks for no value. A key that is not there is checked then as any other.
     """
 
     path: Path
     value: Any
     where: str
+    takes_out: bool = False
+
+
+class Removal(str):
+    """Among the texts of `--set`, one from Python whose value is None; TOML has no such value."""
+
+    __slots__ = ()
 
 
 def flags(data_dir: str | None, checkpoint: str | None, sample: bool) -> tuple[list[Override], list[Problem]]:
@@ -79,14 +88,14 @@ def as_texts(overrides: Overrides) -> list[str]:
 
     Args:
         overrides: texts, "training.epochs=1"; or values by dotted key, {"training.epochs": 1}. A table under a key
-            without a dot changes its keys alone: {"training": {"epochs": 1}} is the same.
+            without a dot changes its keys alone: {"training": {"epochs": 1}} is the same. None takes a key out.
 
     Raises:
         GlueftError: a value has no form in TOML, or it is neither.
     """
     if isinstance(overrides, Mapping):
         return [
-            f"{key}={_as_toml(key, value)}"
+            Removal(f"{_checked(key)}=None") if value is None else f"{key}={_as_toml(key, value)}"
             for name, whole in overrides.items()
             for key, value in (
                 ((f"{name}.{part}", inner) for part, inner in whole.items())
@@ -105,16 +114,22 @@ def as_texts(overrides: Overrides) -> list[str]:
 def _no_override(received: object) -> GlueftError:
     return GlueftError(
         "these are no overrides of a recipe",
-        expected='{"training.epochs": 1}, or texts as --set takes them: ["training.epochs=1"]',
+        expected='{"training.epochs": 1}, or texts, as on the command line: ["training.epochs=1"]',
         received=short_repr(received),
         fix="give a dict of keys and values, or a list of texts",
     )
 
 
-def _as_toml(key: object, value: object) -> str:
-    """A value of Python as TOML; one of NumPy too."""
+def _checked(key: object, value: object = None) -> str:
+    """A key from Python."""
     if not isinstance(key, str) or "=" in key:
         raise _no_override({key: value})
+    return key
+
+
+def _as_toml(key: object, value: object) -> str:
+    """A value of Python as TOML; one of NumPy too."""
+    _checked(key, value)
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
     elif hasattr(value, "tolist"):
@@ -131,9 +146,9 @@ def _as_toml(key: object, value: object) -> str:
         return f"{{{', '.join(f'{_quoted(str(name))} = {_as_toml(key, inner)}' for name, inner in value.items())}}}"
     raise GlueftError(
         f"the override of {key} has no form in a recipe",
-        expected="a text, a number, True or False, a list of such, or a dict",
+        expected="a text, a number, True or False, a list of such, or a dict; None takes the key out",
         received=short_repr(value),
-        fix=f'to take the key out of the recipe: unset=["{key}"]' if value is None else "give a plain value",
+        fix="give a plain value",
     )
 
 
@@ -167,6 +182,8 @@ def parse(arguments: Iterable[str]) -> tuple[list[Override], list[Problem]]:
                     argument,
                 )
             )
+        elif isinstance(argument, Removal):
+            overrides.append(Override(path, None, where, takes_out=True))
         else:
             try:
                 overrides.append(Override(path, _value(text), where))
@@ -258,7 +275,7 @@ def apply(tables: dict[str, Any], overrides: Iterable[Override]) -> tuple[dict[P
         # A replaced value no longer comes from an earlier argument.
         for path in [path for path in locations if path[: len(override.path)] == override.path]:
             del locations[path]
-        if override.value is not None:
+        if override.value is not None or override.takes_out:
             locations[override.path] = override.where
     return locations, problems
 
@@ -296,10 +313,21 @@ def _put(tables: dict[str, Any], override: Override) -> None:
         if depth == len(parents):
             if override.value is not None:
                 here[part] = override.value
-            elif isinstance(here, dict):
-                here.pop(part, None)
+            elif isinstance(here, dict) and part in here:
+                del here[part]
+            elif isinstance(here, dict) and override.takes_out and (parents or part not in ORDER):
+                here[part] = None  # The check of its table knows whether there is such a key.
+            elif isinstance(here, list) and override.takes_out:
+                raise _MisfitError(
+                    f"{name} is a list, whose elements move up where one is taken out",
+                    "the key of a table",
+                    None,
+                    f"take it out before other changes: --unset {dotted(override.path)}",
+                )
         elif isinstance(here, list):
             here = here[int(part)]
+        elif override.takes_out and part not in here and part in ORDER:
+            return
         else:
             if part not in here and isinstance(override.path[depth + 1], int):
                 whole = dotted(override.path[: depth + 1])

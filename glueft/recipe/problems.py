@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -59,6 +59,7 @@ class RecipeError(GlueftError):
 
     def __init__(self, recipe: str, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)
+        self._change: Callable[[str], str] = str  # of the place of each
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         super().__init__(
             f"{recipe}: {count}, nothing was run",
@@ -67,9 +68,18 @@ class RecipeError(GlueftError):
             fix="; ".join(problem.fix for problem in self.problems if problem.fix),
         )
 
+    def reword(self, change: Callable[[str], str]) -> None:
+        super().reword(change)
+        self._change = change
+        for place, problem in enumerate(self.problems):
+            texts: dict[str, Any] = {
+                name: change(getattr(problem, name)) for name in ("message", "expected", "received", "fix")
+            }
+            self.problems[place] = replace(problem, **texts)
+
     def __str__(self) -> str:
         shown, more = self.problems[:MOST_SHOWN], len(self.problems) - MOST_SHOWN
-        told = [tuple(map(printable_line, (each.place, each.message, each.fix))) for each in shown]
+        told = [tuple(map(printable_line, (self._change(each.place), each.message, each.fix))) for each in shown]
         width = min(48, max(len(place) for place, _, _ in told))
         blocks = [f"  {place:<{width}}   {message}" + (f"\n      {fix}" if fix else "") for place, message, fix in told]
         return "\n\n".join([printable_line(self.message), *blocks, *([f"  and {more} more"] if more > 0 else [])])

@@ -353,7 +353,18 @@ class Run:
         return cannot_write_in_run(self.folder, fault)
 
     def splits(self) -> tuple[str, ...]:
-        """Return the splits with predictions, in the order of run.json."""
+        """Return the splits with predictions, in the order of run.json.
+
+        Raises:
+            RunFolderError: the folder is gone.
+        """
+        if not self.folder.is_dir():
+            raise RunFolderError(
+                f"{self.folder}: the run folder is gone",
+                expected="the folder where the run was opened",
+                received="no such folder",
+                fix="if it has another name or place now, open it there; otherwise train again",
+            )
         written = {path.name.removesuffix(".tsv") for path in (self.folder / "predictions").glob("[!.]*.tsv")}
         known = [split for split in self.record.data.splits if split in written]
         return (*known, *sorted(written.difference(known)))

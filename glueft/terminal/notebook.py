@@ -18,6 +18,7 @@ from glueft.inference.progress import PredictionProgress, rate_text
 from glueft.system.console import NOTEBOOK_WIDTH, Table, cell, for_notebook
 from glueft.terminal.explanation import explanation_parts
 from glueft.terminal.progress import Shown, make_progress
+from glueft.terminal.python_words import in_python
 from glueft.text import printable_line
 from glueft.training.observers import EpochReport, MidEpochReport, RunProgress, StepReport, Training
 
@@ -26,8 +27,16 @@ if TYPE_CHECKING:
 
     from glueft.inference.explanation import Explanation
 
-# Seconds between two drawings.
-DRAWN = 0.5
+# Seconds between two drawings: at first, and at most.
+DRAWN, RARELY_DRAWN = 0.5, 30.0
+
+
+def pause(seconds: float) -> float:
+    """The seconds between two drawings of what goes on for some seconds already: a hundredth of them.
+
+    Each drawing sends the whole output to the browser: so ten hours send some thousand of them, not 72,000.
+    """
+    return min(max(DRAWN, seconds / 100), RARELY_DRAWN)
 
 
 def in_notebook() -> bool:
@@ -109,19 +118,20 @@ class NotebookProgress(Shown):
             self.output.show()
 
     def say(self, text: str) -> None:
-        self.output.print(*(Text(printable_line(line)) for line in text.split("\n")))
+        self.output.print(*(Text(printable_line(line)) for line in in_python(text).split("\n")))
 
     def remark(self, text: str) -> None:
-        self.output.print(Text.assemble(("! ", "bold magenta"), cell(text)))
+        self.output.print(Text.assemble(("! ", "bold magenta"), cell(in_python(text))))
 
     def begin(self, training: Training) -> None:
         super().begin(training)
+        self._begun = time.perf_counter()
         self._training, self._state = training, "first step: tracing the model ..."
         self._draw()
 
     def step(self, report: StepReport) -> None:
         self.pace.add(report)
-        if self.due(report, DRAWN) or report.step == self.num_train_steps:
+        if self.due(report, pause(time.perf_counter() - self._begun)) or report.step == self.num_train_steps:
             self._state = self.step_line(report)
             self._draw()
 
@@ -166,7 +176,7 @@ class PredictionInNotebook:
         """Count rows."""
         self.done += count
         now = time.perf_counter()
-        if now - self.shown < DRAWN:
+        if now - self.shown < pause(now - self.begin):
             return
         self.shown = now
         line, state = Grid.grid(padding=(0, 1)), rate_text(self.done, self.total, now - self.begin)

@@ -49,7 +49,7 @@ def test_a_table_changes_its_own_keys_alone_and_texts_stay() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message", "fix"),
     [
-        ({"data.limit_train": None}, "the override of data.limit_train has no form", 'unset=["data.limit_train"]'),
+        ({"data.limit_train": [None]}, "the override of data.limit_train has no form", "give a plain value"),
         ({"data.limit_train": object}, "the override of data.limit_train has no form", "give a plain value"),
         ({"a=b": 1}, "these are no overrides of a recipe", "give a dict of keys and values"),
         ({1: 1}, "these are no overrides of a recipe", "give a dict of keys and values"),
@@ -61,6 +61,24 @@ def test_what_is_no_override(overrides: Any, message: str, fix: str) -> None:
         glueft.load_recipe("mrpc", overrides)
     assert fix in caught.value.fix
     assert caught.value.expected and caught.value.received
+
+
+def test_none_takes_a_key_out() -> None:
+    from glueft.recipe.recipe import changed_recipe
+
+    limited = glueft.load_recipe("mrpc", {"data": {"limit_train": 8}, "training.epochs": 7, "loss.plugin": "focal"})
+    changes = as_texts({"data": {"limit_train": None}, "training.epochs": None, "loss": None, "distill.teacher": None})
+    changed = changed_recipe(limited, changes)
+    assert (changed.data.limit_train, changed.training.epochs, changed.loss) == (None, 3, None)
+    assert changed_recipe(changed, changes) == changed, "nothing is there to take out"
+    with pytest.raises(RecipeError) as caught:
+        glueft.load_recipe("mrpc", {"data.limit_trian": None, "dta.limit": None})
+    assert 'did you mean "limit_train"?' in str(caught.value) and "did you mean [data]?" in str(caught.value)
+
+
+def test_a_recipe_tells_its_plugins() -> None:
+    recipe = glueft.load_recipe("mrpc", {"callbacks": [{"plugin": "early_stopping", "patience": 5}]})
+    assert repr(recipe.callbacks) == "(EarlyStopping(patience=5),)"
 
 
 def test_problems_are_found_as_those_of_the_command_line() -> None:

@@ -23,6 +23,7 @@ from glueft.terminal.notebook import (
     PredictionInNotebook,
     counted_rows,
     in_notebook,
+    pause,
     progress_of,
 )
 from glueft.terminal.progress import PlainProgress
@@ -127,6 +128,16 @@ def test_a_run_goes_on_in_one_output() -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; \\x1b[31m" in page
     for part in ("accuracy", "0.8578", "0.6838", "runs/mrpc-1"):
         assert part in page
+
+
+def test_a_long_run_is_drawn_more_and_more_rarely() -> None:
+    assert [pause(seconds) for seconds in (0, 20, 600, 36_000)] == [0.5, 0.5, 6, 30]
+
+
+def test_a_run_tells_how_it_goes_on_in_python() -> None:
+    drawn: list[dict[str, str]] = []
+    NotebookProgress(NotebookOutput(drawn.append)).say("interrupted; to go on: glueft resume runs/a-1")
+    assert 'glueft.resume("runs/a-1")' in drawn[-1]["text/plain"]
 
 
 def test_a_study_goes_on_in_one_output() -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 from glueft.studies.display.progress import LiveStudyProgress, StudyProgress, make_study_progress
 from glueft.system.console import NOTEBOOK_WIDTH, PlainConsole
 from glueft.terminal.notebook import NotebookOutput, in_notebook
+from glueft.terminal.python_words import in_python
 from glueft.text import printable_line
 
 # Lines of the table, as a notebook has no height.
@@ -36,7 +37,7 @@ class NotebookStudyProgress(LiveStudyProgress):
         self.output = output
 
     def say(self, line: str) -> None:
-        self.output.print(Text(printable_line(line)))
+        self.output.print(Text(printable_line(in_python(line))))
 
     def _opened(self) -> Any:
         return _Live(self.output)
