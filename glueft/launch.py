@@ -365,8 +365,7 @@ def _conclude(run: Run, training: Training, progress: RunProgress, team: Team) -
     if not team.leads:
         return
     with progress.phase("model folder"):
-        max_length = session.recipe.data.max_length
-        save_classifier(session.model, run.model_folder, session.tokenizer, session.rule, max_length=max_length)
+        save_classifier(session.model, run.model_folder, session.tokenizer, session.rule, cut=session.recipe.data.cut)
         if saved_steps(run.folder):  # They are about to go: after a power cut there must be the model, or a state.
             with writing_in_run(run.model_folder):
                 sync(run.model_folder)

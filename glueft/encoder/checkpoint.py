@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.checkpoint_finder import Checkpoint, check_max_length, find_checkpoint, longest_of, longest_row
 from glueft.encoder.decision_file import write_decision
+from glueft.encoder.input_file import InputRule, write_input_rule
 from glueft.encoder.labels import head_rows, problem_type
 from glueft.encoder.model_readme import model_readme
 from glueft.encoder.new_parts import reinitialised
@@ -135,7 +136,7 @@ def load_classifier(
 
 
 def save_classifier(
-    model: Classifier, folder: Path, tokenizer: Any, rule: DecisionRule = PLAIN, *, max_length: int | None = None
+    model: Classifier, folder: Path, tokenizer: Any, rule: DecisionRule = PLAIN, *, cut: InputRule | None = None
 ) -> None:
     """Write a classifier as a checkpoint folder that transformers' AutoModelForSequenceClassification opens.
 
@@ -147,7 +148,7 @@ def save_classifier(
         folder: must not exist, or be empty.
         tokenizer: the one that the classifier was trained with.
         rule: how labels are decided from its logits.
-        max_length: tokens of the longest row in training; None for the longest that the encoder reads.
+        cut: how rows were cut in training; None for the longest that the encoder reads.
 
     Raises:
         CheckpointError: there is something in the folder's place.
@@ -172,7 +173,9 @@ def save_classifier(
         save_config_and_tokenizer(model, unfinished, tokenizer)
         write_decision(unfinished, rule, model.labels)
         longest = longest_of(model.config.max_positions, tokenizer)
-        lengths = (max_length or longest, longest)
+        if cut is not None:
+            write_input_rule(unfinished, cut)
+        lengths = (longest if cut is None else cut.max_length, longest)
         text = model_readme(model.family.name, model.labels, lengths, rule, multi_label=model.multi_label)
         (unfinished / README).write_text(text, encoding="utf-8")
 

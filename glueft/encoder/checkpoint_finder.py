@@ -14,7 +14,7 @@ from glueft.encoder.tensor_files import read_headers, weight_files
 from glueft.encoder.tensors import check_tensors
 from glueft.errors import CheckpointError
 from glueft.files import expanded
-from glueft.hub.checkpoint_files import CONFIG, DECISION, INDEX, SHARD, TOKENIZER_FILES, WEIGHTS
+from glueft.hub.checkpoint_files import CONFIG, INDEX, RULE_FILES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.plugin.encoder import Encoder, EncoderConfig
 from glueft.plugin.registry import Registry
 from glueft.system.plain_file import UnreadableError, leaving_link, read_json, why_irregular
@@ -107,7 +107,7 @@ def fingerprints(folder: Path) -> dict[str, str]:
     names = [CONFIG, *(path.name for path in weight_files(folder))]
     if len(names) > 2:
         names.append(INDEX)
-    names += [file for file in (DECISION, *TOKENIZER_FILES) if (folder / file).is_file()]
+    names += [file for file in (*RULE_FILES, *TOKENIZER_FILES) if (folder / file).is_file()]
     return {file: _sha256(folder / file) for file in names}
 
 
@@ -211,7 +211,7 @@ def _package_folder(name: str) -> Path:
 def _refuse_irregular(folder: Path) -> None:
     """Raise CheckpointError if one of the files is a pipe, a device or a folder, or a tokenizer's file is too large."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        read = path.name in (CONFIG, WEIGHTS, INDEX, DECISION, *TOKENIZER_FILES) or SHARD.fullmatch(path.name)
+        read = path.name in (CONFIG, WEIGHTS, INDEX, *RULE_FILES, *TOKENIZER_FILES) or SHARD.fullmatch(path.name)
         reason = why_irregular(path) if read else None
         if read and not reason and path.name in TOKENIZER_FILES and path.stat().st_size > MOST_TOKENIZER:
             reason = f"{path.stat().st_size:,} bytes, more than the {MOST_TOKENIZER:,} that a tokenizer may have"

@@ -22,6 +22,9 @@ _SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", *_SENTENCEPIECE)
 _READS_SENTENCEPIECE = {"sentencepiece": "sentencepiece", "google.protobuf": "protobuf"}
 
+# Arguments of a call, which some settings keep of the source's training, and which no loader reads.
+_CALL_KEYS = ("max_length", "stride", "truncation_strategy")
+
 # transformers 5.24 writes the merges of BERTweet and PhoBERT in a form that it misreads. So a tokenizer in Python keeps
 # the vocabulary files that it was read from, by name, in this attribute.
 _VOCABULARY_FILES = "glueft_vocabulary_files"
@@ -126,7 +129,7 @@ def save_tokenizer(tokenizer: Any, folder: Path, longest_row: int) -> None:
         (folder / name).write_bytes(content)
     path = folder / TOKENIZER_CONFIG
     settings = json.loads(path.read_text(encoding="utf-8")) | {"model_max_length": longest_row}
-    kept = {key: value for key, value in settings.items() if key not in ORIGIN_KEYS}
+    kept = {key: value for key, value in settings.items() if key not in ORIGIN_KEYS + _CALL_KEYS}
     path.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -9,6 +9,9 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 # How labels are decided from logits, where it is not by the largest one: glueft's own file.
 DECISION = "glueft_decision.json"
+# How its run cut rows: likewise.
+INPUT = "glueft_input.json"
+RULE_FILES = (DECISION, INPUT)
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 # Endings of weights that are never read: reading them can run code.
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".pkl")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glueft.errors import CheckpointError
-from glueft.hub.checkpoint_files import CONFIG, DECISION, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
+from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, RULE_FILES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.hub.client import fetch, in_thread, quiet_client
 from glueft.hub.errors import not_at_hand
 
@@ -77,7 +77,7 @@ def needed_files(name: str, files: Sequence[str]) -> list[str]:
             received=_listing(files),
             fix="check the name; adapters and other formats cannot be loaded",
         )
-    return [CONFIG, *(file for file in (DECISION, *TOKENIZER_FILES) if file in files), *weights]
+    return [CONFIG, *(file for file in (*RULE_FILES, *TOKENIZER_FILES) if file in files), *weights]
 
 
 def _cached(name: str, revision: str | None) -> Path | str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.data.windows import Windowing
 from glueft.encoder.decision_file import read_decision
+from glueft.encoder.input_file import read_input_rule
 from glueft.encoder.labels import MULTI_LABEL, listed, problem_type
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
 from glueft.plugin.file import read_plugin_file
@@ -293,6 +294,8 @@ def load_classification_checkpoint(
 ) -> SavedModel:
     """Load a checkpoint that is no run's, with the labels of its config.json.
 
+    Rows are cut as glueft_input.json says, else to the longest that it can read.
+
     Args:
         name: a folder, `package:module/path`, or a hub name.
         revision: a branch, tag or commit of a hub repository.
@@ -311,11 +314,14 @@ def load_classification_checkpoint(
     # Without a recipe in float32, which is as exact as the checkpoint.
     settings = Engine.model_validate({}).model_copy(update={"backend": backend, "precision": precision or "float32"})
     classifier, engine = load_for_prediction(checkpoint, labels, settings)
+    cut, longest = read_input_rule(checkpoint.folder), longest_row(checkpoint, tokenizer)
+    windows = cut and cut.windows
     return SavedModel(
         classifier=classifier,
         tokenizer=tokenizer,
         labels=labels,
-        max_length=longest_row(checkpoint, tokenizer),
+        max_length=longest if cut is None else min(cut.max_length, longest),
+        windowing=Windowing(windows.stride, windows.pool) if windows else None,
         rule=decision_of(checkpoint, labels),
         evaluation_batch_size=BATCH_SIZE,
         pair=None,

@@ -131,8 +131,7 @@ class BackgroundPush(Observer):
         folder = hidden_name(self.run.folder / "push")
         folder.mkdir()
         session = self.training.session
-        max_length = session.recipe.data.max_length
-        save_classifier(session.model, folder / "model", self.tokenizer, session.rule, max_length=max_length)
+        save_classifier(session.model, folder / "model", self.tokenizer, session.rule, cut=session.recipe.data.cut)
         return self._source(folder / "model", epoch, metrics)
 
     def _source(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from glueft.encoder.sample_encoder import SAMPLE_CHECKPOINT, SAMPLE_ON_HUB
 from glueft.errors import CheckpointError
-from glueft.hub.checkpoint_files import CONFIG, DECISION, INDEX, PICKLES, SHARD, TOKENIZER_FILES, WEIGHTS
+from glueft.hub.checkpoint_files import CONFIG, INDEX, PICKLES, RULE_FILES, SHARD, TOKENIZER_FILES, WEIGHTS
 from glueft.push.model_card import CardSource, model_card
 from glueft.runs.models import refuse_without_model
 from glueft.runs.public_record import public_recipe, public_record, public_settings
@@ -137,7 +137,7 @@ def is_stale(name: str, new: Mapping[str, Any]) -> bool:
 
 def is_checkpoint_file(name: str) -> bool:
     """Whether a checkpoint may be read from a file of this name."""
-    return name in (CONFIG, WEIGHTS, INDEX, DECISION, *TOKENIZER_FILES) or SHARD.fullmatch(name) is not None
+    return name in (CONFIG, WEIGHTS, INDEX, *RULE_FILES, *TOKENIZER_FILES) or SHARD.fullmatch(name) is not None
 
 
 def _checkpoint(folder: Path) -> dict[str, bytes | Path]:

@@ -12,6 +12,7 @@ from glueft.data.held_out import HeldOutDraw
 from glueft.data.limited_draw import FewShotDraw
 from glueft.data.selection import OnLeaks, Selection
 from glueft.data.windows import Pool, Windowing
+from glueft.encoder.input_file import InputRule, InputWindows
 from glueft.hub.repository_name import NAME_PATTERN, check_branch, check_repository_name
 from glueft.metrics import MetricName
 from glueft.plugin.options import LocalPath, Options
@@ -187,6 +188,12 @@ class Data(Options):
     def windowing(self) -> Windowing | None:
         """How long rows are cut into windows."""
         return None if self.windows is None else Windowing(self.windows.stride, self.windows.pool)
+
+    @property
+    def cut(self) -> InputRule:
+        """What a saved model keeps of how rows are cut."""
+        windows = None if self.windows is None else InputWindows(stride=self.windows.stride, pool=self.windows.pool)
+        return InputRule(max_length=self.max_length, windows=windows)
 
     @property
     def holds_out(self) -> bool:

@@ -53,8 +53,7 @@ def compare_results(
     shown = {split: metrics | outcome.others[split] for split, metrics in outcome.metrics.items()}
     compare_metrics(comparison, original, shown)
     with progress.phase("model files"):
-        max_length = session.recipe.data.max_length
-        save_classifier(session.model, folder / "model", session.tokenizer, session.rule, max_length=max_length)
+        save_classifier(session.model, folder / "model", session.tokenizer, session.rule, cut=session.recipe.data.cut)
         files = fingerprints(folder / "model")
     compare_model(comparison, original, files)
 

@@ -17,6 +17,7 @@ import pytest
 from glueft.encoder.checkpoint import Loaded, find_checkpoint, load_classifier, load_tokenizer, save_classifier
 from glueft.encoder.config import find_family
 from glueft.encoder.config import read_config as read_encoder_config
+from glueft.encoder.input_file import InputRule
 from glueft.encoder.model_readme import model_readme
 from glueft.encoder.weights import initial_values
 from glueft.errors import CheckpointError, RunFolderError
@@ -381,18 +382,24 @@ def test_the_saved_tokenizer_says_what_the_encoder_reads_and_not_where_it_came_f
 ) -> None:
     source = copy_checkpoint("bert", tmp_path / "source")
     settings = json.loads((source / "tokenizer_config.json").read_text())
-    settings |= {"model_max_length": own, "name_or_path": "/home/anna/x", "is_local": True}
+    settings |= {
+        "model_max_length": own,
+        "name_or_path": "/home/anna/x",
+        "is_local": True,
+        "max_length": 7,
+        "stride": 2,
+    }
     (source / "tokenizer_config.json").write_text(json.dumps(settings))
     save_classifier(load(source).model, tmp_path / "saved", load_tokenizer(find_checkpoint(str(source))))
     written = json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())
     assert written["model_max_length"] == saved
-    assert not {"name_or_path", "is_local", "local_files_only", "_commit_hash"} & written.keys()
+    assert not {"name_or_path", "is_local", "max_length", "stride", "local_files_only", "_commit_hash"} & written.keys()
 
 
 def test_a_saved_model_says_how_it_is_opened(tmp_path: Path) -> None:
     tokenizer = make_tokenizer(read_config(REFERENCE / "bert"))
     model = load(REFERENCE / "bert", ("a", 'b "c"'), new_head=True).model
-    save_classifier(model, tmp_path / "saved", tokenizer, DecisionRule(threshold=0.3), max_length=12)
+    save_classifier(model, tmp_path / "saved", tokenizer, DecisionRule(threshold=0.3), cut=InputRule(max_length=12))
     text = (tmp_path / "saved" / "README.md").read_text()
     assert 'pipeline("text-classification", model=".")' in text and "glueft predict . " in text
     assert '    labels       "a", "b \\"c\\""\n    longest row  12 tokens in training' in text

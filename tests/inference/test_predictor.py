@@ -12,6 +12,8 @@ import pytest
 
 from glueft.data.rows import Rows, load_rows
 from glueft.data.sources import make_source
+from glueft.data.windows import Windowing
+from glueft.encoder.input_file import InputRule, InputWindows, read_input_rule, write_input_rule
 from glueft.errors import CheckpointError, DataError, RunFolderError, TrainingError
 from glueft.inference.predictor import load_saved_model
 from glueft.metrics import softmax
@@ -35,10 +37,13 @@ def test_a_run_s_model_predicts_what_the_run_did(finished_run: Path) -> None:
 
 def test_the_model_folder_alone_is_a_checkpoint_without_a_task(finished_run: Path, tmp_path: Path) -> None:
     assert load_saved_model(finished_run / "model").run is not None
-    alone = load_saved_model(shutil.copytree(finished_run / "model", tmp_path / "alone"))
+    folder = shutil.copytree(finished_run / "model", tmp_path / "alone")
+    assert read_input_rule(folder) == InputRule(max_length=128)
+    write_input_rule(folder, InputRule(max_length=24, windows=InputWindows(stride=4, pool="max")))
+    alone = load_saved_model(folder)
     assert (alone.run, alone.task, alone.pair) == (None, None, None)
     assert alone.labels == ("not_equivalent", "equivalent")
-    assert alone.max_length == 128
+    assert (alone.max_length, alone.windowing) == (24, Windowing(4, "max"))
 
 
 def test_another_precision_on_request(finished_run: Path, tmp_path: Path) -> None:

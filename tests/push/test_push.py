@@ -18,7 +18,7 @@ ALICE = "hf_alicesOwnSecret"
 BOB = "hf_bobMayOnlyRead"
 # Chunks come uncompressed, and what is cut off is not tried again for minutes.
 XET = {"HF_XET_DATA_XORB_COMPRESSION_POLICY": "none", "HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "1"}
-FILES = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+FILES = {"config.json", "glueft_input.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 TEXTS = {"README.md", "recipe.toml", "run.json"}
 
 
