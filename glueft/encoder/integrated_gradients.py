@@ -17,6 +17,7 @@ from keras import ops
 
 from glueft.encoder.fused_ops import tracing
 from glueft.encoder.word_embeddings import embedded
+from glueft.system.interruption import held
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +127,9 @@ class IntegratedGradients:
             chosen = places[first : first + rows]
             words = (start + chosen[:, None, None] * (end - start)).astype(np.float32)
             inputs = {name: np.repeat(values[None], len(chosen), axis=0) for name, values in row.items()}
-            found, gradients = self._gradients(inputs, words, output)
+            # An exception that a signal raises within the gradient's own callbacks has crashed TensorFlow.
+            with held():
+                found, gradients = self._gradients(inputs, words, output)
             logits.append(found.astype(np.float64))
             total += np.einsum("p,pts->ts", weights[first : first + rows], gradients.astype(np.float64))
         return np.concatenate(logits), total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from glueft.system.interruption import listening
 from python_process import run_python
 
 IDS, KEPT = np.array([2, 0, 3, 1]), np.array([True, False, False, False])
@@ -60,6 +62,20 @@ def test_of_a_squared_sum_each_token_adds_its_part_of_the_change() -> None:
     changes = np.where(KEPT, 0, (WORDS[IDS] - WORDS[BLANK]) @ WEIGHTS)
     end, start = ((WORDS[ids] @ WEIGHTS).sum() for ids in (IDS, [2, 4, 4, 4]))
     np.testing.assert_allclose(found.scores, (end + start) * changes, rtol=1e-4, atol=1e-5)
+
+
+def test_ctrl_c_waits_for_the_gradient_on_its_way() -> None:
+    done: list[bool] = []
+
+    def interrupted(words: Any) -> Any:
+        if not done:
+            signal.raise_signal(signal.SIGINT)
+        done.append(True)
+        return _weighted(words)
+
+    with pytest.raises(KeyboardInterrupt), listening():
+        scores_of(interrupted)
+    assert done == [True]
 
 
 def _weighted(words: Any) -> Any:
