@@ -38,9 +38,9 @@ def test_it_runs_and_shows_its_results_alone(tmp_path: Path, minilm: str) -> Non
     assert page.count("<pre") == 1
     assert "0.5000" in outputs["run.metrics"][0].data["text/html"].replace("0.5<", "0.5000<")
     assert "image/png" in outputs[next(line for line in outputs if "plot" in line)][0].data
-    predicted = outputs[next(line for line in outputs if "run.predict(" in line)][0].data["text/plain"]
+    predicted = outputs[next(line for line in outputs if "run.predict(" in line)][-1].data["text/plain"]
     assert "positive" in predicted.splitlines()[1]
-    explained = outputs[next(line for line in outputs if "run.explain(" in line)][0].data["text/html"]
+    explained = outputs[next(line for line in outputs if "run.explain(" in line)][-1].data["text/html"]
     assert '<span style="color' in explained and "funny" in explained
     assert outputs["again.metrics.equals(run.metrics)"][0].data["text/plain"] == "True"
     assert (next((tmp_path / "runs").glob("sst2-*/report.html"))).is_file()
