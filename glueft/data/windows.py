@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from glueft.encoder.checkpoint_finder import Checkpoint
+
 Pool = Literal["mean", "max", "first"]
 
 
@@ -24,6 +26,24 @@ class Windowing:
 
     stride: int
     pool: Pool
+
+
+def cut_of_folder(checkpoint: Checkpoint, tokenizer: Any) -> tuple[int, Windowing | None]:
+    """Return how rows are cut for a checkpoint that is no run's: its longest row in tokens, and windows if it has them.
+
+    As glueft_input.json in its folder says, else to the longest row that it can read.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    from glueft.encoder.checkpoint_finder import longest_row
+    from glueft.encoder.input_file import read_input_rule
+
+    cut, longest = read_input_rule(checkpoint.folder), longest_row(checkpoint, tokenizer)
+    if cut is None:
+        return longest, None
+    windows = cut.windows
+    return min(cut.max_length, longest), Windowing(windows.stride, windows.pool) if windows else None
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glueft.data.windows import Windowing
+from glueft.data.windows import Windowing, cut_of_folder
 from glueft.encoder.decision_file import read_decision
-from glueft.encoder.input_file import read_input_rule
 from glueft.encoder.labels import MULTI_LABEL, listed, problem_type
 from glueft.errors import CheckpointError, DataError, PluginError, RunFolderError
 from glueft.plugin.file import read_plugin_file
@@ -306,7 +305,7 @@ def load_classification_checkpoint(
         CheckpointError: it cannot be found or read, or is no classifier.
         HubError: the hub is out of reach and its local cache does not hold the checkpoint.
     """
-    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer, longest_row
+    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer
 
     checkpoint = find_checkpoint(name, revision, load_registry(*map(read_plugin_file, plugins)))
     labels = head_labels(checkpoint)
@@ -314,14 +313,13 @@ def load_classification_checkpoint(
     # Without a recipe in float32, which is as exact as the checkpoint.
     settings = Engine.model_validate({}).model_copy(update={"backend": backend, "precision": precision or "float32"})
     classifier, engine = load_for_prediction(checkpoint, labels, settings)
-    cut, longest = read_input_rule(checkpoint.folder), longest_row(checkpoint, tokenizer)
-    windows = cut and cut.windows
+    max_length, windowing = cut_of_folder(checkpoint, tokenizer)
     return SavedModel(
         classifier=classifier,
         tokenizer=tokenizer,
         labels=labels,
-        max_length=longest if cut is None else min(cut.max_length, longest),
-        windowing=Windowing(windows.stride, windows.pool) if windows else None,
+        max_length=max_length,
+        windowing=windowing,
         rule=decision_of(checkpoint, labels),
         evaluation_batch_size=BATCH_SIZE,
         pair=None,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glueft.data.array_files import key_of
-from glueft.data.windows import Windowing
+from glueft.data.windows import Windowing, cut_of_folder
 from glueft.encoder.labels import head_rows
 from glueft.errors import GlueftError, TrainingError
 from glueft.recipe.sections import RUN
@@ -159,16 +159,16 @@ def find_teacher(recipe: Recipe, jit_compile: JitDecision) -> Teacher | None:
     most_rows = recipe.training.evaluation_batch_size
     if settings is None:
         return None
-    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer, longest_row, refuse_headless
+    from glueft.encoder.checkpoint import find_checkpoint, load_tokenizer, refuse_headless
 
     with as_teacher():
         if not settings.teacher.startswith(RUN):
             checkpoint = find_checkpoint(settings.teacher, settings.revision, recipe.registry)
             refuse_headless(checkpoint)
             tokenizer = load_tokenizer(checkpoint, pair=pair)
-            longest = longest_row(checkpoint, tokenizer)
+            cut = cut_of_folder(checkpoint, tokenizer)
             # Without a recipe in float32, which is as exact as the checkpoint.
-            return Teacher(settings, checkpoint, tokenizer, None, longest, None, most_rows, "float32")
+            return Teacher(settings, checkpoint, tokenizer, None, *cut, most_rows, "float32")
         checkpoint, run = find_model(settings.teacher, recipe.registry)
         refuse_headless(checkpoint)
         data, engine = run.sections.data, run.record.engine

@@ -185,7 +185,7 @@ BREACHES = {
         task_class("    tsv = glueft.TSVLayout('M', columns={'sentence': 0})"),
         "does not say in which column to find label",
     ),
-    "sample without layout": (task_class("    sample = 'samples'"), "has a `sample` but no `tsv` layout"),
+    "sample without layout": (task_class("    sample = 'samples'"), "has a `sample` and nothing to read it by"),
     "no rows": (task_class("    hub = None"), "its rows cannot be found"),
     "no work": (OPTIMIZER, "class Still needs a `build` method"),
     "attributes that raise": (
