@@ -67,6 +67,7 @@ def test_it_holds_on_the_other_backends(no_dropout: Path, backend: str) -> None:
     assert finished.stdout.split() == [backend]
 
 
+@pytest.mark.slow
 def test_dropout_differs_from_part_to_part_and_repeats_from_run_to_run(tiny_bert: Path) -> None:
     first, again, still = updated(tiny_bert, 3), updated(tiny_bert, 3), updated(tiny_bert, None)
     assert first[1] == again[1]

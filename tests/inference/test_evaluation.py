@@ -97,6 +97,7 @@ def test_a_regression_s_too(finished_regression_run: Path) -> None:
     assert set(assert_equal(finished_regression_run)["metrics"]) == {"pearson", "spearmanr"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

@@ -153,6 +153,7 @@ print(json.dumps([compared["runs"][0]["metrics"], [*compared["comparisons"][0]["
 """
 
 
+@pytest.mark.slow
 def test_a_process_without_the_plugin_reads_the_run(run: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_PLUGIN, str(run), str(tmp_path / "report.html")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

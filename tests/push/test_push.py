@@ -231,6 +231,7 @@ def test_a_hub_in_trouble(
         assert ("nothing of it is visible" in error["received"]) or "403" in failure
 
 
+@pytest.mark.slow
 def test_large_files_that_are_cut_off(hub: HubServer, finished_run: Path, tmp_path: Path) -> None:
     """By a client that does not know yet that the hub has these weights."""
     hub.failure = "cut:/xorbs/"
@@ -250,6 +251,7 @@ def test_after_an_interruption_it_can_be_repeated(hub: HubServer, asked: Worker,
     assert set(files_of(hub, "alice/again")) > FILES
 
 
+@pytest.mark.slow
 def test_a_hub_that_is_away(hub: HubServer, finished_run: Path, tmp_path: Path) -> None:
     with worker(hub, tmp_path, HF_HUB_OFFLINE="1", HF_TOKEN=ALICE) as asked:
         error = asked.refused("push", run=str(finished_run), name="alice/x")

@@ -178,6 +178,7 @@ def test_a_cluster_that_cannot_be_reached_is_no_reason_not_to_plan(
         plan_study(load_study(tmp_path / "study.toml"))
 
 
+@pytest.mark.slow
 def test_rows_and_steps_of_a_real_one(capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     command = ["plan", "mrpc-study", "--sample", "--no-probe", "--set", "study.recipes=['mrpc']", "--json"]

@@ -321,6 +321,7 @@ def test_bad_rows_that_are_passed_over_or_fall_over(forgive: str, told: str, tmp
     assert told in broken(write(tmp_path, TASK + FORGIVING.replace("FORGIVE", forgive)), "bad rows")
 
 
+@pytest.mark.slow
 def test_rows_that_nothing_can_be_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "ROUNDS", 1)
     monkeypatch.setattr(learning, "EPOCHS", 10)

@@ -53,6 +53,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.slow
 def test_the_next_process_compiles_nothing_and_broken_entries_are_replaced(home: Path) -> None:
     result, compiled, read = run_python(SMALL)
     folder = home / "glueft" / "xla" / key()
